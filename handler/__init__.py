@@ -1,0 +1,1 @@
+"""The function: from an EventBridge event to exactly one outcome."""

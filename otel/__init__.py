@@ -1,0 +1,1 @@
+"""What the function tells the world: spans, metrics and log lines."""
