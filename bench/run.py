@@ -1,0 +1,199 @@
+"""What the function costs, beside V0: start-up, each event, peak memory, as ratios.
+
+    python bench/run.py [--json] [--events N] [--function MODULE]
+
+Needs valgrind, or a machine where `perf` counts instructions; without both, the instruction rows are left out. Takes
+about a minute on two cores. bench/README.md says what each row counts.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script, also where nothing is installed
+
+from bench.measure import (
+    NO_HANDLER,
+    BenchError,
+    Counter,
+    Memory,
+    find_counter,
+    instructions,
+    memory,
+    run,
+)
+
+V0 = "bench.v0"
+FUNCTION = "handler.app"
+EVENTS = 50
+MEMORY_EVENTS = 200
+_MILLION = 1_000_000
+
+
+@dataclass(frozen=True)
+class Instructions:
+    """User-space instructions, the interpreter's own start and the driver's own work taken off.
+
+    Attributes:
+        init: Importing the handler's module: ready for the first event.
+        first: The first event: connecting, and whatever was put off until then.
+        cold: Both: what the first caller waits for.
+        warm: Each later event.
+    """
+
+    init: int
+    first: int
+    cold: int
+    warm: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All that was measured of one handler; `instructions` is `None` where they cannot be counted."""
+
+    instructions: Instructions | None
+    memory: Memory
+
+
+def derive(counted: Mapping[int, int], idle: Mapping[int, int], events: int) -> Instructions:
+    """What the phases cost, from whole processes' counts.
+
+    Args:
+        counted: Instructions of the process that handled 0, 1 and 1 + `events` events.
+        idle: The same of the process without a handler.
+        events: How many warm events.
+    """
+    net = {number: counted[number] - idle[number] for number in (0, 1, 1 + events)}
+    return Instructions(init=net[0], first=net[1] - net[0], cold=net[1], warm=(net[1 + events] - net[1]) / events)
+
+
+def measure(modules: Sequence[str], events: int, counter: Counter | None) -> tuple[dict[str, Figures], Figures]:
+    """Measure these handlers, and the interpreter without one (`instructions` not net, of course)."""
+    everyone = [*modules, NO_HANDLER]
+    for module in everyone:
+        run(module, 1)  # writes the bytecode, reads the disk
+    counts = (0, 1, 1 + events)
+    counted: dict[str, dict[int, int]] = {}
+    if counter is not None:
+        with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+            futures = {
+                (module, number): pool.submit(instructions, module, number, counter)
+                for module in everyone
+                for number in reversed(counts)
+            }
+            for (module, number), future in futures.items():
+                counted.setdefault(module, {})[number] = future.result()
+    nothing = dict.fromkeys(counts, 0)
+    figures = {
+        module: Figures(
+            derive(counted[module], nothing if module == NO_HANDLER else counted[NO_HANDLER], events)
+            if counted
+            else None,
+            memory(module, MEMORY_EVENTS),
+        )
+        for module in everyone
+    }
+    interpreter = figures.pop(NO_HANDLER)
+    return figures, interpreter
+
+
+def _millions(value: float) -> str:
+    return f"{value / _MILLION:.2f} M"
+
+
+def _mebibytes(value: float) -> str:
+    return f"{value / 1024:.1f} MiB"
+
+
+def _number(value: float) -> str:
+    return f"{value:g}" if value == round(value) else f"{value:.1f}"
+
+
+_ROWS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
+    ("init, instructions", "instructions.init", _millions),
+    ("first event, instructions", "instructions.first", _millions),
+    ("cold start (both)", "instructions.cold", _millions),
+    ("warm event, instructions", "instructions.warm", _millions),
+    ("peak memory", "memory.peak_kb", _mebibytes),
+    ("modules imported by init", "memory.modules_init", _number),
+    ("modules, first event", "memory.modules_first", _number),
+    ("requests per event", "memory.attempts_per_event", _number),
+    ("datagrams per event", "memory.datagrams_per_event", _number),
+    ("datagram bytes per event", "memory.datagram_bytes_per_event", _number),
+    ("stdout bytes per event", "memory.stdout_bytes_per_event", _number),
+)
+
+
+def _value(figures: Figures, path: str) -> float | None:
+    group, name = path.split(".")
+    part: Any = getattr(figures, group)
+    return None if part is None else getattr(part, name)
+
+
+def ratios(function: Figures, v0: Figures) -> dict[str, float]:
+    """The function's figures over V0's, where both exist and V0's is not zero, by their last name."""
+    pairs = ((path, _value(function, path), _value(v0, path)) for _, path, _ in _ROWS)
+    return {path.split(".")[1]: round(ours / theirs, 4) for path, ours, theirs in pairs if ours is not None and theirs}
+
+
+def table(function: Figures, v0: Figures, interpreter: Figures) -> str:
+    """The figures for people: one row each, the function beside V0, and the interpreter alone."""
+    ratio = ratios(function, v0)
+    lines = [f"{'':27}{'ratio':>7}{'function':>14}{'V0':>14}{'interpreter':>14}"]
+    for label, path, text in _ROWS:
+        cells = [_value(figures, path) for figures in (function, v0, interpreter)]
+        if all(cell is None for cell in cells):
+            continue
+        over = ratio.get(path.split(".")[1])
+        shown = "".join(f"{'' if cell is None else text(cell):>14}" for cell in cells)
+        lines.append(f"{label:27}{'' if over is None else f'{over:.3f}':>7}{shown}")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and return the exit status: 1 with one line on standard error when a run failed."""
+    parser = argparse.ArgumentParser(description="Measure the function beside V0.")
+    parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
+    parser.add_argument("--events", type=int, default=EVENTS, help=f"warm events counted, default {EVENTS}")
+    parser.add_argument("--function", default=FUNCTION, metavar="MODULE", help=f"default {FUNCTION}")
+    options = parser.parse_args(arguments)
+    if options.events < 1:
+        parser.error("--events must be at least 1")
+    counter = find_counter()
+    how = counter.name if counter else "not counted: neither perf nor valgrind works here"
+    try:
+        figures, interpreter = measure([V0, options.function], options.events, counter)
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    v0, function = figures[V0], figures[options.function]
+    if options.json:
+        result = {
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "counter": counter.name if counter else None,
+            "events": options.events,
+            "memory_events": MEMORY_EVENTS,
+            "ratios": ratios(function, v0),
+            "function": dataclasses.asdict(function),
+            "v0": dataclasses.asdict(v0),
+            "interpreter": dataclasses.asdict(interpreter),
+        }
+        print(json.dumps(result, indent=2))
+        return 0
+    print(f"Python {platform.python_version()} on {platform.machine()}; instructions: {how}")
+    print(f"{options.events} warm events counted; memory over {MEMORY_EVENTS} events, median of 3\n")
+    print(table(function, v0, interpreter))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
