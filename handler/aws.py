@@ -1,0 +1,80 @@
+"""The AWS clients: one attempt a call, bounded in time, and error replies as values.
+
+boto3 raises an exception for every reply that is not a success. Here a reply is a reply: a condition that did not hold
+is an answer, and the instrumentation would write every exception's message and stack trace into the span.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+from handler.categories import classify_exception, classify_reply
+from handler.errors import CallFailed
+from handler.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+Reply = Mapping[str, Any]
+
+
+def client_config(settings: Settings) -> Config:
+    """How both clients talk to AWS."""
+    return Config(
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        retries={"total_max_attempts": 1, "mode": "standard"},  # handler.retry is the only policy
+        parameter_validation=False,  # the service validates, and the parameters are ours
+        tcp_keepalive=True,  # a thawed sandbox finds out sooner that its connection is gone
+    )
+
+
+def dynamodb_client(settings: Settings) -> "DynamoDBClient":
+    """A DynamoDB client; credentials and endpoint come from the standard variables."""
+    client = boto3.client("dynamodb", region_name=settings.region, config=client_config(settings))
+    errors_as_replies(client)
+    return client
+
+
+def sqs_client(settings: Settings) -> "SQSClient":
+    """An SQS client, likewise."""
+    client = boto3.client("sqs", region_name=settings.region, config=client_config(settings))
+    errors_as_replies(client)
+    return client
+
+
+def errors_as_replies(client: Any) -> None:
+    """Make a client return error replies (`{"Error": ..., ...}`) where it would raise `ClientError`.
+
+    By botocore's own `after-call` event, which comes between parsing the reply and raising for its status.
+    """
+
+    def keep_reply(http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
+        if http_response.status_code >= 300:  # noqa: PLR2004 - what botocore itself raises for
+            # A proxy's page has no error in it: the status is all that is known.
+            parsed.setdefault("Error", {"Code": f"Http{http_response.status_code}", "Message": ""})
+            http_response.status_code = 200
+
+    client.meta.events.register_last("after-call", keep_reply)
+
+
+def call(operation: Callable[..., Any], **parameters: Any) -> Reply:
+    """One attempt at a call.
+
+    Returns:
+        The reply; one with `Error` only where a transaction's condition did not hold, which is an answer.
+
+    Raises:
+        CallFailed: with its category.
+    """
+    try:
+        reply: Reply = operation(**parameters)
+    except Exception as error:
+        raise CallFailed(classify_exception(error), type(error).__name__) from error
+    category = classify_reply(reply)
+    if category is not None:
+        raise CallFailed(category, str(reply["Error"].get("Code")))
+    return reply

@@ -1,0 +1,179 @@
+"""Error categories: the one place that decides what a failure is and whether more tries can help.
+
+The same word is the dimension on metrics, the attribute on spans, the field in logs and `ERROR_CODE` in dead letters.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from botocore import exceptions as boto
+
+
+class ErrorCategory(StrEnum):
+    """What went wrong, in the words an operator acts on."""
+
+    VALIDATION = "validation"
+    NOT_FOUND = "not_found"
+    THROTTLING = "throttling"
+    NETWORK = "network"
+    CONFLICT = "conflict"
+    DYNAMODB = "dynamodb"
+    ACCESS_DENIED = "access_denied"
+    CONFIGURATION = "configuration"
+    TIMEOUT = "timeout"
+    INTERNAL = "internal"
+
+    @property
+    def transient(self) -> bool:
+        """Whether a later try may succeed without anybody changing anything."""
+        return self in _TRANSIENT
+
+
+_TRANSIENT = frozenset(
+    {
+        ErrorCategory.THROTTLING,
+        ErrorCategory.NETWORK,
+        ErrorCategory.CONFLICT,
+        ErrorCategory.DYNAMODB,
+        ErrorCategory.TIMEOUT,
+        ErrorCategory.INTERNAL,
+    }
+)
+
+CONDITION_FAILED = "ConditionalCheckFailed"
+"""The cancellation reason of a condition that did not hold: an answer, not an error."""
+
+TRANSACTION_CANCELED = "TransactionCanceledException"
+"""The error of a transaction that did not commit; its reasons tell why."""
+
+
+def _codes(category: ErrorCategory, names: str) -> dict[str, ErrorCategory]:
+    return dict.fromkeys(names.split(), category)
+
+
+# Every error code of DynamoDB's and SQS's models, their cancellation reasons, and the codes common to all AWS services
+# (which no model lists). tests/unit/test_categories.py walks the models: a code that is new there breaks the build.
+BY_CODE: Mapping[str, ErrorCategory] = {
+    **_codes(
+        ErrorCategory.THROTTLING,
+        """ProvisionedThroughputExceededException ProvisionedThroughputExceeded ThrottlingException ThrottlingError
+        Throttling RequestLimitExceeded RequestThrottled RequestThrottledException TooManyRequestsException
+        LimitExceededException OverLimit KmsThrottled PriorRequestNotComplete SlowDown""",
+    ),
+    **_codes(
+        ErrorCategory.CONFLICT,
+        """TransactionConflictException TransactionConflict TransactionInProgressException
+        ReplicatedWriteConflictException""",
+    ),
+    **_codes(
+        ErrorCategory.DYNAMODB,
+        """InternalServerError InternalServerException InternalFailure InternalError ServiceUnavailable
+        ServiceUnavailableException""",
+    ),
+    **_codes(
+        ErrorCategory.ACCESS_DENIED,
+        """AccessDeniedException AccessDenied UnrecognizedClientException InvalidClientTokenId ExpiredTokenException
+        ExpiredToken RequestExpired InvalidSignatureException SignatureDoesNotMatch IncompleteSignature
+        IncompleteSignatureException MissingAuthenticationToken MissingAuthenticationTokenException AuthFailure
+        NotAuthorized OptInRequired InvalidSecurity KmsAccessDenied KmsDisabled KmsInvalidKeyUsage KmsInvalidState
+        KmsNotFound KmsOptInRequired""",
+    ),
+    **_codes(
+        ErrorCategory.CONFIGURATION,
+        """ResourceNotFoundException TableNotFoundException IndexNotFoundException ResourceInUseException
+        TableInUseException ValidationException ValidationError ItemCollectionSizeLimitExceededException
+        ItemCollectionSizeLimitExceeded QueueDoesNotExist AWS.SimpleQueueService.NonExistentQueue
+        QueueDeletedRecently InvalidAddress UnsupportedOperation UnknownOperationException SerializationException""",
+    ),
+    # A code that only a request of another shape than ours can earn: seeing one means a defect of ours.
+    **_codes(
+        ErrorCategory.INTERNAL,
+        """IdempotentParameterMismatchException DuplicateItemException DuplicateItem BackupInUseException
+        BackupNotFoundException ContinuousBackupsUnavailableException ExportConflictException ExportNotFoundException
+        GlobalTableAlreadyExistsException GlobalTableNotFoundException ImportConflictException ImportNotFoundException
+        InvalidExportTimeException InvalidRestoreTimeException PointInTimeRecoveryUnavailableException
+        PolicyNotFoundException ReplicaAlreadyExistsException ReplicaNotFoundException TableAlreadyExistsException
+        BatchEntryIdsNotDistinct BatchRequestTooLong EmptyBatchRequest InvalidAttributeName InvalidAttributeValue
+        InvalidBatchEntryId InvalidIdFormat InvalidMessageContents MessageNotInflight PurgeQueueInProgress
+        QueueNameExists ReceiptHandleIsInvalid TooManyEntriesInBatchRequest ConditionalCheckFailedException""",
+    ),
+}
+
+# In a transaction several reasons can come at once: what no retry cures decides, then what asks for the longest wait.
+_PRECEDENCE = (
+    ErrorCategory.ACCESS_DENIED,
+    ErrorCategory.CONFIGURATION,
+    ErrorCategory.INTERNAL,
+    ErrorCategory.THROTTLING,
+    ErrorCategory.CONFLICT,
+    ErrorCategory.DYNAMODB,
+)
+
+_BY_EXCEPTION: tuple[tuple[type[Exception], ErrorCategory], ...] = (
+    (boto.HTTPClientError, ErrorCategory.NETWORK),  # resets, proxies, TLS
+    (boto.ConnectionError, ErrorCategory.NETWORK),  # refused connections, time-outs
+    (boto.IncompleteReadError, ErrorCategory.NETWORK),
+    (boto.ResponseStreamingError, ErrorCategory.NETWORK),
+    (boto.NoCredentialsError, ErrorCategory.ACCESS_DENIED),
+    (boto.PartialCredentialsError, ErrorCategory.ACCESS_DENIED),
+    (boto.CredentialRetrievalError, ErrorCategory.ACCESS_DENIED),
+    (boto.MetadataRetrievalError, ErrorCategory.ACCESS_DENIED),
+    (boto.TokenRetrievalError, ErrorCategory.ACCESS_DENIED),
+    (boto.NoAuthTokenError, ErrorCategory.ACCESS_DENIED),
+    (boto.NoRegionError, ErrorCategory.CONFIGURATION),
+    (boto.EndpointProviderError, ErrorCategory.CONFIGURATION),
+    (boto.InvalidRegionError, ErrorCategory.CONFIGURATION),
+    (boto.ParamValidationError, ErrorCategory.INTERNAL),
+)
+
+_SERVER_FAULT = 500
+_BY_STATUS = {429: ErrorCategory.THROTTLING, 401: ErrorCategory.ACCESS_DENIED, 403: ErrorCategory.ACCESS_DENIED}
+
+
+def classify_code(code: str, status: int) -> ErrorCategory:
+    """The category of an AWS error code.
+
+    Args:
+        code: `Error.Code` of the reply; a proxy's page has none worth the name.
+        status: HTTP status; decides when the code is unknown. An unknown 4xx is `configuration`: the request as it
+            stands is refused, so it goes to a person, not round again.
+    """
+    known = BY_CODE.get(code)
+    if known is not None:
+        return known
+    if status >= _SERVER_FAULT:
+        return ErrorCategory.DYNAMODB
+    return _BY_STATUS.get(status, ErrorCategory.CONFIGURATION)
+
+
+def classify_reply(reply: Mapping[str, Any]) -> ErrorCategory | None:
+    """The category of a botocore reply; None for a success and for a condition that did not hold.
+
+    Args:
+        reply: what botocore parsed: `Error`, `ResponseMetadata` and, for a transaction, `CancellationReasons`.
+    """
+    error = reply.get("Error")
+    if error is None:
+        return None
+    code = str(error.get("Code", ""))
+    if code == TRANSACTION_CANCELED:
+        reasons = [str(reason.get("Code")) for reason in reply.get("CancellationReasons", ())]
+        if CONDITION_FAILED in reasons:
+            return None
+        return _weightiest(classify_code(reason, 400) for reason in reasons if reason != "None")
+    return classify_code(code, int(reply.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)))
+
+
+def _weightiest(categories: Iterable[ErrorCategory]) -> ErrorCategory:
+    found = set(categories)
+    # A cancellation that names no reason is the service's own trouble.
+    return next((category for category in _PRECEDENCE if category in found), ErrorCategory.DYNAMODB)
+
+
+def classify_exception(error: BaseException) -> ErrorCategory:
+    """The category of what botocore raised instead of answering; `internal` for what is not botocore's."""
+    for kind, category in _BY_EXCEPTION:
+        if isinstance(error, kind):
+            return category
+    return ErrorCategory.INTERNAL

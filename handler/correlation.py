@@ -1,0 +1,45 @@
+"""The correlation ID: found before anything else, so that even a hopeless event can be followed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from handler.fields import BrokenRule, identifier
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """The ID that every span, log line, metric line, audit entry and dead letter of one event carries.
+
+    Attributes:
+        id: the ID itself.
+        replaced: whether it had to be made up, because none came or the one that came may not be repeated.
+    """
+
+    id: str
+    replaced: bool
+
+
+def find_correlation(event: object) -> Correlation:
+    """The first of `detail.correlation_id`, `detail.event_id` and the envelope's `id` that is there.
+
+    It travels in `detail` because an event published again gets a new envelope, and because EventBridge does not
+    deliver a trace header. One that is not a valid ID is replaced, never repeated: it may be anything.
+    """
+    for candidate in _candidates(event):
+        try:
+            return Correlation(identifier(candidate), replaced=False)
+        except BrokenRule:
+            break
+    return Correlation(str(uuid4()), replaced=True)
+
+
+def _candidates(event: object) -> list[Any]:
+    if not isinstance(event, Mapping):
+        return []
+    detail = event.get("detail")
+    found = []
+    if isinstance(detail, Mapping):
+        found = [detail.get(name) for name in ("correlation_id", "correlationId", "event_id", "eventId")]
+    return [value for value in (*found, event.get("id")) if value is not None]

@@ -1,0 +1,97 @@
+"""The handler's own dead letters: the original event, unchanged, with what an operator needs beside it."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError
+
+from handler.aws import call
+from handler.categories import ErrorCategory, classify_exception
+from handler.errors import CallFailed
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+MAX_MESSAGE_LENGTH = 1_000
+"""Characters of `ERROR_MESSAGE`; many broken rules make a long text."""
+
+# What SQS takes in a body: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+_REFUSED = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that more tries cannot help.
+
+    Attributes:
+        event: the JSON value that arrived.
+        category: what is wrong.
+        message: what is wrong, for a person; never a value from the event.
+        correlation_id: the event's.
+        request_id: Lambda's request ID.
+    """
+
+    event: object
+    category: ErrorCategory
+    message: str
+    correlation_id: str
+    request_id: str
+
+
+class DeadLetterQueue:
+    """Sends dead letters to SQS."""
+
+    def __init__(self, client: Callable[[], "SQSClient"], queue_url: str) -> None:
+        """Remember where to send.
+
+        Args:
+            client: makes the client; called by the first dead letter, since most sandboxes never have one.
+            queue_url: URL of the queue.
+        """
+        self._make_client = client
+        self._client: SQSClient | None = None
+        self._queue_url = queue_url
+
+    def send(self, letter: DeadLetter) -> str:
+        """One attempt to send.
+
+        Returns:
+            SQS's message ID.
+
+        Raises:
+            CallFailed: with its category.
+        """
+        if self._client is None:
+            try:
+                self._client = self._make_client()
+            except BotoCoreError as error:
+                raise CallFailed(classify_exception(error), type(error).__name__) from error
+        attributes = {
+            "ERROR_CODE": letter.category.value,
+            "ERROR_MESSAGE": letter.message[:MAX_MESSAGE_LENGTH],
+            "CORRELATION_ID": letter.correlation_id,
+            "REQUEST_ID": letter.request_id,
+            "SOURCE": "handler",
+        }
+        reply = call(
+            self._client.send_message,
+            QueueUrl=self._queue_url,
+            MessageBody=body_of(letter.event),
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
+            },
+        )
+        if "MessageId" not in reply:
+            raise CallFailed(ErrorCategory.DYNAMODB, "UnreadableReply")
+        return str(reply["MessageId"])
+
+
+def body_of(event: object) -> str:
+    """The event as JSON that SQS takes: equal to what arrived, escaped where SQS refuses the plain character."""
+    body = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    if _REFUSED.search(body) is None:
+        return body
+    return json.dumps(event, separators=(",", ":"))

@@ -1,0 +1,53 @@
+"""The exceptions of this package.
+
+* MarkEarningsError
+  · SettingsError       a setting is wrong: one line at start, then the process ends
+  · CallFailed          one call of an AWS service failed; its category says what to do
+  · EventNotProcessed   handed to Lambda: its asynchronous retries take over, then the on-failure destination
+
+None of them ever carries a value from the event: messages end up in logs, spans and dead letters.
+"""
+
+from collections.abc import Sequence
+
+from handler.categories import ErrorCategory
+from otel.settings import TelemetrySettings
+
+
+class MarkEarningsError(Exception):
+    """The base of everything this package raises."""
+
+
+class SettingsError(MarkEarningsError):
+    """One or more settings are missing or wrong; the message names each, its rule and what to do.
+
+    Attributes:
+        problems: one text each.
+        telemetry: the telemetry settings as far as they could be read, to log the problems with.
+    """
+
+    def __init__(self, problems: Sequence[str], telemetry: TelemetrySettings) -> None:
+        self.problems = tuple(problems)
+        self.telemetry = telemetry
+        super().__init__("; ".join(problems))
+
+
+class CallFailed(MarkEarningsError):  # noqa: N818 - it says what happened
+    """One attempt at an AWS call failed.
+
+    Attributes:
+        category: decides whether it is tried again.
+        code: AWS's error code, or the exception's class name where no reply came.
+    """
+
+    def __init__(self, category: ErrorCategory, code: str) -> None:
+        self.category = category
+        self.code = code
+        super().__init__(f"{category}: {code}")
+
+
+class EventNotProcessed(MarkEarningsError):  # noqa: N818 - operators read it as errorType: a statement, not an "Error"
+    """The event is neither marked nor dead-lettered: Lambda must deliver it again."""
+
+    def __init__(self, category: ErrorCategory, correlation_id: str, code: str) -> None:
+        super().__init__(f"category={category} correlation_id={correlation_id} : {code}")

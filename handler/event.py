@@ -1,0 +1,125 @@
+"""From the JSON that arrives to an `EarningsEvent`, or to every rule that it breaks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from handler.fields import BrokenRule, Rule, Violation, day, describe, identifier, instant, symbol
+
+DETAIL_TYPE = "earningsProcessed"
+
+# snake_case name -> rule. Producers write camelCase too; both are the same field.
+_REQUIRED: Mapping[str, Rule] = {"asset_symbol": symbol, "earnings_date": day}
+_OPTIONAL: Mapping[str, Rule] = {"event_id": identifier, "earnings_id": identifier, "processed_at": instant}
+# Judged elsewhere (a bad one is replaced or ignored, not refused); here only the two spellings must agree.
+_LENIENT = ("correlation_id", "traceparent")
+
+_MISSING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class EarningsEvent:
+    """A valid event: the row it is about, and who says so.
+
+    Attributes:
+        asset_symbol: upper-case ticker symbol, 1 to 20 characters.
+        earnings_date: `YYYY-MM-DD`.
+        event_id: `detail.event_id`, else the envelope's `id`: the same when the same event is delivered again.
+        processed_at: when the producer finished, UTC; None if it did not say.
+    """
+
+    asset_symbol: str
+    earnings_date: str
+    event_id: str
+    processed_at: str | None
+
+
+class InvalidEvent(ValueError):  # noqa: N818 - the field's own term
+    """An event breaks one or more rules.
+
+    Attributes:
+        violations: every broken rule, in the order of the event's fields.
+    """
+
+    def __init__(self, violations: tuple[Violation, ...]) -> None:
+        self.violations = violations
+        super().__init__("; ".join(f"{v.field}: {v.rule} (received: {v.received})" for v in violations))
+
+
+def parse_event(event: object, *, source: str) -> EarningsEvent:
+    """Check an EventBridge envelope and its detail.
+
+    Args:
+        event: any JSON value.
+        source: the `source` that the rule lets through.
+
+    Raises:
+        InvalidEvent: with every violation, not only the first.
+    """
+    if not isinstance(event, Mapping):
+        raise InvalidEvent((Violation("event", "an EventBridge event (a JSON object)", describe(event)),))
+    check = _Check()
+    check.equal("source", event, source)
+    check.equal("detail-type", event, DETAIL_TYPE)
+    envelope_id = check.value("id", event.get("id", _MISSING), identifier, required=True)
+    detail = event.get("detail", _MISSING)
+    if isinstance(detail, Mapping):
+        found = {name: check.detail(detail, name, rule, required=True) for name, rule in _REQUIRED.items()}
+        found |= {name: check.detail(detail, name, rule, required=False) for name, rule in _OPTIONAL.items()}
+        for name in _LENIENT:
+            check.spelling(detail, name)
+    else:
+        found = {}
+        check.broken("detail", "a JSON object", detail)
+    if check.violations:
+        raise InvalidEvent(tuple(check.violations))
+    return EarningsEvent(
+        asset_symbol=str(found["asset_symbol"]),
+        earnings_date=str(found["earnings_date"]),
+        event_id=str(found["event_id"] or envelope_id),
+        processed_at=found["processed_at"],
+    )
+
+
+def camel_case(name: str) -> str:
+    """`asset_symbol` as `assetSymbol`."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+class _Check:
+    """Applies rules and collects what they refuse."""
+
+    def __init__(self) -> None:
+        self.violations: list[Violation] = []
+
+    def broken(self, field: str, rule: str, value: object) -> None:
+        received = "nothing" if value is _MISSING else describe(value)
+        self.violations.append(Violation(field, rule, received))
+
+    def equal(self, field: str, envelope: Mapping[str, Any], expected: str) -> None:
+        value = envelope.get(field, _MISSING)
+        if value != expected:
+            self.broken(field, f'exactly "{expected}"', value)
+
+    def value(self, field: str, value: object, rule: Rule, *, required: bool) -> str | None:
+        if not required and (value is _MISSING or value is None):
+            return None
+        try:
+            return rule(value)
+        except BrokenRule as broken:
+            self.broken(field, str(broken), value)
+            return None
+
+    def detail(self, detail: Mapping[str, Any], name: str, rule: Rule, *, required: bool) -> str | None:
+        return self.value(f"detail.{name}", self.spelling(detail, name), rule, required=required)
+
+    def spelling(self, detail: Mapping[str, Any], name: str) -> object:
+        """The field's value under either spelling; two that differ are a violation."""
+        snake = detail.get(name, _MISSING)
+        camel = detail.get(camel_case(name), _MISSING)
+        if snake is _MISSING or camel_case(name) == name:
+            return camel if snake is _MISSING else snake
+        if camel is not _MISSING and (type(camel) is not type(snake) or camel != snake):
+            self.broken(f"detail.{name}", f"the same value as detail.{camel_case(name)}", camel)
+        return snake

@@ -1,0 +1,114 @@
+"""The rules for single fields of an event: pure functions from a JSON value to a clean value or a broken rule.
+
+No rule ever repeats the value it refuses: what failed validation may be anything, a secret included.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+MAX_ID_LENGTH = 128
+MAX_SYMBOL_LENGTH = 20
+
+# re.ASCII and \Z: no digit of another script, no newline that `$` would let pass.
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
+_SYMBOL = re.compile(r"[A-Za-z0-9._/^=-]+\Z")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?"
+    r"([Zz]|[+-][0-9]{2}:?[0-9]{2})?\Z"
+)
+
+_BLANKS = " \t\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One broken rule, told without the value that broke it.
+
+    Attributes:
+        field: where, as a path from the event's top (`detail.asset_symbol`).
+        rule: what is asked for.
+        received: what came: its type and its length.
+    """
+
+    field: str
+    rule: str
+    received: str
+
+    def as_json(self) -> dict[str, str]:
+        """The violation as a JSON object."""
+        return {"field": self.field, "rule": self.rule, "received": self.received}
+
+
+class BrokenRule(ValueError):  # noqa: N818 - the name says what happened
+    """A value does not follow its rule; the message is the rule."""
+
+
+Rule = Callable[[Any], str]
+
+
+def describe(value: object) -> str:
+    """What a JSON value is, by type and length only."""
+    if value is None:
+        return "null"
+    for kinds, name, unit in _KINDS:
+        if isinstance(value, kinds):
+            return f"{name} of {len(value)} {unit}" if unit else name
+    return "not a JSON value"
+
+
+_KINDS: tuple[tuple[Any, str, str], ...] = (
+    (bool, "boolean", ""),  # before int, which it is too
+    ((int, float), "number", ""),
+    (str, "string", "characters"),
+    ((list, tuple), "array", "items"),
+    (dict, "object", "members"),
+)
+
+
+def identifier(value: Any) -> str:
+    """An ID: 1 to 128 characters of `[A-Za-z0-9._:-]`."""
+    if isinstance(value, str) and _ID.match(value):
+        return value
+    raise BrokenRule(f"1 to {MAX_ID_LENGTH} characters of A-Z a-z 0-9 . _ : -")
+
+
+def symbol(value: Any) -> str:
+    """A ticker symbol as market-data feeds send it; trimmed and upper-cased."""
+    if isinstance(value, str):
+        trimmed = value.strip(_BLANKS)
+        # Checked before upper(): some letters outside ASCII become ASCII by it.
+        if len(trimmed) <= MAX_SYMBOL_LENGTH and _SYMBOL.match(trimmed):
+            return trimmed.upper()
+    raise BrokenRule(f"1 to {MAX_SYMBOL_LENGTH} characters of A-Z 0-9 . _ / ^ = -")
+
+
+def day(value: Any) -> str:
+    """A real calendar day, `YYYY-MM-DD`."""
+    if isinstance(value, str) and _DAY.match(value):
+        try:
+            date.fromisoformat(value)
+        except ValueError:
+            pass
+        else:
+            return value
+    raise BrokenRule("a calendar day, YYYY-MM-DD")
+
+
+def instant(value: Any) -> str:
+    """A point in time, RFC 3339; returned in UTC. One without an offset is taken as UTC."""
+    if isinstance(value, str) and _INSTANT.match(value):
+        try:
+            parsed = datetime.fromisoformat(value.replace(",", "."))
+            return utc_text(parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC))
+        except (ValueError, OverflowError):
+            pass  # month 13, or an offset that leaves the calendar
+    raise BrokenRule("a date-time such as 2025-07-31T20:05:00Z")
+
+
+def utc_text(moment: datetime) -> str:
+    """A point in time as this product writes it: UTC, microseconds, `Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

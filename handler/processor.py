@@ -1,0 +1,207 @@
+"""One event, start to end: validation, decision, write, outcome."""
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from random import uniform
+from typing import TYPE_CHECKING, Any, Protocol
+
+from handler.categories import ErrorCategory
+from handler.correlation import find_correlation
+from handler.dead_letter import DeadLetter, DeadLetterQueue
+from handler.errors import CallFailed, EventNotProcessed
+from handler.event import EarningsEvent, InvalidEvent, parse_event
+from handler.fields import utc_text
+from handler.marking import AlreadyProcessed, Decision, NoSuchRow, Provenance, Transaction
+from handler.outcome import Outcome, OutcomeKind
+from handler.retry import Backoff, Budget, call_with_retries
+from handler.settings import Settings
+from otel.record import EventRecord
+from otel.telemetry import Telemetry
+from otel.tracing import identified
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+class LambdaContext(Protocol):
+    """What is used of Lambda's context object."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until the invocation times out."""
+
+
+class Processor:
+    """The function: brings every event to exactly one outcome."""
+
+    def __init__(  # noqa: PLR0913 - its parts
+        self,
+        settings: Settings,
+        *,
+        dynamodb: "DynamoDBClient",
+        dead_letters: DeadLetterQueue,
+        telemetry: Telemetry,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        jitter: Callable[[float, float], float] = uniform,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            settings: what was read from the environment.
+            dynamodb: makes the write.
+            dead_letters: takes what cannot succeed.
+            telemetry: told of everything.
+            now: the time of day, UTC.
+            jitter: draws a delay between two bounds, seconds.
+        """
+        self._settings = settings
+        self._dynamodb = dynamodb
+        self._dead_letters = dead_letters
+        self._telemetry = telemetry
+        self._now = now
+        self._jitter = jitter
+        self._cold = True
+
+    def __call__(self, event: object, context: LambdaContext) -> dict[str, Any]:
+        """Process one event.
+
+        Args:
+            event: what Lambda delivered: any JSON value.
+            context: Lambda's context of the invocation.
+
+        Returns:
+            The outcome as JSON.
+
+        Raises:
+            EventNotProcessed: when the event must be delivered again.
+        """
+        correlation = find_correlation(event)
+        record = EventRecord(
+            request_id=context.aws_request_id,
+            correlation_id=correlation.id,
+            correlation_replaced=correlation.replaced,
+            cold_start=self._cold,
+            started=time.perf_counter(),
+        )
+        self._cold = False
+        budget = Budget(lambda: context.get_remaining_time_in_millis() / 1000, self._settings.worst_attempt)
+        with self._telemetry.event(record, _traceparent(event), budget.remaining()):
+            outcome = self._bring_to_outcome(event, record, budget)
+            record.outcome = outcome.kind.value
+            record.error_category = outcome.category.value if outcome.category else None
+            record.error_code = outcome.code
+            record.same_event = outcome.same_event
+            record.violations = [violation.as_json() for violation in outcome.violations]
+        if record.struck:  # reported as timed out: Lambda must see the same
+            raise EventNotProcessed(ErrorCategory.TIMEOUT, record.correlation_id, "DeadlineExceeded")
+        if outcome.kind is OutcomeKind.RETRY:
+            raise EventNotProcessed(
+                outcome.category or ErrorCategory.INTERNAL, record.correlation_id, outcome.code or ""
+            )
+        return outcome.as_json(record.correlation_id)
+
+    def _bring_to_outcome(self, event: object, record: EventRecord, budget: Budget) -> Outcome:
+        try:
+            outcome, message = self._mark(event, record, budget)
+            if outcome.category is not None and not outcome.category.transient:
+                return self._dead_letter(outcome, message, event, record, budget)
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not lose the event
+            record.exception_type = type(error).__name__
+            record.exception_at = _location(error)
+            return Outcome(OutcomeKind.RETRY, ErrorCategory.INTERNAL, type(error).__name__)
+        return outcome
+
+    def _mark(self, event: object, record: EventRecord, budget: Budget) -> tuple[Outcome, str]:
+        """Validate and write; the outcome, and what is wrong in words that hold no value from the event."""
+        started = time.perf_counter()
+        try:
+            valid = parse_event(event, source=self._settings.event_source)
+        except InvalidEvent as invalid:
+            category = ErrorCategory.VALIDATION
+            outcome = Outcome(OutcomeKind.DEAD_LETTERED, category, "InvalidEvent", violations=invalid.violations)
+            return outcome, str(invalid)
+        finally:
+            record.spent("validate", time.perf_counter() - started)
+        record.event_id = valid.event_id
+        record.asset_symbol = valid.asset_symbol
+        record.earnings_date = valid.earnings_date
+        identified(record)
+        try:
+            decision = self._write(valid, record, budget)
+        except CallFailed as failed:
+            record.security |= failed.category is ErrorCategory.ACCESS_DENIED
+            kind = OutcomeKind.RETRY if failed.category.transient else OutcomeKind.DEAD_LETTERED
+            return Outcome(kind, failed.category, failed.code), f"DynamoDB refused the write: {failed.code}"
+        match decision:
+            case NoSuchRow():
+                outcome = Outcome(OutcomeKind.DEAD_LETTERED, ErrorCategory.NOT_FOUND, "NoSuchRow")
+                return outcome, f"no row for {valid.asset_symbol} on {valid.earnings_date} in the calendar"
+            case AlreadyProcessed(same_event):
+                return Outcome(OutcomeKind.DUPLICATE, same_event=same_event), ""
+            case _:
+                return Outcome(OutcomeKind.MARKED), ""
+
+    def _write(self, event: EarningsEvent, record: EventRecord, budget: Budget) -> Decision:
+        provenance = Provenance(
+            correlation_id=record.correlation_id,
+            request_id=record.request_id,
+            trace_id=record.trace_id,
+            function_version=self._settings.function_version,
+            recorded_at=utc_text(self._now()),
+        )
+        tables = (self._settings.calendar_table, self._settings.audit_table)
+        transaction = Transaction(self._dynamodb, tables, event, provenance)
+
+        def attempt() -> Decision:
+            started = time.perf_counter()
+            try:
+                return transaction.attempt()
+            finally:
+                seconds = time.perf_counter() - started
+                record.latencies_ms.append(round(seconds * 1000, 3))
+                record.spent("write", seconds)
+
+        record.operations += 1
+        try:
+            decision = self._call(attempt, record, budget)
+            record.retry_successes += len(record.latencies_ms) > 1
+            return decision
+        finally:
+            record.retries = max(0, len(record.latencies_ms) - 1)
+
+    def _dead_letter(
+        self, outcome: Outcome, message: str, event: object, record: EventRecord, budget: Budget
+    ) -> Outcome:
+        assert outcome.category is not None  # noqa: S101 - only failures come here
+        letter = DeadLetter(event, outcome.category, message, record.correlation_id, record.request_id)
+        started = time.perf_counter()
+        try:
+            record.dead_letter_id = self._call(lambda: self._dead_letters.send(letter), record, budget)
+        except CallFailed as failed:
+            record.security |= failed.category is ErrorCategory.ACCESS_DENIED
+            record.dead_letter_error = str(failed)
+            # Lambda's own retries and its on-failure destination are the second net.
+            return Outcome(OutcomeKind.RETRY, outcome.category, outcome.code, violations=outcome.violations)
+        finally:
+            record.spent("dead_letter", time.perf_counter() - started)
+        return outcome
+
+    def _call[T](self, attempt: Callable[[], T], record: EventRecord, budget: Budget) -> T:
+        def on_backoff(wait: Backoff) -> None:
+            self._telemetry.backoff(record, wait.attempt, wait.delay, wait.category.value)
+
+        return call_with_retries(attempt, budget=budget, on_backoff=on_backoff, jitter=self._jitter)
+
+
+def _traceparent(event: object) -> object:
+    detail = event.get("detail") if isinstance(event, Mapping) else None
+    return detail.get("traceparent", detail.get("traceParent")) if isinstance(detail, Mapping) else None
+
+
+def _location(error: BaseException) -> str:
+    """Where an exception came from: file and line, never its message."""
+    frames = traceback.extract_tb(error.__traceback__, limit=-1)
+    return f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else "unknown"

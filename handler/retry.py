@@ -1,0 +1,148 @@
+"""Retries: one policy, on stamina, with the invocation's deadline as the budget.
+
+botocore retries nothing (see `handler.aws`), so that each attempt is a span and a figure of its own.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import uniform
+
+from handler.categories import ErrorCategory
+from handler.errors import CallFailed
+from handler.settings import FLUSH_RESERVE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How one category is retried.
+
+    Attributes:
+        first_delay: seconds; each further delay doubles.
+        max_attempts: attempts that may fail in this category; None for as many as the deadline allows.
+    """
+
+    first_delay: float
+    max_attempts: int | None
+
+
+MAX_DELAY = 30.0
+"""Seconds; the ticket's upper bound."""
+
+RULES = {
+    ErrorCategory.THROTTLING: Rule(first_delay=1.0, max_attempts=None),
+    ErrorCategory.CONFLICT: Rule(first_delay=0.05, max_attempts=None),
+    ErrorCategory.NETWORK: Rule(first_delay=0.1, max_attempts=3),
+    ErrorCategory.DYNAMODB: Rule(first_delay=0.1, max_attempts=3),
+}
+"""Categories that are tried again within the invocation; the others are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """One wait before another attempt.
+
+    Attributes:
+        attempt: the attempt that failed, from 1.
+        delay: seconds.
+        category: why it failed.
+    """
+
+    attempt: int
+    delay: float
+    category: ErrorCategory
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The time an invocation may spend on calls.
+
+    Attributes:
+        remaining: seconds until Lambda's deadline, asked anew each time.
+        worst_attempt: seconds that one attempt may take at most.
+        reserve: seconds that must be left when all is done, for flushing and answering.
+    """
+
+    remaining: Callable[[], float]
+    worst_attempt: float
+    reserve: float = FLUSH_RESERVE_SECONDS
+
+    def allows_attempt(self, after: float = 0.0) -> bool:
+        """Whether another attempt, begun in `after` seconds, is over before the reserve is touched at the latest."""
+        return self.remaining() - (after + self.worst_attempt + self.reserve) > 0
+
+
+def call_with_retries[T](
+    attempt: Callable[[], T],
+    *,
+    budget: Budget,
+    on_backoff: Callable[[Backoff], None],
+    jitter: Callable[[float, float], float] = uniform,
+) -> T:
+    """Call until it succeeds, cannot succeed, or the time is up.
+
+    Args:
+        attempt: one attempt; raises `CallFailed`.
+        budget: the time there is.
+        on_backoff: told of each wait, before it.
+        jitter: draws a delay between two bounds, seconds.
+
+    Raises:
+        CallFailed: of the last attempt; `timeout` when there was not even time for the first.
+    """
+    if not budget.allows_attempt():
+        raise CallFailed(ErrorCategory.TIMEOUT, "NoTimeForAnAttempt")
+    try:
+        return attempt()
+    except CallFailed as failure:
+        if failure.category not in RULES:
+            raise
+        failed_first = failure
+    # stamina is imported by the first failure that may be retried: most sandboxes never have one.
+    return _retry(failed_first, attempt, _Decision(budget, on_backoff, jitter))
+
+
+def _retry[T](failed_first: CallFailed, attempt: Callable[[], T], decide: "_Decision") -> T:
+    import stamina
+    from stamina.instrumentation import set_on_retry_hooks
+
+    set_on_retry_hooks(())  # the default hooks log call arguments
+    pending: CallFailed | None = failed_first
+    # No attempts and no timeout of stamina's own: its timeout stops after a delay, and overruns.
+    for tried in stamina.retry_context(on=decide, attempts=None, timeout=None):
+        with tried:
+            if pending is not None:
+                failure, pending = pending, None
+                raise failure
+            return attempt()
+    raise AssertionError("stamina ends by returning or raising")  # pragma: no cover
+
+
+class _Decision:
+    """stamina's `on=` hook: after each failure, the delay before the next attempt, or False to stop."""
+
+    def __init__(
+        self, budget: Budget, on_backoff: Callable[[Backoff], None], jitter: Callable[[float, float], float]
+    ) -> None:
+        self._budget = budget
+        self._on_backoff = on_backoff
+        self._jitter = jitter
+        self._attempts = 0
+        self._failures: dict[ErrorCategory, int] = {}
+
+    def __call__(self, error: Exception) -> float | bool:
+        self._attempts += 1
+        if not isinstance(error, CallFailed) or (rule := RULES.get(error.category)) is None:
+            return False
+        failures = self._failures[error.category] = self._failures.get(error.category, 0) + 1
+        if rule.max_attempts is not None and failures >= rule.max_attempts:
+            return False
+        delay = self._delay(rule, failures)
+        if not self._budget.allows_attempt(after=delay):
+            return False
+        self._on_backoff(Backoff(self._attempts, delay, error.category))
+        return delay
+
+    def _delay(self, rule: Rule, failures: int) -> float:
+        # Between the exponential step and the next one: never less than the first delay, and no two callers in step.
+        step = rule.first_delay * 2.0 ** min(failures - 1, 16)
+        return min(self._jitter(step, 2 * step), MAX_DELAY)

@@ -1,0 +1,92 @@
+"""Structured logs: one JSON object a line, allow-listed fields only, every line with the IDs of its event."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from otel import names
+from otel.output import Write
+from otel.record import EventRecord
+from otel.settings import TelemetrySettings
+
+DEBUG, INFO, WARNING, ERROR, CRITICAL = 10, 20, 30, 40, 50
+_LEVEL_NAMES = {DEBUG: "DEBUG", INFO: "INFO", WARNING: "WARN", ERROR: "ERROR", CRITICAL: "FATAL"}
+
+# Z for UTC, as all else here; an ID that is not str would be a defect, but a log line must not raise for it.
+_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+
+
+class Log:
+    """Writes log lines. Never raises: a full disk or a closed pipe must not fail an event."""
+
+    def __init__(self, write: Write, settings: TelemetrySettings) -> None:
+        self._write = write
+        self._least = settings.log_level
+        self._static = {"service": settings.service, "environment": settings.environment}
+
+    def raise_level(self, least: int) -> None:
+        """Shed lines below a level, as under memory pressure."""
+        self._least = max(self._least, least)
+
+    def line(self, level: int, message: str, record: EventRecord | None = None, **fields: Any) -> None:
+        """Write one line.
+
+        Args:
+            level: as Python's logging counts.
+            message: a constant text; what varies goes into fields.
+            record: the event that the line is about.
+            fields: what the line is about; names that are not in `names.LOG_FIELDS` are left out.
+        """
+        if level < self._least:
+            return
+        line: dict[str, Any] = {
+            "timestamp": datetime.now(UTC),
+            "level": _LEVEL_NAMES.get(level, "INFO"),
+            "message": message,
+            **self._static,
+            "correlation_id": record.correlation_id if record else None,
+            "event_id": record.event_id if record else None,
+            "request_id": record.request_id if record else None,
+            "trace_id": record.trace_id if record else None,
+            "span_id": record.span_id if record else None,
+            "cold_start": record.cold_start if record else None,
+        }
+        line.update((name, value) for name, value in fields.items() if name in names.LOG_FIELDS and value is not None)
+        try:
+            self._write(orjson.dumps(line, option=_OPTIONS))
+        except (OSError, orjson.JSONEncodeError):
+            # Standard output is gone, or a text is not Unicode: there is no better place to say so.
+            return
+
+
+class LibraryLogs(logging.Handler):
+    """Brings what libraries log through Python's logging into the same form.
+
+    Only the text before formatting is written: the arguments may hold anything, an event or a key included.
+    """
+
+    def __init__(self, log: Log, current: Callable[[], EventRecord | None]) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+        self._current = current
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record of a library."""
+        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
+        self._log.line(record.levelno, str(record.msg), self._current(), logger=record.name, exception_type=kind)
+
+
+def take_over_library_logs(log: Log, current: Callable[[], EventRecord | None]) -> None:
+    """Replace the root logger's handlers: Lambda's own would print arguments, as text.
+
+    Args:
+        log: where library lines go.
+        current: the event that is being processed.
+    """
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+    root.addHandler(LibraryLogs(log, current))

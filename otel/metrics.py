@@ -1,0 +1,116 @@
+"""Metrics as CloudWatch Embedded Metric Format: one log line an event, no call to any service.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+"""
+
+import time
+from collections import deque
+from typing import Any
+
+import orjson
+
+from otel import names
+from otel.output import Write
+from otel.record import EventRecord
+from otel.settings import TelemetrySettings
+
+MAX_VALUES = 100
+"""EMF's limit for the values of one metric in one document."""
+
+KEPT_LINES = 200
+"""How many lines wait at most for an output that works again; the oldest go first."""
+
+_BY_OUTCOME = {
+    "marked": "EventsMarked",
+    "duplicate": "EventsDuplicate",
+    "dead_lettered": "EventsDeadLettered",
+    "retry": "EventsRetried",
+}
+
+
+class Metrics:
+    """Turns the record of an event into one EMF line; keeps what could not be written for the next event."""
+
+    def __init__(self, write: Write, settings: TelemetrySettings, init_duration_ms: float) -> None:
+        self._write = write
+        self._environment = settings.environment
+        self._memory_mb = settings.memory_mb
+        self._init_duration_ms = init_duration_ms
+        self._kept: deque[bytes] = deque(maxlen=KEPT_LINES)
+        self._failures = 0
+
+    @property
+    def kept(self) -> int:
+        """Lines that wait for the next event."""
+        return len(self._kept)
+
+    def emit(self, record: EventRecord, *, processing_ms: float, memory_used_mb: float) -> bool:
+        """Write the event's metrics, after what earlier events had to keep.
+
+        Returns:
+            False when the output failed; nothing is lost then, up to `KEPT_LINES`.
+        """
+        values = self._values(record, processing_ms, memory_used_mb)
+        if self._failures:
+            values["MetricsFailures"] = self._failures
+        self._kept.append(self._document(values, record))
+        try:
+            while self._kept:
+                self._write(self._kept[0])
+                self._kept.popleft()
+        except OSError:
+            self._failures += 1
+            return False
+        self._failures = 0
+        return True
+
+    def _values(self, record: EventRecord, processing_ms: float, memory_used_mb: float) -> dict[str, Any]:
+        counts = {
+            "EventsReceived": 1,
+            _BY_OUTCOME[record.outcome or "retry"]: 1,
+            "IdempotencyViolations": record.same_event is False,
+            "Errors": record.error_category is not None,
+            "SecurityErrors": record.security,
+            "Operations": record.operations,
+            "Retries": record.retries,
+            "RetrySuccesses": record.retry_successes,
+            "ColdStarts": record.cold_start,
+            "CorrelationIdsReplaced": record.correlation_replaced,
+        }
+        values: dict[str, Any] = {name: int(count) for name, count in counts.items() if count}
+        values["ProcessingTime"] = round(processing_ms, 3)
+        values["MemoryUsed"] = round(memory_used_mb, 1)
+        values["MemoryUtilization"] = round(100 * memory_used_mb / self._memory_mb, 1)
+        if record.latencies_ms:
+            values["DynamoDBLatency"] = record.latencies_ms[:MAX_VALUES]
+        if record.delays_ms:
+            values["RetryDelay"] = record.delays_ms[:MAX_VALUES]
+        if record.cold_start:
+            values["InitDuration"] = round(self._init_duration_ms, 3)
+        return values
+
+    def _document(self, values: dict[str, Any], record: EventRecord) -> bytes:
+        directives = [_directive([names.ENVIRONMENT], list(values))]
+        members: dict[str, Any] = {names.ENVIRONMENT: self._environment}
+        if record.error_category is not None:
+            directives.append(_directive([names.ENVIRONMENT, names.ERROR_CATEGORY], ["Errors"]))
+            members[names.ERROR_CATEGORY] = record.error_category
+        return orjson.dumps(
+            {
+                "_aws": {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": directives},
+                **members,
+                # Properties, not dimensions: from a spike on a graph to the events behind it.
+                "correlation_id": record.correlation_id,
+                "request_id": record.request_id,
+                **values,
+            },
+            option=orjson.OPT_APPEND_NEWLINE,
+        )
+
+
+def _directive(dimensions: list[str], metrics: list[str]) -> dict[str, Any]:
+    return {
+        "Namespace": names.NAMESPACE,
+        "Dimensions": [dimensions],
+        "Metrics": [{"Name": name, "Unit": names.METRICS[name]} for name in metrics],
+    }

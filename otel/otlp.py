@@ -1,0 +1,154 @@
+"""OTLP's protobuf form of spans, written by hand: importing a protobuf runtime costs more than a whole event.
+
+Field numbers: https://github.com/open-telemetry/opentelemetry-proto, trace/v1/trace.proto and common/v1/common.proto.
+The tests decode it with the generated classes and hold it against the stock encoder, span by span.
+"""
+
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.trace import Link, SpanContext
+
+_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
+
+_HAS_IS_REMOTE = 0x100
+_IS_REMOTE = 0x200
+
+
+def _varint(value: int) -> bytes:
+    value &= 0xFFFFFFFFFFFFFFFF  # negative numbers are ten bytes of two's complement
+    out = bytearray()
+    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _tag(number: int, kind: int) -> bytes:
+    return _varint(number << 3 | kind)
+
+
+def message(number: int, body: bytes) -> bytes:
+    """A length-delimited field: an embedded message, bytes or text."""
+    return _tag(number, _LENGTH) + _varint(len(body)) + body
+
+
+def _text(number: int, value: str | None) -> bytes:
+    # surrogatepass would be invalid UTF-8 on the wire; a replacement character keeps the span
+    return message(number, value.encode("utf-8", "replace")) if value else b""
+
+
+def _unsigned(number: int, value: int) -> bytes:
+    return _tag(number, _VARINT) + _varint(value) if value else b""
+
+
+def _time(number: int, nanoseconds: int | None) -> bytes:
+    return _tag(number, _FIXED64) + struct.pack("<Q", nanoseconds) if nanoseconds else b""
+
+
+def _any_value(value: Any) -> bytes:  # noqa: PLR0911 - one for each kind
+    match value:
+        case bool():
+            return _tag(2, _VARINT) + _varint(value)
+        case str():
+            return message(1, value.encode("utf-8", "replace"))
+        case int():
+            return _tag(3, _VARINT) + _varint(value)
+        case float():
+            return _tag(4, _FIXED64) + struct.pack("<d", value)
+        case bytes():
+            return message(7, value)
+        case Sequence():
+            return message(5, b"".join(message(1, _any_value(item)) for item in value))
+        case Mapping():
+            return message(6, _attributes(1, value))
+        case _:
+            return b""
+
+
+def _attributes(number: int, attributes: Mapping[str, Any] | None) -> bytes:
+    return b"".join(
+        message(number, message(1, key.encode()) + message(2, _any_value(value)))
+        for key, value in (attributes or {}).items()
+    )
+
+
+def _flags(context: SpanContext | None) -> int:
+    return _HAS_IS_REMOTE | (_IS_REMOTE if context is not None and context.is_remote else 0)
+
+
+def _event(event: Event) -> bytes:
+    return (
+        _time(1, event.timestamp)
+        + _text(2, event.name)
+        + _attributes(3, event.attributes)
+        + _unsigned(4, event.dropped_attributes)
+    )
+
+
+def _link(link: Link) -> bytes:
+    return (
+        message(1, link.context.trace_id.to_bytes(16))
+        + message(2, link.context.span_id.to_bytes(8))
+        + _attributes(4, link.attributes)
+        + _unsigned(5, link.dropped_attributes)
+        + _fixed32(6, _flags(link.context))
+    )
+
+
+def _fixed32(number: int, value: int) -> bytes:
+    return _tag(number, _FIXED32) + struct.pack("<I", value)
+
+
+def encode_span(span: ReadableSpan) -> bytes:
+    """One span as the body of an OTLP `Span` message."""
+    context = span.get_span_context()
+    if context is None:  # the SDK never ends a span without one
+        raise ValueError("a span without a context cannot be encoded")
+    trace_state = ",".join(f"{key}={value}" for key, value in context.trace_state.items())
+    parts = [
+        message(1, context.trace_id.to_bytes(16)),
+        message(2, context.span_id.to_bytes(8)),
+        _text(3, trace_state),
+        message(4, span.parent.span_id.to_bytes(8)) if span.parent is not None else b"",
+        _text(5, span.name),
+        _unsigned(6, span.kind.value + 1),  # OTLP's zero means "unspecified"
+        _time(7, span.start_time),
+        _time(8, span.end_time),
+        _attributes(9, span.attributes),
+        _unsigned(10, span.dropped_attributes),
+        *(message(11, _event(event)) for event in span.events),
+        _unsigned(12, span.dropped_events),
+        *(message(13, _link(link)) for link in span.links),
+        _unsigned(14, span.dropped_links),
+        message(15, _text(2, span.status.description) + _unsigned(3, span.status.status_code.value)),
+        _fixed32(16, _flags(span.parent)),
+    ]
+    return b"".join(parts)
+
+
+def encode_request(spans: Sequence[ReadableSpan], encoded: Iterable[bytes]) -> bytes:
+    """An OTLP `ExportTraceServiceRequest` (the same bytes as `TracesData`) around spans that are encoded already.
+
+    Args:
+        spans: at least one; all from one resource, which is what one TracerProvider makes.
+        encoded: `encode_span` of each, in the same order.
+    """
+    scopes: dict[Any, list[bytes]] = {}
+    for span, body in zip(spans, encoded, strict=True):
+        scopes.setdefault(span.instrumentation_scope, []).append(message(2, body))
+    scope_spans = b"".join(message(2, _scope(scope) + b"".join(bodies)) for scope, bodies in scopes.items())
+    resource = spans[0].resource
+    resource_spans = message(1, _attributes(1, resource.attributes)) + scope_spans + _text(3, resource.schema_url)
+    return message(1, resource_spans)
+
+
+def _scope(scope: Any) -> bytes:
+    if scope is None:
+        return message(1, b"")
+    body = _text(1, scope.name) + _text(2, scope.version) + _attributes(3, scope.attributes)
+    # The schema URL belongs to ScopeSpans, beside the scope, not into it.
+    return message(1, body) + _text(3, scope.schema_url)

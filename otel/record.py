@@ -1,0 +1,80 @@
+"""What is known of one event while it is processed: facts in the cheapest form, encoded when the event is over."""
+
+from dataclasses import dataclass, field
+from threading import Lock
+
+
+@dataclass(slots=True)
+class EventRecord:
+    """The facts of one event. The only mutable thing that crosses from processing to telemetry, on purpose.
+
+    Attributes:
+        request_id: Lambda's request ID.
+        correlation_id: the ID that everything about the event carries.
+        correlation_replaced: whether that ID had to be made up.
+        cold_start: whether this is the first event of the sandbox.
+        started: seconds on the monotonic clock.
+        trace_id: of the event's root span, 32 hex digits; None without tracing.
+        span_id: of the event's root span, 16 hex digits.
+        event_id: the event's ID, once it is known to be valid.
+        asset_symbol: the row's partition key, once valid.
+        earnings_date: the row's sort key, once valid.
+        operations: DynamoDB writes asked for.
+        latencies_ms: one figure for each attempt at DynamoDB.
+        delays_ms: one figure for each wait before another attempt, whatever service it was for.
+        retries: attempts beyond the first, at DynamoDB.
+        retry_successes: operations that succeeded after a retry.
+        timings_ms: milliseconds by phase: validate, write, backoff, dead_letter, flush.
+        outcome: how it ended; None while it has not.
+        error_category: the final error's category; None without one.
+        error_code: the final error's code.
+        same_event: for a duplicate: whether it is a redelivery.
+        violations: for an invalid event: the broken rules, as JSON objects.
+        dead_letter_id: SQS message ID of the dead letter.
+        dead_letter_error: why the dead-letter queue could not be reached.
+        security: whether any call was refused for want of permission.
+        exception_type: for a defect: the exception's class.
+        exception_at: for a defect: file and line.
+        struck: whether the deadline came first: the watchdog has reported the event, and it must be tried again.
+    """
+
+    request_id: str
+    correlation_id: str
+    correlation_replaced: bool
+    cold_start: bool
+    started: float
+    trace_id: str | None = None
+    span_id: str | None = None
+    event_id: str | None = None
+    asset_symbol: str | None = None
+    earnings_date: str | None = None
+    operations: int = 0
+    latencies_ms: list[float] = field(default_factory=list)
+    delays_ms: list[float] = field(default_factory=list)
+    retries: int = 0
+    retry_successes: int = 0
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    outcome: str | None = None
+    error_category: str | None = None
+    error_code: str | None = None
+    same_event: bool | None = None
+    violations: list[dict[str, str]] = field(default_factory=list)
+    dead_letter_id: str | None = None
+    dead_letter_error: str | None = None
+    security: bool = False
+    exception_type: str | None = None
+    exception_at: str | None = None
+    struck: bool = False
+    _closing: Lock = field(default_factory=Lock, repr=False)
+
+    def close(self) -> bool:
+        """Claim the right to report how the event ended; True for the first caller only.
+
+        The event's own thread and the watchdog both come here; whoever is second stays silent, so that every event
+        is counted once.
+        """
+        return self._closing.acquire(blocking=False)
+
+    def spent(self, phase: str, seconds: float) -> None:
+        """Add time to a phase."""
+        self.timings_ms[phase] = self.timings_ms.get(phase, 0.0) + round(seconds * 1000, 3)

@@ -1,0 +1,118 @@
+"""The span processor: the event's IDs onto every span, ended spans kept until the flush, open ones for the watchdog."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from opentelemetry import context as context_api
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.trace import Link, SpanKind, Status, StatusCode, TraceState
+from opentelemetry.util.types import Attributes
+
+from otel import names
+from otel.scrub import clean
+
+EVENT_KEY = context_api.create_key("mark-earnings-processed-event")
+"""Context key of the attributes that every span of the event carries."""
+
+MAX_KEPT_SPANS = 5_000
+"""Bound on spans that wait for a flush; one event makes a handful."""
+
+
+class Exporter(Protocol):
+    """A way out for spans."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> int:
+        """Send spans; return how many were lost."""
+
+    def close(self) -> None:
+        """Let go of sockets."""
+
+
+class EventSpans(SpanProcessor):
+    """Collects the spans of an event and exports them in one go, before the invocation returns.
+
+    The stock batch processor exports from a thread by a timer, and the sandbox freezes threads when the invocation
+    returns: spans would leave with a later event, or never.
+    """
+
+    def __init__(self, exporter: Exporter) -> None:
+        self._exporter = exporter
+        self._open: dict[int, Span] = {}
+        self._ended: list[ReadableSpan] = []
+        self._dropped = 0
+        self.shed = False
+
+    def on_start(self, span: Span, parent_context: context_api.Context | None = None) -> None:
+        """Put the IDs of the event on the span."""
+        attributes = context_api.get_value(EVENT_KEY, parent_context)
+        if isinstance(attributes, Mapping):
+            span.set_attributes({**attributes, names.XRAY_ANNOTATIONS: tuple(attributes)})
+        self._open[id(span)] = span
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Keep the span for the flush."""
+        if len(self._ended) < MAX_KEPT_SPANS:
+            self._ended.append(clean(span, shed=self.shed))
+        else:
+            self._dropped += 1
+
+    def close_open(self, category: str) -> None:
+        """End the spans that are still open, for the watchdog: the call that hangs is what an operator looks for."""
+        for span in reversed(list(self._open.values())):
+            if span.is_recording():
+                span.set_attribute("error.type", category)
+                span.set_status(Status(StatusCode.ERROR, category))
+                span.end()
+
+    def flush(self) -> int:
+        """Export all that has ended; return how many spans were lost."""
+        self._open.clear()
+        spans = self._ended[:]
+        del self._ended[: len(spans)]  # not a new list: the other thread may be appending
+        lost, self._dropped = self._dropped, 0
+        return lost + (self._exporter.export(spans) if spans else 0)
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Export all that has ended.
+
+        Args:
+            timeout_millis: the exporter's own time-out decides; this is the interface's.
+        """
+        del timeout_millis
+        return self.flush() == 0
+
+    def shutdown(self) -> None:
+        """Export what is left and let go of the exporter."""
+        self.flush()
+        self._exporter.close()
+
+
+class RecordUnsampled(Sampler):
+    """Lets a sampler decide, but records what it would drop: unsampled spans go to the agent marked as such.
+
+    X-Ray makes its unsampled statistics of them; nothing else about the decision changes.
+    """
+
+    def __init__(self, decide: Sampler) -> None:
+        self._decide = decide
+
+    def should_sample(  # noqa: PLR0913, PLR0917 - the interface's
+        self,
+        parent_context: context_api.Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        """The wrapped sampler's decision, `DROP` made `RECORD_ONLY`."""
+        result = self._decide.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
+        if result.decision is not Decision.DROP:
+            return result
+        return SamplingResult(Decision.RECORD_ONLY, attributes, result.trace_state)
+
+    def get_description(self) -> str:
+        """What this sampler is."""
+        return f"RecordUnsampled({self._decide.get_description()})"

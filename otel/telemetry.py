@@ -1,0 +1,179 @@
+"""The front of this package: one object that watches over each event and tells the world how it ended."""
+
+import copy
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from opentelemetry.trace import Span, get_current_span
+
+from otel import logs, memory, names
+from otel.logs import Log
+from otel.metrics import Metrics
+from otel.output import Write
+from otel.record import EventRecord
+from otel.settings import TelemetrySettings
+from otel.tracing import Tracing, finish_root
+from otel.watchdog import Watchdog
+
+_LEVELS = {"marked": logs.INFO, "duplicate": logs.WARNING, "dead_lettered": logs.ERROR, "retry": logs.ERROR}
+_MESSAGES = {
+    "marked": "event processed: the row is marked",
+    "duplicate": "event processed: the row was marked before",
+    "dead_lettered": "event dead-lettered: more tries cannot help",
+    "retry": "event not processed: Lambda will deliver it again",
+}
+
+
+class Telemetry:
+    """Telemetry of one sandbox: spans, metrics, logs and the watchdog."""
+
+    def __init__(  # noqa: PLR0913 - its parts
+        self,
+        settings: TelemetrySettings,
+        *,
+        write: Write,
+        tracing: Tracing | None,
+        init_duration_ms: float,
+        watchdog: Watchdog | None = None,
+        used_mb: Callable[[], float] = memory.used_mb,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            settings: what was read from the environment.
+            write: takes log and metric lines.
+            tracing: None when spans are switched off.
+            init_duration_ms: how long the sandbox took to start; reported with its first event.
+            watchdog: acts shortly before the deadline.
+            used_mb: tells the memory in use, megabytes.
+        """
+        self.log = Log(write, settings)
+        self._metrics = Metrics(write, settings, init_duration_ms)
+        self._tracing = tracing
+        self._watchdog = watchdog or Watchdog()
+        self._used_mb = used_mb
+        self._memory_mb = settings.memory_mb
+        self._shedding = False
+        self.current: EventRecord | None = None
+
+    @contextmanager
+    def event(self, record: EventRecord, traceparent: object, remaining_seconds: float) -> Iterator[None]:
+        """Watch over one event; report it when the block ends, or just before the deadline if that comes first.
+
+        Args:
+            record: the event's facts, filled in inside the block; `record.struck` afterwards tells that the
+                deadline came first.
+            traceparent: `detail.traceparent` as it came.
+            remaining_seconds: until Lambda's deadline.
+        """
+        self.current = record
+        if self._tracing is None:
+            with self._watched(record, None, remaining_seconds):
+                yield
+        else:
+            with (
+                self._tracing.event_span(record, traceparent, os.environ) as span,
+                self._watched(record, span, remaining_seconds),
+            ):
+                yield
+        if record.close():
+            self._report(record)
+
+    def backoff(self, record: EventRecord, attempt: int, delay: float, category: str) -> None:
+        """Tell of a wait before another attempt.
+
+        Args:
+            record: the event it is for.
+            attempt: which attempt failed, from 1.
+            delay: seconds.
+            category: why it failed.
+        """
+        delay_ms = round(delay * 1000, 3)
+        record.delays_ms.append(delay_ms)
+        record.spent("backoff", delay)
+        event: dict[str, str | int | float] = {"attempt": attempt, "delay_ms": delay_ms, names.CATEGORY: category}
+        get_current_span().add_event(names.RETRY_EVENT, event)
+        self.log.line(logs.WARNING, "waiting before another attempt", record, **event)
+
+    @contextmanager
+    def _watched(self, record: EventRecord, span: Span | None, remaining_seconds: float) -> Iterator[None]:
+        self._watchdog.arm(remaining_seconds, partial(self._strike, record, span))
+        try:
+            yield
+        finally:
+            self._watchdog.disarm()
+
+    def _strike(self, record: EventRecord, span: Span | None) -> None:
+        """The deadline is near and the event is not over: report it as it stands. Runs in the watchdog's thread."""
+        if not record.close():
+            return
+        record.struck = True
+        # A copy: the event's own thread may come back to life and write on.
+        final = copy.copy(record)
+        final.outcome, final.error_category, final.error_code = "retry", "timeout", "DeadlineExceeded"
+        final.same_event = None
+        if span is not None and self._tracing is not None:
+            finish_root(span, final)
+            self._tracing.spans.close_open("timeout")
+        self._report(final)
+
+    def _report(self, record: EventRecord) -> None:
+        self._flush(record)
+        processing_ms = (time.perf_counter() - record.started) * 1000
+        used = self._used_mb()
+        outcome = record.outcome or "retry"
+        self.log.line(
+            _LEVELS[outcome],
+            _MESSAGES[outcome],
+            record,
+            outcome=outcome,
+            asset_symbol=record.asset_symbol,
+            earnings_date=record.earnings_date,
+            error_category=record.error_category,
+            error_code=record.error_code,
+            same_event=record.same_event,
+            violations=record.violations or None,
+            attempts=len(record.latencies_ms),
+            timings_ms={**record.timings_ms, "total": round(processing_ms, 3)},
+            correlation_replaced=record.correlation_replaced or None,
+            dead_letter_id=record.dead_letter_id,
+            dead_letter_error=record.dead_letter_error,
+            exception_type=record.exception_type,
+            exception_at=record.exception_at,
+        )
+        if record.security:
+            self.log.line(logs.ERROR, "access denied by AWS", record, security=True, error_code=record.error_code)
+        if not self._metrics.emit(record, processing_ms=processing_ms, memory_used_mb=used):
+            self.log.line(logs.WARNING, "metrics not written, kept for the next event", kept_lines=self._metrics.kept)
+        self._watch_memory(record, used)
+
+    def _flush(self, record: EventRecord) -> None:
+        if self._tracing is None:
+            return
+        started = time.perf_counter()
+        try:
+            lost = self._tracing.flush()
+        except Exception as error:  # noqa: BLE001 - no way out of spans may fail an event
+            self.log.line(logs.WARNING, "spans not exported", record, exception_type=type(error).__name__)
+        else:
+            if lost:
+                self.log.line(logs.WARNING, "spans lost on their way out", record, lost_spans=lost)
+        record.spent("flush", time.perf_counter() - started)
+
+    def _watch_memory(self, record: EventRecord, used: float) -> None:
+        if self._shedding or used * 100 <= memory.PRESSURE_PERCENT * self._memory_mb:
+            return
+        self._shedding = True
+        self.log.raise_level(logs.INFO)
+        if self._tracing is not None:
+            self._tracing.spans.shed = True
+        self.log.line(
+            logs.WARNING,
+            "memory is short: debug lines and optional span detail are left out from now on",
+            record,
+            memory_used_mb=round(used, 1),
+            memory_limit_mb=self._memory_mb,
+        )

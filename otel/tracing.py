@@ -1,0 +1,137 @@
+"""Sets tracing up: the provider, the way out, the spans of one event."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from opentelemetry import context as context_api
+from opentelemetry import trace
+from opentelemetry.propagators.aws import AwsXRayPropagator
+from opentelemetry.propagators.aws.aws_xray_propagator import TRACE_HEADER_KEY
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.version import __version__
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+
+from otel import names
+from otel.record import EventRecord
+from otel.settings import TelemetrySettings
+from otel.spans import EVENT_KEY, EventSpans, Exporter, RecordUnsampled
+from otel.xray_udp import XRayDaemon
+
+LAMBDA_TRACE_HEADER = "_X_AMZN_TRACE_ID"
+"""Where Lambda's runtime client puts the trace header of each invocation."""
+
+# https://www.w3.org/TR/trace-context/#traceparent-header
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})\Z")
+
+
+class Tracing:
+    """Tracing of one sandbox."""
+
+    def __init__(self, settings: TelemetrySettings, exporter: Exporter) -> None:
+        self._settings = settings
+        self.spans = EventSpans(exporter)
+        # No exit hook: every invocation flushes, and a sandbox is killed, not closed.
+        self.provider = TracerProvider(resource=_resource(settings), shutdown_on_exit=False)
+        self.provider.sampler = RecordUnsampled(self.provider.sampler)  # the inner one comes from OTEL_TRACES_SAMPLER
+        self.provider.add_span_processor(self.spans)
+        self._tracer = self.provider.get_tracer("mark-earnings-processed")
+        self._propagator = AwsXRayPropagator()
+
+    @contextmanager
+    def event_span(self, record: EventRecord, traceparent: object, environ: Mapping[str, str]) -> Iterator[Span]:
+        """The root span of one event, current inside the block.
+
+        Args:
+            record: gives the attributes; what is found out later is added by `identified` and at the end.
+            traceparent: `detail.traceparent` as it came; linked to if it is one.
+            environ: where Lambda's trace header is, which becomes the parent.
+        """
+        header = environ.get(LAMBDA_TRACE_HEADER)
+        parent = self._propagator.extract({TRACE_HEADER_KEY: header} if header else {}, context_api.Context())
+        carried = {names.CORRELATION_ID: record.correlation_id}
+        token = context_api.attach(context_api.set_value(EVENT_KEY, carried, parent))
+        try:
+            with self._tracer.start_as_current_span(
+                self._settings.function_name,
+                kind=SpanKind.SERVER,
+                attributes={
+                    "faas.trigger": "pubsub",
+                    "faas.invocation_id": record.request_id,
+                    "faas.coldstart": record.cold_start,
+                },
+                links=link_to(traceparent),
+            ) as span:
+                context = span.get_span_context()
+                record.trace_id, record.span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
+                try:
+                    yield span
+                finally:
+                    finish_root(span, record)
+        finally:
+            context_api.detach(token)
+
+    def flush(self) -> int:
+        """Export the spans that have ended; return how many were lost."""
+        return self.spans.flush()
+
+
+def identified(record: EventRecord) -> None:
+    """Tell the current span, and those that follow, which row the event is about."""
+    attributes = context_api.get_value(EVENT_KEY)
+    if isinstance(attributes, dict):
+        row = {names.ASSET_SYMBOL: record.asset_symbol, names.EARNINGS_DATE: record.earnings_date}
+        attributes.update((name, value) for name, value in row.items() if value is not None)
+        trace.get_current_span().set_attributes(attributes)
+
+
+def finish_root(span: Span, record: EventRecord) -> None:
+    """Write the end of the event onto its root span."""
+    found = {names.OUTCOME: record.outcome, names.CATEGORY: record.error_category, "error.type": record.error_code}
+    span.set_attributes({name: value for name, value in found.items() if value is not None})
+    attributes = getattr(span, "attributes", None) or {}
+    span.set_attribute(names.XRAY_ANNOTATIONS, tuple(name for name in names.ANNOTATIONS if name in attributes))
+    if record.error_category is not None:
+        span.set_status(Status(StatusCode.ERROR, record.error_category))
+
+
+def link_to(traceparent: object) -> list[Link]:
+    """A link to the producer's span; none if the text is not a W3C traceparent."""
+    match = _TRACEPARENT.match(traceparent) if isinstance(traceparent, str) else None
+    if match is None or match[1] == "ff":
+        return []
+    flags = TraceFlags(int(match[4], 16))
+    context = SpanContext(int(match[2], 16), int(match[3], 16), is_remote=True, trace_flags=flags)
+    return [Link(context)] if context.is_valid else []
+
+
+def choose_exporter(settings: TelemetrySettings) -> Exporter:
+    """The way out that the standard variables ask for."""
+    if settings.collector:
+        from otel.collector import Collector
+
+        return Collector()
+    return XRayDaemon(settings.daemon)
+
+
+def _resource(settings: TelemetrySettings) -> Resource:
+    # Not Resource.create(): it searches the metadata of every package for detectors.
+    own: dict[str, Any] = {
+        "telemetry.sdk.language": "python",
+        "telemetry.sdk.name": "opentelemetry",
+        "telemetry.sdk.version": __version__,
+        "service.name": settings.service,
+        "cloud.provider": "aws",
+        "cloud.platform": "aws_lambda",
+        "cloud.region": settings.region,
+        "faas.name": settings.function_name,
+        "faas.version": settings.function_version,
+        "faas.instance": settings.log_stream,
+        "faas.max_memory": settings.memory_mb * 1024 * 1024,
+        "deployment.environment.name": settings.environment,
+    }
+    told = OTELResourceDetector().detect() if os.environ.get("OTEL_RESOURCE_ATTRIBUTES") else Resource.get_empty()
+    return Resource({name: value for name, value in own.items() if value != ""}).merge(told)
