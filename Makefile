@@ -1,0 +1,53 @@
+# Two commands matter: `make demo` and `make test`. Both set up what they need.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# uv: the one on the PATH if it works, else one of our own in .cache.
+UV_OWN := .cache/uv/bin/uv
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo $(UV_OWN))
+
+# pyenv's interpreters are often not on the PATH in a form that uv can use; name one by its full path.
+PYENV_PYTHON := $(lastword $(sort $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/3.13.*/bin/python3.13)))
+ifneq ($(PYENV_PYTHON),)
+export UV_PYTHON ?= $(PYENV_PYTHON)
+endif
+
+.PHONY: help
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(UV_OWN):
+	python3 -m venv .cache/uv
+	.cache/uv/bin/pip install --quiet uv
+
+.PHONY: setup
+setup: $(filter-out uv,$(UV))  ## install Python 3.13 packages from the lock file into .venv
+	@$(UV) sync --locked --quiet
+
+.PHONY: demo
+demo: setup  ## the whole thing on this machine, readable: no Docker, no account
+	@.venv/bin/mep demo
+
+.PHONY: test
+test: setup  ## all tests that need no Docker, with branch coverage of the function
+	.venv/bin/python -m pytest --cov --cov-branch --cov-fail-under=95 $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: setup  ## ruff (all rules), formatting, mypy --strict
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+.PHONY: format
+format: setup  ## format the code and fix what can be fixed
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+.PHONY: bench
+bench: setup  ## start-up, cost per event and memory, against the plain function
+	.venv/bin/python bench/run.py
+
+.PHONY: clean
+clean:  ## remove everything that can be made again
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage out
