@@ -1,5 +1,6 @@
 """Asynchronous delivery of one event, as Lambda does it: redelivered on failure, then the destination."""
 
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -115,7 +116,7 @@ def on_failure_record(function_arn: str, payload: bytes, result: InvocationResul
         response = orjson.loads(result.payload)
     except orjson.JSONDecodeError:
         response = None
-    return orjson.dumps(
+    record = orjson.dumps(
         {
             "version": "1.0",
             "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -134,3 +135,5 @@ def on_failure_record(function_arn: str, payload: bytes, result: InvocationResul
             "responsePayload": response,
         }
     )
+    # Inside JSON strings these stand as plain characters, but SQS refuses them in a body.
+    return re.sub("[\ufffe\uffff]", lambda match: f"\\u{ord(match[0]):04x}", record.decode()).encode()

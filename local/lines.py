@@ -28,12 +28,12 @@ class EventLine:
 
 @dataclass(frozen=True, slots=True)
 class RejectedLine:
-    """A line that cannot be an event, because it is not JSON.
+    r"""A line that cannot be an event, because it is not JSON.
 
     Attributes:
         number: Its line number, from 1.
         reason: What is wrong with it, never quoting it.
-        text: The line; bytes that are not UTF-8 stand as `\\xNN`.
+        text: The line; bytes that are not UTF-8 stand as `\xNN`.
         size: Bytes that the line took in its file.
     """
 

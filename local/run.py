@@ -1,0 +1,238 @@
+"""`mep local`: events from a file through the real function on one machine, and all that came of it in files."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from local.crew import deliver_all, start_all
+from local.delivery import RETRY_WAITS_S, AsyncDelivery, Delivery
+from local.dynamodb import dynamodb
+from local.environment import LOCAL_CREDENTIALS, REGION, FunctionConfig
+from local.errors import RunError, UsageError
+from local.lines import EventLine, RejectedLine, read_lines
+from local.outputs import Outputs
+from local.progress import RunProgress
+from local.queue import QueueEndpoint, drain, queue_service
+from local.span_receiver import SpanReceiver
+from local.summary import Summary, Tally
+from local.tables import CalendarRow, create_tables, dump, load, read_calendar
+from local.worker import Worker
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+CALENDAR_TABLE = "earningsCalendar"
+AUDIT_TABLE = "earningsAudit"
+_NAMED_REJECTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What to run.
+
+    Attributes:
+        calendar: CSV with the calendar (`local.tables.read_calendar`).
+        events: JSON lines, one event a line; None for standard input.
+        out: Directory for what came of it.
+        endpoint_url: A DynamoDB that runs already; None starts one. Rows that it has are left as they are.
+        workers: Function processes side by side.
+        timeout_s: The function's timeout in seconds.
+        memory_mb: The function's memory size in MB, as it is told.
+        retry_waits_s: Seconds before each redelivery of a failed event.
+        region: The region that is used for DynamoDB.
+        credentials: The `AWS_*` variables to sign with; emulators take any.
+    """
+
+    calendar: Path
+    events: Path | None
+    out: Path
+    endpoint_url: str | None = None
+    workers: int = 2
+    timeout_s: float = 30
+    memory_mb: int = 128
+    retry_waits_s: tuple[float, ...] = RETRY_WAITS_S
+    region: str = REGION
+    credentials: tuple[tuple[str, str], ...] = tuple(LOCAL_CREDENTIALS.items())
+
+
+def run(options: RunOptions, console: Console) -> Summary:
+    """Deliver every event and write every file; see design for their form.
+
+    Args:
+        options: What to run.
+        console: For progress, and for what is wrong with the input (normally standard error).
+
+    Raises:
+        UsageError: The input cannot be read or the output not written.
+        RunError: DynamoDB, the queue or the function does not start.
+    """
+    rows = read_calendar(options.calendar)
+    tally = Tally()
+    interrupted = False
+    with ExitStack() as stack:
+        events = stack.enter_context(_open_events(options.events))
+        outputs = stack.enter_context(Outputs(options.out))
+        client, url = stack.enter_context(_database(options, rows))
+        queue = stack.enter_context(queue_service())
+        receiver = stack.enter_context(SpanReceiver(outputs.spans.write))
+        function = _function(options, url, queue, receiver.address)
+        workers = [stack.enter_context(Worker(function, outputs.function_line)) for _ in range(options.workers)]
+        _start(workers, options)
+        delivery = AsyncDelivery(
+            function.arn, _sender(queue), timeout_s=options.timeout_s, retry_waits_s=options.retry_waits_s
+        )
+        started = time.monotonic()
+        try:
+            with RunProgress(console, _size(events)) as progress:
+                lines = _accepted(read_lines(events), outputs, tally, console, progress)
+                deliver_all(lines, workers=workers, delivery=delivery, on_done=_recorder(outputs, tally, console))
+        except KeyboardInterrupt:
+            interrupted = True
+        elapsed_s = time.monotonic() - started
+        receiver.flush()
+        for letter in drain(queue):
+            outputs.dlq.write(asdict(letter))
+        for item in dump(client, CALENDAR_TABLE):
+            outputs.calendar.write(item)
+        for item in dump(client, AUDIT_TABLE):
+            outputs.audit.write(item)
+        summary = tally.summary(
+            elapsed_s=elapsed_s,
+            spans=outputs.spans.count,
+            spans_lost=receiver.damaged + receiver.dropped,
+            interrupted=interrupted,
+        )
+        outputs.summary(summary.as_dict())
+    return summary
+
+
+def _function(options: RunOptions, dynamodb_url: str, queue: QueueEndpoint, xray: str) -> FunctionConfig:
+    return FunctionConfig(
+        memory_mb=options.memory_mb,
+        region=options.region,
+        credentials=dict(options.credentials),
+        settings={
+            "AWS_ENDPOINT_URL_DYNAMODB": dynamodb_url,
+            "AWS_ENDPOINT_URL_SQS": queue.url,
+            "AWS_XRAY_DAEMON_ADDRESS": xray,
+            "DEAD_LETTER_QUEUE_URL": queue.queue_url,
+            "EARNINGS_AUDIT_TABLE": AUDIT_TABLE,
+            "EARNINGS_CALENDAR_TABLE": CALENDAR_TABLE,
+            "ENVIRONMENT": "local",
+        },
+    )
+
+
+@contextmanager
+def _open_events(path: Path | None) -> Iterator[BinaryIO]:
+    if path is None:
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise UsageError(f"cannot read events from {path}: {error.strerror}") from error
+    with stream:
+        yield stream
+
+
+def _size(stream: BinaryIO) -> int | None:
+    if stream is sys.stdin.buffer or not stream.seekable():
+        return None
+    size = stream.seek(0, 2)
+    stream.seek(0)
+    return size
+
+
+@contextmanager
+def _database(options: RunOptions, rows: list[CalendarRow]) -> Iterator[tuple["DynamoDBClient", str]]:
+    with ExitStack() as stack:
+        url = options.endpoint_url or stack.enter_context(dynamodb()).url
+        credentials = dict(options.credentials)
+        try:
+            client = boto3.client(
+                "dynamodb",
+                endpoint_url=url,
+                region_name=options.region,
+                aws_access_key_id=credentials.get("AWS_ACCESS_KEY_ID"),
+                aws_secret_access_key=credentials.get("AWS_SECRET_ACCESS_KEY"),
+                aws_session_token=credentials.get("AWS_SESSION_TOKEN"),
+                config=Config(connect_timeout=2, read_timeout=10),
+            )
+        except (ValueError, BotoCoreError) as error:
+            raise UsageError(f"not a usable endpoint: {error}") from error
+        stack.callback(client.close)
+        try:
+            create_tables(client, CALENDAR_TABLE, AUDIT_TABLE)
+            load(client, CALENDAR_TABLE, rows)
+        except (BotoCoreError, ClientError) as error:
+            raise RunError(f"DynamoDB at {url} does not serve: {error}") from error
+        yield client, url
+
+
+def _start(workers: list[Worker], options: RunOptions) -> None:
+    try:
+        start_all(workers)
+    except RunError as error:
+        raise RunError(f"{error} (what it printed: {options.out / 'logs.jsonl'})") from error
+
+
+def _sender(queue: QueueEndpoint) -> Callable[[bytes], None]:
+    client = boto3.client(
+        "sqs",
+        endpoint_url=queue.url,
+        region_name=REGION,
+        aws_access_key_id=LOCAL_CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=LOCAL_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+    )
+
+    def send(record: bytes) -> None:
+        client.send_message(QueueUrl=queue.queue_url, MessageBody=record.decode())
+
+    return send
+
+
+def _accepted(
+    lines: Iterable[EventLine | RejectedLine],
+    outputs: Outputs,
+    tally: Tally,
+    console: Console,
+    progress: RunProgress,
+) -> Iterator[EventLine]:
+    """Yield the lines that are JSON; name, keep and count the others."""
+    for line in lines:
+        progress.advance(line.size)
+        if isinstance(line, EventLine):
+            yield line
+            continue
+        outputs.rejected.write({"line": line.number, "reason": line.reason, "text": line.text})
+        tally.rejected += 1
+        if tally.rejected <= _NAMED_REJECTS:
+            _say(console, f"line {line.number} is not JSON: {line.reason}")
+        elif tally.rejected == _NAMED_REJECTS + 1:
+            _say(console, "more lines are not JSON: all of them are in rejected.jsonl")
+
+
+def _recorder(outputs: Outputs, tally: Tally, console: Console) -> Callable[[EventLine, Delivery], None]:
+    def record(line: EventLine, delivery: Delivery) -> None:
+        tally.add(delivery)
+        if delivery.outcome is None:
+            _say(console, f"line {line.number}: the function returned no outcome")
+        if delivery.unsent_record is not None:
+            outputs.undelivered(delivery.unsent_record)
+            _say(console, f"line {line.number}: the queue refused its record; it is in undelivered.jsonl")
+
+    return record
+
+
+def _say(console: Console, text: Any) -> None:
+    console.print(f"mep: {text}", markup=False, highlight=False, soft_wrap=True)
