@@ -1,0 +1,44 @@
+"""MiniStack, an emulator of AWS in Python: the queue always, DynamoDB where Java cannot run.
+
+Its conditions and transactions hold under concurrent requests, which is not so of every emulator.
+"""
+
+import contextlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from typing import Literal
+
+from local.environment import ACCOUNT_ID, REGION
+from local.service import LOOPBACK, Service, ServiceError, running
+
+_PROBES = {"dynamodb": "DynamoDB_20120810.ListTables", "sqs": "AmazonSQS.ListQueues"}
+
+
+@contextlib.contextmanager
+def ministack(api: Literal["dynamodb", "sqs"]) -> Iterator[str]:
+    """Run MiniStack with one AWS API, in a process of its own.
+
+    Yields:
+        Its URL.
+
+    Raises:
+        ServiceError: it is not installed, or did not start.
+    """
+    if importlib.util.find_spec("ministack") is None:
+        raise ServiceError("MiniStack is not installed: `uv sync --group local` brings it")
+
+    def environment(port: int) -> dict[str, str]:
+        return {
+            "SERVICES": api,
+            "BIND_HOST": LOOPBACK,  # it would listen on every interface
+            "GATEWAY_PORT": str(port),
+            "MINISTACK_HOST": LOOPBACK,  # the host in queue URLs
+            "MINISTACK_REGION": REGION,
+            "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
+            "DOCKER_HOST": "unix:///nonexistent",  # it would look for containers to tidy away
+        }
+
+    command = [sys.executable, "-m", "ministack"]
+    with running(Service("MiniStack", lambda _: command, _PROBES[api], environment)) as url:
+        yield url

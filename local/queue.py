@@ -1,0 +1,132 @@
+"""The dead-letter queue on this machine: an SQS that really hides, shows and deletes messages."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from local.environment import LOCAL_CREDENTIALS, REGION
+from local.ministack import ministack
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+QUEUE_NAME = "mark-earnings-processed-dead-letters"
+
+_RETENTION_SECONDS = 14 * 24 * 3600
+# Far longer than it takes to read a batch and to delete it: no message shows twice in one reading.
+_VISIBILITY_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class QueueEndpoint:
+    """A queue that answers.
+
+    Attributes:
+        url: of the SQS API, for `AWS_ENDPOINT_URL_SQS`.
+        queue_url: of the queue, for `DEAD_LETTER_QUEUE_URL`.
+    """
+
+    url: str
+    queue_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message from the queue.
+
+    Attributes:
+        message_id: SQS's ID of it.
+        body: as it was sent.
+        attributes: the text of its message attributes by name.
+    """
+
+    message_id: str
+    body: str
+    attributes: Mapping[str, str]
+
+
+def sqs_client(url: str) -> "SQSClient":
+    """Return a client for an SQS on this machine: never an account's credentials, never a proxy."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "sqs",
+        endpoint_url=url,
+        region_name=REGION,
+        aws_access_key_id=LOCAL_CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=LOCAL_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        config=Config(proxies={}, connect_timeout=5, read_timeout=30),
+    )
+
+
+def create_queue(url: str, name: str = QUEUE_NAME) -> QueueEndpoint:
+    """Make a queue as the deployed one is: standard, encrypted, 14 days.
+
+    Args:
+        url: of the SQS API.
+        name: of the queue.
+    """
+    with contextlib.closing(sqs_client(url)) as client:
+        reply = client.create_queue(
+            QueueName=name,
+            Attributes={"MessageRetentionPeriod": str(_RETENTION_SECONDS), "SqsManagedSseEnabled": "true"},
+        )
+    return QueueEndpoint(url, reply["QueueUrl"])
+
+
+@contextlib.contextmanager
+def queue_service() -> Iterator[QueueEndpoint]:
+    """Run an SQS with an empty dead-letter queue for the length of a `with` block.
+
+    Raises:
+        ServiceError: it did not start.
+    """
+    with ministack("sqs") as url:
+        yield create_queue(url)
+
+
+def drain(endpoint: QueueEndpoint) -> list[DeadLetter]:
+    """Take every message out of a queue.
+
+    Each is deleted once it has been read, as a consumer does. Messages that another consumer is working on are not
+    seen.
+
+    Returns:
+        The messages in the order they came, which SQS does not promise to be the order they were sent.
+    """
+    letters: list[DeadLetter] = []
+    with contextlib.closing(sqs_client(endpoint.url)) as client:
+        # A receive may come back empty-handed from a queue that is not empty, so the queue is asked, too.
+        while (batch := _receive(client, endpoint.queue_url)) or _visible(client, endpoint.queue_url):
+            letters += [_letter(message) for message in batch]
+            for message in batch:
+                client.delete_message(QueueUrl=endpoint.queue_url, ReceiptHandle=message["ReceiptHandle"])
+    return letters
+
+
+def _receive(client: "SQSClient", queue_url: str) -> "list[MessageTypeDef]":
+    reply = client.receive_message(
+        QueueUrl=queue_url,
+        MaxNumberOfMessages=10,
+        MessageAttributeNames=["All"],
+        VisibilityTimeout=_VISIBILITY_SECONDS,
+        WaitTimeSeconds=0,
+    )
+    return reply.get("Messages", [])
+
+
+def _visible(client: "SQSClient", queue_url: str) -> bool:
+    reply = client.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["ApproximateNumberOfMessages"])
+    return reply["Attributes"]["ApproximateNumberOfMessages"] != "0"
+
+
+def _letter(message: "MessageTypeDef") -> DeadLetter:
+    attributes = message.get("MessageAttributes", {})
+    return DeadLetter(
+        message_id=message["MessageId"],
+        body=message["Body"],
+        attributes={name: value.get("StringValue", "") for name, value in attributes.items()},
+    )

@@ -1,0 +1,42 @@
+"""Runs one command, and ends it when the process that asked for it is gone.
+
+Standard input is the lifeline: it reaches its end when the other side closes it or dies, by SIGKILL too. That works
+on every Unix and from any thread, which Linux's parent-death signal does not.
+
+Run as a script by an isolated interpreter (`-I`): its directory has a `queue.py` that is not the standard library's.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+_PATIENCE_SECONDS = 3
+
+
+def main(command: list[str]) -> int:
+    """Run the command until it ends, or until standard input does.
+
+    Returns:
+        The command's exit status.
+    """
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as child:  # noqa: S603 - the caller's own command
+        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        threading.Thread(target=_end_with_stdin, args=(child,), daemon=True).start()
+        return child.wait()
+
+
+def _end_with_stdin(child: subprocess.Popen[bytes]) -> None:
+    while os.read(0, 1024):  # unbuffered: a buffered reader in a daemon thread can abort the interpreter's exit
+        pass
+    child.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(_PATIENCE_SECONDS)
+        return
+    child.kill()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
