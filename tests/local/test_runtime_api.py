@@ -112,15 +112,15 @@ def test_other_paths_are_not_found(api: RuntimeApi, method: str, path: str) -> N
 def test_closing_releases_who_waits_for_an_invocation() -> None:
     refused: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
-    def ask() -> None:
+    def ask(waiting: RuntimeApi) -> None:
         with pytest.raises((http.client.HTTPException, OSError)):
-            call(api, "GET", NEXT)
+            call(waiting, "GET", NEXT)
         refused.put(True)
 
-    with RuntimeApi() as api:
-        thread = Thread(target=ask)
+    with RuntimeApi() as closing:
+        thread = Thread(target=ask, args=(closing,))
         thread.start()
-        events(api, 1)
+        events(closing, 1)
 
     assert refused.get(timeout=10)
     thread.join()
