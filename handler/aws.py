@@ -4,6 +4,7 @@ boto3 raises an exception for every reply that is not a success. Here a reply is
 is an answer, and the instrumentation would write every exception's message and stack trace into the span.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 Reply = Mapping[str, Any]
+
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,99}\Z")
 
 
 def client_config(settings: Settings) -> Config:
@@ -53,9 +56,12 @@ def errors_as_replies(client: Any) -> None:
     """
 
     def keep_reply(http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
-        if http_response.status_code >= 300:  # noqa: PLR2004 - what botocore itself raises for
-            # A proxy's page has no error in it: the status is all that is known.
-            parsed.setdefault("Error", {"Code": f"Http{http_response.status_code}", "Message": ""})
+        status = http_response.status_code
+        if status >= 300:  # noqa: PLR2004 - what botocore itself raises for
+            error = parsed.setdefault("Error", {})
+            # A proxy's page has no code in it, or anything: the status is all that is known.
+            if not _CODE.match(str(error.get("Code"))):
+                error["Code"] = f"Http{status}"
             http_response.status_code = 200
 
     client.meta.events.register_last("after-call", keep_reply)

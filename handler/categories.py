@@ -5,8 +5,10 @@ The same word is the dimension on metrics, the attribute on spans, the field in 
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from traceback import walk_tb
 from typing import Any
 
+from botocore import endpoint, parsers
 from botocore import exceptions as boto
 
 
@@ -121,6 +123,8 @@ _BY_EXCEPTION: tuple[tuple[type[Exception], ErrorCategory], ...] = (
     (boto.MetadataRetrievalError, ErrorCategory.ACCESS_DENIED),
     (boto.TokenRetrievalError, ErrorCategory.ACCESS_DENIED),
     (boto.NoAuthTokenError, ErrorCategory.ACCESS_DENIED),
+    (boto.SSOError, ErrorCategory.ACCESS_DENIED),
+    (boto.LoginError, ErrorCategory.ACCESS_DENIED),
     (boto.NoRegionError, ErrorCategory.CONFIGURATION),
     (boto.EndpointProviderError, ErrorCategory.CONFIGURATION),
     (boto.InvalidRegionError, ErrorCategory.CONFIGURATION),
@@ -158,7 +162,7 @@ def classify_reply(reply: Mapping[str, Any]) -> ErrorCategory | None:
         return None
     code = str(error.get("Code", ""))
     if code == TRANSACTION_CANCELED:
-        reasons = [str(reason.get("Code")) for reason in reply.get("CancellationReasons", ())]
+        reasons = [str(reason.get("Code")) for reason in reply.get("CancellationReasons", ()) if reason]
         if CONDITION_FAILED in reasons:
             return None
         return _weightiest(classify_code(reason, 400) for reason in reasons if reason != "None")
@@ -176,4 +180,13 @@ def classify_exception(error: BaseException) -> ErrorCategory:
     for kind, category in _BY_EXCEPTION:
         if isinstance(error, kind):
             return category
-    return ErrorCategory.INTERNAL
+    if isinstance(error, boto.ClientError):  # a call that botocore made by itself, for credentials
+        return classify_reply(error.response) or ErrorCategory.INTERNAL
+    return ErrorCategory.DYNAMODB if _reply_was_garbled(error) else ErrorCategory.INTERNAL
+
+
+def _reply_was_garbled(error: BaseException) -> bool:
+    """Whether botocore stumbled over what came as a reply: it has no exception of its own for that."""
+    modules = [frame.f_globals.get("__name__") for frame, _ in walk_tb(error.__traceback__)]
+    # JSON's `null` gets through the parser, and falls at the next step.
+    return parsers.__name__ in modules or modules[-1:] == [endpoint.__name__]

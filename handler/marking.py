@@ -103,14 +103,15 @@ class Transaction:
         return Marked()
 
     def _refused(self, reply: Reply) -> Decision:
-        row, *_ = reply["CancellationReasons"]
+        row = reply["CancellationReasons"][0] or {}
         if row.get("Code") != CONDITION_FAILED:
             # Only the audit entry is there already, which its key rules out for an unmarked row.
             raise CallFailed(ErrorCategory.INTERNAL, "AuditEntryExists")
         stored: dict[str, Any] = row.get("Item") or {}
         if not stored:
             return NoSuchRow()
-        return AlreadyProcessed(stored.get("processed_by_event", {}).get("S") == self._event.event_id)
+        marked_by = stored.get("processed_by_event") or {}
+        return AlreadyProcessed(same_event=marked_by.get("S") == self._event.event_id)
 
 
 def _update(table: str, event: EarningsEvent, provenance: Provenance) -> dict[str, Any]:
