@@ -9,6 +9,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from botocore.exceptions import BotoCoreError
+
 from handler.aws import dynamodb_client, sqs_client
 from handler.categories import classify_exception, classify_reply
 from handler.dead_letter import DeadLetterQueue
@@ -37,7 +39,11 @@ def build(environ: Mapping[str, str], write: Write) -> Processor:
     if settings.telemetry.tracing:
         tracing = Tracing(settings.telemetry, choose_exporter(settings.telemetry))
         instrument(tracing.provider, classify_reply, classify_exception)
-    dynamodb = dynamodb_client(settings)
+    try:
+        dynamodb = dynamodb_client(settings)
+    except (BotoCoreError, ValueError) as error:
+        problem = f"boto3 refuses the AWS_* variables or the AWS configuration: {type(error).__name__}"
+        raise SettingsError([problem], settings.telemetry) from error
 
     def dead_letter_client() -> Any:
         client = sqs_client(settings)

@@ -4,6 +4,7 @@ Standard variables come first: AWS endpoints, region and credentials are read by
 OpenTelemetry specification says. What is checked here is what a wrong value would otherwise break much later.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -115,6 +116,14 @@ def _url(text: str) -> str:
     return text
 
 
+def _endpoint(text: str) -> str:
+    """An address that botocore accepts: it raises only when the client is made, which may be long after the start."""
+    host = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)"
+    if not re.fullmatch(rf"https?://{host}(:[0-9]+)?(/\S*)?", text):
+        raise ValueError
+    return text
+
+
 def load_settings(environ: Mapping[str, str]) -> Settings:
     """Read every setting.
 
@@ -129,6 +138,10 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     region = read.text("AWS_REGION", read.text("AWS_DEFAULT_REGION", ""))
     if not region:
         read.problems.append("AWS_REGION is not set: give the region of the tables and the queue")
+    elif not re.fullmatch(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*", region):
+        read.problems.append("AWS_REGION must be the name of a region such as eu-central-1")
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS"):
+        read.parsed(name, "", _endpoint, "a URL such as http://localhost:8000, its host of letters, digits, . and -")
     function_version = read.text("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
     settings = Settings(
         calendar_table=read.text("EARNINGS_CALENDAR_TABLE", "earningsCalendar"),
