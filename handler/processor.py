@@ -156,6 +156,10 @@ class Processor:
         transaction = Transaction(self._dynamodb, tables, event, provenance)
 
         def attempt() -> Decision:
+            # Counted as it begins: the watchdog may have to report an attempt that never ends.
+            if record.operations:
+                record.retries += 1
+            record.operations = 1
             started = time.perf_counter()
             try:
                 return transaction.attempt()
@@ -164,13 +168,9 @@ class Processor:
                 record.latencies_ms.append(round(seconds * 1000, 3))
                 record.spent("write", seconds)
 
-        record.operations += 1
-        try:
-            decision = self._call(attempt, record, budget)
-            record.retry_successes += len(record.latencies_ms) > 1
-            return decision
-        finally:
-            record.retries = max(0, len(record.latencies_ms) - 1)
+        decision = self._call(attempt, record, budget)
+        record.retry_successes = int(record.retries > 0)
+        return decision
 
     def _dead_letter(
         self, outcome: Outcome, message: str, event: object, record: EventRecord, budget: Budget

@@ -19,7 +19,7 @@ class EventRecord:
         event_id: the event's ID, once it is known to be valid.
         asset_symbol: the row's partition key, once valid.
         earnings_date: the row's sort key, once valid.
-        operations: DynamoDB writes asked for.
+        operations: DynamoDB writes asked for; 0 when there was no time for even one attempt.
         latencies_ms: one figure for each attempt at DynamoDB.
         delays_ms: one figure for each wait before another attempt, whatever service it was for.
         retries: attempts beyond the first, at DynamoDB.

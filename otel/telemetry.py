@@ -136,7 +136,7 @@ class Telemetry:
             error_code=record.error_code,
             same_event=record.same_event,
             violations=record.violations or None,
-            attempts=len(record.latencies_ms),
+            attempts=record.operations + record.retries,
             timings_ms={**record.timings_ms, "total": round(processing_ms, 3)},
             correlation_replaced=record.correlation_replaced or None,
             dead_letter_id=record.dead_letter_id,
