@@ -102,7 +102,7 @@ def instant(value: Any) -> str:
     """A point in time, RFC 3339; returned in UTC. One without an offset is taken as UTC."""
     if isinstance(value, str) and _INSTANT.match(value):
         try:
-            parsed = datetime.fromisoformat(value.replace(",", "."))
+            parsed = datetime.fromisoformat(value.upper().replace(",", "."))
             return utc_text(parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC))
         except (ValueError, OverflowError):
             pass  # month 13, or an offset that leaves the calendar
