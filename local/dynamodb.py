@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 type Announce = Callable[[str], None]
 
+PROBE = "DynamoDB_20120810.ListTables"
+"""The `X-Amz-Target` of a call that a DynamoDB answers once it works."""
+
 _SERVER = POM.with_name("server.xml")
 # Without a bound on its heap it takes what the machine has; the rest makes it start in about a second.
 _JVM = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
@@ -81,7 +84,7 @@ def dynamodb_local(cache: Path | None = None, announce: Announce = _quiet) -> It
         libraries = [f"-Djava.library.path={jars}", "-cp", f"{jars}/*"]
         return [java, *_JVM, f"-Dport={port}", *libraries, *_MAIN]
 
-    with running(Service("DynamoDB Local", command, "DynamoDB_20120810.ListTables")) as url:
+    with running(Service("DynamoDB Local", command, PROBE)) as url:
         yield DynamoDBEndpoint(url, "dynamodb-local")
 
 

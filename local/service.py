@@ -112,7 +112,7 @@ def _process(service: Service, port: int) -> Iterator[None]:
 def _wait_until_it_answers(service: Service, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     deadline = time.monotonic() + service.start_timeout_s
     while True:
-        answered = _answers(port, service.probe)
+        answered = answers(port, service.probe)
         # Looked at after the answer: a process that is gone did not give it.
         if process.poll() is not None:
             text = _tail(log)
@@ -126,7 +126,13 @@ def _wait_until_it_answers(service: Service, process: subprocess.Popen[bytes], p
         time.sleep(_POLL_SECONDS)
 
 
-def _answers(port: int, target: str) -> bool:
+def answers(port: int, target: str) -> bool:
+    """Whether an AWS service on a port of loopback answers a call without parameters.
+
+    Args:
+        port: where to ask.
+        target: the call's `X-Amz-Target`.
+    """
     name = "sqs" if target.startswith("AmazonSQS") else "dynamodb"
     scope = f"{LOCAL_CREDENTIALS['AWS_ACCESS_KEY_ID']}/20250101/{REGION}/{name}/aws4_request"
     headers = {

@@ -224,16 +224,21 @@ def _item(row: CalendarRow, stamp: str) -> dict[str, Any]:
 
 def dump(client: "DynamoDBClient", table: str) -> list[dict[str, Any]]:
     """Return every item of a table as plain JSON values, in the order of its key."""
-    from boto3.dynamodb.types import TypeDeserializer
-
-    deserialize = TypeDeserializer().deserialize
     key = [element["AttributeName"] for element in client.describe_table(TableName=table)["Table"]["KeySchema"]]
     items = [
-        {name: _plain(deserialize(item[name])) for name in sorted(item)}
+        plain_item(item)
         for page in client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
         for item in page["Items"]
     ]
     return sorted(items, key=lambda item: [item[name] for name in key])
+
+
+def plain_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an item as a client got it (`{"is_processed": {"BOOL": true}}`) as plain JSON values, sorted by name."""
+    from boto3.dynamodb.types import TypeDeserializer
+
+    deserialize = TypeDeserializer().deserialize
+    return {name: _plain(deserialize(item[name])) for name in sorted(item)}
 
 
 def _plain(value: Any) -> Any:

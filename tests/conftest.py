@@ -1,0 +1,106 @@
+"""Fixtures for all tests: an environment without an AWS account, and the real services on loopback."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.dynamodb import DynamoDBEndpoint
+from local.queue import QueueEndpoint, create_queue, queue_service, sqs_client
+from local.service import ServiceError
+from local.tables import create_tables
+from tests.support.dynamodb_local import real_dynamodb
+from tests.support.stores import DeadLetters, Tables
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_ENDPOINTS = {"dynamodb_endpoint", "queue_endpoint"}
+_REMOVED_PREFIXES = ("AWS_", "OTEL_", "_X_AMZN_")
+_REMOVED = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "_HANDLER"}
+_HOW = pytest.StashKey[str]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses the real services."""
+    for item in items:
+        if _ENDPOINTS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.integration)
+            if item.get_closest_marker("timeout") is None:
+                # The first of them may have to fetch DynamoDB Local, which has bounds of its own.
+                item.add_marker(pytest.mark.timeout(func_only=True))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which DynamoDB the tests used."""
+    if _HOW in config.stash:
+        terminalreporter.write_line(f"DynamoDB Local: {config.stash[_HOW]}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_account() -> Iterator[None]:
+    """Keep every test away from real accounts, real credentials and proxies, whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(_REMOVED_PREFIXES) or name.upper() in _REMOVED:
+                patch.delenv(name)
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": "*",
+        }.items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="session")
+def dynamodb_endpoint(no_account: None, pytestconfig: pytest.Config) -> Iterator[DynamoDBEndpoint]:  # noqa: ARG001
+    """DynamoDB Local, never a stand-in for it: where it cannot run, the tests that need it fail."""
+    try:
+        with real_dynamodb() as (endpoint, how):
+            pytestconfig.stash[_HOW] = how
+            yield endpoint
+    except ServiceError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def queue_endpoint(no_account: None) -> Iterator[QueueEndpoint]:  # noqa: ARG001
+    """An SQS with one queue."""
+    with queue_service() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def dynamodb_client(dynamodb_endpoint: DynamoDBEndpoint) -> Iterator["DynamoDBClient"]:
+    """A client for DynamoDB Local with botocore's usual retries: for preparing and looking, not for what is tested."""
+    with closing(dynamodb_endpoint.client()) as client:
+        yield client
+
+
+@pytest.fixture
+def tables(dynamodb_endpoint: DynamoDBEndpoint, dynamodb_client: "DynamoDBClient") -> Iterator[Tables]:
+    """Two empty tables."""
+    name = uuid.uuid4().hex
+    made = Tables(dynamodb_endpoint.url, f"calendar-{name}", f"audit-{name}", dynamodb_client)
+    create_tables(dynamodb_client, made.calendar_table, made.audit_table)
+    yield made
+    for table in (made.calendar_table, made.audit_table):
+        dynamodb_client.delete_table(TableName=table)
+
+
+@pytest.fixture
+def dead_letters(queue_endpoint: QueueEndpoint) -> Iterator[DeadLetters]:
+    """An empty queue."""
+    made = DeadLetters(create_queue(queue_endpoint.url, f"dead-letters-{uuid.uuid4().hex}"))
+    yield made
+    with closing(sqs_client(made.url)) as client:
+        client.delete_queue(QueueUrl=made.queue_url)

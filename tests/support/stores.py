@@ -1,0 +1,77 @@
+"""What a test sees of the tables and of the dead-letter queue."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeSerializer
+
+from local.queue import DeadLetter, QueueEndpoint, drain
+from local.tables import plain_item
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """A calendar and an audit table of one test's own.
+
+    Attributes:
+        url: of the DynamoDB they are on.
+        calendar_table: name of the calendar.
+        audit_table: name of the audit table.
+        client: for the DynamoDB.
+    """
+
+    url: str
+    calendar_table: str
+    audit_table: str
+    client: "DynamoDBClient"
+
+    def put_row(self, symbol: str, date: str, **attributes: Any) -> None:
+        """Put a calendar row, not processed unless the attributes (plain values, `Decimal` for numbers) say so."""
+        row = {"asset_symbol": symbol, "earnings_date": date, "is_processed": False, **attributes}
+        serialize = TypeSerializer().serialize
+        item = {name: serialize(value) for name, value in row.items()}
+        self.client.put_item(TableName=self.calendar_table, Item=item)
+
+    def row(self, symbol: str, date: str) -> dict[str, Any] | None:
+        """Return a calendar row as plain JSON values; None where there is none."""
+        key = {"asset_symbol": {"S": symbol}, "earnings_date": {"S": date}}
+        item = self.client.get_item(TableName=self.calendar_table, Key=key, ConsistentRead=True).get("Item")
+        return None if item is None else plain_item(item)
+
+    def audit(self, symbol: str, date: str) -> list[dict[str, Any]]:
+        """Return a row's audit entries in their order, as plain JSON values."""
+        reply = self.client.query(
+            TableName=self.audit_table,
+            KeyConditionExpression="earnings_key = :key",
+            ExpressionAttributeValues={":key": {"S": f"{symbol}#{date}"}},
+            ConsistentRead=True,
+        )
+        return [plain_item(item) for item in reply["Items"]]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetters:
+    """A dead-letter queue of one test's own.
+
+    Attributes:
+        endpoint: where it is.
+    """
+
+    endpoint: QueueEndpoint
+
+    @property
+    def url(self) -> str:
+        """URL of the SQS API."""
+        return self.endpoint.url
+
+    @property
+    def queue_url(self) -> str:
+        """URL of the queue."""
+        return self.endpoint.queue_url
+
+    def drain(self) -> list[DeadLetter]:
+        """Take every message out of it."""
+        return drain(self.endpoint)
