@@ -55,7 +55,7 @@ def _codes(category: ErrorCategory, names: str) -> dict[str, ErrorCategory]:
 
 
 # Every error code of DynamoDB's and SQS's models, their cancellation reasons, and the codes common to all AWS services
-# (which no model lists). tests/unit/test_categories.py walks the models: a code that is new there breaks the build.
+# (which no model lists). tests/unit/handler/test_categories.py walks the models: a code that is new breaks the build.
 BY_CODE: Mapping[str, ErrorCategory] = {
     **_codes(
         ErrorCategory.THROTTLING,
@@ -166,7 +166,9 @@ def classify_reply(reply: Mapping[str, Any]) -> ErrorCategory | None:
         if CONDITION_FAILED in reasons:
             return None
         return _weightiest(classify_code(reason, 400) for reason in reasons if reason != "None")
-    return classify_code(code, int(reply.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)))
+    # SQS's errors have two names; `Code` is the older one: `KMS.AccessDeniedException` for `KmsAccessDenied`.
+    known = BY_CODE.get(str(error.get("QueryErrorCode")))
+    return known or classify_code(code, int(reply.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)))
 
 
 def _weightiest(categories: Iterable[ErrorCategory]) -> ErrorCategory:
