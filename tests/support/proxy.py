@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from threading import Event, Lock, Thread
+from threading import Condition, Event, Lock, Thread
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -48,6 +48,9 @@ class FaultProxy:
         upstream: URL of the endpoint behind it.
         faults: the script: one for each request, in order.
         operation: the script is for requests of this AWS operation only; others pass.
+
+    Attributes:
+        url: its own URL, for `endpoint_url`.
     """
 
     def __init__(self, upstream: str, *faults: Fault, operation: str | None = None) -> None:
@@ -57,16 +60,13 @@ class FaultProxy:
         self._requests: list[Recorded] = []
         self._connections: set[socket.socket] = set()
         self._lock = Lock()
+        self._arrived = Condition(self._lock)
         self._closing_down = Event()
         self.script(*faults, operation=operation)
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._threads = [Thread(target=self._accept, name="fault-proxy")]
         self._threads[0].start()
-
-    @property
-    def url(self) -> str:
-        """Its own URL, for `endpoint_url`."""
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     @property
     def requests(self) -> tuple[Recorded, ...]:
@@ -83,6 +83,16 @@ class FaultProxy:
     def attempts(self, operation: str) -> int:
         """Return how often an AWS operation was asked for."""
         return sum(recorded.request.operation == operation for recorded in self.requests)
+
+    def wait_for_requests(self, count: int, timeout_s: float = 30) -> None:
+        """Wait until so many requests have come, answered or not.
+
+        Raises:
+            TimeoutError: they have not.
+        """
+        with self._arrived:
+            if not self._arrived.wait_for(lambda: len(self._requests) >= count, timeout_s):
+                raise TimeoutError(f"{len(self._requests)} of {count} requests came within {timeout_s:g} s")
 
     def script(self, *faults: Fault, operation: str | None = None) -> None:
         """Add to the end of the script, for one operation or for all."""
@@ -138,4 +148,5 @@ class FaultProxy:
                 self._script.remove(entry)
             fault = PASS if entry is None else entry[1]
             self._requests.append(Recorded(request, fault.name))
+            self._arrived.notify_all()
             return fault
