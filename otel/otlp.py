@@ -13,6 +13,8 @@ from opentelemetry.trace import Link, SpanContext
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
+_INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
+
 _HAS_IS_REMOTE = 0x100
 _IS_REMOTE = 0x200
 
@@ -55,7 +57,7 @@ def _any_value(value: Any) -> bytes:  # noqa: PLR0911 - one for each kind
             return _tag(2, _VARINT) + _varint(value)
         case str():
             return message(1, value.encode("utf-8", "replace"))
-        case int():
+        case int() if _INT64_MIN <= value <= _INT64_MAX:  # cut to 64 bits, it would be another number
             return _tag(3, _VARINT) + _varint(value)
         case float():
             return _tag(4, _FIXED64) + struct.pack("<d", value)
@@ -71,7 +73,7 @@ def _any_value(value: Any) -> bytes:  # noqa: PLR0911 - one for each kind
 
 def _attributes(number: int, attributes: Mapping[str, Any] | None) -> bytes:
     return b"".join(
-        message(number, message(1, key.encode()) + message(2, _any_value(value)))
+        message(number, message(1, key.encode("utf-8", "replace")) + message(2, _any_value(value)))
         for key, value in (attributes or {}).items()
     )
 

@@ -55,14 +55,16 @@ class XRayDaemon:
                 self._connect()
             assert self._socket is not None  # noqa: S101 - _connect set it or raised
             self._socket.sendto(HEADER + kind + base64.b64encode(payload), self._address)
-        except OSError:
+        except (OSError, UnicodeError):  # Python's encoding of host names has exceptions of its own
             return False
         return True
 
     def _connect(self) -> None:
         # Once, at the first span: the name may need resolving, and init must not wait for that.
         host, port = self._address
-        family, _, _, _, resolved = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        # The agent listens on IPv4, and "localhost" often names IPv6 first: nothing would ever tell.
+        family, _, _, _, resolved = next((entry for entry in found if entry[0] == socket.AF_INET), found[0])
         self._address = (str(resolved[0]), int(resolved[1]))
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
 
