@@ -1,0 +1,1 @@
+"""Tests of telemetry: of what leaves the process, not of calls."""

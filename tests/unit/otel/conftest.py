@@ -1,0 +1,75 @@
+"""Fixtures of the telemetry tests. Nothing here leaves a trace in the process: the order of tests is shuffled."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import boto3
+import pytest
+
+from otel.tracing import Tracing
+from otel.watchdog import Watchdog
+from otel.xray_udp import XRayDaemon
+from tests.support.telemetry import Output, output_file, telemetry_settings
+from tests.support.udp import SpanSocket, span_socket
+
+_LEAKS_IN = ("AWS_", "OTEL_", "_X_AMZN", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "ENVIRONMENT")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the person who runs the tests has set: these tests set what they are about."""
+    for name in list(os.environ):
+        if name.upper().startswith(_LEAKS_IN):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials that it found first
+
+
+@pytest.fixture
+def spans() -> Iterator[SpanSocket]:
+    with span_socket() as listening:
+        yield listening
+
+
+@pytest.fixture
+def output() -> Iterator[Output]:
+    with output_file() as out:
+        yield out
+
+
+@pytest.fixture
+def new_tracing(spans: SpanSocket) -> Iterator[Callable[[], Tracing]]:
+    """Makes tracing that sends to `spans`; made by the test, so that it can set variables first."""
+    with ExitStack() as stack:
+
+        def make() -> Tracing:
+            exporter = XRayDaemon(spans.address)
+            stack.callback(exporter.close)
+            return Tracing(telemetry_settings(), exporter)
+
+        yield make
+
+
+@pytest.fixture
+def tracing(new_tracing: Callable[[], Tracing]) -> Tracing:
+    return new_tracing()
+
+
+@pytest.fixture(scope="session")
+def idle_watchdog() -> Watchdog:
+    """For tests that do not wait for a deadline: one thread for all of them, since it lives as long as the process."""
+    return Watchdog()
+
+
+@pytest.fixture
+def root_logger() -> Iterator[logging.Logger]:
+    """The root logger, put back afterwards as it was."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield root
+    root.handlers[:] = handlers
+    root.setLevel(level)
