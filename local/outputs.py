@@ -1,5 +1,6 @@
 """The files that a run leaves behind: JSON lines, written as things happen."""
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from io import BufferedWriter
@@ -11,6 +12,12 @@ import orjson
 
 from local.errors import UsageError
 from local.process import Stream
+
+_NOT_ALWAYS = ("summary.json", "undelivered.jsonl")
+_NAMES = (
+    *(f"{name}.jsonl" for name in ("spans", "logs", "metrics", "rejected", "dlq", "calendar", "audit")),
+    *_NOT_ALWAYS,
+)
 
 
 class JsonLines:
@@ -29,6 +36,11 @@ class JsonLines:
         """Write `value` as one line."""
         self.write_raw(orjson.dumps(value))
 
+    def write_all(self, values: Iterable[Any]) -> None:
+        """Write each of `values` as one line."""
+        for value in values:
+            self.write(value)
+
     def write_raw(self, line: bytes) -> None:
         """Write `line`, JSON without a line break, as it is."""
         with self._lock:
@@ -43,16 +55,19 @@ class Outputs:
 
     Args:
         directory: Where they go; made if it is not there.
+        keep: A file that must not be replaced: the input.
 
     Raises:
-        UsageError: The directory cannot be written.
+        UsageError: The directory cannot be written, or `keep` would be.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, keep: Path | None = None) -> None:
         self.directory = directory
         self._files = ExitStack()
         self._lock = Lock()
         self._undelivered: JsonLines | None = None
+        if keep is not None and keep.resolve() in {(directory / name).resolve() for name in _NAMES}:
+            raise UsageError(f"{keep} is one of the files that would be replaced: choose another directory")
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self.spans = self._open("spans")
@@ -62,7 +77,7 @@ class Outputs:
             self.dlq = self._open("dlq")
             self.calendar = self._open("calendar")
             self.audit = self._open("audit")
-            for stale in ("summary.json", "undelivered.jsonl"):
+            for stale in _NOT_ALWAYS:
                 (directory / stale).unlink(missing_ok=True)
         except OSError as error:
             self._files.close()

@@ -3,16 +3,16 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
+from local.backends import AUDIT_TABLE, CALENDAR_TABLE, Database, sender
 from local.crew import deliver_all, start_all
 from local.delivery import RETRY_WAITS_S, AsyncDelivery, Delivery
 from local.dynamodb import dynamodb
@@ -24,14 +24,9 @@ from local.progress import RunProgress
 from local.queue import QueueEndpoint, drain, queue_service
 from local.span_receiver import SpanReceiver
 from local.summary import Summary, Tally
-from local.tables import CalendarRow, create_tables, dump, load, read_calendar
+from local.tables import read_calendar
 from local.worker import Worker
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-CALENDAR_TABLE = "earningsCalendar"
-AUDIT_TABLE = "earningsAudit"
 _NAMED_REJECTS = 20
 
 
@@ -64,12 +59,13 @@ class RunOptions:
     credentials: tuple[tuple[str, str], ...] = tuple(LOCAL_CREDENTIALS.items())
 
 
-def run(options: RunOptions, console: Console) -> Summary:
-    """Deliver every event and write every file; see design for their form.
+def run(options: RunOptions, console: Console, *, queue: QueueEndpoint | None = None) -> Summary:
+    """Deliver every event, and write what came of it to the files of `options.out`.
 
     Args:
         options: What to run.
         console: For progress, and for what is wrong with the input (normally standard error).
+        queue: A dead-letter queue that runs already; None starts one. It is empty afterwards.
 
     Raises:
         UsageError: The input cannot be read or the output not written.
@@ -80,15 +76,23 @@ def run(options: RunOptions, console: Console) -> Summary:
     interrupted = False
     with ExitStack() as stack:
         events = stack.enter_context(_open_events(options.events))
-        outputs = stack.enter_context(Outputs(options.out))
-        client, url = stack.enter_context(_database(options, rows))
-        queue = stack.enter_context(queue_service())
+        outputs = stack.enter_context(Outputs(options.out, keep=options.events))
+        url = options.endpoint_url or stack.enter_context(dynamodb(announce=partial(_say, console))).url
+        queue = queue or stack.enter_context(queue_service())
+        database = stack.enter_context(Database(url, options.region, dict(options.credentials)))
         receiver = stack.enter_context(SpanReceiver(outputs.spans.write))
         function = _function(options, url, queue, receiver.address)
         workers = [stack.enter_context(Worker(function, outputs.function_line)) for _ in range(options.workers)]
-        _start(workers, options)
+        with ThreadPoolExecutor(1) as beside:
+            # The function starts while the calendar is being loaded: it needs no table to start.
+            starting = beside.submit(_start, workers, options)
+            database.load(rows)
+            starting.result()
         delivery = AsyncDelivery(
-            function.arn, _sender(queue), timeout_s=options.timeout_s, retry_waits_s=options.retry_waits_s
+            function.arn,
+            stack.enter_context(sender(queue)),
+            timeout_s=options.timeout_s,
+            retry_waits_s=options.retry_waits_s,
         )
         started = time.monotonic()
         try:
@@ -99,12 +103,6 @@ def run(options: RunOptions, console: Console) -> Summary:
             interrupted = True
         elapsed_s = time.monotonic() - started
         receiver.flush()
-        for letter in drain(queue):
-            outputs.dlq.write(asdict(letter))
-        for item in dump(client, CALENDAR_TABLE):
-            outputs.calendar.write(item)
-        for item in dump(client, AUDIT_TABLE):
-            outputs.audit.write(item)
         summary = tally.summary(
             elapsed_s=elapsed_s,
             spans=outputs.spans.count,
@@ -112,6 +110,9 @@ def run(options: RunOptions, console: Console) -> Summary:
             interrupted=interrupted,
         )
         outputs.summary(summary.as_dict())
+        outputs.dlq.write_all(asdict(letter) for letter in drain(queue))
+        outputs.calendar.write_all(database.calendar())
+        outputs.audit.write_all(database.audit())
     return summary
 
 
@@ -153,52 +154,11 @@ def _size(stream: BinaryIO) -> int | None:
     return size
 
 
-@contextmanager
-def _database(options: RunOptions, rows: list[CalendarRow]) -> Iterator[tuple["DynamoDBClient", str]]:
-    with ExitStack() as stack:
-        url = options.endpoint_url or stack.enter_context(dynamodb()).url
-        credentials = dict(options.credentials)
-        try:
-            client = boto3.client(
-                "dynamodb",
-                endpoint_url=url,
-                region_name=options.region,
-                aws_access_key_id=credentials.get("AWS_ACCESS_KEY_ID"),
-                aws_secret_access_key=credentials.get("AWS_SECRET_ACCESS_KEY"),
-                aws_session_token=credentials.get("AWS_SESSION_TOKEN"),
-                config=Config(connect_timeout=2, read_timeout=10),
-            )
-        except (ValueError, BotoCoreError) as error:
-            raise UsageError(f"not a usable endpoint: {error}") from error
-        stack.callback(client.close)
-        try:
-            create_tables(client, CALENDAR_TABLE, AUDIT_TABLE)
-            load(client, CALENDAR_TABLE, rows)
-        except (BotoCoreError, ClientError) as error:
-            raise RunError(f"DynamoDB at {url} does not serve: {error}") from error
-        yield client, url
-
-
 def _start(workers: list[Worker], options: RunOptions) -> None:
     try:
         start_all(workers)
     except RunError as error:
         raise RunError(f"{error} (what it printed: {options.out / 'logs.jsonl'})") from error
-
-
-def _sender(queue: QueueEndpoint) -> Callable[[bytes], None]:
-    client = boto3.client(
-        "sqs",
-        endpoint_url=queue.url,
-        region_name=REGION,
-        aws_access_key_id=LOCAL_CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=LOCAL_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-    )
-
-    def send(record: bytes) -> None:
-        client.send_message(QueueUrl=queue.queue_url, MessageBody=record.decode())
-
-    return send
 
 
 def _accepted(

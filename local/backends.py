@@ -1,0 +1,103 @@
+"""What a run talks to from its own side: the two tables, and the queue that takes on-failure records."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.errors import RunError, UsageError
+from local.queue import QueueEndpoint, sqs_client
+from local.tables import CalendarRow, create_tables, dump, load
+
+CALENDAR_TABLE = "earningsCalendar"
+AUDIT_TABLE = "earningsAudit"
+
+
+class Database:
+    """The two tables of a run; a context manager that owns its client.
+
+    Args:
+        url: The DynamoDB's endpoint.
+        region: Its region.
+        credentials: The `AWS_*` variables to sign with.
+
+    Raises:
+        UsageError: The URL or the region is none.
+    """
+
+    def __init__(self, url: str, region: str, credentials: Mapping[str, str]) -> None:
+        self._url = url
+        try:
+            self._client = boto3.client(
+                "dynamodb",
+                endpoint_url=url,
+                region_name=region,
+                aws_access_key_id=credentials.get("AWS_ACCESS_KEY_ID"),
+                aws_secret_access_key=credentials.get("AWS_SECRET_ACCESS_KEY"),
+                aws_session_token=credentials.get("AWS_SESSION_TOKEN"),
+                config=Config(
+                    connect_timeout=5,
+                    read_timeout=30,
+                    # A wrong address must not take half a minute to be told.
+                    retries={"mode": "standard", "total_max_attempts": 3},
+                    # A proxy is for the world outside; the function's process knows of none either.
+                    proxies={},
+                ),
+            )
+        except (ValueError, BotoCoreError) as error:
+            raise UsageError(f"{url} in region {region} cannot be used: {error}") from error
+
+    def load(self, rows: Sequence[CalendarRow]) -> None:
+        """Make the tables and load the calendar. What is there already stays as it is.
+
+        Raises:
+            RunError: The DynamoDB does not answer, or not as it should.
+        """
+        with self._serving():
+            create_tables(self._client, CALENDAR_TABLE, AUDIT_TABLE)
+            load(self._client, CALENDAR_TABLE, rows)
+
+    def calendar(self) -> list[dict[str, Any]]:
+        """Return the calendar's items as plain JSON.
+
+        Raises:
+            RunError: As for `load`.
+        """
+        with self._serving():
+            return dump(self._client, CALENDAR_TABLE)
+
+    def audit(self) -> list[dict[str, Any]]:
+        """Return the audit records as plain JSON.
+
+        Raises:
+            RunError: As for `load`.
+        """
+        with self._serving():
+            return dump(self._client, AUDIT_TABLE)
+
+    @contextmanager
+    def _serving(self) -> Iterator[None]:
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            raise RunError(f"DynamoDB at {self._url} does not serve: {error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+
+@contextmanager
+def sender(queue: QueueEndpoint) -> Iterator[Callable[[bytes], None]]:
+    """Yield what sends an on-failure record to `queue`; it raises botocore's errors."""
+    with closing(sqs_client(queue.url)) as client:
+
+        def send(record: bytes) -> None:
+            client.send_message(QueueUrl=queue.queue_url, MessageBody=record.decode())
+
+        yield send

@@ -1,0 +1,117 @@
+"""Promises that a run must have kept, checked against the files it left behind."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from local.report import read_jsonl, sum_metrics
+from local.summary import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """Something that was promised, and whether it was kept.
+
+    Attributes:
+        text: The promise.
+        broken: What is not as promised; empty when it was kept.
+    """
+
+    text: str
+    broken: str = ""
+
+
+def promise(text: str, found: object, expected: object) -> Promise:
+    """Return the promise that `found` equals `expected`."""
+    return Promise(text, "" if found == expected else f"expected {expected}, found {found}")
+
+
+def accounting(summary: Summary, lines: int) -> Promise:
+    """Every line of the input ended in exactly one place."""
+    text = "every line is accounted for: received = marked + duplicate + dead_lettered + retry"
+    if not summary.accounted:
+        return Promise(text, f"{summary.as_dict()}")
+    return promise(text, summary.received + summary.rejected, lines)
+
+
+def rows_and_audit(out: Path, keys: Sequence[tuple[str, str]]) -> Iterator[Promise]:
+    """The rows of `keys`, and no others, are marked, each with one audit record that belongs to its marking."""
+    marked = {
+        (row["asset_symbol"], row["earnings_date"]): row
+        for row in read_jsonl(out / "calendar.jsonl")
+        if row["is_processed"]
+    }
+    yield promise("the right calendar rows are marked, and no others", sorted(marked), sorted(keys))
+    audit = Counter(record["earnings_key"] for record in read_jsonl(out / "audit.jsonl"))
+    expected = Counter(f"{symbol}#{date}" for symbol, date in marked)
+    yield promise("each marked row has exactly one audit record", audit, expected)
+    by_key = {record["earnings_key"]: record for record in read_jsonl(out / "audit.jsonl")}
+    strangers = [
+        key
+        for key, row in marked.items()
+        if by_key.get("#".join(key), {}).get("correlation_id") != row.get("correlation_id")
+    ]
+    yield promise("row and audit record name the same correlation ID", strangers, [])
+
+
+def correlation(out: Path) -> Iterator[Promise]:
+    """Every span carries the correlation ID of its trace, and the outcome lines of the log name the same."""
+    logged: dict[str, set[str]] = {}
+    for line in read_jsonl(out / "logs.jsonl"):
+        if "outcome" in line:
+            logged.setdefault(line["trace_id"], set()).add(line["correlation_id"])
+    lonely = [
+        f"{span['name']} {span['span_id']}"
+        for span in read_jsonl(out / "spans.jsonl")
+        if span["attributes"].get("correlation_id") not in logged.get(span["trace_id"], ())
+    ]
+    yield promise("every span carries the correlation ID that its event's log lines have", lonely, [])
+
+
+def metrics(out: Path, summary: Summary) -> Iterator[Promise]:
+    """The metrics tell the same numbers as the outcomes. Holds where no event needed a further try."""
+    found = sum_metrics(read_jsonl(out / "metrics.jsonl"))
+    expected = {
+        "EventsReceived": summary.received,
+        "EventsMarked": summary.marked,
+        "EventsDuplicate": summary.duplicate,
+        "EventsDeadLettered": summary.dead_lettered,
+        "EventsRetried": summary.retry,
+    }
+    counted = {name: int(found[name].total) if name in found else 0 for name in expected}
+    yield promise("the metrics add up to the outcomes", counted, expected)
+
+
+def dead_letters(out: Path, events: Sequence[Any]) -> Iterator[Promise]:
+    """The dead-letter queue holds `events`, unchanged, each with the ID to find it by."""
+    letters = list(read_jsonl(out / "dlq.jsonl"))
+    bodies = Counter(_canonical(orjson.loads(letter["body"])) for letter in letters)
+    yield promise("the dead-letter queue holds the failed events, unchanged", bodies, Counter(map(_canonical, events)))
+    nameless = [letter["message_id"] for letter in letters if not letter["attributes"].get("CORRELATION_ID")]
+    yield promise("every dead letter has its correlation ID", nameless, [])
+
+
+def _canonical(event: Any) -> bytes:
+    return orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
+
+
+def backoff(out: Path, summary: Summary, throttles: int) -> Iterator[Promise]:
+    """One event was throttled `throttles` times and marked its row all the same, and its trace shows the waits."""
+    yield promise("the throttled event still marked its row", (summary.received, summary.marked), (1, 1))
+    spans = list(read_jsonl(out / "spans.jsonl"))
+    events = [event for span in spans for event in span["events"] if event["name"] == "retry.backoff"]
+    waits = [(event["attributes"]["attempt"], event["attributes"]["error_category"]) for event in events]
+    expected = [(attempt, "throttling") for attempt in range(1, throttles + 1)]
+    yield promise("its trace shows each backoff with attempt and category", waits, expected)
+    delays = [event["attributes"]["delay_ms"] for event in events]
+    inside = all(1000 <= delay <= 30_000 for delay in delays)  # noqa: PLR2004 -- the bounds that are promised
+    yield Promise("the delays are 1 s to 30 s", "" if inside else f"found {delays} ms")
+    attempts = [span for span in spans if span["name"] == "DynamoDB.TransactWriteItems"]
+    yield promise("each attempt is a span of its own", len(attempts), throttles + 1)
+    found = sum_metrics(read_jsonl(out / "metrics.jsonl"))
+    counted = {name: int(found[name].total) for name in ("Operations", "Retries", "RetrySuccesses") if name in found}
+    yield promise("the metrics count them", counted, {"Operations": 1, "Retries": throttles, "RetrySuccesses": 1})

@@ -1,0 +1,154 @@
+"""`make demo`: the main job on this machine, shown readably, with every promise checked.
+
+The demo is a sequence of acts on one DynamoDB. Each runs the same machinery as `mep local`, shows what came of it and
+returns the promises it checked; a further act (say, bringing dead letters back) is a further function in `ACTS`.
+"""
+
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.text import Text
+
+from local import checks, report
+from local.checks import Promise
+from local.dynamodb import DynamoDBEndpoint, dynamodb
+from local.lines import EventLine, read_lines
+from local.queue import QueueEndpoint, queue_service
+from local.run import RunOptions, run
+from local.throttle import throttled
+
+SAMPLES = Path(__file__).with_name("samples")
+THROTTLES = 2
+
+_SHOWN_TRACE = "demo-msft"
+_MARKED = [("AAPL", "2025-07-31"), ("BF-B", "2025-08-28"), ("BRK.B", "2025-08-02"), ("MSFT", "2025-07-29")]
+_OUTCOMES = {"marked": 4, "duplicate": 2, "dead_lettered": 5, "retry": 0, "rejected": 1}
+_DEAD = slice(6, 11)  # which of the sample events cannot succeed
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What the acts share.
+
+    Attributes:
+        dynamodb: The database, kept from act to act.
+        queue: The dead-letter queue.
+        directory: A directory for each act's files.
+        screen: Where they show.
+    """
+
+    dynamodb: DynamoDBEndpoint
+    queue: QueueEndpoint
+    directory: Path
+    screen: Console
+
+
+def main_job(stage: Stage) -> list[Promise]:
+    """Real events in: rows marked, duplicates told apart, what cannot succeed dead-lettered."""
+    out = stage.directory / "main"
+    events = SAMPLES / "events.jsonl"
+    _heading(stage.screen, "Events in, rows marked", "one comes twice, one comes second, some cannot succeed")
+    summary = run(
+        RunOptions(
+            calendar=SAMPLES / "calendar.csv", events=events, out=out, endpoint_url=stage.dynamodb.url, workers=1
+        ),
+        stage.screen,
+        queue=stage.queue,
+    )
+    stage.screen.print(report.outcomes(summary))
+    _heading(stage.screen, "One trace", f"the event with correlation ID {_SHOWN_TRACE}")
+    spans = [
+        span
+        for span in report.read_jsonl(out / "spans.jsonl")
+        if span["attributes"].get("correlation_id") == _SHOWN_TRACE
+    ]
+    stage.screen.print(report.trace(spans))
+    _heading(stage.screen, "Metrics", "added up from the function's EMF lines")
+    metrics = report.sum_metrics(report.read_jsonl(out / "metrics.jsonl"))
+    stage.screen.print(report.metrics_table(metrics))
+    _heading(stage.screen, "Dead letters", "what the queue holds, with the reason")
+    stage.screen.print(report.dead_letters(report.read_jsonl(out / "dlq.jsonl")))
+    with events.open("rb") as stream:
+        lines = list(read_lines(stream))
+    sent = [orjson.loads(line.payload) for line in lines if isinstance(line, EventLine)]
+    counts = {name: count for name, count in summary.as_dict().items() if name in _OUTCOMES}
+    return [
+        checks.accounting(summary, len(lines)),
+        checks.promise("the outcomes are the expected ones", counts, _OUTCOMES),
+        *checks.rows_and_audit(out, _MARKED),
+        *checks.correlation(out),
+        checks.promise("the trace has its DynamoDB call", len(spans), 2),
+        *checks.metrics(out, summary),
+        *checks.dead_letters(out, sent[_DEAD]),
+    ]
+
+
+def throttling(stage: Stage) -> list[Promise]:
+    """An event whose write is refused twice, on the wire, and still succeeds."""
+    out = stage.directory / "throttled"
+    _heading(stage.screen, "Throttled twice, marked all the same", "DynamoDB refuses its first two writes")
+    with throttled(stage.dynamodb.url, THROTTLES) as url:
+        summary = run(
+            RunOptions(
+                calendar=SAMPLES / "calendar.csv",
+                events=SAMPLES / "throttled.jsonl",
+                out=out,
+                endpoint_url=url,
+                workers=1,
+            ),
+            stage.screen,
+            queue=stage.queue,
+        )
+    stage.screen.print(report.trace(report.read_jsonl(out / "spans.jsonl")))
+    return [
+        checks.accounting(summary, 1),
+        *checks.backoff(out, summary, THROTTLES),
+        *checks.rows_and_audit(out, [*_MARKED, ("WMT", "2025-08-21")]),
+        *checks.correlation(out),
+    ]
+
+
+ACTS: tuple[Callable[[Stage], list[Promise]], ...] = (main_job, throttling)
+
+
+def demo(screen: Console) -> list[Promise]:
+    """Play every act and return the promises that were broken.
+
+    Args:
+        screen: Where it shows.
+
+    Raises:
+        LocalError: Something does not start.
+    """
+    screen.print("starting DynamoDB, a queue and the function: all on this machine, no Docker, no account")
+    with ExitStack() as stack:
+        stage = Stage(
+            stack.enter_context(dynamodb(announce=screen.print)),
+            stack.enter_context(queue_service()),
+            Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mep-demo-"))),
+            screen,
+        )
+        if stage.dynamodb.reason:
+            screen.print(f"DynamoDB is an emulator here: {stage.dynamodb.reason}", markup=False)
+        acts = [(act, act(stage)) for act in ACTS]
+    _heading(screen, "Promises", "checked on what the acts left behind")
+    for act, promises in acts:
+        screen.print(Text((act.__doc__ or "").splitlines()[0], "dim"))
+        for promise in promises:
+            word = Text("BROKEN", "bold red") if promise.broken else Text("kept  ", "green")
+            screen.print(Text.assemble("  ", word, "  ", promise.text))
+            if promise.broken:
+                screen.print(Padding(Text(report.shown(promise.broken), "red"), (0, 0, 0, 10)))
+    return [promise for _, promises in acts for promise in promises if promise.broken]
+
+
+def _heading(screen: Console, title: str, explanation: str) -> None:
+    screen.print()
+    screen.print(Rule(Text.assemble((title, "bold"), (f"  {explanation}", "dim")), align="left", characters="-"))

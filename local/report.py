@@ -1,0 +1,185 @@
+"""Shows what a run left behind, readable on a terminal of 100 columns."""
+
+import json
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from local.summary import Summary
+
+WIDTH = 100
+_EXPLAINED = {
+    "received": "events delivered to the function",
+    "marked": "the row is marked and has its audit record",
+    "duplicate": "the row was processed before; nothing was written",
+    "dead_lettered": "cannot succeed; the event is in the dead-letter queue",
+    "retry": "failed at the last try too; Lambda's record is in the dead-letter queue",
+    "rejected": "lines that are not JSON; kept in rejected.jsonl",
+}
+_STYLES = {"marked": "green", "duplicate": "yellow", "dead_lettered": "red", "retry": "red", "rejected": "magenta"}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console of at most `WIDTH` columns; of exactly so many where there is no terminal to ask."""
+    plain = Console(stderr=stderr, highlight=False)
+    width = min(plain.width, WIDTH) if plain.is_terminal else WIDTH
+    return Console(stderr=stderr, highlight=False, width=width)
+
+
+def read_jsonl(path: Path) -> Iterator[Any]:
+    """Yield the values of a file of JSON lines."""
+    with path.open("rb") as file:
+        for line in file:
+            yield orjson.loads(line)
+
+
+def shown(text: object) -> str:
+    """Return `text` with control characters escaped: what came from outside must not steer a terminal."""
+    return "".join(
+        character if unicodedata.category(character)[0] != "C" else ascii(character)[1:-1] for character in str(text)
+    )
+
+
+def _table(*headers: str) -> Table:
+    return Table(*headers, box=box.SIMPLE_HEAD, pad_edge=False)
+
+
+def outcomes(summary: Summary) -> RenderableType:
+    """Return the outcomes of a run as a table."""
+    table = _table("outcome", "events", "meaning")
+    table.columns[1].justify = "right"
+    counts = summary.as_dict()
+    for name, meaning in _EXPLAINED.items():
+        style = _STYLES.get(name, "bold") if counts[name] else "dim"
+        table.add_row(Text(name, style), Text(str(counts[name]), style), Text(meaning, "" if counts[name] else "dim"))
+    further = summary.invocations - summary.received
+    tail = f"{summary.elapsed_s:.1f} s, {summary.spans} spans"
+    if further:
+        tail += f", {further} further tries"
+    return Group(table, Text(tail, "dim"))
+
+
+def trace(spans: Iterable[dict[str, Any]]) -> RenderableType:
+    """Return the spans of one trace as a tree: name, duration, correlation ID, and what happened inside."""
+    every = sorted(spans, key=lambda span: int(span["start_time_unix_nano"]))
+    ids = {span["span_id"] for span in every}
+    children: dict[str | None, list[dict[str, Any]]] = defaultdict(list)
+    for span in every:
+        children[span["parent_span_id"] if span["parent_span_id"] in ids else None].append(span)
+    tree = Tree(Text(f"trace {every[0]['trace_id']}", "dim") if every else Text("no spans"))
+    for root in children[None]:
+        _grow(tree, root, children)
+    return tree
+
+
+def _grow(tree: Tree, span: dict[str, Any], children: Mapping[str | None, list[dict[str, Any]]]) -> None:
+    branch = tree.add(_span_line(span))
+    for link in span["links"]:
+        branch.add(Text(f"linked to the producer's trace {link['trace_id']}", "magenta"))
+    # What happened inside the span and the spans below it, in the order of time.
+    inside = [(event["time_unix_nano"], event) for event in span["events"]]
+    inside += [(child["start_time_unix_nano"], child) for child in children.get(span["span_id"], ())]
+    for _, each in sorted(inside, key=lambda pair: int(pair[0])):
+        if "span_id" in each:
+            _grow(branch, each, children)
+        else:
+            branch.add(_event_line(span, each))
+
+
+def _event_line(span: dict[str, Any], event: dict[str, Any]) -> Text:
+    since_ms = (event["time_unix_nano"] - span["start_time_unix_nano"]) / 1e6
+    facts = "  ".join(f"{key}={shown(value)}" for key, value in event["attributes"].items())
+    return Text.assemble((event["name"], "bold yellow"), f"  at {since_ms:.0f} ms  ", (facts, "yellow"))
+
+
+def _span_line(span: dict[str, Any]) -> Text:
+    attributes = span["attributes"]
+    line = Text.assemble(
+        (span["name"], "bold red" if span["status"] == "ERROR" else "bold"),
+        f"  {span['duration_ms']:.1f} ms",
+        ("  correlation_id=", "dim"),
+        (shown(attributes.get("correlation_id", "(none)")), "cyan"),
+    )
+    for key in ("outcome", "error_category", "error.type"):
+        if key in attributes:
+            line.append(f"  {key}=", "dim").append(shown(attributes[key]))
+    return line
+
+
+@dataclass(slots=True)
+class Metric:
+    """One metric over a whole run.
+
+    Attributes:
+        unit: CloudWatch's unit.
+        values: Every value that was emitted.
+    """
+
+    unit: str
+    values: list[float] = field(default_factory=list)
+
+    @property
+    def total(self) -> float:
+        """The sum of the values."""
+        return sum(self.values)
+
+
+def sum_metrics(documents: Iterable[dict[str, Any]]) -> dict[str, Metric]:
+    """Read EMF documents as CloudWatch does: each metric once, in its widest dimension (`Environment`)."""
+    metrics: dict[str, Metric] = {}
+    for document in documents:
+        for directive in document["_aws"]["CloudWatchMetrics"]:
+            if ["Environment"] not in directive["Dimensions"]:
+                continue
+            for definition in directive["Metrics"]:
+                metric = metrics.setdefault(definition["Name"], Metric(definition.get("Unit", "None")))
+                value = document[definition["Name"]]
+                metric.values += value if isinstance(value, list) else [value]
+    return metrics
+
+
+def metrics_table(metrics: dict[str, Metric]) -> RenderableType:
+    """Return metrics as a table: counts summed, measures with average and maximum."""
+    table = _table("metric", "unit", "sum", "average", "maximum")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for name, metric in sorted(metrics.items(), key=lambda item: (item[1].unit != "Count", item[0])):
+        if metric.unit == "Count":
+            table.add_row(name, "count", f"{metric.total:.0f}", "", "")
+        else:
+            average = metric.total / len(metric.values)
+            table.add_row(name, metric.unit.lower(), "", f"{average:.1f}", f"{max(metric.values):.1f}")
+    return table
+
+
+def dead_letters(letters: Iterable[dict[str, Any]]) -> RenderableType:
+    """Return dead letters as a table, whichever of the four shapes they have is left to the dead-letter tools."""
+    table = _table("category", "correlation ID", "why")
+    table.columns[1].overflow = "fold"
+    for letter in letters:
+        attributes = letter["attributes"]
+        table.add_row(
+            Text(shown(attributes.get("ERROR_CODE", "retries exhausted")), "red"),
+            Text(shown(attributes.get("CORRELATION_ID", "")), "cyan"),
+            Text(shown(attributes.get("ERROR_MESSAGE") or _answer(letter["body"]))),
+        )
+    return table
+
+
+def _answer(body: str) -> str:
+    """What the function answered last, from Lambda's on-failure record."""
+    try:
+        answer = json.loads(body)["responsePayload"]
+        return f"{answer['errorType']}: {answer['errorMessage']}"
+    except (ValueError, KeyError, TypeError):
+        return ""

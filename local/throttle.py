@@ -1,0 +1,90 @@
+"""A DynamoDB that throttles: a small HTTP front that refuses the first writes and passes the rest through."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import override
+from urllib.parse import urlsplit
+
+_REFUSALS = (
+    (
+        "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",
+        "The level of configured provisioned throughput for the table was exceeded.",
+    ),
+    ("com.amazon.coral.availability#ThrottlingException", "Rate exceeded"),
+)
+_WRITE = "DynamoDB_20120810.TransactWriteItems"
+# They are about one connection, and this front has its own on either side.
+_NOT_PASSED_ON = {"connection", "transfer-encoding", "content-length", "date", "server"}
+
+
+class _Front(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    upstream: str
+    refusals: list[tuple[str, str]]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.headers.get("X-Amz-Target") == _WRITE and self.refusals:
+            self._refuse(*self.refusals.pop(0))
+        else:
+            self._pass_on(body)
+
+    def _refuse(self, error_type: str, message: str) -> None:
+        body = json.dumps({"__type": error_type, "message": message}).encode()
+        self._reply(HTTPStatus.BAD_REQUEST, [("Content-Type", "application/x-amz-json-1.0")], body)
+
+    def _pass_on(self, body: bytes) -> None:
+        with closing(http.client.HTTPConnection(self.upstream, timeout=30)) as connection:
+            headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
+            connection.request("POST", self.path, body, headers)
+            response = connection.getresponse()
+            self._reply(response.status, response.getheaders(), response.read())
+
+    def _reply(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers:
+            if name.lower() not in _NOT_PASSED_ON:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    @override
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except OSError:  # the function's process was ended in the middle of a call
+            self.close_connection = True
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: the terminal belongs to the caller."""
+
+
+@contextmanager
+def throttled(url: str, times: int) -> Iterator[str]:
+    """Run a front of the DynamoDB at `url` that answers the first `times` transactions as a throttled table does.
+
+    Both of DynamoDB's words for it take turns. Everything else passes through unchanged.
+
+    Yields:
+        The front's own URL.
+    """
+    refusals = [_REFUSALS[number % len(_REFUSALS)] for number in range(times)]
+    front = type("_BoundFront", (_Front,), {"upstream": urlsplit(url).netloc, "refusals": refusals})
+    with ThreadingHTTPServer(("127.0.0.1", 0), front) as server:
+        # Not joined: a client may keep its connection open for as long as it likes.
+        server.daemon_threads = True
+        thread = Thread(target=server.serve_forever, args=(0.05,), name="throttle")
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
