@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 
-_PATIENCE_SECONDS = 3
+_PATIENCE_SECONDS = 2
 
 
 def main(command: list[str]) -> int:

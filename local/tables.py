@@ -84,7 +84,7 @@ def _rows(path: Path, reader: "csv.DictReader[str]") -> Iterator[CalendarRow]:
                 _estimate(where, record),
             )
     except csv.Error as error:
-        raise UsageError(f"{path} line {reader.line_num}: {error}") from error
+        raise UsageError(f"{path} line {reader.reader.line_num}: {error}") from error
 
 
 def _value(where: str, record: Mapping[str, str], column: str, rule: Rule) -> str:

@@ -1,6 +1,8 @@
 """The real DynamoDB Local for tests: in a container where Docker can run it, else as a Java process."""
 
+import os
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -78,6 +80,7 @@ def _container(image: str) -> Iterator[str]:
 
 
 def _require_image(image: str) -> None:
+    _require_docker()
     import docker  # type: ignore[import-untyped]
     from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]
 
@@ -89,6 +92,17 @@ def _require_image(image: str) -> None:
         _pull(image)
     except (DockerException, OSError):
         raise ServiceError("no container: Docker does not answer") from None
+
+
+def _require_docker() -> None:
+    # Before the library tries: it leaves a socket open where nobody listens, which is a warning, which is an error.
+    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    if host.startswith("unix://"):
+        try:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(host.removeprefix("unix://"))
+        except OSError:
+            raise ServiceError("no container: Docker does not answer") from None
 
 
 def _pull(image: str) -> None:

@@ -1,0 +1,241 @@
+"""The calendar is read strictly and loaded once; the tables are as deployed; what is dumped is plain JSON."""
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from local.dynamodb import dynamodb_client
+from local.errors import RunError, UsageError
+from local.tables import CORRELATION_INDEX, CalendarRow, create_tables, dump, load, plain_item, read_calendar
+from tests.support.faults import FaultProxy, Reply, answer
+from tests.support.stores import Tables
+
+HEADER = "symbol,name,reportDate,fiscalDateEnding,estimate,currency\n"
+APPLE = "AAPL,Apple Inc,2025-07-31,2025-06-30,1.42,USD\n"
+NOW = datetime(2025, 7, 1, 12, 30, tzinfo=UTC)
+AT_NOW = "2025-07-01T12:30:00.000000Z"
+
+type WriteCsv = Callable[[str | bytes], Path]
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> WriteCsv:
+    def write(text: str | bytes) -> Path:
+        path = tmp_path / "calendar.csv"
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return path
+
+    return write
+
+
+class TestReading:
+    """`read_calendar`."""
+
+    def test_a_row_is_its_symbol_its_day_and_its_estimate(self, csv: WriteCsv) -> None:
+        text = HEADER + APPLE + 'bf-b,"Brown, Forman",2025-08-28,2025-07-31,,USD\n'
+        assert read_calendar(csv(text)) == [
+            CalendarRow("AAPL", "2025-07-31", Decimal("1.42")),
+            CalendarRow("BF-B", "2025-08-28", None),
+        ]
+
+    def test_columns_may_come_in_any_order_and_with_others(self, csv: WriteCsv) -> None:
+        text = "currency,estimate,extra,symbol,fiscalDateEnding,name,reportDate\r\nUSD,-0.5,x,AAPL,y,z,2025-07-31\r\n"
+        assert read_calendar(csv("\ufeff" + text)) == [CalendarRow("AAPL", "2025-07-31", Decimal("-0.5"))]
+
+    def test_a_repeated_row_is_one_row_as_the_last_has_it(self, csv: WriteCsv) -> None:
+        text = (
+            HEADER
+            + APPLE
+            + APPLE.replace("2025-07-31", "2025-10-30")
+            + APPLE.replace("AAPL", " aapl ").replace("1.42", "1.5")
+        )
+        assert read_calendar(csv(text)) == [
+            CalendarRow("AAPL", "2025-07-31", Decimal("1.5")),
+            CalendarRow("AAPL", "2025-10-30", Decimal("1.42")),
+        ]
+
+    def test_a_calendar_without_rows_is_one(self, csv: WriteCsv) -> None:
+        assert read_calendar(csv(HEADER)) == []
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("", "line 1: no column symbol, name, reportDate, fiscalDateEnding, estimate, currency"),
+            (HEADER.replace("reportDate", "date") + APPLE, "line 1: no column reportDate"),
+            (
+                HEADER + APPLE + "MSFT,Microsoft,2025-02-30,,,USD\n",
+                "line 3, column reportDate: '2025-02-30' is not a cal",
+            ),
+            (
+                HEADER + "MSFT,Microsoft,30/07/2025,,,USD\n",
+                "line 2, column reportDate: '30/07/2025' is not a calendar day",
+            ),
+            (HEADER + ",Nobody,2025-07-31,,,USD\n", "line 2, column symbol: '' is not"),
+            (HEADER + "<b>,Nobody,2025-07-31,,,USD\n", "line 2, column symbol: '<b>' is not"),
+            (HEADER + "MSFT,M,2025-07-31,,lots,USD\n", "line 2, column estimate: 'lots' is not a number"),
+            (HEADER + "MSFT,M,2025-07-31,,NaN,USD\n", "line 2, column estimate: 'NaN' is not a number"),
+            (HEADER + "MSFT,M,2025-07-31,,1e999,USD\n", "line 2, column estimate: '1e999' is not a number"),
+            (HEADER + "MSFT,M,2025-07-31\n", "line 2: not as many values as the header has columns"),
+            (HEADER + "MSFT,M,2025-07-31,,,USD,more\n", "line 2: not as many values as the header has columns"),
+            (HEADER + 'A,"two\nlines",2025-07-31,,,USD\nB,b,no,,,USD\n', "line 4, column reportDate: 'no' is not"),
+            (HEADER + 'A,"never closed,2025-07-31,,,USD\n', "line 2: unexpected end of data"),
+            (HEADER.encode() + b"\xff\xfe,x,2025-07-31,,,USD\n", ": not UTF-8 text"),
+        ],
+    )
+    def test_what_is_wrong_is_one_line_that_says_where(self, csv: WriteCsv, text: str | bytes, message: str) -> None:
+        path = csv(text)
+        with pytest.raises(UsageError) as caught:
+            read_calendar(path)
+        assert str(caught.value).startswith(str(path))
+        assert message in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match=r"missing\.csv: No such file"):
+            read_calendar(tmp_path / "missing.csv")
+
+
+class TestTables:
+    """`create_tables`."""
+
+    def test_an_audit_entry_is_found_by_its_correlation_id(self, tables: Tables) -> None:
+        for entry, correlation_id in (("1#a", "one"), ("2#b", "two"), ("3#c", "one")):
+            item = {
+                "earnings_key": "AAPL#2025-07-31",
+                "entry_id": entry,
+                "correlation_id": correlation_id,
+                "action": "x",
+            }
+            tables.client.put_item(
+                TableName=tables.audit_table, Item={name: {"S": value} for name, value in item.items()}
+            )
+        found = tables.client.query(
+            TableName=tables.audit_table,
+            IndexName=CORRELATION_INDEX,
+            KeyConditionExpression="correlation_id = :id",
+            ExpressionAttributeValues={":id": {"S": "one"}},
+        )["Items"]
+        assert sorted(item["entry_id"]["S"] for item in found) == ["1#a", "3#c"]
+        assert {item["action"]["S"] for item in found} == {"x"}
+
+    def test_a_table_that_exists_keeps_what_is_in_it(self, tables: Tables) -> None:
+        tables.put_row("AAPL", "2025-07-31", is_processed=True)
+        create_tables(tables.client, tables.calendar_table, tables.audit_table)
+        assert tables.row("AAPL", "2025-07-31") is not None
+
+    def test_a_table_with_other_keys_is_told(self, tables: Tables) -> None:
+        with pytest.raises(RunError, match=f"{tables.audit_table} already, .*asset_symbol, earnings_date"):
+            create_tables(tables.client, tables.audit_table, tables.calendar_table)
+
+
+class TestLoading:
+    """`load`."""
+
+    def test_a_row_has_the_attributes_of_the_sync(self, tables: Tables) -> None:
+        rows = [CalendarRow("AAPL", "2025-07-31", Decimal("1.42")), CalendarRow("BF-B", "2025-08-28")]
+        assert load(tables.client, tables.calendar_table, rows, now=NOW) == 2
+        assert tables.row("AAPL", "2025-07-31") == {
+            "asset_symbol": "AAPL",
+            "earnings_date": "2025-07-31",
+            "estimated_eps": 1.42,
+            "is_processed": False,
+            "created_at": AT_NOW,
+            "last_sync_timestamp": AT_NOW,
+        }
+        without_estimate = tables.row("BF-B", "2025-08-28")
+        assert without_estimate is not None
+        assert "estimated_eps" not in without_estimate
+
+    def test_thousands_of_rows_are_loaded_whole(self, tables: Tables) -> None:
+        rows = [CalendarRow(f"S{number}", "2025-07-31", Decimal(number)) for number in range(2010)]
+        assert load(tables.client, tables.calendar_table, rows + rows[:50], now=NOW) == 2010
+        dumped = dump(tables.client, tables.calendar_table)
+        assert {(row["asset_symbol"], row["estimated_eps"]) for row in dumped} == {(f"S{n}", n) for n in range(2010)}
+        assert len(dumped) == 2010
+
+    def test_rows_that_are_there_stay_as_they_are(self, tables: Tables) -> None:
+        tables.put_row("AAPL", "2025-07-31", is_processed=True, report_time="amc")
+        before = tables.row("AAPL", "2025-07-31")
+        rows = [CalendarRow("AAPL", "2025-07-31", Decimal(9)), CalendarRow("MSFT", "2025-07-30")]
+        assert load(tables.client, tables.calendar_table, rows) == 1
+        assert tables.row("AAPL", "2025-07-31") == before
+        assert load(tables.client, tables.calendar_table, rows) == 0
+
+    def test_what_dynamodb_did_not_take_is_sent_again(self, tables: Tables) -> None:
+        key = {"asset_symbol": {"S": "AAPL"}, "earnings_date": {"S": "2025-07-31"}}
+        not_read = answer(
+            Reply(
+                200, json.dumps({"Responses": {}, "UnprocessedKeys": {tables.calendar_table: {"Keys": [key]}}}).encode()
+            )
+        )
+        not_written = answer(
+            Reply(
+                200, json.dumps({"UnprocessedItems": {tables.calendar_table: [{"PutRequest": {"Item": key}}]}}).encode()
+            )
+        )
+        waits: list[float] = []
+        with FaultProxy(tables.url) as proxy, closing(dynamodb_client(proxy.url)) as client:
+            proxy.script(not_read, operation="BatchGetItem")
+            proxy.script(not_written, not_written, operation="BatchWriteItem")
+            rows = [CalendarRow("AAPL", "2025-07-31")]
+            assert load(client, tables.calendar_table, rows, sleep=waits.append) == 1
+            assert (proxy.attempts("BatchGetItem"), proxy.attempts("BatchWriteItem")) == (2, 3)
+        assert waits == [0.05, 0.05, 0.1]
+        assert tables.row("AAPL", "2025-07-31") is not None
+
+    def test_a_dynamodb_that_never_takes_a_row_is_told(self, tables: Tables) -> None:
+        refused = json.dumps({"UnprocessedItems": {tables.calendar_table: [{"PutRequest": {"Item": {}}}]}}).encode()
+        waits: list[float] = []
+        with (
+            FaultProxy(tables.url, *[answer(Reply(200, refused))] * 10, operation="BatchWriteItem") as proxy,
+            closing(dynamodb_client(proxy.url)) as client,
+        ):
+            with pytest.raises(RunError, match=f"does not take all rows of {tables.calendar_table}"):
+                load(client, tables.calendar_table, [CalendarRow("AAPL", "2025-07-31")], sleep=waits.append)
+            assert proxy.attempts("BatchWriteItem") == len(waits) == 10
+
+
+class TestDumping:
+    """`dump`."""
+
+    def test_items_come_in_the_order_of_their_key(self, tables: Tables) -> None:
+        keys = [("B", "2025-01-02"), ("A", "2025-01-03"), ("B", "2025-01-01")]
+        for symbol, date in keys:
+            tables.put_row(symbol, date)
+        dumped = dump(tables.client, tables.calendar_table)
+        assert [(row["asset_symbol"], row["earnings_date"]) for row in dumped] == sorted(keys)
+
+    def test_more_than_a_page_is_dumped_whole(self, tables: Tables) -> None:
+        for number in range(6):  # a page of a scan is 1 MB
+            tables.put_row(f"S{number}", "2025-01-01", filler="x" * 390_000)
+        assert len(dump(tables.client, tables.calendar_table)) == 6
+
+    def test_every_type_becomes_plain_json(self) -> None:
+        item = {
+            "text": {"S": "x"},
+            "whole": {"N": "12345678901234567890"},
+            "fraction": {"N": "1.42"},
+            "yes": {"BOOL": True},
+            "nothing": {"NULL": True},
+            "list": {"L": [{"N": "1"}, {"M": {"deep": {"BOOL": False}}}]},
+            "names": {"SS": ["b", "a"]},
+            "bytes": {"B": b"\x00\xff"},
+        }
+        plain = plain_item(item)
+        assert plain == json.loads(json.dumps(plain))
+        assert plain == {
+            "bytes": "AP8=",
+            "fraction": 1.42,
+            "list": [1, {"deep": False}],
+            "names": ["a", "b"],
+            "nothing": None,
+            "text": "x",
+            "whole": 12345678901234567890,
+            "yes": True,
+        }
+        assert list(plain) == sorted(plain)
