@@ -1,0 +1,78 @@
+"""Time that passes only when a test says so: the clock, Lambda's context on it, and the watchdog."""
+
+import math
+from collections.abc import Callable
+
+from otel.watchdog import MARGIN_SECONDS, Watchdog
+
+
+class Clock:
+    """A clock that stands still until it is told to move; whoever set an alarm is called at its time.
+
+    Attributes:
+        now: seconds since the test began.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._alarm: tuple[float, Callable[[], None]] | None = None
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        end = self.now + seconds
+        if self._alarm is not None and self._alarm[0] <= end:
+            (self.now, ring), self._alarm = self._alarm, None
+            ring()
+        self.now = end
+
+    def set_alarm(self, at: float, ring: Callable[[], None]) -> None:
+        """Call `ring` when that time comes; there is one alarm."""
+        self._alarm = (at, ring)
+
+    def clear_alarm(self) -> None:
+        """Forget the alarm."""
+        self._alarm = None
+
+
+class Invocation:
+    """Lambda's context object, its deadline on a test's clock.
+
+    Args:
+        clock: the time.
+        timeout: seconds until the deadline.
+        request_id: Lambda's.
+    """
+
+    def __init__(self, clock: Clock, timeout: float, request_id: str = "request-1") -> None:
+        self._clock = clock
+        self._deadline = clock.now + timeout
+        self.aws_request_id = request_id
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the deadline, exactly."""
+        return self._deadline - self._clock.now
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Whole milliseconds until the deadline, as Lambda tells them."""
+        return max(0, math.floor(self.remaining * 1000))
+
+
+class ClockWatchdog(Watchdog):
+    """The watchdog on a test's clock: it strikes in the very thread that lets the time pass."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self._test_clock = clock
+
+    def arm(self, remaining_seconds: float, on_strike: Callable[[], None]) -> None:
+        """As the real one, without a thread."""
+        margin = min(MARGIN_SECONDS, remaining_seconds / 4)
+        self._test_clock.set_alarm(self._test_clock.now + remaining_seconds - margin, on_strike)
+
+    def disarm(self) -> None:
+        """As the real one."""
+        self._test_clock.clear_alarm()

@@ -1,0 +1,125 @@
+"""What hypothesis draws: any JSON at all, valid events, and events that were valid once."""
+
+from datetime import date
+from typing import Any
+
+from hypothesis import strategies as st
+
+SOURCE = "signal9.advisor"
+SENTINEL = "s3ntinel <secret>"
+"""A text that no rule lets through and that must appear nowhere but in a dead letter's body."""
+
+SYMBOL_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/^=-"
+ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-"
+
+any_text = st.text(st.characters(exclude_categories=()), max_size=30)
+"""Any text that JSON can hold, lone surrogates included."""
+
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(min_value=10**300, max_value=10**301),
+    st.floats(),  # NaN and the infinities too: Python's reader lets them in
+    any_text,
+)
+
+json_values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(any_text, inner, max_size=4),
+    max_leaves=12,
+)
+"""Any JSON value."""
+
+
+def nested(depth: int, *, lists: bool, core: Any = 1) -> Any:
+    """Lists in lists, or objects in objects, to a depth."""
+    value = core
+    for _ in range(depth):
+        value = [value] if lists else {"a": value}
+    return value
+
+
+deeply_nested = st.builds(nested, st.integers(50, 5_000), lists=st.booleans(), core=scalars)
+"""Deeper than any encoder likes."""
+
+symbols = st.text(SYMBOL_CHARACTERS, min_size=1, max_size=20)
+identifiers = st.text(ID_CHARACTERS, min_size=1, max_size=128)
+days = st.dates().map(date.isoformat)
+
+
+def camel_case(name: str) -> str:
+    """`asset_symbol` as `assetSymbol`, written down anew: the test's own opinion."""
+    head, _, tail = name.partition("_")
+    return head + tail[:1].upper() + tail[1:]
+
+
+def eventbridge_event(detail: Any = None, **envelope: Any) -> dict[str, Any]:
+    """An event as EventBridge delivers it.
+
+    Args:
+        detail: instead of a valid one.
+        envelope: members of the envelope to replace; `detail_type` is written `detail-type`.
+    """
+    event: dict[str, Any] = {
+        "version": "0",
+        "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
+        "source": SOURCE,
+        "detail-type": "earningsProcessed",
+        "account": "111122223333",
+        "time": "2025-07-31T20:05:00Z",
+        "region": "us-east-1",
+        "resources": [],
+        "detail": {"asset_symbol": "AAPL", "earnings_date": "2025-07-31"} if detail is None else detail,
+    }
+    return event | {name.replace("_", "-"): value for name, value in envelope.items()}
+
+
+@st.composite
+def valid_events(draw: st.DrawFn) -> dict[str, Any]:
+    """A valid event: either spelling, optional fields or not, fields that nobody asked for."""
+    detail: dict[str, Any] = draw(
+        st.fixed_dictionaries(
+            {"asset_symbol": symbols, "earnings_date": days},
+            optional={
+                "event_id": identifiers,
+                "earnings_id": identifiers,
+                "processed_at": st.sampled_from(["2025-07-31T20:05:00Z", "2025-07-31T16:05:00.5-04:00"]),
+                "correlation_id": identifiers | any_text,
+                "traceparent": st.just("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01") | any_text,
+            },
+        )
+    )
+    camel = draw(st.booleans())
+    spelled = {camel_case(name) if camel else name: value for name, value in detail.items()}
+    noise = draw(st.dictionaries(st.text(min_size=20, max_size=30), scalars, max_size=2))
+    return eventbridge_event(noise | spelled, id=draw(identifiers))
+
+
+_FIELDS = ("asset_symbol", "earnings_date", "event_id", "earnings_id", "processed_at", "correlation_id", "traceparent")
+_ENVELOPE = ("version", "id", "source", "detail-type", "detail", "time", "resources", "replay-name")
+_GONE = object()
+
+
+@st.composite
+def damaged_events(draw: st.DrawFn) -> dict[str, Any]:
+    """An event that was valid until some of its fields went missing, changed, or appeared in the other spelling."""
+    event = draw(valid_events())
+    spellings = [*_FIELDS, *map(camel_case, _FIELDS)]
+    values = json_values | st.just(_GONE) | symbols | days | deeply_nested
+    for name, value in draw(st.dictionaries(st.sampled_from(spellings), values, max_size=4)).items():
+        _set(event["detail"], name, value)
+    for name, value in draw(st.dictionaries(st.sampled_from(_ENVELOPE), values, max_size=2)).items():
+        _set(event, name, value)
+    return event
+
+
+def _set(target: dict[str, Any], name: str, value: Any) -> None:
+    if value is _GONE:
+        target.pop(name, None)
+    else:
+        target[name] = value
+
+
+fuzzed_events = st.one_of(valid_events(), damaged_events(), damaged_events(), json_values, deeply_nested)
+"""Whatever may arrive."""

@@ -1,0 +1,1 @@
+"""The function by itself, without a network."""

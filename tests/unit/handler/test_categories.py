@@ -1,0 +1,301 @@
+"""Every failure has a category: AWS's models and botocore's exceptions are walked, so a new one shows here first."""
+
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore import exceptions as boto
+from botocore.model import ServiceModel
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handler.categories import BY_CODE, ErrorCategory, classify_code, classify_exception, classify_reply
+from tests.support.strategies import any_text
+
+C = ErrorCategory
+
+PROMISED_TRANSIENT = {
+    C.VALIDATION: False,
+    C.NOT_FOUND: False,
+    C.THROTTLING: True,
+    C.NETWORK: True,
+    C.CONFLICT: True,
+    C.DYNAMODB: True,
+    C.ACCESS_DENIED: False,
+    C.CONFIGURATION: False,
+    C.TIMEOUT: True,
+    C.INTERNAL: True,
+}
+
+PROMISED_CODES = {
+    "ProvisionedThroughputExceededException": C.THROTTLING,
+    "ThrottlingException": C.THROTTLING,
+    "RequestLimitExceeded": C.THROTTLING,
+    "ThrottlingError": C.THROTTLING,
+    "RequestThrottled": C.THROTTLING,
+    "KmsThrottled": C.THROTTLING,
+    "TransactionConflict": C.CONFLICT,
+    "TransactionConflictException": C.CONFLICT,
+    "TransactionInProgressException": C.CONFLICT,
+    "InternalServerError": C.DYNAMODB,
+    "ServiceUnavailable": C.DYNAMODB,
+    "AccessDeniedException": C.ACCESS_DENIED,
+    "UnrecognizedClientException": C.ACCESS_DENIED,
+    "ExpiredTokenException": C.ACCESS_DENIED,
+    "InvalidSignatureException": C.ACCESS_DENIED,
+    "KmsAccessDenied": C.ACCESS_DENIED,
+    "KmsDisabled": C.ACCESS_DENIED,
+    "KmsInvalidState": C.ACCESS_DENIED,
+    "ResourceNotFoundException": C.CONFIGURATION,
+    "ValidationException": C.CONFIGURATION,
+    "QueueDoesNotExist": C.CONFIGURATION,
+    "AWS.SimpleQueueService.NonExistentQueue": C.CONFIGURATION,
+    # A new token with each invocation cures it: it must come back, not go to the queue.
+    "IdempotentParameterMismatchException": C.INTERNAL,
+}
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+PROMISED_REASONS = {
+    "ItemCollectionSizeLimitExceeded": C.CONFIGURATION,
+    "TransactionConflict": C.CONFLICT,
+    "ProvisionedThroughputExceeded": C.THROTTLING,
+    "ThrottlingError": C.THROTTLING,
+    "ValidationError": C.CONFIGURATION,
+    "AccessDenied": C.ACCESS_DENIED,
+    "DuplicateItem": C.INTERNAL,
+}
+
+DECIDED_WITHOUT_A_TABLE = {"TransactionCanceledException"}
+"""Its reasons decide."""
+
+HEAVIEST_FIRST = (C.ACCESS_DENIED, C.CONFIGURATION, C.INTERNAL, C.THROTTLING, C.CONFLICT, C.DYNAMODB)
+
+
+def test_the_words_are_a_contract() -> None:
+    assert [category.value for category in ErrorCategory] == [
+        "validation",
+        "not_found",
+        "throttling",
+        "network",
+        "conflict",
+        "dynamodb",
+        "access_denied",
+        "configuration",
+        "timeout",
+        "internal",
+    ]
+
+
+def test_what_is_transient() -> None:
+    assert {category: category.transient for category in ErrorCategory} == PROMISED_TRANSIENT
+
+
+@pytest.mark.parametrize(("code", "category"), PROMISED_CODES.items())
+def test_promised_codes(code: str, category: ErrorCategory) -> None:
+    assert classify_code(code, 400) is category
+
+
+class TestModels:
+    """What AWS says it may answer."""
+
+    @pytest.mark.parametrize("service", ["dynamodb", "sqs"])
+    def test_every_exception_is_classified(self, service: str) -> None:
+        model = botocore.session.Session().get_service_model(service)
+        assert len(_error_codes(model)) > 20  # the walk finds something
+        assert _unclassified(model) == set()
+
+    def test_a_new_exception_would_be_noticed(self) -> None:
+        error = {"type": "structure", "members": {}, "exception": True}
+        model = ServiceModel({"metadata": {}, "operations": {}, "shapes": {"BrandNewException": error}})
+        assert _unclassified(model) == {"BrandNewException"}
+
+    def test_no_model_knows_a_code_as_two_things(self) -> None:
+        assert set(BY_CODE).isdisjoint(DECIDED_WITHOUT_A_TABLE)
+        assert "ConditionalCheckFailed" not in BY_CODE  # an answer
+
+
+def _error_codes(model: ServiceModel) -> set[str]:
+    names = {name for name in model.shape_names if model.shape_for(name).metadata.get("exception")}
+    return names | {shape.error_code for shape in model.error_shapes}  # type: ignore[attr-defined]
+
+
+def _unclassified(model: ServiceModel) -> set[str]:
+    return _error_codes(model) - set(BY_CODE) - DECIDED_WITHOUT_A_TABLE
+
+
+class TestUnknownCodes:
+    """What no table knows."""
+
+    @pytest.mark.parametrize(
+        ("status", "category"),
+        [
+            (500, C.DYNAMODB),
+            (502, C.DYNAMODB),
+            (503, C.DYNAMODB),
+            (504, C.DYNAMODB),
+            (429, C.THROTTLING),
+            (401, C.ACCESS_DENIED),
+            (403, C.ACCESS_DENIED),
+            (400, C.CONFIGURATION),
+            (404, C.CONFIGURATION),
+            (413, C.CONFIGURATION),
+            (302, C.CONFIGURATION),
+        ],
+    )
+    @pytest.mark.parametrize("code", ["", "SomethingNew", "Http"])
+    def test_the_status_decides(self, code: str, status: int, category: ErrorCategory) -> None:
+        assert classify_code(code, status) is category
+
+    @given(st.sampled_from(sorted(BY_CODE)), st.integers(300, 599))
+    def test_a_known_code_outweighs_the_status(self, code: str, status: int) -> None:
+        assert classify_code(code, status) is BY_CODE[code]
+
+    @given(any_text, st.integers(0, 999))
+    def test_anything_has_a_category(self, code: str, status: int) -> None:
+        assert isinstance(classify_code(code, status), ErrorCategory)
+
+
+class TestReplies:
+    """What botocore makes of a reply."""
+
+    def test_a_success(self) -> None:
+        assert classify_reply({"ResponseMetadata": {"HTTPStatusCode": 200}}) is None
+
+    def test_code_and_status(self) -> None:
+        assert classify_reply(_error("ThrottlingException", 400)) is C.THROTTLING
+        assert classify_reply(_error("Http503", 503)) is C.DYNAMODB
+
+    def test_without_a_code_or_a_status(self) -> None:
+        assert classify_reply({"Error": {}}) is C.CONFIGURATION
+
+    @pytest.mark.parametrize(
+        ("older_name", "name", "category"),
+        [
+            ("KMS.AccessDeniedException", "KmsAccessDenied", C.ACCESS_DENIED),
+            ("KMS.DisabledException", "KmsDisabled", C.ACCESS_DENIED),
+            ("KMS.ThrottlingException", "KmsThrottled", C.THROTTLING),
+            ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", C.CONFIGURATION),
+            ("AWS.SimpleQueueService.UnsupportedOperation", "UnsupportedOperation", C.CONFIGURATION),
+            ("QueueAlreadyExists", "QueueNameExists", C.INTERNAL),
+        ],
+    )
+    def test_sqs_errors_have_two_names(self, older_name: str, name: str, category: ErrorCategory) -> None:
+        reply = _error(older_name, 400)
+        reply["Error"]["QueryErrorCode"] = name
+        assert classify_reply(reply) is category
+
+
+class TestCancellations:
+    """A transaction that did not commit."""
+
+    def test_a_condition_that_did_not_hold_is_an_answer(self) -> None:
+        assert classify_reply(_cancelled("ConditionalCheckFailed", "None")) is None
+
+    @pytest.mark.parametrize("code", PROMISED_REASONS)
+    def test_which_wins_over_every_other_reason(self, code: str) -> None:
+        assert classify_reply(_cancelled("ConditionalCheckFailed", code)) is None
+        assert classify_reply(_cancelled(code, "ConditionalCheckFailed")) is None
+
+    @pytest.mark.parametrize(("code", "category"), PROMISED_REASONS.items())
+    def test_each_reason(self, code: str, category: ErrorCategory) -> None:
+        assert classify_reply(_cancelled("None", code)) is category
+        assert classify_reply(_cancelled(code, "None")) is category
+
+    @given(st.lists(st.sampled_from([*PROMISED_REASONS]), min_size=1, max_size=5).flatmap(st.permutations))
+    def test_the_heaviest_of_several_decides_whatever_their_order(self, codes: list[str]) -> None:
+        found = {PROMISED_REASONS[code] for code in codes}
+        assert classify_reply(_cancelled(*codes)) is next(each for each in HEAVIEST_FIRST if each in found)
+
+    @pytest.mark.parametrize("reasons", [[], [{"Code": "None"}], [{}], [None], [{"Code": None}]])
+    def test_one_without_a_reason_is_the_services_trouble(self, reasons: list[Any]) -> None:
+        assert classify_reply(_error("TransactionCanceledException", 400) | {"CancellationReasons": reasons}) is (
+            C.DYNAMODB
+        )
+
+    def test_not_even_a_list_of_reasons(self) -> None:
+        assert classify_reply(_error("TransactionCanceledException", 400)) is C.DYNAMODB
+
+    def test_an_unknown_reason_goes_to_a_person(self) -> None:
+        assert classify_reply(_cancelled("SomethingNew")) is C.CONFIGURATION
+
+
+def _error(code: str, status: int) -> dict[str, Any]:
+    return {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}}
+
+
+def _cancelled(*codes: str) -> dict[str, Any]:
+    reasons = [{"Code": code} for code in codes]
+    return _error("TransactionCanceledException", 400) | {"CancellationReasons": reasons}
+
+
+def _names(text: str) -> Iterable[str]:
+    return text.split()
+
+
+PROMISED_EXCEPTIONS = {
+    C.NETWORK: _names(
+        """ConnectionError EndpointConnectionError ConnectTimeoutError ReadTimeoutError ConnectionClosedError
+        HTTPClientError ProxyConnectionError SSLError IncompleteReadError ResponseStreamingError"""
+    ),
+    C.ACCESS_DENIED: _names(
+        """NoCredentialsError PartialCredentialsError CredentialRetrievalError MetadataRetrievalError
+        TokenRetrievalError NoAuthTokenError SSOError SSOTokenLoadError UnauthorizedSSOTokenError LoginError
+        LoginAuthorizationCodeError LoginInsufficientPermissions LoginRefreshRequired LoginTokenLoadError"""
+    ),
+    C.CONFIGURATION: _names(
+        """NoRegionError InvalidRegionError EndpointProviderError EndpointResolutionError
+        UnknownEndpointResolutionBuiltInName"""
+    ),
+    # Of botocore's own doing, or of services that are not called here: they show a defect of ours.
+    C.INTERNAL: _names(
+        """AliasConflictParameterError ApiVersionNotFoundError AwsChunkedWrapperError BaseEndpointResolverError
+        BotoCoreError CapacityNotAvailableError ChecksumError ClientError ConfigNotFound ConfigParseError
+        DataNotFoundError EndpointVariantError EventStreamError FlexibleChecksumError InfiniteLoopConfigError
+        InvalidChecksumConfigError InvalidConfigError InvalidDNSNameError InvalidDefaultsMode
+        InvalidEndpointConfigurationError InvalidEndpointDiscoveryConfigurationError InvalidExpressionError
+        InvalidHostLabelError InvalidIMDSEndpointError InvalidIMDSEndpointModeError InvalidMaxRetryAttemptsError
+        InvalidProxiesConfigError InvalidRetryConfigurationError InvalidRetryModeError InvalidS3AddressingStyleError
+        InvalidS3UsEast1RegionalEndpointConfigError InvalidSTSRegionalEndpointsConfigError MD5UnavailableError
+        MissingDependencyException MissingParametersError MissingServiceIdError OperationNotPageableError
+        PaginationError ParamValidationError ProfileNotFound RangeError RefreshWithMFAUnsupportedError
+        ServiceNotInRegionError StubAssertionError StubResponseError UnStubbedResponseError UndefinedModelAttributeError
+        UnknownClientMethodError UnknownCredentialError UnknownEndpointError UnknownFIPSEndpointError UnknownKeyError
+        UnknownParameterError UnknownRegionError UnknownServiceError UnknownServiceStyle UnknownSignatureVersionError
+        UnknownTokenProviderError UnseekableStreamError UnsupportedOutpostResourceError
+        UnsupportedS3AccesspointConfigurationError UnsupportedS3ArnError UnsupportedS3ConfigurationError
+        UnsupportedS3ControlArnError UnsupportedS3ControlConfigurationError UnsupportedServiceProtocolsError
+        UnsupportedSignatureVersionError ValidationError WaiterConfigError WaiterError"""
+    ),
+}
+
+
+class TestExceptions:
+    """What botocore raises instead of a reply."""
+
+    def test_every_exception_of_botocore_has_been_looked_at(self) -> None:
+        exported = {
+            name
+            for name, kind in vars(boto).items()
+            if inspect.isclass(kind) and issubclass(kind, Exception) and not issubclass(kind, Warning)
+        }
+        assert exported == {name for names in PROMISED_EXCEPTIONS.values() for name in names}
+
+    @pytest.mark.parametrize(
+        ("name", "category"), [(name, category) for category, names in PROMISED_EXCEPTIONS.items() for name in names]
+    )
+    def test_each(self, name: str, category: ErrorCategory) -> None:
+        kind: type[Exception] = getattr(boto, name)
+        error = kind.__new__(kind)  # each has arguments of its own, and none of them matters
+        if isinstance(error, boto.ClientError):
+            error.response = {}
+        assert classify_exception(error) is category
+
+    @pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), OSError("x"), TimeoutError(), RuntimeError()])
+    def test_what_is_not_botocores_is_a_defect(self, error: Exception) -> None:
+        assert classify_exception(error) is C.INTERNAL
+
+    def test_a_call_that_botocore_makes_for_credentials(self) -> None:
+        error = boto.ClientError({"Error": {"Code": "AccessDenied"}}, "AssumeRoleWithWebIdentity")
+        assert classify_exception(error) is C.ACCESS_DENIED

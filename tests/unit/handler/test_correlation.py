@@ -1,0 +1,91 @@
+"""Which ID an event is followed by."""
+
+import re
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handler.correlation import Correlation, find_correlation
+from tests.support.strategies import (
+    SENTINEL,
+    any_text,
+    camel_case,
+    eventbridge_event,
+    fuzzed_events,
+    identifiers,
+    json_values,
+)
+
+ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
+IN_ORDER = ("correlation_id", "event_id")
+
+
+def is_fresh(correlation: Correlation) -> bool:
+    return correlation.replaced and UUID(correlation.id).version == 4
+
+
+def test_detail_correlation_id_comes_first() -> None:
+    event = eventbridge_event({"correlation_id": "c-1", "event_id": "e-1"}, id="envelope-1")
+    assert find_correlation(event) == Correlation("c-1", replaced=False)
+
+
+def test_then_detail_event_id() -> None:
+    assert find_correlation(eventbridge_event({"event_id": "e-1"}, id="i-1")) == Correlation("e-1", replaced=False)
+
+
+def test_then_the_envelopes_id() -> None:
+    assert find_correlation(eventbridge_event({}, id="i-1")) == Correlation("i-1", replaced=False)
+
+
+@pytest.mark.parametrize("name", IN_ORDER)
+def test_either_spelling(name: str) -> None:
+    assert find_correlation(eventbridge_event({camel_case(name): "x-1"})) == Correlation("x-1", replaced=False)
+
+
+def test_null_is_as_good_as_absent() -> None:
+    event = eventbridge_event({"correlation_id": None, "eventId": None}, id="i-1")
+    assert find_correlation(event) == Correlation("i-1", replaced=False)
+
+
+@pytest.mark.parametrize("detail", [None, [], "text", 5])
+def test_the_envelopes_id_also_beside_a_hopeless_detail(detail: object) -> None:
+    assert find_correlation({"id": "i-1", "detail": detail}) == Correlation("i-1", replaced=False)
+
+
+@pytest.mark.parametrize("event", [None, [], "text", 5, {}, {"detail": {}}, {"id": None}])
+def test_a_fresh_one_where_none_came(event: object) -> None:
+    assert is_fresh(find_correlation(event))
+
+
+@pytest.mark.parametrize("bad", ["", "a b", "a\n", "x" * 129, "é", "\x1b[31m", 5, True, ["c-1"], {"id": "c-1"}])
+@pytest.mark.parametrize("name", IN_ORDER)
+def test_a_bad_one_is_replaced_by_a_fresh_one(name: str, bad: object) -> None:
+    assert is_fresh(find_correlation(eventbridge_event({name: bad}, id="i-1")))
+
+
+def test_a_bad_id_of_the_envelope_is_replaced_too() -> None:
+    assert is_fresh(find_correlation(eventbridge_event({}, id=SENTINEL)))
+
+
+def test_fresh_ones_differ() -> None:
+    assert find_correlation({}).id != find_correlation({}).id
+
+
+@given(identifiers)
+def test_every_valid_id_is_kept(text: str) -> None:
+    assert find_correlation(eventbridge_event({"correlation_id": text})) == Correlation(text, replaced=False)
+
+
+@given(
+    fuzzed_events
+    | st.builds(eventbridge_event, st.dictionaries(st.sampled_from(IN_ORDER), any_text | identifiers | json_values))
+)
+def test_whatever_arrives_gets_a_valid_id(event: Any) -> None:
+    found = find_correlation(event)
+    assert ID.match(found.id)
+    if not found.replaced:
+        detail = event["detail"] if isinstance(event.get("detail"), dict) else {}
+        assert found.id in [*detail.values(), event.get("id")]
