@@ -1,0 +1,78 @@
+# The function as AWS Lambda runs it. The same file makes the image for x86_64 and for arm64: build it on, or with
+# `--platform` for, the architecture that the function is to have. Works with BuildKit and with the classic builder.
+#
+#   docker build --tag mark-earnings-processed .
+#
+# Another base, for example from a private registry: --build-arg BASE_IMAGE=...
+ARG BASE_IMAGE=public.ecr.aws/lambda/python:3.13
+
+# The packages. Installed by the pip that the base image brings, from a list with the hash of every file that uv.lock
+# allows. The list is uv.lock's content in pip's words (deploy/image/export writes it, a test compares it), so that the
+# build needs no tool that it would have to fetch and trust first.
+FROM ${BASE_IMAGE} AS packages
+COPY deploy/image/requirements.txt /build/
+# The platforms are named although pip would find out its own: wheels for a glibc newer than Amazon Linux 2023's (2.34)
+# must not come in, whatever the base image.
+RUN python3.13 -m pip install --no-cache-dir --no-compile --root-user-action=ignore --disable-pip-version-check \
+        --target "${LAMBDA_TASK_ROOT}" --requirement /build/requirements.txt --no-deps --require-hashes \
+        --only-binary :all: --implementation cp --python-version 3.13 \
+        --platform "manylinux_2_28_$(uname -m)" \
+        --platform "manylinux_2_17_$(uname -m)" \
+        --platform "manylinux2014_$(uname -m)"
+
+# Only what the function needs of them, compiled.
+FROM packages AS trimmed
+COPY deploy/image/pack.py /build/
+RUN python3.13 /build/pack.py trim "${LAMBDA_TASK_ROOT}" && python3.13 /build/pack.py finish "${LAMBDA_TASK_ROOT}"
+
+# What is in the image, in CycloneDX's words. The tool is in an environment of its own and looks at the packages as at
+# another one.
+FROM ${BASE_IMAGE} AS sbom-tool
+COPY deploy/image/requirements-sbom.txt /build/
+RUN python3.13 -m venv --without-pip /build/sbom-tool \
+    && python3.13 -m pip install --no-cache-dir --no-compile --root-user-action=ignore --disable-pip-version-check \
+        --target /build/sbom-tool/lib/python3.13/site-packages --requirement /build/requirements-sbom.txt \
+        --no-deps --require-hashes --only-binary :all:
+
+FROM trimmed AS sbom
+COPY --from=sbom-tool /build/sbom-tool /build/sbom-tool
+COPY pyproject.toml LICENSE README.md /build/
+RUN python3.13 -m venv --without-pip /build/seen \
+    && rmdir /build/seen/lib/python3.13/site-packages \
+    && ln -s "${LAMBDA_TASK_ROOT}" /build/seen/lib/python3.13/site-packages \
+    && /build/sbom-tool/bin/python -m cyclonedx_py environment --pyproject /build/pyproject.toml \
+        --output-reproducible --output-format JSON --output-file /build/sbom.cdx.json /build/seen \
+    && chmod 644 /build/sbom.cdx.json
+
+# The function, and a start of it with all its parts: what is missing shows here.
+FROM trimmed AS function
+COPY deploy/image/check.py /build/
+COPY handler "${LAMBDA_TASK_ROOT}/handler"
+COPY otel "${LAMBDA_TASK_ROOT}/otel"
+RUN python3.13 /build/pack.py finish "${LAMBDA_TASK_ROOT}/handler" \
+    && python3.13 /build/pack.py finish "${LAMBDA_TASK_ROOT}/otel" \
+    && python3.13 /build/check.py "${LAMBDA_TASK_ROOT}"
+
+# Packages and code are layers of their own: a change of the code is a few kilobytes to push and to load.
+# The base image's ENTRYPOINT stays, because it starts the wrapper that AWS_LAMBDA_EXEC_WRAPPER names. There is no USER:
+# Lambda runs every function as an unprivileged user of its own choice.
+FROM ${BASE_IMAGE}
+COPY --from=trimmed ${LAMBDA_TASK_ROOT} ${LAMBDA_TASK_ROOT}
+COPY --from=sbom /build/sbom.cdx.json /usr/share/sbom/mark-earnings-processed.cdx.json
+COPY --from=function ${LAMBDA_TASK_ROOT}/handler ${LAMBDA_TASK_ROOT}/handler
+COPY --from=function ${LAMBDA_TASK_ROOT}/otel ${LAMBDA_TASK_ROOT}/otel
+CMD ["handler.app.lambda_handler"]
+
+ARG VERSION=""
+ARG REVISION=""
+ARG CREATED=""
+ARG SOURCE=""
+ARG BASE_IMAGE
+LABEL org.opencontainers.image.title="MarkEarningsProcessed" \
+      org.opencontainers.image.description="AWS Lambda function: marks a company's earnings as processed in DynamoDB, exactly once, with one correlation ID through every span, log line, metric and dead letter." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="${BASE_IMAGE}" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}" \
+      org.opencontainers.image.source="${SOURCE}"

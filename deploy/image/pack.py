@@ -1,0 +1,148 @@
+"""Brings a directory of Python packages into the form in which the image carries it.
+
+    python deploy/image/pack.py trim DIRECTORY     leave out what the function never reads
+    python deploy/image/pack.py finish DIRECTORY   bytecode, readable by any user, the same bytes at every build
+
+Runs in the image's build, on the standard library alone. Whatever is missing or unexpected ends the build: an image
+that lacks a file fails in production, at the first event that needs it.
+"""
+
+import compileall
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from py_compile import PycInvalidationMode
+
+CLOUD_DATA = "botocore/data"
+
+KEPT_CLOUD_DATA = (
+    "_retry.json",
+    "endpoints.json",
+    "partitions.json",
+    "sdk-default-configuration.json",
+    "dynamodb/2012-08-10/service-2.json*",
+    "dynamodb/2012-08-10/endpoint-rule-set-1.json*",
+    "sqs/2012-11-05/service-2.json*",
+    "sqs/2012-11-05/endpoint-rule-set-1.json*",
+)
+"""What botocore reads to make the function's two clients; everything else there describes other services.
+
+`tests/image` makes both clients of it, and `endpoint-rule-set` goes by the version that a client asks for first.
+"""
+
+DROPPED = (
+    "bin",
+    "boto3/data",  # of boto3.resource(), which the function does not use
+    "boto3/examples",
+    "certifi/tests",
+    "google/protobuf/testdata",
+)
+"""Whole directories, each of which must be there: a release that moves one is looked at, not shipped unseen."""
+
+DROPPED_FILES = ("*.pyi", "*.proto", "py.typed", "*.c", "*.h", "*.pxd", "*.pyx")
+"""For type checkers and compilers."""
+
+KEPT_METADATA = frozenset({"METADATA", "entry_points.txt", "licenses", "sboms"})
+KEPT_METADATA_PREFIXES = ("LICENSE", "LICENCE", "NOTICE", "COPYING", "AUTHORS")
+"""Of each `.dist-info`: name and version (OpenTelemetry and the SBOM read them), entry points (OpenTelemetry finds
+its context and propagators by them), the licences, which go with every copy, and what a wheel says is compiled in."""
+
+# One date for all: an image built again from the same inputs has the same layers. Not 0, which zip files cannot say.
+EPOCH_SECONDS = 315_532_800
+"""1980-01-01, UTC."""
+
+
+class PackError(Exception):
+    """The directory is not what this script was written for; the message names the file."""
+
+
+def trim(root: Path) -> None:
+    """Leave out what the function never reads.
+
+    Args:
+        root: directory with installed packages.
+
+    Raises:
+        PackError: a file to keep, or a directory to drop, is not there.
+    """
+    _keep_cloud_data(root / CLOUD_DATA)
+    for name in DROPPED:
+        if not (root / name).is_dir():
+            raise PackError(f"{name} is to be left out, but is not there: look where the packages put it now")
+        shutil.rmtree(root / name)
+    for pattern in DROPPED_FILES:
+        for unread in list(root.rglob(pattern)):
+            unread.unlink()
+    for metadata in root.glob("*.dist-info"):
+        _keep_metadata(metadata)
+    for directory, _, _ in root.walk(top_down=False):
+        with contextlib.suppress(OSError):  # it is not empty
+            directory.rmdir()
+
+
+def _keep_metadata(metadata: Path) -> None:
+    if not (metadata / "METADATA").is_file():
+        raise PackError(f"{metadata.name} has no METADATA")
+    for entry in list(metadata.iterdir()):
+        if entry.name in KEPT_METADATA or entry.name.startswith(KEPT_METADATA_PREFIXES):
+            continue
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def _keep_cloud_data(data: Path) -> None:
+    kept: set[Path] = set()
+    for pattern in KEPT_CLOUD_DATA:
+        found = set(data.glob(pattern))
+        if not found:
+            raise PackError(f"{CLOUD_DATA}/{pattern} is needed, but botocore does not have it")
+        kept |= found
+    for file in [path for path in data.rglob("*") if path.is_file() and path not in kept]:
+        file.unlink()
+
+
+def finish(root: Path) -> None:
+    """Compile, make readable for any user, and take the time of the build out of the files.
+
+    The bytecode says that it need not be checked against its source. It stays valid then when a copy changes the
+    files' times, and Python does not look at them at every start.
+
+    Args:
+        root: directory with Python code, where the image has it: tracebacks say so.
+
+    Raises:
+        PackError: a file does not compile.
+    """
+    for cache in list(root.rglob("__pycache__")):
+        shutil.rmtree(cache)
+    if not compileall.compile_dir(root, maxlevels=100, quiet=1, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH):
+        raise PackError(f"not everything in {root} compiles: see above")
+    deepest_first = sorted(root.rglob("*"), reverse=True)
+    for path in [*deepest_first, root]:
+        # Lambda runs the function as a user of its own, and a checkout may have been made for one person's eyes only.
+        path.chmod(0o755 if path.is_dir() or path.suffix == ".so" else 0o644)
+        os.utime(path, (EPOCH_SECONDS, EPOCH_SECONDS))
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run one command.
+
+    Raises:
+        SystemExit: after an error, with one line that says what is wrong.
+    """
+    commands = {"trim": trim, "finish": finish}
+    if len(arguments) != len(("COMMAND", "DIRECTORY")) or arguments[0] not in commands:
+        sys.exit(__doc__)
+    try:
+        commands[arguments[0]](Path(arguments[1]))
+    except (PackError, OSError) as error:
+        sys.exit(f"pack.py: {error}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
