@@ -10,9 +10,9 @@ from typing import Any
 
 from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
 from opentelemetry.propagators.aws import AwsXRayPropagator
-from opentelemetry.trace import Span, Status, StatusCode, TracerProvider
+from opentelemetry.trace import Span, TracerProvider
 
-from otel import names
+from otel.spans import fail
 
 _TRANSACTION = "TransactWriteItems"
 
@@ -38,11 +38,11 @@ def instrument(provider: TracerProvider, classify_reply: ClassifyReply, classify
             # Called from a `finally`: the exception is on its way up, and the span will record it by itself.
             error = sys.exception()
             if error is not None:
-                _fail(span, classify_exception(error), type(error).__name__)
+                fail(span, classify_exception(error), type(error).__name__)
             return
         category = classify_reply(reply)
         if category is not None:
-            _fail(span, category, str(reply["Error"].get("Code")))
+            fail(span, category, str(reply["Error"].get("Code")))
 
     # The dependency check reads the metadata of every package; the lock file has settled that already.
     BotocoreInstrumentor().instrument(  # type: ignore[no-untyped-call]
@@ -72,10 +72,3 @@ def propagate_from_current_span(client: Any) -> None:
 def _table_names(parameters: Mapping[str, Any]) -> list[str]:
     actions = (action for item in parameters.get("TransactItems", ()) for action in item.values())
     return list(dict.fromkeys(str(action["TableName"]) for action in actions))
-
-
-def _fail(span: Span, category: str, code: str) -> None:
-    span.set_attributes({"error.type": code, names.CATEGORY: category})
-    attributes = getattr(span, "attributes", None) or {}
-    span.set_attribute(names.XRAY_ANNOTATIONS, tuple(name for name in names.ANNOTATIONS if name in attributes))
-    span.set_status(Status(StatusCode.ERROR, category))

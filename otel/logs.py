@@ -65,7 +65,8 @@ class Log:
 class LibraryLogs(logging.Handler):
     """Brings what libraries log through Python's logging into the same form.
 
-    Only the text before formatting is written: the arguments may hold anything, an event or a key included.
+    Only the text before formatting is written: the arguments may hold anything, an event or a key included. Where an
+    object is logged in place of a text, as in `logger.error(exception)`, that is its class.
     """
 
     def __init__(self, log: Log, current: Callable[[], EventRecord | None]) -> None:
@@ -76,7 +77,8 @@ class LibraryLogs(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record of a library."""
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
-        self._log.line(record.levelno, str(record.msg), self._current(), logger=record.name, exception_type=kind)
+        text = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
+        self._log.line(record.levelno, text, self._current(), logger=record.name, exception_type=kind)
 
 
 def take_over_library_logs(log: Log, current: Callable[[], EventRecord | None]) -> None:

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 
 import time
 from collections import deque
+from threading import Lock
 from typing import Any
 
 import orjson
@@ -38,6 +39,7 @@ class Metrics:
         self._init_duration_ms = init_duration_ms
         self._kept: deque[bytes] = deque(maxlen=KEPT_LINES)
         self._failures = 0
+        self._lock = Lock()  # the watchdog may still be reporting the last event while the next one ends
 
     @property
     def kept(self) -> int:
@@ -51,17 +53,18 @@ class Metrics:
             False when the output failed; nothing is lost then, up to `KEPT_LINES`.
         """
         values = self._values(record, processing_ms, memory_used_mb)
-        if self._failures:
-            values["MetricsFailures"] = self._failures
-        self._kept.append(self._document(values, record))
-        try:
-            while self._kept:
-                self._write(self._kept[0])
-                self._kept.popleft()
-        except OSError:
-            self._failures += 1
-            return False
-        self._failures = 0
+        with self._lock:
+            if self._failures:
+                values["MetricsFailures"] = self._failures
+                self._failures = 0  # told by this line from now on, which is written or kept
+            self._kept.append(self._document(values, record))
+            try:
+                while self._kept:
+                    self._write(self._kept[0])
+                    self._kept.popleft()
+            except OSError:
+                self._failures += 1
+                return False
         return True
 
     def _values(self, record: EventRecord, processing_ms: float, memory_used_mb: float) -> dict[str, Any]:

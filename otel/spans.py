@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from opentelemetry import context as context_api
+from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode, TraceState
@@ -57,12 +58,16 @@ class EventSpans(SpanProcessor):
         else:
             self._dropped += 1
 
-    def close_open(self, category: str) -> None:
-        """End the spans that are still open, for the watchdog: the call that hangs is what an operator looks for."""
+    def close_open(self, category: str, code: str) -> None:
+        """End the spans that are still open, for the watchdog: the call that hangs is what an operator looks for.
+
+        Args:
+            category: why they end.
+            code: what `error.type` says.
+        """
         for span in reversed(list(self._open.values())):
             if span.is_recording():
-                span.set_attribute("error.type", category)
-                span.set_status(Status(StatusCode.ERROR, category))
+                fail(span, category, code)
                 span.end()
 
     def flush(self) -> int:
@@ -86,6 +91,25 @@ class EventSpans(SpanProcessor):
         """Export what is left and let go of the exporter."""
         self.flush()
         self._exporter.close()
+
+
+def fail(span: trace.Span, category: str, code: str) -> None:
+    """Tell on a span what went wrong.
+
+    Args:
+        span: still open.
+        category: what to do about it.
+        code: AWS's error code, or the class of an exception.
+    """
+    span.set_attributes({"error.type": code, names.CATEGORY: category})
+    annotate(span)
+    span.set_status(Status(StatusCode.ERROR, category))
+
+
+def annotate(span: trace.Span) -> None:
+    """Name the attributes of a span that X-Ray must index: those it has."""
+    attributes = getattr(span, "attributes", None) or {}
+    span.set_attribute(names.XRAY_ANNOTATIONS, tuple(name for name in names.ANNOTATIONS if name in attributes))
 
 
 class RecordUnsampled(Sampler):

@@ -81,6 +81,8 @@ class Telemetry:
                 yield
         if record.close():
             self._report(record)
+        else:
+            record.struck = True
 
     def backoff(self, record: EventRecord, attempt: int, delay: float, category: str) -> None:
         """Tell of a wait before another attempt.
@@ -110,14 +112,13 @@ class Telemetry:
         """The deadline is near and the event is not over: report it as it stands. Runs in the watchdog's thread."""
         if not record.close():
             return
-        record.struck = True
         # A copy: the event's own thread may come back to life and write on.
         final = copy.copy(record)
         final.outcome, final.error_category, final.error_code = "retry", "timeout", "DeadlineExceeded"
         final.same_event = None
         if span is not None and self._tracing is not None:
             finish_root(span, final)
-            self._tracing.spans.close_open("timeout")
+            self._tracing.spans.close_open(final.error_category, final.error_code)
         self._report(final)
 
     def _report(self, record: EventRecord) -> None:

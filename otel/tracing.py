@@ -18,7 +18,7 @@ from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, Statu
 from otel import names
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
-from otel.spans import EVENT_KEY, EventSpans, Exporter, RecordUnsampled
+from otel.spans import EVENT_KEY, EventSpans, Exporter, RecordUnsampled, annotate
 from otel.xray_udp import XRayDaemon
 
 LAMBDA_TRACE_HEADER = "_X_AMZN_TRACE_ID"
@@ -92,8 +92,7 @@ def finish_root(span: Span, record: EventRecord) -> None:
     """Write the end of the event onto its root span."""
     found = {names.OUTCOME: record.outcome, names.CATEGORY: record.error_category, "error.type": record.error_code}
     span.set_attributes({name: value for name, value in found.items() if value is not None})
-    attributes = getattr(span, "attributes", None) or {}
-    span.set_attribute(names.XRAY_ANNOTATIONS, tuple(name for name in names.ANNOTATIONS if name in attributes))
+    annotate(span)
     if record.error_category is not None:
         span.set_status(Status(StatusCode.ERROR, record.error_category))
 
