@@ -8,7 +8,7 @@ from enum import StrEnum
 from traceback import walk_tb
 from typing import Any
 
-from botocore import endpoint, parsers
+from botocore import endpoint
 from botocore import exceptions as boto
 
 
@@ -178,7 +178,7 @@ def _weightiest(categories: Iterable[ErrorCategory]) -> ErrorCategory:
 
 
 def classify_exception(error: BaseException) -> ErrorCategory:
-    """The category of what botocore raised instead of answering; `internal` for what is not botocore's."""
+    """The category of what a call raised instead of returning a reply; `internal` for what has no other name."""
     for kind, category in _BY_EXCEPTION:
         if isinstance(error, kind):
             return category
@@ -188,7 +188,8 @@ def classify_exception(error: BaseException) -> ErrorCategory:
 
 
 def _reply_was_garbled(error: BaseException) -> bool:
-    """Whether botocore stumbled over what came as a reply: it has no exception of its own for that."""
-    modules = [frame.f_globals.get("__name__") for frame, _ in walk_tb(error.__traceback__)]
-    # JSON's `null` gets through the parser, and falls at the next step.
-    return parsers.__name__ in modules or modules[-1:] == [endpoint.__name__]
+    """Whether botocore stumbled over what came as a reply: it has no exception of its own for that.
+
+    All that botocore does with a reply starts in its endpoint; for what fails on the way out, it has exceptions.
+    """
+    return any(frame.f_globals.get("__name__") == endpoint.__name__ for frame, _ in walk_tb(error.__traceback__))
