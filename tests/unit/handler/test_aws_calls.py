@@ -1,0 +1,156 @@
+"""One attempt a call; replies as values; whatever comes back, a category."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    ReadTimeoutError,
+    SSLError,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handler.aws import call, client_config
+from handler.categories import BY_CODE, ErrorCategory
+from handler.errors import CallFailed
+from tests.support.strategies import json_values
+from tests.unit.handler.stand import Stand, Step, aws_error, cancelled, clients, raising, reply, settings
+
+C = ErrorCategory
+
+
+def failure(stand: Stand, step: Step) -> CallFailed:
+    stand.script([step])
+    with pytest.raises(CallFailed) as caught:
+        call(stand.dynamodb.transact_write_items, TransactItems=[])
+    assert len(stand.requests) == 1  # nobody tries again underneath
+    return caught.value
+
+
+def test_the_config_is_one_attempt_and_bounded_in_time() -> None:
+    config: Any = client_config(settings(AWS_CONNECT_TIMEOUT_SECONDS="0.5", AWS_READ_TIMEOUT_SECONDS="2"))
+    assert (config.connect_timeout, config.read_timeout) == (0.5, 2.0)
+    assert config.retries == {"total_max_attempts": 1, "mode": "standard"}
+
+
+def test_the_clients_are_where_the_settings_say() -> None:
+    for client in clients():
+        assert client.meta.region_name == "us-east-1"
+        config: Any = client.meta.config
+        assert (config.connect_timeout, config.read_timeout) == (1.0, 3.0)
+
+
+def test_what_fails_before_anything_is_sent_is_a_defect() -> None:
+    def operation() -> None:
+        raise TypeError("s3ntinel")
+
+    with pytest.raises(CallFailed) as caught:
+        call(operation)
+    assert (caught.value.category, str(caught.value)) == (C.INTERNAL, "internal: TypeError")
+
+
+def test_a_reply(stand: Stand) -> None:
+    stand.script([reply({"ConsumedCapacity": [{"TableName": "t"}]})])
+    assert call(stand.dynamodb.transact_write_items, TransactItems=[])["ConsumedCapacity"] == [{"TableName": "t"}]
+
+
+def test_a_condition_that_did_not_hold_is_a_reply(stand: Stand) -> None:
+    stand.script([cancelled("ConditionalCheckFailed", None)])
+    found = call(stand.dynamodb.transact_write_items, TransactItems=[])
+    assert found["Error"]["Code"] == "TransactionCanceledException"
+    assert [reason["Code"] for reason in found["CancellationReasons"]] == ["ConditionalCheckFailed", "None"]
+    assert found["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
+@pytest.mark.parametrize("code", sorted(BY_CODE))
+def test_every_known_code_on_the_wire(stand: Stand, code: str) -> None:
+    found = failure(stand, aws_error(code))
+    assert (found.category, found.code) == (BY_CODE[code], code)
+
+
+@pytest.mark.parametrize(
+    ("error", "category"),
+    [
+        (ReadTimeoutError(endpoint_url="https://x"), C.NETWORK),
+        (ConnectTimeoutError(endpoint_url="https://x"), C.NETWORK),
+        (EndpointConnectionError(endpoint_url="https://x"), C.NETWORK),
+        (ConnectionClosedError(endpoint_url="https://x"), C.NETWORK),
+        (SSLError(endpoint_url="https://x", error=OSError()), C.NETWORK),
+        (HTTPClientError(error="x"), C.NETWORK),
+        (NoCredentialsError(), C.ACCESS_DENIED),
+        (ValueError("s3ntinel"), C.DYNAMODB),  # what botocore has no exception for: it stumbled over a reply
+    ],
+)
+def test_no_reply(stand: Stand, error: Exception, category: ErrorCategory) -> None:
+    found = failure(stand, raising(lambda: error))
+    assert (found.category, found.code) == (category, type(error).__name__)
+    assert found.__cause__ is error
+    assert "s3ntinel" not in str(found)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize("body", [b"", b"<html>Bad Gateway</html>", b"plain", b"{}", b"\xff\xfe", b"[]", b"5", b"null"])
+def test_a_server_error_that_no_aws_service_words_is_dynamodb(stand: Stand, status: int, body: bytes) -> None:
+    assert failure(stand, Step(status, body)).category is C.DYNAMODB
+
+
+@pytest.mark.parametrize(
+    ("status", "category"),
+    [
+        (302, C.CONFIGURATION),
+        (400, C.CONFIGURATION),
+        (403, C.ACCESS_DENIED),
+        (404, C.CONFIGURATION),
+        (429, C.THROTTLING),
+    ],
+)
+def test_the_status_is_what_a_proxys_page_tells(stand: Stand, status: int, category: ErrorCategory) -> None:
+    found = failure(stand, Step(status, b"<html>no</html>"))
+    assert (found.category, found.code) == (category, f"Http{status}")
+
+
+@pytest.mark.parametrize("code", ["s3ntinel \ud800", "a\nb", "<b>", "x" * 101, "", "\x1b[31m", "9lives"])
+def test_a_code_that_is_none_does_not_get_out(stand: Stand, code: str) -> None:
+    assert failure(stand, aws_error(code, 400)).code == "Http400"
+
+
+@pytest.mark.parametrize("body", [b"[]", b"5", b'"text"', b"null", b"\xff\xfe", b'{"ConsumedCapacity": 5}'])
+def test_a_garbled_success_is_the_services_trouble(stand: Stand, body: bytes) -> None:
+    assert failure(stand, Step(200, body)).category is C.DYNAMODB
+
+
+def _garbled() -> Iterator[st.SearchStrategy[Any]]:
+    code = st.sampled_from(["None", "ConditionalCheckFailed", "TransactionConflict"]) | json_values
+    item = json_values | st.dictionaries(st.just("processed_by_event"), json_values)
+    reason = st.fixed_dictionaries({}, optional={"Code": code, "Item": item}) | json_values
+    kind = st.just("x#TransactionCanceledException") | json_values
+    yield json_values
+    yield st.fixed_dictionaries(
+        {},
+        optional={
+            "__type": kind,
+            "message": json_values,
+            "CancellationReasons": st.lists(reason, max_size=3) | json_values,
+            "ConsumedCapacity": json_values,
+        },
+    )
+
+
+GARBLED = st.one_of(*_garbled()).map(json.dumps).map(str.encode) | st.binary(max_size=40)
+
+
+@given(GARBLED, st.sampled_from([200, 204, 300, 400, 403, 500, 503]))
+def test_whatever_comes_back_is_a_reply_or_has_a_category(stand: Stand, body: bytes, status: int) -> None:
+    stand.script([Step(status, body)])
+    try:
+        call(stand.dynamodb.transact_write_items, TransactItems=[])
+    except CallFailed as failed:
+        assert failed.category is BY_CODE.get(failed.code, failed.category)  # noqa: PT017 - either way is right
+        assert failed.category is not C.INTERNAL or failed.code in BY_CODE  # noqa: PT017
