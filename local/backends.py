@@ -9,7 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.errors import RunError, UsageError
-from local.queue import QueueEndpoint, sqs_client
+from local.queue import DeadLetter, QueueEndpoint, drain, sqs_client
 from local.tables import CalendarRow, create_tables, dump, load
 
 CALENDAR_TABLE = "earningsCalendar"
@@ -90,6 +90,18 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self._client.close()
+
+
+def take_dead_letters(queue: QueueEndpoint) -> list[DeadLetter]:
+    """Take every message out of `queue`.
+
+    Raises:
+        RunError: It does not answer any more.
+    """
+    try:
+        return drain(queue)
+    except (BotoCoreError, ClientError) as error:
+        raise RunError(f"the queue at {queue.url} does not serve: {error}") from error
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from rich.console import Console
 
-from local.backends import AUDIT_TABLE, CALENDAR_TABLE, Database, sender
+from local.backends import AUDIT_TABLE, CALENDAR_TABLE, Database, sender, take_dead_letters
 from local.crew import deliver_all, start_all
 from local.delivery import RETRY_WAITS_S, AsyncDelivery, Delivery
 from local.dynamodb import dynamodb
@@ -21,7 +21,7 @@ from local.errors import RunError, UsageError
 from local.lines import EventLine, RejectedLine, read_lines
 from local.outputs import Outputs
 from local.progress import RunProgress
-from local.queue import QueueEndpoint, drain, queue_service
+from local.queue import QueueEndpoint, queue_service
 from local.span_receiver import SpanReceiver
 from local.summary import Summary, Tally
 from local.tables import read_calendar
@@ -110,7 +110,7 @@ def run(options: RunOptions, console: Console, *, queue: QueueEndpoint | None = 
             interrupted=interrupted,
         )
         outputs.summary(summary.as_dict())
-        outputs.dlq.write_all(asdict(letter) for letter in drain(queue))
+        outputs.dlq.write_all(asdict(letter) for letter in take_dead_letters(queue))
         outputs.calendar.write_all(database.calendar())
         outputs.audit.write_all(database.audit())
     return summary

@@ -1,0 +1,135 @@
+"""`mep local`: every line of the input is accounted for, and the files agree with each other."""
+
+import io
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from local.report import read_jsonl, sum_metrics
+from local.run import RunOptions, run
+from tests.support.runs import event, options, outcomes, said, write_calendar, write_events
+from tests.support.stores import DeadLetters
+
+
+def sample(rows: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Every row once, then 5 % again, 2 % malformed, 1 % unknown."""
+    once = [event(symbol, date, number) for number, (symbol, date) in enumerate(rows)]
+    again = once[:: len(once) // (len(once) * 5 // 100)][: len(once) * 5 // 100]
+    ways: list[dict[str, Any]] = [
+        {"detail": {"asset_symbol": "<script>", "earnings_date": "2025-07-31"}},
+        {"detail": {"assetSymbol": "S1", "earningsDate": "2025-02-30"}},
+        {"detail": None},
+        {"detail-type": "somethingElse"},
+    ]
+    malformed = [event("S1", "2025-07-31", 10_000 + n, **ways[n % 4]) for n in range(len(once) * 2 // 100)]
+    unknown = [event("UNKNOWN", f"2025-01-{n + 1:02d}", 20_000 + n) for n in range(len(once) // 100)]
+    return [*once, *again, *malformed, *unknown]
+
+
+def test_a_calendar_s_worth_of_events_is_accounted_for_and_again_all_duplicates(
+    tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
+) -> None:
+    rows = [(f"S{n}", f"2025-08-{n % 28 + 1:02d}") for n in range(600)]
+    write_calendar(tmp_path / "calendar.csv", [*rows, *rows[:20]])
+    events = sample(rows)
+    assert len(events) == 600 + 30 + 12 + 6
+    chosen = options(tmp_path, url, write_events(tmp_path / "events.jsonl", events), workers=4)
+    out = chosen.out
+
+    summary = run(chosen, screen, queue=dead_letters.endpoint)
+
+    assert outcomes(summary) == (648, 0, 600, 30, 18, 0)
+    assert json.loads((out / "summary.json").read_text()) == summary.as_dict()
+    calendar = list(read_jsonl(out / "calendar.jsonl"))
+    assert sorted((row["asset_symbol"], row["earnings_date"]) for row in calendar) == sorted(rows)
+    assert all(row["is_processed"] for row in calendar)
+    assert all(row["estimated_eps"] == 0.25 for row in calendar), "what belongs to the calendar sync is untouched"
+    audit = {record["earnings_key"]: record for record in read_jsonl(out / "audit.jsonl")}
+    assert len(audit) == len(list(read_jsonl(out / "audit.jsonl"))) == 600
+    for row in calendar:
+        record = audit[f"{row['asset_symbol']}#{row['earnings_date']}"]
+        assert record["event_id"] == row["processed_by_event"]
+        assert record["correlation_id"] == row["correlation_id"]
+    letters = list(read_jsonl(out / "dlq.jsonl"))
+    assert Counter(letter["attributes"]["ERROR_CODE"] for letter in letters) == {"validation": 12, "not_found": 6}
+    failed = {each["id"]: each for each in events[630:]}
+    assert {each["id"]: each for each in (json.loads(letter["body"]) for letter in letters)} == failed
+    metrics = sum_metrics(read_jsonl(out / "metrics.jsonl"))
+    counted = {name: metrics[name].total for name in ("EventsReceived", "EventsMarked", "EventsDuplicate")}
+    assert counted == {"EventsReceived": 648, "EventsMarked": 600, "EventsDuplicate": 30}
+    assert metrics["EventsDeadLettered"].total == 18
+    assert metrics["ColdStarts"].total == 4
+    ended = [line for line in read_jsonl(out / "logs.jsonl") if "outcome" in line]
+    assert Counter(line["outcome"] for line in ended) == {"marked": 600, "duplicate": 30, "dead_lettered": 18}
+    traces = {line["trace_id"]: line["correlation_id"] for line in ended}
+    spans = list(read_jsonl(out / "spans.jsonl"))
+    assert {span["trace_id"] for span in spans} == set(traces)
+    assert all(span["attributes"]["correlation_id"] == traces[span["trace_id"]] for span in spans)
+    assert len(spans) == summary.spans
+    # Each event has its own span, one for its write unless it was invalid, and one for its dead letter.
+    assert len(spans) == 648 + 636 + 18
+
+    again = run(chosen, screen, queue=dead_letters.endpoint)
+
+    assert outcomes(again) == (648, 0, 0, 630, 18, 0)
+    assert len(list(read_jsonl(out / "audit.jsonl"))) == 600
+    assert [row["processed_at"] for row in read_jsonl(out / "calendar.jsonl")] == [
+        row["processed_at"] for row in calendar
+    ]
+
+
+def test_whatever_is_json_is_delivered_and_the_rest_named_and_kept(
+    tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
+) -> None:
+    events = tmp_path / "events.jsonl"
+    events.write_bytes(
+        b"\xef\xbb\xbf"
+        + json.dumps(event("AAPL", "2025-07-31", 1)).encode()
+        + b"\r\nnull\n[]\n\n7\n"
+        + b'"\\ud800"\nNaN\n{"cut": \n\xff\xfe\n'
+        + b"[" * 4000
+        + b"]" * 4000
+        + b'\n{"id": "no line break at the end"}'
+    )
+
+    summary = run(options(tmp_path, url, events), screen, queue=dead_letters.endpoint)
+
+    assert summary.accounted
+    assert (summary.received, summary.rejected, summary.marked) == (7, 3, 1)
+    rejected = list(read_jsonl(tmp_path / "out" / "rejected.jsonl"))
+    assert [(each["line"], each["text"]) for each in rejected] == [(7, "NaN"), (8, '{"cut":'), (9, "\\xff\\xfe")]
+    for number in (7, 8, 9):
+        assert f"line {number} is not JSON" in said(screen)
+
+
+def test_many_rejected_lines_do_not_flood_the_screen(
+    tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
+) -> None:
+    events = tmp_path / "events.jsonl"
+    events.write_text("no\n" * 100)
+
+    summary = run(options(tmp_path, url, events), screen, queue=dead_letters.endpoint)
+
+    assert outcomes(summary) == (0, 100, 0, 0, 0, 0)
+    assert len(said(screen).splitlines()) == 21
+
+
+def test_standard_input_is_read_when_no_file_is_named(
+    tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = json.dumps(event("AAPL", "2025-07-31", 1)).encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+    chosen = options(tmp_path, url, tmp_path / "unused")
+
+    summary = run(
+        RunOptions(calendar=chosen.calendar, events=None, out=chosen.out, endpoint_url=url, workers=1),
+        screen,
+        queue=dead_letters.endpoint,
+    )
+
+    assert outcomes(summary) == (1, 0, 1, 0, 0, 0)

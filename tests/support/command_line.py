@@ -1,0 +1,16 @@
+"""`mep` in the test's own process."""
+
+import sys
+
+import pytest
+
+from ops import cli
+
+
+def mep(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """Run the command line and return its exit status."""
+    monkeypatch.setattr(sys, "argv", ["mep", *map(str, arguments)])
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    return int(caught.value.code or 0)
