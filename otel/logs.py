@@ -78,7 +78,8 @@ class LibraryLogs(logging.Handler):
         """Write one record of a library."""
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
         text = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
-        self._log.line(record.levelno, text, self._current(), logger=record.name, exception_type=kind)
+        level = min(record.levelno // 10 * 10, CRITICAL)  # libraries may have levels of their own in between
+        self._log.line(level, text, self._current(), logger=record.name, exception_type=kind)
 
 
 def take_over_library_logs(log: Log, current: Callable[[], EventRecord | None]) -> None:
