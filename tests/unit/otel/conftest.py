@@ -4,10 +4,12 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any, Protocol
 
 import boto3
 import pytest
 
+from otel.telemetry import Telemetry
 from otel.tracing import Tracing
 from otel.watchdog import Watchdog
 from otel.xray_udp import XRayDaemon
@@ -63,6 +65,29 @@ def tracing(new_tracing: Callable[[], Tracing]) -> Tracing:
 def idle_watchdog() -> Watchdog:
     """For tests that do not wait for a deadline: one thread for all of them, since it lives as long as the process."""
     return Watchdog()
+
+
+class NewTelemetry(Protocol):
+    """Makes telemetry that writes to the test's output, with enough memory and no deadline near."""
+
+    def __call__(self, tracing: Tracing | None, **changes: Any) -> Telemetry:
+        """Make it."""
+
+
+@pytest.fixture
+def new_telemetry(output: Output, idle_watchdog: Watchdog) -> NewTelemetry:
+    def make(tracing: Tracing | None, **changes: Any) -> Telemetry:
+        parts: dict[str, Any] = {
+            "write": output.write,
+            "init_duration_ms": 321.0,
+            "watchdog": idle_watchdog,
+            "used_mb": lambda: 50.0,
+            "settings": telemetry_settings(),
+            **changes,
+        }
+        return Telemetry(parts.pop("settings"), tracing=tracing, **parts)
+
+    return make
 
 
 @pytest.fixture

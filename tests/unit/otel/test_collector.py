@@ -12,11 +12,10 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from handler.settings import load_settings
 from otel.collector import TIMEOUT_SECONDS, Collector
 from otel.spans import RecordUnsampled
-from otel.telemetry import Telemetry
 from otel.tracing import Tracing, choose_exporter
-from otel.watchdog import Watchdog
 from otel.xray_udp import XRayDaemon
 from tests.support.telemetry import Output, attributes, event_record, telemetry_settings
+from tests.unit.otel.conftest import NewTelemetry
 from tests.unit.otel.generated_spans import provider
 from tests.unit.otel.loopback import Loopback, Reply, loopback, refused_url
 
@@ -118,18 +117,12 @@ def test_an_ailing_collector_is_given_up_soon(
 
 @pytest.mark.parametrize("ailment", ["refuses connections", "unavailable"])
 def test_a_lost_trace_changes_no_outcome(
-    ailment: str, monkeypatch: pytest.MonkeyPatch, output: Output, idle_watchdog: Watchdog
+    ailment: str, monkeypatch: pytest.MonkeyPatch, output: Output, new_telemetry: NewTelemetry
 ) -> None:
     with loopback(lambda _: Reply(503)) as server:
         url = refused_url() if ailment == "refuses connections" else server.url
         with collector(monkeypatch, **{ENDPOINT: url}) as exporter:
-            telemetry = Telemetry(
-                telemetry_settings(),
-                write=output.write,
-                tracing=Tracing(telemetry_settings(), exporter),
-                init_duration_ms=1,
-                watchdog=idle_watchdog,
-            )
+            telemetry = new_telemetry(Tracing(telemetry_settings(), exporter))
             record = event_record()
             with telemetry.event(record, None, 30):
                 record.outcome = "marked"
@@ -142,13 +135,10 @@ def test_a_lost_trace_changes_no_outcome(
 
 
 def test_the_event_of_the_collector_is_the_same_as_the_agents(
-    monkeypatch: pytest.MonkeyPatch, output: Output, idle_watchdog: Watchdog
+    monkeypatch: pytest.MonkeyPatch, new_telemetry: NewTelemetry
 ) -> None:
     with loopback() as server, collector(monkeypatch, **{ENDPOINT: server.url}) as exporter:
-        tracing = Tracing(telemetry_settings(), exporter)
-        telemetry = Telemetry(
-            telemetry_settings(), write=output.write, tracing=tracing, init_duration_ms=1, watchdog=idle_watchdog
-        )
+        telemetry = new_telemetry(Tracing(telemetry_settings(), exporter))
         record = event_record()
         with telemetry.event(record, None, 30):
             record.outcome = "marked"

@@ -1,0 +1,273 @@
+"""Log lines, as they stand in a real file."""
+
+import logging
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from otel import logs, names
+from otel.logs import LibraryLogs, Log, take_over_library_logs
+from otel.output import file_descriptor
+from otel.record import EventRecord
+from tests.support.telemetry import Output, event_record, json_lines, output_file, telemetry_settings
+
+ALWAYS_THERE = [
+    "timestamp",
+    "level",
+    "message",
+    "service",
+    "environment",
+    "correlation_id",
+    "event_id",
+    "request_id",
+    "trace_id",
+    "span_id",
+    "cold_start",
+]
+# Everything that can be in a Python text: control characters, separators, lone surrogates.
+_ANY_TEXT = st.text(st.characters()) | st.sampled_from(
+    ["\n", "\r\n", '"}\n{"level":"FATAL"', "\u2028", "\u2029", "\x85", "\x00", "\x1b[2J", "\ud800", "a\udfffb", "\x7f"]
+)
+_ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | _ANY_TEXT | st.binary(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_ANY_TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+_FIELDS = st.dictionaries(st.sampled_from(sorted(names.LOG_FIELDS - set(ALWAYS_THERE))), _ANYTHING, max_size=4)
+
+
+def new_log(output: Output, **changes: Any) -> Log:
+    return Log(output.write, telemetry_settings(**changes))
+
+
+@settings(deadline=None, max_examples=200)
+@given(_ANY_TEXT, _FIELDS, _ANY_TEXT)
+def test_whatever_a_field_holds_a_line_stays_one_line(message: str, fields: dict[str, Any], some_id: str) -> None:
+    record = event_record(correlation_id=some_id, request_id=some_id, event_id=some_id)
+    with output_file() as output:
+        log = new_log(output)
+        log.line(logs.ERROR, message, record, **fields)
+        raw = output.raw()
+        log.line(logs.INFO, "the next line")
+
+        # Written whole or not at all; in both cases the next line stands for itself.
+        assert raw.count(b"\n") == len(json_lines(raw)) <= 1
+        assert not any(byte < 0x20 for byte in raw.removesuffix(b"\n"))
+        assert output.lines()[-1]["message"] == "the next line"
+    if raw:
+        (line,) = json_lines(raw)
+        assert (line["level"], line["message"], line["request_id"]) == ("ERROR", message, some_id)
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(codec="utf-8")))
+def test_text_that_is_unicode_is_always_written(text: str) -> None:
+    with output_file() as output:
+        new_log(output).line(logs.INFO, text, error_code=text)
+
+        (line,) = output.lines()
+        assert (line["message"], line["error_code"]) == (text, text)
+
+
+def test_a_line_tells_where_it_comes_from(output: Output) -> None:
+    record = event_record(event_id="event-1", trace_id="t" * 32, span_id="s" * 16, cold_start=True)
+    new_log(output, service="svc", environment="prod").line(logs.INFO, "text", record, attempts=2)
+
+    (line,) = output.lines()
+    assert list(line) == [*ALWAYS_THERE, "attempts"]
+    moment = datetime.fromisoformat(line.pop("timestamp"))
+    assert moment.tzinfo == UTC
+    assert abs((datetime.now(UTC) - moment).total_seconds()) < 60
+    assert line == {
+        "level": "INFO",
+        "message": "text",
+        "service": "svc",
+        "environment": "prod",
+        "correlation_id": record.correlation_id,
+        "event_id": "event-1",
+        "request_id": record.request_id,
+        "trace_id": "t" * 32,
+        "span_id": "s" * 16,
+        "cold_start": True,
+        "attempts": 2,
+    }
+    assert set(line) <= names.LOG_FIELDS
+
+
+def test_a_line_about_no_event_has_no_ids(output: Output) -> None:
+    new_log(output).line(logs.INFO, "text")
+
+    (line,) = output.lines()
+    assert list(line) == ALWAYS_THERE
+    assert {name for name, value in line.items() if value is None} == {
+        "correlation_id",
+        "event_id",
+        "request_id",
+        "trace_id",
+        "span_id",
+        "cold_start",
+    }
+
+
+def test_time_is_told_in_utc(output: Output) -> None:
+    new_log(output).line(logs.INFO, "text")
+
+    assert output.lines()[0]["timestamp"].endswith("Z")
+
+
+def test_only_listed_fields_are_written(output: Output) -> None:
+    new_log(output).line(logs.INFO, "text", detail={"password": "s3cret"}, event="s3cret", attempts=1)
+
+    assert b"s3cret" not in output.raw()
+    assert list(output.lines()[0]) == [*ALWAYS_THERE, "attempts"]
+
+
+def test_a_field_without_a_value_is_left_out_and_a_false_one_is_not(output: Output) -> None:
+    new_log(output).line(logs.INFO, "text", same_event=False, attempts=0, error_code=None, violations=[])
+
+    assert list(output.lines()[0])[len(ALWAYS_THERE) :] == ["same_event", "attempts", "violations"]
+
+
+@pytest.mark.parametrize(
+    ("level", "name"),
+    [(10, "DEBUG"), (20, "INFO"), (30, "WARN"), (40, "ERROR"), (50, "FATAL")],
+)
+def test_levels_have_lambdas_names(level: int, name: str, output: Output) -> None:
+    new_log(output, log_level=10).line(level, "text")
+
+    assert output.lines()[0]["level"] == name
+
+
+@pytest.mark.parametrize("least", [10, 20, 30, 40, 50])
+def test_lines_below_the_level_are_not_written(least: int, output: Output) -> None:
+    log = new_log(output, log_level=least)
+    for level in (10, 20, 30, 40, 50):
+        log.line(level, str(level))
+
+    assert [int(line["message"]) for line in output.lines()] == [
+        level for level in (10, 20, 30, 40, 50) if level >= least
+    ]
+
+
+def test_the_level_can_be_raised_but_not_lowered(output: Output) -> None:
+    log = new_log(output, log_level=10)
+    log.raise_level(30)
+    log.raise_level(10)
+    for level in (10, 20, 30):
+        log.line(level, str(level))
+
+    assert [line["message"] for line in output.lines()] == ["30"]
+
+
+def test_an_output_that_fails_costs_the_line_not_the_event() -> None:
+    fd = os.open("/dev/full", os.O_WRONLY)
+    try:
+        Log(file_descriptor(fd), telemetry_settings()).line(logs.ERROR, "text")
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.parametrize(
+    "value", ["\ud800", object(), 2**70, {"deep": object()}], ids=["surrogate", "object", "big", "deep"]
+)
+def test_what_json_cannot_hold_costs_the_line_not_the_event(value: object, output: Output) -> None:
+    log = new_log(output)
+    log.line(logs.ERROR, "lost", error_code=value)
+    log.line(logs.ERROR, "kept")
+
+    assert [line["message"] for line in output.lines()] == ["kept"]
+
+
+# ---- what libraries log ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def library(output: Output, root_logger: logging.Logger) -> logging.Logger:
+    """A library's logger, after its lines were taken over."""
+    del root_logger  # put back by its fixture
+    take_over_library_logs(new_log(output), lambda: None)
+    return logging.getLogger("a.library")
+
+
+def test_a_librarys_line_has_the_same_form(library: logging.Logger, output: Output) -> None:
+    library.warning("Connection pool is full")
+
+    (line,) = output.lines()
+    assert list(line) == [*ALWAYS_THERE, "logger"]
+    assert (line["level"], line["message"], line["logger"]) == ("WARN", "Connection pool is full", "a.library")
+
+
+@pytest.mark.parametrize(("level", "name"), [(30, "WARN"), (35, "WARN"), (40, "ERROR"), (49, "ERROR"), (99, "FATAL")])
+def test_a_level_of_its_own_is_the_one_below(level: int, name: str, library: logging.Logger, output: Output) -> None:
+    library.log(level, "text")
+
+    assert output.lines()[0]["level"] == name
+
+
+def test_its_arguments_are_not_written(library: logging.Logger, output: Output) -> None:
+    library.error("could not send %s to %(host)s", {"host": "s3cret"})
+    library.error("sending %s failed: %s", "s3cret", {"key": "s3cret"})
+
+    assert [line["message"] for line in output.lines()] == ["could not send %s to %(host)s", "sending %s failed: %s"]
+    assert b"s3cret" not in output.raw()
+
+
+def test_an_exception_is_told_by_its_class(library: logging.Logger, output: Output) -> None:
+    try:
+        raise PermissionError("s3cret")
+    except PermissionError as error:
+        library.exception("it failed")
+        library.error(error)  # some do
+
+    first, second = output.lines()
+    assert (first["message"], first["exception_type"]) == ("it failed", "PermissionError")
+    assert second["message"] == "PermissionError"
+    assert b"s3cret" not in output.raw()
+
+
+def test_an_exception_that_is_none_is_none(library: logging.Logger, output: Output) -> None:
+    library.error("no exception", exc_info=True)
+
+    assert "exception_type" not in output.lines()[0]
+
+
+def test_what_is_less_than_a_warning_is_not_written(library: logging.Logger, output: Output) -> None:
+    library.setLevel(logging.DEBUG)
+    try:
+        library.debug("detail")
+        library.info("detail")
+    finally:
+        library.setLevel(logging.NOTSET)
+
+    assert output.lines() == []
+
+
+def test_its_line_carries_the_ids_of_the_event_in_work(output: Output, root_logger: logging.Logger) -> None:
+    del root_logger
+    record: list[EventRecord | None] = [None]
+    take_over_library_logs(new_log(output), lambda: record[0])
+    library = logging.getLogger("a.library")
+
+    library.warning("between events")
+    record[0] = event_record(correlation_id="follow-me")
+    library.warning("during an event")
+
+    assert [line["correlation_id"] for line in output.lines()] == [None, "follow-me"]
+
+
+def test_handlers_that_were_there_are_gone(output: Output, root_logger: logging.Logger, tmp_path: Any) -> None:
+    """Lambda's runtime client installs one that prints arguments, as text."""
+    other = logging.FileHandler(tmp_path / "theirs.log")
+    root_logger.addHandler(other)
+    take_over_library_logs(new_log(output), lambda: None)
+
+    logging.getLogger("a.library").warning("text %s", "s3cret")
+    other.close()
+
+    assert [type(handler) for handler in root_logger.handlers] == [LibraryLogs]
+    assert (tmp_path / "theirs.log").read_text() == ""
+    assert len(output.lines()) == 1
