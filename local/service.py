@@ -90,11 +90,10 @@ def _process(service: Service, port: int) -> Iterator[None]:
         log = Path(home, "log")
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603 - commands of our own making
-                [sys.executable, "-I", "-S", supervise.__file__, *service.command(port)],
+                [sys.executable, "-I", "-S", supervise.__file__, home, *service.command(port)],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd=home,
                 env={
                     **{key: os.environ[key] for key in _INHERITED if key in os.environ},
                     "TMPDIR": home,

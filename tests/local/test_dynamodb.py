@@ -13,10 +13,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.dynamodb import DynamoDBEndpoint, dynamodb, dynamodb_client, dynamodb_local
+from local.jars import POM
 from local.queue import QueueEndpoint, sqs_client
 from local.service import LOOPBACK, ServiceError
 from local.tables import CalendarRow, create_tables, dump, load
-from tests.support.dynamodb_local import real_dynamodb
+from tests.support.dynamodb_local import IMAGE, real_dynamodb
 from tests.support.stores import Tables
 
 THREADS = 32
@@ -238,6 +239,11 @@ def test_tests_never_use_a_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent")
     with pytest.raises(ServiceError, match=r"Docker does not answer; .*there is no `java`"), real_dynamodb():
         pytest.fail("it cannot run")
+
+
+def test_the_container_and_the_process_are_the_same_release() -> None:
+    release = IMAGE.rpartition(":")[2]
+    assert f"<artifactId>DynamoDBLocal</artifactId>\n      <version>{release}</version>" in POM.read_text()
 
 
 def test_clients_never_use_a_proxy_or_an_account(

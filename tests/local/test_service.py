@@ -73,7 +73,7 @@ def test_one_that_ignores_the_request_to_end_is_killed() -> None:
     assert refuses(port_of(url))
 
 
-def test_it_ends_when_we_are_killed() -> None:
+def test_it_ends_and_leaves_nothing_when_we_are_killed(tmp_path: Path) -> None:
     code = f"""
         import sys, time
         from local.service import Service, running
@@ -83,16 +83,19 @@ def test_it_ends_when_we_are_killed() -> None:
             time.sleep(60)
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:  # noqa: S603
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:  # noqa: S603
         assert parent.stdout is not None
         port = port_of(parent.stdout.readline().strip())
         assert answers(port, PROBE)
+        assert list(tmp_path.iterdir())
         parent.send_signal(signal.SIGKILL)
     for _ in range(500):
-        if refuses(port):
+        if refuses(port) and not list(tmp_path.iterdir()):
             break
         time.sleep(0.02)
     assert refuses(port)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_it_sees_little_of_our_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

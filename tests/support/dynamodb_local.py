@@ -13,10 +13,10 @@ import pytest
 from local.dynamodb import PROBE, DynamoDBEndpoint, dynamodb_local
 from local.service import LOOPBACK, ServiceError, answers
 
-IMAGE = "amazon/dynamodb-local"
+IMAGE = "amazon/dynamodb-local:3.1.0"
 
 _PORT = 8000
-_COMMAND = "-jar DynamoDBLocal.jar -inMemory -sharedDb -disableTelemetry"
+_COMMAND = "-Xmx256m -jar DynamoDBLocal.jar -inMemory -sharedDb -disableTelemetry"
 _PULL_SECONDS = 60
 _START_SECONDS = 30
 
@@ -34,7 +34,7 @@ def real_dynamodb(image: str = IMAGE) -> Iterator[tuple[DynamoDBEndpoint, str]]:
     with ExitStack() as stack:
         try:
             url = stack.enter_context(_in_container(image))
-            endpoint, how = DynamoDBEndpoint(url, "dynamodb-local"), f"container {image}, by testcontainers"
+            endpoint, how = DynamoDBEndpoint(url, "dynamodb-local"), f"{image} by testcontainers"
         except ServiceError as no_container:
             try:
                 endpoint = stack.enter_context(dynamodb_local())
@@ -59,19 +59,22 @@ def _in_container(image: str) -> Iterator[str]:
 
 @contextmanager
 def _container(image: str) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        # testcontainers reads these when it is imported. Its clean-up container would have to be pulled, and it takes
-        # a machine with a certain marker file for a container, whose own address it then connects to.
-        patch.setenv("TESTCONTAINERS_RYUK_DISABLED", "true")
-        patch.setenv("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
-        _require_image(image)
-        from testcontainers.core.container import DockerContainer
+    _require_image(image)
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            # testcontainers' clean-up container would have to be pulled, too. And it takes a machine with a certain
+            # marker file for a container, and would connect to its address there.
+            patch.setenv("TESTCONTAINERS_RYUK_DISABLED", "true")
+            patch.setenv("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
+            from testcontainers.core.container import DockerContainer
 
-        container = DockerContainer(image).with_command(_COMMAND)
-    container.ports[str(_PORT)] = (LOOPBACK, None)  # type: ignore[assignment] # of loopback only; Docker picks the port
-    with container:
+            container = DockerContainer(image).with_command(_COMMAND)
+            # Of loopback only; Docker picks the port.
+            container.ports[str(_PORT)] = (LOOPBACK, None)  # type: ignore[assignment]
+            stack.enter_context(container)
+            port = container.get_exposed_port(_PORT)
         deadline = time.monotonic() + _START_SECONDS
-        while not answers(port := container.get_exposed_port(_PORT), PROBE):
+        while not answers(port, PROBE):
             if time.monotonic() > deadline:
                 log = " | ".join(b"".join(container.get_logs()).decode(errors="replace").split("\n")[-8:])
                 raise ServiceError(f"no container: {image} gave no answer within {_START_SECONDS} s: {log}")
