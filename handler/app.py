@@ -1,84 +1,20 @@
-"""Lambda's entry: `handler.app.lambda_handler`. Everything is wired here, once, while the sandbox starts."""
+"""Lambda's entry: `handler.app.lambda_handler`. Importing this starts the function, as Lambda's init does."""
 
 import time
 
 _started = time.perf_counter()  # before the other imports: they are most of a cold start
 
 import os
-import sys
-from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
+from handler.lean import lean_start
 
-from handler.aws import dynamodb_client, sqs_client
-from handler.categories import classify_exception, classify_reply
-from handler.dead_letter import DeadLetterQueue
-from handler.errors import SettingsError
-from handler.processor import LambdaContext, Processor
-from handler.settings import load_settings
-from otel.aws_calls import instrument, propagate_from_current_span
-from otel.logs import CRITICAL, Log, take_over_library_logs
-from otel.output import STDOUT, Write, file_descriptor
-from otel.telemetry import Telemetry
-from otel.tracing import Tracing, choose_exporter
+with lean_start():
+    from handler.processor import LambdaContext
+    from handler.wiring import start
+    from otel.output import STDOUT, file_descriptor
 
-
-def build(environ: Mapping[str, str], write: Write) -> Processor:
-    """Wire the function.
-
-    Args:
-        environ: the environment.
-        write: takes log and metric lines.
-
-    Raises:
-        SettingsError: naming every setting that is missing or wrong.
-    """
-    settings = load_settings(environ)
-    tracing = None
-    if settings.telemetry.tracing:
-        tracing = Tracing(settings.telemetry, choose_exporter(settings.telemetry))
-        instrument(tracing.provider, classify_reply, classify_exception)
-    try:
-        dynamodb = dynamodb_client(settings)
-    except (BotoCoreError, ValueError) as error:
-        problem = f"boto3 refuses the AWS_* variables or the AWS configuration: {type(error).__name__}"
-        raise SettingsError([problem], settings.telemetry) from error
-
-    def dead_letter_client() -> Any:
-        client = sqs_client(settings)
-        propagate_from_current_span(client)
-        return client
-
-    telemetry = Telemetry(
-        settings.telemetry,
-        write=write,
-        tracing=tracing,
-        init_duration_ms=(time.perf_counter() - _started) * 1000,
-    )
-    take_over_library_logs(telemetry.log, lambda: telemetry.current)
-    return Processor(
-        settings,
-        dynamodb=dynamodb,
-        dead_letters=DeadLetterQueue(dead_letter_client, settings.dead_letter_queue_url),
-        telemetry=telemetry,
-    )
-
-
-def start(environ: Mapping[str, str], write: Write) -> Processor:
-    """`build`, but a wrong setting is one log line and the end of the process, not a stack trace.
-
-    Raises:
-        SystemExit: when a setting is missing or wrong.
-    """
-    try:
-        return build(environ, write)
-    except SettingsError as error:
-        Log(write, error.telemetry).line(CRITICAL, "the function cannot start", problems=list(error.problems))
-        sys.exit(1)
-
-
-_processor = start(os.environ, file_descriptor(STDOUT))
+    _processor = start(os.environ, file_descriptor(STDOUT), _started)
 
 
 def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:

@@ -4,12 +4,15 @@ boto3 raises an exception for every reply that is not a success. Here a reply is
 is an answer, and the instrumentation would write every exception's message and stack trace into the span.
 """
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.loaders import Loader
 
 from handler.categories import classify_exception, classify_reply
 from handler.errors import CallFailed
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 Reply = Mapping[str, Any]
+
+DATA = os.path.join(os.path.dirname(__file__), "botocore_data")  # noqa: PTH118, PTH120 - pathlib is not worth importing
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,99}\Z")
 
@@ -35,16 +40,27 @@ def client_config(settings: Settings) -> Config:
     )
 
 
+def make_session(settings: Settings) -> boto3.Session:
+    """A boto3 session that knows only what the function calls.
+
+    botocore reads its whole data of a service, and the endpoints of all, from files; `tools.trim_botocore` has cut them
+    down. There is no way back to the whole data: a call that was not foreseen fails at once, not on some path at night.
+    """
+    core = botocore.session.Session()
+    core.register_component("data_loader", Loader(extra_search_paths=[DATA], include_default_search_paths=False))
+    return boto3.Session(region_name=settings.region, botocore_session=core)
+
+
 def dynamodb_client(settings: Settings) -> "DynamoDBClient":
     """A DynamoDB client; credentials and endpoint come from the standard variables."""
-    client = boto3.client("dynamodb", region_name=settings.region, config=client_config(settings))
+    client = make_session(settings).client("dynamodb", config=client_config(settings))
     errors_as_replies(client)
     return client
 
 
 def sqs_client(settings: Settings) -> "SQSClient":
     """An SQS client, likewise."""
-    client = boto3.client("sqs", region_name=settings.region, config=client_config(settings))
+    client = make_session(settings).client("sqs", config=client_config(settings))
     errors_as_replies(client)
     return client
 

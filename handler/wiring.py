@@ -1,0 +1,76 @@
+"""Puts the function together, once, while the sandbox starts. Importing this has no effect; `handler.app` calls it."""
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError
+
+from handler.aws import dynamodb_client, sqs_client
+from handler.categories import classify_exception, classify_reply
+from handler.dead_letter import DeadLetterQueue
+from handler.errors import SettingsError
+from handler.processor import Processor
+from handler.settings import load_settings
+from otel.aws_calls import instrument, propagate_from_current_span
+from otel.logs import CRITICAL, Log, take_over_library_logs
+from otel.output import Write
+from otel.telemetry import Telemetry
+from otel.tracing import Tracing, choose_exporter
+
+
+def build(environ: Mapping[str, str], write: Write, started: float | None = None) -> Processor:
+    """Wire the function.
+
+    Args:
+        environ: the environment.
+        write: takes log and metric lines.
+        started: when the start began, on `time.perf_counter`; None for now.
+
+    Raises:
+        SettingsError: naming every setting that is missing or wrong.
+    """
+    started = time.perf_counter() if started is None else started
+    settings = load_settings(environ)
+    tracing = None
+    if settings.telemetry.tracing:
+        tracing = Tracing(settings.telemetry, choose_exporter(settings.telemetry))
+        instrument(tracing.provider, classify_reply, classify_exception)
+    try:
+        dynamodb = dynamodb_client(settings)
+    except (BotoCoreError, ValueError) as error:
+        problem = f"boto3 refuses the AWS_* variables or the AWS configuration: {type(error).__name__}"
+        raise SettingsError([problem], settings.telemetry) from error
+
+    def dead_letter_client() -> Any:
+        client = sqs_client(settings)
+        propagate_from_current_span(client)
+        return client
+
+    telemetry = Telemetry(
+        settings.telemetry,
+        write=write,
+        tracing=tracing,
+        init_duration_ms=(time.perf_counter() - started) * 1000,
+    )
+    take_over_library_logs(telemetry.log, lambda: telemetry.current)
+    return Processor(
+        settings,
+        dynamodb=dynamodb,
+        dead_letters=DeadLetterQueue(dead_letter_client, settings.dead_letter_queue_url),
+        telemetry=telemetry,
+    )
+
+
+def start(environ: Mapping[str, str], write: Write, started: float) -> Processor:
+    """`build`, but a wrong setting is one log line and the end of the process, not a stack trace.
+
+    Raises:
+        SystemExit: when a setting is missing or wrong.
+    """
+    try:
+        return build(environ, write, started)
+    except SettingsError as error:
+        Log(write, error.telemetry).line(CRITICAL, "the function cannot start", problems=list(error.problems))
+        sys.exit(1)

@@ -1,0 +1,265 @@
+"""The function as Lambda wires it, in this process: every part real except for the time."""
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import count
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import tenacity.nap
+from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
+
+from handler.processor import Processor
+from handler.wiring import build
+from local.environment import LOCAL_CREDENTIALS, REGION, new_trace_header
+from local.span_receiver import SpanDict, decode_datagram
+from tests.support.clock import Clock, ClockWatchdog, Invocation
+from tests.support.stores import DeadLetters, Tables
+from tests.support.telemetry import Output, json_lines, output_file
+from tests.support.udp import SpanSocket, span_socket
+
+TIMEOUT = 30.0
+"""Seconds that an invocation has, as deployed."""
+
+PATIENCE = 60
+"""Seconds that a call may really take, unless the test is about that: machines that run tests are busy."""
+
+_request_numbers = count(1)
+
+
+def settings(tables: Tables, dead_letters: DeadLetters, **more: str) -> dict[str, str]:
+    """The function's environment variables.
+
+    Args:
+        tables: where it writes; `AWS_ENDPOINT_URL_DYNAMODB` in `more` puts something in between.
+        dead_letters: its queue; `AWS_ENDPOINT_URL_SQS`, likewise.
+        more: what comes on top, or instead.
+    """
+    return {
+        "EARNINGS_CALENDAR_TABLE": tables.calendar_table,
+        "EARNINGS_AUDIT_TABLE": tables.audit_table,
+        "DEAD_LETTER_QUEUE_URL": dead_letters.queue_url,
+        "AWS_ENDPOINT_URL_DYNAMODB": tables.url,
+        "AWS_ENDPOINT_URL_SQS": dead_letters.url,
+        **more,
+    }
+
+
+@dataclass(frozen=True)
+class Invoked:
+    """What one invocation did, as seen from outside.
+
+    Attributes:
+        answer: what it returned; None if it raised.
+        error: what it raised.
+        output: all that it wrote to standard output.
+        datagrams: what it sent to the X-Ray agent.
+        waits: seconds of each wait before another attempt.
+        request_id: Lambda's.
+        trace_header: Lambda's.
+    """
+
+    answer: dict[str, Any] | None
+    error: Exception | None
+    output: bytes
+    datagrams: list[bytes]
+    waits: list[float]
+    request_id: str
+    trace_header: str
+
+    @cached_property
+    def logs(self) -> list[dict[str, Any]]:
+        """The log lines."""
+        return [line for line in json_lines(self.output) if "_aws" not in line]
+
+    @cached_property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The metric lines."""
+        return [line for line in json_lines(self.output) if "_aws" in line]
+
+    @cached_property
+    def spans(self) -> list[SpanDict]:
+        """The spans, in the order they ended."""
+        return [span for datagram in self.datagrams for span in decode_datagram(datagram)]
+
+    @property
+    def outcome_line(self) -> dict[str, Any]:
+        """The one log line that tells the outcome."""
+        (line,) = (line for line in self.logs if "outcome" in line)
+        return line
+
+    @property
+    def metric_line(self) -> dict[str, Any]:
+        """The one metric line."""
+        (line,) = self.metrics
+        return line
+
+    @property
+    def root(self) -> SpanDict:
+        """The span of the event."""
+        (span,) = (span for span in self.spans if span["kind"] == "SERVER")
+        return span
+
+    def calls(self, operation: str) -> list[SpanDict]:
+        """The spans of an AWS operation's attempts (`DynamoDB.TransactWriteItems`, `SQS.SendMessage`)."""
+        return [span for span in self.spans if span["name"] == operation]
+
+    def said(self, message: str) -> list[dict[str, Any]]:
+        """The log lines with this message."""
+        return [line for line in self.logs if line["message"] == message]
+
+
+@dataclass
+class Function:
+    """The function. A wait takes no time, but moves the clock that the deadline is on.
+
+    Attributes:
+        processor: what `handler.wiring.build` made.
+        clock: the deadline's.
+        waits: seconds of each wait so far.
+    """
+
+    processor: Processor
+    clock: Clock
+    waits: list[float]
+    _output: Output
+    _spans: SpanSocket
+
+    def __call__(
+        self,
+        event: object,
+        *,
+        timeout: float = TIMEOUT,
+        trace_header: str | None = None,
+        request_id: str | None = None,
+    ) -> Invoked:
+        """Invoke it.
+
+        Args:
+            event: any JSON value.
+            timeout: seconds until the deadline.
+            trace_header: Lambda's; a new one if None.
+            request_id: Lambda's; a new one if None. An asynchronous retry comes with the first try's.
+        """
+        self._output.clear()
+        self._forget_calls_of_the_test()
+        before = len(self.waits)
+        context = Invocation(self.clock, timeout, request_id or f"request-{next(_request_numbers)}")
+        header = os.environ["_X_AMZN_TRACE_ID"] = trace_header or new_trace_header()
+        answer, error = None, None
+        try:
+            answer = self.processor(event, context)
+        except Exception as raised:  # noqa: BLE001 - the test decides what it should have been
+            error = raised
+        output, datagrams = self._output.raw(), self._spans.take_raw()
+        return Invoked(answer, error, output, datagrams, self.waits[before:], context.aws_request_id, header)
+
+    def _forget_calls_of_the_test(self) -> None:
+        """The instrumentation is one for the process: preparing a table makes spans, too."""
+        tracing = self.processor._telemetry._tracing
+        if tracing is not None:
+            tracing.flush()
+        self._spans.take_raw()
+
+
+def shortest(low: float, high: float) -> float:
+    """No jitter: each delay is the shortest that the rules allow."""
+    del high
+    return low
+
+
+@contextmanager
+def function(
+    environ: Mapping[str, str], *, jitter: Callable[[float, float], float] | None = shortest
+) -> Iterator[Function]:
+    """Build the function as it is built when the sandbox starts, and take it apart again.
+
+    Args:
+        environ: its own variables (`settings`); spans go to a socket of the test's unless they say otherwise.
+        jitter: draws a delay between two bounds, seconds; None for the function's own.
+    """
+    with (
+        output_file() as output,
+        span_socket() as spans,
+        sandbox({"AWS_XRAY_DAEMON_ADDRESS": spans.endpoint, **environ}) as patch,
+    ):
+        clock, waits = Clock(), list[float]()
+
+        def wait(seconds: float) -> None:
+            waits.append(seconds)
+            clock.advance(seconds)
+
+        patch.setattr(tenacity.nap, "time", SimpleNamespace(sleep=wait))  # where stamina's waits end up
+        with built(output.write) as processor:
+            if jitter is not None:
+                processor._jitter = jitter
+            # How long a call may take in the arithmetic of the deadline is one thing, a busy machine another.
+            processor._settings = replace(
+                processor._settings,
+                connect_timeout=float(environ.get("AWS_CONNECT_TIMEOUT_SECONDS", 1)),
+                read_timeout=float(environ.get("AWS_READ_TIMEOUT_SECONDS", 3)),
+            )
+            processor._telemetry._watchdog = ClockWatchdog(clock)
+            yield Function(processor, clock, waits, output, spans)
+
+
+@contextmanager
+def sandbox(environ: Mapping[str, str]) -> Iterator[pytest.MonkeyPatch]:
+    """This process with a Lambda sandbox's environment; nothing global of the function's is left behind.
+
+    Args:
+        environ: variables on top of region, credentials and the like.
+    """
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    instrumentor: Any = BotocoreInstrumentor()  # type: ignore[no-untyped-call]
+    if instrumentor.is_instrumented_by_opentelemetry:
+        instrumentor.uninstrument()
+    with pytest.MonkeyPatch.context() as patch:
+        given = {
+            "AWS_REGION": REGION,
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "2048",  # the test run's own memory counts here
+            "AWS_CONNECT_TIMEOUT_SECONDS": str(PATIENCE),
+            "AWS_READ_TIMEOUT_SECONDS": str(PATIENCE),
+            "_X_AMZN_TRACE_ID": "",
+            **LOCAL_CREDENTIALS,
+            **environ,
+        }
+        for name, value in given.items():
+            patch.setenv(name, value)
+        try:
+            yield patch
+        finally:
+            if instrumentor.is_instrumented_by_opentelemetry:
+                instrumentor.uninstrument()
+            root.handlers[:] = handlers
+            root.setLevel(level)
+
+
+@contextmanager
+def built(write: Callable[[bytes], None]) -> Iterator[Processor]:
+    """What `handler.wiring.build` makes of the environment, closed afterwards, which Lambda never does.
+
+    Args:
+        write: takes log and metric lines.
+    """
+    processor = build({**os.environ}, write)
+    try:
+        yield processor
+    finally:
+        processor._dynamodb.close()
+        if processor._dead_letters._client is not None:
+            processor._dead_letters._client.close()
+        if processor._telemetry._tracing is not None:
+            processor._telemetry._tracing.provider.shutdown()
+
+
+def same_json(body: str, event: object) -> bool:
+    """Whether a text is the event as JSON. Python's own `==` would take 1 for true and 1.0."""
+    return json.dumps(json.loads(body), sort_keys=True) == json.dumps(event, sort_keys=True)

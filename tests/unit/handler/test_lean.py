@@ -1,0 +1,106 @@
+"""The lean start leaves out what it says, for a reason that still holds, and nothing that is used."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+
+import pytest
+
+from handler.lean import INERT, LEFT_OUT, LazyPattern, LeftOut, _Start
+
+SETTINGS = {
+    "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "an-emulator's",
+    "AWS_SECRET_ACCESS_KEY": "an-emulator's",
+    "DEAD_LETTER_QUEUE_URL": "http://127.0.0.1:9/queue",
+}
+
+
+def in_a_fresh_process(code: str, extra: Mapping[str, str] | None = None) -> str:
+    """What the code prints; a start has to be looked at where nothing has been imported yet."""
+    run = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-W", "error", "-c", code],
+        env={**SETTINGS, **(extra or {})},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert run.stderr == ""
+    return run.stdout
+
+
+@pytest.mark.parametrize("package", LEFT_OUT)
+def test_what_is_left_out_is_not_loaded_by_a_start(package: str) -> None:
+    code = (
+        f"import sys, handler.app; print([name for name in sys.modules if (name + '.').startswith({package + '.'!r})])"
+    )
+    assert in_a_fresh_process(code) == "[]\n"
+
+
+@pytest.mark.parametrize("package", [name for name in LEFT_OUT if name != "psutil"])
+def test_it_would_be_loaded_if_it_were_not_left_out(package: str) -> None:
+    # boto3.resources builds on s3transfer's classes, so it loads only together with that.
+    code = (
+        "import sys, handler.lean\n"
+        f"for name in ({package!r}, 's3transfer'): handler.lean.LEFT_OUT.pop(name, None)\n"
+        f"import handler.app; print({package!r} in sys.modules)"
+    )
+    assert in_a_fresh_process(code) == "True\n"
+
+
+def test_the_real_modules_are_there_for_whoever_imports_them_later() -> None:
+    code = (
+        "import handler.app, asyncio, packaging.requirements, s3transfer.manager, botocore.docs.docstring, stamina\n"
+        "async def one(): return 1\n"
+        "print(asyncio.run(one()), packaging.requirements.Requirement('a>1').name, botocore.docs.docstring.__file__ != '')"
+    )
+    assert in_a_fresh_process(code) == "1 a True\n"
+
+
+def test_both_clients_are_made_after_a_lean_start_and_no_other_can_be() -> None:
+    code = (
+        "import os, handler.app\n"
+        "from handler.aws import dynamodb_client, make_session, sqs_client\n"
+        "from handler.settings import load_settings\n"
+        "settings = load_settings(os.environ)\n"
+        "print(dynamodb_client(settings).meta.method_to_api_mapping, sqs_client(settings).meta.method_to_api_mapping)\n"
+        "try: make_session(settings).client('s3')\n"
+        "except Exception as error: print(type(error).__name__)"
+    )
+    assert in_a_fresh_process(code) == (
+        "{'transact_write_items': 'TransactWriteItems'} {'send_message': 'SendMessage'}\nUnknownServiceError\n"
+    )
+
+
+def test_regular_expressions_and_the_collector_are_as_before_after_the_start() -> None:
+    code = (
+        "import gc, re\ncompile = re.compile\nimport handler.app\n"
+        "print(re.compile is compile, type(re.compile('a')).__name__, gc.isenabled(), gc.get_freeze_count() > 0)"
+    )
+    assert in_a_fresh_process(code) == "True Pattern True True\n"
+
+
+def test_using_what_was_left_out_is_loud_after_the_start() -> None:
+    start = _Start()
+    left_out = LeftOut("asyncio", start).Lock
+    assert left_out() is left_out
+    start.over = True
+    with pytest.raises(RuntimeError, match=r"asyncio\.Lock was left out at start"):
+        left_out()
+
+
+@pytest.mark.parametrize("package", INERT)
+def test_what_botocore_calls_for_every_client_stays_silent(package: str) -> None:
+    start = _Start()
+    start.over = True
+    left_out = LeftOut(f"{package}.docstring", start).ClientMethodDocstring
+    assert left_out(operation_model=None) is left_out
+
+
+def test_a_lazy_pattern_behaves_as_the_pattern() -> None:
+    pattern = LazyPattern("a(b+)", 0)
+    match = pattern.match("abb")
+    assert match is not None
+    assert match[1] == "bb"
+    assert (pattern.pattern, pattern.sub("-", "xabx")) == ("a(b+)", "x-x")

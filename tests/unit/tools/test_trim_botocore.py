@@ -1,0 +1,50 @@
+"""The committed service data is what the installed botocore gives, and enough for what the function calls."""
+
+import pytest
+
+from tools.trim_botocore import OPERATIONS, TARGET, _text, trim_model, trimmed
+
+
+def test_the_committed_data_is_that_of_the_installed_botocore() -> None:
+    wanted = {str(TARGET / name): _text(content) for name, content in trimmed().items()}
+    present = {str(path): path.read_text() for path in TARGET.rglob("*.json")}
+    assert present == wanted, "run python -m tools.trim_botocore"
+
+
+def test_a_trimmed_model_has_the_shapes_that_its_operations_reach_and_no_more() -> None:
+    model = {
+        "metadata": {"serviceId": "Example"},
+        "operations": {
+            "Wanted": {"name": "Wanted", "input": {"shape": "In"}, "documentation": "long"},
+            "Unwanted": {"name": "Unwanted", "input": {"shape": "Other"}},
+        },
+        "shapes": {
+            "In": {"type": "structure", "members": {"A": {"shape": "Tree", "documentation": "long"}}},
+            "Tree": {"type": "structure", "members": {"Child": {"shape": "Tree"}, "documentation": {"shape": "Leaf"}}},
+            "Leaf": {"type": "string"},
+            "Other": {"type": "string"},
+        },
+        "documentation": "long",
+    }
+    assert trim_model(model, ("Wanted",)) == {
+        "metadata": {"serviceId": "Example"},
+        "operations": {"Wanted": {"name": "Wanted", "input": {"shape": "In"}}},
+        "shapes": {
+            "In": {"type": "structure", "members": {"A": {"shape": "Tree"}}},
+            # a member that is called "documentation" is a member
+            "Tree": {"type": "structure", "members": {"Child": {"shape": "Tree"}, "documentation": {"shape": "Leaf"}}},
+            "Leaf": {"type": "string"},
+        },
+    }
+
+
+def test_an_operation_that_is_gone_is_loud() -> None:
+    with pytest.raises(KeyError, match="Gone"):
+        trim_model({"operations": {}, "shapes": {}}, ("Gone",))
+
+
+def test_the_error_shapes_of_what_is_called_are_kept() -> None:
+    files = trimmed()
+    shapes = files["dynamodb/2012-08-10/service-2.json"]["shapes"]
+    assert {"TransactionCanceledException", "CancellationReason", "ThrottlingException"} <= shapes.keys()
+    assert set(OPERATIONS) == {"dynamodb", "sqs"}
