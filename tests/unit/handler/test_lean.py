@@ -40,10 +40,10 @@ def test_what_is_left_out_is_not_loaded_by_a_start(package: str) -> None:
 
 @pytest.mark.parametrize("package", [name for name in LEFT_OUT if name != "psutil"])
 def test_it_would_be_loaded_if_it_were_not_left_out(package: str) -> None:
-    # boto3.resources builds on s3transfer's classes, so it loads only together with that.
+    # boto3.resources builds on classes of the other two, so it loads only together with them.
     code = (
         "import sys, handler.lean\n"
-        f"for name in ({package!r}, 's3transfer'): handler.lean.LEFT_OUT.pop(name, None)\n"
+        f"for name in ({package!r}, 's3transfer', 'botocore.docs'): handler.lean.LEFT_OUT.pop(name, None)\n"
         f"import handler.app; print({package!r} in sys.modules)"
     )
     assert in_a_fresh_process(code) == "True\n"
@@ -53,7 +53,8 @@ def test_the_real_modules_are_there_for_whoever_imports_them_later() -> None:
     code = (
         "import handler.app, asyncio, packaging.requirements, s3transfer.manager, botocore.docs.docstring, stamina\n"
         "async def one(): return 1\n"
-        "print(asyncio.run(one()), packaging.requirements.Requirement('a>1').name, botocore.docs.docstring.__file__ != '')"
+        "print(asyncio.run(one()), "
+        "packaging.requirements.Requirement('a>1').name, botocore.docs.docstring.__file__ != '')"
     )
     assert in_a_fresh_process(code) == "1 a True\n"
 
