@@ -1,0 +1,53 @@
+"""Fixtures: the services once, the function anew for every test."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local.dynamodb import DynamoDBEndpoint
+from local.queue import QueueEndpoint, create_queue
+from local.tables import create_tables
+from tests.integration.rig import Rig, Services
+from tests.support.faults import FaultProxy
+from tests.support.function import function, settings, shortest
+from tests.support.stores import DeadLetters, Tables
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+NewRig = Callable[..., Rig]
+
+
+@pytest.fixture(scope="session")
+def services(
+    dynamodb_endpoint: DynamoDBEndpoint, dynamodb_client: "DynamoDBClient", queue_endpoint: QueueEndpoint
+) -> Services:
+    """Two tables and a queue for all tests of this directory."""
+    name = uuid.uuid4().hex
+    tables = Tables(dynamodb_endpoint.url, f"calendar-{name}", f"audit-{name}", dynamodb_client)
+    create_tables(dynamodb_client, tables.calendar_table, tables.audit_table)
+    return Services(tables, DeadLetters(create_queue(queue_endpoint.url, f"dead-letters-{name}")))
+
+
+@pytest.fixture
+def new_rig(services: Services) -> Iterator[NewRig]:
+    """Makes a rig; its arguments are environment variables, and `jitter`."""
+    with ExitStack() as stack:
+
+        def make(jitter: Any = shortest, **environ: str) -> Rig:
+            dynamodb = stack.enter_context(FaultProxy(services.tables.url))
+            sqs = stack.enter_context(FaultProxy(services.queue.url))
+            between = {"AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url, "AWS_ENDPOINT_URL_SQS": sqs.url}
+            given = settings(services.tables, services.queue, **(between | environ))
+            return Rig(stack.enter_context(function(given, jitter=jitter)), services, dynamodb, sqs)
+
+        yield make
+
+
+@pytest.fixture
+def rig(new_rig: NewRig) -> Rig:
+    """The function with its default settings."""
+    return new_rig()

@@ -1,0 +1,125 @@
+"""What must hold for every invocation, however it ended: all that it tells of the event agrees with itself."""
+
+from typing import Any
+
+from tests.support.function import Invoked
+from tests.support.telemetry import check_emf
+
+BACKOFF = "waiting before another attempt"
+TRANSACTION = "DynamoDB.TransactWriteItems"
+
+_COUNTED = {
+    "marked": "EventsMarked",
+    "duplicate": "EventsDuplicate",
+    "dead_lettered": "EventsDeadLettered",
+    "retry": "EventsRetried",
+}
+_LEVELS = {"marked": "INFO", "duplicate": "WARN", "dead_lettered": "ERROR", "retry": "ERROR"}
+_ANNOTATIONS = ("correlation_id", "asset_symbol", "earnings_date", "outcome", "error_category")
+
+
+def check_consistency(invoked: Invoked) -> None:
+    """Hold logs, metrics, spans and the answer of an invocation against each other and against the contract."""
+    _check_answer(invoked)
+    _check_logs(invoked)
+    _check_metrics(invoked)
+    _check_spans(invoked)
+    _check_attempts(invoked)
+
+
+def _check_answer(invoked: Invoked) -> None:
+    line = invoked.outcome_line
+    if invoked.answer is None:
+        assert line["outcome"] == "retry"
+        assert type(invoked.error).__name__ == "EventNotProcessed"
+        what = f"category={line['error_category']} correlation_id={line['correlation_id']} : {line['error_code']}"
+        assert str(invoked.error) == what
+        return
+    assert line["outcome"] in {"marked", "duplicate", "dead_lettered"}
+    told = ("outcome", "correlation_id", "error_category", "error_code", "same_event", "violations")
+    assert invoked.answer == {name: line[name] for name in told if name in line}
+
+
+def _check_logs(invoked: Invoked) -> None:
+    outcome = invoked.outcome_line
+    assert outcome["level"] == _LEVELS[outcome["outcome"]]
+    for line in invoked.logs:
+        assert line["request_id"] == invoked.request_id
+        assert line["timestamp"].endswith("Z")
+        for name in ("correlation_id", "trace_id", "span_id", "cold_start", "service", "environment"):
+            assert line[name] == outcome[name], name
+    assert {"validate", "flush", "total"} <= set(outcome["timings_ms"])
+    assert ("backoff" in outcome["timings_ms"]) == bool(invoked.waits)
+
+
+def _check_metrics(invoked: Invoked) -> None:
+    outcome, metrics = invoked.outcome_line, invoked.metric_line
+    check_emf(metrics)
+    counted = {name: metrics.get(name, 0) for name in _COUNTED.values()}
+    assert counted == dict.fromkeys(_COUNTED.values(), 0) | {_COUNTED[outcome["outcome"]]: 1}
+    assert metrics["EventsReceived"] == 1
+    category = outcome.get("error_category")
+    dimensions = [directive["Dimensions"] for directive in metrics["_aws"]["CloudWatchMetrics"]]
+    if category is None:
+        assert dimensions == [[["Environment"]]]
+        assert "Errors" not in metrics
+    else:
+        assert dimensions == [[["Environment"]], [["Environment", "ErrorCategory"]]]
+        assert [each["Name"] for each in metrics["_aws"]["CloudWatchMetrics"][1]["Metrics"]] == ["Errors"]
+        assert (metrics["Errors"], metrics["ErrorCategory"]) == (1, category)
+    for name in ("correlation_id", "request_id"):
+        assert metrics[name] == outcome[name]
+    assert metrics.get("ColdStarts", 0) == outcome["cold_start"]
+    assert metrics.get("CorrelationIdsReplaced", 0) == outcome.get("correlation_replaced", False)
+    assert metrics.get("SecurityErrors", 0) == len(invoked.said("access denied by AWS"))
+
+
+def _check_spans(invoked: Invoked) -> None:
+    outcome, root = invoked.outcome_line, invoked.root
+    lambdas = dict(part.split("=") for part in invoked.trace_header.split(";"))
+    assert root["parent_span_id"] == lambdas["Parent"]
+    assert (root["trace_id"], root["span_id"]) == (outcome["trace_id"], outcome["span_id"])
+    category = outcome.get("error_category")
+    assert (root["status"], root["status_message"]) == (("ERROR", category) if category else ("UNSET", ""))
+    for name in ("outcome", "error_category"):
+        assert root["attributes"].get(name) == outcome.get(name)
+    for span in invoked.spans:
+        _check_span(span, outcome)
+        assert span["trace_id"] == "".join(lambdas["Root"].split("-")[1:])
+        assert span is root or (span["parent_span_id"], span["kind"]) == (root["span_id"], "CLIENT")
+        assert span["sampled"] is (lambdas["Sampled"] == "1")
+
+
+def _check_span(span: dict[str, Any], outcome: dict[str, Any]) -> None:
+    attributes = span["attributes"]
+    assert attributes["correlation_id"] == outcome["correlation_id"]
+    for name in ("asset_symbol", "earnings_date"):
+        assert attributes.get(name) == outcome.get(name)
+    assert attributes["aws.xray.annotations"] == [name for name in _ANNOTATIONS if name in attributes]
+    assert (span["status"] == "ERROR") == ("error_category" in attributes) == ("error.type" in attributes)
+    if span["status"] == "ERROR":
+        assert span["status_message"] == attributes["error_category"]
+    for event in span["events"]:
+        if event["name"] == "exception":
+            assert set(event["attributes"]) == {"exception.type"}
+
+
+def _check_attempts(invoked: Invoked) -> None:
+    outcome, metrics, spans = invoked.outcome_line, invoked.metric_line, invoked.calls(TRANSACTION)
+    attempts = outcome["attempts"]
+    assert attempts == len(spans) == metrics.get("Operations", 0) + metrics.get("Retries", 0)
+    assert attempts == len(_values(metrics.get("DynamoDBLatency")))
+    recovered = attempts > 1 and spans[-1]["status"] == "UNSET"
+    assert metrics.get("RetrySuccesses", 0) == recovered
+    waits_ms = [round(seconds * 1000, 3) for seconds in invoked.waits]
+    assert _values(metrics.get("RetryDelay")) == waits_ms
+    told = ("attempt", "delay_ms", "error_category")
+    logged = [{name: line[name] for name in told} for line in invoked.said(BACKOFF)]
+    assert [each["delay_ms"] for each in logged] == waits_ms
+    assert [event["attributes"] for event in invoked.root["events"] if event["name"] == "retry.backoff"] == logged
+
+
+def _values(metric: Any) -> list[float]:
+    if metric is None:
+        return []
+    return metric if isinstance(metric, list) else [metric]

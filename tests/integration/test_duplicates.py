@@ -1,0 +1,145 @@
+"""Exactly once: whatever comes a second time writes nothing, and says what it was."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from tests.integration.rig import DATE, Rig, event_for_no_row
+from tests.support.function import same_json
+
+
+def stored(rig: Rig, event: dict[str, Any]) -> tuple[Any, Any]:
+    """All that the tables hold of an event's row, in DynamoDB's own form."""
+    tables, symbol = rig.services.tables, event["detail"]["asset_symbol"]
+    key = {"asset_symbol": {"S": symbol}, "earnings_date": {"S": DATE}}
+    row = tables.client.get_item(TableName=tables.calendar_table, Key=key, ConsistentRead=True).get("Item")
+    audit = tables.client.query(
+        TableName=tables.audit_table,
+        KeyConditionExpression="earnings_key = :key",
+        ExpressionAttributeValues={":key": {"S": f"{symbol}#{DATE}"}},
+        ConsistentRead=True,
+    )["Items"]
+    return row, audit
+
+
+def test_an_event_that_is_delivered_again_changes_nothing(rig: Rig) -> None:
+    event = rig.event_for_a_row()
+    first = rig(event)
+    before = stored(rig, event)
+
+    again = rig(copy.deepcopy(event), request_id=first.request_id)  # an asynchronous retry keeps the ID
+
+    assert again.answer == {
+        "outcome": "duplicate",
+        "correlation_id": event["detail"]["correlation_id"],
+        "same_event": True,
+    }
+    assert stored(rig, event) == before
+    assert len(before[1]) == 1
+    assert again.outcome_line["same_event"] is True
+    assert "IdempotencyViolations" not in again.metric_line
+    assert [span["status"] for span in again.spans] == ["UNSET", "UNSET"], "an expected answer is no error"
+    assert len(set(rig.tokens())) == 2, "a new invocation is a new request to DynamoDB"
+    assert rig.letters(again) == []
+
+
+def test_an_event_published_again_is_the_same_event(rig: Rig) -> None:
+    event = rig.event_for_a_row()
+    rig(event)
+
+    again = rig({**event, "id": "another-envelope", "replay-name": "replay-1"})
+
+    assert again.answer is not None
+    assert again.answer["same_event"] is True
+
+
+def test_without_an_event_id_the_envelope_tells_events_apart(rig: Rig) -> None:
+    event = rig.event_for_a_row({"event_id": None})
+    rig(event)
+
+    same, other = rig(event), rig({**event, "id": "another-envelope"})
+
+    assert [each.outcome_line["same_event"] for each in (same, other)] == [True, False]
+
+
+def test_a_second_event_for_the_row_is_a_violation_and_writes_nothing(rig: Rig) -> None:
+    event = rig.event_for_a_row()
+    rig(event)
+    before = stored(rig, event)
+    second = copy.deepcopy(event)
+    second["detail"] |= {"event_id": "second", "correlation_id": "second", "processed_at": "2030-01-01T00:00:00Z"}
+
+    invoked = rig(second)
+
+    assert invoked.answer == {"outcome": "duplicate", "correlation_id": "second", "same_event": False}
+    assert stored(rig, event) == before
+    assert invoked.metric_line["IdempotencyViolations"] == 1
+    assert "Errors" not in invoked.metric_line
+    assert invoked.outcome_line["message"] == "event processed: the row was marked before"
+    assert rig.letters(invoked) == []
+
+
+def test_a_row_that_is_not_there_is_not_made(rig: Rig) -> None:
+    event = event_for_no_row()
+
+    invoked = rig(event)
+
+    assert stored(rig, event) == (None, [])
+    assert invoked.answer is not None
+    assert (invoked.answer["outcome"], invoked.answer["error_category"]) == ("dead_lettered", "not_found")
+    assert "violations" not in invoked.answer
+    (letter,) = rig.letters(invoked)
+    assert same_json(letter.body, event)
+    assert letter.attributes == {
+        "ERROR_CODE": "not_found",
+        "ERROR_MESSAGE": f"no row for {event['detail']['asset_symbol']} on {DATE} in the calendar",
+        "CORRELATION_ID": event["detail"]["correlation_id"],
+        "REQUEST_ID": invoked.request_id,
+        "SOURCE": "handler",
+    }
+    (call,) = invoked.calls("DynamoDB.TransactWriteItems")
+    assert call["status"] == "UNSET", "the call did what it was asked to"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"S": "true"},
+        {"S": "false"},
+        {"N": "1"},
+        {"NULL": True},
+        {"BOOL": False},
+        {"L": [{"BOOL": True}]},
+        {"M": {"BOOL": {"BOOL": True}}},
+        {"BS": [b"true"]},
+        None,
+    ],
+    ids=str,
+)
+def test_only_true_means_processed(rig: Rig, odd: Any) -> None:
+    event = rig.event_for_a_row()
+    tables, key = rig.services.tables, stored(rig, event)[0]
+    item = {name: value for name, value in key.items() if name != "is_processed"}
+    tables.client.put_item(TableName=tables.calendar_table, Item=item | ({"is_processed": odd} if odd else {}))
+
+    first, second = rig(event), rig(event)
+
+    assert [each.outcome_line["outcome"] for each in (first, second)] == ["marked", "duplicate"]
+    row, audit = stored(rig, event)
+    assert row["is_processed"] == {"BOOL": True}
+    assert len(audit) == 1
+
+
+@pytest.mark.parametrize(
+    "marked_by", [{}, {"processed_by_event": None}, {"processed_by_event": 7}, {"processed_by_event": ["event"]}]
+)
+def test_a_row_that_somebody_else_marked(rig: Rig, marked_by: dict[str, Any]) -> None:
+    event = rig.event_for_a_row(is_processed=True, **marked_by)
+    before = stored(rig, event)
+
+    invoked = rig(event)
+
+    assert invoked.answer is not None
+    assert (invoked.answer["outcome"], invoked.answer["same_event"]) == ("duplicate", False)
+    assert stored(rig, event) == before == (before[0], [])
