@@ -34,50 +34,50 @@ def sample(rows: list[tuple[str, str]]) -> list[dict[str, Any]]:
 def test_a_calendar_s_worth_of_events_is_accounted_for_and_again_all_duplicates(
     tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
 ) -> None:
-    rows = [(f"S{n}", f"2025-08-{n % 28 + 1:02d}") for n in range(600)]
+    rows = [(f"S{n}", f"2025-08-{n % 28 + 1:02d}") for n in range(400)]
     write_calendar(tmp_path / "calendar.csv", [*rows, *rows[:20]])
     events = sample(rows)
-    assert len(events) == 600 + 30 + 12 + 6
+    assert len(events) == 400 + 20 + 8 + 4
     chosen = options(tmp_path, url, write_events(tmp_path / "events.jsonl", events), workers=4)
     out = chosen.out
 
     summary = run(chosen, screen, queue=dead_letters.endpoint)
 
-    assert outcomes(summary) == (648, 0, 600, 30, 18, 0)
+    assert outcomes(summary) == (432, 0, 400, 20, 12, 0)
     assert json.loads((out / "summary.json").read_text()) == summary.as_dict()
     calendar = list(read_jsonl(out / "calendar.jsonl"))
     assert sorted((row["asset_symbol"], row["earnings_date"]) for row in calendar) == sorted(rows)
     assert all(row["is_processed"] for row in calendar)
     assert all(row["estimated_eps"] == 0.25 for row in calendar), "what belongs to the calendar sync is untouched"
     audit = {record["earnings_key"]: record for record in read_jsonl(out / "audit.jsonl")}
-    assert len(audit) == len(list(read_jsonl(out / "audit.jsonl"))) == 600
+    assert len(audit) == len(list(read_jsonl(out / "audit.jsonl"))) == 400
     for row in calendar:
         record = audit[f"{row['asset_symbol']}#{row['earnings_date']}"]
         assert record["event_id"] == row["processed_by_event"]
         assert record["correlation_id"] == row["correlation_id"]
     letters = list(read_jsonl(out / "dlq.jsonl"))
-    assert Counter(letter["attributes"]["ERROR_CODE"] for letter in letters) == {"validation": 12, "not_found": 6}
-    failed = {each["id"]: each for each in events[630:]}
+    assert Counter(letter["attributes"]["ERROR_CODE"] for letter in letters) == {"validation": 8, "not_found": 4}
+    failed = {each["id"]: each for each in events[420:]}
     assert {each["id"]: each for each in (json.loads(letter["body"]) for letter in letters)} == failed
     metrics = sum_metrics(read_jsonl(out / "metrics.jsonl"))
     counted = {name: metrics[name].total for name in ("EventsReceived", "EventsMarked", "EventsDuplicate")}
-    assert counted == {"EventsReceived": 648, "EventsMarked": 600, "EventsDuplicate": 30}
-    assert metrics["EventsDeadLettered"].total == 18
+    assert counted == {"EventsReceived": 432, "EventsMarked": 400, "EventsDuplicate": 20}
+    assert metrics["EventsDeadLettered"].total == 12
     assert metrics["ColdStarts"].total == 4
     ended = [line for line in read_jsonl(out / "logs.jsonl") if "outcome" in line]
-    assert Counter(line["outcome"] for line in ended) == {"marked": 600, "duplicate": 30, "dead_lettered": 18}
+    assert Counter(line["outcome"] for line in ended) == {"marked": 400, "duplicate": 20, "dead_lettered": 12}
     traces = {line["trace_id"]: line["correlation_id"] for line in ended}
     spans = list(read_jsonl(out / "spans.jsonl"))
     assert {span["trace_id"] for span in spans} == set(traces)
     assert all(span["attributes"]["correlation_id"] == traces[span["trace_id"]] for span in spans)
     assert len(spans) == summary.spans
     # Each event has its own span, one for its write unless it was invalid, and one for its dead letter.
-    assert len(spans) == 648 + 636 + 18
+    assert len(spans) == 432 + 424 + 12
 
     again = run(chosen, screen, queue=dead_letters.endpoint)
 
-    assert outcomes(again) == (648, 0, 0, 630, 18, 0)
-    assert len(list(read_jsonl(out / "audit.jsonl"))) == 600
+    assert outcomes(again) == (432, 0, 0, 420, 12, 0)
+    assert len(list(read_jsonl(out / "audit.jsonl"))) == 400
     assert [row["processed_at"] for row in read_jsonl(out / "calendar.jsonl")] == [
         row["processed_at"] for row in calendar
     ]

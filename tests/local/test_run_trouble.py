@@ -14,10 +14,11 @@ from local.lines import EventLine, RejectedLine
 from local.queue import QueueEndpoint
 from local.report import read_jsonl, sum_metrics
 from local.run import run
-from local.throttle import throttled
+from tests.support.faults import FaultProxy, http_status
 from tests.support.runs import event, options, outcomes, said, write_events
 from tests.support.stores import DeadLetters
 
+WRITE = "TransactWriteItems"
 FIXTURES = Path(__file__).parent / "fixtures"
 
 
@@ -27,9 +28,10 @@ def test_an_event_that_fails_to_the_end_is_one_retry_and_a_record_in_the_queue(
     sent = event("AAPL", "2025-07-31", 1)
     events = write_events(tmp_path / "events.jsonl", [sent])
 
-    with throttled(url, times=1000) as throttling_url:  # seven seconds leave no room for a delay of one
-        chosen = options(tmp_path, throttling_url, events, timeout_s=7, retry_waits_s=(0.0, 0.0))
+    with FaultProxy(url, *[http_status(500)] * 9, operation=WRITE) as proxy:  # three attempts in each of three tries
+        chosen = options(tmp_path, proxy.url, events, retry_waits_s=(0.0, 0.0))
         summary = run(chosen, screen, queue=dead_letters.endpoint)
+        assert proxy.unused == ()
 
     assert outcomes(summary) == (1, 0, 0, 0, 0, 1)
     assert summary.invocations == 3
@@ -39,7 +41,7 @@ def test_an_event_that_fails_to_the_end_is_one_retry_and_a_record_in_the_queue(
     assert record["requestContext"]["condition"] == "RetriesExhausted"
     assert record["requestContext"]["approximateInvokeCount"] == 3
     assert record["responsePayload"]["errorType"] == "EventNotProcessed"
-    assert "category=throttling" in record["responsePayload"]["errorMessage"]
+    assert "category=dynamodb" in record["responsePayload"]["errorMessage"]
     assert sum_metrics(read_jsonl(chosen.out / "metrics.jsonl"))["EventsRetried"].total == 3
     (row,) = read_jsonl(chosen.out / "calendar.jsonl")
     assert row["is_processed"] is False
@@ -50,8 +52,8 @@ def test_a_failed_try_followed_by_a_good_one_is_marked(
 ) -> None:
     events = write_events(tmp_path / "events.jsonl", [event("AAPL", "2025-07-31", 1)])
 
-    with throttled(url, times=1) as throttling_url:
-        chosen = options(tmp_path, throttling_url, events, timeout_s=7, retry_waits_s=(0.0, 0.0))
+    with FaultProxy(url, *[http_status(500)] * 3, operation=WRITE) as proxy:
+        chosen = options(tmp_path, proxy.url, events, retry_waits_s=(0.0, 0.0))
         summary = run(chosen, screen, queue=dead_letters.endpoint)
 
     assert outcomes(summary) == (1, 0, 1, 0, 0, 0)
@@ -77,7 +79,7 @@ def test_a_function_that_dies_or_answers_no_outcome_is_told(
     )
 
     summary = run(
-        options(tmp_path, url, events, timeout_s=1, retry_waits_s=(0.0,)), screen, queue=dead_letters.endpoint
+        options(tmp_path, url, events, timeout_s=3, retry_waits_s=(0.0,)), screen, queue=dead_letters.endpoint
     )
 
     assert outcomes(summary) == (3, 0, 0, 0, 0, 2)
