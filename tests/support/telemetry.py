@@ -174,13 +174,17 @@ def botocore_instrumentation(switch_on: Callable[[], None]) -> Iterator[None]:
     The instrumentor is one for the whole process, and refuses to be switched on twice.
     """
     instrumentor: Any = BotocoreInstrumentor()  # type: ignore[no-untyped-call]
-    if instrumentor.is_instrumented_by_opentelemetry:
-        instrumentor.uninstrument()
+
+    def switch_off() -> None:
+        if instrumentor.is_instrumented_by_opentelemetry:
+            instrumentor.uninstrument()
+
+    switch_off()
     switch_on()
     try:
         yield
     finally:
-        instrumentor.uninstrument()
+        switch_off()
 
 
 class FakeClock:
