@@ -157,6 +157,19 @@ class Run:
         return [(line["error_category"], line["delay_ms"] / 1000) for line in self.logs if "delay_ms" in line]
 
 
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """The function, started.
+
+    Attributes:
+        processor: takes events.
+        lines: what it has written to standard output.
+    """
+
+    processor: Processor
+    lines: list[bytes]
+
+
 class Collector:
     """A way out for spans that keeps them."""
 
@@ -191,17 +204,17 @@ def clients() -> tuple["DynamoDBClient", "SQSClient"]:
 class Stand:
     """Runs the function, one invocation after another; nothing of one reaches the next."""
 
-    def __init__(self, *, tracing: bool) -> None:
+    def __init__(self) -> None:
         self.clock = Clock()
         self._requests: list[Request] = []
         self._scripts: dict[str, Iterator[Step]] = {}
         self._collector = Collector()
-        self.tracing = Tracing(settings().telemetry, self._collector) if tracing else None
+        self._tracing = Tracing(settings().telemetry, self._collector)
         self.dynamodb, self.sqs = clients()
 
     @contextmanager
     def connected(self) -> Iterator["Stand"]:
-        """Answer what the clients send, trace it where that is wanted, and let waits pass on the clock."""
+        """Answer what the clients send, trace it, and let waits pass on the clock."""
         with botocore_instrumentation(self._instrument), pytest.MonkeyPatch.context() as patch:
             # Where stamina's waits end up: what it sleeps is what passes.
             patch.setattr(tenacity.nap, "time", SimpleNamespace(sleep=self._sleep))
@@ -216,7 +229,6 @@ class Stand:
 
     def script(self, dynamodb: Sequence[Step] = (COMMITTED,), sqs: Sequence[Step] = (SENT,)) -> None:
         """Say what comes for each service; the last step is for all further requests."""
-        self.clock = Clock()
         self._requests = []
         self._scripts = {WRITE: _for_ever(dynamodb), DEAD_LETTER: _for_ever(sqs)}
 
@@ -225,16 +237,14 @@ class Stand:
         """What was sent since the last `script`."""
         return self._requests
 
-    def invoke(  # noqa: PLR0913 - what an invocation depends on
+    def invoke(
         self,
         event: object,
         *,
         dynamodb: Sequence[Step] = (COMMITTED,),
         sqs: Sequence[Step] = (SENT,),
         timeout: float = 30.0,
-        using: Settings | None = None,
-        jitter: Callable[[float, float], float] = min,
-        dead_letters: Callable[[], "SQSClient"] | None = None,
+        sandbox: "Sandbox | None" = None,
     ) -> Run:
         """Run the function once.
 
@@ -243,18 +253,40 @@ class Stand:
             dynamodb: what comes of each attempt to write; the last for all further ones.
             sqs: likewise of each attempt to send a dead letter.
             timeout: seconds that Lambda gives.
+            sandbox: instead of a new one.
+        """
+        sandbox = sandbox or self.sandbox()
+        self.script(dynamodb, sqs)
+        self._collector.spans.clear()
+        sandbox.lines.clear()
+        context = Invocation(self.clock, timeout)
+        answer, error = None, None
+        try:
+            answer = sandbox.processor(event, context)
+        except EventNotProcessed as raised:
+            error = raised
+        return Run(answer, error, self._requests, b"".join(sandbox.lines), list(self._collector.spans), context)
+
+    def sandbox(
+        self,
+        using: Settings | None = None,
+        *,
+        jitter: Callable[[float, float], float] = min,
+        dead_letters: Callable[[], "SQSClient"] | None = None,
+    ) -> "Sandbox":
+        """The function, started.
+
+        Args:
             using: settings.
             jitter: draws delays.
             dead_letters: makes the SQS client.
         """
-        self.script(dynamodb, sqs)
-        self._collector.spans.clear()
         using = using or settings()
         lines: list[bytes] = []
         telemetry = Telemetry(
             using.telemetry,
             write=lines.append,
-            tracing=self.tracing,
+            tracing=self._tracing,
             init_duration_ms=1.0,
             watchdog=ClockWatchdog(self.clock),
         )
@@ -266,17 +298,10 @@ class Stand:
             now=lambda: NOW,
             jitter=jitter,
         )
-        context = Invocation(self.clock, timeout)
-        answer, error = None, None
-        try:
-            answer = processor(event, context)
-        except EventNotProcessed as raised:
-            error = raised
-        return Run(answer, error, self._requests, b"".join(lines), list(self._collector.spans), context)
+        return Sandbox(processor, lines)
 
     def _instrument(self) -> None:
-        if self.tracing is not None:
-            instrument(self.tracing.provider, classify_reply, classify_exception)
+        instrument(self._tracing.provider, classify_reply, classify_exception)
 
     def _sleep(self, seconds: float) -> None:
         self.clock.advance(seconds)

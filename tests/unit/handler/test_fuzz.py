@@ -1,0 +1,149 @@
+"""Whatever arrives, and whatever AWS makes of it, ends in a category that tells an operator what to do."""
+
+import json
+import os
+from typing import Any
+from zlib import crc32
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from handler.categories import ErrorCategory
+from tests.support.strategies import SENTINEL, camel_case, eventbridge_event, fuzzed_events, json_values
+from tests.unit.handler.stand import (
+    COMMITTED,
+    DEAD_LETTER,
+    NO_SUCH_ROW,
+    SENT,
+    THROTTLED,
+    WRITE,
+    Run,
+    Sandbox,
+    Stand,
+    Step,
+    already,
+    aws_error,
+)
+
+CASES = 10_000 if os.environ.get("CI") == "true" else 500
+
+OUTCOMES = {"marked", "duplicate", "dead_lettered", "retry"}
+CATEGORIES = {category.value for category in ErrorCategory} - {"internal"}
+
+# What a table with many rows would answer.
+ANSWERS: list[list[Step]] = [
+    [COMMITTED],
+    [already("event-1")],
+    [NO_SUCH_ROW],
+    [THROTTLED, COMMITTED],
+    [aws_error("AccessDeniedException")],
+    [aws_error("InternalServerError", 500)],
+]
+
+fuzz = hypothesis_settings(
+    max_examples=CASES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
+
+
+@pytest.fixture(scope="module")
+def sandbox(stand: Stand) -> Sandbox:
+    """One sandbox for all events, as a busy function has."""
+    return stand.sandbox()
+
+
+def check(run: Run, event: object) -> None:
+    """An outcome, a category that is no defect, and the whole event where it went to the queue."""
+    outcome, category = run.summary["outcome"], run.summary.get("error_category")
+    assert outcome in OUTCOMES
+    assert (category is None) == (outcome in {"marked", "duplicate"})
+    assert category is None or category in CATEGORIES
+    assert "exception_type" not in run.summary
+    assert (run.error is not None) == (outcome == "retry")
+    assert json.loads(json.dumps(run.answer)) == run.answer
+    assert run.metrics["EventsReceived"] == 1
+    if outcome == "dead_lettered":
+        letter = run.sent(DEAD_LETTER)[-1]
+        assert canonical(json.loads(letter["MessageBody"])) == canonical(event)
+        assert letter["MessageAttributes"]["ERROR_CODE"]["StringValue"] == category
+
+
+def canonical(value: Any) -> str:
+    """Equal texts for equal JSON; NaN equals NaN."""
+    return json.dumps(value, sort_keys=True)
+
+
+@pytest.mark.timeout(600)
+@given(event=fuzzed_events)
+@fuzz
+def test_any_event_ends_in_a_category_and_never_in_a_defect(stand: Stand, sandbox: Sandbox, event: Any) -> None:
+    answers = ANSWERS[crc32(canonical(event).encode()) % len(ANSWERS)]
+    run = stand.invoke(event, dynamodb=answers, sandbox=sandbox)
+    check(run, event)
+    assert all(request.operation in {WRITE, DEAD_LETTER} for request in run.requests)
+
+
+FIELDS = ("asset_symbol", "earnings_date", "event_id", "earnings_id", "processed_at", "correlation_id", "traceparent")
+DETAIL = [*FIELDS, *map(camel_case, FIELDS), "unknown", SENTINEL]
+ENVELOPE = ("version", "id", "source", "detail-type", "account", "time", "region", "resources", "replay-name", SENTINEL)
+SECRET = st.sampled_from([SENTINEL, [SENTINEL], {SENTINEL: SENTINEL}, {"a": {"b": [SENTINEL]}}])
+
+
+@given(
+    detail=st.dictionaries(st.sampled_from(DETAIL), SECRET),
+    envelope=st.dictionaries(st.sampled_from(ENVELOPE), SECRET, max_size=3),
+    answers=st.sampled_from([*ANSWERS, [aws_error("ValidationException", message=SENTINEL)]]),
+    sqs=st.sampled_from([SENT, aws_error("AccessDeniedException", message=SENTINEL)]),
+)
+@hypothesis_settings(max_examples=150, deadline=None)
+def test_a_secret_in_any_field_stays_in_the_letters_body(  # noqa: PLR0913, PLR0917 - where it may come from
+    stand: Stand,
+    sandbox: Sandbox,
+    detail: dict[str, Any],
+    envelope: dict[str, Any],
+    answers: list[Step],
+    sqs: Step,
+) -> None:
+    row = {"asset_symbol": "AAPL", "earnings_date": "2025-07-31"}
+    event = eventbridge_event(row | detail) | envelope
+    run = stand.invoke(event, dynamodb=answers, sqs=[sqs], sandbox=sandbox)
+    attributes = [letter["MessageAttributes"] for letter in run.sent(DEAD_LETTER)]
+    spans = [span.to_json() for span in run.spans]
+    told = json.dumps([run.answer, repr(run.error), attributes, spans, run.sent(WRITE)]) + run.output.decode()
+    assert "s3ntinel" not in told
+
+
+def garbled_replies() -> st.SearchStrategy[bytes]:
+    """Bodies that nearly are what AWS answers."""
+    codes = st.sampled_from(["None", "ConditionalCheckFailed", "TransactionConflict", "ThrottlingError"])
+    rows = st.dictionaries(st.sampled_from(["processed_by_event", "is_processed"]), json_values)
+    reason = st.fixed_dictionaries({}, optional={"Code": codes | json_values, "Item": rows | json_values})
+    members = st.fixed_dictionaries(
+        {},
+        optional={
+            "__type": st.sampled_from(["x#TransactionCanceledException", "x#ThrottlingException"]) | json_values,
+            "CancellationReasons": st.lists(reason | json_values, max_size=2),
+            "ConsumedCapacity": json_values,
+            "MessageId": json_values,
+        },
+    )
+    return (members | json_values).map(lambda value: json.dumps(value).encode()) | st.binary(max_size=20)
+
+
+@given(
+    event=st.sampled_from([eventbridge_event(), eventbridge_event({})]),
+    dynamodb=st.tuples(garbled_replies(), st.sampled_from([200, 400, 403, 500])),
+    sqs=st.tuples(garbled_replies(), st.sampled_from([200, 400, 403, 500])),
+)
+@hypothesis_settings(max_examples=max(200, CASES // 10), deadline=None)
+def test_no_reply_of_aws_is_a_defect_of_ours(
+    stand: Stand, sandbox: Sandbox, event: Any, dynamodb: tuple[bytes, int], sqs: tuple[bytes, int]
+) -> None:
+    steps = [Step(status, body) for body, status in (dynamodb, sqs)]
+    run = stand.invoke(event, dynamodb=steps[:1], sqs=steps[1:], sandbox=sandbox)
+    assert run.summary["outcome"] in OUTCOMES
+    assert "exception_type" not in run.summary
+    assert run.summary.get("error_category") != "internal" or run.summary["error_code"] == "AuditEntryExists"

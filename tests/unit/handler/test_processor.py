@@ -1,0 +1,409 @@
+"""One event, start to end: each way that it can go, and what is told of it."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
+from opentelemetry.trace import SpanKind
+
+from handler.categories import ErrorCategory
+from handler.errors import EventNotProcessed
+from tests.support.strategies import SENTINEL, eventbridge_event
+from tests.unit.handler.stand import (
+    COMMITTED,
+    DEAD_LETTER,
+    NO_SUCH_ROW,
+    QUEUE_URL,
+    SENT,
+    THROTTLED,
+    WRITE,
+    Run,
+    Stand,
+    Step,
+    already,
+    aws_error,
+    cancelled,
+    raising,
+    settings,
+)
+
+EVENT = eventbridge_event(
+    {
+        "asset_symbol": "AAPL",
+        "earnings_date": "2025-07-31",
+        "event_id": "event-1",
+        "correlation_id": "correlation-1",
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    }
+)
+INVALID = eventbridge_event(
+    {"asset_symbol": SENTINEL, "earnings_date": "2025-02-30", "correlation_id": "correlation-1"}
+)
+ACCESS_DENIED = aws_error("AccessDeniedException")
+TIMED_OUT = raising(lambda: ReadTimeoutError(endpoint_url="https://dynamodb"))
+SERVER_ERROR = aws_error("InternalServerError", 500)
+NOT_REACHED = raising(lambda: EndpointConnectionError(endpoint_url="https://sqs"))
+
+COUNTED = {
+    "marked": "EventsMarked",
+    "duplicate": "EventsDuplicate",
+    "dead_lettered": "EventsDeadLettered",
+    "retry": "EventsRetried",
+}
+
+
+def check_accounts(run: Run, outcome: str, category: str | None) -> None:
+    """What must agree whatever happened: answer or exception, log, metrics."""
+    if outcome == "retry":
+        assert run.answer is None
+        assert run.error is not None
+        assert f"category={category} " in str(run.error)
+        assert run.summary["correlation_id"] in str(run.error)
+    else:
+        assert run.error is None
+        assert run.answer is not None
+        assert (run.answer["outcome"], run.answer.get("error_category")) == (outcome, category)
+        assert run.answer["correlation_id"] == run.summary["correlation_id"]
+    assert (run.summary["outcome"], run.summary.get("error_category")) == (outcome, category)
+    assert run.metrics["EventsReceived"] == 1
+    assert {name: run.metrics.get(name, 0) for name in COUNTED.values()} == {
+        name: int(kind == outcome) for kind, name in COUNTED.items()
+    }
+    assert run.metrics.get("ErrorCategory") == category
+    assert run.metrics.get("Errors", 0) == int(category is not None)
+    assert run.summary["attempts"] == len(run.sent(WRITE))
+    assert run.metrics.get("Operations", 0) + run.metrics.get("Retries", 0) == len(run.sent(WRITE))
+
+
+class TestMarked:
+    """The transaction committed."""
+
+    def test_answer_and_record(self, stand: Stand) -> None:
+        run = stand.invoke(EVENT)
+        check_accounts(run, "marked", None)
+        assert run.answer == {"outcome": "marked", "correlation_id": "correlation-1"}
+        assert [request.operation for request in run.requests] == [WRITE]
+        assert run.summary["level"] == "INFO"
+        facts = ("event_id", "request_id", "asset_symbol", "earnings_date", "cold_start")
+        assert [run.summary[name] for name in facts] == ["event-1", "request-1", "AAPL", "2025-07-31", True]
+        assert set(run.summary["timings_ms"]) == {"validate", "write", "flush", "total"}
+        assert "correlation_replaced" not in run.summary
+        assert run.waits == []
+
+    def test_the_settings_reach_the_transaction(self, stand: Stand) -> None:
+        using = settings(EARNINGS_CALENDAR_TABLE="c", EARNINGS_AUDIT_TABLE="a", AWS_LAMBDA_FUNCTION_VERSION="7")
+        update, put = stand.invoke(EVENT, sandbox=stand.sandbox(using)).sent(WRITE)[0]["TransactItems"]
+        assert (update["Update"]["TableName"], put["Put"]["TableName"]) == ("c", "a")
+        assert put["Put"]["Item"]["function_version"] == {"S": "7"}
+        assert put["Put"]["Item"]["request_id"] == {"S": "request-1"}
+        assert put["Put"]["Item"]["recorded_at"] == {"S": "2025-07-31T20:05:00.123456Z"}
+        assert put["Put"]["Item"]["correlation_id"] == {"S": "correlation-1"}
+
+    def test_another_source(self, stand: Stand) -> None:
+        event = EVENT | {"source": "other.producer"}
+        sandbox = stand.sandbox(settings(EVENT_SOURCE="other.producer"))
+        check_accounts(stand.invoke(event, sandbox=sandbox), "marked", None)
+        check_accounts(stand.invoke(event), "dead_lettered", "validation")
+
+    def test_after_a_retry(self, stand: Stand) -> None:
+        run = stand.invoke(EVENT, dynamodb=[THROTTLED, THROTTLED, COMMITTED])
+        check_accounts(run, "marked", None)
+        assert run.waits == [("throttling", 1.0), ("throttling", 2.0)]
+        assert (run.metrics["Operations"], run.metrics["Retries"], run.metrics["RetrySuccesses"]) == (1, 2, 1)
+        assert run.metrics["RetryDelay"] == [1000.0, 2000.0]
+        assert len(run.metrics["DynamoDBLatency"]) == 3
+        assert run.summary["timings_ms"]["backoff"] == 3000.0
+        assert run.context.remaining == pytest.approx(27.0)
+
+    def test_an_id_that_had_to_be_replaced(self, stand: Stand) -> None:
+        event = eventbridge_event({"asset_symbol": "AAPL", "earnings_date": "2025-07-31", "correlation_id": SENTINEL})
+        run = stand.invoke(event)
+        check_accounts(run, "marked", None)
+        assert run.summary["correlation_replaced"] is True
+        assert run.metrics["CorrelationIdsReplaced"] == 1
+        assert run.sent(WRITE)[0]["TransactItems"][1]["Put"]["Item"]["correlation_id"] == {
+            "S": run.summary["correlation_id"]
+        }
+        assert "s3ntinel" not in run.output.decode()
+
+
+class TestDuplicate:
+    """The row was marked before."""
+
+    @pytest.mark.parametrize(("event_id", "same"), [("event-1", True), ("event-2", False)])
+    def test_answer_and_record(self, stand: Stand, event_id: str, same: bool) -> None:
+        run = stand.invoke(EVENT, dynamodb=[already(event_id)])
+        check_accounts(run, "duplicate", None)
+        assert run.answer == {"outcome": "duplicate", "correlation_id": "correlation-1", "same_event": same}
+        assert (run.summary["level"], run.summary["same_event"]) == ("WARN", same)
+        assert run.metrics.get("IdempotencyViolations", 0) == int(not same)
+        assert run.sent(DEAD_LETTER) == []
+
+
+class TestDeadLettered:
+    """A permanent failure."""
+
+    @staticmethod
+    def attributes(run: Run) -> dict[str, str]:
+        (letter,) = run.sent(DEAD_LETTER)
+        return {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
+
+    def test_an_invalid_event(self, stand: Stand) -> None:
+        run = stand.invoke(INVALID)
+        check_accounts(run, "dead_lettered", "validation")
+        assert run.answer is not None
+        violations = run.answer["violations"]
+        assert [violation["field"] for violation in violations] == ["detail.asset_symbol", "detail.earnings_date"]
+        assert run.summary["violations"] == violations
+        assert run.summary["level"] == "ERROR"
+        assert run.summary["dead_letter_id"] == "message-1"
+        assert run.answer["error_code"] == run.summary["error_code"] == "InvalidEvent"
+        assert run.sent(WRITE) == []
+        assert "event_id" not in run.summary or run.summary["event_id"] is None
+        assert "s3ntinel" not in run.output.decode() + json.dumps(run.answer) + json.dumps(self.attributes(run))
+
+    def test_its_letter(self, stand: Stand) -> None:
+        run = stand.invoke(INVALID)
+        (letter,) = run.sent(DEAD_LETTER)
+        assert letter["QueueUrl"] == QUEUE_URL
+        assert json.loads(letter["MessageBody"]) == INVALID
+        assert self.attributes(run) == {
+            "ERROR_CODE": "validation",
+            "ERROR_MESSAGE": (
+                "detail.asset_symbol: 1 to 20 characters of A-Z 0-9 . _ / ^ = - (received: string of 17 characters); "
+                "detail.earnings_date: a calendar day, YYYY-MM-DD (received: string of 10 characters)"
+            ),
+            "CORRELATION_ID": "correlation-1",
+            "REQUEST_ID": "request-1",
+            "SOURCE": "handler",
+        }
+
+    @pytest.mark.parametrize("event", [None, True, 1, 1.5, "text", [], [EVENT], {}, {"detail": None}])
+    def test_what_is_no_event_at_all(self, stand: Stand, event: object) -> None:
+        run = stand.invoke(event)
+        check_accounts(run, "dead_lettered", "validation")
+        assert json.loads(run.sent(DEAD_LETTER)[0]["MessageBody"]) == event
+
+    def test_no_such_row(self, stand: Stand) -> None:
+        run = stand.invoke(EVENT, dynamodb=[NO_SUCH_ROW])
+        check_accounts(run, "dead_lettered", "not_found")
+        assert run.answer == {
+            "outcome": "dead_lettered",
+            "correlation_id": "correlation-1",
+            "error_category": "not_found",
+            "error_code": "NoSuchRow",
+        }
+        assert self.attributes(run)["ERROR_MESSAGE"] == "no row for AAPL on 2025-07-31 in the calendar"
+        assert self.attributes(run)["ERROR_CODE"] == "not_found"
+
+    @pytest.mark.parametrize(
+        "step", [ACCESS_DENIED, aws_error("ExpiredTokenException"), cancelled("AccessDenied"), Step(403, b"<html>")]
+    )
+    def test_access_denied_raises_the_alarm(self, stand: Stand, step: Step) -> None:
+        run = stand.invoke(EVENT, dynamodb=[step])
+        check_accounts(run, "dead_lettered", "access_denied")
+        assert len(run.sent(WRITE)) == 1
+        assert run.metrics["SecurityErrors"] == 1
+        (security,) = [line for line in run.logs if line.get("security")]
+        assert (security["level"], security["error_code"]) == ("ERROR", run.summary["error_code"])
+        assert self.attributes(run)["ERROR_CODE"] == "access_denied"
+
+    @pytest.mark.parametrize("code", ["ResourceNotFoundException", "ValidationException"])
+    def test_configuration(self, stand: Stand, code: str) -> None:
+        run = stand.invoke(EVENT, dynamodb=[aws_error(code, message=SENTINEL)])
+        check_accounts(run, "dead_lettered", "configuration")
+        assert self.attributes(run)["ERROR_MESSAGE"] == f"DynamoDB refused the write: {code}"
+        assert "SecurityErrors" not in run.metrics
+        assert "s3ntinel" not in run.output.decode()
+
+    def test_after_the_queue_needed_a_second_attempt(self, stand: Stand) -> None:
+        run = stand.invoke(INVALID, sqs=[Step(503, b""), SENT])
+        check_accounts(run, "dead_lettered", "validation")
+        assert len(run.sent(DEAD_LETTER)) == 2
+        assert run.waits == [("dynamodb", 0.1)]
+        assert "Retries" not in run.metrics  # those are DynamoDB's
+        assert set(run.summary["timings_ms"]) == {"validate", "dead_letter", "backoff", "flush", "total"}
+
+
+class TestRetry:
+    """A transient failure outlasted the budget: Lambda takes over."""
+
+    @pytest.mark.parametrize(
+        ("step", "category", "attempts"),
+        [
+            (TIMED_OUT, "network", 3),
+            (raising(lambda: ConnectTimeoutError(endpoint_url="https://dynamodb")), "network", 3),
+            (SERVER_ERROR, "dynamodb", 3),
+            (Step(200, b"<html>"), "dynamodb", 3),
+            (THROTTLED, "throttling", 5),  # 1 + 2 + 4 + 8 s of waiting; the next 16 s do not fit
+            (cancelled("TransactionConflict", None), "conflict", 9),
+        ],
+    )
+    def test_answer_and_record(self, stand: Stand, step: Step, category: str, attempts: int) -> None:
+        run = stand.invoke(EVENT, dynamodb=[step])
+        check_accounts(run, "retry", category)
+        assert len(run.sent(WRITE)) == attempts
+        assert run.sent(DEAD_LETTER) == []
+        assert run.summary["level"] == "ERROR"
+        assert "RetrySuccesses" not in run.metrics
+
+    def test_what_lambda_is_told(self, stand: Stand) -> None:
+        run = stand.invoke(EVENT, dynamodb=[THROTTLED])
+        assert str(run.error) == "category=throttling correlation_id=correlation-1 : ThrottlingException"
+
+    def test_a_parameter_mismatch_is_a_defect_that_a_new_token_cures(self, stand: Stand) -> None:
+        run = stand.invoke(EVENT, dynamodb=[aws_error("IdempotentParameterMismatchException")])
+        check_accounts(run, "retry", "internal")
+        assert len(run.sent(WRITE)) == 1
+
+    @pytest.mark.parametrize("timeout", [0.0, 1.0, 6.0])
+    def test_no_time_for_even_one_attempt(self, stand: Stand, timeout: float) -> None:
+        run = stand.invoke(EVENT, timeout=timeout)
+        check_accounts(run, "retry", "timeout")
+        assert run.requests == []
+        assert run.summary["error_code"] == "NoTimeForAnAttempt"
+        assert "Operations" not in run.metrics
+
+    def test_no_time_left_for_the_dead_letter(self, stand: Stand) -> None:
+        run = stand.invoke(EVENT, timeout=8.0, dynamodb=[ACCESS_DENIED.taking(3.0)])
+        check_accounts(run, "retry", "access_denied")
+        assert run.sent(DEAD_LETTER) == []
+        assert run.summary["dead_letter_error"] == "timeout: NoTimeForAnAttempt"
+
+    @pytest.mark.parametrize(
+        ("sqs", "told", "attempts"),
+        [
+            (NOT_REACHED, "network: EndpointConnectionError", 3),
+            (Step(500, b""), "dynamodb: Http500", 3),
+            (aws_error("QueueDoesNotExist", service="sqs"), "configuration: QueueDoesNotExist", 1),
+            (ACCESS_DENIED, "access_denied: AccessDeniedException", 1),
+        ],
+    )
+    def test_a_queue_that_cannot_be_reached(self, stand: Stand, sqs: Step, told: str, attempts: int) -> None:
+        run = stand.invoke(INVALID, sqs=[sqs])
+        check_accounts(run, "retry", "validation")
+        assert len(run.sent(DEAD_LETTER)) == attempts
+        assert run.summary["dead_letter_error"] == told
+        assert "dead_letter_id" not in run.summary
+        assert run.summary["violations"]
+        assert run.metrics.get("SecurityErrors", 0) == int("access_denied" in told)
+
+    def test_the_watchdog_reports_an_attempt_that_never_ends(self, stand: Stand) -> None:
+        stuck = COMMITTED.taking(100.0)  # as a name that does not resolve: no time-out of ours ends that
+        run = stand.invoke(EVENT, dynamodb=[THROTTLED, stuck])
+        assert isinstance(run.error, EventNotProcessed)
+        assert str(run.error) == "category=timeout correlation_id=correlation-1 : DeadlineExceeded"
+        check_accounts(run, "retry", "timeout")
+        assert run.summary["attempts"] == 2
+        assert (run.metrics["Operations"], run.metrics["Retries"]) == (1, 1)
+        calls = [span for span in run.spans if span.kind is SpanKind.CLIENT]
+        assert [(span.attributes or {})["error_category"] for span in calls] == ["throttling", "timeout"]
+
+
+class TestDefect:
+    """A defect of ours: the event comes back, and the exception's text goes nowhere."""
+
+    @staticmethod
+    def broken() -> Any:
+        raise RuntimeError(SENTINEL)
+
+    def test_in_a_collaborator(self, stand: Stand) -> None:
+        run = stand.invoke(INVALID, sandbox=stand.sandbox(dead_letters=self.broken))
+        check_accounts(run, "retry", "internal")
+        assert str(run.error) == "category=internal correlation_id=correlation-1 : RuntimeError"
+        assert run.error is not None
+        assert run.error.__cause__ is None
+        assert run.error.__context__ is None
+        assert run.summary["exception_type"] == "RuntimeError"
+        assert run.summary["exception_at"].startswith("test_processor.py:")
+        spans = "".join(span.to_json() for span in run.spans)
+        assert "s3ntinel" not in run.output.decode() + spans
+
+    def test_in_the_source_of_randomness(self, stand: Stand) -> None:
+        def jitter(_low: float, _high: float) -> float:
+            raise RuntimeError(SENTINEL)
+
+        run = stand.invoke(EVENT, dynamodb=[THROTTLED], sandbox=stand.sandbox(jitter=jitter))
+        check_accounts(run, "retry", "internal")
+        assert "s3ntinel" not in run.output.decode()
+
+    def test_an_exception_from_nowhere(self, stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+        def parse(*_: object, **__: object) -> None:
+            raise defect
+
+        defect = MemoryError(SENTINEL)
+        monkeypatch.setattr("handler.processor.parse_event", parse)
+        monkeypatch.setattr("handler.processor.traceback.extract_tb", lambda *_, **__: [])
+        run = stand.invoke(EVENT)
+        check_accounts(run, "retry", "internal")
+        assert (run.summary["exception_type"], run.summary["exception_at"]) == ("MemoryError", "unknown")
+
+
+class TestSpans:
+    """What a trace shows of each way."""
+
+    @pytest.mark.parametrize(
+        ("event", "dynamodb", "calls"),
+        [
+            (EVENT, [COMMITTED], [(WRITE, None)]),
+            (EVENT, [already("event-1")], [(WRITE, None)]),
+            (EVENT, [NO_SUCH_ROW], [(WRITE, None), (DEAD_LETTER, None)]),
+            (INVALID, [COMMITTED], [(DEAD_LETTER, None)]),
+            (EVENT, [THROTTLED, TIMED_OUT, COMMITTED], [(WRITE, "throttling"), (WRITE, "network"), (WRITE, None)]),
+            (EVENT, [Step(200, b"[]"), COMMITTED], [(WRITE, "dynamodb"), (WRITE, None)]),
+            (EVENT, [ACCESS_DENIED], [(WRITE, "access_denied"), (DEAD_LETTER, None)]),
+        ],
+    )
+    def test_one_for_each_attempt(
+        self, stand: Stand, event: object, dynamodb: list[Step], calls: list[tuple[str, str | None]]
+    ) -> None:
+        run = stand.invoke(event, dynamodb=dynamodb)
+        *clients, root = run.spans
+        found = [dict(span.attributes or {}) for span in clients]
+        assert [(each["rpc.method"], each.get("error_category")) for each in found] == calls
+        assert all(each["correlation_id"] == "correlation-1" for each in found)
+        assert root.parent is None
+        assert [event.name for event in root.events] == ["retry.backoff"] * len(run.waits)
+
+
+@pytest.mark.parametrize("traceparent", ["traceparent", "traceParent"])
+def test_a_link_to_the_producers_span(stand: Stand, traceparent: str) -> None:
+    detail = {"asset_symbol": "AAPL", "earnings_date": "2025-07-31", traceparent: EVENT["detail"]["traceparent"]}
+    *_, root = stand.invoke(eventbridge_event(detail)).spans
+    assert [f"{link.context.trace_id:032x}" for link in root.links] == ["0af7651916cd43dd8448eb211c80319c"]
+
+
+def test_only_the_first_event_of_a_sandbox_is_a_cold_start(stand: Stand) -> None:
+    sandbox = stand.sandbox()
+    for cold in (True, False, False):
+        run = stand.invoke(EVENT, sandbox=sandbox)
+        assert run.summary["cold_start"] is cold
+        assert run.metrics.get("ColdStarts", 0) == int(cold)
+
+
+def test_each_invocation_has_a_token_of_its_own(stand: Stand) -> None:
+    tokens = {stand.invoke(EVENT).sent(WRITE)[0]["ClientRequestToken"] for _ in range(3)}
+    assert len(tokens) == 3
+
+
+def test_a_retry_after_a_lost_reply_is_the_same_transaction(stand: Stand) -> None:
+    run = stand.invoke(EVENT, dynamodb=[TIMED_OUT, COMMITTED])
+    first, second = run.sent(WRITE)
+    assert first == second
+
+
+def test_the_category_of_each_outcome_is_one_of_the_enum(stand: Stand) -> None:
+    runs = [
+        stand.invoke(INVALID),
+        stand.invoke(EVENT, dynamodb=[NO_SUCH_ROW]),
+        stand.invoke(EVENT, dynamodb=[THROTTLED]),
+        stand.invoke(EVENT, dynamodb=[TIMED_OUT]),
+        stand.invoke(EVENT, dynamodb=[cancelled("TransactionConflict")]),
+        stand.invoke(EVENT, dynamodb=[SERVER_ERROR]),
+        stand.invoke(EVENT, dynamodb=[ACCESS_DENIED]),
+        stand.invoke(EVENT, dynamodb=[aws_error("ValidationException")]),
+        stand.invoke(EVENT, timeout=1.0),
+        stand.invoke(INVALID, sandbox=stand.sandbox(dead_letters=TestDefect.broken)),
+    ]
+    assert [run.summary["error_category"] for run in runs] == [category.value for category in ErrorCategory]
