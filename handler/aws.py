@@ -14,7 +14,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.loaders import Loader
 
-from handler.categories import classify_exception, classify_reply
+from handler.categories import UNREADABLE_REPLY, classify_exception, classify_reply
 from handler.errors import CallFailed
 from handler.settings import Settings
 
@@ -29,38 +29,36 @@ DATA = os.path.join(os.path.dirname(__file__), "botocore_data")  # noqa: PTH118,
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,99}\Z")
 
 
-def client_config(settings: Settings) -> Config:
-    """How both clients talk to AWS."""
-    return Config(
-        connect_timeout=settings.connect_timeout,
-        read_timeout=settings.read_timeout,
-        retries={"total_max_attempts": 1, "mode": "standard"},  # handler.retry is the only policy
-        parameter_validation=False,  # the service validates, and the parameters are ours
-        tcp_keepalive=True,  # a thawed sandbox finds out sooner that its connection is gone
-    )
+def dynamodb_client(settings: Settings) -> "DynamoDBClient":
+    """A DynamoDB client; credentials and endpoint come from the standard variables."""
+    client: DynamoDBClient = make_client("dynamodb", settings)
+    return client
 
 
-def make_session(settings: Settings) -> boto3.Session:
-    """A boto3 session that knows only what the function calls.
+def sqs_client(settings: Settings) -> "SQSClient":
+    """An SQS client, likewise."""
+    client: SQSClient = make_client("sqs", settings)
+    return client
+
+
+def make_client(service: str, settings: Settings) -> Any:
+    """A boto3 client that knows only what the function calls, tries once, and returns error replies.
 
     botocore reads its whole data of a service, and the endpoints of all, from files; `tools.trim_botocore` has cut them
     down. There is no way back to the whole data: a call that was not foreseen fails at once, not on some path at night.
     """
     core = botocore.session.Session()
     core.register_component("data_loader", Loader(extra_search_paths=[DATA], include_default_search_paths=False))
-    return boto3.Session(region_name=settings.region, botocore_session=core)
-
-
-def dynamodb_client(settings: Settings) -> "DynamoDBClient":
-    """A DynamoDB client; credentials and endpoint come from the standard variables."""
-    client = make_session(settings).client("dynamodb", config=client_config(settings))
-    errors_as_replies(client)
-    return client
-
-
-def sqs_client(settings: Settings) -> "SQSClient":
-    """An SQS client, likewise."""
-    client = make_session(settings).client("sqs", config=client_config(settings))
+    session = boto3.Session(region_name=settings.region, botocore_session=core)
+    config = Config(
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        retries={"total_max_attempts": 1, "mode": "standard"},  # handler.retry is the only policy
+        parameter_validation=False,  # the service validates, and the parameters are ours
+        tcp_keepalive=True,  # a thawed sandbox finds out sooner that its connection is gone
+        user_agent=core.user_agent(),  # made once; otherwise botocore puts it together twice for each call
+    )
+    client = session.client(service, config=config)
     errors_as_replies(client)
     return client
 
@@ -79,6 +77,9 @@ def errors_as_replies(client: Any) -> None:
             if not _CODE.match(str(error.get("Code"))):
                 error["Code"] = f"Http{status}"
             http_response.status_code = 200
+        elif not parsed.keys() - {"ResponseMetadata"}:
+            # Each call made here is answered with something. Told as an error, so that the call's span knows it too.
+            parsed["Error"] = {"Code": UNREADABLE_REPLY}
 
     client.meta.events.register_last("after-call", keep_reply)
 

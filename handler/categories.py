@@ -49,6 +49,9 @@ CONDITION_FAILED = "ConditionalCheckFailed"
 TRANSACTION_CANCELED = "TransactionCanceledException"
 """The error of a transaction that did not commit; its reasons tell why."""
 
+UNREADABLE_REPLY = "UnreadableReply"
+"""Our own code for a success that says nothing: garbage with status 200, or no body."""
+
 
 def _codes(category: ErrorCategory, names: str) -> dict[str, ErrorCategory]:
     return dict.fromkeys(names.split(), category)
@@ -71,7 +74,7 @@ BY_CODE: Mapping[str, ErrorCategory] = {
     **_codes(
         ErrorCategory.DYNAMODB,
         """InternalServerError InternalServerException InternalFailure InternalError ServiceUnavailable
-        ServiceUnavailableException""",
+        ServiceUnavailableException UnreadableReply""",
     ),
     **_codes(
         ErrorCategory.ACCESS_DENIED,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError
 
 from handler.aws import call
-from handler.categories import ErrorCategory, classify_exception
+from handler.categories import UNREADABLE_REPLY, ErrorCategory, classify_exception
 from handler.errors import CallFailed
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class DeadLetterQueue:
             },
         )
         if "MessageId" not in reply:
-            raise CallFailed(ErrorCategory.DYNAMODB, "UnreadableReply")
+            raise CallFailed(ErrorCategory.DYNAMODB, UNREADABLE_REPLY)
         return str(reply["MessageId"])
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from handler.aws import Reply, call
-from handler.categories import CONDITION_FAILED, ErrorCategory
+from handler.categories import CONDITION_FAILED, UNREADABLE_REPLY, ErrorCategory
 from handler.errors import CallFailed
 from handler.event import EarningsEvent
 
@@ -99,7 +99,7 @@ class Transaction:
         if "Error" in reply:
             return self._refused(reply)
         if "ConsumedCapacity" not in reply:
-            raise CallFailed(ErrorCategory.DYNAMODB, "UnreadableReply")
+            raise CallFailed(ErrorCategory.DYNAMODB, UNREADABLE_REPLY)
         return Marked()
 
     def _refused(self, reply: Reply) -> Decision:
