@@ -16,25 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
-CLOUD_DATA = "botocore/data"
-
-KEPT_CLOUD_DATA = (
-    "_retry.json",
-    "endpoints.json",
-    "partitions.json",
-    "sdk-default-configuration.json",
-    "dynamodb/2012-08-10/service-2.json*",
-    "dynamodb/2012-08-10/endpoint-rule-set-1.json*",
-    "sqs/2012-11-05/service-2.json*",
-    "sqs/2012-11-05/endpoint-rule-set-1.json*",
-)
-"""What botocore reads to make the function's two clients; everything else there describes other services.
-
-`tests/image` makes both clients of it, and `endpoint-rule-set` goes by the version that a client asks for first.
-"""
-
 DROPPED = (
     "bin",
+    "botocore/data",  # of all services: the function has its own copy of what it reads, handler/botocore_data
     "boto3/data",  # of boto3.resource(), which the function does not use
     "boto3/examples",
     "certifi/tests",
@@ -66,9 +50,8 @@ def trim(root: Path) -> None:
         root: directory with installed packages.
 
     Raises:
-        PackError: a file to keep, or a directory to drop, is not there.
+        PackError: a directory to drop is not there.
     """
-    _keep_cloud_data(root / CLOUD_DATA)
     for name in DROPPED:
         if not (root / name).is_dir():
             raise PackError(f"{name} is to be left out, but is not there: look where the packages put it now")
@@ -93,17 +76,6 @@ def _keep_metadata(metadata: Path) -> None:
             shutil.rmtree(entry)
         else:
             entry.unlink()
-
-
-def _keep_cloud_data(data: Path) -> None:
-    kept: set[Path] = set()
-    for pattern in KEPT_CLOUD_DATA:
-        found = set(data.glob(pattern))
-        if not found:
-            raise PackError(f"{CLOUD_DATA}/{pattern} is needed, but botocore does not have it")
-        kept |= found
-    for file in [path for path in data.rglob("*") if path.is_file() and path not in kept]:
-        file.unlink()
 
 
 def finish(root: Path) -> None:
