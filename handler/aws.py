@@ -41,6 +41,18 @@ def sqs_client(settings: Settings) -> "SQSClient":
     return client
 
 
+def client_config(settings: Settings, user_agent: str | None = None) -> Config:
+    """How a client talks to AWS."""
+    return Config(
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        retries={"total_max_attempts": 1, "mode": "standard"},  # handler.retry is the only policy
+        parameter_validation=False,  # the service validates, and the parameters are ours
+        tcp_keepalive=True,  # a thawed sandbox finds out sooner that its connection is gone
+        user_agent=user_agent,
+    )
+
+
 def make_client(service: str, settings: Settings) -> Any:
     """A boto3 client that knows only what the function calls, tries once, and returns error replies.
 
@@ -50,15 +62,9 @@ def make_client(service: str, settings: Settings) -> Any:
     core = botocore.session.Session()
     core.register_component("data_loader", Loader(extra_search_paths=[DATA], include_default_search_paths=False))
     session = boto3.Session(region_name=settings.region, botocore_session=core)
-    config = Config(
-        connect_timeout=settings.connect_timeout,
-        read_timeout=settings.read_timeout,
-        retries={"total_max_attempts": 1, "mode": "standard"},  # handler.retry is the only policy
-        parameter_validation=False,  # the service validates, and the parameters are ours
-        tcp_keepalive=True,  # a thawed sandbox finds out sooner that its connection is gone
-        user_agent=core.user_agent(),  # made once; otherwise botocore puts it together twice for each call
-    )
-    client = session.client(service, config=config)
+    # The user agent is made once; otherwise botocore puts it together twice for each call.
+    make: Callable[..., Any] = session.client
+    client = make(service, config=client_config(settings, core.user_agent()))
     errors_as_replies(client)
     return client
 

@@ -5,7 +5,8 @@ The tests decode it with the generated classes and hold it against the stock enc
 """
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
@@ -19,10 +20,16 @@ _HAS_IS_REMOTE = 0x100
 _IS_REMOTE = 0x200
 
 
+_SMALL = [bytes([value]) for value in range(0x80)]
+"""Numbers of one byte: nearly all lengths, tags and small values."""
+
+
 def _varint(value: int) -> bytes:
+    if 0 <= value < 0x80:  # noqa: PLR2004 - seven bits a byte
+        return _SMALL[value]
     value &= 0xFFFFFFFFFFFFFFFF  # negative numbers are ten bytes of two's complement
     out = bytearray()
-    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte
+    while value > 0x7F:  # noqa: PLR2004
         out.append(value & 0x7F | 0x80)
         value >>= 7
     out.append(value)
@@ -33,9 +40,19 @@ def _tag(number: int, kind: int) -> bytes:
     return _varint(number << 3 | kind)
 
 
+_MESSAGE_TAGS = [_tag(number, _LENGTH) for number in range(16)]
+_FIXED64_TAGS = [_tag(number, _FIXED64) for number in range(16)]
+_VARINT_TAGS = [_tag(number, _VARINT) for number in range(16)]
+
+_pack_fixed64 = struct.Struct("<Q").pack
+_pack_double = struct.Struct("<d").pack
+_pack_fixed32 = struct.Struct("<I").pack
+
+
 def message(number: int, body: bytes) -> bytes:
-    """A length-delimited field: an embedded message, bytes or text."""
-    return _tag(number, _LENGTH) + _varint(len(body)) + body
+    """A length-delimited field: an embedded message, bytes or text; field numbers up to 15."""
+    length = len(body)
+    return _MESSAGE_TAGS[number] + (_SMALL[length] if length < 0x80 else _varint(length)) + body  # noqa: PLR2004
 
 
 def _text(number: int, value: str | None) -> bytes:
@@ -44,23 +61,23 @@ def _text(number: int, value: str | None) -> bytes:
 
 
 def _unsigned(number: int, value: int) -> bytes:
-    return _tag(number, _VARINT) + _varint(value) if value else b""
+    return _VARINT_TAGS[number] + _varint(value) if value else b""
 
 
 def _time(number: int, nanoseconds: int | None) -> bytes:
-    return _tag(number, _FIXED64) + struct.pack("<Q", nanoseconds) if nanoseconds else b""
+    return _FIXED64_TAGS[number] + _pack_fixed64(nanoseconds) if nanoseconds else b""
 
 
 def _any_value(value: Any) -> bytes:  # noqa: PLR0911 - one for each kind
     match value:
         case bool():
-            return _tag(2, _VARINT) + _varint(value)
+            return _VARINT_TAGS[2] + _varint(value)
         case str():
             return message(1, value.encode("utf-8", "replace"))
         case int() if _INT64_MIN <= value <= _INT64_MAX:  # cut to 64 bits, it would be another number
-            return _tag(3, _VARINT) + _varint(value)
+            return _VARINT_TAGS[3] + _varint(value)
         case float():
-            return _tag(4, _FIXED64) + struct.pack("<d", value)
+            return _FIXED64_TAGS[4] + _pack_double(value)
         case bytes():
             return message(7, value)
         case Sequence():
@@ -73,9 +90,18 @@ def _any_value(value: Any) -> bytes:  # noqa: PLR0911 - one for each kind
 
 def _attributes(number: int, attributes: Mapping[str, Any] | None) -> bytes:
     return b"".join(
-        message(number, message(1, key.encode("utf-8", "replace")) + message(2, _any_value(value)))
+        # Exactly str: the cache's keys must not take 1, True and 1.0 for the same.
+        _text_attribute(number, key, value) if type(value) is str else _attribute(number, key, value)
         for key, value in (attributes or {}).items()
     )
+
+
+def _attribute(number: int, key: str, value: Any) -> bytes:
+    return message(number, message(1, key.encode("utf-8", "replace")) + message(2, _any_value(value)))
+
+
+# Most attributes of a span are the same for every event: service, region, table, method.
+_text_attribute = lru_cache(maxsize=512)(_attribute)
 
 
 def _flags(context: SpanContext | None) -> int:
@@ -102,7 +128,7 @@ def _link(link: Link) -> bytes:
 
 
 def _fixed32(number: int, value: int) -> bytes:
-    return _tag(number, _FIXED32) + struct.pack("<I", value)
+    return _tag(number, _FIXED32) + _pack_fixed32(value)
 
 
 def encode_span(span: ReadableSpan) -> bytes:
@@ -139,18 +165,41 @@ def encode_request(spans: Sequence[ReadableSpan], encoded: Iterable[bytes]) -> b
         spans: at least one; all from one resource, which is what one TracerProvider makes.
         encoded: `encode_span` of each, in the same order.
     """
-    scopes: dict[Any, list[bytes]] = {}
+    by_scope: dict[int, tuple[Any, list[bytes]]] = {}
     for span, body in zip(spans, encoded, strict=True):
-        scopes.setdefault(span.instrumentation_scope, []).append(message(2, body))
-    scope_spans = b"".join(message(2, _scope(scope) + b"".join(bodies)) for scope, bodies in scopes.items())
+        scope = span.instrumentation_scope
+        by_scope.setdefault(id(scope), (scope, []))[1].append(message(2, body))
+    scope_spans = b"".join(message(2, _scope(scope) + b"".join(bodies)) for scope, bodies in by_scope.values())
     resource = spans[0].resource
-    resource_spans = message(1, _attributes(1, resource.attributes)) + scope_spans + _text(3, resource.schema_url)
-    return message(1, resource_spans)
+    return message(1, _resource(resource) + scope_spans + _text(3, resource.schema_url))
 
 
-def _scope(scope: Any) -> bytes:
+class _Remembered:
+    """An encoder that remembers what it made of the last few objects, by identity: they live as long as the sandbox.
+
+    Not by equality: the hash of a resource is made from the JSON of all that is in it.
+    """
+
+    def __init__(self, encode: Callable[[Any], bytes]) -> None:
+        self._encode = encode
+        self._known: dict[int, tuple[Any, bytes]] = {}
+
+    def __call__(self, thing: Any) -> bytes:
+        known = self._known.get(id(thing))
+        if known is None:
+            if len(self._known) >= 16:  # noqa: PLR2004 - a sandbox has one resource and a few scopes
+                self._known.clear()
+            known = self._known[id(thing)] = (thing, self._encode(thing))  # the reference keeps the identity taken
+        return known[1]
+
+
+def _encode_scope(scope: Any) -> bytes:
     if scope is None:
         return message(1, b"")
     body = _text(1, scope.name) + _text(2, scope.version) + _attributes(3, scope.attributes)
     # The schema URL belongs to ScopeSpans, beside the scope, not into it.
     return message(1, body) + _text(3, scope.schema_url)
+
+
+_scope = _Remembered(_encode_scope)
+_resource = _Remembered(lambda resource: message(1, _attributes(1, resource.attributes)))

@@ -62,11 +62,11 @@ def test_the_real_modules_are_there_for_whoever_imports_them_later() -> None:
 def test_both_clients_are_made_after_a_lean_start_and_no_other_can_be() -> None:
     code = (
         "import os, handler.app\n"
-        "from handler.aws import dynamodb_client, make_session, sqs_client\n"
+        "from handler.aws import dynamodb_client, make_client, sqs_client\n"
         "from handler.settings import load_settings\n"
         "settings = load_settings(os.environ)\n"
         "print(dynamodb_client(settings).meta.method_to_api_mapping, sqs_client(settings).meta.method_to_api_mapping)\n"
-        "try: make_session(settings).client('s3')\n"
+        "try: make_client('s3', settings)\n"
         "except Exception as error: print(type(error).__name__)"
     )
     assert in_a_fresh_process(code) == (

@@ -15,7 +15,12 @@ def test_a_trimmed_model_has_the_shapes_that_its_operations_reach_and_no_more() 
     model = {
         "metadata": {"serviceId": "Example"},
         "operations": {
-            "Wanted": {"name": "Wanted", "input": {"shape": "In"}, "documentation": "long"},
+            "Wanted": {
+                "name": "Wanted",
+                "input": {"shape": "In"},
+                "documentation": "long",
+                "operationContextParams": {"A": 1},
+            },
             "Unwanted": {"name": "Unwanted", "input": {"shape": "Other"}},
         },
         "shapes": {
@@ -28,7 +33,7 @@ def test_a_trimmed_model_has_the_shapes_that_its_operations_reach_and_no_more() 
     }
     assert trim_model(model, ("Wanted",)) == {
         "metadata": {"serviceId": "Example"},
-        "operations": {"Wanted": {"name": "Wanted", "input": {"shape": "In"}}},
+        "operations": {"Wanted": {"name": "Wanted", "input": {"shape": "In"}, "operationContextParams": {}}},
         "shapes": {
             "In": {"type": "structure", "members": {"A": {"shape": "Tree"}}},
             # a member that is called "documentation" is a member
