@@ -110,7 +110,7 @@ class Request:
     parameters: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Run:
     """What one invocation did.
 
@@ -134,15 +134,19 @@ class Run:
         """The parameters of each attempt at an operation."""
         return [request.parameters for request in self.requests if request.operation == operation]
 
+    @functools.cached_property
+    def _lines(self) -> list[dict[str, Any]]:
+        return json_lines(self.output)
+
     @property
     def logs(self) -> list[dict[str, Any]]:
         """Log lines."""
-        return [line for line in json_lines(self.output) if "_aws" not in line]
+        return [line for line in self._lines if "_aws" not in line]
 
     @property
     def metrics(self) -> dict[str, Any]:
         """The one line of metrics."""
-        (line,) = [line for line in json_lines(self.output) if "_aws" in line]
+        (line,) = [line for line in self._lines if "_aws" in line]
         return line
 
     @property

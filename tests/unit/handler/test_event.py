@@ -69,7 +69,7 @@ class TestValid:
         assert parsed(eventbridge_event(detail)) == expected
         assert parsed(eventbridge_event({camel_case(name): value for name, value in detail.items()})) == expected
 
-    @given(valid_events())
+    @given(valid_events)
     def test_whatever_is_valid_is_accepted(self, event: dict[str, Any]) -> None:
         found = parsed(event)
         detail = {name.lower().replace("_", ""): value for name, value in event["detail"].items()}
