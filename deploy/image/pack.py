@@ -18,13 +18,17 @@ from py_compile import PycInvalidationMode
 
 DROPPED = (
     "bin",
-    "botocore/data",  # of all services: the function has its own copy of what it reads, handler/botocore_data
+    "botocore/data",  # of all services: see LINKED
     "boto3/data",  # of boto3.resource(), which the function does not use
     "boto3/examples",
     "certifi/tests",
     "google/protobuf/testdata",
 )
 """Whole directories, each of which must be there: a release that moves one is looked at, not shipped unseen."""
+
+LINKED = {"botocore/data": "../handler/botocore_data"}
+"""What stands in for something dropped: botocore finds the function's own, small data in the place of its own, so that
+a service that is not there is an `UnknownServiceError` with the names of those that are."""
 
 DROPPED_FILES = ("*.pyi", "*.proto", "py.typed", "*.c", "*.h", "*.pxd", "*.pyx")
 """For type checkers and compilers."""
@@ -56,6 +60,8 @@ def trim(root: Path) -> None:
         if not (root / name).is_dir():
             raise PackError(f"{name} is to be left out, but is not there: look where the packages put it now")
         shutil.rmtree(root / name)
+    for name, target in LINKED.items():
+        (root / name).symlink_to(target)
     for pattern in DROPPED_FILES:
         for unread in list(root.rglob(pattern)):
             unread.unlink()
@@ -96,9 +102,11 @@ def finish(root: Path) -> None:
         raise PackError(f"not everything in {root} compiles: see above")
     deepest_first = sorted(root.rglob("*"), reverse=True)
     for path in [*deepest_first, root]:
+        os.utime(path, (EPOCH_SECONDS, EPOCH_SECONDS), follow_symlinks=False)
+        if path.is_symlink():
+            continue
         # Lambda runs the function as a user of its own, and a checkout may have been made for one person's eyes only.
         path.chmod(0o755 if path.is_dir() or path.suffix == ".so" else 0o644)
-        os.utime(path, (EPOCH_SECONDS, EPOCH_SECONDS))
 
 
 def main(arguments: Sequence[str]) -> None:

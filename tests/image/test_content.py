@@ -1,0 +1,235 @@
+"""What is in the image: the function and what it needs, nothing else, in a form that runs on Lambda."""
+
+import importlib.util
+import json
+import marshal
+import re
+import struct
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from tests.image.baseline import hold
+from tests.image.file_system import Image, added
+from tests.support.containers import ROOT
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+TASK = "var/task"
+SBOM = "usr/share/sbom/mark-earnings-processed.cdx.json"
+NEWEST_GLIBC = (2, 34)
+"""Amazon Linux 2023's."""
+
+_UNCHECKED_HASH = 0b01
+_MACHINES = {"amd64": 62, "arm64": 183}
+_ENVIRONMENT = {
+    "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/letters",
+}
+
+Python = Callable[[str], subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def content(image: str, tmp_path_factory: pytest.TempPathFactory) -> Image:
+    return Image.of(image, tmp_path_factory.mktemp("image"))
+
+
+@pytest.fixture(scope="module")
+def base(base_image: str, tmp_path_factory: pytest.TempPathFactory) -> Image:
+    return Image.of(base_image, tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def inspected(docker_command: str, image: str, base_image: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the engine says of the image and of its base."""
+    command = [docker_command, "image", "inspect", image, base_image]
+    of_image, of_base = json.loads(subprocess.check_output(command))  # noqa: S603
+    return of_image, of_base
+
+
+@pytest.fixture
+def python(docker_command: str, image: str) -> Python:
+    """Runs Python code in the image, with the function's environment and no network."""
+
+    def run(code: str) -> subprocess.CompletedProcess[str]:
+        environment = [f"--env={name}={value}" for name, value in _ENVIRONMENT.items()]
+        command = [docker_command, "run", "--rm", "--network=none", "--read-only", *environment]
+        return subprocess.run(  # noqa: S603
+            [*command, "--entrypoint=python3.13", image, "-c", code], capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+def _requirements() -> dict[str, str]:
+    text = (ROOT / "deploy" / "image" / "requirements.txt").read_text()
+    return dict(re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", text, re.MULTILINE))
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_base_is_left_as_it_is(content: Image, base: Image) -> None:
+    assert base.entries.keys() <= content.entries.keys()
+    own = [path for path, entry in added(content, base).items() if not entry.isdir()]
+    assert [path for path in own if not path.startswith((f"{TASK}/", "usr/share/sbom/"))] == []
+
+
+def test_it_holds_the_locked_packages_and_the_function_only(content: Image) -> None:
+    top = {path.split("/")[2] for path in content.entries if path.startswith(f"{TASK}/")}
+    packages = {_normal(name.split("-")[0]) for name in top if name.endswith(".dist-info")}
+    assert packages == {_normal(name) for name in _requirements()}
+    assert {"handler", "otel"} <= top
+    assert not top & {"local", "ops", "tests", "tools", "bench", "deploy", "docs", "bin", "pip", "uv", "pytest"}
+    ours = {path for path in content.entries if path.startswith((f"{TASK}/handler/", f"{TASK}/otel/"))}
+    assert {Path(path).suffix for path in ours if content.entries[path].isfile()} == {".py", ".pyc", ".json"}
+
+
+def test_any_user_can_read_it_and_none_but_root_can_write(content: Image, base: Image) -> None:
+    files = {path: entry.mode & 0o777 for path, entry in added(content, base).items() if entry.isfile()}
+    assert set(files.values()) <= {0o644, 0o755}
+    assert {path for path, mode in files.items() if mode == 0o755 and not path.endswith(".so")} == set()
+
+
+def test_all_code_is_compiled_and_never_checked_again(content: Image) -> None:
+    files = content.read_all(".py", ".pyc", below=TASK)
+    sources = {path: text for path, text in files.items() if path.endswith(".py")}
+    assert len(sources) > 300
+    for path, source in sources.items():
+        folder, _, name = path.rpartition("/")
+        compiled = files[f"{folder}/__pycache__/{name.removesuffix('.py')}.cpython-313.pyc"]
+        (flags,) = struct.unpack("<I", compiled[4:8])
+        assert flags == _UNCHECKED_HASH, path
+        assert compiled[8:16] == importlib.util.source_hash(source), f"{path}: compiled from other source"
+    assert len(files) == 2 * len(sources), "bytecode without source"
+
+
+def test_tracebacks_name_the_files_where_the_image_has_them(content: Image) -> None:
+    compiled = content.read(f"{TASK}/handler/__pycache__/processor.cpython-313.pyc")
+    code: CodeType = marshal.loads(compiled[16:])  # noqa: S302 - our own
+    assert code.co_filename == f"/{TASK}/handler/processor.py"
+
+
+def test_no_wheel_asks_for_a_newer_glibc_or_another_machine(
+    content: Image, inspected: tuple[dict[str, Any], dict[str, Any]]
+) -> None:
+    libraries = content.read_all(".so", below=TASK)
+    assert libraries
+    machine = _MACHINES[inspected[0]["Architecture"]]
+    for path, library in libraries.items():
+        assert struct.unpack("<H", library[18:20]) == (machine,), path
+        needed = {(int(major), int(minor)) for major, minor in re.findall(rb"GLIBC_(\d+)\.(\d+)", library)}
+        assert max(needed) <= NEWEST_GLIBC, f"{path} needs glibc {max(needed)}"
+
+
+def test_the_sbom_is_valid_and_tells_every_package(content: Image) -> None:
+    text = content.read(SBOM).decode()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    bom = json.loads(text)
+    assert bom["metadata"]["component"]["name"] == "mark-earnings-processed"
+    told = {_normal(component["name"]): component["version"] for component in bom["components"]}
+    assert told == {_normal(name): version for name, version in _requirements().items()}
+    assert all(component["purl"].startswith("pkg:pypi/") for component in bom["components"])
+    # protobuf names its licence in a form that is no SPDX identifier; the text comes with the package.
+    assert [component["name"] for component in bom["components"] if not component.get("licenses")] == ["protobuf"]
+
+
+def test_the_sbom_can_be_taken_out(docker_command: str, image: str, content: Image) -> None:
+    command = [docker_command, "run", "--rm", "--entrypoint", "cat", image, f"/{SBOM}"]
+    assert subprocess.check_output(command) == content.read(SBOM)  # noqa: S603
+
+
+def test_licences_come_with_the_packages(content: Image) -> None:
+    with_licence = {
+        path.split("/")[2]
+        for path in content.entries
+        if ".dist-info/" in path and re.search(r"/(licenses/|LICEN[CS]E|NOTICE|COPYING)", path)
+    }
+    packages = {path.split("/")[2] for path in content.entries if re.fullmatch(rf"{TASK}/[^/]+\.dist-info", path)}
+    assert packages - with_licence == set()
+
+
+def test_it_says_what_it_is_and_starts_as_the_base_does(
+    inspected: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    image, base = (part["Config"] for part in inspected)
+    assert image["Entrypoint"] == base["Entrypoint"]
+    assert image["Cmd"] == ["handler.app.lambda_handler"]
+    assert image["WorkingDir"] == base["WorkingDir"]
+    assert image["User"] == base["User"]
+    labels = {name.removeprefix("org.opencontainers.image."): value for name, value in image["Labels"].items()}
+    assert labels["title"] == "MarkEarningsProcessed"
+    assert labels["licenses"] == "Apache-2.0"
+    assert labels["description"]
+    assert labels.keys() >= {"source", "version", "revision", "created", "base.name"}
+
+
+def test_the_clients_work_in_every_partition_without_botocores_own_data(content: Image, python: Python) -> None:
+    below = [path for path in content.entries if path.startswith(f"{TASK}/botocore/data")]
+    assert [(path, content.entries[path].linkname) for path in below] == [
+        (f"{TASK}/botocore/data", "../handler/botocore_data")
+    ]
+    result = python(
+        "import os; from dataclasses import replace\n"
+        "from handler import aws; from handler.settings import load_settings\n"
+        "read = load_settings(os.environ)\n"
+        "for region in ('eu-central-1', 'cn-north-1', 'us-gov-west-1'):\n"
+        "    here = replace(read, region=region)\n"
+        "    print(aws.dynamodb_client(here).meta.endpoint_url, aws.sqs_client(here).meta.endpoint_url)\n"
+    )
+    assert result.stdout.split() == [
+        "https://dynamodb.eu-central-1.amazonaws.com",
+        "https://sqs.eu-central-1.amazonaws.com",
+        "https://dynamodb.cn-north-1.amazonaws.com.cn",
+        "https://sqs.cn-north-1.amazonaws.com.cn",
+        "https://dynamodb.us-gov-west-1.amazonaws.com",
+        "https://sqs.us-gov-west-1.amazonaws.com",
+    ], result.stderr
+
+
+def test_a_service_that_was_left_out_says_so(python: Python) -> None:
+    result = python("import boto3; boto3.client('s3')")
+    assert "UnknownServiceError: Unknown service: 's3'. Valid service names are: dynamodb, sqs" in result.stderr
+
+
+def test_one_opentelemetry_is_importable(python: Python) -> None:
+    result = python(
+        "import importlib.metadata as metadata, opentelemetry.sdk\n"
+        "print(opentelemetry.sdk.__path__._path if hasattr(opentelemetry.sdk.__path__, '_path') else "
+        "list(opentelemetry.sdk.__path__))\n"
+        "print(sum(found.name == 'opentelemetry-sdk' for found in metadata.distributions()))\n"
+    )
+    assert result.stdout.splitlines() == ["['/var/task/opentelemetry/sdk']", "1"], result.stderr
+
+
+def test_the_image_stays_small(content: Image, base: Image) -> None:
+    sizes = {path: entry.size for path, entry in added(content, base).items() if entry.isfile()}
+    parts: dict[str, int] = {}
+    for path, size in sizes.items():
+        part = path.split("/")[2] if path.startswith(f"{TASK}/") else path
+        parts[part] = parts.get(part, 0) + size
+    largest = sorted(parts.items(), key=lambda part: -part[1])[:8]
+    detail = ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in largest)
+    hold("image_mb_over_base", sum(sizes.values()) / 1e6, detail=detail)
+
+
+def test_the_start_imports_little(python: Python) -> None:
+    result = python(
+        "import sys\n"
+        "import handler.app\n"
+        "found = [name for name, module in sys.modules.items()\n"
+        "         if (getattr(module, '__file__', None) or '').startswith('/var/task/')]\n"
+        "print(len(found))\n"
+    )
+    assert result.stdout.strip().isdigit(), result.stderr
+    hold("modules_imported", int(result.stdout), detail="modules of the image's own packages, the direct way out")

@@ -1,0 +1,31 @@
+"""Memory: what 1,000 events take, measured from outside, of the 128 MB that the function has."""
+
+import pytest
+
+from local.tables import CalendarRow, load
+from tests.image.baseline import hold
+from tests.image.events import DATE, event
+from tests.support.containers import MEMORY_MB, Rig
+from tests.support.stores import Tables
+
+EVENTS = 1_000
+ALLOWED_PERCENT = 80
+
+
+@pytest.mark.timeout(300, func_only=True)
+def test_a_thousand_events_fit(image: str, rig: Rig, tables: Tables, environment: dict[str, str]) -> None:
+    load(tables.client, tables.calendar_table, [CalendarRow(f"S{number}", DATE) for number in range(EVENTS)])
+    with rig.function(image, environment) as function:
+        outcomes = [function.invoke(event(f"S{number}", f"evt-{number}")).body["outcome"] for number in range(EVENTS)]
+        assert outcomes == ["marked"] * EVENTS
+        counted, summed = function.peak_memory_mb()
+        lines = function.lines()
+    # The function's own metric must tell the truth that is seen from outside.
+    told = max(line["MemoryUsed"] for line in lines if "MemoryUsed" in line)
+    detail = (
+        f"container {counted:.1f} MB, sum of its processes {summed:.1f} MB (the emulator's included), told {told} MB"
+    )
+    peak = max(counted, summed)
+    assert peak <= MEMORY_MB * ALLOWED_PERCENT / 100, detail
+    assert told <= peak, detail
+    hold("peak_memory_mb", peak, detail=detail)
