@@ -4,6 +4,7 @@ The gaps: no table names on transactions, errors that are answers (a condition t
 header that names Lambda's span instead of the call's.
 """
 
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -44,6 +45,7 @@ def instrument(provider: TracerProvider, classify_reply: ClassifyReply, classify
         if category is not None:
             fail(span, category, str(reply["Error"].get("Code")))
 
+    logging.getLogger("opentelemetry.attributes").addFilter(_is_news)
     # The dependency check reads the metadata of every package; the lock file has settled that already.
     BotocoreInstrumentor().instrument(  # type: ignore[no-untyped-call]
         tracer_provider=provider, request_hook=on_request, response_hook=on_reply, skip_dep_check=True
@@ -53,6 +55,12 @@ def instrument(provider: TracerProvider, classify_reply: ClassifyReply, classify
 def remove_instrumentation() -> None:
     """Undo `instrument`."""
     BotocoreInstrumentor().uninstrument()  # type: ignore[no-untyped-call]
+    logging.getLogger("opentelemetry.attributes").removeFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """The instrumentation looks for the ID of a refused message, too, and a warning says that there is none."""
+    return "messaging.message.id" not in (record.args or ())
 
 
 def propagate_from_current_span(client: Any) -> None:
