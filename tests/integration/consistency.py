@@ -44,6 +44,7 @@ def _check_logs(invoked: Invoked) -> None:
     outcome = invoked.outcome_line
     assert outcome["level"] == _LEVELS[outcome["outcome"]]
     for line in invoked.logs:
+        assert "logger" not in line, "no library has anything to say"
         assert line["request_id"] == invoked.request_id
         assert line["timestamp"].endswith("Z")
         for name in ("correlation_id", "trace_id", "span_id", "cold_start", "service", "environment"):

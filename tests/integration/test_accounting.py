@@ -1,0 +1,135 @@
+"""Every event is counted once, under one outcome, whatever happens to it and to the output."""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.integration.rig import Rig, event_for_no_row
+from tests.support.faults import aws_error, lost_reply, sqs_error, throttled
+from tests.support.function import Invoked
+from tests.support.telemetry import check_emf, emf_values
+
+OUTCOMES = {
+    "marked": "EventsMarked",
+    "duplicate": "EventsDuplicate",
+    "dead_lettered": "EventsDeadLettered",
+    "retry": "EventsRetried",
+}
+
+
+def marked(rig: Rig) -> Invoked:
+    return rig(rig.event_for_a_row())
+
+
+def marked_after_a_retry(rig: Rig) -> Invoked:
+    rig.dynamodb.script(throttled(), lost_reply())
+    return rig(rig.event_for_a_row())
+
+
+def duplicate(rig: Rig) -> Invoked:
+    return rig(rig.event_for_a_row(is_processed=True))
+
+
+def unknown_row(rig: Rig) -> Invoked:
+    return rig(event_for_no_row())
+
+
+def malformed(rig: Rig) -> Invoked:
+    return rig(event_for_no_row({"asset_symbol": None}))
+
+
+def denied(rig: Rig) -> Invoked:
+    rig.dynamodb.script(aws_error("AccessDeniedException"))
+    return rig(rig.event_for_a_row())
+
+
+def failed(rig: Rig) -> Invoked:
+    rig.dynamodb.script(*[aws_error("InternalServerError", 500)] * 3)
+    return rig(rig.event_for_a_row())
+
+
+def queue_failed(rig: Rig) -> Invoked:
+    rig.sqs.script(*[sqs_error("InternalError", 500)] * 3)
+    return rig(event_for_no_row())
+
+
+def out_of_time(rig: Rig) -> Invoked:
+    return rig(rig.event_for_a_row(), timeout=3)
+
+
+KINDS: dict[Callable[[Rig], Invoked], str] = {
+    marked: "marked",
+    marked_after_a_retry: "marked",
+    duplicate: "duplicate",
+    unknown_row: "dead_lettered",
+    malformed: "dead_lettered",
+    denied: "dead_lettered",
+    failed: "retry",
+    queue_failed: "retry",
+    out_of_time: "retry",
+}
+
+
+def check_accounts(lines: list[dict[str, Any]], expected: Counter[str]) -> None:
+    for line in lines:
+        check_emf(line)
+    counted = {outcome: sum(emf_values(lines, metric)) for outcome, metric in OUTCOMES.items()}
+    assert counted == dict(expected)
+    assert sum(emf_values(lines, "EventsReceived")) == sum(counted.values()) == expected.total()
+
+
+def test_received_is_the_sum_of_the_outcomes(rig: Rig) -> None:
+    run = [kind for kind in KINDS for _ in range(3)]
+    random.shuffle(run)
+
+    seen = [kind(rig) for kind in run]
+
+    lines = [each.metric_line for each in seen]
+    check_accounts(lines, Counter(KINDS[kind] for kind in run))
+    ended_in_error = [each for each in seen if "error_category" in each.outcome_line]
+    by_category = Counter(line["ErrorCategory"] for line in lines if "ErrorCategory" in line)
+    assert by_category == Counter(each.outcome_line["error_category"] for each in ended_in_error)
+    assert by_category == {"not_found": 6, "validation": 3, "access_denied": 3, "dynamodb": 3, "timeout": 3}
+    assert sum(emf_values(lines, "Errors")) == len(ended_in_error)
+    assert sum(emf_values(lines, "ColdStarts")) == 1
+    assert sum(emf_values(lines, "SecurityErrors")) == 3
+    assert sum(emf_values(lines, "IdempotencyViolations")) == 3
+    # Writes asked for: all but those of malformed events and where there was no time.
+    assert sum(emf_values(lines, "Operations")) == 3 * (len(KINDS) - 2)
+    assert sum(emf_values(lines, "Retries")) == 3 * 2 + 3 * 2
+    assert sum(emf_values(lines, "RetrySuccesses")) == 3
+    assert len(emf_values(lines, "DynamoDBLatency")) == rig.dynamodb.attempts("TransactWriteItems")
+
+
+def test_no_id_is_ever_a_dimension(rig: Rig) -> None:
+    for kind in KINDS:
+        for directive in kind(rig).metric_line["_aws"]["CloudWatchMetrics"]:
+            assert directive["Namespace"] == "MarkEarningsProcessed"
+            assert directive["Dimensions"] in ([["Environment"]], [["Environment", "ErrorCategory"]])
+
+
+@pytest.mark.parametrize("broken_for", [1, 5])
+def test_what_could_not_be_written_is_written_by_the_next_event(rig: Rig, broken_for: int) -> None:
+    telemetry, written = rig.function.processor._telemetry, list[bytes]()
+
+    def broken(_: bytes) -> None:
+        raise BrokenPipeError
+
+    whole = telemetry._metrics._write
+    for _ in range(broken_for):
+        telemetry._metrics._write = broken
+        invoked = rig.function(rig.event_for_a_row())
+        assert invoked.answer is not None
+        assert invoked.answer["outcome"] == "marked"
+        assert invoked.metrics == []
+        written.append(invoked.output)
+    telemetry._metrics._write = whole
+
+    after = rig.function(rig.event_for_a_row())
+
+    check_accounts(after.metrics, Counter(dict.fromkeys(OUTCOMES, 0) | {"marked": broken_for + 1}))
+    assert sum(emf_values(after.metrics, "MetricsFailures")) == broken_for
+    assert b"metrics not written, kept for the next event" in written[0]
