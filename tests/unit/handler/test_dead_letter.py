@@ -135,6 +135,7 @@ class TestSend:
             (aws_error("AccessDeniedException", service="sqs"), ErrorCategory.ACCESS_DENIED, "AccessDeniedException"),
             (Step(503, b"<html>busy</html>"), ErrorCategory.DYNAMODB, "Http503"),
             (reply({}), ErrorCategory.DYNAMODB, "UnreadableReply"),
+            (reply({"MD5OfMessageBody": "0"}), ErrorCategory.DYNAMODB, "UnreadableReply"),
             (Step(200, b"<html>It works!"), ErrorCategory.DYNAMODB, "UnreadableReply"),
             (Step(200, b"\xff\xfe"), ErrorCategory.DYNAMODB, "UnicodeDecodeError"),
             (

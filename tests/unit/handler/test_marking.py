@@ -166,7 +166,16 @@ class TestDecision:
             decided(stand, cancelled(None, "ConditionalCheckFailed"))
         assert (caught.value.category, caught.value.code) == (ErrorCategory.INTERNAL, "AuditEntryExists")
 
-    @pytest.mark.parametrize("step", [Step(200, b""), Step(200, b"<html>"), reply({}), reply({"MessageId": "x"})])
+    @pytest.mark.parametrize(
+        "step",
+        [
+            Step(200, b""),
+            Step(200, b"<html>"),
+            reply({}),
+            reply({"MessageId": "x"}),
+            reply({"ItemCollectionMetrics": {}}),
+        ],
+    )
     def test_a_200_that_cannot_be_read_is_no_success(self, stand: Stand, step: Step) -> None:
         with pytest.raises(CallFailed) as caught:
             decided(stand, step)
