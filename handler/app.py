@@ -4,17 +4,23 @@ import time
 
 _started = time.perf_counter()  # before the other imports: they are most of a cold start
 
+import gc
 import os
 from typing import Any
 
-from handler.lean import lean_start
+from handler.lean import lean_imports
 
-with lean_start():
+gc.disable()  # all that is made here stays: there is nothing to collect
+
+with lean_imports():
     from handler.processor import LambdaContext
     from handler.wiring import start
     from otel.output import STDOUT, file_descriptor
 
-    _processor = start(os.environ, file_descriptor(STDOUT), _started)
+_processor = start(os.environ, file_descriptor(STDOUT), _started)
+
+gc.freeze()  # never to be looked at again
+gc.enable()
 
 
 def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:

@@ -21,18 +21,26 @@ class Correlation:
     replaced: bool
 
 
-def find_correlation(event: object) -> Correlation:
+def find_correlation(event: object, request_id: str = "") -> Correlation:
     """The first of `detail.correlation_id`, `detail.event_id` and the envelope's `id` that is there.
 
     It travels in `detail` because an event published again gets a new envelope, and because EventBridge does not
-    deliver a trace header. One that is not a valid ID is replaced, never repeated: it may be anything.
+    deliver a trace header. One that is not a valid ID is replaced, never repeated: it may be anything. The replacement
+    is Lambda's request ID, which stays the same when Lambda delivers the event again.
+
+    Args:
+        event: any JSON value.
+        request_id: Lambda's request ID; without one the replacement is random.
     """
     for candidate in _candidates(event):
         try:
             return Correlation(identifier(candidate), replaced=False)
         except BrokenRule:
             break
-    return Correlation(str(uuid4()), replaced=True)
+    try:
+        return Correlation(identifier(request_id), replaced=True)
+    except BrokenRule:
+        return Correlation(str(uuid4()), replaced=True)
 
 
 def _candidates(event: object) -> list[Any]:

@@ -4,7 +4,8 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from math import isinf
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError
 
@@ -91,7 +92,29 @@ class DeadLetterQueue:
 
 def body_of(event: object) -> str:
     """The event as JSON that SQS takes: equal to what arrived, escaped where SQS refuses the plain character."""
-    body = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    body = _json(event, ensure_ascii=False)
     if _REFUSED.search(body) is None:
         return body
-    return json.dumps(event, separators=(",", ":"))
+    return _json(event, ensure_ascii=True)
+
+
+def _json(event: object, *, ensure_ascii: bool) -> str:
+    try:
+        return json.dumps(event, ensure_ascii=ensure_ascii, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        # A number beyond a double's range (1e999) arrives as infinity, which JSON cannot name; such a number can.
+        marked = json.dumps(_mark_infinite(event), ensure_ascii=ensure_ascii, separators=(",", ":"))
+        return marked.replace(f'"-{_INFINITE}"', "-1e999").replace(f'"{_INFINITE}"', "1e999")
+
+
+_INFINITE = "infinite-56e1b7a2-7d0c-4e53-9f0e-3b1c6b1f2a64"
+
+
+def _mark_infinite(value: Any) -> Any:
+    if isinstance(value, float) and isinf(value):
+        return _INFINITE if value > 0 else f"-{_INFINITE}"
+    if isinstance(value, list):
+        return [_mark_infinite(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _mark_infinite(item) for key, item in value.items()}
+    return value

@@ -78,7 +78,7 @@ class Processor:
         Raises:
             EventNotProcessed: when the event must be delivered again.
         """
-        correlation = find_correlation(event)
+        correlation = find_correlation(event, context.aws_request_id)
         record = EventRecord(
             request_id=context.aws_request_id,
             correlation_id=correlation.id,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from handler.lean import INERT, LEFT_OUT, LazyPattern, LeftOut, _Start
+from handler.lean import INERT, LEFT_OUT, Later, LazyPattern, Phase
 
 SETTINGS = {
     "AWS_REGION": "us-east-1",
@@ -40,10 +40,11 @@ def test_what_is_left_out_is_not_loaded_by_a_start(package: str) -> None:
 
 @pytest.mark.parametrize("package", [name for name in LEFT_OUT if name != "psutil"])
 def test_it_would_be_loaded_if_it_were_not_left_out(package: str) -> None:
-    # boto3.resources builds on classes of the other two, so it loads only together with them.
+    # boto3.resources builds on classes of the others, so it loads only together with them.
     code = (
         "import sys, handler.lean\n"
-        f"for name in ({package!r}, 's3transfer', 'botocore.docs'): handler.lean.LEFT_OUT.pop(name, None)\n"
+        f"for name in ({package!r}, 's3transfer', 'botocore.docs', 'concurrent'):\n"
+        "    handler.lean.LEFT_OUT.pop(name, None)\n"
         f"import handler.app; print({package!r} in sys.modules)"
     )
     assert in_a_fresh_process(code) == "True\n"
@@ -82,21 +83,36 @@ def test_regular_expressions_and_the_collector_are_as_before_after_the_start() -
     assert in_a_fresh_process(code) == "True Pattern True True\n"
 
 
-def test_using_what_was_left_out_is_loud_after_the_start() -> None:
-    start = _Start()
-    left_out = LeftOut("asyncio", start).Lock
-    assert left_out() is left_out
-    start.over = True
-    with pytest.raises(RuntimeError, match=r"asyncio\.Lock was left out at start"):
-        left_out()
+def test_what_was_left_out_does_nothing_while_libraries_load_and_is_the_real_thing_afterwards() -> None:
+    phase = Phase()
+    encode = Later("json", phase).dumps
+    assert encode([1]) is encode
+    phase.importing = False
+    assert encode([1]) == "[1]"
 
 
-@pytest.mark.parametrize("package", INERT)
-def test_what_botocore_calls_for_every_client_stays_silent(package: str) -> None:
-    start = _Start()
-    start.over = True
-    left_out = LeftOut(f"{package}.docstring", start).ClientMethodDocstring
+def test_what_was_left_out_is_no_class() -> None:
+    for misuse in (
+        lambda: type("Sub", (Later("asyncio.Lock", Phase()),), {}),  # type: ignore[arg-type]
+        lambda: isinstance(1, Later("asyncio.Lock", Phase())),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(TypeError):
+            misuse()
+
+
+@pytest.mark.parametrize("prefix", INERT)
+def test_what_botocore_calls_for_every_client_stays_without_effect(prefix: str) -> None:
+    phase = Phase()
+    phase.importing = False
+    left_out = Later(f"{prefix}docstring", phase).ClientMethodDocstring
     assert left_out(operation_model=None) is left_out
+
+
+def test_botocore_can_read_a_date_after_a_lean_start() -> None:
+    code = (
+        "import handler.app, botocore.utils; print(botocore.utils.parse_timestamp('2026-02-03T04:05:06Z').isoformat())"
+    )
+    assert in_a_fresh_process(code) == "2026-02-03T04:05:06+00:00\n"
 
 
 def test_a_lazy_pattern_behaves_as_the_pattern() -> None:
