@@ -36,6 +36,15 @@ def docker_command() -> str:
     return command
 
 
+@pytest.fixture(scope="session")
+def docker_config() -> str:
+    """The configuration with which `docker compose` and BuildKit work; empty where they do as it is."""
+    result = _run(str(containers.ROOT / ".ci" / "compose"), seconds=_BUILD_SECONDS)
+    if result.returncode:
+        pytest.fail(f"no docker compose: {result.stderr}", pytrace=False)
+    return result.stdout.strip()
+
+
 def _run(*command: str, seconds: float) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603
         command, cwd=containers.ROOT, capture_output=True, text=True, timeout=seconds, check=False

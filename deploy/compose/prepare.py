@@ -1,0 +1,39 @@
+"""Makes what the function of docker-compose.yml needs: its tables, its queue, and a calendar to mark rows of.
+
+    python prepare.py        AWS_ENDPOINT_URL_DYNAMODB and AWS_ENDPOINT_URL_SQS say where
+
+Can be run again: what is there already stays.
+"""
+
+import os
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from local.dynamodb import dynamodb_client
+from local.errors import LocalError
+from local.queue import create_queue
+from local.tables import create_tables, load, read_calendar
+
+CALENDAR, AUDIT = "earningsCalendar", "earningsAudit"
+SAMPLE = Path(create_tables.__code__.co_filename).with_name("samples") / "calendar.csv"
+
+
+def main() -> None:
+    """Make it all.
+
+    Raises:
+        SystemExit: with one line that says what went wrong.
+    """
+    try:
+        with closing(dynamodb_client(os.environ["AWS_ENDPOINT_URL_DYNAMODB"])) as client:
+            create_tables(client, CALENDAR, AUDIT)
+            loaded = load(client, CALENDAR, read_calendar(SAMPLE))
+        queue = create_queue(os.environ["AWS_ENDPOINT_URL_SQS"])
+    except LocalError as error:
+        sys.exit(f"prepare.py: {error}")
+    sys.stdout.write(f"tables {CALENDAR} and {AUDIT}, {loaded} new rows; queue {queue.queue_url}\n")
+
+
+if __name__ == "__main__":
+    main()
