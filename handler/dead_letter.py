@@ -4,8 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isinf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError
 
@@ -21,6 +20,8 @@ MAX_MESSAGE_LENGTH = 1_000
 
 # What SQS takes in a body: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 _REFUSED = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+_STRING_OR_INFINITY = re.compile(r'"(?:[^"\\]++|\\.)*+"|(-?)Infinity')
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +100,8 @@ def body_of(event: object) -> str:
 
 
 def _json(event: object, *, ensure_ascii: bool) -> str:
-    try:
-        return json.dumps(event, ensure_ascii=ensure_ascii, allow_nan=False, separators=(",", ":"))
-    except ValueError:
-        # A number beyond a double's range (1e999) arrives as infinity, which JSON cannot name; such a number can.
-        marked = json.dumps(_mark_infinite(event), ensure_ascii=ensure_ascii, separators=(",", ":"))
-        return marked.replace(f'"-{_INFINITE}"', "-1e999").replace(f'"{_INFINITE}"', "1e999")
-
-
-_INFINITE = "infinite-56e1b7a2-7d0c-4e53-9f0e-3b1c6b1f2a64"
-
-
-def _mark_infinite(value: Any) -> Any:
-    if isinstance(value, float) and isinf(value):
-        return _INFINITE if value > 0 else f"-{_INFINITE}"
-    if isinstance(value, list):
-        return [_mark_infinite(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _mark_infinite(item) for key, item in value.items()}
-    return value
+    text = json.dumps(event, ensure_ascii=ensure_ascii, separators=(",", ":"))
+    if "Infinity" not in text:
+        return text
+    # A number beyond a double's range (1e999) arrives as infinity, which JSON cannot name; such a number can.
+    return _STRING_OR_INFINITY.sub(lambda found: found[0] if found[0][0] == '"' else f"{found[1]}1e999", text)
