@@ -55,6 +55,18 @@ def test_the_envelopes_id_also_beside_a_hopeless_detail(detail: object) -> None:
     assert find_correlation({"id": "i-1", "detail": detail}) == Correlation("i-1", replaced=False)
 
 
+def test_lambdas_request_id_is_the_replacement_since_it_stays_when_lambda_delivers_again() -> None:
+    expected = Correlation("c4b2e7d0-1", replaced=True)
+    assert find_correlation(eventbridge_event({"correlation_id": SENTINEL}), "c4b2e7d0-1") == expected
+    assert find_correlation({}, "c4b2e7d0-1") == expected
+    assert find_correlation({"id": "i-1"}, "c4b2e7d0-1") == Correlation("i-1", replaced=False)
+
+
+@pytest.mark.parametrize("request_id", ["", "no id", "x" * 129])
+def test_unless_that_is_no_id_either(request_id: str) -> None:
+    assert is_fresh(find_correlation({}, request_id))
+
+
 @pytest.mark.parametrize("event", [None, [], "text", 5, {}, {"detail": {}}, {"id": None}])
 def test_a_fresh_one_where_none_came(event: object) -> None:
     assert is_fresh(find_correlation(event))

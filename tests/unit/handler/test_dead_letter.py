@@ -62,6 +62,22 @@ class TestBody:
             assert json.loads(body_of(event)) == event
             assert TAKEN_BY_SQS.match(body_of(event))
 
+    @pytest.mark.parametrize(
+        ("text", "body"),
+        [
+            ("[1e999,-1e999]", "[1e999,-1e999]"),
+            ('{"Infinity":"-Infinity","a\\"":1e999}', '{"Infinity":"-Infinity","a\\"":1e999}'),
+            ('["\\ud800",-1e999]', '["\\ud800",-1e999]'),
+            ('["Infinity \\\\",1e400]', '["Infinity \\\\",1e999]'),
+        ],
+    )
+    def test_a_number_beyond_a_double_stays_a_number(self, text: str, body: str) -> None:
+        assert body_of(json.loads(text)) == body
+
+    @pytest.mark.parametrize("depth", [10, 9_000])
+    def test_also_deep_down(self, depth: int) -> None:
+        assert body_of(nested(depth, lists=True, core=float("inf"))) == "[" * depth + "1e999" + "]" * depth
+
     def test_what_sqs_takes_is_not_escaped(self) -> None:
         assert body_of({"name": "Zürich 💰"}) == '{"name":"Zürich 💰"}'
 

@@ -96,7 +96,7 @@ SECRET = st.sampled_from([SENTINEL, [SENTINEL], {SENTINEL: SENTINEL}, {"a": {"b"
     answers=st.sampled_from([*ANSWERS, [aws_error("ValidationException", message=SENTINEL)]]),
     sqs=st.sampled_from([SENT, aws_error("AccessDeniedException", message=SENTINEL)]),
 )
-@hypothesis_settings(max_examples=150, deadline=None)
+@hypothesis_settings(max_examples=100, deadline=None)
 def test_a_secret_in_any_field_stays_in_the_letters_body(  # noqa: PLR0913, PLR0917 - where it may come from
     stand: Stand,
     sandbox: Sandbox,
@@ -136,7 +136,7 @@ def garbled_replies() -> st.SearchStrategy[bytes]:
     dynamodb=st.tuples(garbled_replies(), st.sampled_from([200, 400, 403, 500])),
     sqs=st.tuples(garbled_replies(), st.sampled_from([200, 400, 403, 500])),
 )
-@hypothesis_settings(max_examples=200, deadline=None)
+@hypothesis_settings(max_examples=150, deadline=None)
 def test_no_reply_of_aws_is_a_defect_of_ours(
     stand: Stand, sandbox: Sandbox, event: Any, dynamodb: tuple[bytes, int], sqs: tuple[bytes, int]
 ) -> None:
