@@ -33,6 +33,22 @@ demo: setup  ## the whole thing on this machine, readable: no Docker, no account
 test: setup  ## all tests that need no Docker, with branch coverage of the function
 	.venv/bin/python -m pytest --cov --cov-branch --cov-fail-under=95 $(PYTEST_ARGS)
 
+.PHONY: image
+image:  ## the container image, mark-earnings-processed (needs Docker)
+	docker build --tag mark-earnings-processed \
+		--build-arg VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
+		--build-arg REVISION=$$(git rev-parse HEAD) \
+		--build-arg CREATED=$$(git log -1 --format=%cI) \
+		--build-arg SOURCE="$(IMAGE_SOURCE)" .
+
+.PHONY: test-image
+test-image: setup  ## build the container image and test it as Lambda runs it (needs Docker)
+	.venv/bin/python -m pytest -m image $(PYTEST_ARGS)
+
+.PHONY: image-requirements
+image-requirements: setup  ## after a change of uv.lock: what the Dockerfile installs
+	UV=$(UV) deploy/image/export
+
 .PHONY: lint
 lint: setup  ## ruff (all rules), formatting, mypy --strict
 	.venv/bin/ruff check .

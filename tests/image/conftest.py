@@ -27,6 +27,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.timeout(func_only=True))
 
 
+_LEFT_OUT: list[str] = []
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Remember what is left out because it needs Docker."""
+    _LEFT_OUT.extend(item.nodeid for item in items if item.path.is_relative_to(_HERE))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was left out, and how to run it."""
+    if _LEFT_OUT:
+        terminalreporter.write_line(
+            f"left out: {len(_LEFT_OUT)} tests of the container image, which need Docker. `make test-image` runs them."
+        )
+
+
 @pytest.fixture(scope="session")
 def docker_command() -> str:
     """The docker command, on a machine where an engine answers."""
