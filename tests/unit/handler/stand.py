@@ -293,6 +293,7 @@ class Stand:
             tracing=self._tracing,
             init_duration_ms=1.0,
             watchdog=ClockWatchdog(self.clock),
+            used_mb=lambda: 64.0,  # a test run holds more than a sandbox
         )
         processor = Processor(
             using,

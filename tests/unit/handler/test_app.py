@@ -36,7 +36,14 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """An environment in which the function starts, and nothing else of AWS's."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "OTEL_"))]:
         monkeypatch.delenv(name)
-    right = ENVIRON | CREDENTIALS | {"AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{closed_udp_port()}"}
+    right = (
+        ENVIRON
+        | CREDENTIALS
+        | {
+            "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{closed_udp_port()}",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "10240",  # a test run holds more than a sandbox
+        }
+    )
     for name, value in right.items():
         monkeypatch.setenv(name, value)
     return right
