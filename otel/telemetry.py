@@ -80,6 +80,7 @@ class Telemetry:
             ):
                 yield
         if record.close():
+            self._flush(record)
             self._report(record)
         else:
             record.struck = True
@@ -120,9 +121,9 @@ class Telemetry:
             finish_root(span, final)
             self._tracing.spans.close_open(final.error_category, final.error_code)
         self._report(final)
+        self._flush(final)  # last: a way out that hangs may take all the time there is
 
     def _report(self, record: EventRecord) -> None:
-        self._flush(record)
         processing_ms = (time.perf_counter() - record.started) * 1000
         used = self._used_mb()
         outcome = record.outcome or "retry"

@@ -103,14 +103,14 @@ def test_armed_again_with_a_later_deadline_it_waits_for_that(watched: Watched) -
 
 
 def test_armed_again_with_an_earlier_deadline_it_wakes_for_that(watched: Watched) -> None:
-    watched.arm(30, "first")
+    watched.arm(3_600, "first")  # it sleeps longer than this test waits
     watched.settle()
     watched.dog.disarm()
     watched.clock.advance(1)
     watched.arm(0, "second")  # nobody nudges the thread here but `arm` itself
 
     eventually(lambda: watched.strikes == ["second"])
-    watched.pass_time(100)
+    watched.pass_time(4_000)
     assert watched.strikes == ["second"]
 
 
