@@ -1,5 +1,6 @@
 """Fixtures: the services once, the function anew for every test."""
 
+import socket
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -51,3 +52,16 @@ def new_rig(services: Services) -> Iterator[NewRig]:
 def rig(new_rig: NewRig) -> Rig:
     """The function with its default settings."""
     return new_rig()
+
+
+@pytest.fixture
+def no_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No name server knows a name that ends in `.invalid`; none is asked."""
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if str(host).endswith(".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return resolve(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)

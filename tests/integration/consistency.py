@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.support.function import Invoked
+from tests.support.invoked import Invoked
 from tests.support.telemetry import check_emf
 
 BACKOFF = "waiting before another attempt"

@@ -8,7 +8,8 @@ from typing import Any
 from local.queue import DeadLetter
 from tests.integration.consistency import check_consistency
 from tests.support.faults import FaultProxy
-from tests.support.function import Function, Invoked
+from tests.support.function import Function
+from tests.support.invoked import Invoked
 from tests.support.stores import DeadLetters, Tables
 
 DATE = "2025-07-31"

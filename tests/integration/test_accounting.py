@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.rig import Rig, event_for_no_row
 from tests.support.faults import aws_error, lost_reply, sqs_error, throttled
-from tests.support.function import Invoked
+from tests.support.invoked import Invoked
 from tests.support.telemetry import check_emf, emf_values
 
 OUTCOMES = {

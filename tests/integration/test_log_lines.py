@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from local.environment import FunctionConfig, new_trace_header
-from local.worker import Worker
 from tests.integration.rig import Rig, Services, event_for_no_row
 from tests.support.faults import aws_error, http_status
 from tests.support.function import settings
+from tests.support.sandbox import sandbox_process
 
 FORGED = '{"level": "FATAL", "message": "forged", "_aws": {"CloudWatchMetrics": []}, "outcome": "marked"}'
 FORGERIES = {
@@ -75,19 +74,17 @@ def test_replies_do_not_forge_either(rig: Rig, forgery: str) -> None:
 
 
 def test_nor_does_the_runtime_client_let_any_through(services: Services) -> None:
-    lines: list[tuple[str, str]] = []
-    config = FunctionConfig(settings=settings(services.tables, services.queue, AWS_LAMBDA_LOG_LEVEL="DEBUG"))
     events = [everywhere(text)[-1] for text in FORGERIES.values()]
     not_json = f'{{"a": "x" \n{FORGED}\n'.encode()
-    with Worker(config, lambda stream, line: lines.append((stream, line))) as worker:
-        worker.start()
-        lines.clear()  # botocore's, at this level, until the function has started
-        for payload in (*(json.dumps(event).encode() for event in events), not_json):
-            worker.invoke(payload, trace_header=new_trace_header(), timeout_s=120)
+    with sandbox_process(settings(services.tables, services.queue, AWS_LAMBDA_LOG_LEVEL="DEBUG")) as sandbox:
+        sandbox.worker.start()
+        sandbox.stdout.clear()  # botocore's, at this level, until the function has started
+        for payload in (*events, not_json):
+            sandbox.invoke(payload)
 
-    stdout = "".join(f"{line}\n" for stream, line in lines if stream == "stdout")
-    decoded = check_lines(stdout, 2 * len(events) + 1)
-    assert sum("_aws" in line for line in decoded) == len(events)
-    assert [line["errorType"] for line in decoded if "errorType" in line] == ["Runtime.UnmarshalError"]
+    stdout = "".join(f"{line}\n" for line in sandbox.stdout)
+    check_lines(stdout, 2 * len(events) + 1)
+    assert len(sandbox.metrics) == len(events)
+    assert [line["errorType"] for line in sandbox.logs if "errorType" in line] == ["Runtime.UnmarshalError"]
     assert "forged" not in stdout
-    assert [line for stream, line in lines if stream == "stderr"] == []
+    assert sandbox.stderr == []

@@ -37,6 +37,7 @@ def test_nobody_listens_at_the_agents_port(new_rig: NewRig) -> None:
     assert [said for _, said in seen] == [[]] * 4, "UDP cannot tell"
 
 
+@pytest.mark.usefixtures("no_names")
 def test_the_agents_name_is_unknown(new_rig: NewRig) -> None:
     seen = outcomes(new_rig, AWS_XRAY_DAEMON_ADDRESS="agent.invalid:2000")
 

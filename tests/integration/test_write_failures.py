@@ -1,124 +1,19 @@
 """Every way in which the write can fail, on the wire: attempts, delays, outcome, and what is told of it.
 
-Each fault comes as often as the function asks. Waits take no time and no jitter lengthens them, so that the delays of a
-category are these, for the 30 s that an invocation has:
+`tests.integration.cases` is the table of expectations.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from tests.integration.cases import CANCELED, CASES, DELAYS, RAISED, Case
 from tests.integration.conftest import NewRig
 from tests.integration.consistency import TRANSACTION
-from tests.integration.rig import Rig, Services, event_for_no_row
-from tests.support.faults import (
-    Fault,
-    Reply,
-    answer,
-    aws_error,
-    cancelled,
-    garbage_ok,
-    hang_up,
-    http_status,
-    reset_before,
-    stall,
-    throttled,
-    trickle,
-)
-from tests.support.function import Invoked, same_json
-
-DELAYS: dict[str, list[float]] = {
-    "throttling": [1, 2, 4, 8],  # 16 s more would leave no time for an attempt (4 s) and the end (2 s)
-    "conflict": [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4],
-    "network": [0.1, 0.2],
-    "dynamodb": [0.1, 0.2],
-    "access_denied": [],
-    "configuration": [],
-    "internal": [],
-}
-RAISED = {"throttling", "conflict", "network", "dynamodb", "internal"}
-"""Categories that more tries may help; events of the others go to the dead-letter queue."""
-
-EMPTY = Reply(500, b"")
-UNREADABLE = Reply(400, b'{"message": "no code"}', {"Content-Type": "application/x-amz-json-1.0"})
-CANCELED = "TransactionCanceledException"
-
-
-@dataclass(frozen=True)
-class Case:
-    """One fault and what it is taken for.
-
-    Attributes:
-        fault: it.
-        category: of the error.
-        code: what is told beside the category.
-    """
-
-    fault: Fault
-    category: str
-    code: str
-
-    def __str__(self) -> str:
-        return f"{self.fault.name}-{self.category}"
-
-
-def code(name: str, category: str, status: int = 400) -> Case:
-    return Case(aws_error(name, status), category, name)
-
-
-def reasons(category: str, *of_items: str, code: str = CANCELED) -> Case:
-    fault = cancelled(*of_items)
-    return Case(Fault("+".join(of_items), fault.act), category, code)
-
-
-def page(status: int, category: str) -> Case:
-    return Case(http_status(status, b"<html><h1>Sorry</h1></html>"), category, f"Http{status}")
-
-
-CASES = [
-    code("ProvisionedThroughputExceededException", "throttling"),
-    code("ThrottlingException", "throttling"),
-    code("RequestLimitExceeded", "throttling"),
-    code("LimitExceededException", "throttling"),
-    page(429, "throttling"),
-    reasons("throttling", "ThrottlingError", "None"),
-    reasons("throttling", "None", "ProvisionedThroughputExceeded"),
-    reasons("throttling", "TransactionConflict", "ThrottlingError"),
-    reasons("conflict", "TransactionConflict", "None"),
-    reasons("conflict", "None", "TransactionConflict"),
-    code("TransactionConflictException", "conflict"),
-    code("TransactionInProgressException", "conflict"),
-    code("InternalServerError", "dynamodb", 500),
-    code("ServiceUnavailable", "dynamodb", 503),
-    code("AnErrorOfNextYear", "dynamodb", 500),
-    page(502, "dynamodb"),
-    page(503, "dynamodb"),
-    Case(answer(EMPTY, name="empty_500"), "dynamodb", "Http500"),
-    Case(garbage_ok(), "dynamodb", "UnreadableReply"),
-    Case(answer(Reply(200, b"{}"), name="hollow_200"), "dynamodb", "UnreadableReply"),
-    Case(answer(Reply(200, b""), name="empty_200"), "dynamodb", "UnreadableReply"),
-    reasons("dynamodb", "None", "None"),
-    Case(reset_before(), "network", "ConnectionClosedError"),
-    Case(hang_up(), "network", "ConnectionClosedError"),
-    code("AccessDeniedException", "access_denied"),
-    code("UnrecognizedClientException", "access_denied"),
-    code("ExpiredTokenException", "access_denied"),
-    code("InvalidSignatureException", "access_denied"),
-    page(403, "access_denied"),
-    reasons("access_denied", "AccessDenied", "None"),
-    reasons("access_denied", "KmsAccessDenied", "ThrottlingError"),
-    code("ResourceNotFoundException", "configuration"),
-    code("ValidationException", "configuration"),
-    code("AnErrorOfNextYear", "configuration"),
-    page(404, "configuration"),
-    Case(http_status(400), "configuration", "Http400"),
-    Case(answer(UNREADABLE, name="no_code"), "configuration", "Http400"),
-    reasons("configuration", "ItemCollectionSizeLimitExceeded", "None"),
-    reasons("configuration", "None", "ValidationError"),
-    code("IdempotentParameterMismatchException", "internal"),
-    reasons("internal", "None", "ConditionalCheckFailed", code="AuditEntryExists"),
-]
+from tests.integration.rig import Rig, Services
+from tests.support.faults import stall, trickle
+from tests.support.function import same_json
+from tests.support.invoked import Invoked
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -223,11 +118,15 @@ def test_nobody_listens(new_rig: NewRig) -> None:
     check_failure(rig, invoked, event, "network", "EndpointConnectionError")
 
 
+@pytest.mark.usefixtures("no_names")
 def test_no_such_host(new_rig: NewRig) -> None:
     rig = new_rig(AWS_ENDPOINT_URL_DYNAMODB="http://dynamodb.invalid:80")
     event = rig.event_for_a_row()
 
-    check_failure(rig, rig(event), event, "network", "EndpointConnectionError")
+    invoked = rig(event)
+
+    assert invoked.waits == DELAYS["network"]
+    check_failure(rig, invoked, event, "network", "EndpointConnectionError")
 
 
 def test_a_reply_that_comes_slowly_but_comes(rig: Rig) -> None:
@@ -279,83 +178,3 @@ def test_no_credentials(new_rig: NewRig) -> None:
     )
     assert line["dead_letter_error"] == "access_denied: NoCredentialsError"
     check_security(invoked, denied=True)
-
-
-def test_the_longest_delay_is_30_seconds(rig: Rig) -> None:
-    event = rig.event_for_a_row()
-    rig.dynamodb.script(*[throttled()] * 50)
-
-    invoked = rig(event, timeout=140)
-
-    assert invoked.waits == [1, 2, 4, 8, 16, 30, 30, 30]
-
-
-def test_jitter_only_lengthens_a_delay_and_at_most_doubles_it(new_rig: NewRig) -> None:
-    rig = new_rig(jitter=None)
-    rig.dynamodb.script(*[throttled()] * 1000)
-
-    seen = [rig(rig.event_for_a_row(), timeout=20).waits for _ in range(10)]
-
-    for waits in seen:
-        assert all(step <= wait <= 2 * step for step, wait in zip((1, 2, 4, 8), waits, strict=False))
-    assert len({wait for waits in seen for wait in waits}) > 10, "no two callers wait in step"
-
-
-@pytest.mark.parametrize(
-    ("timeout", "attempts", "category"),
-    [
-        (6.0, 0, "timeout"),  # an attempt may take 4 s, the end of the invocation 2 s
-        (6.1, 1, "throttling"),
-        (7.0, 1, "throttling"),
-        (7.1, 2, "throttling"),
-        (9.1, 3, "throttling"),
-    ],
-)
-def test_the_deadline_decides_how_often(rig: Rig, timeout: float, attempts: int, category: str) -> None:
-    event = rig.event_for_a_row()
-    rig.dynamodb.script(*[throttled()] * 10)
-
-    invoked = rig(event, timeout=timeout)
-
-    assert len(rig.tokens()) == attempts
-    line = invoked.outcome_line
-    assert (line["outcome"], line["error_category"], line["attempts"]) == ("retry", category, attempts)
-    assert rig.letters(invoked) == []
-
-
-def test_categories_take_turns_each_with_attempts_of_its_own(rig: Rig) -> None:
-    event = rig.event_for_a_row()
-    server, conflict = aws_error("InternalServerError", 500), cancelled("TransactionConflict", "None")
-    rig.dynamodb.script(server, reset_before(), throttled(), conflict, server, reset_before(), conflict)
-
-    invoked = rig(event)
-
-    assert invoked.outcome_line["outcome"] == "marked"
-    assert invoked.waits == [0.1, 0.1, 1, 0.05, 0.2, 0.2, 0.1]
-    told = [event["attributes"]["error_category"] for event in invoked.root["events"]]
-    assert told == ["dynamodb", "network", "throttling", "conflict", "dynamodb", "network", "conflict"]
-
-
-def test_a_permanent_error_after_transient_ones_ends_it(rig: Rig) -> None:
-    event = rig.event_for_a_row()
-    rig.dynamodb.script(throttled(), reset_before(), aws_error("AccessDeniedException"))
-
-    invoked = rig(event)
-
-    assert len(rig.tokens()) == 3
-    assert invoked.waits == [1, 0.1]
-    line = invoked.outcome_line
-    assert (line["outcome"], line["error_code"], line["attempts"]) == ("dead_lettered", "AccessDeniedException", 3)
-    check_where_it_went(rig, invoked, event, "access_denied", "AccessDeniedException")
-    check_security(invoked, denied=True)
-
-
-def test_the_row_may_vanish_between_attempts(rig: Rig) -> None:
-    event = event_for_no_row()
-    rig.dynamodb.script(throttled())
-
-    invoked = rig(event)
-
-    assert len(rig.tokens()) == 2
-    assert invoked.outcome_line["error_category"] == "not_found"
-    assert len(rig.letters(invoked)) == 1

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
@@ -18,10 +17,10 @@ from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
 from handler.processor import Processor
 from handler.wiring import build
 from local.environment import LOCAL_CREDENTIALS, REGION, new_trace_header
-from local.span_receiver import SpanDict, decode_datagram
 from tests.support.clock import Clock, ClockWatchdog, Invocation
+from tests.support.invoked import Invoked
 from tests.support.stores import DeadLetters, Tables
-from tests.support.telemetry import Output, json_lines, output_file
+from tests.support.telemetry import Output, output_file
 from tests.support.udp import SpanSocket, span_socket
 
 TIMEOUT = 30.0
@@ -49,70 +48,6 @@ def settings(tables: Tables, dead_letters: DeadLetters, **more: str) -> dict[str
         "AWS_ENDPOINT_URL_SQS": dead_letters.url,
         **more,
     }
-
-
-@dataclass(frozen=True)
-class Invoked:
-    """What one invocation did, as seen from outside.
-
-    Attributes:
-        answer: what it returned; None if it raised.
-        error: what it raised.
-        output: all that it wrote to standard output.
-        datagrams: what it sent to the X-Ray agent.
-        waits: seconds of each wait before another attempt.
-        request_id: Lambda's.
-        trace_header: Lambda's.
-    """
-
-    answer: dict[str, Any] | None
-    error: Exception | None
-    output: bytes
-    datagrams: list[bytes]
-    waits: list[float]
-    request_id: str
-    trace_header: str
-
-    @cached_property
-    def logs(self) -> list[dict[str, Any]]:
-        """The log lines."""
-        return [line for line in json_lines(self.output) if "_aws" not in line]
-
-    @cached_property
-    def metrics(self) -> list[dict[str, Any]]:
-        """The metric lines."""
-        return [line for line in json_lines(self.output) if "_aws" in line]
-
-    @cached_property
-    def spans(self) -> list[SpanDict]:
-        """The spans, in the order they ended."""
-        return [span for datagram in self.datagrams for span in decode_datagram(datagram)]
-
-    @property
-    def outcome_line(self) -> dict[str, Any]:
-        """The one log line that tells the outcome."""
-        (line,) = (line for line in self.logs if "outcome" in line)
-        return line
-
-    @property
-    def metric_line(self) -> dict[str, Any]:
-        """The one metric line."""
-        (line,) = self.metrics
-        return line
-
-    @property
-    def root(self) -> SpanDict:
-        """The span of the event."""
-        (span,) = (span for span in self.spans if span["kind"] == "SERVER")
-        return span
-
-    def calls(self, operation: str) -> list[SpanDict]:
-        """The spans of an AWS operation's attempts (`DynamoDB.TransactWriteItems`, `SQS.SendMessage`)."""
-        return [span for span in self.spans if span["name"] == operation]
-
-    def said(self, message: str) -> list[dict[str, Any]]:
-        """The log lines with this message."""
-        return [line for line in self.logs if line["message"] == message]
 
 
 @dataclass

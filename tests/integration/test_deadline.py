@@ -1,0 +1,97 @@
+"""The deadline comes first: what is known is told before the process is killed, and the next delivery goes on."""
+
+import pytest
+
+from tests.integration.rig import DATE, Rig, Services, event_for_no_row
+from tests.support.faults import Fault, FaultProxy
+from tests.support.function import settings
+from tests.support.sandbox import sandbox_process
+from tests.support.wire import Exchange
+
+
+def drip(exchange: Exchange) -> None:
+    """Answer a byte at a time and never come to an end: no time-out of a socket ever strikes."""
+    exchange.write(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+    while exchange.pause(0.1):
+        exchange.write(b".")
+
+
+def test_a_timed_out_invocation_is_not_a_blank(services: Services) -> None:
+    event = event_for_no_row()
+    symbol = event["detail"]["asset_symbol"]
+    services.tables.put_row(symbol, DATE)
+    with FaultProxy(services.tables.url, Fault("drip", drip)) as proxy:
+        given = settings(
+            services.tables,
+            services.queue,
+            AWS_ENDPOINT_URL_DYNAMODB=proxy.url,
+            # Small enough for the budget to allow an attempt.
+            AWS_CONNECT_TIMEOUT_SECONDS="0.5",
+            AWS_READ_TIMEOUT_SECONDS="2",
+        )
+        with sandbox_process(given) as sandbox:
+            sandbox.worker.start()
+            killed = sandbox.invoke(event, timeout_s=6)
+            (line,), (metrics,), (call, root) = sandbox.logs, sandbox.metrics, sandbox.spans
+            again = sandbox.invoke(event, request_id=killed.request_id)
+            logs = sandbox.logs
+
+    assert (killed.status, again.status) == ("timeout", "ok")
+    assert (line["level"], line["outcome"], line["error_category"]) == ("ERROR", "retry", "timeout")
+    assert (line["request_id"], line["attempts"]) == (killed.request_id, 1)
+    assert line["correlation_id"] == event["detail"]["correlation_id"]
+    assert (metrics["EventsReceived"], metrics["EventsRetried"], metrics["Operations"]) == (1, 1, 1)
+    assert (metrics["Errors"], metrics["ErrorCategory"]) == (1, "timeout")
+    assert metrics["ProcessingTime"] < 6000
+    assert (root["kind"], call["name"]) == ("SERVER", "DynamoDB.TransactWriteItems")
+    assert call["parent_span_id"] == root["span_id"]
+    for span in (root, call):
+        assert (span["status"], span["status_message"]) == ("ERROR", "timeout")
+        assert span["attributes"]["error_category"] == "timeout"
+        assert span["attributes"]["correlation_id"] == event["detail"]["correlation_id"]
+        assert "error_category" in span["attributes"]["aws.xray.annotations"]
+
+    assert again.cold_start
+    assert [each["outcome"] for each in logs] == ["retry", "marked"]
+    (entry,) = services.tables.audit(symbol, DATE)
+    assert entry["request_id"] == killed.request_id
+
+
+def overslept(rig: Rig) -> Fault:
+    """The transaction commits, but its reply comes after the invocation's deadline."""
+
+    def act(exchange: Exchange) -> None:
+        reply = exchange.forward()
+        rig.function.clock.advance(60)
+        exchange.reply(reply)
+
+    return Fault("overslept", act)
+
+
+def test_a_reply_after_the_deadline_changes_nothing_that_was_told(rig: Rig) -> None:
+    event = rig.event_for_a_row()
+    rig.dynamodb.script(overslept(rig))
+
+    late = rig.function(event)
+    again = rig(event, request_id=late.request_id)
+
+    assert str(late.error).startswith("category=timeout ")
+    assert (late.outcome_line["outcome"], late.metric_line["EventsRetried"]) == ("retry", 1)
+    assert "EventsMarked" not in late.metric_line
+    assert [span["status"] for span in late.spans] == ["ERROR", "ERROR"]
+    assert again.answer is not None
+    assert (again.answer["outcome"], again.answer["same_event"]) == ("duplicate", True)
+    assert len(rig.audit(event)) == 1
+
+
+@pytest.mark.parametrize("timeout", [0.05, 1, 3, 6])
+def test_too_little_time_for_an_attempt(rig: Rig, timeout: float) -> None:
+    event = rig.event_for_a_row()
+
+    invoked = rig(event, timeout=timeout)
+
+    assert str(invoked.error).startswith("category=timeout ")
+    assert invoked.outcome_line["error_code"] == "NoTimeForAnAttempt"
+    assert rig.dynamodb.requests == ()
+    assert "Operations" not in invoked.metric_line
+    assert rig(event).outcome_line["outcome"] == "marked"

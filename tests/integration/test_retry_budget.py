@@ -1,0 +1,87 @@
+"""How long and how often a write is tried again: the deadline decides, and each category has its own count."""
+
+import pytest
+
+from tests.integration.conftest import NewRig
+from tests.integration.rig import Rig, event_for_no_row
+from tests.support.faults import aws_error, cancelled, reset_before, throttled
+
+
+def test_the_longest_delay_is_30_seconds(rig: Rig) -> None:
+    event = rig.event_for_a_row()
+    rig.dynamodb.script(*[throttled()] * 50)
+
+    invoked = rig(event, timeout=140)
+
+    assert invoked.waits == [1, 2, 4, 8, 16, 30, 30, 30]
+
+
+def test_jitter_only_lengthens_a_delay_and_at_most_doubles_it(new_rig: NewRig) -> None:
+    rig = new_rig(jitter=None)
+    rig.dynamodb.script(*[throttled()] * 1000)
+
+    seen = [rig(rig.event_for_a_row(), timeout=20).waits for _ in range(10)]
+
+    for waits in seen:
+        assert all(step <= wait <= 2 * step for step, wait in zip((1, 2, 4, 8), waits, strict=False))
+    assert len({wait for waits in seen for wait in waits}) > 10, "no two callers wait in step"
+
+
+@pytest.mark.parametrize(
+    ("timeout", "attempts", "category"),
+    [
+        (6.0, 0, "timeout"),  # an attempt may take 4 s, the end of the invocation 2 s
+        (6.1, 1, "throttling"),
+        (7.0, 1, "throttling"),
+        (7.1, 2, "throttling"),
+        (9.1, 3, "throttling"),
+    ],
+)
+def test_the_deadline_decides_how_often(rig: Rig, timeout: float, attempts: int, category: str) -> None:
+    event = rig.event_for_a_row()
+    rig.dynamodb.script(*[throttled()] * 10)
+
+    invoked = rig(event, timeout=timeout)
+
+    assert len(rig.tokens()) == attempts
+    line = invoked.outcome_line
+    assert (line["outcome"], line["error_category"], line["attempts"]) == ("retry", category, attempts)
+    assert rig.letters(invoked) == []
+
+
+def test_categories_take_turns_each_with_attempts_of_its_own(rig: Rig) -> None:
+    event = rig.event_for_a_row()
+    server, conflict = aws_error("InternalServerError", 500), cancelled("TransactionConflict", "None")
+    rig.dynamodb.script(server, reset_before(), throttled(), conflict, server, reset_before(), conflict)
+
+    invoked = rig(event)
+
+    assert invoked.outcome_line["outcome"] == "marked"
+    assert invoked.waits == [0.1, 0.1, 1, 0.05, 0.2, 0.2, 0.1]
+    told = [event["attributes"]["error_category"] for event in invoked.root["events"]]
+    assert told == ["dynamodb", "network", "throttling", "conflict", "dynamodb", "network", "conflict"]
+
+
+def test_a_permanent_error_after_transient_ones_ends_it(rig: Rig) -> None:
+    event = rig.event_for_a_row()
+    rig.dynamodb.script(throttled(), reset_before(), aws_error("AccessDeniedException"))
+
+    invoked = rig(event)
+
+    assert len(rig.tokens()) == 3
+    assert invoked.waits == [1, 0.1]
+    line = invoked.outcome_line
+    assert (line["outcome"], line["error_code"], line["attempts"]) == ("dead_lettered", "AccessDeniedException", 3)
+    assert len(rig.letters(invoked)) == 1
+    assert invoked.metric_line["SecurityErrors"] == 1
+
+
+def test_the_row_may_vanish_between_attempts(rig: Rig) -> None:
+    event = event_for_no_row()
+    rig.dynamodb.script(throttled())
+
+    invoked = rig(event)
+
+    assert len(rig.tokens()) == 2
+    assert invoked.outcome_line["error_category"] == "not_found"
+    assert len(rig.letters(invoked)) == 1
