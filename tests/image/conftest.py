@@ -35,9 +35,9 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
     _LEFT_OUT.extend(item.nodeid for item in items if item.path.is_relative_to(_HERE))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what was left out, and how to run it."""
-    if _LEFT_OUT:
+    if _LEFT_OUT and config.getoption("markexpr") == "not image":
         terminalreporter.write_line(
             f"left out: {len(_LEFT_OUT)} tests of the container image, which need Docker. `make test-image` runs them."
         )
