@@ -5,7 +5,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.integration.conftest import NewRig
 from tests.integration.rig import event_for_no_row
-from tests.support.faults import Fault, FaultProxy, Reply, answer, http_status, reset_before, stall
+from tests.support.faults import Fault, FaultProxy, Reply, answer, http_status, stall
 from tests.support.telemetry import attributes
 from tests.support.udp import closed_udp_port
 
@@ -80,7 +80,7 @@ def test_a_collector_gets_the_spans_instead(new_rig: NewRig) -> None:
 
 
 @pytest.mark.parametrize(
-    "dead", [None, http_status(503), http_status(400), reset_before(), stall()], ids=lambda each: each and each.name
+    "dead", [None, http_status(503), http_status(400), stall()], ids=lambda each: each and each.name
 )
 def test_a_dead_collector(new_rig: NewRig, dead: Fault | None) -> None:
     with FaultProxy("http://127.0.0.1:1", *[dead] * 100 if dead else ()) as collector:
