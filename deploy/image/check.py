@@ -52,13 +52,17 @@ def main(task_root: str) -> None:
     collector.Collector().close()
     assert callable(app.lambda_handler)  # noqa: S101
 
-    allowed = (task_root, Path(os.__file__).parent, __file__)
     for name, module in sorted(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if name.partition(".")[0] in RUNTIMES_OWN or not file:
-            continue
-        if not any(Path(file).is_relative_to(place) for place in allowed):
+        if file and name.partition(".")[0] not in RUNTIMES_OWN and not _expected(Path(file), Path(task_root)):
             sys.exit(f"check.py: {name} is taken from {file}, which is not the function's own")
+
+
+def _expected(file: Path, task_root: Path) -> bool:
+    if file.is_relative_to(task_root) or file == Path(__file__):
+        return True
+    standard = Path(os.__file__).parent
+    return file.is_relative_to(standard) and not {"site-packages", "dist-packages"} & set(file.parts)
 
 
 if __name__ == "__main__":

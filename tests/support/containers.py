@@ -42,6 +42,19 @@ _START_SECONDS = 30
 _POLL_SECONDS = 0.1
 
 
+# By what the base image surely has. The command of the runtime is `python3.13 .../bootstrap.py`.
+_KILL_RUNTIME = """
+import os, pathlib, signal
+[runtime] = [
+    int(process.name)
+    for process in pathlib.Path("/proc").glob("[0-9]*")
+    if (command := (process / "cmdline").read_bytes().split(b"\\0"))[0].endswith(b"python3.13")
+    and command[1].endswith(b"/bootstrap.py")
+]
+os.kill(runtime, signal.SIGKILL)
+"""
+
+
 def base_image() -> str:
     """Return the name of the image that the function's is built on."""
     found = re.search(r"^ARG BASE_IMAGE=(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
@@ -182,19 +195,9 @@ class Function:
             assert time.monotonic() < deadline, f"{what}: not within {seconds} s:\n{output_of(self.container)}"
             time.sleep(_POLL_SECONDS)
 
-    def runtime_process(self) -> int:
-        """The process ID, inside the container, of the Python that runs the handler; 0 where there is none."""
-        found = run_in(self.container, "sh", "-c", "grep -l bootstrap.py /proc/[0-9]*/cmdline || true")
-        processes = [int(path.split("/")[2]) for path in found.split() if "self" not in path]
-        for process in processes:
-            command = run_in(self.container, "sh", "-c", f"tr '\\0' ' ' </proc/{process}/cmdline || true")
-            if "python3.13" in command and "aws-lambda-rie" not in command:
-                return process
-        return 0
-
     def crash(self) -> None:
         """Kill the Python that runs the handler, as the system does when memory is out."""
-        run_in(self.container, "sh", "-c", f"kill -9 {self.runtime_process()}")
+        run_in(self.container, "python3.13", "-SIc", _KILL_RUNTIME)
 
     def peak_memory_mb(self) -> tuple[float, float]:
         """The most memory that was in use, megabytes: as the kernel counts the container, and its processes' sum."""
