@@ -21,9 +21,11 @@ class Collector:
     def export(self, spans: Sequence[ReadableSpan]) -> int:
         """Send spans; return how many were lost."""
         sampled = [span for span in spans if is_sampled(span)]
-        if not sampled or self._exporter.export(sampled) is SpanExportResult.SUCCESS:
-            return 0
-        return len(sampled)
+        try:
+            sent = not sampled or self._exporter.export(sampled) is SpanExportResult.SUCCESS
+        except ValueError:  # it gives a retry the time that is left, also when less than none is
+            sent = False
+        return 0 if sent else len(sampled)
 
     def close(self) -> None:
         """Close the connection."""

@@ -115,6 +115,14 @@ def test_an_ailing_collector_is_given_up_soon(
         assert len(server.requests) in requests
 
 
+def test_a_retry_for_which_no_time_is_left_loses_the_spans(monkeypatch: pytest.MonkeyPatch) -> None:
+    with loopback() as server, collector(monkeypatch, **{ENDPOINT: server.url}) as exporter:
+        exporter._exporter._timeout = -1.0  # what remains when the wait before a retry took a little too long
+
+        assert exporter.export(ended(3)) == 3
+        assert server.requests == []
+
+
 @pytest.mark.parametrize("ailment", ["refuses connections", "unavailable"])
 def test_a_lost_trace_changes_no_outcome(
     ailment: str, monkeypatch: pytest.MonkeyPatch, output: Output, new_telemetry: NewTelemetry

@@ -37,7 +37,7 @@ def one_span(make: Callable[..., None]) -> ReadableSpan:
         return ended[0]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(span_recipes())
 def test_spans_decode_to_what_the_stock_encoder_makes(recipe: Recipe) -> None:
     spans = recipe()
@@ -47,7 +47,7 @@ def test_spans_decode_to_what_the_stock_encoder_makes(recipe: Recipe) -> None:
     assert list(TracesData.FromString(ours(spans)).resource_spans) == list(encode_spans(spans).resource_spans)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=40)
 @given(span_recipes(), st.booleans())
 def test_so_do_spans_that_were_cleaned(recipe: Recipe, shed: bool) -> None:
     cleaned = [clean(span, shed=shed) for span in recipe()]
@@ -132,7 +132,7 @@ def two_sockets() -> object:
         yield one, other
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(recipe=span_recipes())
 def test_datagrams_equal_those_of_the_adot_distribution(
     recipe: Recipe, two_sockets: tuple[SpanSocket, SpanSocket]
