@@ -164,9 +164,7 @@ class Processor:
             try:
                 return transaction.attempt()
             finally:
-                seconds = time.perf_counter() - started
-                record.latencies_ms.append(round(seconds * 1000, 3))
-                record.spent("write", seconds)
+                self._telemetry.attempted(record, time.perf_counter() - started)
 
         decision = self._call(attempt, record, budget)
         record.retry_successes = int(record.retries > 0)

@@ -85,6 +85,19 @@ class Telemetry:
         else:
             record.struck = True
 
+    def attempted(self, record: EventRecord, seconds: float) -> None:
+        """Tell of an attempt at DynamoDB that is over, whatever came of it.
+
+        Args:
+            record: the event it was for.
+            seconds: how long it took.
+        """
+        latency_ms = round(seconds * 1000, 3)
+        record.latencies_ms.append(latency_ms)
+        record.spent("write", seconds)
+        attempt = len(record.latencies_ms)
+        self.log.line(logs.DEBUG, "attempt at DynamoDB over", record, attempt=attempt, timings_ms={"write": latency_ms})
+
     def backoff(self, record: EventRecord, attempt: int, delay: float, category: str) -> None:
         """Tell of a wait before another attempt.
 

@@ -140,6 +140,21 @@ def test_a_wait_is_seen_in_span_line_and_metric(
     assert output.metrics()[0]["RetryDelay"] == [1234.56, 2500.0]
 
 
+@pytest.mark.parametrize(("level", "lines"), [(10, 2), (20, 0)])
+def test_each_attempt_is_a_debug_line_and_a_latency(
+    level: int, lines: int, output: Output, idle_watchdog: Watchdog
+) -> None:
+    settings = telemetry_settings(log_level=level)
+    telemetry = Telemetry(settings, write=output.write, tracing=None, init_duration_ms=1.0, watchdog=idle_watchdog)
+    record = event_record()
+    telemetry.attempted(record, 0.25)
+    telemetry.attempted(record, 0.5)
+    assert record.latencies_ms == [250.0, 500.0]
+    assert record.timings_ms == {"write": 750.0}
+    told = [(line["level"], line["attempt"], line["timings_ms"]) for line in output.logs()]
+    assert told == [("DEBUG", 1, {"write": 250.0}), ("DEBUG", 2, {"write": 500.0})][:lines]
+
+
 def test_refused_access_is_a_line_of_its_own(output: Output, new_telemetry: NewTelemetry) -> None:
     run(new_telemetry(None), "dead_lettered", security=True, error_category="access_denied", error_code="AccessDenied")
 
