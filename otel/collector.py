@@ -8,8 +8,9 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 
 from otel.xray_udp import is_sampled
 
-TIMEOUT_SECONDS = 1.0
-"""Of the 2 s that every invocation keeps for its end; `OTEL_EXPORTER_OTLP_TIMEOUT` may not outlast the invocation."""
+TIMEOUT_SECONDS = 0.5
+"""For each of the two posts that the exporter makes where it cannot connect: well within the 2 s that every invocation
+keeps for its end. `OTEL_EXPORTER_OTLP_TIMEOUT` may not outlast the invocation."""
 
 
 class Collector:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from threading import Lock
 
 from opentelemetry.trace import Span, get_current_span
 
@@ -17,6 +18,9 @@ from otel.record import EventRecord
 from otel.settings import TelemetrySettings
 from otel.tracing import Tracing, finish_root
 from otel.watchdog import Watchdog
+
+REPORT_SECONDS = 1.0
+"""How long an event that the deadline has overtaken waits at most for the watchdog to finish its report."""
 
 _LEVELS = {"marked": logs.INFO, "duplicate": logs.WARNING, "dead_lettered": logs.ERROR, "retry": logs.ERROR}
 _MESSAGES = {
@@ -57,6 +61,7 @@ class Telemetry:
         self._used_mb = used_mb
         self._memory_mb = settings.memory_mb
         self._shedding = False
+        self._striking = Lock()
         self.current: EventRecord | None = None
 
     @contextmanager
@@ -84,6 +89,9 @@ class Telemetry:
             self._report(record)
         else:
             record.struck = True
+            # The sandbox freezes when the invocation returns: not in the middle of the watchdog's report.
+            if self._striking.acquire(timeout=REPORT_SECONDS):
+                self._striking.release()
 
     def attempted(self, record: EventRecord, seconds: float) -> None:
         """Tell of an attempt at DynamoDB that is over, whatever came of it.
@@ -124,17 +132,18 @@ class Telemetry:
 
     def _strike(self, record: EventRecord, span: Span | None) -> None:
         """The deadline is near and the event is not over: report it as it stands. Runs in the watchdog's thread."""
-        if not record.close():
-            return
-        # A copy: the event's own thread may come back to life and write on.
-        final = copy.copy(record)
-        final.outcome, final.error_category, final.error_code = "retry", "timeout", "DeadlineExceeded"
-        final.same_event = None
-        if span is not None and self._tracing is not None:
-            finish_root(span, final)
-            self._tracing.spans.close_open(final.error_category, final.error_code)
-        self._report(final)
-        self._flush(final)  # last: a way out that hangs may take all the time there is
+        with self._striking:
+            if not record.close():
+                return
+            # A copy: the event's own thread may come back to life and write on.
+            final = copy.copy(record)
+            final.outcome, final.error_category, final.error_code = "retry", "timeout", "DeadlineExceeded"
+            final.same_event = None
+            if span is not None and self._tracing is not None:
+                finish_root(span, final)
+                self._tracing.spans.close_open(final.error_category, final.error_code)
+            self._report(final)
+            self._flush(final)  # last: a way out that hangs may take all the time there is
 
     def _report(self, record: EventRecord) -> None:
         processing_ms = (time.perf_counter() - record.started) * 1000

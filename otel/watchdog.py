@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Condition, Thread
 
 MARGIN_SECONDS = 1.0
@@ -52,7 +53,9 @@ class Watchdog:
         while True:
             with self._condition:
                 strike = self._wait()
-            strike()
+            # It must not raise; if it does, the events to come need their watchdog all the more.
+            with suppress(Exception):
+                strike()
 
     def _wait(self) -> Callable[[], None]:
         """Sleep until a deadline that is still armed has come; return what is to be called."""

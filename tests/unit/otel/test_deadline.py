@@ -150,6 +150,21 @@ def test_an_event_that_comes_back_to_life_does_not_change_its_report(
     assert record.struck
 
 
+def test_an_overtaken_event_returns_only_when_its_report_is_written(
+    output: Output, new_telemetry: NewTelemetry, deadline: Deadline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sandbox freezes when the invocation returns, the watchdog's thread with it."""
+    monkeypatch.setattr("otel.telemetry.REPORT_SECONDS", 60)
+    in_the_middle = Gate()
+    telemetry = new_telemetry(None, watchdog=deadline.watchdog, used_mb=in_the_middle)
+    with telemetry.event(event_record(), None, 30):
+        deadline.comes()
+        assert in_the_middle.entered.wait(60)
+        threading.Timer(0.05, in_the_middle.go_on.set).start()
+
+    assert len(output.metrics()) == 1
+
+
 def test_before_the_deadline_lines_do_not_wait_for_spans(
     output: Output, new_telemetry: NewTelemetry, deadline: Deadline
 ) -> None:

@@ -122,6 +122,17 @@ def test_armed_again_after_a_strike_it_strikes_again(watched: Watched) -> None:
     assert watched.strikes == ["first", "second", "third"]
 
 
+def test_a_strike_that_fails_does_not_end_the_watch(watched: Watched) -> None:
+    def fail() -> None:
+        raise RuntimeError
+
+    watched.dog.arm(30, fail)
+    watched.pass_time(30)
+    watched.arm(30)
+    watched.pass_time(30)
+    assert watched.strikes == ["strike"]
+
+
 def test_a_real_deadline_is_kept_by_the_real_clock() -> None:
     struck, threads = Event(), []
 
