@@ -1,7 +1,7 @@
 """Brings a directory of Python packages into the form in which the image carries it.
 
     python deploy/image/pack.py trim DIRECTORY     leave out what the function never reads
-    python deploy/image/pack.py finish DIRECTORY   bytecode, readable by any user, the same bytes at every build
+    python deploy/image/pack.py finish DIRECTORY   bytecode, readable by any user, no time of the build
 
 Runs in the image's build, on the standard library alone. Whatever is missing or unexpected ends the build: an image
 that lacks a file fails in production, at the first event that needs it.
@@ -38,7 +38,8 @@ KEPT_METADATA_PREFIXES = ("LICENSE", "LICENCE", "NOTICE", "COPYING", "AUTHORS")
 """Of each `.dist-info`: name and version (OpenTelemetry and the SBOM read them), entry points (OpenTelemetry finds
 its context and propagators by them), the licences, which go with every copy, and what a wheel says is compiled in."""
 
-# One date for all: an image built again from the same inputs has the same layers. Not 0, which zip files cannot say.
+# One date for all files: two builds from the same inputs then differ in nothing but the times of directories, which
+# the builder makes. Not 0, which zip files cannot say.
 EPOCH_SECONDS = 315_532_800
 """1980-01-01, UTC."""
 
