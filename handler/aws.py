@@ -82,6 +82,9 @@ def errors_as_replies(client: Any) -> None:
             # A proxy's page has no code in it, or anything: the status is all that is known.
             if not _CODE.match(str(error.get("Code"))):
                 error["Code"] = f"Http{status}"
+            if classify_reply(parsed) is None:
+                # X-Ray takes a call with this status for failed, whatever its span says.
+                parsed["ResponseMetadata"].pop("HTTPStatusCode")
             http_response.status_code = 200
         elif not parsed.keys() - {"ResponseMetadata"}:
             # Each call made here is answered with something. Told as an error, so that the call's span knows it too.
