@@ -80,7 +80,9 @@ def test_the_attributes_name_every_broken_rule(rig: Rig) -> None:
     assert rig.dynamodb.requests == (), "an invalid event is not written"
 
 
-def test_the_queue_learns_the_trace_of_the_call_that_sent_it(rig: Rig) -> None:
+def test_the_queue_learns_the_trace_of_the_call_that_sent_it(new_rig: NewRig) -> None:
+    rig = new_rig(AWS_LAMBDA_FUNCTION_NAME="mark")  # by which botocore knows that it is in Lambda
+
     invoked = rig(event_for_no_row())
 
     (call,) = invoked.calls(SEND)
