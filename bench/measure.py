@@ -1,22 +1,20 @@
 """Runs one Lambda handler in processes of its own and counts what it costs.
 
-Instructions in user space are counted with `perf` where the machine supports that event, otherwise with valgrind's
-`callgrind`: they repeat where times do not. Each figure comes from whole processes, so that everything a handler
-starts (threads, lazy imports) is in it.
+Each figure comes from whole processes, so that everything a handler starts (threads, lazy imports) is in it.
 """
 
 import json
 import os
-import re
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from bench.counters import Counter
 
 ROOT = Path(__file__).resolve().parent.parent
 NO_HANDLER = "-"
@@ -25,21 +23,6 @@ _TIMEOUT_SECONDS = 600
 
 class BenchError(Exception):
     """A run that cannot be measured, in one line."""
-
-
-@dataclass(frozen=True)
-class Counter:
-    """A way to count a process's user-space instructions.
-
-    Attributes:
-        name: What to call it in the output.
-        prefix: Given the path of the file to write, the words to put before the command.
-        parse: The count in that file's text, `None` where there is none.
-    """
-
-    name: str
-    prefix: Callable[[str], list[str]]
-    parse: Callable[[str], int | None]
 
 
 @dataclass(frozen=True)
@@ -76,48 +59,26 @@ class Memory:
     stdout_bytes_per_event: float
 
 
-def parse_callgrind(text: str) -> int | None:
-    """The instructions in callgrind's log, of all threads together."""
-    found = re.search(r"Collected\s*:\s*(\d+)", text)
-    return int(found[1]) if found else None
+@contextmanager
+def unchanged_sources(root: Path = ROOT) -> Iterator[None]:
+    """Measure inside this block: what is edited meanwhile is compiled by a measured process, and counted.
 
+    Args:
+        root: the directory that holds `handler`, `otel` and `bench`.
 
-def parse_perf(text: str) -> int | None:
-    """The instructions in the output of `perf stat -x,`; `None` where the machine cannot count them."""
-    found = re.search(r"^(\d+),[^,]*,instructions:u", text, re.MULTILINE)
-    return int(found[1]) if found else None
+    Raises:
+        BenchError: A file of theirs was added, changed or removed before the block ended.
+    """
 
+    def written() -> dict[Path, int]:
+        files = (file for package in ("handler", "otel", "bench") for file in (root / package).rglob("*.py"))
+        return {file: file.stat().st_mtime_ns for file in files}
 
-def _perf(perf: str) -> Counter:
-    return Counter(
-        "perf stat -e instructions:u",
-        lambda out: [perf, "stat", "-x,", "-e", "instructions:u", "-o", out, "--"],
-        parse_perf,
-    )
-
-
-def _callgrind(valgrind: str) -> Counter:
-    return Counter(
-        "valgrind --tool=callgrind",
-        lambda out: [valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null", f"--log-file={out}"],
-        parse_callgrind,
-    )
-
-
-def find_counter() -> Counter | None:
-    """The first way of counting that works on this machine, or `None`."""
-    for program, make in (("perf", _perf), ("valgrind", _callgrind)):
-        path = shutil.which(program)
-        if path is not None:
-            counter = make(path)
-            with tempfile.TemporaryDirectory() as directory:
-                out = Path(directory, "count")
-                tried = subprocess.run(  # noqa: S603 - our own words
-                    [*counter.prefix(str(out)), sys.executable, "-c", "pass"], capture_output=True, check=False
-                )
-                if tried.returncode == 0 and out.exists() and counter.parse(out.read_text()):
-                    return counter
-    return None
+    before = written()
+    yield
+    changed = sorted({file.relative_to(root).as_posix() for file, _ in before.items() ^ written().items()})
+    if changed:
+        raise BenchError(f"{', '.join(changed)} changed while it was measured: run again")
 
 
 @dataclass

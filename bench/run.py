@@ -20,15 +20,15 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script, also where nothing is installed
 
+from bench.counters import Counter, find_counter
 from bench.measure import (
     NO_HANDLER,
     BenchError,
-    Counter,
     Memory,
-    find_counter,
     instructions,
     memory,
     run,
+    unchanged_sources,
 )
 
 V0 = "bench.v0"
@@ -170,7 +170,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     counter = find_counter()
     how = counter.name if counter else "not counted: neither perf nor valgrind works here"
     try:
-        figures, interpreter = measure([V0, options.function], options.events, counter)
+        with unchanged_sources():
+            figures, interpreter = measure([V0, options.function], options.events, counter)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

@@ -1,10 +1,12 @@
 """The benchmark's own parts: what it reads, what it computes, and one real run of V0 without instrumentation."""
 
 import zlib
+from pathlib import Path
 
 import pytest
 
-from bench.measure import BenchError, Memory, memory, parse_callgrind, parse_perf, run
+from bench.counters import parse_callgrind, parse_perf
+from bench.measure import BenchError, Memory, memory, run, unchanged_sources
 from bench.run import Figures, Instructions, derive, main, ratios, table
 from bench.stub import reply
 
@@ -92,6 +94,22 @@ def test_handler_that_writes_nothing_is_not_measured(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("bench.measure.NO_HANDLER", "")  # so that the empty handler is held to what others are
     with pytest.raises(BenchError, match=r"^- sent 0 transactions for 2 events$"):
         run("-", 2)
+
+
+def test_edit_while_measuring_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "handler").mkdir()
+    with (
+        pytest.raises(BenchError, match=r"^handler/new\.py changed while it was measured: run again$"),
+        unchanged_sources(tmp_path),
+    ):
+        (tmp_path / "handler" / "new.py").touch()
+
+
+def test_sources_left_alone_are_measured(tmp_path: Path) -> None:
+    (tmp_path / "otel").mkdir()
+    (tmp_path / "otel" / "old.py").touch()
+    with unchanged_sources(tmp_path):
+        pass
 
 
 def test_failed_run_is_a_message_and_an_exit_status(
