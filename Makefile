@@ -15,7 +15,7 @@ endif
 
 .PHONY: help
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 $(UV_OWN):
 	python3 -m venv .cache/uv
@@ -44,6 +44,17 @@ image:  ## the container image, mark-earnings-processed (needs Docker)
 .PHONY: test-image
 test-image: setup  ## build the container image and test it as Lambda runs it (needs Docker)
 	.venv/bin/python -m pytest -m image $(PYTEST_ARGS)
+
+COLLECTOR := .cache/collector/build/collector
+
+$(COLLECTOR): tests/collector/builder-config.yaml
+	@command -v go >/dev/null || { echo "building the collector needs Go 1.23 or newer on the PATH" >&2; exit 1; }
+	mkdir -p .cache/collector
+	nice go run go.opentelemetry.io/collector/cmd/builder@v0.120.0 --config $<
+
+.PHONY: test-collector
+test-collector: setup $(COLLECTOR)  ## otel/collector.yaml in a real collector (needs Go; the first time some minutes)
+	.venv/bin/python -m pytest -m collector tests/collector $(PYTEST_ARGS)
 
 .PHONY: image-requirements
 image-requirements: setup  ## after a change of uv.lock: what the Dockerfile installs
