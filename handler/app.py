@@ -6,6 +6,7 @@ _started = time.perf_counter()  # before the other imports: they are most of a c
 
 import gc
 import os
+import sys
 from typing import Any
 
 from handler.lean import lean_imports
@@ -16,6 +17,10 @@ with lean_imports():
     from handler.processor import LambdaContext
     from handler.wiring import start
     from otel.output import STDOUT, file_descriptor
+
+# A number of more digits than Python reads by default would be refused before the handler sees the event, and could
+# never be dead-lettered. How long one can be is bounded by Lambda.
+sys.set_int_max_str_digits(0)
 
 _processor = start(os.environ, file_descriptor(STDOUT), _started)
 

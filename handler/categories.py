@@ -64,8 +64,10 @@ BY_CODE: Mapping[str, ErrorCategory] = {
         ErrorCategory.THROTTLING,
         """ProvisionedThroughputExceededException ProvisionedThroughputExceeded ThrottlingException ThrottlingError
         Throttling RequestLimitExceeded RequestThrottled RequestThrottledException TooManyRequestsException
-        LimitExceededException OverLimit KmsThrottled PriorRequestNotComplete SlowDown""",
+        LimitExceededException OverLimit KmsThrottled PriorRequestNotComplete SlowDown ThrottledException
+        BandwidthLimitExceeded EC2ThrottledException""",
     ),
+    **_codes(ErrorCategory.NETWORK, "RequestTimeout RequestTimeoutException"),
     **_codes(
         ErrorCategory.CONFLICT,
         """TransactionConflictException TransactionConflict TransactionInProgressException
@@ -135,7 +137,12 @@ _BY_EXCEPTION: tuple[tuple[type[Exception], ErrorCategory], ...] = (
 )
 
 _SERVER_FAULT = 500
-_BY_STATUS = {429: ErrorCategory.THROTTLING, 401: ErrorCategory.ACCESS_DENIED, 403: ErrorCategory.ACCESS_DENIED}
+_BY_STATUS = {
+    408: ErrorCategory.NETWORK,
+    429: ErrorCategory.THROTTLING,
+    401: ErrorCategory.ACCESS_DENIED,
+    403: ErrorCategory.ACCESS_DENIED,
+}
 
 
 def classify_code(code: str, status: int) -> ErrorCategory:

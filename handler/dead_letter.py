@@ -93,15 +93,9 @@ class DeadLetterQueue:
 
 def body_of(event: object) -> str:
     """The event as JSON that SQS takes: equal to what arrived, escaped where SQS refuses the plain character."""
-    body = _json(event, ensure_ascii=False)
-    if _REFUSED.search(body) is None:
-        return body
-    return _json(event, ensure_ascii=True)
-
-
-def _json(event: object, *, ensure_ascii: bool) -> str:
-    text = json.dumps(event, ensure_ascii=ensure_ascii, separators=(",", ":"))
-    if "Infinity" not in text:
-        return text
-    # A number beyond a double's range (1e999) arrives as infinity, which JSON cannot name; such a number can.
-    return _STRING_OR_INFINITY.sub(lambda found: found[0] if found[0][0] == '"' else f"{found[1]}1e999", text)
+    text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    if "Infinity" in text:
+        # A number beyond a double's range (1e999) arrives as infinity, which JSON cannot name; such a number can.
+        text = _STRING_OR_INFINITY.sub(lambda found: found[0] if found[0][0] == '"' else f"{found[1]}1e999", text)
+    # Outside of strings JSON has no such character, and inside an escape is the same.
+    return _REFUSED.sub(lambda found: json.dumps(found[0])[1:-1], text)

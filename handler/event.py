@@ -10,9 +10,9 @@ DETAIL_TYPE = "earningsProcessed"
 
 # snake_case name -> rule. Producers write camelCase too; both are the same field.
 _REQUIRED: Mapping[str, Rule] = {"asset_symbol": symbol, "earnings_date": day}
-_OPTIONAL: Mapping[str, Rule] = {"event_id": identifier, "earnings_id": identifier, "processed_at": instant}
-# Judged elsewhere (a bad one is replaced or ignored, not refused); here only the two spellings must agree.
-_LENIENT = ("correlation_id", "traceparent")
+_OPTIONAL: Mapping[str, Rule] = {"event_id": identifier, "processed_at": instant}
+# A bad one is replaced or ignored, not refused; here only the two spellings must agree.
+_LENIENT = ("correlation_id", "traceparent", "earnings_id")
 
 _MISSING = object()
 

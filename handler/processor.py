@@ -13,7 +13,7 @@ from handler.dead_letter import DeadLetter, DeadLetterQueue
 from handler.errors import CallFailed, EventNotProcessed
 from handler.event import EarningsEvent, InvalidEvent, parse_event
 from handler.fields import utc_text
-from handler.marking import AlreadyProcessed, Decision, NoSuchRow, Provenance, Transaction
+from handler.marking import AlreadyProcessed, Decision, Marked, NoSuchRow, Provenance, Transaction
 from handler.outcome import Outcome, OutcomeKind
 from handler.retry import Backoff, Budget, call_with_retries
 from handler.settings import Settings
@@ -132,7 +132,7 @@ class Processor:
         try:
             decision = self._write(valid, record, budget)
         except CallFailed as failed:
-            record.security |= failed.category is ErrorCategory.ACCESS_DENIED
+            _note_denial(record, "DynamoDB", failed)
             kind = OutcomeKind.RETRY if failed.category.transient else OutcomeKind.DEAD_LETTERED
             return Outcome(kind, failed.category, failed.code), f"DynamoDB refused the write: {failed.code}"
         match decision:
@@ -167,7 +167,7 @@ class Processor:
                 self._telemetry.attempted(record, time.perf_counter() - started)
 
         decision = self._call(attempt, record, budget)
-        record.retry_successes = int(record.retries > 0)
+        record.retry_successes = int(record.retries > 0 and isinstance(decision, Marked))
         return decision
 
     def _dead_letter(
@@ -175,16 +175,21 @@ class Processor:
     ) -> Outcome:
         assert outcome.category is not None  # noqa: S101 - only failures come here
         letter = DeadLetter(event, outcome.category, message, record.correlation_id, record.request_id)
-        started = time.perf_counter()
+
+        def attempt() -> str:
+            started = time.perf_counter()
+            try:
+                return self._dead_letters.send(letter)
+            finally:
+                record.spent("dead_letter", time.perf_counter() - started)
+
         try:
-            record.dead_letter_id = self._call(lambda: self._dead_letters.send(letter), record, budget)
+            record.dead_letter_id = self._call(attempt, record, budget)
         except CallFailed as failed:
-            record.security |= failed.category is ErrorCategory.ACCESS_DENIED
+            _note_denial(record, "SQS", failed)
             record.dead_letter_error = str(failed)
             # Lambda's own retries and its on-failure destination are the second net.
             return Outcome(OutcomeKind.RETRY, outcome.category, outcome.code, violations=outcome.violations)
-        finally:
-            record.spent("dead_letter", time.perf_counter() - started)
         return outcome
 
     def _call[T](self, attempt: Callable[[], T], record: EventRecord, budget: Budget) -> T:
@@ -192,6 +197,11 @@ class Processor:
             self._telemetry.backoff(record, wait.attempt, wait.delay, wait.category.value)
 
         return call_with_retries(attempt, budget=budget, on_backoff=on_backoff, jitter=self._jitter)
+
+
+def _note_denial(record: EventRecord, service: str, failed: CallFailed) -> None:
+    if failed.category is ErrorCategory.ACCESS_DENIED:
+        record.denied = f"{service}: {failed.code}"
 
 
 def _traceparent(event: object) -> object:

@@ -26,7 +26,7 @@ class Rule:
 
 
 MAX_DELAY = 30.0
-"""Seconds; the ticket's upper bound."""
+"""Seconds; as long as a whole invocation is meant to take."""
 
 RULES = {
     ErrorCategory.THROTTLING: Rule(first_delay=1.0, max_attempts=None),
@@ -143,6 +143,7 @@ class _Decision:
         return delay
 
     def _delay(self, rule: Rule, failures: int) -> float:
-        # Between the exponential step and the next one: never less than the first delay, and no two callers in step.
-        step = rule.first_delay * 2.0 ** min(failures - 1, 16)
-        return min(self._jitter(step, 2 * step), MAX_DELAY)
+        # Between the exponential step and the next one: never less than the first delay, and no two callers in step,
+        # at the upper bound neither.
+        step = min(rule.first_delay * 2.0 ** min(failures - 1, 16), MAX_DELAY / 2)
+        return self._jitter(step, 2 * step)

@@ -107,7 +107,7 @@ def take_dead_letters(queue: QueueEndpoint) -> list[DeadLetter]:
 @contextmanager
 def sender(queue: QueueEndpoint) -> Iterator[Callable[[bytes], None]]:
     """Yield what sends an on-failure record to `queue`; it raises botocore's errors."""
-    with closing(sqs_client(queue.url)) as client:
+    with closing(sqs_client(queue.url, queue.region)) as client:
 
         def send(record: bytes) -> None:
             client.send_message(QueueUrl=queue.queue_url, MessageBody=record.decode())

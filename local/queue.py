@@ -26,10 +26,12 @@ class QueueEndpoint:
     Attributes:
         url: of the SQS API, for `AWS_ENDPOINT_URL_SQS`.
         queue_url: of the queue, for `DEAD_LETTER_QUEUE_URL`.
+        region: the queue's; in another it is not known.
     """
 
     url: str
     queue_url: str
+    region: str = REGION
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class DeadLetter:
     attributes: Mapping[str, str]
 
 
-def sqs_client(url: str) -> "SQSClient":
+def sqs_client(url: str, region: str = REGION) -> "SQSClient":
     """Return a client for an SQS on this machine: never an account's credentials, never a proxy."""
     import boto3
     from botocore.config import Config
@@ -55,37 +57,41 @@ def sqs_client(url: str) -> "SQSClient":
     return boto3.client(
         "sqs",
         endpoint_url=url,
-        region_name=REGION,
+        region_name=region,
         aws_access_key_id=LOCAL_CREDENTIALS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=LOCAL_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         config=Config(proxies={}, connect_timeout=5, read_timeout=30),
     )
 
 
-def create_queue(url: str, name: str = QUEUE_NAME) -> QueueEndpoint:
+def create_queue(url: str, name: str = QUEUE_NAME, region: str = REGION) -> QueueEndpoint:
     """Make a queue as the deployed one is: standard, encrypted, 14 days.
 
     Args:
         url: of the SQS API.
         name: of the queue.
+        region: a queue is known in its own only.
     """
-    with contextlib.closing(sqs_client(url)) as client:
+    with contextlib.closing(sqs_client(url, region)) as client:
         reply = client.create_queue(
             QueueName=name,
             Attributes={"MessageRetentionPeriod": str(_RETENTION_SECONDS), "SqsManagedSseEnabled": "true"},
         )
-    return QueueEndpoint(url, reply["QueueUrl"])
+    return QueueEndpoint(url, reply["QueueUrl"], region)
 
 
 @contextlib.contextmanager
-def queue_service() -> Iterator[QueueEndpoint]:
+def queue_service(region: str = REGION) -> Iterator[QueueEndpoint]:
     """Run an SQS with an empty dead-letter queue for the length of a `with` block.
+
+    Args:
+        region: where the function looks for its queue.
 
     Raises:
         ServiceError: it did not start.
     """
     with ministack("sqs") as url:
-        yield create_queue(url)
+        yield create_queue(url, region=region)
 
 
 def drain(endpoint: QueueEndpoint) -> list[DeadLetter]:
@@ -98,7 +104,7 @@ def drain(endpoint: QueueEndpoint) -> list[DeadLetter]:
         The messages in the order they came, which SQS does not promise to be the order they were sent.
     """
     letters: list[DeadLetter] = []
-    with contextlib.closing(sqs_client(endpoint.url)) as client:
+    with contextlib.closing(sqs_client(endpoint.url, endpoint.region)) as client:
         # A receive may come back empty-handed from a queue that is not empty, so the queue is asked, too.
         while (batch := _receive(client, endpoint.queue_url)) or _visible(client, endpoint.queue_url):
             letters += [_letter(message) for message in batch]

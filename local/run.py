@@ -78,7 +78,7 @@ def run(options: RunOptions, console: Console, *, queue: QueueEndpoint | None = 
         events = stack.enter_context(_open_events(options.events))
         outputs = stack.enter_context(Outputs(options.out, keep=options.events))
         url = options.endpoint_url or stack.enter_context(dynamodb(announce=partial(_say, console))).url
-        queue = queue or stack.enter_context(queue_service())
+        queue = queue or stack.enter_context(queue_service(options.region))
         database = stack.enter_context(Database(url, options.region, dict(options.credentials)))
         receiver = stack.enter_context(SpanReceiver(outputs.spans.write))
         function = _function(options, url, queue, receiver.address)

@@ -92,6 +92,9 @@ def local_command(  # noqa: PLR0913 -- its options
     if summary.interrupted:
         _complain("interrupted: the files hold what was delivered until then")
         raise typer.Exit(INTERRUPTED)
+    if summary.undelivered:
+        _complain(f"{summary.undelivered} records that the queue refused too are in {out / 'undelivered.jsonl'}")
+        raise typer.Exit(FAILED)
     if not summary.accounted:
         _complain("not every event ended in exactly one outcome: the function answered something else")
         raise typer.Exit(FAILED)

@@ -65,18 +65,20 @@ def invoke(target: str, event: bytes, timeout_s: float) -> Answer:
 
 
 def _post(url: str, event: bytes, timeout_s: float) -> Answer:
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
         raise UsageError(f"{url}: {error}") from error
+    if not parts.hostname:
+        raise UsageError(f"{url} names no host: a URL such as http://localhost:9000 is needed")
     path = INVOCATION_PATH if parts.path in {"", "/"} else parts.path
     if parts.query:
         path += f"?{parts.query}"
     secure = parts.scheme == "https"
     connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
     try:
-        with closing(connect(parts.hostname or "", port, timeout=timeout_s)) as connection:
+        with closing(connect(parts.hostname, port, timeout=timeout_s)) as connection:
             connection.request("POST", path, event, {"Content-Type": "application/json"})
             response = connection.getresponse()
             return _answer(response.read(), broken=response.status >= http.HTTPStatus.BAD_REQUEST)

@@ -7,7 +7,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _MEGABYTE = 1024 * 1024
 
 PRESSURE_PERCENT = 80.0
-"""Above this share of the allocation, detail is shed (ticket: optimise logging, reduce monitoring overhead)."""
+"""Above this share of the allocation, detail is shed."""
 
 
 def used_mb(statm: str = "/proc/self/statm") -> float:

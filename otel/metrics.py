@@ -73,7 +73,7 @@ class Metrics:
             _BY_OUTCOME[record.outcome or "retry"]: 1,
             "IdempotencyViolations": record.same_event is False,
             "Errors": record.error_category is not None,
-            "SecurityErrors": record.security,
+            "SecurityErrors": record.denied is not None,
             "Operations": record.operations,
             "Retries": record.retries,
             "RetrySuccesses": record.retry_successes,

@@ -32,7 +32,7 @@ class EventRecord:
         violations: for an invalid event: the broken rules, as JSON objects.
         dead_letter_id: SQS message ID of the dead letter.
         dead_letter_error: why the dead-letter queue could not be reached.
-        security: whether any call was refused for want of permission.
+        denied: the code with which AWS refused a call for want of permission, and the service; None if it did not.
         exception_type: for a defect: the exception's class.
         exception_at: for a defect: file and line.
         struck: whether the deadline came first: the watchdog has reported the event, and it must be tried again.
@@ -61,19 +61,24 @@ class EventRecord:
     violations: list[dict[str, str]] = field(default_factory=list)
     dead_letter_id: str | None = None
     dead_letter_error: str | None = None
-    security: bool = False
+    denied: str | None = None
     exception_type: str | None = None
     exception_at: str | None = None
     struck: bool = False
     _closing: Lock = field(default_factory=Lock, repr=False)
+    _reporting: Lock = field(default_factory=Lock, repr=False)
 
     def close(self) -> bool:
-        """Claim the right to report how the event ended; True for the first caller only.
+        """Claim the right to say how the event ended; True for the first caller only.
 
         The event's own thread and the watchdog both come here; whoever is second stays silent, so that every event
         is counted once.
         """
         return self._closing.acquire(blocking=False)
+
+    def first_to_report(self) -> bool:
+        """Claim the right to write the event's line and metrics; True for the first caller only."""
+        return self._reporting.acquire(blocking=False)
 
     def spent(self, phase: str, seconds: float) -> None:
         """Add time to a phase."""

@@ -85,7 +85,11 @@ class Telemetry:
             ):
                 yield
         if record.close():
+            # The way out of spans may hang: then the watchdog reports the event, as it ended, while it does.
+            left = remaining_seconds - (time.perf_counter() - record.started)
+            self._watchdog.arm(left, partial(self._report, record))
             self._flush(record)
+            self._watchdog.disarm()
             self._report(record)
         else:
             record.struck = True
@@ -146,6 +150,9 @@ class Telemetry:
             self._flush(final)  # last: a way out that hangs may take all the time there is
 
     def _report(self, record: EventRecord) -> None:
+        """Write the event's line and metrics, once."""
+        if not record.first_to_report():
+            return
         processing_ms = (time.perf_counter() - record.started) * 1000
         used = self._used_mb()
         outcome = record.outcome or "retry"
@@ -168,8 +175,8 @@ class Telemetry:
             exception_type=record.exception_type,
             exception_at=record.exception_at,
         )
-        if record.security:
-            self.log.line(logs.ERROR, "access denied by AWS", record, security=True, error_code=record.error_code)
+        if record.denied is not None:
+            self.log.line(logs.ERROR, "access denied by AWS", record, security=True, error_code=record.denied)
         if not self._metrics.emit(record, processing_ms=processing_ms, memory_used_mb=used):
             self.log.line(logs.WARNING, "metrics not written, kept for the next event", kept_lines=self._metrics.kept)
         self._watch_memory(record, used)

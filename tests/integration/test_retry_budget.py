@@ -7,13 +7,13 @@ from tests.integration.rig import Rig, event_for_no_row
 from tests.support.faults import aws_error, cancelled, reset_before, throttled
 
 
-def test_the_longest_delay_is_30_seconds(rig: Rig) -> None:
+def test_delays_stop_growing_at_15_to_30_seconds(rig: Rig) -> None:
     event = rig.event_for_a_row()
     rig.dynamodb.script(*[throttled()] * 50)
 
     invoked = rig(event, timeout=140)
 
-    assert invoked.waits == [1, 2, 4, 8, 16, 30, 30, 30]
+    assert invoked.waits == [1, 2, 4, 8, *[15] * 7], "the jitter draws its least here: 15 s of 15 s to 30 s"
 
 
 def test_jitter_only_lengthens_a_delay_and_at_most_doubles_it(new_rig: NewRig) -> None:

@@ -78,3 +78,10 @@ def test_queues_of_two_tests_are_two(dead_letters: DeadLetters) -> None:
     send(other, "theirs")
     assert dead_letters.drain() == []
     assert [letter.body for letter in other.drain()] == ["theirs"]
+
+
+def test_a_queue_is_known_in_its_own_region_only(queue_endpoint: QueueEndpoint) -> None:
+    queue = create_queue(queue_endpoint.url, "in-another-region", "eu-west-1")
+    with closing(sqs_client(queue.url, queue.region)) as client:
+        client.send_message(QueueUrl=queue.queue_url, MessageBody="{}")
+    assert [letter.body for letter in drain(queue)] == ["{}"]

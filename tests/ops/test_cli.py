@@ -125,6 +125,7 @@ def test_a_dash_is_standard_input_and_an_endpoint_gets_the_callers_credentials(
     [
         ({"marked": 0}, 1, "not every event ended in exactly one outcome"),
         ({"interrupted": True}, 130, "interrupted"),
+        ({"undelivered": 2}, 1, "2 records that the queue refused too are in there/undelivered.jsonl"),
         ({"spans_lost": 3}, 0, "3 datagrams of spans were lost"),
     ],
 )

@@ -223,6 +223,8 @@ def test_nobody_there_is_one_line(
         ("localhost:9000", "http://localhost:9000 is meant?"),
         ("127.0.0.1", "http://127.0.0.1 is meant?"),
         ("http://127.0.0.1:port", "Port could not be cast"),
+        ("http://[::1", "Invalid IPv6 URL"),
+        ("http://", "names no host"),
         ("no function", "neither a URL nor the name or ARN"),
     ],
 )

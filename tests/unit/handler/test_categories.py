@@ -8,6 +8,7 @@ import botocore.session
 import pytest
 from botocore import exceptions as boto
 from botocore.model import ServiceModel
+from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,6 +106,13 @@ class TestModels:
         model = botocore.session.Session().get_service_model(service)
         assert len(_error_codes(model)) > 20  # the walk finds something
         assert _unclassified(model) == set()
+
+    def test_what_botocore_itself_would_retry_is_transient(self) -> None:
+        codes = {
+            *TransientRetryableChecker._TRANSIENT_ERROR_CODES,  # type: ignore[attr-defined]
+            *ThrottledRetryableChecker._THROTTLED_ERROR_CODES,  # type: ignore[attr-defined]
+        }
+        assert {code for code in codes if not BY_CODE[code].transient} == set()
 
     def test_a_new_exception_would_be_noticed(self) -> None:
         error = {"type": "structure", "members": {}, "exception": True}

@@ -177,6 +177,6 @@ def check_waits(run: Run) -> None:
 def test_a_row_of_throttles_uses_the_time_there_is(stand: Stand) -> None:
     run = stand.invoke(VALID, dynamodb=[aws_error("ThrottlingException")], timeout=900.0)
     delays = [delay for _, delay in run.waits]
-    assert delays[:6] == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0]
-    assert set(delays[5:]) == {30.0}
-    assert 2.0 < run.context.remaining < 2.0 + 4.0 + 30.0  # one more would not have fitted
+    assert delays[:6] == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0]
+    assert set(delays[5:]) == {15.0}
+    assert 2.0 < run.context.remaining < 2.0 + 4.0 + 15.0  # one more would not have fitted

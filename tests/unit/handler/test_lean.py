@@ -83,6 +83,11 @@ def test_regular_expressions_and_the_collector_are_as_before_after_the_start() -
     assert in_a_fresh_process(code) == "True Pattern True True\n"
 
 
+def test_a_number_of_any_length_can_be_read_after_a_start() -> None:
+    code = "import handler.app, json; print(json.loads('9' * 5000) % 10)"
+    assert in_a_fresh_process(code) == "9\n"
+
+
 def test_what_was_left_out_does_nothing_while_libraries_load_and_is_the_real_thing_afterwards() -> None:
     phase = Phase()
     encode = Later("json", phase).dumps

@@ -116,6 +116,12 @@ class TestMarked:
         assert run.summary["timings_ms"]["backoff"] == 3000.0
         assert run.context.remaining == pytest.approx(27.0)
 
+    @pytest.mark.parametrize("answer", [NO_SUCH_ROW, already("event-1")])
+    def test_only_a_write_that_was_made_is_a_retry_that_succeeded(self, stand: Stand, answer: Step) -> None:
+        run = stand.invoke(EVENT, dynamodb=[THROTTLED, answer])
+        assert run.metrics["Retries"] == 1
+        assert "RetrySuccesses" not in run.metrics
+
     def test_an_id_that_had_to_be_replaced(self, stand: Stand) -> None:
         event = eventbridge_event({"asset_symbol": "AAPL", "earnings_date": "2025-07-31", "correlation_id": SENTINEL})
         run = stand.invoke(event)
@@ -206,7 +212,7 @@ class TestDeadLettered:
         assert len(run.sent(WRITE)) == 1
         assert run.metrics["SecurityErrors"] == 1
         (security,) = [line for line in run.logs if line.get("security")]
-        assert (security["level"], security["error_code"]) == ("ERROR", run.summary["error_code"])
+        assert (security["level"], security["error_code"]) == ("ERROR", f"DynamoDB: {run.summary['error_code']}")
         assert self.attributes(run)["ERROR_CODE"] == "access_denied"
 
     @pytest.mark.parametrize("code", ["ResourceNotFoundException", "ValidationException"])
@@ -288,6 +294,11 @@ class TestRetry:
         assert "dead_letter_id" not in run.summary
         assert run.summary["violations"]
         assert run.metrics.get("SecurityErrors", 0) == int("access_denied" in told)
+
+    def test_who_refused_access_is_told(self, stand: Stand) -> None:
+        run = stand.invoke(INVALID, sqs=[ACCESS_DENIED])
+        (security,) = [line for line in run.logs if line.get("security")]
+        assert security["error_code"] == "SQS: AccessDeniedException"
 
     def test_the_watchdog_reports_an_attempt_that_never_ends(self, stand: Stand) -> None:
         stuck = COMMITTED.taking(100.0)  # as a name that does not resolve: no time-out of ours ends that

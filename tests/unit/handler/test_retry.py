@@ -149,7 +149,7 @@ def test_exponential_between_the_first_delay_and_thirty_seconds(clock: Clock, ca
     shortest = [wait.delay for wait in run(clock, [category] * 12, jitter=min).waits]
     longest = [wait.delay for wait in run(clock, [category] * 12, jitter=max).waits]
     steps = [FIRST_DELAY[category] * 2**n for n in range(MAX_ATTEMPTS.get(category, 13) - 1)]
-    assert shortest == [min(step, 30.0) for step in steps]
+    assert shortest == [min(step, 15.0) for step in steps], "apart from one another at the upper bound too"
     assert longest == [min(2 * step, 30.0) for step in steps]
 
 
@@ -158,7 +158,7 @@ def test_jittered_within_the_promised_range(clock: Clock, category: ErrorCategor
     waits = run(clock, [category] * 10, jitter=random.uniform).waits
     for number, wait in enumerate(waits):
         step = FIRST_DELAY[category] * 2**number
-        assert min(step, 30.0) <= wait.delay <= min(2 * step, 30.0)
+        assert min(step, 15.0) <= wait.delay <= min(2 * step, 30.0)
     if category is C.THROTTLING:
         assert all(1.0 <= wait.delay <= 30.0 for wait in waits)
 

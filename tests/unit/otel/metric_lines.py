@@ -41,7 +41,7 @@ def records(draw: st.DrawFn) -> EventRecord:
         outcome=outcome,
         error_category=draw(st.sampled_from(CATEGORIES)) if failed else None,
         same_event=draw(st.booleans()) if outcome == "duplicate" else None,
-        security=draw(st.booleans()),
+        denied=draw(st.none() | st.just("DynamoDB: AccessDeniedException")),
         operations=draw(st.integers(0, 1)),
         retries=draw(st.integers(0, 6)),
         retry_successes=draw(st.integers(0, 1)),

@@ -180,6 +180,30 @@ def test_before_the_deadline_lines_do_not_wait_for_spans(
     assert [line.get("outcome", "metrics") for line in lines] == ["retry", "metrics"]
 
 
+def test_an_event_whose_spans_hang_on_their_way_out_is_reported_as_it_ended(
+    output: Output, new_telemetry: NewTelemetry, deadline: Deadline
+) -> None:
+    gate = Gate()
+    telemetry = new_telemetry(Tracing(telemetry_settings(), Hangs(gate)), watchdog=deadline.watchdog)
+    record = event_record()
+
+    def watch() -> None:
+        assert gate.entered.wait(60)  # the event is over, its spans are stuck
+        deadline.comes()
+        eventually(lambda: len(output.metrics()) == 1)
+        gate.go_on.set()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    with telemetry.event(record, None, 30):
+        record.outcome = "marked"
+    thread.join()
+
+    (line,), (metric,) = output.logs(), output.metrics()
+    assert (line["outcome"], metric["EventsMarked"]) == ("marked", 1)
+    assert not record.struck
+
+
 def test_without_tracing_the_watchdog_reports_too(
     output: Output, new_telemetry: NewTelemetry, deadline: Deadline
 ) -> None:

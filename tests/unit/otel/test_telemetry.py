@@ -156,10 +156,10 @@ def test_each_attempt_is_a_debug_line_and_a_latency(
 
 
 def test_refused_access_is_a_line_of_its_own(output: Output, new_telemetry: NewTelemetry) -> None:
-    run(new_telemetry(None), "dead_lettered", security=True, error_category="access_denied", error_code="AccessDenied")
+    run(new_telemetry(None), "dead_lettered", denied="SQS: AccessDenied", error_category="validation")
 
     _, security = output.logs()
-    assert (security["level"], security["security"], security["error_code"]) == ("ERROR", True, "AccessDenied")
+    assert (security["level"], security["security"], security["error_code"]) == ("ERROR", True, "SQS: AccessDenied")
     assert output.metrics()[0]["SecurityErrors"] == 1
 
 
