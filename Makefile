@@ -75,6 +75,10 @@ format: setup  ## format the code and fix what can be fixed
 bench: setup  ## start-up, cost per event and memory, against the plain function
 	.venv/bin/python bench/run.py
 
+.PHONY: budget
+budget: setup  ## the same, held against the committed budget
+	.venv/bin/python bench/run.py --json | .venv/bin/python bench/budget.py
+
 .PHONY: clean
 clean:  ## remove everything that can be made again
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage out
