@@ -3,7 +3,7 @@
     python bench/run.py [--json] [--events N] [--function MODULE]
 
 Needs valgrind, or a machine where `perf` counts instructions; without both, the instruction rows are left out. Takes
-about a minute on two cores. bench/README.md says what each row counts.
+about a minute on two idle cores. bench/README.md says what each row counts.
 """
 
 import argparse
