@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST, REGISTER_LAST
 from botocore.loaders import Loader
 
 from handler.categories import UNREADABLE_REPLY, classify_exception, classify_reply
@@ -59,7 +60,8 @@ def make_client(service: str, settings: Settings) -> Any:
     botocore reads its whole data of a service, and the endpoints of all, from files; `tools.trim_botocore` has cut them
     down. There is no way back to the whole data: a call that was not foreseen fails at once, not on some path at night.
     """
-    core = botocore.session.Session()
+    core = botocore.session.Session(include_builtin_handlers=False)
+    _register_handlers(core)
     core.register_component("data_loader", Loader(extra_search_paths=[DATA], include_default_search_paths=False))
     session = boto3.Session(region_name=settings.region, botocore_session=core)
     # The user agent is made once; otherwise botocore puts it together twice for each call.
@@ -67,6 +69,20 @@ def make_client(service: str, settings: Settings) -> Any:
     client = make(service, config=client_config(settings, core.user_agent()))
     errors_as_replies(client)
     return client
+
+
+def _register_handlers(core: botocore.session.Session) -> None:
+    """Register botocore's own handlers, but for those of other services and of its documentation: nine in ten."""
+    emitter = core.get_component("event_emitter")
+    register = {
+        None: emitter.register,
+        REGISTER_FIRST: emitter.register_first,
+        REGISTER_LAST: emitter.register_last,
+    }
+    for event, handler, *when in BUILTIN_HANDLERS:
+        phase, _, rest = event.partition(".")
+        if phase != "docs" and (not rest or rest.partition(".")[0] in {"*", "dynamodb", "sqs"}):
+            register[when[0] if when else None](event, handler)
 
 
 def errors_as_replies(client: Any) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import botocore.session
 import pytest
 from botocore.exceptions import (
     ConnectionClosedError,
@@ -17,6 +18,7 @@ from botocore.exceptions import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handler import aws
 from handler.aws import call, client_config
 from handler.categories import BY_CODE, ErrorCategory
 from handler.errors import CallFailed
@@ -154,3 +156,26 @@ def test_whatever_comes_back_is_a_reply_or_has_a_category(stand: Stand, body: by
     except CallFailed as failed:
         assert failed.category is BY_CODE.get(failed.code, failed.category)  # noqa: PT017 - either way is right
         assert failed.category is not C.INTERNAL or failed.code in BY_CODE  # noqa: PT017
+
+
+PHASES = (
+    *("provide-client-params", "before-parameter-build", "before-call", "request-created", "choose-signer"),
+    *("before-sign", "before-send", "response-received", "needs-retry", "after-call", "after-call-error"),
+)
+
+
+@pytest.mark.parametrize(("service", "operation"), [("dynamodb", "TransactWriteItems"), ("sqs", "SendMessage")])
+def test_no_handler_of_botocore_is_missing_for_what_is_called(service: str, operation: str) -> None:
+    whole = botocore.session.Session()
+    lean = botocore.session.Session(include_builtin_handlers=False)
+    aws._register_handlers(lean)
+    events = [f"{phase}.{service}.{operation}" for phase in PHASES]
+    events += [f"{phase}.{service}" for phase in ("creating-client-class", "getattr", "choose-service-name")]
+
+    def registered(session: botocore.session.Session, event: str) -> list[str]:
+        emitter = session.get_component("event_emitter")._emitter
+        return [str(handler) for handler in emitter._handlers.prefix_search(event)]
+
+    for event in events:
+        assert registered(lean, event) == registered(whole, event), event
+    assert any(registered(lean, event) for event in events)
