@@ -99,23 +99,44 @@ valid_events = st.builds(_assemble, _DETAIL, _NOISE, identifiers, camel=st.boole
 
 _FIELDS = ("asset_symbol", "earnings_date", "event_id", "earnings_id", "processed_at", "correlation_id", "traceparent")
 _ENVELOPE = ("version", "id", "source", "detail-type", "detail", "time", "resources", "replay-name")
-_GONE = object()
-_SPELLINGS = st.sampled_from([*_FIELDS, *map(camel_case, _FIELDS)])
-_DAMAGE = st.one_of(scalars, scalars, st.just(_GONE), symbols, days, json_values, deeply_nested)
-
-
-def _damage(event: dict[str, Any], detail: dict[str, Any], envelope: dict[str, Any]) -> dict[str, Any]:
-    changed = {name: value for name, value in (event["detail"] | detail).items() if value is not _GONE}
-    return {name: value for name, value in (event | {"detail": changed} | envelope).items() if value is not _GONE}
-
-
-damaged_events = st.builds(
-    _damage,
-    valid_events,
-    st.dictionaries(_SPELLINGS, _DAMAGE, max_size=4),
-    st.dictionaries(st.sampled_from(_ENVELOPE), _DAMAGE, max_size=2),
+_SOUND = {
+    "asset_symbol": "BF-B",
+    "earnings_date": "2024-02-29",
+    "event_id": "event-1",
+    "earnings_id": "earnings-1",
+    "processed_at": "2024-02-29T20:05:00Z",
+    "correlation_id": "correlation-1",
+    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+}
+_DETAILS = st.sampled_from(
+    [
+        {"asset_symbol": "AAPL", "earnings_date": "2025-07-31"},
+        {"assetSymbol": "aapl ", "earningsDate": "2025-07-31"},
+        _SOUND,
+        {camel_case(name): value for name, value in _SOUND.items()},
+        _SOUND | {camel_case(name): value for name, value in _SOUND.items()},
+    ]
 )
+_GONE = object()
+_PLACES = st.sampled_from(
+    [*(("detail", name) for name in [*_FIELDS, *map(camel_case, _FIELDS)] * 2), *(("", name) for name in _ENVELOPE)]
+)
+_VALUES = st.one_of(scalars, any_text, symbols, days, identifiers, st.just(_GONE), json_values, deeply_nested)
+
+
+def _damage(detail: dict[str, Any], changes: list[tuple[tuple[str, str], Any]]) -> dict[str, Any]:
+    envelope = {name: value for (place, name), value in changes if not place}
+    detail = detail | {name: value for (place, name), value in changes if place}
+    event = eventbridge_event(_without_gone(detail)) | envelope
+    return _without_gone(event)
+
+
+def _without_gone(members: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not _GONE}
+
+
+damaged_events = st.builds(_damage, _DETAILS, st.lists(st.tuples(_PLACES, _VALUES), max_size=4))
 """Events that were valid until fields went missing, changed, or appeared in the other spelling."""
 
-fuzzed_events = st.one_of(valid_events, damaged_events, damaged_events, json_values, deeply_nested)
+fuzzed_events = st.one_of(damaged_events, damaged_events, damaged_events, valid_events, json_values, deeply_nested)
 """Whatever may arrive."""

@@ -277,6 +277,7 @@ class Stand:
         *,
         jitter: Callable[[float, float], float] = min,
         dead_letters: Callable[[], "SQSClient"] | None = None,
+        traced: bool = True,
     ) -> "Sandbox":
         """The function, started.
 
@@ -284,13 +285,14 @@ class Stand:
             using: settings.
             jitter: draws delays.
             dead_letters: makes the SQS client.
+            traced: whether it makes a root span.
         """
         using = using or settings()
         lines: list[bytes] = []
         telemetry = Telemetry(
             using.telemetry,
             write=lines.append,
-            tracing=self._tracing,
+            tracing=self._tracing if traced else None,
             init_duration_ms=1.0,
             watchdog=ClockWatchdog(self.clock),
             used_mb=lambda: 64.0,  # a test run holds more than a sandbox

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from handler.categories import ErrorCategory
 from tests.support.strategies import SENTINEL, camel_case, eventbridge_event, fuzzed_events, json_values
@@ -43,7 +44,6 @@ ANSWERS: list[list[Step]] = [
 ]
 
 fuzz = hypothesis_settings(
-    max_examples=CASES,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
@@ -53,6 +53,12 @@ fuzz = hypothesis_settings(
 def sandbox(stand: Stand) -> Sandbox:
     """One sandbox for all events, as a busy function has."""
     return stand.sandbox()
+
+
+@pytest.fixture(scope="module")
+def untraced(stand: Stand) -> Sandbox:
+    """One that makes no spans."""
+    return stand.sandbox(traced=False)
 
 
 def check(run: Run, event: object) -> None:
@@ -76,12 +82,26 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
+def answers_for(event: Any) -> list[Step]:
+    return ANSWERS[crc32(canonical(event).encode()) % len(ANSWERS)]
+
+
 @pytest.mark.timeout(600)
+@pytest.mark.no_cover  # which doubles the time; what it would see, the next test shows it
 @given(event=fuzzed_events)
-@fuzz
-def test_any_event_ends_in_a_category_and_never_in_a_defect(stand: Stand, sandbox: Sandbox, event: Any) -> None:
-    answers = ANSWERS[crc32(canonical(event).encode()) % len(ANSWERS)]
-    check(stand.invoke(event, dynamodb=answers, sandbox=sandbox), event)
+@hypothesis_settings(fuzz, max_examples=CASES)
+def test_any_event_ends_in_a_category_and_never_in_a_defect(stand: Stand, untraced: Sandbox, event: Any) -> None:
+    with suppress_instrumentation():  # likewise
+        check(stand.invoke(event, dynamodb=answers_for(event), sandbox=untraced), event)
+
+
+@given(event=fuzzed_events)
+@hypothesis_settings(fuzz, max_examples=200)
+def test_nor_does_it_where_spans_are_made(stand: Stand, sandbox: Sandbox, event: Any) -> None:
+    run = stand.invoke(event, dynamodb=answers_for(event), sandbox=sandbox)
+    check(run, event)
+    assert len(run.spans) == len(run.requests) + 1
+    assert all((span.attributes or {})["correlation_id"] == run.summary["correlation_id"] for span in run.spans)
 
 
 FIELDS = ("asset_symbol", "earnings_date", "event_id", "earnings_id", "processed_at", "correlation_id", "traceparent")
