@@ -107,7 +107,11 @@ _compile = re.compile
 
 
 def _compile_later(pattern: Any, flags: int = 0) -> Any:
-    return LazyPattern(pattern, flags) if isinstance(pattern, str) else _compile(pattern, flags)
+    # OpenTelemetry gives patterns to re's functions, and those take nothing but the real thing.
+    caller = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 - as warnings and logging find theirs
+    if not isinstance(pattern, str) or caller.startswith("opentelemetry."):
+        return _compile(pattern, flags)
+    return LazyPattern(pattern, flags)
 
 
 @contextmanager

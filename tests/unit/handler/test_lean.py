@@ -120,6 +120,31 @@ def test_botocore_can_read_a_date_after_a_lean_start() -> None:
     assert in_a_fresh_process(code) == "2026-02-03T04:05:06+00:00\n"
 
 
+def test_no_library_gives_a_lazy_pattern_to_a_function_of_re() -> None:
+    """`re.split(pattern, text)` takes a string or a real pattern, and nothing that behaves as one."""
+    code = """
+import ast, inspect, sys
+import handler.app
+from handler.lean import LazyPattern
+
+lazy = misused = 0
+for module in list(sys.modules.values()):
+    owners = [module, *(value for value in vars(module).values() if isinstance(value, type))]
+    names = {name for owner in owners for name, value in vars(owner).items() if isinstance(value, LazyPattern)}
+    lazy += len(names)
+    for node in ast.walk(ast.parse(inspect.getsource(module) if names else "")):
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        function, first = ast.unparse(node.func).rpartition(".")[2], ast.unparse(node.args[0]).rpartition(".")[2]
+        of_re = function in {"match", "fullmatch", "search", "sub", "subn", "split", "findall", "finditer"}
+        if of_re and ast.unparse(node.func) in {function, "re." + function} and first in names:
+            misused += 1
+            print(module.__name__, node.lineno)
+print(lazy > 50, misused)
+"""
+    assert in_a_fresh_process(code) == "True 0\n"
+
+
 def test_a_lazy_pattern_behaves_as_the_pattern() -> None:
     pattern = LazyPattern("a(b+)", 0)
     match = pattern.match("abb")
