@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from handler.fields import BrokenRule, Rule, Violation, day, describe, identifier, instant, symbol
@@ -81,6 +82,7 @@ def parse_event(event: object, *, source: str) -> EarningsEvent:
     )
 
 
+@cache  # the same few names for every event
 def camel_case(name: str) -> str:
     """`asset_symbol` as `assetSymbol`."""
     first, *rest = name.split("_")
@@ -116,10 +118,11 @@ class _Check:
 
     def spelling(self, detail: Mapping[str, Any], name: str) -> object:
         """The field's value under either spelling; two that differ are a violation."""
+        other_name = camel_case(name)
         snake = detail.get(name, _MISSING)
-        camel = detail.get(camel_case(name), _MISSING)
-        if snake is _MISSING or camel_case(name) == name:
+        camel = detail.get(other_name, _MISSING)
+        if snake is _MISSING or other_name == name:
             return camel if snake is _MISSING else snake
         if camel is not _MISSING and (type(camel) is not type(snake) or camel != snake):
-            self.broken(f"detail.{name}", f"the same value as detail.{camel_case(name)}", camel)
+            self.broken(f"detail.{name}", f"the same value as detail.{other_name}", camel)
         return snake

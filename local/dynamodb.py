@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from local.environment import LOCAL_CREDENTIALS, REGION
 from local.jars import POM, default_cache, dynamodb_jars
+from local.loopback import loopback_client
 from local.ministack import ministack
 from local.service import Service, ServiceError, running
 
@@ -47,17 +47,8 @@ class DynamoDBEndpoint:
 
 def dynamodb_client(url: str) -> "DynamoDBClient":
     """Return a client for a DynamoDB on this machine: never an account's credentials, never a proxy."""
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client(
-        "dynamodb",
-        endpoint_url=url,
-        region_name=REGION,
-        aws_access_key_id=LOCAL_CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=LOCAL_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        config=Config(proxies={}, connect_timeout=5, read_timeout=30),
-    )
+    client: DynamoDBClient = loopback_client("dynamodb", url)
+    return client
 
 
 def _quiet(_: str) -> None:

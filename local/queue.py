@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from local.environment import LOCAL_CREDENTIALS, REGION
+from local.environment import REGION
+from local.loopback import loopback_client
 from local.ministack import ministack
 
 if TYPE_CHECKING:
@@ -51,17 +52,8 @@ class DeadLetter:
 
 def sqs_client(url: str, region: str = REGION) -> "SQSClient":
     """Return a client for an SQS on this machine: never an account's credentials, never a proxy."""
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client(
-        "sqs",
-        endpoint_url=url,
-        region_name=region,
-        aws_access_key_id=LOCAL_CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=LOCAL_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        config=Config(proxies={}, connect_timeout=5, read_timeout=30),
-    )
+    client: SQSClient = loopback_client("sqs", url, region)
+    return client
 
 
 def create_queue(url: str, name: str = QUEUE_NAME, region: str = REGION) -> QueueEndpoint:

@@ -10,9 +10,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from threading import Thread
-from typing import Literal, Self, override
+from typing import Literal, Self
+
+from local.loopback import QuietHandler
 
 API_VERSION = "2018-06-01"
 
@@ -77,12 +79,12 @@ class _Channel:
     current: str | None = None
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # else header and body wait for each other's acknowledgement: 40 ms
     channel: _Channel
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - as http.server calls it
         if self.path != _NEXT_PATH:
             self._reply(HTTPStatus.NOT_FOUND)
             return
@@ -95,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.channel.events.put(ApiEvent("taken", invocation.request_id))
         self._reply(HTTPStatus.OK, invocation.payload, invocation.headers())
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - as http.server calls it
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.path == _INIT_ERROR_PATH:
             self.channel.events.put(ApiEvent("init_error", payload=body))
@@ -123,18 +125,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    @override
-    def handle(self) -> None:
-        # A process that is killed leaves its connection in any state: that is its exit's business, not ours.
-        try:
-            super().handle()
-        except OSError:
-            self.close_connection = True
-
-    @override
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: the terminal belongs to the caller."""
 
 
 class RuntimeApi:

@@ -5,10 +5,11 @@ import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from threading import Thread
-from typing import override
 from urllib.parse import urlsplit
+
+from local.loopback import QuietHandler
 
 _REFUSALS = (
     (
@@ -22,13 +23,13 @@ _WRITE = "DynamoDB_20120810.TransactWriteItems"
 _NOT_PASSED_ON = {"connection", "transfer-encoding", "content-length", "date", "server"}
 
 
-class _Front(BaseHTTPRequestHandler):
+class _Front(QuietHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     upstream: str
     refusals: list[tuple[str, str]]
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - as http.server calls it
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.headers.get("X-Amz-Target") == _WRITE and self.refusals:
             self._refuse(*self.refusals.pop(0))
@@ -54,17 +55,6 @@ class _Front(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    @override
-    def handle(self) -> None:
-        try:
-            super().handle()
-        except OSError:  # the function's process was ended in the middle of a call
-            self.close_connection = True
-
-    @override
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: the terminal belongs to the caller."""
 
 
 @contextmanager
