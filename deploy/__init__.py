@@ -1,0 +1,1 @@
+"""How the function gets to AWS: the image, the stack, its monitoring."""
