@@ -1,0 +1,1 @@
+"""`mep dlq`: dead letters listed, shown, brought back and discarded."""

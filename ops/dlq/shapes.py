@@ -1,0 +1,229 @@
+"""From an SQS message to a `Letter`: the one place that knows what each service writes. Never raises on a body."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from handler.correlation import find_correlation
+from handler.dead_letter import body_of
+from handler.fields import BrokenRule, identifier
+from ops.dlq.causes import (
+    eventbridge_category,
+    function_cause,
+    never_ran,
+    own_category,
+    status_category,
+)
+from ops.dlq.letter import Letter, Shape
+
+REDRIVE_COUNT = "redrive_count"
+"""Member of `detail` in which a redrive counts; the function ignores it."""
+
+SYSTEM_ATTRIBUTES = ("SentTimestamp", "ApproximateReceiveCount", "AWSTraceHeader")
+"""What to ask SQS for beside the message attributes."""
+
+_NO_JSON = object()
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """A message before anybody knows what it is."""
+
+    body: str
+    attributes: Mapping[str, str]
+    value: object
+
+    def text(self, name: str) -> str:
+        return self.attributes.get(name, "")
+
+
+def read_message(message: Mapping[str, Any]) -> Letter:
+    """Read a message as boto3's `receive_message` returns it, asked for `SYSTEM_ATTRIBUTES` and all attributes."""
+    attributes = {
+        name: value.get("StringValue", "")
+        for name, value in (message.get("MessageAttributes") or {}).items()
+        if isinstance(value, Mapping)
+    }
+    return replace(
+        read_letter(message["MessageId"], message["Body"], attributes, message.get("Attributes") or {}),
+        receipt_handle=message.get("ReceiptHandle", ""),
+    )
+
+
+def read_letter(
+    message_id: str, body: str, attributes: Mapping[str, str], system: Mapping[str, str] | None = None
+) -> Letter:
+    """Read a message by its parts, for instance a line of `dlq.jsonl`.
+
+    Args:
+        message_id: SQS's.
+        body: any text.
+        attributes: message attributes by name.
+        system: those of `SYSTEM_ATTRIBUTES` that are known.
+
+    Returns:
+        The letter; of shape `UNKNOWN` when nobody known writes such messages.
+    """
+    message = _Message(body, attributes, _json(body))
+    system = system or {}
+    letter = replace(
+        _read(message, Letter(message_id, Shape.UNKNOWN, body, dict(attributes))),
+        sent_at=_moment(system.get("SentTimestamp", "")),
+        receive_count=_count(system.get("ApproximateReceiveCount")) or 0,
+        trace_header=system.get("AWSTraceHeader", ""),
+    )
+    return _identified(letter)
+
+
+def _read(message: _Message, blank: Letter) -> Letter:
+    if message.text("SOURCE") == "handler" and message.text("ERROR_CODE"):
+        return _from_handler(message, blank)
+    if message.text("RULE_ARN") and message.text("ERROR_CODE"):
+        return _from_rule(message, blank)
+    if message.text("RequestID") and ("ErrorCode" in message.attributes or "ErrorMessage" in message.attributes):
+        return _from_lambda(message, blank)
+    if isinstance(message.value, dict):
+        record = message.value
+        if isinstance(context := record.get("requestContext"), dict) and "condition" in context:
+            return _from_on_failure(record, context, blank)
+        if isinstance(record.get("failedMessages"), list) and isinstance(record.get("subscriberArn"), str):
+            return _from_subscriber(record, blank)
+    return blank
+
+
+def _from_handler(message: _Message, blank: Letter) -> Letter:
+    return replace(
+        _holding(message, blank),
+        shape=Shape.HANDLER,
+        category=own_category(message.text("ERROR_CODE")),
+        code=message.text("ERROR_CODE"),
+        message=message.text("ERROR_MESSAGE"),
+        correlation_id=_usable(message.text("CORRELATION_ID")),
+        request_id=message.text("REQUEST_ID"),
+    )
+
+
+def _from_rule(message: _Message, blank: Letter) -> Letter:
+    return replace(
+        _holding(message, blank),
+        shape=Shape.RULE,
+        category=eventbridge_category(message.text("ERROR_CODE")),
+        code=message.text("ERROR_CODE"),
+        message=message.text("ERROR_MESSAGE"),
+        tries=_count(message.attributes.get("RETRY_ATTEMPTS")),
+    )
+
+
+def _from_lambda(message: _Message, blank: Letter) -> Letter:
+    status, text = message.text("ErrorCode"), message.text("ErrorMessage")
+    cause = function_cause("", text)
+    return replace(
+        _holding(message, blank),
+        shape=Shape.LAMBDA,
+        category=status_category(status) or cause.category,
+        code=status,
+        message=text,
+        correlation_id=cause.correlation_id,
+        request_id=message.text("RequestID"),
+    )
+
+
+def _from_on_failure(record: Mapping[str, Any], context: Mapping[str, Any], blank: Letter) -> Letter:
+    condition = _text(context.get("condition"))
+    answer = record.get("responsePayload")
+    error = answer if isinstance(answer, dict) else {}
+    error_type, text = _text(error.get("errorType")), _text(error.get("errorMessage"))
+    cause = function_cause(error_type, text)
+    letter = replace(
+        blank,
+        shape=Shape.ON_FAILURE,
+        # When time ran out after an answer, that answer is the better reason.
+        category=cause.category or never_ran(condition),
+        code=error_type or condition,
+        message=text or condition,
+        correlation_id=cause.correlation_id,
+        request_id=_text(context.get("requestId")),
+        tries=_count(context.get("approximateInvokeCount")),
+    )
+    if "requestPayload" not in record:
+        return letter
+    event = record["requestPayload"]
+    return replace(letter, event=event, event_text=body_of(event))
+
+
+def _from_subscriber(record: Mapping[str, Any], blank: Letter) -> Letter:
+    return replace(
+        blank,
+        shape=Shape.SUBSCRIBER,
+        category=eventbridge_category(_text(record.get("errorCode"))),
+        code=_text(record.get("errorCode")),
+        message=_text(record.get("errorMessage")),
+        tries=_count(record.get("retryAttempts")),
+    )
+
+
+def _holding(message: _Message, blank: Letter) -> Letter:
+    """The letter with its body as the event; without one when the body is no JSON."""
+    if message.value is _NO_JSON:
+        return blank
+    return replace(blank, event=message.value, event_text=message.body)
+
+
+def _identified(letter: Letter) -> Letter:
+    """Add what the event itself tells."""
+    if letter.event_text is None:
+        return letter
+    event = letter.event if isinstance(letter.event, dict) else {}
+    detail = event.get("detail")
+    found = find_correlation(letter.event, letter.request_id)
+    # Without a request ID a replaced ID is random: it would be another one at each reading.
+    by_rule = None if found.replaced and found.id != letter.request_id else found.id
+    return replace(
+        letter,
+        correlation_id=letter.correlation_id or by_rule,
+        redrives=_count(detail.get(REDRIVE_COUNT)) or 0 if isinstance(detail, dict) else 0,
+        replay_name=_text(event.get("replay-name")) or None,
+    )
+
+
+def _json(text: str) -> object:
+    try:
+        value: object = json.loads(text)
+        body_of(value)  # what cannot be written again cannot be worked with either
+    except (ValueError, RecursionError):
+        return _NO_JSON
+    return value
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _usable(text: str) -> str | None:
+    try:
+        return identifier(text)
+    except BrokenRule:
+        return None
+
+
+_MOST = 10**9
+
+
+def _count(value: object) -> int | None:
+    """A count that came as a number or as text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    if isinstance(value, str):
+        if not (value.isascii() and value.isdigit() and len(value) < len(str(_MOST))):
+            return None
+        value = int(value)
+    return value if 0 <= value < _MOST else None
+
+
+def _moment(milliseconds: str) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,232 @@
+"""Each shape is read for what it tells, and nothing that may lie in a queue breaks the reader."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handler.categories import ErrorCategory
+from handler.correlation import find_correlation
+from handler.dead_letter import body_of
+from handler.errors import EventNotProcessed
+from ops.dlq.letter import Letter, Shape
+from ops.dlq.shapes import read_letter, read_message
+from tests.support.dead_letters import (
+    TRACE_HEADER,
+    Parts,
+    event,
+    from_handler,
+    from_lambda,
+    from_on_failure,
+    from_rule,
+    from_subscriber,
+)
+from tests.support.strategies import fuzzed_events, json_values, valid_events
+
+
+def read(parts: Parts) -> Letter:
+    return read_letter("m-1", *parts)
+
+
+def test_the_functions_own() -> None:
+    letter = read(from_handler())
+
+    assert (letter.shape, letter.category, letter.code) == (Shape.HANDLER, ErrorCategory.NOT_FOUND, "not_found")
+    assert (letter.correlation_id, letter.request_id, letter.message) == ("from-attribute", "request-1", "NoSuchRow")
+    assert letter.event == event()
+    assert letter.event_text == letter.body
+    assert letter.group == "not_found"
+
+
+def test_lambdas_on_failure_record() -> None:
+    letter = read(from_on_failure())
+
+    assert (letter.shape, letter.category, letter.code) == (
+        Shape.ON_FAILURE,
+        ErrorCategory.THROTTLING,
+        "EventNotProcessed",
+    )
+    assert (letter.correlation_id, letter.tries) == ("told-by-function", 3)
+    assert letter.request_id == "e4b46cbf-b738-4880-8a58-9ad22fc4e2ac"
+    assert letter.event == event()
+    assert json.loads(letter.event_text or "") == event()
+
+
+@pytest.mark.parametrize(
+    ("error", "category"),
+    [
+        ({"errorType": "Sandbox.Timedout", "errorMessage": "RequestId: 1 Error: Task timed out"}, "timeout"),
+        ({"errorMessage": "2025-07-31T20:05:00.000Z 1 Task timed out after 30.03 seconds"}, "timeout"),
+        ({"errorType": "Runtime.ExitError", "errorMessage": "RequestId: 1 Error: Runtime exited"}, "internal"),
+        ({"errorType": "EventNotProcessed", "errorMessage": "category=new correlation_id=c : x"}, "unknown"),
+        ("not an error body", "unknown"),
+    ],
+)
+def test_an_on_failure_record_that_is_not_ours_still_has_a_category(error: Any, category: str) -> None:
+    assert read(from_on_failure(error=error)).group == category
+
+
+@pytest.mark.parametrize("category", ErrorCategory)
+def test_what_the_function_raises_is_read_back(category: ErrorCategory) -> None:
+    raised = EventNotProcessed(category, "an-id:1", "code")
+    letter = read(from_on_failure(error={"errorType": type(raised).__name__, "errorMessage": str(raised)}))
+    assert (letter.category, letter.correlation_id) == (category, "an-id:1")
+
+
+def test_without_concurrency_the_function_never_ran() -> None:
+    letter = read(from_on_failure(condition="ZeroReservedConcurrency", tries=0))
+    assert (letter.group, letter.code, letter.tries) == ("throttling", "ZeroReservedConcurrency", 0)
+    assert letter.correlation_id == event()["id"]
+
+
+def test_a_rule_targets_dead_letter() -> None:
+    letter = read(from_rule())
+    assert (letter.shape, letter.group, letter.code, letter.tries) == (Shape.RULE, "access_denied", "NO_PERMISSIONS", 7)
+    assert letter.correlation_id == event()["id"]
+    assert letter.event == event()
+
+
+def test_lambdas_classic_dead_letter() -> None:
+    letter = read(from_lambda())
+    assert (letter.shape, letter.group, letter.code) == (Shape.LAMBDA, "internal", "200")
+    assert letter.request_id == "cdc6e0c2-6d3d-4a3c-b9a9-1ba5d8a3f5c2"
+    ours = read(from_lambda(message="category=network correlation_id=c-1 : ReadTimeoutError"))
+    assert (ours.group, ours.correlation_id) == ("network", "c-1")
+    assert read(from_lambda(status="429")).group == "throttling"
+    assert read(from_lambda(message="category=network correlation_id=cut-o")).correlation_id == event()["id"]
+
+
+def test_the_newer_buses_record_names_events_and_holds_none() -> None:
+    letter = read(from_subscriber())
+    assert (letter.shape, letter.group, letter.tries) == (Shape.SUBSCRIBER, "access_denied", 4)
+    assert letter.event_text is None
+    assert letter.correlation_id is None
+
+
+@pytest.mark.parametrize(
+    ("body", "attributes"),
+    [
+        ("", {}),
+        ("hello", {}),
+        (json.dumps(event()), {}),  # an event, but nobody says that it failed, or how
+        (json.dumps({"requestContext": {}, "requestPayload": 1}), {}),
+        (json.dumps({"failedMessages": {}}), {}),
+        ("{}", {"SOURCE": "handler"}),
+        ("{}", {"ERROR_CODE": "NO_PERMISSIONS"}),
+    ],
+)
+def test_what_nobody_known_writes_is_unknown_and_kept_as_it_is(body: str, attributes: dict[str, str]) -> None:
+    letter = read_letter("m", body, attributes)
+    assert (letter.shape, letter.body, letter.attributes) == (Shape.UNKNOWN, body, attributes)
+    assert letter.event_text is None
+    assert letter.correlation_id is None
+
+
+@pytest.mark.parametrize("make", [from_handler, from_rule, from_lambda])
+def test_a_body_that_is_no_json_holds_no_event(make: Any) -> None:
+    _, attributes = make()
+    for body in ("", "{", "[" * 100_000, "9" * 5_000):
+        letter = read_letter("m", body, attributes)
+        assert letter.shape is not Shape.UNKNOWN
+        assert (letter.event_text, letter.body) == (None, body)
+
+
+def test_the_id_is_the_functions_own_rule_where_no_attribute_tells() -> None:
+    assert read(from_rule(event(correlation_id="c-1", event_id="e-1"))).correlation_id == "c-1"
+    assert read(from_rule(event(eventId="e-1"))).correlation_id == "e-1"
+    # Without a usable one the function replaces it with the request ID, which a rule's message does not have.
+    assert read(from_rule(event(correlation_id="<b>"))).correlation_id is None
+    assert read(from_lambda(event(correlation_id="<b>"))).correlation_id == "cdc6e0c2-6d3d-4a3c-b9a9-1ba5d8a3f5c2"
+    assert read(from_handler(CORRELATION_ID="<b>")).correlation_id == event()["id"]
+
+
+def test_what_sqs_tells_is_there() -> None:
+    body, attributes = from_rule(event(redrive_count=2) | {"replay-name": "monday"})
+    message = {
+        "MessageId": "m-9",
+        "ReceiptHandle": "handle",
+        "Body": body,
+        "MessageAttributes": {name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()},
+        "Attributes": {
+            "SentTimestamp": "1753992300123",
+            "ApproximateReceiveCount": "4",
+            "AWSTraceHeader": TRACE_HEADER,
+        },
+    }
+    letter = read_message(message)
+    assert letter.sent_at == datetime(2025, 7, 31, 20, 5, 0, 123000, tzinfo=UTC)
+    assert (letter.receive_count, letter.trace_header, letter.receipt_handle) == (4, TRACE_HEADER, "handle")
+    assert (letter.redrives, letter.replay_name) == (2, "monday")
+
+
+names = st.sampled_from(
+    [
+        "SOURCE",
+        "ERROR_CODE",
+        "ERROR_MESSAGE",
+        "CORRELATION_ID",
+        "REQUEST_ID",
+        "RULE_ARN",
+        "TARGET_ARN",
+        "RETRY_ATTEMPTS",
+        "EXHAUSTED_RETRY_CONDITION",
+        "RequestID",
+        "ErrorCode",
+        "ErrorMessage",
+        "other",
+    ]
+)
+texts = st.one_of(st.just("handler"), st.sampled_from([*ErrorCategory]), st.text(max_size=40), st.integers().map(str))
+records = st.fixed_dictionaries(
+    {},
+    optional={
+        "requestContext": json_values
+        | st.fixed_dictionaries(
+            {"condition": json_values}, optional={"requestId": json_values, "approximateInvokeCount": json_values}
+        ),
+        "requestPayload": fuzzed_events,
+        "responsePayload": json_values | st.fixed_dictionaries({"errorType": json_values, "errorMessage": json_values}),
+        "failedMessages": json_values,
+        "subscriberArn": json_values,
+        "errorCode": json_values,
+        "retryAttempts": json_values,
+    },
+)
+
+
+def written(value: object) -> str:
+    try:
+        return body_of(value)
+    except (RecursionError, ValueError):
+        return repr(type(value))
+
+
+@given(
+    body=st.one_of(st.text(), fuzzed_events.map(written), records.map(written)),
+    attributes=st.dictionaries(names, texts),
+    system=st.dictionaries(st.sampled_from(["SentTimestamp", "ApproximateReceiveCount", "AWSTraceHeader"]), texts),
+)
+def test_no_message_breaks_the_reader(body: str, attributes: dict[str, str], system: dict[str, str]) -> None:
+    letter = read_letter("m", body, attributes, system)
+
+    assert letter.body == body
+    assert letter.attributes == attributes
+    if letter.event_text is not None:
+        assert body_of(json.loads(letter.event_text)) == body_of(letter.event)
+    if letter.shape in {Shape.UNKNOWN, Shape.SUBSCRIBER}:
+        assert letter.event_text is None
+
+
+@given(valid_events, st.sampled_from([from_rule, from_on_failure, from_lambda]))
+def test_a_valid_event_keeps_its_value_and_its_id_in_every_shape(sent: dict[str, Any], make: Any) -> None:
+    letter = read(make(sent) if make is not from_on_failure else make(sent, error={"errorType": "Runtime.ExitError"}))
+
+    assert letter.event == sent
+    assert json.loads(letter.event_text or "") == sent
+    found = find_correlation(sent, letter.request_id)
+    if not found.replaced or letter.request_id:
+        assert letter.correlation_id == found.id
+    assert letter == read_letter("m-1", letter.body, letter.attributes)
