@@ -1,0 +1,1 @@
+"""An evaluator of alarms, by CloudWatch's documented rules."""

@@ -1,0 +1,155 @@
+"""What state an alarm of a template has, given metrics: periods, M of N, and missing data, as documented.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation-window.html: windows slide, so that the
+newest period ends at the moment of the evaluation, which comes every minute.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from local.cloudwatch.metric_math import evaluate
+from local.cloudwatch.store import Grid, MetricStore, Series
+
+EXTRA = 2
+"""How many more points than Evaluation Periods are retrieved; the documentation's examples have 5 for 3, and it says
+that the number varies."""
+
+
+class State(StrEnum):
+    """An alarm's."""
+
+    OK = "OK"
+    ALARM = "ALARM"
+    INSUFFICIENT = "INSUFFICIENT_DATA"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How points make a state.
+
+    Attributes:
+        breaching: M, Datapoints to Alarm.
+        within: N, Evaluation Periods.
+        missing: as the template has it: `notBreaching`, `breaching`, `ignore` or `missing`.
+    """
+
+    breaching: int
+    within: int
+    missing: str
+
+
+def decide(points: Sequence[bool | None], rules: Rules, before: State) -> State:
+    """The state that points of the evaluation range give.
+
+    Args:
+        points: whether each is breaching, the newest last; None where it is missing.
+        rules: the alarm's.
+        before: its state so far, which `ignore` retains.
+    """
+    real = [point for point in points if point is not None]
+    if len(real) >= rules.within:
+        return _judge(real[-rules.within :].count(True), rules)
+    if rules.missing in {"breaching", "notBreaching"}:
+        filled = rules.within - len(real) if rules.missing == "breaching" else 0
+        return _judge(real.count(True) + filled, rules)
+    if real.count(True) >= rules.breaching:
+        return State.ALARM
+    if False in real:
+        return State.OK
+    # Nothing but breaching points, too few of them, or none at all.
+    if rules.missing == "ignore":
+        return before
+    oldest = next((len(points) - number for number, point in enumerate(points) if point), 0)
+    return State.ALARM if oldest >= rules.breaching else State.INSUFFICIENT  # "premature alarm state"
+
+
+def _judge(breaching: int, rules: Rules) -> State:
+    return State.ALARM if breaching >= rules.breaching else State.OK
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Where the documentation leaves something open.
+
+    Attributes:
+        extra: points retrieved beyond Evaluation Periods.
+        empty_stays_empty: whether `FILL` leaves a series without any value as it is.
+    """
+
+    extra: int = EXTRA
+    empty_stays_empty: bool = False
+
+
+READINGS = (Reading(), Reading(empty_stays_empty=True), Reading(extra=0), Reading(extra=7))
+"""What alarms are tried under: they should not depend on it."""
+
+
+class MetricAlarm:
+    """An `AWS::CloudWatch::Alarm` of a template, evaluated from minute to minute."""
+
+    def __init__(self, properties: Mapping[str, Any], reading: Reading | None = None) -> None:
+        self._properties = properties
+        self._reading = reading or Reading()
+        self.state = State.INSUFFICIENT
+
+    @property
+    def name(self) -> str:
+        """The alarm's name."""
+        return str(self._properties["AlarmName"])
+
+    def evaluate(self, store: MetricStore, now: float) -> State:
+        """The state at a moment, given what has arrived by then."""
+        given = self._properties
+        rules = Rules(given["DatapointsToAlarm"], given["EvaluationPeriods"], given["TreatMissingData"])
+        if given["ComparisonOperator"] != "GreaterThanThreshold":
+            raise NotImplementedError(given["ComparisonOperator"])
+        values = self.values(store, now, rules.within + self._reading.extra)
+        points = [None if value is None else value > given["Threshold"] for value in values]
+        self.state = decide(points, rules, self.state)
+        return self.state
+
+    def values(self, store: MetricStore, now: float, count: int) -> Series:
+        """What is compared with the threshold, in the newest `count` periods."""
+        given = self._properties
+        if "MetricName" in given:
+            grid = Grid(now, given["Period"], count, seen_at=now)
+            return store.series(_key(given), given["Statistic"], grid)
+        series: dict[str, Series] = {}
+        (expression,) = [each["Expression"] for each in given["Metrics"] if "Expression" in each]
+        for each in given["Metrics"]:
+            if "MetricStat" in each:
+                stat = each["MetricStat"]
+                grid = Grid(now, stat["Period"], count, seen_at=now)
+                series[each["Id"]] = store.series(_key(stat["Metric"]), stat["Stat"], grid)
+        return evaluate(expression, series, empty_stays_empty=self._reading.empty_stays_empty)
+
+
+def _key(metric: Mapping[str, Any]) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    dimensions = tuple(sorted((each["Name"], str(each["Value"])) for each in metric.get("Dimensions", ())))
+    return metric["Namespace"], metric["MetricName"], dimensions
+
+
+def composite_state(rule: Any, states: Mapping[str, State]) -> State:
+    """State of a composite alarm.
+
+    Args:
+        rule: `AlarmRule` as the template has it: a text, or `Fn::Join` of texts and references.
+        states: of the alarms it is made of, by logical ID.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
+    """
+    parts = rule["Fn::Join"][1] if isinstance(rule, Mapping) else [rule]
+    text = "".join(part if isinstance(part, str) else part["Fn::GetAtt"][0] for part in parts)
+
+    def is_off(match: re.Match[str]) -> str:
+        return str(states[match[1]] is State.ALARM)
+
+    logical = re.sub(r'ALARM\("([^"]+)"\)', is_off, text).replace(" AND ", " and ").replace(" OR ", " or ")
+    if not re.fullmatch(r"(?:True|False|and|or|[() ])+", logical):
+        raise NotImplementedError(text)
+    return State.ALARM if eval(logical, {"__builtins__": {}}) else State.OK  # noqa: S307 - checked just above
