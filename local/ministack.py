@@ -1,4 +1,4 @@
-"""MiniStack, an emulator of AWS in Python: the queue always, DynamoDB where Java cannot run.
+"""MiniStack, an emulator of AWS in Python: the queue always, event patterns, DynamoDB where Java cannot run.
 
 Its conditions and transactions hold under concurrent requests, which is not so of every emulator.
 """
@@ -12,11 +12,15 @@ from typing import Literal
 from local.environment import ACCOUNT_ID, REGION
 from local.service import LOOPBACK, Service, ServiceError, running
 
-_PROBES = {"dynamodb": "DynamoDB_20120810.ListTables", "sqs": "AmazonSQS.ListQueues"}
+_PROBES = {
+    "dynamodb": "DynamoDB_20120810.ListTables",
+    "events": "AWSEvents.ListEventBuses",
+    "sqs": "AmazonSQS.ListQueues",
+}
 
 
 @contextlib.contextmanager
-def ministack(api: Literal["dynamodb", "sqs"]) -> Iterator[str]:
+def ministack(api: Literal["dynamodb", "events", "sqs"]) -> Iterator[str]:
     """Run MiniStack with one AWS API, in a process of its own.
 
     Yields:

@@ -11,6 +11,7 @@ import typer
 from rich.text import Text
 
 from local.errors import LocalError, UsageError
+from ops.dlq.commands import dlq
 from ops.invoke import DEFAULT_URL, check_event, invoke
 
 FAILED = 1
@@ -27,6 +28,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+
+app.add_typer(dlq)
 
 
 @app.command("local")

@@ -1,0 +1,122 @@
+"""Audit entries of what people do with dead letters: in the audit table, append-only like the function's own.
+
+Two entries frame each act: one before it (`redrive_requested`, `discard_requested`) and one after it (`redriven`,
+`discarded`). A first one without a second one means that the command ended in between: the event may have been sent
+or the message deleted, or not. So whatever moment a crash picks, the table says nothing that is not so.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from handler.event import camel_case
+from handler.fields import BrokenRule, day, symbol, utc_text
+from local.errors import RunError
+from ops.dlq.letter import Letter
+from ops.dlq.resend import event_id, trace_id
+from ops.dlq.settings import one_line
+
+ROWLESS = "DEAD_LETTER"
+"""Stands for the symbol in the key of an event that names no row: `DEAD_LETTER#MESSAGE_ID`."""
+
+
+class Action(StrEnum):
+    """What a person did, or is about to do."""
+
+    REDRIVE_REQUESTED = "redrive_requested"
+    REDRIVEN = "redriven"
+    DISCARD_REQUESTED = "discard_requested"
+    DISCARDED = "discarded"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditTrail:
+    """Writes audit entries.
+
+    Attributes:
+        client: of DynamoDB.
+        table: name of the audit table.
+        operator: who does it.
+        clock: now, UTC.
+    """
+
+    client: Any
+    table: str
+    operator: str
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def note(self, action: Action, letter: Letter, **more: str) -> None:
+        """Write an entry.
+
+        Args:
+            action: what is done.
+            letter: to which message.
+            more: further attributes: `destination`, `accepted_as`, `reason`.
+
+        Raises:
+            RunError: it could not be written.
+        """
+        for _ in range(3):  # two acts on one row in the same microsecond: one of them waits
+            if self._put(action, letter, more):
+                return
+        raise RunError(f"the audit entry of message {letter.message_id} could not be written: its key is taken")
+
+    def _put(self, action: Action, letter: Letter, more: Mapping[str, str]) -> bool:
+        now = utc_text(self.clock())
+        identity = event_id(letter) or letter.message_id
+        entry = {
+            "earnings_key": earnings_key(letter),
+            "entry_id": f"{now}#{identity}",
+            "event_id": identity,
+            "action": action.value,
+            "previous_state": "dead_lettered",
+            "correlation_id": letter.correlation_id,
+            "request_id": letter.request_id,
+            "trace_id": trace_id(letter),
+            "recorded_at": now,
+            "operator": self.operator,
+            "message_id": letter.message_id,
+            "shape": letter.shape.value,
+            "error_category": letter.group,
+            **more,
+        }
+        item = {name: {"S": value} for name, value in entry.items() if value}
+        try:
+            self.client.put_item(
+                TableName=self.table,
+                Item=item,
+                ConditionExpression="attribute_not_exists(earnings_key)",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
+                # Our own entry, when only the reply to its first attempt was lost.
+                return bool(error.response.get("Item") == item)
+            raise self._failed(error) from error
+        except BotoCoreError as error:
+            raise self._failed(error) from error
+        return True
+
+    def _failed(self, error: Exception) -> RunError:
+        return RunError(f"the audit table {self.table} cannot be written: {one_line(error)}")
+
+
+def earnings_key(letter: Letter) -> str:
+    """The partition key: the row that the event names, else the message's own."""
+    event = letter.event if isinstance(letter.event, Mapping) else {}
+    detail = event.get("detail")
+    if isinstance(detail, Mapping):
+        try:
+            return f"{_field(detail, 'asset_symbol', symbol)}#{_field(detail, 'earnings_date', day)}"
+        except BrokenRule:
+            pass
+    return f"{ROWLESS}#{letter.message_id}"
+
+
+def _field(detail: Mapping[str, Any], name: str, rule: Callable[[Any], str]) -> str:
+    found = detail.get(name)
+    return rule(detail.get(camel_case(name)) if found is None else found)

@@ -1,0 +1,218 @@
+"""`mep dlq`: what a person types, and what they see."""
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from local.errors import RunError, UsageError
+from ops.dlq.limits import HIDDEN_S, MAX_MESSAGES, RATE
+from ops.dlq.options import (
+    Categories,
+    CorrelationIds,
+    DryRun,
+    Hidden,
+    Ids,
+    Limit,
+    NewerThan,
+    OlderThan,
+    Operator,
+    QueueUrl,
+)
+from ops.dlq.terminal import agreed, at_work, choose, destination_of, progress_bar, screen, told_missing, warn
+
+if TYPE_CHECKING:
+    from ops.dlq.letter import Letter
+
+FAILED = 1
+
+dlq = typer.Typer(
+    name="dlq",
+    help="Look into the dead-letter queue, bring events back, or give them up.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+
+@dlq.command("list")
+def list_command(  # noqa: PLR0913 -- its options
+    *,
+    queue_url: QueueUrl = None,
+    by: Annotated[str, typer.Option("--by", help="Group by `category`, `age` or `correlation-id`.")] = "category",
+    id_: Ids = None,
+    correlation_id: CorrelationIds = None,
+    category: Categories = None,
+    older_than: OlderThan = None,
+    newer_than: NewerThan = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    hidden: Hidden = HIDDEN_S,
+    limit: Limit = MAX_MESSAGES,
+) -> None:
+    """Show what is in the queue. Nothing is consumed: what was received is shown to others again at once."""
+    from ops.dlq import report
+    from ops.dlq.selection import select
+
+    selection = select(id_ or (), correlation_id or (), category or (), older_than, newer_than)
+    if by not in report.GROUPINGS:
+        raise UsageError(f"--by {by}: one of {', '.join(report.GROUPINGS)} is needed")
+    with at_work(queue_url, hidden, limit) as here:
+        here.metrics.count("DeadLettersSeen", len(here.reading.letters))
+        letters = selection.pick(here.reading.letters)
+        if as_json:
+            typer.echo(report.as_json(letters, here.reading, by, datetime.now(UTC)))
+            return
+        out = screen()
+        if letters:
+            out.print(report.listing(letters, by))
+        out.print(f"{len(letters)} of {len(here.reading.letters)} messages")
+        for line in report.what_was_not_seen(here.reading):
+            out.print(Text(line, "yellow"))
+
+
+@dlq.command("show")
+def show_command(
+    wanted: Annotated[str, typer.Argument(metavar="ID", help="A message ID or its beginning, or a correlation ID.")],
+    *,
+    queue_url: QueueUrl = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    hidden: Hidden = HIDDEN_S,
+    limit: Limit = MAX_MESSAGES,
+) -> None:
+    """Show one message with all that it holds, or every message of one correlation ID."""
+    from ops.dlq import report
+    from ops.dlq.selection import MIN_PREFIX
+
+    with at_work(queue_url, hidden, limit) as here:
+        by_prefix = len(wanted) >= MIN_PREFIX
+        found = [each for each in here.reading.letters if each.correlation_id == wanted] or [
+            each for each in here.reading.letters if by_prefix and each.message_id.startswith(wanted)
+        ]
+        if not found:
+            raise RunError(f"no message {wanted} among the {len(here.reading.letters)} that were seen")
+        for letter in found:
+            if as_json:
+                typer.echo(json.dumps(report.whole(letter, datetime.now(UTC))))
+            else:
+                screen().print(report.details(letter), soft_wrap=True)
+
+
+@dlq.command("redrive")
+def redrive_command(  # noqa: PLR0913 -- its options
+    *,
+    queue_url: QueueUrl = None,
+    bus: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", envvar="EVENT_BUS_NAME", help="Send to this EventBridge bus."),
+    ] = None,
+    function: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Send straight to this function, asynchronously, not to a bus.")
+    ] = None,
+    id_: Ids = None,
+    correlation_id: CorrelationIds = None,
+    category: Categories = None,
+    older_than: OlderThan = None,
+    newer_than: NewerThan = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also what does not mend itself: you have mended the cause.")
+    ] = False,
+    rate: Annotated[float, typer.Option(min=0.01, max=1000, metavar="N", help="Events a second at most.")] = RATE,
+    dry_run: DryRun = False,
+    operator: Operator = None,
+    hidden: Hidden = HIDDEN_S,
+    limit: Limit = MAX_MESSAGES,
+) -> None:
+    """Bring events back: to the bus, or straight to the function.
+
+    A message is deleted only after its event was accepted. It may be interrupted at any point and run again: nothing
+    is lost, and an event that is delivered twice is a duplicate.
+
+    The exit status is 1 when an event was not accepted, or when something that you named was not sent.
+    """
+    from ops.dlq import report
+    from ops.dlq.operator import operator_name
+    from ops.dlq.redrive import Done, Redrive, plan
+    from ops.dlq.selection import select
+
+    selection = select(id_ or (), correlation_id or (), category or (), older_than, newer_than)
+    out = screen()
+    with at_work(queue_url, hidden, limit) as here:
+        destination = destination_of(here.settings, bus, function)
+        chosen = choose(here, selection)
+        planned = plan(chosen, destination, force=force)
+        here.queue.release(each.letter for each in planned.kept)
+        report.kept(planned.kept, out)
+        incomplete = told_missing(selection, planned)
+        if dry_run:
+            out.print(report.listing(planned.send, "category") if planned.send else "")
+            out.print(f"{len(planned.send)} would be sent to {destination.name}; nothing was")
+        else:
+            done = Done()
+            audit = here.audit(operator_name(here.settings, operator))
+            try:
+                with progress_bar(len(planned.send)) as progress:
+                    Redrive(here.queue, destination, audit, here.metrics, rate).run(planned.send, done, progress)
+            finally:
+                report.kept(done.failed, out)
+                out.print(f"{len(done.sent)} of {len(planned.send)} sent to {destination.name}, and deleted")
+            if done.given_up:
+                warn(f"{done.given_up} were hidden too short and are somebody else's now: run it again")
+            if done.stopped:
+                raise RunError(done.stopped)
+            incomplete = incomplete or bool(done.failed or done.given_up)
+    if incomplete:
+        raise typer.Exit(FAILED)
+
+
+@dlq.command("discard")
+def discard_command(  # noqa: PLR0913 -- its options
+    *,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; it goes into the audit table.")],
+    queue_url: QueueUrl = None,
+    id_: Ids = None,
+    correlation_id: CorrelationIds = None,
+    category: Categories = None,
+    older_than: OlderThan = None,
+    newer_than: NewerThan = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: DryRun = False,
+    operator: Operator = None,
+    hidden: Hidden = HIDDEN_S,
+    limit: Limit = MAX_MESSAGES,
+) -> None:
+    """Delete messages for good. A filter or an ID is needed; what nobody understands is never deleted.
+
+    The exit status is 1 when something that you named was not discarded.
+    """
+    from ops.dlq import report
+    from ops.dlq.discard import check_reason, discard, plan
+    from ops.dlq.operator import operator_name
+    from ops.dlq.selection import select
+
+    reason = check_reason(reason)
+    selection = select(id_ or (), correlation_id or (), category or (), older_than, newer_than)
+    if selection.empty:
+        raise UsageError("say which: --id, --correlation-id, --category, --older-than or --newer-than")
+    out = screen()
+    with at_work(queue_url, hidden, limit) as here:
+        chosen = choose(here, selection)
+        planned = plan(chosen)
+        report.kept(planned.kept, out)
+        incomplete = told_missing(selection, planned)
+        if planned.send:
+            out.print(report.listing(planned.send, "category"))
+        if dry_run:
+            out.print(f"{len(planned.send)} would be discarded; nothing was")
+        elif planned.send and agreed(yes=yes, count=len(planned.send)):
+            gone: list[Letter] = []
+            audit = here.audit(operator_name(here.settings, operator))
+            try:
+                discard(planned.send, reason, here.queue, audit, here.metrics, gone)
+            finally:
+                out.print(f"{len(gone)} of {len(planned.send)} discarded")
+            incomplete = incomplete or len(gone) < len(planned.send)
+        else:
+            out.print("nothing was discarded")
+    if incomplete:
+        raise typer.Exit(FAILED)

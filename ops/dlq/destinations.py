@@ -1,0 +1,199 @@
+"""The two ways back: the event bus, and the function itself."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from handler.dead_letter import body_of
+from handler.fields import BrokenRule, instant
+from local.errors import RunError
+from ops.dlq.settings import one_line
+
+MAX_BYTES = 1024 * 1024
+"""Of an entry of PutEvents, and of an asynchronous invocation's payload."""
+
+_TIME_BYTES = 14  # what PutEvents counts for `Time`
+# What TestEventPattern insists on; EventBridge makes most of it anew.
+_JUDGED = {"id": "0", "account": "0", "region": "none", "time": "2000-01-01T00:00:00Z", "resources": []}
+_HOPELESS = {"AccessDeniedException", "AccessDenied", "ResourceNotFoundException", "UnrecognizedClientException"}
+
+
+class Refused(Exception):  # noqa: N818 - it says what happened
+    """This event cannot go this way, now or later; the message says why. Nothing was sent."""
+
+
+class NotAccepted(Exception):  # noqa: N818 - it says what happened
+    """The service did not accept the event; the message is its reason."""
+
+
+class Destination(Protocol):
+    """Takes events."""
+
+    @property
+    def name(self) -> str:
+        """For people and for the audit entry: `bus:NAME` or `function:NAME`."""
+
+    def check(self, event: Any) -> None:
+        """Look whether the event would arrive, without sending it.
+
+        Raises:
+            Refused: it would not.
+            RunError: nothing can be sent this way.
+        """
+
+    def send(self, event: Any) -> str:
+        """Send one event.
+
+        Returns:
+            The service's ID for what it accepted.
+
+        Raises:
+            Refused, NotAccepted, RunError: as they say.
+        """
+
+
+@dataclass(frozen=True)
+class Bus:
+    """An EventBridge bus.
+
+    EventBridge accepts every event, also one that no rule matches: that one is gone. So an event is sent only if an
+    enabled rule with a Lambda target matches it, by EventBridge's own judgement (TestEventPattern).
+
+    EventBridge makes `id`, `account` and `region` anew; `time` and `resources` are kept.
+
+    Attributes:
+        client: of EventBridge.
+        bus: name or ARN.
+    """
+
+    client: Any
+    bus: str
+
+    @property
+    def name(self) -> str:
+        """As in `Destination`."""
+        return f"bus:{self.bus}"
+
+    @cached_property
+    def _patterns(self) -> list[str]:
+        """The patterns of the bus's enabled rules that invoke a function. EventBridge's own (archives) do not count."""
+        found: list[str] = []
+        more: dict[str, str] = {}
+        with _told(self.name):
+            while True:
+                page = self.client.list_rules(EventBusName=self.bus, **more)
+                for rule in page.get("Rules", []):
+                    if rule.get("State") != "DISABLED" and rule.get("EventPattern") and not rule.get("ManagedBy"):
+                        targets = self.client.list_targets_by_rule(Rule=rule["Name"], EventBusName=self.bus)
+                        if any(":lambda:" in target.get("Arn", "") for target in targets.get("Targets", [])):
+                            found.append(rule["EventPattern"])
+                if not page.get("NextToken"):
+                    return found
+                more = {"NextToken": page["NextToken"]}
+
+    def check(self, event: Any) -> None:
+        """As in `Destination`."""
+        self._entry(event)
+        if not self._patterns:
+            raise RunError(f"{self.bus} has no enabled rule that invokes a function: an event put there would be lost")
+        judged = json.dumps(_JUDGED | event)
+        with _told(self.name):
+            if not any(
+                self.client.test_event_pattern(EventPattern=pattern, Event=judged)["Result"]
+                for pattern in self._patterns
+            ):
+                raise Refused(f"no enabled rule of bus {self.bus} matches it: put there it would be lost")
+
+    def send(self, event: Any) -> str:
+        """As in `Destination`."""
+        with _told(self.name):
+            reply = self.client.put_events(Entries=[self._entry(event)])
+        entries: list[dict[str, str]] = reply.get("Entries") or [{}]
+        result = entries[0]
+        if reply.get("FailedEntryCount") != 0 or not result.get("EventId"):
+            raise NotAccepted(f"{result.get('ErrorCode', 'no answer')}: {result.get('ErrorMessage', '')}")
+        return str(result["EventId"])
+
+    def _entry(self, event: Any) -> dict[str, Any]:
+        detail = event.get("detail") if isinstance(event, Mapping) else None
+        if not isinstance(event, Mapping) or not isinstance(detail, Mapping):
+            raise Refused("it is no EventBridge event with a detail: a bus does not take it, but --function does")
+        source, kind, resources = event.get("source"), event.get("detail-type"), event.get("resources") or []
+        if not (isinstance(source, str) and source and isinstance(kind, str) and kind):
+            raise Refused("it has no source or no detail-type: a bus does not take it, but --function does")
+        if not (isinstance(resources, list) and all(isinstance(each, str) for each in resources)):
+            raise Refused("its resources are no list of texts: a bus does not take it, but --function does")
+        entry: dict[str, Any] = {
+            "EventBusName": self.bus,
+            "Source": source,
+            "DetailType": kind,
+            "Detail": body_of(detail),
+            "Resources": resources,
+        }
+        with suppress(BrokenRule):  # else EventBridge takes the time of the call
+            entry["Time"] = datetime.fromisoformat(instant(event.get("time")))
+        size = _TIME_BYTES + sum(_size(text) for text in (source, kind, entry["Detail"], *resources))
+        if size > MAX_BYTES:
+            raise Refused(f"it has {size:,} bytes, and a bus takes {MAX_BYTES:,}")
+        return entry
+
+
+@dataclass(frozen=True)
+class Function:
+    """The function itself, invoked asynchronously: its retries and its nets are the same as behind a rule.
+
+    The envelope stays as it was, also its `id`.
+
+    Attributes:
+        client: of Lambda.
+        function: name, `name:alias` or ARN.
+    """
+
+    client: Any
+    function: str
+
+    @property
+    def name(self) -> str:
+        """As in `Destination`."""
+        return f"function:{self.function}"
+
+    def check(self, event: Any) -> None:
+        """As in `Destination`."""
+        if (size := _size(body_of(event))) > MAX_BYTES:
+            raise Refused(f"it has {size:,} bytes, and an asynchronous invocation takes {MAX_BYTES:,}")
+
+    def send(self, event: Any) -> str:
+        """As in `Destination`."""
+        with _told(self.name):
+            reply = self.client.invoke(
+                FunctionName=self.function, InvocationType="Event", Payload=body_of(event).encode(errors="replace")
+            )
+        if reply.get("StatusCode") != 202:  # noqa: PLR2004 - Accepted
+            raise NotAccepted(f"status {reply.get('StatusCode')} instead of 202")
+        return str(reply.get("ResponseMetadata", {}).get("RequestId", ""))
+
+
+class _told:  # noqa: N801 - reads as a statement
+    """Turns botocore's errors into ours: hopeless ones end the run, others are about this event."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in _HOPELESS:
+            raise RunError(f"{self._name} cannot be used: {one_line(error)}") from error
+        if isinstance(error, ClientError | BotoCoreError):
+            raise NotAccepted(one_line(error)) from error
+
+
+def _size(text: str) -> int:
+    return len(text.encode(errors="replace"))

@@ -1,0 +1,184 @@
+"""The dead-letter queue as these commands use it: looked at without being consumed."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import batched
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.errors import RunError
+from ops.dlq.letter import Letter
+from ops.dlq.limits import HIDDEN_S, MAX_MESSAGES
+from ops.dlq.settings import one_line
+from ops.dlq.shapes import SYSTEM_ATTRIBUTES, read_message
+
+_BATCH = 10
+_FRUITLESS = 3
+"""Receives in a row without a new message that end a reading: one may come back empty from a queue that is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a command saw of the queue.
+
+    Attributes:
+        letters: each message once, the oldest first.
+        in_flight: messages that somebody else was working on, and which were not seen; approximate, as SQS says it.
+        unseen: messages that were visible and not received all the same; approximate.
+        own_redrive_policy: whether the queue itself has one: then each look counts against its `maxReceiveCount`.
+    """
+
+    letters: tuple[Letter, ...]
+    in_flight: int
+    unseen: int
+    own_redrive_policy: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether it was all there is, as far as SQS can tell."""
+        return not self.in_flight and not self.unseen
+
+
+class Queue:
+    """An SQS queue.
+
+    Args:
+        client: of SQS.
+        url: of the queue.
+        hidden_s: seconds for which what is received is hidden, 1 to 43200.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        url: str,
+        *,
+        hidden_s: int = HIDDEN_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._url = url
+        self._hidden_s = hidden_s
+        self._clock = clock
+        self._held: dict[str, Letter] = {}
+        self._renewed = clock()
+        self.hidden_still = 0
+        """Messages that could not be shown again: they come back by themselves."""
+
+    def read(self, limit: int = MAX_MESSAGES) -> Reading:
+        """Receive every message there is and hold it, hidden from others, until `release` or `delete`.
+
+        Args:
+            limit: stop after so many.
+
+        Raises:
+            RunError: SQS does not answer, or refuses.
+        """
+        with self._told():
+            before = self._attributes()
+            others = _number(before, "ApproximateNumberOfMessagesNotVisible")
+            self._renewed = self._clock()
+            fruitless = 0
+            while len(self._held) < limit and fruitless < _FRUITLESS:
+                known = len(self._held)
+                for letter in self._receive():
+                    self._held[letter.message_id] = letter
+                fruitless = 0 if len(self._held) > known else fruitless + 1
+                if fruitless and not _number(self._attributes(), "ApproximateNumberOfMessages"):
+                    break
+            after = self._attributes()
+        letters = sorted(self._held.values(), key=lambda each: (each.sent_at is None, each.sent_at, each.message_id))
+        return Reading(
+            letters=tuple(letters),
+            in_flight=others,
+            unseen=_number(after, "ApproximateNumberOfMessages"),
+            own_redrive_policy=bool(after.get("RedrivePolicy")),
+        )
+
+    def renew(self) -> None:
+        """Hide what is held for longer, once a third of the time is over. Call it often.
+
+        Raises:
+            RunError: SQS does not answer.
+        """
+        if self._clock() - self._renewed > self._hidden_s / 3:
+            with self._told():
+                self._hide(self._held.values(), self._hidden_s)
+            self._renewed = self._clock()
+
+    def holds(self, letter: Letter) -> bool:
+        """Whether the message is still ours to work on."""
+        return letter.message_id in self._held
+
+    def delete(self, letter: Letter) -> None:
+        """Delete a message that is held.
+
+        Raises:
+            RunError: SQS did not delete it.
+        """
+        with self._told():
+            self._client.delete_message(QueueUrl=self._url, ReceiptHandle=letter.receipt_handle)
+        self._held.pop(letter.message_id, None)
+
+    def release(self, letters: Iterable[Letter] | None = None) -> None:
+        """Show messages to others again; never raises for it.
+
+        What cannot be shown comes back by itself; `hidden_still` counts it.
+
+        Args:
+            letters: which; all that are held if None.
+        """
+        chosen = [each for each in (self._held.values() if letters is None else letters) if self.holds(each)]
+        for batch in batched(chosen, _BATCH, strict=False):
+            try:
+                self._hide(batch, 0)
+            except (BotoCoreError, ClientError):
+                self.hidden_still += len(batch)
+        for letter in chosen:
+            self._held.pop(letter.message_id, None)
+
+    def _receive(self) -> Iterator[Letter]:
+        reply = self._client.receive_message(
+            QueueUrl=self._url,
+            MaxNumberOfMessages=_BATCH,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=list(SYSTEM_ATTRIBUTES),
+            VisibilityTimeout=self._hidden_s,
+            WaitTimeSeconds=0,
+        )
+        for message in reply.get("Messages", []):
+            yield read_message(message)
+
+    def _hide(self, letters: Iterable[Letter], seconds: int) -> None:
+        """Change how long messages are hidden; those that are not ours any more are given up."""
+        for batch in batched(list(letters), _BATCH, strict=False):
+            entries = [
+                {"Id": str(number), "ReceiptHandle": letter.receipt_handle, "VisibilityTimeout": seconds}
+                for number, letter in enumerate(batch)
+            ]
+            reply = self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+            for failed in reply.get("Failed", []):
+                self._held.pop(batch[int(failed["Id"])].message_id, None)
+                self.hidden_still += not seconds
+
+    def _attributes(self) -> dict[str, str]:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "RedrivePolicy"]
+        found: dict[str, str] = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=names).get(
+            "Attributes", {}
+        )
+        return found
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            raise RunError(f"the queue {self._url} cannot be used: {one_line(error)}") from error
+
+
+def _number(attributes: dict[str, str], name: str) -> int:
+    return int(attributes.get(name, "0"))

@@ -1,0 +1,75 @@
+"""The event as it is sent again: the same row, the same IDs, and a link to the trace in which it failed."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from handler.correlation import find_correlation
+from handler.event import camel_case
+from handler.fields import BrokenRule, identifier
+from ops.dlq.letter import Letter
+from ops.dlq.shapes import REDRIVE_COUNT
+
+# https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
+_ROOT = re.compile(r"(?:^|;)\s*Root=1-([0-9a-f]{8})-([0-9a-f]{24})(?=;|$)")
+_PARENT = re.compile(r"(?:^|;)\s*Parent=([0-9a-f]{16})(?=;|$)")
+_SAMPLED = re.compile(r"(?:^|;)\s*Sampled=1(?=;|$)")
+
+
+def trace_id(letter: Letter) -> str | None:
+    """The trace in which the event failed, as 32 hex digits; None where SQS does not tell it."""
+    match = _ROOT.search(letter.trace_header)
+    return match[1] + match[2] if match else None
+
+
+def traceparent(letter: Letter) -> str | None:
+    """The same as W3C traceparent; None where SQS tells no span to link to."""
+    trace, parent = trace_id(letter), _PARENT.search(letter.trace_header)
+    if trace is None or parent is None or not int(trace, 16) or not int(parent[1], 16):
+        return None
+    return f"00-{trace}-{parent[1]}-{'01' if _SAMPLED.search(letter.trace_header) else '00'}"
+
+
+def event_id(letter: Letter) -> str | None:
+    """The event's identity, as the function finds it: `detail.event_id`, else the envelope's `id`."""
+    event = letter.event if isinstance(letter.event, Mapping) else {}
+    detail = event.get("detail")
+    own = _member(detail, "event_id") if isinstance(detail, Mapping) else None
+    try:
+        return identifier(own if own is not None else event.get("id"))
+    except BrokenRule:
+        return None
+
+
+def resent(letter: Letter) -> Any:
+    """The letter's event with what must survive the journey written into `detail`.
+
+    A new envelope gets a new `id`, so the correlation ID and the event ID that came from the old one move into
+    `detail`: the function then finds the same ID in its log, and takes a second delivery for the redelivery that it is.
+    `detail.traceparent` becomes the trace in which the event failed, which itself links to the producer's;
+    `detail.redrive_count` grows by one. An event without a `detail` object is returned as it is.
+    """
+    event = letter.event
+    detail = event.get("detail") if isinstance(event, Mapping) else None
+    if not isinstance(event, Mapping) or not isinstance(detail, Mapping):
+        return event
+    new = dict(detail)
+    if _member(detail, "event_id") is None and (found := event_id(letter)):
+        _put(new, "event_id", found)
+    if letter.correlation_id and find_correlation({"detail": new}).id != letter.correlation_id:
+        _put(new, "correlation_id", letter.correlation_id)
+    if parent := traceparent(letter):
+        _put(new, "traceparent", parent)
+    new[REDRIVE_COUNT] = letter.redrives + 1
+    return {**event, "detail": new}
+
+
+def _member(detail: Mapping[str, Any], name: str) -> Any:
+    found = detail.get(name)
+    return detail.get(camel_case(name)) if found is None else found
+
+
+def _put(detail: dict[str, Any], name: str, value: str) -> None:
+    """Write a field under one spelling only: two that differ would make the event invalid."""
+    detail.pop(camel_case(name), None)
+    detail[name] = value

@@ -1,0 +1,55 @@
+"""What the commands share: the queue read once, and shown again however the command ends."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ops.dlq.audit import AuditTrail
+from ops.dlq.metrics import OperatorMetrics
+from ops.dlq.queue import Queue, Reading
+from ops.dlq.settings import DlqSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A command at work on a queue.
+
+    Attributes:
+        settings: where everything is.
+        queue: holds what was read.
+        reading: what was read.
+        metrics: sent when the session ends.
+    """
+
+    settings: DlqSettings
+    queue: Queue
+    reading: Reading
+    metrics: OperatorMetrics
+
+    def audit(self, operator: str) -> AuditTrail:
+        """The audit trail of one person."""
+        return AuditTrail(self.settings.client("dynamodb"), self.settings.audit_table, operator)
+
+
+@contextmanager
+def session(settings: DlqSettings, *, hidden_s: int, limit: int, warn: Callable[[str], None]) -> Iterator[Session]:
+    """Read the queue; at the end show every message again that was not deleted, and send the metrics.
+
+    Args:
+        settings: where everything is.
+        hidden_s: seconds for which messages are hidden at a time.
+        limit: how many messages to look at.
+        warn: told what did not work and is no error.
+
+    Raises:
+        LocalError: the queue cannot be used.
+    """
+    queue = Queue(settings.client("sqs"), settings.queue_url, hidden_s=hidden_s)
+    metrics = OperatorMetrics(settings, warn)
+    try:
+        yield Session(settings, queue, queue.read(limit), metrics)
+    finally:
+        queue.release()
+        metrics.send()
+        if queue.hidden_still:
+            warn(f"{queue.hidden_still} messages could not be shown again: they are back within {hidden_s} s")

@@ -1,0 +1,127 @@
+"""Between the commands and the terminal: the queue at work, what is asked, how far it has come."""
+
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from local.errors import UsageError
+from local.progress import LONG_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from ops.dlq.destinations import Destination
+    from ops.dlq.letter import Letter
+    from ops.dlq.redrive import Plan, Progress
+    from ops.dlq.selection import Selection
+    from ops.dlq.session import Session
+    from ops.dlq.settings import DlqSettings
+
+
+def screen() -> "Console":
+    """Standard output."""
+    from local import report
+
+    return report.console()
+
+
+def warn(text: str) -> None:
+    """Tell something that is no error, on standard error."""
+    typer.echo(f"mep: {text}", err=True)
+
+
+@contextmanager
+def at_work(queue_url: str | None, hidden_s: int, limit: int) -> "Iterator[Session]":
+    """Read the queue; see `ops.dlq.session.session`.
+
+    Raises:
+        LocalError: a setting is wrong, or the queue cannot be used.
+    """
+    from ops.dlq.session import session
+    from ops.dlq.settings import load_settings
+
+    with session(load_settings(queue_url=queue_url), hidden_s=hidden_s, limit=limit, warn=warn) as here:
+        yield here
+
+
+def choose(here: "Session", selection: "Selection") -> "list[Letter]":
+    """The letters that the selection means; all others are shown to their other readers again at once."""
+    chosen = selection.pick(here.reading.letters)
+    wanted = {letter.message_id for letter in chosen}
+    here.queue.release(letter for letter in here.reading.letters if letter.message_id not in wanted)
+    return chosen
+
+
+def destination_of(settings: "DlqSettings", bus: str | None, function: str | None) -> "Destination":
+    """The way back that was asked for; `--function` wins over a bus from the environment.
+
+    Raises:
+        UsageError: none was.
+    """
+    from ops.dlq.destinations import Bus, Function
+
+    if function:
+        return Function(settings.client("lambda"), function)
+    if bus:
+        return Bus(settings.client("events"), bus)
+    raise UsageError("say where to: --bus NAME (or EVENT_BUS_NAME), or --function NAME")
+
+
+def told_missing(selection: "Selection", planned: "Plan") -> bool:
+    """Whether something that was named is not going to be done; what was not even found is told."""
+    every = [*planned.send, *(each.letter for each in planned.kept)]
+    for name in selection.missing(every):
+        warn(f"{name} was not found")
+    return bool(selection.missing(planned.send))
+
+
+def agreed(*, yes: bool, count: int) -> bool:
+    """Whether the person wants `count` messages deleted.
+
+    Raises:
+        UsageError: nobody is there to be asked.
+    """
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError("nobody is there to confirm it: look with --dry-run first, then give --yes")
+    return typer.confirm(f"Delete {count} messages for good?")
+
+
+@contextmanager
+def progress_bar(total: int) -> "Iterator[Progress]":
+    """A bar on standard error, once it takes long and if somebody is looking."""
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from local import report
+
+    console = report.console(stderr=True)
+    bar = Progress(
+        *Progress.get_default_columns()[1:2],
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+    started = time.monotonic()
+    task = bar.add_task("", total=total)
+
+    class Bar:
+        """Moves the bar."""
+
+        def advance(self) -> None:
+            """One more."""
+            bar.advance(task)
+            if console.is_terminal and not bar.live.is_started and time.monotonic() - started > LONG_S:
+                bar.start()
+
+    try:
+        yield Bar()
+    finally:
+        if bar.live.is_started:
+            bar.stop()

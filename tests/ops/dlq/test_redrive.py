@@ -1,0 +1,251 @@
+"""`mep dlq redrive` on real SQS, EventBridge and DynamoDB calls: what is sent, what is deleted, what is kept."""
+
+import json
+from typing import Any
+
+import pytest
+
+from handler.correlation import find_correlation
+from handler.event import parse_event
+from tests.support.command_line import mep
+from tests.support.dead_letters import event, from_handler, from_lambda, from_on_failure, from_rule, from_subscriber
+from tests.support.dlq import Rig, detail_of
+from tests.support.faults import Reply, answer, aws_error, http_status
+
+FAST = ("--rate", "1000")
+ACCEPTED = answer(Reply(202, b"", {"x-amzn-RequestId": "lambda-request"}), name="accepted")
+
+
+def redrive(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    return mep(monkeypatch, "dlq", "redrive", *FAST, *arguments)
+
+
+def test_every_shape_that_holds_an_event_goes_back_to_the_bus(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.send(
+        from_handler(event(1), "throttling", CORRELATION_ID=event(1)["id"]),
+        from_on_failure(event(2), error={"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out"}),
+        from_rule(event(3), "THROTTLING"),
+        from_lambda(event(4)),
+    )
+
+    assert redrive(monkeypatch) == 0
+
+    assert rig.left() == []
+    entries = rig.put_events()
+    assert {detail_of(entry)["event_id"] for entry in entries} == {event(number)["id"] for number in range(1, 5)}
+    for entry in entries:
+        assert (entry["EventBusName"], entry["Source"]) == (rig.bus, "signal9.advisor")
+        assert entry["DetailType"] == "earningsProcessed"
+    assert rig.actions() == ["redrive_requested", "redriven"] * 4
+    assert rig.metrics() == {"DeadLettersRedriven": 4}
+
+
+def test_ids_survive_the_new_envelope_and_the_trace_is_linked(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = event(1) | {"resources": ["arn:aws:s3:::x"]}
+    own = event(2, correlationId="c-2", eventId="e-2", traceparent="00-" + "1" * 32 + "-" + "2" * 16 + "-01")
+    rig.send(from_rule(plain, "TIMEOUT"), from_rule(own, "TIMEOUT"), trace=True)
+
+    assert redrive(monkeypatch) == 0
+
+    for sent, before in zip(
+        sorted(rig.put_events(), key=lambda each: "c-2" in each["Detail"]), (plain, own), strict=True
+    ):
+        arrived = before | {"id": "made-by-eventbridge", "detail": detail_of(sent), "resources": sent["Resources"]}
+        assert find_correlation(arrived) == find_correlation(before)
+        parsed, original = (parse_event(each, source="signal9.advisor") for each in (arrived, before))
+        assert parsed == original
+        assert arrived["detail"]["traceparent"] == "00-68d1f2a30123456789abcdef01234567-53995c3f42cd8ad8-01"
+        assert arrived["detail"]["redrive_count"] == 1
+        assert sent["Resources"] == before["resources"]
+        assert sent["Time"] == 1753992300
+    assert {entry["trace_id"] for entry in rig.audit()} == {"68d1f2a30123456789abcdef01234567"}
+
+
+def test_straight_to_the_function_is_an_asynchronous_invocation(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    (message,) = rig.send(from_on_failure(event(1)))
+    rig.function.script(ACCEPTED)
+
+    assert redrive(monkeypatch, "--function", "mark:live") == 0
+
+    (call,) = rig.function.requests
+    assert call.request.path == "/2015-03-31/functions/mark%3Alive/invocations"
+    assert call.request.headers["x-amz-invocation-type"] == "Event"
+    sent = call.request.json
+    assert sent["id"] == event(1)["id"]
+    assert find_correlation(sent).id == "told-by-function"
+    assert rig.left() == []
+    requested, redriven = rig.audit()
+    assert redriven["destination"] == "function:mark:live"
+    assert redriven["accepted_as"] == "lambda-request"
+    assert redriven["operator"] == "alice"
+    assert redriven["message_id"] == requested["message_id"] == message
+    assert redriven["earnings_key"] == "AAPL#2025-07-31"
+    assert redriven["entry_id"] == f"{redriven['recorded_at']}#{event(1)['id']}"
+
+
+@pytest.mark.parametrize("category", ["validation", "not_found", "access_denied", "configuration", "from-the-future"])
+def test_what_does_not_mend_itself_needs_force(category: str, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.send(from_handler(event(1), category))
+
+    assert redrive(monkeypatch) == 0
+    assert rig.put_events() == []
+    assert redrive(monkeypatch, "--force") == 0
+
+    assert len(rig.put_events()) == 1
+    assert rig.left() == []
+
+
+def test_what_holds_no_event_or_is_not_understood_stays_whatever_is_asked(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strange = "<what is this?>"
+    rig.send(from_subscriber(), (strange, {}), ("{", from_rule()[1]))
+
+    assert redrive(monkeypatch, "--force", "--function", "f") == 0
+
+    shown = capsys.readouterr().out
+    assert "replay them from the bus's archive" in shown
+    assert "nobody known writes such a message" in shown
+    assert sorted(letter.body for letter in rig.left()) == sorted([strange, from_subscriber()[0], "{"])
+    assert rig.function.requests == ()
+    assert rig.actions() == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (event(1) | {"source": "somebody.else"}, "no enabled rule of bus"),
+        (["no", "envelope"], "no EventBridge event"),
+        ({key: value for key, value in event(1).items() if key != "source"}, "no source"),
+        (event(1) | {"resources": [1]}, "resources"),
+    ],
+)
+def test_what_the_bus_would_swallow_is_not_put_there(
+    sent: Any, reason: str, rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig.send(from_handler(sent, "validation"))
+
+    assert redrive(monkeypatch, "--force") == 0
+
+    assert reason in " ".join(capsys.readouterr().out.split())
+    assert rig.put_events() == []
+    assert len(rig.left()) == 1
+
+
+def test_a_bus_without_a_rule_for_a_function_takes_nothing(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig.send(from_rule(event(1), "TIMEOUT"))
+
+    assert redrive(monkeypatch, "--bus", "default") == 1
+
+    assert "has no enabled rule" in capsys.readouterr().err
+    assert len(rig.left()) == 1
+
+
+def test_a_message_is_kept_when_its_event_was_not_accepted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.send(from_rule(event(1), "TIMEOUT"))
+    refused = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure", "ErrorMessage": "try later"}]}
+    rig.events.script(answer(Reply(200, json.dumps(refused).encode())), operation="PutEvents")
+
+    assert redrive(monkeypatch) == 1
+
+    assert len(rig.left()) == 1
+    assert rig.actions() == ["redrive_requested"]
+    assert rig.metrics() == {"DeadLettersRedriveFailed": 1}
+
+
+def test_five_refusals_in_a_row_end_the_run(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(7)))
+    rig.events.script(*[aws_error("ValidationException")] * 5, operation="PutEvents")
+
+    assert redrive(monkeypatch) == 1
+
+    assert "5 in a row were not accepted" in capsys.readouterr().err
+    assert len(rig.left()) == 7
+
+
+def test_a_destination_that_is_not_there_ends_the_run_in_one_line(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(3)))
+    rig.function.script(aws_error("ResourceNotFoundException", 404))
+
+    assert redrive(monkeypatch, "--function", "nowhere") == 1
+
+    assert capsys.readouterr().err.startswith("mep: function:nowhere cannot be used:")
+    assert len(rig.left()) == 3
+
+
+def test_without_its_audit_entry_nothing_is_sent_and_nothing_deleted(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig.send(from_rule(event(1), "TIMEOUT"))
+    rig.dynamodb.script(aws_error("AccessDeniedException"), operation="PutItem")
+
+    assert redrive(monkeypatch) == 1
+
+    assert "cannot be written" in capsys.readouterr().err
+    assert rig.put_events() == []
+    assert len(rig.left()) == 1
+
+
+def test_a_dry_run_sends_nothing_deletes_nothing_writes_nothing(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig.send(from_rule(event(1), "TIMEOUT"))
+
+    assert redrive(monkeypatch, "--dry-run") == 0
+
+    assert "1 would be sent to bus:" in capsys.readouterr().out
+    assert rig.put_events() == []
+    assert rig.actions() == []
+    assert len(rig.left()) == 1
+
+
+def test_filters_choose_and_the_rest_is_untouched(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, _ = rig.send(
+        from_rule(event(1, event_id="e-1"), "TIMEOUT"),
+        from_rule(event(2, event_id="e-2"), "TIMEOUT"),
+        from_rule(event(3, event_id="e-3"), "THROTTLING"),
+    )
+
+    assert redrive(monkeypatch, "--older-than", "1h") == 0
+    assert rig.put_events() == []
+    assert redrive(monkeypatch, "--category", "timeout", "--id", first[:8]) == 0
+    assert redrive(monkeypatch, "--correlation-id", "e-3") == 0
+
+    assert [detail_of(entry)["event_id"] for entry in rig.put_events()] == ["e-1", "e-3"]
+    assert [letter.message_id for letter in rig.left()] == [second]
+
+
+def test_what_was_named_and_not_sent_is_exit_status_1(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (message,) = rig.send(from_handler(event(1), "validation"))
+
+    assert redrive(monkeypatch, "--id", "0000-nobody") == 1
+    assert "0000-nobody was not found" in capsys.readouterr().err
+    assert redrive(monkeypatch, "--id", message) == 1
+
+
+def test_metrics_that_cannot_be_sent_are_a_warning(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig.send(from_rule(event(1), "TIMEOUT"))
+    monkeypatch.delenv("AWS_ENDPOINT_URL_CLOUDWATCH")
+
+    assert redrive(monkeypatch) == 0
+
+    assert "metrics are not sent" in capsys.readouterr().err
+
+
+def test_a_trickle_of_server_errors_is_retried_by_the_client(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.send(from_rule(event(1), "TIMEOUT"))
+    rig.events.script(http_status(500), operation="PutEvents")
+
+    assert redrive(monkeypatch) == 0
+
+    assert rig.left() == []
