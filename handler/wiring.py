@@ -17,7 +17,7 @@ from otel.aws_calls import instrument, propagate_from_current_span
 from otel.logs import CRITICAL, Log, take_over_library_logs
 from otel.output import Write
 from otel.telemetry import Telemetry
-from otel.tracing import Tracing, choose_exporter
+from otel.tracing import start_tracing
 
 
 def build(environ: Mapping[str, str], write: Write, started: float | None = None) -> Processor:
@@ -35,8 +35,8 @@ def build(environ: Mapping[str, str], write: Write, started: float | None = None
     settings = load_settings(environ)
     tracing = None
     if settings.telemetry.tracing:
-        tracing = Tracing(settings.telemetry, choose_exporter(settings.telemetry))
-        instrument(tracing.provider, classify_reply, classify_exception)
+        tracing = start_tracing(settings.telemetry)
+        instrument(tracing.calls, classify_reply, classify_exception)
     try:
         dynamodb = dynamodb_client(settings)
     except (BotoCoreError, ValueError) as error:

@@ -105,9 +105,12 @@ class FunctionProcess:
         self._waiter.start()
 
     def _start(self, config: FunctionConfig) -> subprocess.Popen[bytes]:
+        environment = config.environment(self.api.address)
+        # As Lambda's own start script: a wrapper is given the command that it is to end with.
+        wrapper = environment.get("AWS_LAMBDA_EXEC_WRAPPER")
         return subprocess.Popen(  # noqa: S603 -- the interpreter that runs us, and a handler of the caller's
-            [*_death_wish(), sys.executable, "-m", "awslambdaric", config.handler],
-            env=config.environment(self.api.address),
+            [*_death_wish(), *([wrapper] if wrapper else ()), sys.executable, "-m", "awslambdaric", config.handler],
+            env=environment,
             cwd=config.task_root,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -46,9 +46,16 @@ def instrument(provider: TracerProvider, classify_reply: ClassifyReply, classify
             fail(span, category, str(reply["Error"].get("Code")))
 
     logging.getLogger("opentelemetry.attributes").addFilter(_is_news)
+    instrumentor = BotocoreInstrumentor()  # type: ignore[no-untyped-call]
+    if instrumentor.is_instrumented_by_opentelemetry:  # by a layer, without these hooks: one span a call, not two
+        instrumentor.uninstrument()
     # The dependency check reads the metadata of every package; the lock file has settled that already.
-    BotocoreInstrumentor().instrument(  # type: ignore[no-untyped-call]
-        tracer_provider=provider, request_hook=on_request, response_hook=on_reply, skip_dep_check=True
+    instrumentor.instrument(
+        tracer_provider=provider,
+        request_hook=on_request,
+        response_hook=on_reply,
+        propagator=AwsXRayPropagator(),  # the stock one; a layer may have put another in its place
+        skip_dep_check=True,
     )
 
 

@@ -21,6 +21,9 @@ from otel.settings import TelemetrySettings
 from otel.spans import EVENT_KEY, EventSpans, Exporter, RecordUnsampled, annotate
 from otel.xray_udp import XRayDaemon
 
+SCOPE = "mark-earnings-processed"
+"""The instrumentation scope of the root spans."""
+
 LAMBDA_TRACE_HEADER = "_X_AMZN_TRACE_ID"
 """Where Lambda's runtime client puts the trace header of each invocation."""
 
@@ -38,8 +41,13 @@ class Tracing:
         self.provider = TracerProvider(resource=_resource(settings), shutdown_on_exit=False)
         self.provider.sampler = RecordUnsampled(self.provider.sampler)  # the inner one comes from OTEL_TRACES_SAMPLER
         self.provider.add_span_processor(self.spans)
-        self._tracer = self.provider.get_tracer("mark-earnings-processed")
+        self._tracer = self.provider.get_tracer(SCOPE)
         self._propagator = AwsXRayPropagator()
+
+    @property
+    def calls(self) -> trace.TracerProvider:
+        """Makes the spans of AWS calls."""
+        return self.provider
 
     @contextmanager
     def event_span(self, record: EventRecord, traceparent: object, environ: Mapping[str, str]) -> Iterator[Span]:
@@ -50,10 +58,8 @@ class Tracing:
             traceparent: `detail.traceparent` as it came; linked to if it is one.
             environ: where Lambda's trace header is, which becomes the parent.
         """
-        header = environ.get(LAMBDA_TRACE_HEADER)
-        parent = self._propagator.extract({TRACE_HEADER_KEY: header} if header else {}, context_api.Context())
         carried = {names.CORRELATION_ID: record.correlation_id}
-        token = context_api.attach(context_api.set_value(EVENT_KEY, carried, parent))
+        token = context_api.attach(context_api.set_value(EVENT_KEY, carried, self._parent(environ)))
         try:
             with self._tracer.start_as_current_span(
                 self._settings.function_name,
@@ -77,6 +83,10 @@ class Tracing:
     def flush(self) -> int:
         """Export the spans that have ended; return how many were lost."""
         return self.spans.flush()
+
+    def _parent(self, environ: Mapping[str, str]) -> context_api.Context:
+        header = environ.get(LAMBDA_TRACE_HEADER)
+        return self._propagator.extract({TRACE_HEADER_KEY: header} if header else {}, context_api.Context())
 
 
 def identified(record: EventRecord) -> None:
@@ -105,6 +115,16 @@ def link_to(traceparent: object) -> list[Link]:
     flags = TraceFlags(int(match[4], 16))
     context = SpanContext(int(match[2], 16), int(match[3], 16), is_remote=True, trace_flags=flags)
     return [Link(context)] if context.is_valid else []
+
+
+def start_tracing(settings: TelemetrySettings) -> Tracing:
+    """Tracing as the environment asks for it: in the provider that a layer has set up, else in one of our own."""
+    provider = trace.get_tracer_provider()
+    if hasattr(provider, "add_span_processor"):  # the API's place-holder takes none
+        from otel.layer import LayerTracing
+
+        return LayerTracing(settings, provider)
+    return Tracing(settings, choose_exporter(settings))
 
 
 def choose_exporter(settings: TelemetrySettings) -> Exporter:

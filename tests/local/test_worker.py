@@ -248,3 +248,13 @@ def test_trace_headers_have_lambdas_form() -> None:
     assert again.endswith(";Sampled=0")
     assert trace_root(again) == trace_root(header)
     assert again.split(";")[1] != parent
+
+
+def test_a_wrapper_is_given_the_command(tmp_path: Path, lines: list[Line]) -> None:
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text('#!/bin/sh\necho "wrapped: $#"\nexec "$@"\n')
+    wrapper.chmod(0o755)
+    with Worker(config(AWS_LAMBDA_EXEC_WRAPPER=str(wrapper)), lambda *line: lines.append(line)) as worker:
+        assert do(worker).status == "ok"
+
+    assert ("stdout", "wrapped: 4") in lines  # python -m awslambdaric HANDLER

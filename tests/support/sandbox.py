@@ -32,10 +32,17 @@ class Sandbox:
     _spans: SpanSocket
     datagrams: list[bytes] = field(default_factory=list)
 
-    def invoke(self, event: object, *, timeout_s: float = PATIENCE, request_id: str | None = None) -> InvocationResult:
-        """Invoke the function with an event, or with bytes as they are."""
+    def invoke(
+        self,
+        event: object,
+        *,
+        timeout_s: float = PATIENCE,
+        request_id: str | None = None,
+        trace_header: str | None = None,
+    ) -> InvocationResult:
+        """Invoke the function with an event, or with bytes as they are; with a trace header of its own if None."""
         payload = event if isinstance(event, bytes) else json.dumps(event).encode()
-        header = new_trace_header()
+        header = new_trace_header() if trace_header is None else trace_header
         result = self.worker.invoke(payload, trace_header=header, timeout_s=timeout_s, request_id=request_id)
         self.datagrams += self._spans.take_raw()
         return result
@@ -61,13 +68,17 @@ class Sandbox:
 
 @contextmanager
 def sandbox_process(
-    settings: Mapping[str, str], *, credentials: Mapping[str, str] = LOCAL_CREDENTIALS
+    settings: Mapping[str, str],
+    *,
+    credentials: Mapping[str, str] = LOCAL_CREDENTIALS,
+    handler: str = "handler.app.lambda_handler",
 ) -> Iterator[Sandbox]:
     """An execution environment; its process starts with the first invocation.
 
     Args:
         settings: the function's environment variables; spans come to the test unless they say otherwise.
         credentials: of its role.
+        handler: `package.module.function`.
     """
     with span_socket() as spans:
         given = {
@@ -77,6 +88,6 @@ def sandbox_process(
             **settings,
         }
         outputs: dict[str, list[str]] = {"stdout": [], "stderr": []}
-        config = FunctionConfig(credentials=credentials, settings=given)
+        config = FunctionConfig(handler, credentials=credentials, settings=given)
         with Worker(config, lambda stream, line: outputs[stream].append(line)) as worker:
             yield Sandbox(worker, outputs["stdout"], outputs["stderr"], spans)

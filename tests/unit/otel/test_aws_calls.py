@@ -8,6 +8,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from handler.aws import errors_as_replies
@@ -114,6 +115,25 @@ def test_a_committed_transaction_names_its_tables(make_client: MakeClient, traci
     assert span.status.code == Status.STATUS_CODE_UNSET
     assert list(span.events) == []
     assert "error.type" not in found
+
+
+def test_an_instrumentation_that_is_there_already_is_replaced(
+    make_client: MakeClient, tracing: Tracing, spans: SpanSocket
+) -> None:
+    """As a layer's is: it knows nothing of the tables."""
+    with (
+        loopback(lambda _: COMMITTED) as server,
+        botocore_instrumentation(lambda: BotocoreInstrumentor().instrument(tracer_provider=tracing.provider)),  # type: ignore[no-untyped-call]
+        tracing.event_span(event_record(correlation_id="follow-me"), None, {}),
+    ):
+        instrument(tracing.provider, classify_reply, classify_exception)
+        transact(make_client("dynamodb", server.url))
+    tracing.flush()
+
+    assert attributes(client_span(spans).attributes)["aws.dynamodb.table_names"] == [
+        "earningsCalendar",
+        "earningsAudit",
+    ]
 
 
 def test_each_attempt_is_a_span(make_client: MakeClient, tracing: Tracing, spans: SpanSocket) -> None:

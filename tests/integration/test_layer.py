@@ -1,0 +1,253 @@
+"""The function with ADOT's layer around it, as its wrapper script starts both: a process of its own, real services."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from local.environment import PROJECT_ROOT
+from local.span_receiver import SpanDict
+from tests.integration.rig import DATE, OTHERS_ATTRIBUTES, Services, event_for_no_row
+from tests.integration.sentinel import CORE, leaks
+from tests.integration.test_deadline import drip
+from tests.support.faults import Fault, FaultProxy, throttled
+from tests.support.function import settings
+from tests.support.sandbox import Sandbox, sandbox_process
+from tests.support.telemetry import PARENT_ID, TRACE_HEADER, TRACE_ID
+
+WRAPPER = PROJECT_ROOT / "deploy" / "image" / "layer" / "otel-instrument"
+ALL_INSTRUMENTATIONS = "click"  # what is named is left out, and nothing else
+SET_UPS: Mapping[str, dict[str, str]] = {
+    "default": {},
+    "default, instrumenting what it finds": {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": ALL_INSTRUMENTATIONS},
+    "fast start": {"OTEL_AWS_LAMBDA_FAST_START": "true"},
+}
+LARGEST_DATAGRAM = 65_507
+MANY = 150
+"""Spans: all of them together do not fit into one datagram."""
+
+set_ups = pytest.mark.parametrize("set_up", SET_UPS)
+both = pytest.mark.parametrize("set_up", ["default", "fast start"])
+
+
+@contextmanager
+def layered(
+    services: Services, set_up: str, *faults: Fault, handler: str = "handler.app.lambda_handler", **more: str
+) -> Iterator[Sandbox]:
+    """The function with the layer on, and faults before DynamoDB."""
+    with FaultProxy(services.tables.url, *faults, operation="TransactWriteItems") as dynamodb:
+        between = {"AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url, "AWS_LAMBDA_EXEC_WRAPPER": str(WRAPPER)}
+        given = settings(services.tables, services.queue, **{**between, **SET_UPS[set_up], **more})
+        # DynamoDB Local keeps data by access key: it is the one of all local services, and looked for below.
+        with sandbox_process(given, handler=handler) as sandbox:
+            yield sandbox
+
+
+def event_for_a_row(services: Services, **detail: Any) -> dict[str, Any]:
+    event = event_for_no_row(detail)
+    services.tables.put_row(event["detail"]["asset_symbol"], DATE, **OTHERS_ATTRIBUTES)
+    return event
+
+
+def by_event(sandbox: Sandbox) -> dict[str, list[SpanDict]]:
+    found: dict[str, list[SpanDict]] = {}
+    for span in sandbox.spans:
+        found.setdefault(span["attributes"]["correlation_id"], []).append(span)
+    return found
+
+
+@set_ups
+def test_every_event_has_its_spans_once_and_before_its_answer(services: Services, set_up: str) -> None:
+    event = event_for_a_row(services)
+    events = [event, event, event_for_no_row(), event_for_a_row(services), event_for_a_row(services)]
+    headers, arrived = [], []
+    with layered(services, set_up) as sandbox:
+        for each in events:
+            before = len(sandbox.spans)
+            assert sandbox.invoke(each, trace_header=TRACE_HEADER).status == "ok"
+            arrived.append([(span["kind"], span["name"]) for span in sandbox.spans[before:]])
+            headers += [span["parent_span_id"] for span in sandbox.spans[before:] if span["kind"] == "SERVER"]
+        spans, logs, stderr = sandbox.spans, sandbox.logs, sandbox.stderr
+
+    write, root = ("CLIENT", "DynamoDB.TransactWriteItems"), ("SERVER", "MarkEarningsProcessed")
+    letter = ("CLIENT", "SQS.SendMessage")
+    assert [Counter(each) for each in arrived] == [
+        Counter([write, root]),
+        Counter([write, root]),
+        Counter([write, letter, root]),
+        Counter([write, root]),
+        Counter([write, root]),
+    ]
+    assert len({span["span_id"] for span in spans}) == len(spans)
+    assert {span["trace_id"] for span in spans} == {TRACE_ID}
+    assert set(headers) == {PARENT_ID}
+    assert [line["outcome"] for line in logs] == ["marked", "duplicate", "dead_lettered", "marked", "marked"]
+    assert stderr == []
+
+
+@both
+def test_spans_say_what_those_of_the_direct_way_say(services: Services, set_up: str) -> None:
+    direct, layer = (
+        _seen(services, set_up, direct=True),
+        _seen(services, set_up, direct=False),
+    )
+    for ours, theirs in zip(direct, layer, strict=True):
+        missing = {name: value for name, value in ours.items() if theirs.get(name) != value}
+        assert missing == {}, ours["name"]
+
+
+def _seen(services: Services, set_up: str, *, direct: bool) -> list[dict[str, Any]]:
+    """What a throttled, then marked event, and one for no row, say in their spans, but for numbers and names."""
+    more = {"AWS_LAMBDA_EXEC_WRAPPER": ""} if direct else {}
+    with layered(services, set_up, throttled(), **more) as sandbox:
+        for event in (event_for_a_row(services), event_for_no_row()):
+            assert sandbox.invoke(event).status == "ok"
+        spans = sorted(sandbox.spans, key=lambda span: span["start_time_unix_nano"])
+    varies = {"correlation_id", "asset_symbol", "faas.invocation_id", "aws.request_id", "messaging.message.id"}
+    varies |= {"net.peer.name", "server.port", "cloud.region"}
+    return [
+        {
+            **{name: value for name, value in span["attributes"].items() if name not in varies},
+            **{name: span[name] for name in ("name", "kind", "status", "status_message", "sampled", "scope")},
+            "has an ID": "correlation_id" in span["attributes"],
+            "is a root": span["kind"] == "SERVER",
+            "events": [(event["name"], sorted(event["attributes"])) for event in span["events"]],
+        }
+        for span in spans
+    ]
+
+
+@set_ups
+def test_no_access_key_and_nothing_of_the_event_is_in_a_span(services: Services, set_up: str) -> None:
+    odd = {"requestContext": {"http": {"path": CORE}}, "version": "2.0", "headers": {"traceparent": CORE}}
+    gateway = {"requestContext": 1, "headers": CORE, "queryStringParameters": CORE, "resource": CORE}
+    sqs = {"Records": [{"eventSource": "aws:sqs", "body": CORE, "messageAttributes": CORE}]}
+    credentials = {"AWS_ACCESS_KEY_ID": f"AKIA{CORE}", "AWS_SECRET_ACCESS_KEY": CORE, "AWS_SESSION_TOKEN": CORE}
+    # Their endpoint refuses: what is in the spans of calls is what matters.
+    more = {**credentials, "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:1"}
+    with layered(services, set_up, **more) as sandbox:
+        answers = [sandbox.invoke(each) for each in (odd, gateway, sqs)]
+        failed = sandbox.invoke(event_for_no_row(), timeout_s=PATIENT)
+        spans = json.dumps(sandbox.spans)
+        names = {name for span in sandbox.spans for name in span["attributes"]}
+        calls = [span for span in sandbox.spans if span["name"] == "DynamoDB.TransactWriteItems"]
+
+    assert [json.loads(each.payload)["outcome"] for each in answers] == ["dead_lettered"] * 3
+    assert failed.status == "error"
+    assert leaks(spans) == []
+    assert not {name for name in names if "access_key" in name}
+    assert len(calls) > 0
+    for span in calls:
+        (recorded,) = span["events"]
+        assert recorded["attributes"] == {"exception.type": "botocore.exceptions.EndpointConnectionError"}
+        assert (span["status"], span["status_message"]) == ("ERROR", "network")
+        assert span["attributes"]["error.type"] == "EndpointConnectionError"
+
+
+PATIENT = 130
+"""Seconds: the sandbox's settings allow 90 for one attempt."""
+
+
+@both
+def test_unsampled_spans_are_marked_as_such(services: Services, set_up: str) -> None:
+    with layered(services, set_up) as sandbox:
+        sandbox.invoke(event_for_a_row(services), trace_header=TRACE_HEADER.replace("Sampled=1", "Sampled=0"))
+        spans = sandbox.spans
+
+    assert [span["sampled"] for span in spans] == [False, False]
+
+
+@both
+def test_without_a_trace_header_the_event_has_a_trace_of_its_own(services: Services, set_up: str) -> None:
+    with layered(services, set_up) as sandbox:
+        for _ in range(2):
+            sandbox.invoke(event_for_a_row(services), trace_header="")
+        spans = sandbox.spans
+
+    roots = [span for span in spans if span["kind"] == "SERVER"]
+    assert [root["parent_span_id"] for root in roots] == [None, None]
+    assert len({root["trace_id"] for root in roots}) == 2
+    assert len(spans) == 4
+
+
+@both
+def test_a_link_to_the_producer_where_the_layer_has_links(services: Services, set_up: str) -> None:
+    producer = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    with layered(services, set_up) as sandbox:
+        sandbox.invoke(event_for_a_row(services, traceparent=producer), trace_header=TRACE_HEADER)
+        roots = [span for span in sandbox.spans if span["kind"] == "SERVER"]
+
+    (root,) = roots
+    assert root["trace_id"] == TRACE_ID
+    linked = [link["span_id"] for link in root["links"]]
+    assert linked == ([] if set_up == "fast start" else ["b7ad6b7169203331"])
+
+
+@both
+def test_a_span_around_the_handler_is_the_parent_and_carries_the_ids(services: Services, set_up: str) -> None:
+    event = event_for_a_row(services)
+    with layered(services, set_up, handler="tests.support.around.lambda_handler") as sandbox:
+        for _ in range(2):
+            sandbox.invoke(event, trace_header=TRACE_HEADER)
+        spans = sandbox.spans
+
+    # The last one ends after the function's own flush: with the next, as whoever makes it must flush it.
+    around = next(span for span in spans if span["name"] == "around")
+    (root,) = (span for span in spans if span["parent_span_id"] == around["span_id"])
+    assert around["parent_span_id"] == PARENT_ID
+    assert around["attributes"]["correlation_id"] == root["attributes"]["correlation_id"]
+    assert around["attributes"]["outcome"] == "marked"
+    expected = ["correlation_id", "asset_symbol", "earnings_date", "outcome"]
+    assert around["attributes"]["aws.xray.annotations"] == expected
+
+
+@both
+def test_more_spans_than_a_datagram_holds_lose_none(services: Services, set_up: str) -> None:
+    with layered(services, set_up, handler="tests.support.around.with_many_spans", SPANS_BEFORE=str(MANY)) as sandbox:
+        for _ in range(2):
+            sandbox.invoke(event_for_a_row(services))
+        spans, sizes = sandbox.spans, [len(datagram) for datagram in sandbox.datagrams]
+
+    assert len(spans) == len({span["span_id"] for span in spans}) == 2 * (MANY + 2)
+    assert max(sizes) < LARGEST_DATAGRAM
+    assert sum(sizes) > 2 * LARGEST_DATAGRAM, "or one datagram could have held them"
+
+
+@both
+def test_the_deadline_ends_and_sends_the_open_spans(services: Services, set_up: str) -> None:
+    times = {"AWS_CONNECT_TIMEOUT_SECONDS": "0.5", "AWS_READ_TIMEOUT_SECONDS": "2"}
+    with layered(services, set_up, Fault("drip", drip), **times) as sandbox:
+        sandbox.worker.start()
+        killed = sandbox.invoke(event_for_a_row(services), timeout_s=6)
+        (call, root), (line,) = sandbox.spans, sandbox.logs
+
+    assert (killed.status, line["error_category"]) == ("timeout", "timeout")
+    assert call["parent_span_id"] == root["span_id"] == line["span_id"]
+    for span in (root, call):
+        assert (span["status"], span["status_message"]) == ("ERROR", "timeout")
+        assert span["attributes"]["error_category"] == "timeout"
+
+
+def test_where_the_layer_cannot_be_set_up_spans_go_the_direct_way(services: Services) -> None:
+    with layered(services, "default", OTEL_PYTHON_ID_GENERATOR="unheard-of") as sandbox:
+        assert sandbox.invoke(event_for_a_row(services)).status == "ok"
+        spans, stderr = sandbox.spans, "\n".join(sandbox.stderr)
+
+    assert [span["name"] for span in spans] == ["DynamoDB.TransactWriteItems", "MarkEarningsProcessed"]
+    assert "telemetry.auto.version" not in spans[0]["resource"]
+    assert "Failed to auto initialize OpenTelemetry" in stderr
+
+
+def test_spans_switched_off_stay_off(services: Services) -> None:
+    for set_up in SET_UPS:
+        with layered(services, set_up, OTEL_TRACES_EXPORTER="none") as sandbox:
+            assert sandbox.invoke(event_for_a_row(services)).status == "ok"
+            assert sandbox.spans == []
+
+
+def test_the_script_can_be_run() -> None:
+    assert os.access(WRAPPER, os.X_OK)
