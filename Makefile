@@ -45,6 +45,24 @@ image:  ## the container image, mark-earnings-processed (needs Docker)
 test-image: setup  ## build the container image and test it as Lambda runs it (needs Docker)
 	.venv/bin/python -m pytest -m image $(PYTEST_ARGS)
 
+# Deploying: `make deploy ENVIRONMENT=prod CONTEXT="-c telemetry=layer -c alarm_email=team@example.com"`; docs/deploy.md.
+CDK := node_modules/.bin/cdk
+CDK_CONTEXT = $(if $(ENVIRONMENT),-c environment=$(ENVIRONMENT)) $(CONTEXT)
+
+deploy/$(CDK): deploy/package-lock.json
+	@command -v npm >/dev/null || { echo "the CDK command line needs Node 20 or newer with npm on the PATH" >&2; exit 1; }
+	cd deploy && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: synth
+synth: setup deploy/$(CDK)  ## the CloudFormation template of ENVIRONMENT (dev, staging, prod), without an account
+	cd deploy && $(CDK) synth $(CDK_CONTEXT)
+
+.PHONY: deploy
+deploy: setup deploy/$(CDK)  ## show what would change in ENVIRONMENT, ask, and deploy it (needs an account and Docker)
+	cd deploy && $(CDK) diff $(CDK_CONTEXT)
+	cd deploy && $(CDK) deploy $(CDK_CONTEXT)
+
 COLLECTOR := .cache/collector/build/collector
 
 $(COLLECTOR): tests/collector/builder-config.yaml
@@ -81,4 +99,4 @@ budget: setup  ## the same, held against the committed budget
 
 .PHONY: clean
 clean:  ## remove everything that can be made again
-	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage out
+	rm -rf .venv .cache deploy/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage out

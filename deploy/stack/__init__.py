@@ -1,0 +1,1 @@
+"""The stack: one module for each thing that somebody asks about."""

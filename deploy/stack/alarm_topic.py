@@ -1,0 +1,48 @@
+"""Where alarms go."""
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from constructs import Construct
+
+from deploy.context import Deployment
+from deploy.stack.acknowledged import acknowledge
+
+
+class AlarmTopic(Construct):
+    """A topic that CloudWatch's alarms of this account may publish to, over TLS only.
+
+    Attributes:
+        topic: it.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, deployment: Deployment) -> None:
+        super().__init__(scope, construct_id)
+        self.topic = sns.Topic(
+            self,
+            "Topic",
+            topic_name=f"{deployment.name}-alarms",
+            display_name=f"Alarms of {deployment.name}",
+            enforce_ssl=True,
+        )
+        # A policy replaces SNS's default one, under which alarms could publish.
+        account = Stack.of(self).account
+        self.topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="AlarmsOfThisAccount",
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[self.topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": account}},
+            )
+        )
+        if deployment.alarm_email is not None:
+            self.topic.add_subscription(subscriptions.EmailSubscription(deployment.alarm_email))
+        acknowledge(
+            self.topic,
+            {
+                "CKV_AWS_26": "A message names an alarm and its state, no event. CloudWatch cannot publish through the "
+                "AWS-managed key, and a key for this alone would be one more thing that can silence an alarm.",
+            },
+        )

@@ -1,0 +1,40 @@
+"""The one queue for every event that failed, whoever gave it up."""
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from deploy.context import Deployment
+from deploy.stack.acknowledged import acknowledge
+
+RETENTION_DAYS = 14
+"""The longest that SQS keeps a message."""
+
+
+class DeadLetterQueue(Construct):
+    """A standard queue, encrypted, for TLS only.
+
+    Attributes:
+        queue: it.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, deployment: Deployment) -> None:
+        super().__init__(scope, construct_id)
+        self.queue = sqs.Queue(
+            self,
+            "Queue",
+            queue_name=f"{deployment.name}-dead-letters",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=Duration.days(RETENTION_DAYS),
+            removal_policy=RemovalPolicy.RETAIN if deployment.stage.keeps_data else RemovalPolicy.DESTROY,
+        )
+        is_dead_letter_queue = "It is the dead-letter queue: what cannot be processed ends here and waits for a person."
+        acknowledge(
+            self.queue,
+            {
+                "AwsSolutions::AwsSolutions-SQS3": is_dead_letter_queue,
+                "Serverless::Serverless-SQSRedrivePolicy": is_dead_letter_queue,
+                "CKV_AWS_27": "Encrypted by SQS itself (SSE-SQS): EventBridge and Lambda need no key policy to send.",
+            },
+        )

@@ -1,0 +1,120 @@
+"""The function: its image, its log group, its alias, and what Lambda does when an event fails."""
+
+from pathlib import Path
+from typing import Any
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_ecr_assets as ecr_assets
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from deploy.context import Deployment
+from deploy.stack.acknowledged import acknowledge
+from deploy.stack.permissions import Resources, function_role
+from deploy.stack.tables import Tables
+
+TIMEOUT_SECONDS = 30
+ASYNC_RETRIES = 2
+"""Lambda's own, about 1 and 2 minutes later."""
+MAX_EVENT_AGE_HOURS = 6
+"""How long Lambda keeps an event that it cannot start; its longest."""
+ALIAS = "live"
+
+_ROOT = Path(__file__).parents[2]
+_PLATFORMS = {
+    "arm64": (lambda_.Architecture.ARM_64, ecr_assets.Platform.LINUX_ARM64),
+    "x86_64": (lambda_.Architecture.X86_64, ecr_assets.Platform.LINUX_AMD64),
+}
+_RETENTION = {14: logs.RetentionDays.TWO_WEEKS, 30: logs.RetentionDays.ONE_MONTH, 365: logs.RetentionDays.ONE_YEAR}
+_LOG_LEVELS = {"INFO": lambda_.ApplicationLogLevel.INFO, "DEBUG": lambda_.ApplicationLogLevel.DEBUG}
+_ON_FAILURE = "Its on-failure destination is the dead-letter queue, and tells more than Lambda's own dead letter would."
+
+
+class Function(Construct):
+    """The function and the alias by which it is called.
+
+    Attributes:
+        resources: what its role is about, its log group among them.
+        function: it.
+        alias: `live`; events go to this.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, deployment: Deployment, *, tables: Tables, queue: sqs.IQueue
+    ) -> None:
+        super().__init__(scope, construct_id)
+        stage = deployment.stage
+        architecture, platform = _PLATFORMS[deployment.architecture]
+        log_group = logs.LogGroup(
+            self,
+            "Log",
+            log_group_name=f"/aws/lambda/{deployment.name}",
+            retention=_RETENTION[stage.log_retention_days],
+            removal_policy=RemovalPolicy.RETAIN if stage.keeps_data else RemovalPolicy.DESTROY,
+        )
+        self.resources = Resources(tables.calendar, tables.audit, queue, log_group)
+        role = function_role(self, deployment, self.resources)
+        failed: dict[str, Any] = {
+            "on_failure": destinations.SqsDestination(queue),
+            "retry_attempts": ASYNC_RETRIES,
+            "max_event_age": Duration.hours(MAX_EVENT_AGE_HOURS),
+        }
+        self.function = lambda_.DockerImageFunction(
+            self,
+            "Function",
+            function_name=deployment.name,
+            description="Marks a company's earnings as processed in DynamoDB, exactly once",
+            code=_code(self, deployment, platform),
+            architecture=architecture,
+            memory_size=deployment.memory_mb,
+            timeout=Duration.seconds(TIMEOUT_SECONDS),
+            # Without policy updates: what CDK would add is wider than what is called.
+            role=role.without_policy_updates(),
+            environment={
+                **deployment.environment,
+                "EARNINGS_CALENDAR_TABLE": tables.calendar.table_name,
+                "EARNINGS_AUDIT_TABLE": tables.audit.table_name,
+                "DEAD_LETTER_QUEUE_URL": queue.queue_url,
+            },
+            tracing=lambda_.Tracing.ACTIVE,
+            log_group=log_group,
+            logging_format=lambda_.LoggingFormat.JSON,
+            application_log_level_v2=_LOG_LEVELS[deployment.log_level],
+            system_log_level_v2=lambda_.SystemLogLevel.INFO,
+            # Old versions stay: an alias can be turned back at once.
+            current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
+            **failed,
+        )
+        acknowledge(
+            self.function,
+            {
+                "Serverless::Serverless-LambdaDLQ": _ON_FAILURE,
+                "CKV_AWS_116": _ON_FAILURE,
+            },
+        )
+        self.alias = lambda_.Alias(self, "Alias", alias_name=ALIAS, version=self.function.current_version, **failed)
+
+
+def _code(scope: Construct, deployment: Deployment, platform: ecr_assets.Platform) -> lambda_.DockerImageCode:
+    if deployment.image_uri is None:
+        return lambda_.DockerImageCode.from_image_asset(str(_ROOT), platform=platform)
+    return deployed_image(scope, deployment.image_uri)
+
+
+def deployed_image(scope: Construct, uri: str) -> lambda_.DockerImageCode:
+    """An image that is in ECR already."""
+    registry, _, rest = uri.partition("/")
+    account, _, _, region, *_ = registry.split(".")
+    name, _, digest = rest.partition("@")
+    name, _, tag = name.partition(":")
+    repository = ecr.Repository.from_repository_attributes(
+        scope,
+        "Repository",
+        repository_name=name,
+        repository_arn=f"arn:aws:ecr:{region}:{account}:repository/{name}",
+    )
+    return lambda_.DockerImageCode.from_ecr(repository, tag_or_digest=digest or tag)

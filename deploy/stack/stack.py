@@ -1,0 +1,54 @@
+"""The stack, put together."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch_actions as actions
+from constructs import Construct
+
+from deploy.context import Deployment
+from deploy.stack.alarm_topic import AlarmTopic
+from deploy.stack.dead_letters import DeadLetterQueue
+from deploy.stack.events import Events
+from deploy.stack.function import Function
+from deploy.stack.permissions import operators_policy
+from deploy.stack.rollout import Rollout, failing_version_alarm
+from deploy.stack.tables import Tables
+
+
+class MarkEarningsProcessedStack(cdk.Stack):
+    """All of one environment."""
+
+    def __init__(self, scope: Construct, deployment: Deployment) -> None:
+        stage = deployment.stage
+        super().__init__(
+            scope,
+            deployment.name,
+            description=f"Marks earnings as processed, exactly once ({stage.name})",
+            termination_protection=stage.keeps_data,
+        )
+        tables = Tables(self, "Tables", deployment)
+        queue = DeadLetterQueue(self, "DeadLetters", deployment).queue
+        function = Function(self, "MarkEarnings", deployment, tables=tables, queue=queue)
+        events = Events(self, "Events", deployment, alias=function.alias, queue=queue)
+        topic = AlarmTopic(self, "Alarms", deployment).topic
+        rollback = failing_version_alarm(self, deployment, function.function)
+        rollback.add_alarm_action(actions.SnsAction(topic))
+        Rollout(self, "Rollout", deployment, alias=function.alias, alarms=[rollback])
+        operators = operators_policy(
+            self,
+            deployment,
+            function.resources,
+            bus_arn=events.bus.event_bus_arn,
+            alias_arn=function.alias.function_arn,
+        )
+        for name, value in {
+            "FunctionName": function.function.function_name,
+            "FunctionAlias": function.alias.function_arn,
+            "EventBusName": events.bus.event_bus_name,
+            "DeadLetterQueueUrl": queue.queue_url,
+            "CalendarTable": tables.calendar.table_name,
+            "AuditTable": tables.audit.table_name,
+            "AlarmTopicArn": topic.topic_arn,
+            "LogGroupName": function.resources.log_group.log_group_name,
+            "OperatorsPolicyArn": operators.managed_policy_arn,
+        }.items():
+            cdk.CfnOutput(self, name, value=value)

@@ -1,0 +1,63 @@
+"""The calendar and its audit table: made here, or taken as they are."""
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+from constructs import Construct
+
+from deploy.context import Deployment
+from deploy.stack.acknowledged import acknowledge
+
+CORRELATION_INDEX = "correlation_id-index"
+
+
+class Tables(Construct):
+    """Both tables.
+
+    Attributes:
+        calendar: the rows to mark.
+        audit: append-only for the function.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, deployment: Deployment) -> None:
+        super().__init__(scope, construct_id)
+        self.calendar = self._table(
+            deployment, "Calendar", "earningsCalendar", deployment.calendar_table, ("asset_symbol", "earnings_date")
+        )
+        self.audit = self._table(
+            deployment, "Audit", "earningsAudit", deployment.audit_table, ("earnings_key", "entry_id")
+        )
+        if isinstance(self.audit, dynamodb.Table):
+            self.audit.add_global_secondary_index(index_name=CORRELATION_INDEX, partition_key=_text("correlation_id"))
+
+    def _table(
+        self, deployment: Deployment, construct_id: str, base: str, existing: str | None, key: tuple[str, str]
+    ) -> dynamodb.ITable:
+        if existing is not None:
+            return dynamodb.Table.from_table_name(self, construct_id, existing)
+        stage = deployment.stage
+        table = dynamodb.Table(
+            self,
+            construct_id,
+            table_name=deployment.table_name(base),
+            partition_key=_text(key[0]),
+            sort_key=_text(key[1]),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            encryption=dynamodb.TableEncryption.AWS_MANAGED,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            deletion_protection=stage.keeps_data,
+            removal_policy=RemovalPolicy.RETAIN if stage.keeps_data else RemovalPolicy.DESTROY,
+        )
+        acknowledge(
+            table,
+            {
+                "CKV_AWS_119": "Encrypted with the account's AWS-managed key: a company's symbol, a day and IDs are no "
+                "data that need a key of their own. A table with one can be given by name.",
+            },
+        )
+        return table
+
+
+def _text(name: str) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
