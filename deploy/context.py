@@ -122,6 +122,11 @@ class Deployment:
         """The name of the stack and of the function; that of everything else begins with it."""
         return f"{NAME}-{self.stage.name}"
 
+    @property
+    def bus_name(self) -> str:
+        """The name of the event bus, made here or not."""
+        return self.event_bus or f"earnings-{self.stage.name}"
+
     def table_name(self, base: str) -> str:
         """The name of a table made here: the plain one in production, where other teams know it by that."""
         return base if self.stage.name == "prod" else f"{base}-{self.stage.name}"

@@ -58,10 +58,10 @@ class Events(Construct):
 
     def _bus(self, deployment: Deployment) -> events.IEventBus:
         if deployment.event_bus is not None:
-            return events.EventBus.from_event_bus_name(self, "Bus", deployment.event_bus)
+            return events.EventBus.from_event_bus_name(self, "Bus", deployment.bus_name)
         return events.EventBus(
             self,
             "Bus",
-            event_bus_name=f"earnings-{deployment.stage.name}",
+            event_bus_name=deployment.bus_name,
             description="Events of the earnings pipeline",
         )

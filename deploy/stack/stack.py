@@ -5,10 +5,11 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from constructs import Construct
 
 from deploy.context import Deployment
+from deploy.monitoring.construct import Monitoring, Watched
 from deploy.stack.alarm_topic import AlarmTopic
 from deploy.stack.dead_letters import DeadLetterQueue
 from deploy.stack.events import Events
-from deploy.stack.function import Function
+from deploy.stack.function import TIMEOUT_SECONDS, Function
 from deploy.stack.permissions import operators_policy
 from deploy.stack.rollout import Rollout, failing_version_alarm
 from deploy.stack.tables import Tables
@@ -30,9 +31,25 @@ class MarkEarningsProcessedStack(cdk.Stack):
         function = Function(self, "MarkEarnings", deployment, tables=tables, queue=queue)
         events = Events(self, "Events", deployment, alias=function.alias, queue=queue)
         topic = AlarmTopic(self, "Alarms", deployment).topic
-        rollback = failing_version_alarm(self, deployment, function.function)
-        rollback.add_alarm_action(actions.SnsAction(topic))
-        Rollout(self, "Rollout", deployment, alias=function.alias, alarms=[rollback])
+        monitoring = Monitoring(
+            self,
+            "Monitoring",
+            watched=Watched(
+                function=function.alias,
+                queue=queue,
+                rule=deployment.name,
+                bus=deployment.bus_name,
+                log_group=function.resources.log_group,
+                memory_mb=deployment.memory_mb,
+                timeout_seconds=TIMEOUT_SECONDS,
+            ),
+            environment=stage.name,
+            topic=topic,
+            prefix=deployment.name,
+        )
+        failing_version = failing_version_alarm(self, deployment, function.function)
+        failing_version.add_alarm_action(actions.SnsAction(topic))
+        Rollout(self, "Rollout", deployment, alias=function.alias, alarms=[failing_version, *monitoring.rollback])
         operators = operators_policy(
             self,
             deployment,
