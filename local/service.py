@@ -20,6 +20,7 @@ LOOPBACK = "127.0.0.1"
 
 _INHERITED = ("PATH", "HOME", "LANG", "JAVA_HOME")
 _PORT_ATTEMPTS = 3
+_SIGNING_NAMES = {"AmazonSQS": "sqs", "AWSEvents": "events", "DynamoDB_20120810": "dynamodb"}
 _POLL_SECONDS = 0.05
 _STOP_SECONDS = 10
 
@@ -132,7 +133,7 @@ def answers(port: int, target: str) -> bool:
         port: where to ask.
         target: the call's `X-Amz-Target`.
     """
-    name = "sqs" if target.startswith("AmazonSQS") else "dynamodb"
+    name = _SIGNING_NAMES[target.partition(".")[0]]
     scope = f"{LOCAL_CREDENTIALS['AWS_ACCESS_KEY_ID']}/20250101/{REGION}/{name}/aws4_request"
     headers = {
         "X-Amz-Target": target,

@@ -12,7 +12,7 @@ from local.environment import FunctionConfig
 from local.process import FunctionProcess, LineSink
 from local.runtime_api import ApiEvent, Invocation
 
-type Status = Literal["ok", "error", "timeout", "crashed", "init_error"]
+type Status = Literal["ok", "error", "timeout", "crashed", "init_error", "throttled", "system_error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,8 @@ class InvocationResult:
 
     Attributes:
         status: `ok` (the handler returned), `error` (it raised), `timeout` (the deadline came, the process was
-            killed), `crashed` (the process died on the way) or `init_error` (it did not even start).
+            killed), `crashed` (the process died on the way) or `init_error` (it did not even start). `throttled` and
+            `system_error` come from what stands in for Lambda itself: the function did not run.
         payload: What the function answered; where it could not, the error body that Lambda would answer.
         request_id: The invocation's request ID.
         duration_s: Seconds from the hand-over to the function until the end.

@@ -1,0 +1,76 @@
+"""Where an event can end, and the account of one that has."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from local.worker import InvocationResult
+
+
+class Place(StrEnum):
+    """Where a delivery ended. Each ends in exactly one place.
+
+    The first three are the function's own outcomes. `no_outcome`: it returned something that is none. The next three
+    are the platform's nets: Lambda's on-failure destination, its classic dead-letter queue, the rule target's
+    dead-letter queue. `dropped`: no net was there, or none took it. `filtered`: no rule matched.
+    """
+
+    MARKED = "marked"
+    DUPLICATE = "duplicate"
+    DEAD_LETTERED = "dead_lettered"
+    NO_OUTCOME = "no_outcome"
+    ON_FAILURE = "on_failure"
+    LAMBDA_DLQ = "lambda_dlq"
+    RULE_DLQ = "rule_dlq"
+    DROPPED = "dropped"
+    FILTERED = "filtered"
+
+
+ANSWERED = frozenset({Place.MARKED, Place.DUPLICATE, Place.DEAD_LETTERED, Place.NO_OUTCOME})
+"""Places where the function itself brought the event to an end."""
+
+
+class Condition(StrEnum):
+    """Why Lambda gave an event up: `requestContext.condition` of its record.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html shows the first; the others are
+    what Lambda sends.
+    """
+
+    RETRIES_EXHAUSTED = "RetriesExhausted"
+    EVENT_AGE_EXCEEDED = "EventAgeExceeded"
+    ZERO_RESERVED_CONCURRENCY = "ZeroReservedConcurrency"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What became of one delivery of an event.
+
+    Attributes:
+        place: Where it ended.
+        payload: The event, JSON.
+        tag: What the event was given in with, for whoever keeps the account.
+        tries: Invocations of the function that it took.
+        throttles: Times that Lambda put it back because of a throttle or a system error.
+        refusals: Times that Lambda's Invoke API refused it.
+        redelivered: Whether the queue delivered it once more after it had succeeded. The first delivery has an ending
+            of its own.
+        age_s: Seconds from when it was queued (or put onto the bus, where it never was) until it ended.
+        request_id: Lambda's; empty where it was never queued.
+        last: How the last try ended; None where there was none.
+        condition: Why Lambda gave it up; None where it did not.
+        unsent: What a net should have taken and did not; it is nowhere else.
+    """
+
+    place: Place
+    payload: bytes
+    tag: Any
+    tries: int
+    throttles: int
+    refusals: int
+    redelivered: bool
+    age_s: float
+    request_id: str
+    last: InvocationResult | None
+    condition: Condition | None
+    unsent: tuple[bytes, ...] = ()

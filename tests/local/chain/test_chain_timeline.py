@@ -1,0 +1,183 @@
+"""Time as a parameter: real time runs the same chain, in bounded memory, and an interruption loses nothing."""
+
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from threading import Lock
+
+import pytest
+
+from local.chain.chain import Arrival, Chain, Nets
+from local.chain.nets import NetMessage
+from local.chain.places import Ending, Place
+from local.chain.settings import ChainSettings
+from local.chain.timeline import RealTime, SimulatedTime
+from local.worker import InvocationResult
+from tests.support.chains import MARKED, PAYLOAD, MemoryNet
+
+FAST = 1e-4
+
+
+class Busy:
+    """A worker that notices when two threads use it at once, and fails each event's first try if told to."""
+
+    def __init__(self, *, fails_first: bool = False) -> None:
+        self._lock = Lock()
+        self._fails_first = fails_first
+        self.seen: list[str] = []
+
+    def invoke(self, payload: bytes, *, request_id: str | None = None, **_: object) -> InvocationResult:
+        assert self._lock.acquire(blocking=False), "two invocations at once"
+        assert payload == PAYLOAD
+        again = request_id in self.seen
+        self.seen.append(request_id or "")
+        self._lock.release()
+        fails = self._fails_first and not again
+        return InvocationResult("error" if fails else "ok", MARKED, request_id or "", 0, cold_start=False)
+
+
+def arrivals(count: int) -> Iterator[Arrival]:
+    return (Arrival(PAYLOAD, number) for number in range(count))
+
+
+def test_every_event_ends_once_with_several_workers_side_by_side() -> None:
+    workers = [Busy() for _ in range(4)]
+    endings: list[Ending] = []
+
+    Chain(RealTime(6, scale=FAST), workers, on_end=endings.append).run(arrivals(500))
+
+    assert sorted(ending.tag for ending in endings) == list(range(500))
+    assert sum(len(worker.seen) for worker in workers) == 500
+
+
+def test_one_worker_keeps_the_order() -> None:
+    endings: list[Ending] = []
+
+    Chain(RealTime(1), [Busy()], on_end=endings.append).run(arrivals(50))
+
+    assert [ending.tag for ending in endings] == list(range(50))
+
+
+def test_waits_are_scaled_and_ages_are_not() -> None:
+    endings: list[Ending] = []
+    chain = Chain(RealTime(1, scale=FAST), [Busy(fails_first=True)], on_end=endings.append)
+
+    chain.run(arrivals(3))
+
+    assert [ending.tries for ending in endings] == [2, 2, 2]
+    assert all(60 <= ending.age_s < 120 for ending in endings), "as old as it would be on AWS"
+
+
+def test_only_a_few_events_are_read_ahead() -> None:
+    done: list[int] = []
+    ahead: list[int] = []
+
+    def reading() -> Iterator[Arrival]:
+        for arrival in arrivals(200):
+            ahead.append(arrival.tag - len(done))
+            yield arrival
+
+    Chain(RealTime(2), [Busy(), Busy()], on_end=lambda ending: done.append(ending.tag)).run(reading())
+
+    assert max(ahead) <= 8
+
+
+@pytest.mark.parametrize("time", [SimulatedTime, partial(RealTime, 1, scale=FAST)])
+def test_no_more_than_so_many_are_on_their_way(time: Callable[[], SimulatedTime | RealTime]) -> None:
+    live: list[int] = []
+
+    class Failing(Busy):
+        def invoke(self, payload: bytes, **more: object) -> InvocationResult:
+            live.append(chain.account.live)
+            del payload, more
+            return InvocationResult("error", b"{}", "", 0, cold_start=False)
+
+    chain = Chain(time(), [Failing()], ChainSettings(live_limit=20))
+
+    chain.run(arrivals(200))
+
+    assert chain.account.places[Place.DROPPED] == 200
+    assert max(live) <= 20
+
+
+def test_a_failure_of_a_callback_ends_the_run() -> None:
+    def fail(ending: Ending) -> None:
+        if ending.tag == 3:
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        Chain(RealTime(1), [Busy()], on_end=fail).run(arrivals(10_000))
+
+
+@pytest.mark.parametrize("time", [SimulatedTime, partial(RealTime, 2, scale=FAST)])
+def test_an_interruption_brings_to_its_end_what_was_taken_in(time: Callable[[], SimulatedTime | RealTime]) -> None:
+    workers = [Busy(fails_first=True), Busy(fails_first=True)]
+    net = MemoryNet()
+    chain = Chain(time(), workers, nets=Nets(on_failure=net))
+
+    def interrupted() -> Iterator[Arrival]:
+        yield from arrivals(20)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        chain.run(interrupted())
+
+    assert chain.account.live == 0
+    assert chain.account.received == 20
+    assert chain.account.ended == 20
+
+
+def test_things_may_be_put_in_from_another_thread_while_it_runs() -> None:
+    endings: list[Ending] = []
+    chain = Chain(RealTime(1), [Busy()], on_end=endings.append)
+
+    def slowly() -> Iterator[Arrival]:
+        yield Arrival(PAYLOAD, "input")
+        other = threading.Thread(target=chain.put_event, args=(PAYLOAD, "bus"))
+        other.start()
+        other.join()
+        chain.invoke_async(PAYLOAD, "function")
+        yield Arrival(PAYLOAD, "input")
+
+    chain.run(slowly())
+
+    assert sorted(ending.tag for ending in endings) == ["bus", "function", "input", "input"]
+
+
+def test_a_net_is_cast_beside_what_else_happens() -> None:
+    threads: set[str] = set()
+
+    def net(_: NetMessage) -> None:
+        threads.add(threading.current_thread().name)
+
+    class Failing(Busy):
+        def invoke(self, *_: object, **__: object) -> InvocationResult:
+            return InvocationResult("error", b"{}", "", 0, cold_start=False)
+
+    Chain(RealTime(2, scale=FAST), [Failing()], nets=Nets(on_failure=net)).run(arrivals(3))
+
+    assert "chain" not in threads
+    assert all(name.startswith("chain") for name in threads)
+
+
+def test_a_chain_runs_again() -> None:
+    endings: list[Ending] = []
+    chain = Chain(RealTime(1), [Busy()], on_end=endings.append)
+
+    chain.run(arrivals(2))
+    chain.run(arrivals(3))
+
+    assert len(endings) == 5
+
+
+def test_simulated_time_may_stop_in_between() -> None:
+    timeline = SimulatedTime(1000)
+    rung: list[float] = []
+    for delay in (10, 20):
+        timeline.call_later(delay, lambda: rung.append(timeline.now()))
+
+    timeline.run(until=1015)
+    assert (rung, timeline.now()) == ([1010], 1015)
+
+    timeline.run()
+    assert rung == [1010, 1020]
