@@ -1,4 +1,8 @@
-"""Alarms on limits: time, memory, denied access, the queue, and the platform's own nets."""
+"""Alarms on limits: time, memory, denied access, the queue, and the platform's own nets.
+
+Gaps are filled here, too: without that CloudWatch looks further back for data where traffic is thin, and an alarm that
+is over goes off again and again as the old points come and go.
+"""
 
 from deploy.monitoring.model import DAY, MINUTE, Alarm, Metric, Scale, Source
 from deploy.monitoring.shares import RECEIVED, SEVERAL, filled
@@ -6,11 +10,9 @@ from deploy.monitoring.shares import RECEIVED, SEVERAL, filled
 _DELIVERED = f"IF({filled('received')}>{filled('sent')}, {filled('received')}, {filled('sent')})"
 
 
-def any_of(name: str, summary: str, *metrics: Metric) -> Alarm:
+def any_of(name: str, summary: str, metric: Metric) -> Alarm:
     """An alarm at one. By the minute, so that it is quick; over five of them, since data may be late."""
-    named = {f"m{number}": metric for number, metric in enumerate(metrics)}
-    expression = "+".join(filled(each) for each in named) if len(named) > 1 else ""
-    return Alarm(name, summary, named, threshold=0, expression=expression, period=MINUTE, within=5)
+    return Alarm(name, summary, {"any": metric}, threshold=0, expression=filled("any"), period=MINUTE, within=5)
 
 
 def function_limits(scale: Scale) -> tuple[Alarm, ...]:
@@ -20,12 +22,14 @@ def function_limits(scale: Scale) -> tuple[Alarm, ...]:
             name="processing-time",
             summary="An event took more than five sixths of the function's time-out (25 s of 30 s).",
             metrics={"time": Metric("ProcessingTime", statistic="Maximum")},
+            expression=filled("time"),
             threshold=scale.timeout_seconds * 1000 * 5 / 6,
         ),
         Alarm(
             name="memory",
             summary=f"More than 80 % of the {scale.memory_mb} MB is in use: detail is being shed, and an end is near.",
             metrics={"memory": Metric("MemoryUtilization", statistic="Maximum")},
+            expression=filled("memory"),
             threshold=80,
         ),
         any_of("security", "AWS denied the function access to something.", Metric("SecurityErrors")),
@@ -46,15 +50,15 @@ QUEUE = (
         name="dlq-depth",
         summary="There are dead letters: events that wait for a person. Goes off at one, however rare.",
         metrics={"depth": Metric("ApproximateNumberOfMessagesVisible", Source.QUEUE, "Maximum")},
+        expression=filled("depth"),
         threshold=0,
-        within=1,  # SQS tells it all the time while the queue is not empty
     ),
     Alarm(
         name="dlq-age",
         summary="A dead letter has been waiting for more than a day; after 14 days the queue deletes it.",
         metrics={"age": Metric("ApproximateAgeOfOldestMessage", Source.QUEUE, "Maximum")},
+        expression=filled("age"),
         threshold=DAY,
-        within=1,
     ),
 )
 
@@ -83,12 +87,14 @@ PLATFORM = (
         name="async-event-age",
         summary="Events wait more than 15 minutes in Lambda's own queue; one that is tried thrice waits about four.",
         metrics={"age": Metric("AsyncEventAge", Source.LAMBDA, "Maximum")},
+        expression=filled("age"),
         threshold=15 * MINUTE * 1000,
     ),
     Alarm(
         name="throttles",
         summary="Lambda keeps refusing to run the function for want of concurrency; the events wait meanwhile.",
         metrics={"throttles": Metric("Throttles", Source.LAMBDA)},
+        expression=filled("throttles"),
         threshold=0,
         breaching=2,  # Lambda tries again by itself: a moment of it costs nothing
     ),

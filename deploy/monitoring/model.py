@@ -58,7 +58,7 @@ class Alarm:
         name: what it is called, after the environment's prefix; also its heading in the runbook.
         summary: what it means, for the person who is paged.
         metrics: the time series it looks at, by the names that the expression uses; at most ten.
-        expression: metric math over them; empty where the value is the one metric itself.
+        expression: metric math over them, without gaps.
         threshold: it goes off above this.
         period: seconds that one value covers.
         within: how many of the latest values are looked at (N).
@@ -73,7 +73,7 @@ class Alarm:
     summary: str
     metrics: Mapping[str, Metric]
     threshold: float
-    expression: str = ""
+    expression: str
     period: int = 5 * MINUTE
     within: int = 3
     breaching: int = 1

@@ -95,7 +95,7 @@ class MetricStore:
                 for metric in directive["Metrics"]:
                     found = document[metric["Name"]]
                     values = found if isinstance(found, list) else [found]
-                    self.put(directive["Namespace"], metric["Name"], dimensions, values, moment, arrived)
+                    self.put(directive["Namespace"], metric["Name"], dimensions, values, at=moment, arrived=arrived)
 
     def metrics(self) -> list[Key]:
         """Every metric there is: namespace, name, dimensions."""

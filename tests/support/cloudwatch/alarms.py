@@ -116,9 +116,6 @@ class MetricAlarm:
     def values(self, store: MetricStore, now: float, count: int) -> Series:
         """What is compared with the threshold, in the newest `count` periods."""
         given = self._properties
-        if "MetricName" in given:
-            grid = Grid(now, given["Period"], count, seen_at=now)
-            return store.series(_key(given), given["Statistic"], grid)
         series: dict[str, Series] = {}
         (expression,) = [each["Expression"] for each in given["Metrics"] if "Expression" in each]
         for each in given["Metrics"]:

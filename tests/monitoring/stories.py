@@ -1,0 +1,67 @@
+"""What goes wrong for each alarm, in the metrics that the function and the services then write.
+
+The function's are real: `tests.monitoring.conftest.told`. The services' have the shape of their documentation:
+https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html,
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html,
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from handler.categories import ErrorCategory
+from tests.monitoring.synthesis import BUS, FUNCTION, QUEUE, RULE
+
+DIMENSIONS: Mapping[str, Mapping[str, str]] = {
+    "AWS/Lambda": {"FunctionName": FUNCTION},
+    "AWS/SQS": {"QueueName": QUEUE},
+    "AWS/Events": {"EventBusName": BUS, "RuleName": RULE},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A failure that lasts some minutes.
+
+    Attributes:
+        kinds: kinds of events that come in each of its minutes.
+        counted: what the services count in each of its minutes: namespace, name, value.
+    """
+
+    kinds: tuple[str, ...] = ()
+    counted: tuple[tuple[str, str, float], ...] = ()
+
+
+_AT_FAULT = Story(("throttling",))
+
+FAILURES: Mapping[str, Story] = {
+    **{f"error-rate-{category.value.replace('_', '-')}": Story((category.value,)) for category in ErrorCategory},
+    "processing-failures": Story(("validation", "throttling")),
+    "dynamodb-failures": Story(("internal", "dynamodb")),
+    "retries": Story(("helped",)),
+    "idempotency-violations": Story(("second",)),
+    "processing-time": Story(("slow",)),
+    "memory": Story(("full",)),
+    "security": Story(("access_denied",)),
+    "dlq-volume": Story(("validation",), (("AWS/SQS", "NumberOfMessagesSent", 5),)),
+    "dlq-depth": Story((), (("AWS/SQS", "ApproximateNumberOfMessagesVisible", 1),)),
+    "dlq-age": Story((), (("AWS/SQS", "ApproximateAgeOfOldestMessage", 90_000),)),
+    "async-events-dropped": Story((), (("AWS/Lambda", "AsyncEventsDropped", 1),)),
+    "destination-delivery-failures": Story((), (("AWS/Lambda", "DestinationDeliveryFailures", 1),)),
+    "rule-failed-invocations": Story((), (("AWS/Events", "FailedInvocations", 1),)),
+    "rule-dlq-failures": Story((), (("AWS/Events", "InvocationsFailedToBeSentToDlq", 1),)),
+    "async-event-age": Story((), (("AWS/Lambda", "AsyncEventAge", 1_000_000),)),
+    "throttles": Story((), (("AWS/Lambda", "Throttles", 1),)),
+    "unreported-failures": Story((), (("AWS/Lambda", "Errors", 5),)),
+    "slo-fast-burn-long": _AT_FAULT,
+    "slo-fast-burn-short": _AT_FAULT,
+    "slo-slow-burn-long": _AT_FAULT,
+    "slo-slow-burn-short": _AT_FAULT,
+}
+
+RAISED = frozenset(category.value for category in ErrorCategory if category.transient)
+"""Categories that the function raises for: Lambda delivers such an event three times."""
+
+TRIES = (0, 1.5, 4)
+"""Minutes of the deliveries of one event that keeps failing: Lambda waits about one and two minutes, and each try may
+take half a minute."""

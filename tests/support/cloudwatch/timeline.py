@@ -1,0 +1,41 @@
+"""A story in simulated time: what was measured when, when it arrived, and what state alarms then had."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.cloudwatch.store import MetricStore
+from tests.support.cloudwatch.alarms import MetricAlarm, Reading, State
+
+START = 1_785_000_000 // 3600 * 3600
+"""Where the story begins, seconds since the epoch."""
+
+
+@dataclass
+class Timeline:
+    """Metrics by the minute since `START`.
+
+    Attributes:
+        dimensions: of each of the platform's namespaces.
+        store: where they end up.
+        late: minutes that EMF documents take to arrive from now on: they come through the log.
+    """
+
+    dimensions: Mapping[str, Mapping[str, str]]
+    store: MetricStore = field(default_factory=MetricStore)
+    late: float = 0
+
+    def told(self, documents: Iterable[Mapping[str, Any]], minute: float) -> None:
+        """The function wrote these EMF documents."""
+        at = START + minute * 60
+        for document in documents:
+            self.store.put_emf(document, at=at, arrived=at + self.late * 60)
+
+    def platform(self, namespace: str, name: str, value: float, minute: float) -> None:
+        """A service counted this."""
+        self.store.put(namespace, name, self.dimensions[namespace], [value], at=START + minute * 60)
+
+    def states(self, alarm: Mapping[str, Any], minutes: Iterable[int], reading: Reading | None = None) -> list[State]:
+        """What state an alarm of a template has at these minutes."""
+        evaluated = MetricAlarm(alarm, reading)
+        return [evaluated.evaluate(self.store, START + minute * 60) for minute in minutes]
