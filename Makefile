@@ -95,6 +95,10 @@ format: setup  ## format the code and fix what can be fixed
 bench: setup  ## start-up, cost per event and memory, against the plain function
 	.venv/bin/python bench/run.py
 
+.PHONY: bench-table
+bench-table: setup  ## the same beside Powertools, ADOT, OpenTelemetry by hand and the floor (some ten minutes)
+	@UV=$(UV) nice .venv/bin/python bench/table.py $(BENCH_ARGS)
+
 .PHONY: budget
 budget: setup  ## the same, held against the committed budget
 	.venv/bin/python bench/run.py --json | .venv/bin/python bench/budget.py

@@ -112,6 +112,7 @@ def main() -> None:
         report = {
             "peak_memory_kb": peak_memory_kb(),
             "without_bytecode": without_bytecode(),
+            "modules_before": modules[0],
             "modules_init": modules[1] - modules[0],
             "modules_first": modules[2] - modules[1],
             "stdout_first": stdout_bytes[0],

@@ -21,15 +21,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script, also where nothing is installed
 
 from bench.counters import Counter, find_counter
-from bench.measure import (
-    NO_HANDLER,
-    BenchError,
-    Memory,
-    instructions,
-    memory,
-    run,
-    unchanged_sources,
-)
+from bench.measure import BenchError, Memory, instructions, launch, memory, run, unchanged_sources
+from bench.subject import NO_HANDLER, Subject
 
 V0 = "bench.v0"
 FUNCTION = "handler.app"
@@ -43,16 +36,18 @@ class Instructions:
     """User-space instructions, the interpreter's own start and the driver's own work taken off.
 
     Attributes:
-        init: Importing the handler's module: ready for the first event.
+        init: Importing the handler's module: ready for the first event. What launched the process is in it.
         first: The first event: connecting, and whatever was put off until then.
         cold: Both: what the first caller waits for.
         warm: Each later event.
+        launch: What of `init` is another process, which became this one.
     """
 
     init: int
     first: int
     cold: int
     warm: float
+    launch: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,43 +58,63 @@ class Figures:
     memory: Memory
 
 
-def derive(counted: Mapping[int, int], idle: Mapping[int, int], events: int) -> Instructions:
+def derive(counted: Mapping[int, int], idle: Mapping[int, int], events: int, launched: int = 0) -> Instructions:
     """What the phases cost, from whole processes' counts.
 
     Args:
         counted: Instructions of the process that handled 0, 1 and 1 + `events` events.
         idle: The same of the process without a handler.
         events: How many warm events.
+        launched: Instructions of the process that became this one.
     """
-    net = {number: counted[number] - idle[number] for number in (0, 1, 1 + events)}
-    return Instructions(init=net[0], first=net[1] - net[0], cold=net[1], warm=(net[1 + events] - net[1]) / events)
+    net = {number: counted[number] - idle[number] + launched for number in (0, 1, 1 + events)}
+    warm = (net[1 + events] - net[1]) / events
+    return Instructions(init=net[0], first=net[1] - net[0], cold=net[1], warm=warm, launch=launched)
 
 
-def measure(modules: Sequence[str], events: int, counter: Counter | None) -> tuple[dict[str, Figures], Figures]:
-    """Measure these handlers, and the interpreter without one (`instructions` not net, of course)."""
-    everyone = [*modules, NO_HANDLER]
-    for module in everyone:
-        run(module, 1)  # writes the bytecode, reads the disk
+def measure(
+    subjects: Mapping[str, Subject], idle: Subject, events: int, counter: Counter | None
+) -> tuple[dict[str, Figures], Figures]:
+    """Measure all of these, and the interpreter without a handler.
+
+    Args:
+        subjects: by name.
+        idle: `NO_HANDLER` in the environment that the others are compared to.
+        events: how many warm events are counted.
+        counter: counts instructions; None where nothing can.
+
+    Returns:
+        The figures by name, and the interpreter's (`instructions` not net, of course).
+    """
+    everyone = {**subjects, NO_HANDLER: idle}
+    for subject in everyone.values():
+        run(subject, 1)  # writes the bytecode, reads the disk
     counts = (0, 1, 1 + events)
     counted: dict[str, dict[int, int]] = {}
+    launched: dict[str, int] = {}
     if counter is not None:
         with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
             futures = {
-                (module, number): pool.submit(instructions, module, number, counter)
-                for module in everyone
+                (name, number): pool.submit(instructions, subject, number, counter)
+                for name, subject in everyone.items()
                 for number in reversed(counts)
             }
-            for (module, number), future in futures.items():
-                counted.setdefault(module, {})[number] = future.result()
+            launches = {name: pool.submit(launch, subject, counter) for name, subject in everyone.items()}
+            for (name, number), future in futures.items():
+                counted.setdefault(name, {})[number] = future.result()
+            launched = {name: future.result() for name, future in launches.items()}
     nothing = dict.fromkeys(counts, 0)
+    memories = {name: memory(subject, MEMORY_EVENTS) for name, subject in everyone.items()}
+    bare = memories[NO_HANDLER].modules_before
     figures = {
-        module: Figures(
-            derive(counted[module], nothing if module == NO_HANDLER else counted[NO_HANDLER], events)
+        name: Figures(
+            derive(counted[name], nothing if name == NO_HANDLER else counted[NO_HANDLER], events, launched[name])
             if counted
             else None,
-            memory(module, MEMORY_EVENTS),
+            # What came before the handler, by `sitecustomize`, is part of the start too.
+            dataclasses.replace(used, modules_init=used.modules_init + used.modules_before - bare),
         )
-        for module in everyone
+        for name, used in memories.items()
     }
     interpreter = figures.pop(NO_HANDLER)
     return figures, interpreter
@@ -171,7 +186,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     how = counter.name if counter else "not counted: neither perf nor valgrind works here"
     try:
         with unchanged_sources():
-            figures, interpreter = measure([V0, options.function], options.events, counter)
+            subjects = {module: Subject(module) for module in (V0, options.function)}
+            figures, interpreter = measure(subjects, Subject(NO_HANDLER), options.events, counter)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

@@ -1,20 +1,27 @@
 """What stands in for AWS while a function is measured: a process of its own, so that its work is not counted.
 
-    python bench/stub.py
+    python bench/stub.py [--tls FILE]
 
-Binds loopback only: an HTTP port that answers every `TransactWriteItems` with success, connections kept alive, and a
-UDP port that takes spans. Prints both ports as one line of JSON, serves until standard input ends, then prints what it
-saw as another: `transactions`, `other_requests` (answered with HTTP 400), `connections`, `datagrams`, `datagram_bytes`.
+Binds loopback only: an HTTP port (TLS with the key and the certificate in FILE, where one is given), connections kept
+alive, that stands for DynamoDB and for a collector, and a UDP port that takes spans. Prints both ports as one line of
+JSON, serves until standard input ends, then prints what it saw as another:
+
+    transactions            `TransactWriteItems`, every one a success
+    idempotency_requests    `PutItem` and `UpdateItem`, likewise: what Powertools remembers events by
+    otlp_requests           OTLP over HTTP, likewise
+    other_requests          anything else, answered with HTTP 400
+    connections, datagrams, datagram_bytes
 """
 
 import asyncio
 import json
+import ssl
 import sys
 import zlib
 from collections import Counter
 
 HOST = "127.0.0.1"
-_TARGET = b"x-amz-target: dynamodb_20120810.transactwriteitems"
+_DYNAMODB = b"x-amz-target: dynamodb_20120810."
 _COMMITTED = json.dumps(
     {
         "ConsumedCapacity": [
@@ -26,6 +33,20 @@ _COMMITTED = json.dumps(
 _REFUSED = json.dumps(
     {"__type": "com.amazon.coral.service#UnknownOperationException", "message": "not part of the benchmark"}
 ).encode()
+
+
+def kind(head: bytes) -> str:
+    """What a request is, as it is counted, by its head in lower case."""
+    line, *headers = head.split(b"\r\n")
+    if line.startswith((b"post /v1/traces ", b"post /v1/metrics ")):
+        return "otlp_requests"
+    operation = next((header.removeprefix(_DYNAMODB) for header in headers if header.startswith(_DYNAMODB)), b"")
+    known = {
+        b"transactwriteitems": "transactions",
+        b"putitem": "idempotency_requests",
+        b"updateitem": "idempotency_requests",
+    }
+    return known.get(operation, "other_requests")
 
 
 def reply(status: str, body: bytes) -> bytes:
@@ -41,6 +62,15 @@ def reply(status: str, body: bytes) -> bytes:
         f"x-amz-crc32: {zlib.crc32(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+_REPLIES = {
+    "transactions": reply("200 OK", _COMMITTED),
+    "idempotency_requests": reply("200 OK", b"{}"),
+    # OTLP's answer is an empty protobuf message.
+    "otlp_requests": b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n",
+    "other_requests": reply("400 Bad Request", _REFUSED),
+}
 
 
 class _Spans(asyncio.DatagramProtocol):
@@ -63,9 +93,9 @@ async def _requests(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
             lines = head.split(b"\r\n")
             length = next((int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:")), 0)
             await reader.readexactly(length)
-            known = _TARGET in lines
-            seen["transactions" if known else "other_requests"] += 1
-            writer.write(reply("200 OK", _COMMITTED) if known else reply("400 Bad Request", _REFUSED))
+            asked = kind(head)
+            seen[asked] += 1
+            writer.write(_REPLIES[asked])
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
         pass
@@ -73,11 +103,11 @@ async def _requests(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
         writer.close()
 
 
-async def serve() -> None:
+async def serve(tls: ssl.SSLContext | None) -> None:
     """Serve until standard input ends; see the module for what is printed."""
-    seen: Counter[str] = Counter(transactions=0, other_requests=0, connections=0, datagrams=0, datagram_bytes=0)
+    seen: Counter[str] = Counter(dict.fromkeys([*_REPLIES, "connections", "datagrams", "datagram_bytes"], 0))
     loop = asyncio.get_running_loop()
-    server = await asyncio.start_server(lambda r, w: _requests(r, w, seen), HOST, 0)
+    server = await asyncio.start_server(lambda r, w: _requests(r, w, seen), HOST, 0, ssl=tls)
     transport, _ = await loop.create_datagram_endpoint(lambda: _Spans(seen), (HOST, 0))
     ports = {"http": server.sockets[0].getsockname()[1], "udp": transport.get_extra_info("sockname")[1]}
     print(json.dumps(ports), flush=True)
@@ -88,4 +118,8 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    context = None
+    if sys.argv[1:2] == ["--tls"]:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(sys.argv[2])
+    asyncio.run(serve(context))

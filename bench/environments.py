@@ -1,0 +1,59 @@
+"""The locked environments that the variants run in: one for each group of packages, all from `uv.lock`."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from bench.measure import BenchError
+from bench.subject import ROOT
+
+FUNCTION = "function"
+"""The environment of the real function: what its image installs."""
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    FUNCTION: ("--no-default-groups", "--no-install-project"),
+    "plain": ("--only-group", "bench-plain"),
+    "powertools": ("--only-group", "bench-powertools"),
+    "otel": ("--only-group", "bench-otel"),
+    # The layer leaves the exporter over gRPC out.
+    "adot": (
+        *("--only-group", "bench-adot"),
+        *("--no-install-package", "opentelemetry-exporter-otlp-proto-grpc"),
+        *("--no-install-package", "grpcio"),
+    ),
+}
+"""What to install in each environment, as words for `uv sync`."""
+
+
+def interpreter(name: str) -> Path:
+    """Where the interpreter of an environment is, or will be."""
+    return ROOT / ".cache" / "bench" / name / "bin" / "python"
+
+
+def site_packages(name: str) -> Path:
+    """Where an environment keeps its packages."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return interpreter(name).parent.parent / "lib" / version / "site-packages"
+
+
+def install(name: str) -> None:
+    """Make an environment what the lock file says, with the interpreter that runs this.
+
+    Raises:
+        BenchError: uv is not there, or fails.
+    """
+    uv = os.environ.get("UV") or shutil.which("uv")
+    if uv is None:
+        raise BenchError("uv is not on the PATH, and the variable UV does not name it")
+    command = [uv, "sync", "--locked", "--quiet", "--python", str(Path(sys.executable).resolve()), *GROUPS[name]]
+    environ = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(interpreter(name).parent.parent)}
+    environ.pop("VIRTUAL_ENV", None)
+    try:
+        done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+    except OSError as error:
+        raise BenchError(f"uv does not start: {error}") from None
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines() or ["no message"]
+        raise BenchError(f"uv does not make the environment {name}: {said[-1]}")

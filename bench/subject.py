@@ -1,0 +1,94 @@
+"""What is measured: a handler's module, the interpreter that runs it, and the environment that it finds."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NO_HANDLER = "-"
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Files for TLS on loopback.
+
+    Attributes:
+        server: private key and certificate of the stub, PEM.
+        bundle: what the measured function trusts, PEM.
+    """
+
+    server: Path
+    bundle: Path
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the stub listens on loopback."""
+
+    http: int
+    udp: int
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One handler in one environment.
+
+    Attributes:
+        module: the handler's module, or `NO_HANDLER`.
+        python: the interpreter of the environment that it runs in.
+        environ: variables on top of Lambda's; `{http}` and `{udp}` in a value become the stub's ports.
+        path: directories that Python searches before all others.
+        launched: whether `opentelemetry-instrument` comes before each start, and is counted.
+        sends: what the stub must have seen for each event, a key of what it counts; empty for nothing.
+        certificates: where the requests go by TLS.
+    """
+
+    module: str
+    python: str = sys.executable
+    environ: Mapping[str, str] = field(default_factory=dict)
+    path: tuple[str, ...] = ()
+    launched: bool = False
+    sends: str = ""
+    certificates: Certificates | None = None
+
+    def variables(self, ports: Ports, home: str) -> dict[str, str]:
+        """Lambda's environment, and nothing of the caller's: a stray variable would change the figures.
+
+        Args:
+            ports: the stub's.
+            home: an empty directory.
+        """
+        endpoint = f"{'https' if self.certificates else 'http'}://127.0.0.1:{ports.http}"
+        trusted = {"AWS_CA_BUNDLE": str(self.certificates.bundle)} if self.certificates else {}
+        return {
+            "PATH": os.defpath,
+            "HOME": home,
+            "LANG": "C.UTF-8",
+            "PYTHONHASHSEED": "0",
+            "PYTHONPATH": os.pathsep.join([*self.path, str(ROOT)]),
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+            "AWS_SESSION_TOKEN": "session",
+            "AWS_ENDPOINT_URL_DYNAMODB": endpoint,
+            "AWS_ENDPOINT_URL_SQS": endpoint,
+            "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{ports.udp}",
+            "AWS_LAMBDA_FUNCTION_NAME": "mark-earnings-processed",
+            "AWS_LAMBDA_FUNCTION_VERSION": "1",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/mark-earnings-processed",
+            "AWS_LAMBDA_LOG_STREAM_NAME": "2026/02/03/[1]5f2b0c",
+            "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+            "LAMBDA_TASK_ROOT": str(ROOT),
+            "_HANDLER": f"{self.module}.lambda_handler",
+            "EARNINGS_CALENDAR_TABLE": "earningsCalendar",
+            "EARNINGS_AUDIT_TABLE": "earningsAudit",
+            "DEAD_LETTER_QUEUE_URL": f"{endpoint}/123456789012/mark-earnings-processed-dlq",
+            "OTEL_SERVICE_NAME": "mark-earnings-processed",
+            **trusted,
+            **{name: value.format(http=ports.http, udp=ports.udp) for name, value in self.environ.items()},
+        }

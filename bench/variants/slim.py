@@ -1,0 +1,39 @@
+"""V0 with the real function's botocore: its cut-down data, its few handlers, its lean imports, and no telemetry.
+
+What telemetry costs is the difference between this and the real function. `parameter_validation` is off, as there.
+"""
+
+import gc
+
+gc.disable()
+
+from handler.lean import lean_imports
+
+with lean_imports():
+    import json
+    import os
+    from datetime import UTC, datetime
+    from typing import Any
+
+    from bench.write import correlation_id, facts, is_duplicate, transaction
+    from handler.aws import dynamodb_client
+    from handler.settings import load_settings
+
+dynamodb: Any = dynamodb_client(load_settings(os.environ))
+
+gc.freeze()
+gc.enable()
+
+
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, str]:
+    """Mark the calendar row that the event names and add its audit record, both or neither."""
+    now = datetime.now(UTC).isoformat()
+    outcome = "marked"
+    reply = dynamodb.transact_write_items(TransactItems=transaction(event, context, now))
+    if "Error" in reply:  # this client's error replies are values
+        if not is_duplicate(reply):
+            raise RuntimeError(reply["Error"]["Code"])
+        outcome = "duplicate"
+    line = {"timestamp": now, "level": "INFO", "message": "event processed", **facts(event, context, outcome)}
+    print(json.dumps(line))
+    return {"outcome": outcome, "correlation_id": correlation_id(event)}
