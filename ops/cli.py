@@ -13,6 +13,7 @@ from rich.text import Text
 from local.errors import LocalError, UsageError
 from ops.dlq.commands import dlq
 from ops.invoke import DEFAULT_URL, check_event, invoke
+from ops.trace.command import trace_command
 
 FAILED = 1
 WRONG_USAGE = 2
@@ -30,6 +31,9 @@ app = typer.Typer(
 )
 
 app.add_typer(dlq)
+
+
+app.command("trace")(trace_command)
 
 
 @app.command("local")

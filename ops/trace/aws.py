@@ -1,0 +1,242 @@
+"""What AWS knows of a correlation ID: CloudWatch's logs, X-Ray's traces, the two tables, the dead-letter queue.
+
+Each source stands for itself: one that refuses (no permission, no such table) becomes a note, not the end.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import batched
+from typing import Any
+
+import orjson
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.tables import plain_item
+from ops.trace.moments import Finding, Moment, audit_moment, log_moment
+from ops.trace.segments import segment_moments, span_record_moments, xray_id
+from ops.trace.words import OTHER_IDS, keys_of, no_row, other_id
+
+AUDIT_INDEX = "correlation_id-index"
+SPAN_LOG_GROUP = "aws/spans"
+
+_MOST_LINES = 10_000  # Logs Insights returns no more
+_TRACES_A_CALL = 5  # BatchGetTraces takes no more
+_SUMMARY_WINDOW = timedelta(hours=6)  # GetTraceSummaries takes no longer one
+_POLL_SECONDS = 0.5
+
+Make = Callable[[str], Any]
+"""Makes a client of an AWS service by boto3's name of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where to look.
+
+    Attributes:
+        log_group: of the function.
+        spans_in_logs: whether spans are in the log group `aws/spans` (X-Ray's Transaction Search), not in X-Ray's own
+            store.
+        calendar_table: name of the calendar's table.
+        audit_table: name of the audit table.
+        since: how far back logs and traces are searched.
+    """
+
+    log_group: str
+    spans_in_logs: bool
+    calendar_table: str
+    audit_table: str
+    since: timedelta
+
+
+def find_in_aws(
+    correlation_id: str,
+    where: Where,
+    make: Make,
+    *,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    sleep: Callable[[float], None] = time.sleep,
+) -> Finding:
+    """Ask AWS.
+
+    Args:
+        correlation_id: what to look for; of the characters that a correlation ID may have.
+        where: to look.
+        make: makes clients.
+        now: the time of day, UTC.
+        sleep: waits between questions about a query's state.
+    """
+    search = _Search(correlation_id, where, make, now(), sleep)
+    moments = [*search.logs(), *search.audit()]
+    moments += search.spans({moment.trace_id for moment in moments} - {""})
+    if not moments:
+        search.note_other_ids()
+    return Finding(tuple(moments), tuple(search.rows(moments)), tuple(search.notes))
+
+
+class _Search:
+    def __init__(
+        self, correlation_id: str, where: Where, make: Make, until: datetime, sleep: Callable[[float], None]
+    ) -> None:
+        self._id = correlation_id
+        self._where = where
+        self._make = make
+        self._until = until
+        self._sleep = sleep
+        self.notes: list[str] = []
+
+    def _asked[T](self, what: str, question: Callable[[], Iterable[T]]) -> list[T]:
+        """The answer to a question; a refusal becomes a note."""
+        try:
+            return list(question())
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "an error")
+            self.notes.append(f"{what} could not be read: {code} at {error.operation_name}")
+        except BotoCoreError as error:
+            self.notes.append(f"{what} could not be read: {' '.join(str(error).split())}")
+        return []
+
+    def logs(self) -> list[Moment]:
+        """Log lines of the function, and Lambda's own about the same invocations."""
+        # The runtime client's line about what the function raised has the ID in its text.
+        condition = f'correlation_id = "{self._id}" or @message like "correlation_id={self._id} "'
+        lines = self._asked("the log", lambda: self._insights(self._where.log_group, condition))
+        moments = [moment for line in lines if "_aws" not in line and (moment := log_moment(line)) is not None]
+        requests = sorted({moment.request_id for moment in moments} - {""})
+        for some in batched(requests, 50, strict=False):
+            named = ", ".join(f'"{request}"' for request in some)
+            condition = f'type = "platform.report" and record.requestId in [{named}]'
+            reports = self._asked("Lambda's reports", lambda: self._insights(self._where.log_group, condition))  # noqa: B023 - called at once
+            moments += [moment for line in reports if (moment := report_moment(line)) is not None]
+        return moments
+
+    def note_other_ids(self) -> None:
+        """Say so if the text is an ID of another kind."""
+        condition = " or ".join(f'{name} = "{self._id}"' for name in OTHER_IDS)
+        lines = self._asked("the log", lambda: self._insights(self._where.log_group, condition))
+        found = [
+            other_id(self._id, name, line.get("correlation_id"))
+            for line in lines
+            for name in OTHER_IDS
+            if line.get(name) == self._id
+        ]
+        self.notes += dict.fromkeys(found)
+
+    def _insights(self, group: str, condition: str) -> Iterator[dict[str, Any]]:
+        """The JSON objects that a Logs Insights query finds, oldest first."""
+        client = self._make("logs")
+        query = client.start_query(
+            logGroupName=group,
+            startTime=int((self._until - self._where.since).timestamp()),
+            endTime=int(self._until.timestamp()) + 1,
+            queryString=f"fields @message | filter {condition} | sort @timestamp asc",
+            limit=_MOST_LINES,
+        )["queryId"]
+        while (answer := client.get_query_results(queryId=query))["status"] in {"Scheduled", "Running", "Unknown"}:
+            self._sleep(_POLL_SECONDS)
+        if answer["status"] != "Complete":
+            self.notes.append(f"the query of {group} ended as {answer['status']}: lines may be missing")
+        if len(answer["results"]) >= _MOST_LINES:
+            self.notes.append(f"{group} has more than {_MOST_LINES} lines of this ID: the others are not shown")
+        for result in answer["results"]:
+            text = next((field["value"] for field in result if field["field"] == "@message"), "")
+            try:
+                line = orjson.loads(text)
+            except orjson.JSONDecodeError:
+                continue
+            if isinstance(line, dict):
+                yield line
+
+    def audit(self) -> list[Moment]:
+        """The audit entries."""
+
+        def query() -> Iterator[dict[str, Any]]:
+            pages = (
+                self._make("dynamodb")
+                .get_paginator("query")
+                .paginate(
+                    TableName=self._where.audit_table,
+                    IndexName=AUDIT_INDEX,
+                    KeyConditionExpression="correlation_id = :id",
+                    ExpressionAttributeValues={":id": {"S": self._id}},
+                )
+            )
+            for page in pages:
+                yield from map(plain_item, page["Items"])
+
+        entries = self._asked(f"the audit table {self._where.audit_table}", query)
+        return [moment for entry in entries if (moment := audit_moment(entry)) is not None]
+
+    def spans(self, trace_ids: set[str]) -> list[Moment]:
+        """The spans of the traces that the log names; where it names none, those that X-Ray has annotated."""
+        if self._where.spans_in_logs:
+            condition = f'attributes.correlation_id = "{self._id}"'
+            records = self._asked("the spans", lambda: self._insights(SPAN_LOG_GROUP, condition))
+            return [moment for record in records for moment in span_record_moments(record)]
+        ids = sorted(map(xray_id, trace_ids)) or self._asked("X-Ray's index", self._annotated)
+        segments = self._asked("X-Ray's traces", lambda: self._traces(ids))
+        moments = [moment for document in segments for moment in segment_moments(document)]
+        # A trace may hold what belongs to others: the bus, the producer. Lambda's own segments carry no ID.
+        return [moment for moment in moments if moment.facts.get("correlation_id", self._id) == self._id]
+
+    def _annotated(self) -> Iterator[str]:
+        paginator = self._make("xray").get_paginator("get_trace_summaries")
+        until, earliest = self._until, self._until - self._where.since
+        while until > earliest:
+            start = max(earliest, until - _SUMMARY_WINDOW)
+            pages = paginator.paginate(
+                StartTime=start, EndTime=until, FilterExpression=f'annotation.correlation_id = "{self._id}"'
+            )
+            for page in pages:
+                yield from (summary["Id"] for summary in page["TraceSummaries"])
+            until = start
+
+    def _traces(self, ids: Sequence[str]) -> Iterator[str]:
+        if not ids:
+            return
+        paginator = self._make("xray").get_paginator("batch_get_traces")
+        for some in batched(ids, _TRACES_A_CALL, strict=False):
+            for page in paginator.paginate(TraceIds=list(some)):
+                for trace in page["Traces"]:
+                    yield from (segment["Document"] for segment in trace["Segments"])
+
+    def rows(self, moments: Iterable[Moment]) -> list[dict[str, Any]]:
+        """The calendar rows that the moments are about."""
+
+        def get() -> Iterator[dict[str, Any]]:
+            for symbol, date in keys_of(moments):
+                reply = self._make("dynamodb").get_item(
+                    TableName=self._where.calendar_table,
+                    Key={"asset_symbol": {"S": symbol}, "earnings_date": {"S": date}},
+                )
+                if "Item" in reply:
+                    yield plain_item(reply["Item"])
+                else:
+                    self.notes.append(no_row(symbol, date))
+
+        return self._asked(f"the calendar table {self._where.calendar_table}", get)
+
+
+def report_moment(line: dict[str, Any]) -> Moment | None:
+    """The moment of Lambda's own report of an invocation (`platform.report`).
+
+    https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
+    """
+    record = line.get("record")
+    moment = log_moment({**line, "timestamp": line.get("time"), "message": "Lambda's report of the invocation"})
+    if moment is None or not isinstance(record, dict):
+        return None
+    metrics = record.get("metrics")
+    facts = dict(metrics) if isinstance(metrics, dict) else {}
+    if "errorType" in record:
+        facts["errorType"] = record["errorType"]
+    status = str(record.get("status", "success"))
+    return Moment(
+        at=moment.at,
+        kind="log",
+        title=f"Lambda's report: {status}",
+        gravity="fine" if status == "success" else "error",
+        request_id=str(record.get("requestId", "")),
+        facts=facts,
+    )

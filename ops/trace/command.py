@@ -1,0 +1,100 @@
+"""`mep trace` as it is typed."""
+
+import json
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from local.errors import RunError, UsageError
+
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_SINCE = re.compile(r"([1-9][0-9]{0,4})([mhd])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def trace_command(  # noqa: PLR0913 -- its options
+    correlation_id: Annotated[str, typer.Argument(metavar="CORRELATION_ID", help="Of the event: in every log line.")],
+    *,
+    run: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The --out of a `mep local` run; without it, AWS is asked.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything that was found, as JSON.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page with the waterfall that needs nothing else.")
+    ] = None,
+    since: Annotated[str, typer.Option(metavar="AGE", help="How far back AWS is searched: 90m, 12h, 14d.")] = "3d",
+    function: Annotated[
+        str, typer.Option(metavar="NAME", envvar="AWS_LAMBDA_FUNCTION_NAME", help="The deployed function.")
+    ] = "mark-earnings-processed",
+    log_group: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Its log group, if not /aws/lambda/NAME.")
+    ] = None,
+    spans: Annotated[
+        str, typer.Option(metavar="xray|logs", help="Where spans are: X-Ray, or the log group aws/spans.")
+    ] = "xray",
+) -> None:
+    """Show all that one event left behind, as one timeline.
+
+    Log lines, spans with their durations, attempts and waits, the audit entries, the calendar row, dead letters and
+    redrives: of a `mep local` run with --run, else of AWS, with the `AWS_*` variables and `EARNINGS_CALENDAR_TABLE`,
+    `EARNINGS_AUDIT_TABLE`, `DEAD_LETTER_QUEUE_URL`.
+
+    The exit status is 1 when nothing is known of the ID.
+    """
+    from ops.trace.timeline import make_timeline
+
+    if not _ID.fullmatch(correlation_id):
+        raise UsageError("a correlation ID is 1 to 128 of the characters A-Z a-z 0-9 . _ : -")
+    if run is not None:
+        from ops.trace.folder import find_in_folder
+
+        finding = find_in_folder(correlation_id, run)
+    else:
+        from ops.trace.aws import Where
+        from ops.trace.session import find_in_account
+
+        if spans not in {"xray", "logs"}:
+            raise UsageError(f"--spans {spans}: xray or logs is needed")
+        finding = find_in_account(
+            correlation_id,
+            Where(
+                log_group=log_group or f"/aws/lambda/{function}",
+                spans_in_logs=spans == "logs",
+                calendar_table=os.environ.get("EARNINGS_CALENDAR_TABLE") or "earningsCalendar",
+                audit_table=os.environ.get("EARNINGS_AUDIT_TABLE") or "earningsAudit",
+                since=_age(since),
+            ),
+            os.environ.get("DEAD_LETTER_QUEUE_URL"),
+        )
+    timeline = make_timeline(correlation_id, [finding])
+    if html is not None:
+        from ops.trace.page import page
+
+        try:
+            html.write_text(page(timeline), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot write {html}: {error.strerror}") from error
+    if as_json:
+        typer.echo(json.dumps(timeline.as_json(), ensure_ascii=False))
+    else:
+        from local import report
+        from ops.trace.text import show
+
+        show(timeline, report.console())
+    if not timeline.parts:
+        raise RunError(f"nothing is known of {correlation_id} {_where(run, since)}")
+
+
+def _where(run: Path | None, since: str) -> str:
+    return f"in {run}" if run is not None else f"in the last {since}: --since looks further back"
+
+
+def _age(text: str) -> timedelta:
+    match = _SINCE.fullmatch(text)
+    if match is None:
+        raise UsageError(f"--since {text}: a number and m, h or d is needed, as in 90m, 12h or 14d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})

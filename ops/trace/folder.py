@@ -1,0 +1,116 @@
+"""What a `mep local` run's folder knows of a correlation ID.
+
+The files may be large and the ID is in few of their lines: each file is searched for the ID's bytes, and only the lines
+that have them are parsed.
+"""
+
+from collections.abc import Iterator, Mapping
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from local.errors import UsageError
+from ops.trace.letters import letter_moment, letter_of
+from ops.trace.moments import Finding, Moment, audit_moment, log_moment, span_moments
+from ops.trace.words import OTHER_IDS, keys_of, no_row, other_id
+
+_SUMMARY = "summary.json"
+
+
+def find_in_folder(correlation_id: str, folder: Path) -> Finding:
+    """Look through a run's files.
+
+    Args:
+        correlation_id: what to look for.
+        folder: `--out` of `mep local`.
+
+    Raises:
+        UsageError: it is no such folder.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder: give the --out of a `mep local` run")
+    if not (folder / "logs.jsonl").exists():
+        raise UsageError(f"{folder} has no logs.jsonl: give the --out of a `mep local` run")
+    notes = [] if (folder / _SUMMARY).exists() else [f"{_SUMMARY} is missing: the run is not over, or was broken off"]
+    moments = [*_spans(correlation_id, folder), *_logs(correlation_id, folder), *_audit(correlation_id, folder)]
+    moments += _letters(correlation_id, folder, moments)
+    if not moments:
+        notes += dict.fromkeys(_others(correlation_id, folder))
+    rows = tuple(_rows(folder, moments, notes))
+    return Finding(tuple(moments), rows, tuple(notes))
+
+
+def _values(folder: Path, name: str, text: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a file whose lines contain `text`."""
+    path = folder / f"{name}.jsonl"
+    if not path.exists() or not path.stat().st_size:
+        return
+    needle = text.encode()
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+        position = data.find(needle)
+        while position >= 0:
+            start = data.rfind(b"\n", 0, position) + 1
+            end = data.find(b"\n", position)
+            end = len(data) if end < 0 else end
+            try:
+                value = orjson.loads(data[start:end])
+            except orjson.JSONDecodeError:
+                value = None  # the last line of a run that was broken off
+            if isinstance(value, dict):
+                yield value
+            position = data.find(needle, end)
+
+
+def _has(value: Mapping[str, Any], correlation_id: str) -> bool:
+    return value.get("correlation_id") == correlation_id
+
+
+def _spans(correlation_id: str, folder: Path) -> Iterator[Moment]:
+    for span in _values(folder, "spans", correlation_id):
+        if _has(span["attributes"], correlation_id):
+            yield from span_moments(span)
+
+
+def _logs(correlation_id: str, folder: Path) -> Iterator[Moment]:
+    for line in _values(folder, "logs", correlation_id):
+        # The runtime client's line about what the function raised has the ID in its text.
+        raised = f"correlation_id={correlation_id} " in str(line.get("errorMessage", ""))
+        moment = log_moment(line) if raised or _has(line, correlation_id) else None
+        if moment is not None:
+            yield moment
+
+
+def _audit(correlation_id: str, folder: Path) -> Iterator[Moment]:
+    for entry in _values(folder, "audit", correlation_id):
+        moment = audit_moment(entry) if _has(entry, correlation_id) else None
+        if moment is not None:
+            yield moment
+
+
+def _letters(correlation_id: str, folder: Path, moments: list[Moment]) -> Iterator[Moment]:
+    for value in _values(folder, "dlq", correlation_id):
+        letter = letter_of(value)
+        if letter.correlation_id == correlation_id:
+            yield letter_moment(letter, moments)
+
+
+def _rows(folder: Path, moments: list[Moment], notes: list[str]) -> Iterator[dict[str, Any]]:
+    for symbol, date in keys_of(moments):
+        found = [row for row in _values(folder, "calendar", f'"{symbol}"') if _key(row) == (symbol, date)]
+        yield from found
+        if not found and (folder / _SUMMARY).exists():
+            notes.append(no_row(symbol, date))
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, Any]:
+    return row.get("asset_symbol"), row.get("earnings_date")
+
+
+def _others(text: str, folder: Path) -> Iterator[str]:
+    """What to ask for instead, where the text is an ID of another kind."""
+    for line in _values(folder, "logs", text):
+        for name in OTHER_IDS:
+            if line.get(name) == text:
+                yield other_id(text, name, line.get("correlation_id"))

@@ -1,0 +1,58 @@
+"""A timeline as one HTML page that needs nothing else: a waterfall to look at, attach to a report, or print."""
+
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+
+from ops.trace.moments import Moment, time_text
+from ops.trace.shown import facts_of, milliseconds, text_of
+from ops.trace.timeline import Part, Timeline
+
+_STYLE = Path(__file__).with_name("page.css")
+
+
+def page(timeline: Timeline) -> str:
+    """A timeline as an HTML document; all that came from outside is escaped."""
+    return "".join(_document(timeline))
+
+
+def _document(timeline: Timeline) -> Iterator[str]:
+    name = escape(timeline.correlation_id)
+    yield f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
+    yield '<meta name="viewport" content="width=device-width"><meta http-equiv="Content-Security-Policy" '
+    yield f"content=\"default-src 'none'; style-src 'unsafe-inline'\"><style>{_STYLE.read_text()}</style></head><body>"
+    yield f'<h1><span class="dim">correlation ID</span> <code>{name}</code></h1>'
+    yield f'<p class="verdict">{escape(timeline.verdict)}</p>'
+    for row in timeline.rows:
+        yield f'<p><span class="dim">the row now</span> <code>{escape(text_of(row))}</code></p>'
+    for note in timeline.notes:
+        yield f'<p class="note">{escape(note)}</p>'
+    for part in timeline.parts:
+        yield from _part(part)
+    yield "</body></html>\n"
+
+
+def _part(part: Part) -> Iterator[str]:
+    length = f" {milliseconds(part.length_ms)}" if part.length_ms else ""
+    trace_id = next((moment.trace_id for moment in part.moments if moment.trace_id), "")
+    trace = f" trace <code>{escape(trace_id)}</code>" if trace_id else ""
+    yield f'<h2>{escape(part.title)} <span class="dim">{time_text(part.start)}{length}{trace}</span></h2><table>'
+    for moment, depth in zip(part.moments, part.depths, strict=True):
+        yield from _moment(part, moment, depth)
+    yield "</table>"
+
+
+def _moment(part: Part, moment: Moment, depth: int) -> Iterator[str]:
+    scale = part.length_ms or 1
+    offset = (moment.at - part.start) / 1e6
+    left = min(100 * offset / scale, 100)
+    width = f"width:{100 * moment.duration_ms / scale:.3f}%;" if moment.duration_ms else ""
+    length = f" {milliseconds(moment.duration_ms)}" if moment.duration_ms is not None else ""
+    facts = "".join(
+        f'<span class="fact"><span class="dim">{escape(name)}</span> <code>{escape(value)}</code></span>'
+        for name, value in facts_of(moment)
+    )
+    yield f'<tr class="{moment.kind} {moment.gravity}"><td class="offset">+{milliseconds(offset)}</td>'
+    yield f'<td class="track"><div class="bar" style="left:{left:.3f}%;{width}"></div></td>'
+    yield f'<td style="padding-left:{0.4 + 1.2 * depth:.1f}rem"><span class="title">{escape(moment.title)}</span>'
+    yield f"{length} {facts}</td></tr>"

@@ -1,0 +1,31 @@
+"""What the sources have to say in common: which rows moments are about, and what to tell where something is missing."""
+
+from collections.abc import Iterable
+
+from ops.trace.moments import Moment
+
+OTHER_IDS = ("event_id", "request_id", "trace_id", "span_id", "dead_letter_id")
+"""Fields of the log by which a person may ask, too."""
+
+
+def keys_of(moments: Iterable[Moment]) -> list[tuple[str, str]]:
+    """The calendar rows that moments are about, as symbol and date."""
+    found = set()
+    for moment in moments:
+        symbol, date = moment.facts.get("asset_symbol"), moment.facts.get("earnings_date")
+        if not symbol:  # an audit entry names both in one
+            symbol, _, date = str(moment.facts.get("earnings_key", "")).partition("#")
+        if symbol and date:
+            found.add((str(symbol), str(date)))
+    return sorted(found)
+
+
+def no_row(symbol: str, date: str) -> str:
+    """A row that is not there."""
+    return f"the calendar has no row for {symbol} on {date}"
+
+
+def other_id(text: str, field: str, correlation_id: object) -> str:
+    """An ID of another kind."""
+    kind = field.replace("_", " ").replace(" id", " ID")
+    return f"{text} is the {kind} of an event with correlation ID {correlation_id}: ask for that"

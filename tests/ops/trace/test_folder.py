@@ -1,0 +1,126 @@
+"""A run's folder: the whole story of an event, from files that the real function made."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pytest
+
+from local.errors import UsageError
+from ops.trace.folder import find_in_folder
+from ops.trace.timeline import Timeline, make_timeline
+
+
+def timeline(correlation_id: str, folder: Path) -> Timeline:
+    return make_timeline(correlation_id, [find_in_folder(correlation_id, folder)])
+
+
+def told(found: Timeline) -> list[list[str]]:
+    return [[moment.title for moment in part.moments] for part in found.parts]
+
+
+def test_an_event_that_was_throttled_shows_each_attempt_and_the_wait(folder: Path) -> None:
+    """It came again later: a second invocation, that found it marked."""
+    found = timeline("demo-aapl", folder)
+    first, second = told(found)
+    assert first == [
+        "MarkEarningsProcessed",
+        "audit entry: mark_processed",
+        "DynamoDB.TransactWriteItems",
+        "waiting after attempt 1",
+        "DynamoDB.TransactWriteItems",
+        "event processed: the row is marked",
+    ]
+    assert second[-1] == "event processed: the row was marked before"
+    assert found.verdict == "the row is marked, after 2 attempts, invocation 1 of 2"
+    ((symbol, processed),) = [(row["asset_symbol"], row["is_processed"]) for row in found.rows]
+    assert (symbol, processed) == ("AAPL", True)
+    wait = next(moment for moment in found.moments if moment.kind == "backoff")
+    assert wait.facts["error_category"] == "throttling"
+    assert wait.duration_ms is not None
+    assert 1000 <= wait.duration_ms <= 2000
+
+
+def test_a_dead_letter_is_the_end_of_the_story(folder: Path) -> None:
+    found = timeline("demo-unknown-row", folder)
+    assert told(found)[-1] == ["dead letter of the function"]
+    assert found.parts[-1].title == "in the dead-letter queue"
+    sending = next(moment for moment in found.moments if "dead_letter_id" in moment.facts)
+    assert found.parts[-1].start == sending.at
+    assert found.notes == ("the calendar has no row for ZZZZ on 2025-08-27",)
+
+
+def test_every_line_of_the_run_is_found_by_its_own_id(folder: Path) -> None:
+    """All that the files have of an ID is in its timeline, and nothing of others."""
+    lines = [orjson.loads(line) for line in (folder / "logs.jsonl").read_bytes().splitlines()]
+    spans = [orjson.loads(line) for line in (folder / "spans.jsonl").read_bytes().splitlines()]
+    ids = {line["correlation_id"] for line in lines}
+    assert len(ids) >= 9
+    for correlation_id in ids:
+        moments = timeline(correlation_id, folder).moments
+        own = {span["span_id"] for span in spans if span["attributes"]["correlation_id"] == correlation_id}
+        assert {moment.span_id for moment in moments if moment.kind == "span"} == own
+        logged = [line for line in lines if line["correlation_id"] == correlation_id]
+        assert len([moment for moment in moments if moment.kind in {"log", "backoff"}]) == len(logged)
+
+
+@pytest.mark.parametrize("field", ["event_id", "request_id", "trace_id", "span_id"])
+def test_an_id_of_another_kind_is_told_apart(folder: Path, field: str) -> None:
+    line = next(
+        line
+        for line in map(orjson.loads, (folder / "logs.jsonl").read_bytes().splitlines())
+        if line["event_id"] not in {None, line["correlation_id"]}
+    )
+    found = timeline(line[field], folder)
+    assert not found.parts
+    assert [line["correlation_id"] in note for note in found.notes] == [True]
+
+
+def test_only_lines_with_the_id_are_parsed(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This is what keeps a large run's folder fast."""
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    span = next(line for line in (folder / "spans.jsonl").read_bytes().splitlines() if b"demo-msft" in line)
+    other = span.replace(b"demo-msft", b"somebody-else")
+    with (tmp_path / "spans.jsonl").open("ab") as more:
+        more.write((other + b"\n") * 5_000)
+    parsed = []
+    real = orjson.loads
+
+    def loads(text: bytes) -> object:
+        parsed.append(text)
+        return real(text)
+
+    monkeypatch.setattr("ops.trace.folder.orjson.loads", loads)
+    assert told(timeline("demo-msft", tmp_path)) == told(timeline("demo-msft", folder))
+    assert 0 < len(parsed) < 40
+
+
+def test_a_run_that_was_broken_off_is_read_as_far_as_it_goes(tmp_path: Path, folder: Path) -> None:
+    for name in ("logs", "spans"):
+        data = (folder / f"{name}.jsonl").read_bytes()
+        (tmp_path / f"{name}.jsonl").write_bytes(data + b'{"correlation_id":"demo-msft","times')
+    found = timeline("demo-msft", tmp_path)
+    assert found.parts
+    assert "is missing" in found.notes[0]
+
+
+def test_what_the_function_raised_is_found_by_the_text_that_names_the_id(tmp_path: Path) -> None:
+    line = {
+        "timestamp": "2025-07-31T20:05:00Z",
+        "log_level": "ERROR",
+        "errorType": "EventNotProcessed",
+        "errorMessage": "category=network correlation_id=abc : ConnectTimeoutError",
+        "requestId": "r-1",
+    }
+    (tmp_path / "logs.jsonl").write_text(json.dumps(line) + "\n")
+    (tmp_path / "summary.json").write_text("{}")
+    assert told(timeline("abc", tmp_path)) == [["EventNotProcessed"]]
+    assert told(timeline("ab", tmp_path)) == []
+
+
+@pytest.mark.parametrize("make", [lambda path: path / "nowhere", lambda path: path])
+def test_what_is_no_run_s_folder_is_told_in_one_line(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    with pytest.raises(UsageError, match="give the --out of a `mep local` run"):
+        find_in_folder("abc", make(tmp_path))

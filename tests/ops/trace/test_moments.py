@@ -1,0 +1,93 @@
+"""Spans, log lines and audit entries become moments; a wait that is told twice is one."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ops.trace.moments import audit_moment, log_moment, nanoseconds, span_moments, time_text, without_repeats
+
+TRACE, ROOT = "6b05944f6f374a0143ccc6e41934d2d1", "bf5345c526ee4e2b"
+SPAN = {
+    "name": "MarkEarningsProcessed",
+    "trace_id": TRACE,
+    "span_id": ROOT,
+    "parent_span_id": None,
+    "kind": "SERVER",
+    "status": "ERROR",
+    "attributes": {"faas.invocation_id": "r-1", "outcome": "retry"},
+    "events": [
+        {
+            "name": "retry.backoff",
+            "time_unix_nano": 1_500_000_000,
+            "attributes": {"attempt": 1, "delay_ms": 50.5, "error_category": "conflict"},
+        },
+        {"name": "exception", "time_unix_nano": 1_600_000_000, "attributes": {}},
+    ],
+    "links": [{"trace_id": "f" * 32, "span_id": "e" * 16}],
+    "start_time_unix_nano": 1_000_000_000,
+    "end_time_unix_nano": 3_000_000_000,
+}
+BACKOFF_LINE = {
+    "timestamp": "1970-01-01T00:00:01.500100Z",
+    "level": "WARN",
+    "message": "waiting before another attempt",
+    "correlation_id": "c",
+    "request_id": "r-1",
+    "trace_id": TRACE,
+    "span_id": ROOT,
+    "attempt": 1,
+    "delay_ms": 50.5,
+    "error_category": "conflict",
+}
+
+
+@given(st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - a bound
+def test_a_time_survives_being_written_and_read(moment: datetime) -> None:
+    text = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    at = nanoseconds(text)
+    assert at is not None
+    assert time_text(at) == text
+
+
+@pytest.mark.parametrize("text", [None, "", "yesterday", 17, "2025-02-30T00:00:00Z"])
+def test_what_is_no_time_is_none(text: object) -> None:
+    assert nanoseconds(text) is None
+
+
+def test_a_span_is_a_moment_with_its_length_its_links_and_its_waits() -> None:
+    span, wait = span_moments(SPAN)
+    assert (span.kind, span.duration_ms, span.gravity, span.request_id) == ("span", 2000, "error", "r-1")
+    assert span.facts["links"] == ["f" * 32]
+    assert (wait.kind, wait.duration_ms, wait.title) == ("backoff", 50.5, "waiting after attempt 1")
+
+
+def test_a_wait_that_span_and_log_tell_of_is_one_moment() -> None:
+    logged = log_moment(BACKOFF_LINE)
+    assert logged is not None
+    assert [moment.kind for moment in without_repeats([*span_moments(SPAN), logged])] == ["span", "backoff"]
+    later = log_moment({**BACKOFF_LINE, "attempt": 2})
+    assert later is not None
+    assert [moment.kind for moment in without_repeats([*span_moments(SPAN), later])] == ["span", "backoff", "backoff"]
+
+
+def test_the_runtime_client_s_line_is_about_the_request_it_names() -> None:
+    moment = log_moment(
+        {
+            "timestamp": "2025-07-31T20:05:00Z",
+            "log_level": "ERROR",
+            "errorType": "EventNotProcessed",
+            "errorMessage": "category=network correlation_id=c : ConnectTimeoutError",
+            "requestId": "r-1",
+            "stackTrace": ["a long one"],
+        }
+    )
+    assert moment is not None
+    assert (moment.title, moment.gravity, moment.request_id) == ("EventNotProcessed", "error", "r-1")
+    assert "stackTrace" not in moment.facts
+
+
+def test_what_has_no_time_is_no_moment() -> None:
+    assert log_moment({"message": "START"}) is None
+    assert audit_moment({"action": "mark_processed"}) is None

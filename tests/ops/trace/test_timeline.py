@@ -1,0 +1,120 @@
+"""What belongs to one invocation stands together, and the verdict says how it ended."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ops.trace.moments import Finding, Kind, Moment
+from ops.trace.timeline import make_timeline
+
+SECOND = 1_000_000_000
+
+
+def span(at: float, span_id: str, parent_id: str = "", **more: Any) -> Moment:
+    return Moment(int(at * SECOND), "span", span_id, duration_ms=500.0, span_id=span_id, parent_id=parent_id, **more)
+
+
+def outcome(at: float, span_id: str = "", **facts: Any) -> Moment:
+    return Moment(int(at * SECOND), "log", "event processed", span_id=span_id, request_id="r", facts=facts)
+
+
+def verdict(*moments: Moment) -> str:
+    return make_timeline("c", [Finding(moments)]).verdict
+
+
+def test_each_try_of_an_event_is_a_part_with_its_calls_below_it() -> None:
+    moments = (
+        span(61, "root-2", "lambda", request_id="r", trace_id="t"),
+        span(61.1, "call-2", "root-2", trace_id="t"),
+        outcome(61.4, "root-2", outcome="marked"),
+        Moment(int(61.2 * SECOND), "audit", "audit entry", request_id="r", trace_id="t"),
+        span(0, "root-1", "lambda", request_id="r", trace_id="t"),
+        span(0.1, "call-1", "root-1", trace_id="t"),
+        Moment(int(0.6 * SECOND), "log", "EventNotProcessed", request_id="r"),
+        Moment(90 * SECOND, "dead_letter", "a letter", request_id="r"),
+    )
+    parts = make_timeline("c", [Finding(moments)]).parts
+    assert [(part.title, [moment.title for moment in part.moments], part.depths) for part in parts] == [
+        ("invocation 1", ["root-1", "call-1", "EventNotProcessed"], (0, 1, 0)),
+        ("invocation 2", ["root-2", "call-2", "audit entry", "event processed"], (0, 1, 0, 1)),
+        ("in the dead-letter queue", ["a letter"], (0,)),
+    ]
+    assert parts[0].length_ms == 600
+
+
+def test_without_spans_the_log_tells_what_belongs_together() -> None:
+    lines = (outcome(0, "gone-1", outcome="retry"), outcome(60, "gone-2", outcome="marked"))
+    assert [len(part.moments) for part in make_timeline("c", [Finding(lines)]).parts] == [1, 1]
+
+
+def test_an_audit_entry_of_no_invocation_is_an_operator_s() -> None:
+    entry = Moment(SECOND, "audit", "audit entry: redriven", request_id="somebody")
+    (part,) = make_timeline("c", [Finding((entry,))]).parts
+    assert part.title == "by an operator"
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ([{"outcome": "marked", "attempts": 1}], "the row is marked"),
+        ([{"outcome": "marked", "attempts": 3}], "the row is marked, after 3 attempts"),
+        (
+            [
+                {"outcome": "retry", "error_category": "network", "error_code": "ReadTimeoutError"},
+                {"outcome": "marked"},
+            ],
+            "the row is marked, invocation 2 of 2",
+        ),
+        (
+            [{"outcome": "marked"}, {"outcome": "duplicate", "same_event": True}],
+            "the row is marked, invocation 1 of 2",
+        ),
+        (
+            [{"outcome": "duplicate", "same_event": False}],
+            "a duplicate: the row was marked before by another event",
+        ),
+        (
+            [{"outcome": "dead_lettered", "error_category": "not_found", "error_code": "NoSuchRow"}],
+            "dead-lettered: more tries cannot help (not_found: NoSuchRow)",
+        ),
+    ],
+)
+def test_the_verdict_is_the_last_outcome_that_counts(facts: list[dict[str, Any]], expected: str) -> None:
+    assert verdict(*(outcome(60 * number, f"s{number}", **each) for number, each in enumerate(facts))) == expected
+
+
+def test_the_verdict_knows_of_a_letter_and_of_nothing() -> None:
+    letter = Moment(9 * SECOND, "dead_letter", "a letter")
+    failed = outcome(0, outcome="retry", error_category="timeout")
+    assert verdict(failed, letter).endswith("(timeout); a dead letter holds the event")
+    assert verdict(span(0, "root", facts={"outcome": "marked"})) == "the row is marked"
+    assert verdict(letter) == "no outcome is known: the function did not report one"
+    assert verdict() == "nothing is known of this ID"
+
+
+IDS = st.sampled_from(["", "a", "b", "c", "d"])
+KINDS: st.SearchStrategy[Kind] = st.sampled_from(["span", "backoff", "log", "audit", "dead_letter"])
+MOMENTS = st.builds(
+    Moment,
+    at=st.integers(0, 10**19),
+    kind=KINDS,
+    title=st.text(max_size=3),
+    duration_ms=st.none() | st.floats(0, 1e6),
+    trace_id=IDS,
+    span_id=IDS,
+    parent_id=IDS,
+    request_id=IDS,
+)
+
+
+@given(st.lists(MOMENTS, max_size=12))
+def test_no_moment_is_lost_whatever_refers_to_whatever(moments: list[Moment]) -> None:
+    """Spans that are their own ancestors included."""
+    timeline = make_timeline("c", [Finding(tuple(moments))])
+    kept = [moment for moment in moments if moment.kind != "backoff"]
+    found = [moment for moment in timeline.moments if moment.kind != "backoff"]
+    assert sorted(map(id, found)) == sorted(map(id, kept))
+    assert all(part.length_ms >= 0 for part in timeline.parts)
+    timeline.as_json()
