@@ -140,7 +140,8 @@ def _home(moment: Moment, roots: Mapping[str, Moment], requests: Mapping[str, se
     """
     if moment.span_id in roots:
         return roots[moment.span_id].span_id
-    if moment.kind == "dead_letter":
+    # An operator's entry names the request that failed, but came after it.
+    if moment.kind == "dead_letter" or "operator" in moment.facts:
         return ""
     # The tries of one event share trace and request: the last that had begun by then is meant.
     candidates = [

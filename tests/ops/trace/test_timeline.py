@@ -50,9 +50,9 @@ def test_without_spans_the_log_tells_what_belongs_together() -> None:
 
 
 def test_an_audit_entry_of_no_invocation_is_an_operator_s() -> None:
-    entry = Moment(SECOND, "audit", "audit entry: redriven", request_id="somebody")
-    (part,) = make_timeline("c", [Finding((entry,))]).parts
-    assert part.title == "by an operator"
+    entry = Moment(9 * SECOND, "audit", "audit entry: redriven", request_id="r", facts={"operator": "somebody"})
+    parts = make_timeline("c", [Finding((span(0, "root", request_id="r"), entry))]).parts
+    assert [part.title for part in parts] == ["invocation 1", "by an operator"]
 
 
 @pytest.mark.parametrize(
