@@ -1,6 +1,6 @@
-"""What a run talks to from its own side: the two tables, and the queue that takes on-failure records."""
+"""What a run talks to from its own side: the two tables, and the queue that is the net."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Self
 
@@ -8,6 +8,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.chain.nets import Net, SqsNet
 from local.errors import RunError, UsageError
 from local.queue import DeadLetter, QueueEndpoint, drain, sqs_client
 from local.tables import CalendarRow, create_tables, dump, load
@@ -105,11 +106,7 @@ def take_dead_letters(queue: QueueEndpoint) -> list[DeadLetter]:
 
 
 @contextmanager
-def sender(queue: QueueEndpoint) -> Iterator[Callable[[bytes], None]]:
-    """Yield what sends an on-failure record to `queue`; it raises botocore's errors."""
+def queue_net(queue: QueueEndpoint) -> Iterator[Net]:
+    """Yield `queue` as a net of the chain."""
     with closing(sqs_client(queue.url, queue.region)) as client:
-
-        def send(record: bytes) -> None:
-            client.send_message(QueueUrl=queue.queue_url, MessageBody=record.decode())
-
-        yield send
+        yield SqsNet(client, queue.queue_url)

@@ -15,7 +15,7 @@ from local.process import Stream
 
 _NOT_ALWAYS = ("summary.json", "undelivered.jsonl")
 _NAMES = (
-    *(f"{name}.jsonl" for name in ("spans", "logs", "metrics", "rejected", "dlq", "calendar", "audit")),
+    *(f"{name}.jsonl" for name in ("spans", "logs", "metrics", "platform", "rejected", "dlq", "calendar", "audit")),
     *_NOT_ALWAYS,
 )
 
@@ -73,6 +73,7 @@ class Outputs:
             self.spans = self._open("spans")
             self.logs = self._open("logs")
             self.metrics = self._open("metrics")
+            self.platform = self._open("platform")
             self.rejected = self._open("rejected")
             self.dlq = self._open("dlq")
             self.calendar = self._open("calendar")

@@ -1,22 +1,27 @@
 """`mep local`: events from a file through the real function on one machine, and all that came of it in files."""
 
+import secrets
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from rich.console import Console
 
-from local.backends import AUDIT_TABLE, CALENDAR_TABLE, Database, sender, take_dead_letters
-from local.crew import deliver_all, start_all
-from local.delivery import RETRY_WAITS_S, AsyncDelivery, Delivery
+from local.backends import AUDIT_TABLE, CALENDAR_TABLE, Database, queue_net, take_dead_letters
+from local.chain.chain import Arrival, Chain, Nets
+from local.chain.nets import Net
+from local.chain.places import Ending, Place
+from local.chain.settings import AsyncInvokeConfig, ChainSettings
+from local.chain.timeline import RealTime
+from local.crew import start_all
 from local.dynamodb import dynamodb
-from local.environment import LOCAL_CREDENTIALS, REGION, FunctionConfig
+from local.environment import ACCOUNT_ID, LOCAL_CREDENTIALS, REGION, FunctionConfig
 from local.errors import RunError, UsageError
 from local.lines import EventLine, RejectedLine, read_lines
 from local.outputs import Outputs
@@ -27,7 +32,10 @@ from local.summary import Summary, Tally
 from local.tables import read_calendar
 from local.worker import Worker
 
+DEFAULT_SPEED = 300.0
+
 _NAMED_REJECTS = 20
+_NET_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,9 @@ class RunOptions:
         workers: Function processes side by side.
         timeout_s: The function's timeout in seconds.
         memory_mb: The function's memory size in MB, as it is told.
-        retry_waits_s: Seconds before each redelivery of a failed event.
+        speed: How many times faster than on AWS the platform's waits pass. Lambda waits one and two minutes; nobody
+            wants to on a laptop.
+        invoke: Lambda's settings of asynchronous invocation.
         region: The region that is used for DynamoDB.
         credentials: The `AWS_*` variables to sign with; emulators take any.
     """
@@ -54,7 +64,8 @@ class RunOptions:
     workers: int = 2
     timeout_s: float = 30
     memory_mb: int = 128
-    retry_waits_s: tuple[float, ...] = RETRY_WAITS_S
+    speed: float = DEFAULT_SPEED
+    invoke: AsyncInvokeConfig = field(default_factory=AsyncInvokeConfig)
     region: str = REGION
     credentials: tuple[tuple[str, str], ...] = tuple(LOCAL_CREDENTIALS.items())
 
@@ -88,17 +99,13 @@ def run(options: RunOptions, console: Console, *, queue: QueueEndpoint | None = 
             starting = beside.submit(_start, workers, options)
             database.load(rows)
             starting.result()
-        delivery = AsyncDelivery(
-            function.arn,
-            stack.enter_context(sender(queue)),
-            timeout_s=options.timeout_s,
-            retry_waits_s=options.retry_waits_s,
-        )
+        on_end = _recorder(outputs, tally, console)
+        chain = _chain(options, function, workers, stack.enter_context(queue_net(queue)), outputs, on_end)
         started = time.monotonic()
         try:
             with RunProgress(console, _size(events)) as progress:
                 lines = _accepted(read_lines(events), outputs, tally, console, progress)
-                deliver_all(lines, workers=workers, delivery=delivery, on_done=_recorder(outputs, tally, console))
+                chain.run(Arrival(line.payload, line.number) for line in lines)
         except KeyboardInterrupt:
             interrupted = True
         elapsed_s = time.monotonic() - started
@@ -182,14 +189,40 @@ def _accepted(
             _say(console, "more lines are not JSON: all of them are in rejected.jsonl")
 
 
-def _recorder(outputs: Outputs, tally: Tally, console: Console) -> Callable[[EventLine, Delivery], None]:
-    def record(line: EventLine, delivery: Delivery) -> None:
-        tally.add(delivery)
-        if delivery.outcome is None:
-            _say(console, f"line {line.number}: the function returned no outcome")
-        if delivery.unsent_record is not None:
-            outputs.undelivered(delivery.unsent_record)
-            _say(console, f"line {line.number}: the queue refused its record; it is in undelivered.jsonl")
+def _chain(  # noqa: PLR0913, PLR0917 -- what it is made of
+    options: RunOptions,
+    function: FunctionConfig,
+    workers: list[Worker],
+    net: Net,
+    outputs: Outputs,
+    on_end: Callable[[Ending], None],
+) -> Chain:
+    """Make the chain as it is deployed, but for the rule's pattern: every line is delivered."""
+    settings = ChainSettings(
+        invoke=options.invoke,
+        timeout_s=options.timeout_s,
+        function_arn=function.arn,
+        rule_arn=f"arn:aws:events:{options.region}:{ACCOUNT_ID}:rule/earnings/{function.name}",
+        seed=secrets.randbits(64),
+    )
+    return Chain(
+        RealTime(len(workers) + _NET_THREADS, scale=1 / options.speed),
+        workers,
+        settings,
+        nets=Nets(on_failure=net, rule_dlq=net),
+        on_end=on_end,
+        on_data_point=lambda point: outputs.platform.write(point.as_dict()),
+    )
+
+
+def _recorder(outputs: Outputs, tally: Tally, console: Console) -> Callable[[Ending], None]:
+    def record(ending: Ending) -> None:
+        tally.add(ending)
+        if ending.place is Place.NO_OUTCOME:
+            _say(console, f"line {ending.tag}: the function returned no outcome")
+        for body in ending.unsent:
+            outputs.undelivered(body)
+            _say(console, f"line {ending.tag}: the queue refused its record; it is in undelivered.jsonl")
 
     return record
 

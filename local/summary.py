@@ -1,10 +1,21 @@
 """Counts what became of every line: the accounting of a run."""
 
 from dataclasses import asdict, dataclass
-from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
-from local.delivery import OUTCOMES, Delivery
+from local.chain.places import Ending, Place
+
+type Outcome = Literal["marked", "duplicate", "dead_lettered", "retry"]
+
+_OUTCOMES: dict[Place, Outcome] = {
+    Place.MARKED: "marked",
+    Place.DUPLICATE: "duplicate",
+    Place.DEAD_LETTERED: "dead_lettered",
+    Place.ON_FAILURE: "retry",
+    Place.LAMBDA_DLQ: "retry",
+    Place.RULE_DLQ: "retry",
+    Place.DROPPED: "retry",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,43 +61,40 @@ class Summary:
 
 
 class Tally:
-    """Counts while the run goes on, from several threads.
+    """Counts while the run goes on; one thread calls `add`.
 
     Attributes:
         rejected: Lines that are not JSON; counted by the thread that reads.
     """
 
     def __init__(self) -> None:
-        self._lock = Lock()
-        self._outcomes = dict.fromkeys(OUTCOMES, 0)
+        self._outcomes = dict.fromkeys(_OUTCOMES.values(), 0)
         self._received = 0
         self._invocations = 0
         self._undelivered = 0
         self.rejected = 0
 
-    def add(self, delivery: Delivery) -> None:
+    def add(self, ending: Ending) -> None:
         """Count one event that has ended."""
-        with self._lock:
-            self._received += 1
-            self._invocations += delivery.tries
-            self._undelivered += delivery.unsent_record is not None
-            if delivery.outcome is not None:
-                self._outcomes[delivery.outcome] += 1
+        self._received += 1
+        self._invocations += ending.tries
+        self._undelivered += bool(ending.unsent)
+        if (outcome := _OUTCOMES.get(ending.place)) is not None:
+            self._outcomes[outcome] += 1
 
     def summary(self, *, elapsed_s: float, spans: int, spans_lost: int, interrupted: bool) -> Summary:
         """Return the counts; see `Summary` for the arguments."""
-        with self._lock:
-            return Summary(
-                received=self._received,
-                rejected=self.rejected,
-                marked=self._outcomes["marked"],
-                duplicate=self._outcomes["duplicate"],
-                dead_lettered=self._outcomes["dead_lettered"],
-                retry=self._outcomes["retry"],
-                elapsed_s=round(elapsed_s, 3),
-                invocations=self._invocations,
-                undelivered=self._undelivered,
-                spans=spans,
-                spans_lost=spans_lost,
-                interrupted=interrupted,
-            )
+        return Summary(
+            received=self._received,
+            rejected=self.rejected,
+            marked=self._outcomes["marked"],
+            duplicate=self._outcomes["duplicate"],
+            dead_lettered=self._outcomes["dead_lettered"],
+            retry=self._outcomes["retry"],
+            elapsed_s=round(elapsed_s, 3),
+            invocations=self._invocations,
+            undelivered=self._undelivered,
+            spans=spans,
+            spans_lost=spans_lost,
+            interrupted=interrupted,
+        )

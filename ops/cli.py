@@ -62,11 +62,19 @@ def local_command(  # noqa: PLR0913 -- its options
     workers: Annotated[int, typer.Option(min=1, max=64, help="Function processes side by side.")] = 2,
     timeout: Annotated[int, typer.Option(min=1, max=900, help="The function's timeout in seconds.")] = 30,
     memory: Annotated[int, typer.Option(min=128, max=10240, help="The function's memory size in MB.")] = 128,
+    speed: Annotated[
+        float,
+        typer.Option(
+            min=1,
+            help="How many times faster than on AWS the platform's waits pass. Lambda tries a failed event again "
+            "after 1 and 2 minutes: at 300, after 0.2 and 0.4 seconds.",
+        ),
+    ] = 300,
 ) -> None:
     """Deliver a file of events to the function, all on this machine.
 
     No Docker and no account: DynamoDB, the dead-letter queue and the function run here. DIR gets `summary.json` and, as
-    JSON lines, `spans`, `logs`, `metrics`, `dlq`, `calendar`, `audit` and `rejected`.
+    JSON lines, `spans`, `logs`, `metrics`, `platform`, `dlq`, `calendar`, `audit` and `rejected`.
 
     The exit status is 0 when every event ended in exactly one outcome.
     """
@@ -86,6 +94,7 @@ def local_command(  # noqa: PLR0913 -- its options
             workers=workers,
             timeout_s=timeout,
             memory_mb=memory,
+            speed=speed,
             region=(own and (os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"))) or REGION,
             credentials=tuple((own or LOCAL_CREDENTIALS).items()),
         ),

@@ -1,6 +1,7 @@
 """`mep local` when something fails: events, the function, what is around it."""
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from local import run as run_module
+from local.chain.settings import AsyncInvokeConfig
 from local.environment import FunctionConfig
 from local.errors import RunError, UsageError
 from local.lines import EventLine, RejectedLine
@@ -29,7 +31,7 @@ def test_an_event_that_fails_to_the_end_is_one_retry_and_a_record_in_the_queue(
     events = write_events(tmp_path / "events.jsonl", [sent])
 
     with FaultProxy(url, *[http_status(500)] * 9, operation=WRITE) as proxy:  # three attempts in each of three tries
-        chosen = options(tmp_path, proxy.url, events, retry_waits_s=(0.0, 0.0))
+        chosen = options(tmp_path, proxy.url, events, speed=math.inf)
         summary = run(chosen, screen, queue=dead_letters.endpoint)
         assert proxy.unused == ()
 
@@ -53,7 +55,7 @@ def test_a_failed_try_followed_by_a_good_one_is_marked(
     events = write_events(tmp_path / "events.jsonl", [event("AAPL", "2025-07-31", 1)])
 
     with FaultProxy(url, *[http_status(500)] * 3, operation=WRITE) as proxy:
-        chosen = options(tmp_path, proxy.url, events, retry_waits_s=(0.0, 0.0))
+        chosen = options(tmp_path, proxy.url, events, speed=math.inf)
         summary = run(chosen, screen, queue=dead_letters.endpoint)
 
     assert outcomes(summary) == (1, 0, 1, 0, 0, 0)
@@ -79,7 +81,9 @@ def test_a_function_that_dies_or_answers_no_outcome_is_told(
     )
 
     summary = run(
-        options(tmp_path, url, events, timeout_s=3, retry_waits_s=(0.0,)), screen, queue=dead_letters.endpoint
+        options(tmp_path, url, events, timeout_s=3, speed=math.inf, invoke=AsyncInvokeConfig(1)),
+        screen,
+        queue=dead_letters.endpoint,
     )
 
     assert outcomes(summary) == (3, 0, 0, 0, 0, 2)
@@ -99,7 +103,7 @@ def test_a_record_that_the_queue_refuses_is_kept(
     sent = {"do": "raise", "text": "x" * 1024 * 1024}  # with the rest of the record, more than SQS takes
     events = write_events(tmp_path / "events.jsonl", [sent])
 
-    summary = run(options(tmp_path, url, events, retry_waits_s=()), screen, queue=dead_letters.endpoint)
+    summary = run(options(tmp_path, url, events, invoke=AsyncInvokeConfig(0)), screen, queue=dead_letters.endpoint)
 
     assert (summary.retry, summary.undelivered) == (1, 1)
     (record,) = read_jsonl(tmp_path / "out" / "undelivered.jsonl")
