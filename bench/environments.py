@@ -12,17 +12,22 @@ from bench.subject import ROOT
 FUNCTION = "function"
 """The environment of the real function: what its image installs."""
 
+LAYER = "layer"
+"""The same with the ADOT layer."""
+
+# The layer leaves the exporter over gRPC out.
+_NO_GRPC = (
+    *("--no-install-package", "opentelemetry-exporter-otlp-proto-grpc"),
+    *("--no-install-package", "grpcio"),
+)
+
 GROUPS: dict[str, tuple[str, ...]] = {
     FUNCTION: ("--no-default-groups", "--no-install-project"),
     "plain": ("--only-group", "bench-plain"),
     "powertools": ("--only-group", "bench-powertools"),
     "otel": ("--only-group", "bench-otel"),
-    # The layer leaves the exporter over gRPC out.
-    "adot": (
-        *("--only-group", "bench-adot"),
-        *("--no-install-package", "opentelemetry-exporter-otlp-proto-grpc"),
-        *("--no-install-package", "grpcio"),
-    ),
+    "adot": ("--only-group", "bench-adot", *_NO_GRPC),
+    LAYER: ("--no-default-groups", "--no-install-project", "--group", "bench-adot", *_NO_GRPC),
 }
 """What to install in each environment, as words for `uv sync`."""
 

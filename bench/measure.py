@@ -132,6 +132,7 @@ def _process(
     home = variables["HOME"]
     out = Path(home, "count")
     command = [*(counter.prefix(str(out)) if counter else []), subject.python, "-P", *words]
+    command = [subject.wrapper, *command] if subject.wrapper else command
     doing = f"with {words[2]} events" if len(words) > 1 else "while it was launched"
     with Path(os.devnull if counter else Path(home, "stdout")).open("wb") as stdout:
         try:

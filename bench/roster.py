@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bench.environments import FUNCTION, interpreter, site_packages
-from bench.subject import NO_HANDLER, Certificates, Subject
+from bench.environments import FUNCTION, LAYER, interpreter, site_packages
+from bench.subject import NO_HANDLER, ROOT, Certificates, Subject
 
 _LAYER = {
     "ORIG_HANDLER": "bench.v0.lambda_handler",
@@ -28,7 +28,9 @@ _LAYER = {
 }
 """What the layer's `otel-instrument` sets (aws-observability/aws-otel-python-instrumentation, `lambda-layer/src`)."""
 
-_FAST_START = {**_LAYER, "OTEL_AWS_LAMBDA_FAST_START": "true"}
+_FAST = {"OTEL_AWS_LAMBDA_FAST_START": "true"}
+
+_OUR_WRAPPER = str(ROOT / "deploy/image/layer/otel-instrument")
 
 _COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:{http}"}
 
@@ -44,7 +46,7 @@ class Variant:
         environment: a key of `bench.environments.GROUPS`.
         environ: variables on top of Lambda's.
         instrumented: whether Python starts by `opentelemetry-instrument`.
-        sends: as in `bench.subject.Subject`.
+        wrapper, sends: as in `bench.subject.Subject`.
         tls: whether requests go by TLS, and to which variant it is compared.
     """
 
@@ -54,6 +56,7 @@ class Variant:
     environment: str = "plain"
     environ: Mapping[str, str] = field(default_factory=dict)
     instrumented: bool = False
+    wrapper: str = ""
     sends: str = ""
     tls: bool = False
 
@@ -70,6 +73,7 @@ class Variant:
             environ=self.environ,
             path=(str(first),) if self.instrumented else (),
             launched=self.instrumented,
+            wrapper=self.wrapper,
             sends=self.sends,
             certificates=certificates if self.tls else None,
         )
@@ -108,7 +112,7 @@ VARIANTS: tuple[Variant, ...] = (
         "V0 in the ADOT layer, fast start",
         "bench.variants.adot",
         environment="adot",
-        environ=_FAST_START,
+        environ={**_LAYER, **_FAST},
         sends="datagrams",
     ),
     Variant(
@@ -134,6 +138,23 @@ VARIANTS: tuple[Variant, ...] = (
         environment=FUNCTION,
         environ=_COLLECTOR,
         sends="otlp_requests",
+    ),
+    Variant(
+        "layer",
+        "ours, layer, default",
+        "handler.app",
+        environment=LAYER,
+        wrapper=_OUR_WRAPPER,
+        sends="datagrams",
+    ),
+    Variant(
+        "layer-fast",
+        "ours, layer, fast start",
+        "handler.app",
+        environment=LAYER,
+        environ=_FAST,
+        wrapper=_OUR_WRAPPER,
+        sends="datagrams",
     ),
     Variant("slim", "V0 with our botocore, no telemetry", "bench.variants.slim", environment=FUNCTION),
     Variant("floor", "floor: a request signed by hand", "bench.variants.floor"),

@@ -41,6 +41,8 @@ class Subject:
         environ: variables on top of Lambda's; `{http}` and `{udp}` in a value become the stub's ports.
         path: directories that Python searches before all others.
         launched: whether `opentelemetry-instrument` comes before each start, and is counted.
+        wrapper: a script that sets variables and gives way to the rest of its command line, as
+            `AWS_LAMBDA_EXEC_WRAPPER` names one; not counted. Empty for none.
         sends: what the stub must have seen for each event, a key of what it counts; empty for nothing.
         certificates: where the requests go by TLS.
     """
@@ -50,6 +52,7 @@ class Subject:
     environ: Mapping[str, str] = field(default_factory=dict)
     path: tuple[str, ...] = ()
     launched: bool = False
+    wrapper: str = ""
     sends: str = ""
     certificates: Certificates | None = None
 

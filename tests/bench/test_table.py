@@ -162,7 +162,9 @@ def test_environment_is_made_from_the_lock(monkeypatch: pytest.MonkeyPatch, tmp_
     assert Path(where) == environments.interpreter("powertools").parent.parent
 
 
-@pytest.mark.parametrize("name", ["floor", "slim", "otel-http", "otel-udp", "adot", "adot-fast", "collector"])
+@pytest.mark.parametrize(
+    "name", ["floor", "slim", "otel-http", "otel-udp", "adot", "adot-fast", "collector", "layer", "layer-fast"]
+)
 def test_variant_makes_the_write_and_sends_what_it_should(name: str) -> None:
     seen = measured(here(BY_NAME[name]), 2).seen
     assert seen["transactions"] == 2
