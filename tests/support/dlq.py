@@ -3,7 +3,7 @@
 import json
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from local.environment import LOCAL_CREDENTIALS, REGION
 from local.queue import DeadLetter, sqs_client
@@ -58,7 +58,7 @@ class Rig:
 
     def send(self, *parts: Parts, trace: bool = False) -> list[str]:
         """Put dead letters into the queue and return their message IDs."""
-        system: dict[str, Any] = {}
+        system: dict[Literal["AWSTraceHeader"], Any] = {}
         if trace:
             system = {"AWSTraceHeader": {"DataType": "String", "StringValue": TRACE_HEADER}}
         with closing(sqs_client(self.letters.url)) as client:

@@ -1,0 +1,174 @@
+"""`mep dlq` killed before and after every AWS call that it makes, then run again: nothing is lost.
+
+The calls are not listed here: a first run counts them, so that a new call is covered.
+"""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from threading import Lock
+from typing import Any
+
+import pytest
+
+from local.queue import sqs_client
+from tests.support.dead_letters import event, from_handler, from_rule
+from tests.support.dlq import Rig, detail_of
+from tests.support.faults import Exchange, Fault, Reply
+from tests.support.forks import Forks, forks
+
+REDRIVE = ("redrive", "--rate", "1000")
+DISCARD = ("discard", "--reason", "a test", "--category", "timeout", "--yes")
+_MANY = 100
+
+
+@dataclass
+class Killer:
+    """Counts the calls of one process over all services, and kills it at one of them.
+
+    Attributes:
+        at: number of the call, from 0; None kills nobody.
+        after: whether the call is carried out first; its reply never arrives.
+        calls: their operations, in order.
+        accepted: details that the bus took.
+        handles: receipt handles that were given out.
+    """
+
+    at: int | None = None
+    after: bool = False
+    processes: Forks | None = None
+    calls: list[str] = field(default_factory=list)
+    accepted: list[dict[str, Any]] = field(default_factory=list)
+    handles: list[str] = field(default_factory=list)
+    _lock: Lock = field(default_factory=Lock)
+
+    def fault(self) -> Fault:
+        """What each call meets."""
+        return Fault("counted", self._meet)
+
+    def _meet(self, exchange: Exchange) -> None:
+        with self._lock:
+            number = len(self.calls)
+            self.calls.append(exchange.request.operation)
+        dies = number == self.at
+        if not dies or self.after:
+            reply = self._forward(exchange)
+            if not dies:
+                exchange.reply(reply)
+                return
+        assert self.processes is not None
+        assert self.processes.started.wait(60)
+        os.kill(self.processes.pid, signal.SIGKILL)
+        exchange.reset()
+
+    def _forward(self, exchange: Exchange) -> Reply:
+        operation = exchange.request.operation
+        if operation == "PutMetricData":
+            return Reply(200, b"{}", {"Content-Type": "application/x-amz-json-1.0"})
+        reply = exchange.forward()
+        if operation == "PutEvents" and json.loads(reply.body)["FailedEntryCount"] == 0:
+            self.accepted += map(detail_of, exchange.request.json["Entries"])
+        if operation == "ReceiveMessage":
+            self.handles += [each["ReceiptHandle"] for each in json.loads(reply.body).get("Messages", [])]
+        return reply
+
+
+@pytest.fixture(scope="module")
+def processes(no_account: None) -> Iterator[Forks]:  # noqa: ARG001
+    """Where the command runs."""
+    with forks() as made:
+        yield made
+
+
+@contextmanager
+def watched(rig: Rig, killer: Killer) -> Iterator[None]:
+    """Every call meets the killer."""
+    proxies = (rig.sqs, rig.events, rig.dynamodb, rig.cloudwatch)
+    for proxy in proxies:
+        proxy._script.clear()
+        proxy.script(*[killer.fault()] * _MANY)
+    yield
+    for proxy in proxies:
+        proxy._script.clear()
+
+
+def run(processes: Forks, rig: Rig, killer: Killer, arguments: tuple[str, ...]) -> int:
+    """Run `mep dlq` as a process of its own; return its exit status, negative when it was killed."""
+    killer.processes = processes
+    with watched(rig, killer):
+        return processes.run(("dlq", *arguments), rig.environ())
+
+
+def visible_again(rig: Rig, killer: Killer) -> None:
+    """Let the time pass after which a killed process's messages come back."""
+    client = sqs_client(rig.letters.url)
+    for handle in killer.handles:
+        try:
+            client.change_message_visibility(QueueUrl=rig.letters.queue_url, ReceiptHandle=handle, VisibilityTimeout=0)
+        except client.exceptions.ClientError:
+            continue  # it was deleted
+    client.close()
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_redrive_killed_at_any_call_loses_nothing(rig: Rig, processes: Forks, after: bool) -> None:
+    numbers = count(1)
+
+    def fill() -> tuple[str, str]:
+        good, poison = next(numbers), next(numbers)
+        rig.send(from_rule(event(good), "TIMEOUT"), from_handler(event(poison), "validation"))
+        return event(good)["id"], json.dumps(event(poison))
+
+    fill()
+    whole = Killer()
+    assert run(processes, rig, whole, REDRIVE) == 0
+    rig.left()
+    assert {"ReceiveMessage", "PutItem", "PutEvents", "DeleteMessage", "PutMetricData"} <= set(whole.calls)
+
+    for at in range(len(whole.calls)):
+        sent, poison = fill()
+        killed = Killer(at=at, after=after)
+        assert run(processes, rig, killed, REDRIVE) == -signal.SIGKILL, f"call {at}: {killed.calls}"
+        visible_again(rig, killed)
+        again = Killer()
+        assert run(processes, rig, again, REDRIVE) == 0
+
+        where = f"killed {'after' if after else 'before'} call {at}, {killed.calls[-1]}"
+        delivered = [detail["event_id"] for detail in (*killed.accepted, *again.accepted)]
+        assert set(delivered) == {sent}, where
+        assert len(delivered) <= 2, where
+        assert [letter.body for letter in rig.left()] == [poison], where
+        entries = [entry for entry in rig.audit() if entry["event_id"] == sent]
+        assert entries[-1]["action"] == "redriven", where
+        assert sum(entry["action"] == "redrive_requested" for entry in entries) >= len(delivered), where
+        assert sum(entry["action"] == "redriven" for entry in entries) <= len(delivered), where
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_discard_killed_at_any_call_deletes_nothing_unrecorded(rig: Rig, processes: Forks, after: bool) -> None:
+    numbers = count(1)
+
+    def fill() -> str:
+        number = next(numbers)
+        rig.send(from_rule(event(number), "TIMEOUT"))
+        return str(event(number)["id"])
+
+    fill()
+    whole = Killer()
+    assert run(processes, rig, whole, DISCARD) == 0
+    assert rig.left() == []
+
+    for at in range(len(whole.calls)):
+        identity = fill()
+        killed = Killer(at=at, after=after)
+        assert run(processes, rig, killed, DISCARD) == -signal.SIGKILL
+        visible_again(rig, killed)
+        where = f"killed {'after' if after else 'before'} call {at}, {killed.calls[-1]}"
+        kept = bool(rig.left())
+        actions = {entry["action"] for entry in rig.audit() if entry["event_id"] == identity}
+        assert kept or "discard_requested" in actions, where
+        assert not (kept and "discarded" in actions), where
