@@ -65,6 +65,18 @@ deploy: setup deploy/node_modules/.package-lock.json  ## show what would change 
 	cd deploy && $(CDK) diff $(CDK_CONTEXT)
 	cd deploy && $(CDK) deploy $(CDK_CONTEXT)
 
+# What the gates pin is older than what the function runs on: an environment of their own.
+GATES = UV_PROJECT_ENVIRONMENT=$(CURDIR)/.cache/gates $(UV) run --quiet --project deploy/gates --locked
+TEMPLATES := .cache/templates
+
+.PHONY: check-deploy
+check-deploy: setup tests/deploy/simulator/node_modules/.package-lock.json deploy/node_modules/.package-lock.json  ## the templates: cdk-nag, cfn-lint, checkov, their tests
+	.venv/bin/python -m deploy.gates.synthesise $(TEMPLATES)
+	$(GATES) cfn-lint --config-file deploy/gates/cfnlint.yaml --template $(TEMPLATES)/*/*.template.json
+	$(GATES) checkov --config-file deploy/gates/checkov.yaml --directory $(TEMPLATES)
+	$(MAKE) --no-print-directory synth ENVIRONMENT=prod CONTEXT=--quiet
+	.venv/bin/python -m pytest -m deploy tests/deploy $(PYTEST_ARGS)
+
 COLLECTOR := .cache/collector/build/collector
 
 $(COLLECTOR): tests/collector/builder-config.yaml

@@ -38,7 +38,14 @@ class AlarmTopic(Construct):
             )
         )
         if deployment.alarm_email is not None:
-            self.topic.add_subscription(subscriptions.EmailSubscription(deployment.alarm_email))
+            subscription = self.topic.add_subscription(subscriptions.EmailSubscription(deployment.alarm_email))
+            acknowledge(
+                subscription,
+                {
+                    "Serverless::Serverless-SNSRedrivePolicy": "SNS tries an e-mail again for hours, and the alarm "
+                    "stays on the dashboard: a queue of unread alarms helps nobody.",
+                },
+            )
         acknowledge(
             self.topic,
             {

@@ -56,6 +56,13 @@ class Function(Construct):
             retention=_RETENTION[stage.log_retention_days],
             removal_policy=RemovalPolicy.RETAIN if stage.keeps_data else RemovalPolicy.DESTROY,
         )
+        acknowledge(
+            log_group,
+            {
+                "CKV_AWS_158": "Encrypted by CloudWatch; lines carry allow-listed fields only, no event content.",
+                "CKV_AWS_338": "A year in production; shorter where events are trials.",
+            },
+        )
         self.resources = Resources(tables.calendar, tables.audit, queue, log_group)
         role = function_role(self, deployment, self.resources)
         failed: dict[str, Any] = {
@@ -94,6 +101,12 @@ class Function(Construct):
             {
                 "Serverless::Serverless-LambdaDLQ": _ON_FAILURE,
                 "CKV_AWS_116": _ON_FAILURE,
+                "CKV_AWS_115": "Its concurrency is the account's: a limit would delay events, and what DynamoDB "
+                "throttles is tried again.",
+                "CKV_AWS_117": "It calls DynamoDB, SQS and X-Ray only, over TLS: a VPC would add a way to fail, and no "
+                "wall.",
+                "CKV_AWS_173": "Its variables are names and addresses, no secrets, and Lambda encrypts them with a key "
+                "of its own.",
             },
         )
         self.alias = lambda_.Alias(self, "Alias", alias_name=ALIAS, version=self.function.current_version, **failed)

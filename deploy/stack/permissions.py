@@ -8,6 +8,7 @@ from aws_cdk import aws_iam as iam
 
 from deploy.stack.acknowledged import acknowledge
 from deploy.stack.tables import CORRELATION_INDEX
+from otel.names import NAMESPACE
 
 if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from deploy.context import Deployment
-
-METRICS_NAMESPACE = "MarkEarningsProcessed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +90,9 @@ def operators_policy(
             ["cloudwatch:GetDashboard"],
             [arn("cloudwatch", f"dashboard/{deployment.name}", region="")],
         ),
-        # Metrics, lists and traces know no resources.
+        # None of these knows resources.
         _allow(
-            "SeeMetricsAndTraces",
+            "SeeMetricsTracesAndLists",
             [
                 "cloudwatch:DescribeAlarmHistory",
                 "cloudwatch:DescribeAlarms",
@@ -101,6 +100,8 @@ def operators_policy(
                 "cloudwatch:GetMetricStatistics",
                 "cloudwatch:ListDashboards",
                 "cloudwatch:ListMetrics",
+                "events:ListRules",
+                "events:TestEventPattern",
                 "logs:DescribeLogGroups",
                 "logs:DescribeQueryDefinitions",
                 "logs:GetQueryResults",
@@ -145,13 +146,15 @@ def operators_policy(
             [on.queue.queue_arn],
         ),
         _allow("BringEventsBack", ["events:PutEvents"], [bus_arn]),
+        # What would become of an event: its rules, and EventBridge's judgement of them, which knows no resources.
+        _allow("SeeTargets", ["events:ListTargetsByRule"], [arn("events", f"rule/{deployment.bus_name}/*")]),
         _allow("InvokeFunction", ["lambda:InvokeFunction"], [alias_arn]),
         _allow("RecordDiscards", ["dynamodb:PutItem"], [on.audit.table_arn]),
         _allow(
             "CountRedrives",
             ["cloudwatch:PutMetricData"],
             ["*"],
-            {"StringEquals": {"cloudwatch:namespace": METRICS_NAMESPACE}},
+            {"StringEquals": {"cloudwatch:namespace": NAMESPACE}},
         ),
     ]
     policy = iam.ManagedPolicy(
@@ -168,6 +171,8 @@ def operators_policy(
             "resources; PutMetricData is bound to one namespace by a condition.",
             "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:"
             "log-group:aws/spans:*]": "A log group's ARN ends with :*, which stands for its streams.",
+            "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:events:<AWS::Region>:<AWS::AccountId>:"
+            f"rule/{deployment.bus_name}/*]": "All rules of the bus: redriving asks which of them takes the event.",
         },
     )
     return policy

@@ -1,0 +1,1 @@
+"""What a template must pass before it is deployed."""

@@ -1,0 +1,32 @@
+"""Synthesise what the gates look at: `python -m deploy.gates.synthesise FOLDER`. cdk-nag judges on the way."""
+
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.app import synthesise
+from deploy.context import STAGES
+
+# Each environment, and each choice that makes other resources.
+_CASES: Mapping[str, Mapping[str, str]] = {
+    **{stage: {"environment": stage} for stage in STAGES},
+    "others-resources": {
+        "environment": "prod",
+        "calendar_table": "a-calendar",
+        "audit_table": "an-audit-trail",
+        "event_bus": "a-bus",
+        "image_uri": "111122223333.dkr.ecr.us-east-1.amazonaws.com/mark-earnings-processed:1.0.0",
+        "alarm_email": "team@example.com",
+    },
+}
+
+
+def main(folder: Path) -> int:
+    """Make the assemblies anew; the exit status says whether all pass."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return max(synthesise(context, str(folder / name)) for name, context in _CASES.items())
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
