@@ -1,0 +1,224 @@
+"""`mep dlq list`, `show` and `discard`: honest about what is there, and careful with what is not understood."""
+
+import json
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from local.queue import sqs_client
+from tests.support.command_line import mep
+from tests.support.dead_letters import event, from_handler, from_rule, from_subscriber
+from tests.support.dlq import Rig
+from tests.support.faults import aws_error, sqs_error
+
+
+def as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:
+    assert mep(monkeypatch, "dlq", *arguments, "--json") == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_list_groups_and_consumes_nothing(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(11)), from_handler(event(20)), from_subscriber())
+
+    found = as_json(monkeypatch, capsys, "list")
+
+    groups = {(group["group"], group["count"]) for group in found["groups"]}
+    assert groups == {("timeout", 11), ("not_found", 1), ("access_denied", 1)}
+    assert (found["seen"], found["matching"], found["complete"], found["in_flight"]) == (13, 13, True, 0)
+    assert {letter["correlation_id"] for letter in found["letters"] if letter["category"] == "not_found"} == {
+        "from-attribute"
+    }
+    assert rig.metrics() == {"DeadLettersSeen": 13}
+    assert len(rig.left()) == 13, "others see every message again at once"
+
+
+def test_a_list_can_be_filtered_and_grouped_otherwise(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig.send(from_rule(event(1, event_id="e-1"), "TIMEOUT"), from_handler(event(2)))
+
+    by_id = as_json(monkeypatch, capsys, "list", "--by", "correlation-id", "--category", "timeout")
+    by_age = as_json(monkeypatch, capsys, "list", "--by", "age", "--newer-than", "1h")
+
+    assert [group["group"] for group in by_id["groups"]] == ["e-1"]
+    assert (by_id["seen"], by_id["matching"]) == (2, 1)
+    assert by_age["groups"] == [{"by": "age", "group": "under 1 hour", "count": 2}]
+
+
+def test_a_list_says_what_it_could_not_see(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig.send(from_rule(event(1), "TIMEOUT"))
+    with closing(sqs_client(rig.letters.url)) as other:
+        other.receive_message(QueueUrl=rig.letters.queue_url, VisibilityTimeout=60)
+
+    assert mep(monkeypatch, "dlq", "list") == 0
+
+    shown = capsys.readouterr().out
+    assert "0 of 0 messages" in shown
+    assert "about 1 more are hidden: somebody else is working on them" in shown
+    assert as_json(monkeypatch, capsys, "list")["complete"] is False
+
+
+def test_a_list_fits_a_terminal_and_nothing_steers_it(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig.send(from_rule(event(1), "TIMEOUT", ERROR_MESSAGE="red: \u202e\u0085[31m " + "x" * 300))
+
+    assert mep(monkeypatch, "dlq", "list") == 0
+
+    shown = capsys.readouterr().out
+    assert "\u202e" not in shown
+    assert "\u0085" not in shown
+    assert max(map(len, shown.splitlines())) <= 100
+
+
+def test_what_cannot_be_shown_again_is_told(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig.send(from_rule(event(1), "TIMEOUT"))
+    rig.sqs.script(aws_error("AccessDeniedException"), operation="ChangeMessageVisibilityBatch")
+
+    assert mep(monkeypatch, "dlq", "list", "--visibility", "30") == 0
+
+    assert "1 messages could not be shown again: they are back within 30 s" in capsys.readouterr().err
+
+
+def test_show_finds_by_message_id_its_beginning_or_correlation_id(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message, _ = rig.send(from_rule(event(1, event_id="e-1"), "TIMEOUT"), from_rule(event(2), "TIMEOUT"))
+
+    for wanted in (message, message[:6], "e-1"):
+        found = as_json(monkeypatch, capsys, "show", wanted)
+        assert (found["message_id"], found["event"]) == (message, event(1, event_id="e-1"))
+    assert mep(monkeypatch, "dlq", "show", message) == 0
+    assert '"asset_symbol": "AAPL"' in capsys.readouterr().out
+    assert mep(monkeypatch, "dlq", "show", "nobody") == 1
+    assert "no message nobody among the 2 that were seen" in capsys.readouterr().err
+    assert len(rig.left()) == 2
+
+
+def test_show_shows_what_nobody_understands_as_it_is(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = '{"half": "a message'
+    (message,) = rig.send((body, {"Some": "attribute"}))
+
+    assert mep(monkeypatch, "dlq", "show", message) == 0
+
+    shown = capsys.readouterr().out
+    assert body in shown
+    assert "Some  attribute" in shown
+
+
+def discard(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    return mep(monkeypatch, "dlq", "discard", "--reason", "tested by hand", *arguments)
+
+
+def test_discard_deletes_what_was_chosen_and_records_why(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    message, other = rig.send(from_handler(event(1), "validation"), from_rule(event(2), "TIMEOUT"))
+
+    assert discard(monkeypatch, "--category", "validation", "--yes") == 0
+
+    assert [letter.message_id for letter in rig.left()] == [other]
+    requested, discarded = rig.audit()
+    assert (requested["action"], discarded["action"]) == ("discard_requested", "discarded")
+    assert (discarded["reason"], discarded["operator"]) == ("tested by hand", "alice")
+    assert (discarded["message_id"], discarded["earnings_key"]) == (message, "AAPL#2025-07-31")
+    assert rig.metrics() == {"DeadLettersDiscarded": 1}
+
+
+def test_an_event_without_a_row_has_an_audit_key_of_its_own(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    (message,) = rig.send(from_handler(["no", "event"], "validation"))
+
+    assert discard(monkeypatch, "--id", message, "--yes") == 0
+
+    assert {entry["earnings_key"] for entry in rig.audit()} == {f"DEAD_LETTER#{message}"}
+    assert rig.audit()[0]["event_id"] == message
+
+
+def test_what_nobody_understands_is_never_discarded(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (message,) = rig.send(("what is this?", {}))
+
+    assert discard(monkeypatch, "--id", message, "--yes") == 1
+    assert discard(monkeypatch, "--category", "unknown", "--yes") == 0
+
+    assert "it is never deleted" in " ".join(capsys.readouterr().out.split())
+    assert len(rig.left()) == 1
+    assert rig.actions() == []
+
+
+def test_discard_asks_first(rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (message,) = rig.send(from_handler(event(1), "validation"))
+
+    assert discard(monkeypatch, "--id", message, "--dry-run") == 0
+    assert "1 would be discarded; nothing was" in capsys.readouterr().out
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+    assert discard(monkeypatch, "--id", message) == 2
+    assert "nobody is there to confirm it" in capsys.readouterr().err
+    assert discard(monkeypatch) == 2
+    assert len(rig.left()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["list", "--category", "nonsense"], "--category nonsense: one of validation,"),
+        (["list", "--older-than", "soon"], "--older-than soon: an age such as"),
+        (["list", "--by", "mood"], "--by mood: one of category, age, correlation-id is needed"),
+        (["redrive", "--id", "abc"], "message ID 'abc': at least 4 characters"),
+        (["discard", "--reason", " ", "--id", "abcd"], "--reason must be one line"),
+        (["list", "--queue-url", "my-queue"], "--queue-url must be a URL such as"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_touches_nothing(
+    arguments: list[str], text: str, rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mep(monkeypatch, "dlq", *arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert text in line
+    assert rig.sqs.requests == ()
+
+
+@pytest.mark.parametrize(
+    ("variables", "text"),
+    [
+        ({"DEAD_LETTER_QUEUE_URL": ""}, "DEAD_LETTER_QUEUE_URL is not set"),
+        ({"DEAD_LETTER_QUEUE_URL": "queue"}, "DEAD_LETTER_QUEUE_URL must be a URL"),
+        ({"AWS_ENDPOINT_URL_SQS": "nowhere"}, "AWS_ENDPOINT_URL_SQS"),
+        ({"AWS_ENDPOINT_URL_EVENTS": ""}, "AWS_ENDPOINT_URL_EVENTS is not set, although the queue is not AWS's own"),
+        ({"EVENT_BUS_NAME": ""}, "say where to: --bus NAME"),
+    ],
+)
+def test_a_wrong_setting_is_named(
+    variables: dict[str, str],
+    text: str,
+    rig: Rig,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    del rig
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    assert mep(monkeypatch, "dlq", "redrive") == 2
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert text in line
+
+
+def test_a_queue_that_is_not_there_is_one_line(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig.sqs.script(sqs_error("QueueDoesNotExist"))
+
+    assert mep(monkeypatch, "dlq", "list") == 1
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"mep: the queue {rig.letters.queue_url} cannot be used:")
