@@ -20,5 +20,5 @@ os.execl = give_way  # type: ignore[assignment] # takes whatever it is given
 
 from opentelemetry.instrumentation.auto_instrumentation import run  # noqa: E402 - it takes the name from os
 
-sys.argv = ["opentelemetry-instrument", sys.executable]
+sys.argv = ["opentelemetry-instrument", "false"]  # which would fail, and the run be refused
 run()

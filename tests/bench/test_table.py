@@ -214,7 +214,7 @@ def test_launcher_ends_where_the_process_would_begin() -> None:
     ports = Ports(http=1, udp=1)
     done = subprocess.run(
         [sys.executable, "-P", "bench/launcher.py"],
-        env=here(BY_NAME["adot"]).variables(ports, "/tmp"),  # noqa: S108 - nothing is written there
+        env=Subject(NO_HANDLER).variables(ports, "/tmp"),  # noqa: S108 - nothing is written there
         cwd=ROOT,
         capture_output=True,
         check=False,
