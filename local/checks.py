@@ -95,6 +95,28 @@ def dead_letters(out: Path, events: Sequence[Any]) -> Iterator[Promise]:
     yield promise("every dead letter has its correlation ID", nameless, [])
 
 
+def platform_retries(out: Path, given_up: Any) -> Iterator[Promise]:
+    """Two events took three tries each, which share a request ID; one was marked, `given_up` is in Lambda's record."""
+    tries = Counter(line["request_id"] for line in read_jsonl(out / "logs.jsonl") if "outcome" in line)
+    yield promise("each event was tried three times, with one request ID", sorted(tries.values()), [3, 3])
+    records = [orjson.loads(letter["body"]) for letter in read_jsonl(out / "dlq.jsonl")]
+    found = [
+        (record["requestContext"]["condition"], record["requestContext"]["approximateInvokeCount"])
+        for record in records
+    ]
+    yield promise("the queue has Lambda's record of what it gave up", found, [("RetriesExhausted", 3)])
+    yield promise("the record has the event, unchanged", [record["requestPayload"] for record in records], [given_up])
+    metrics: Counter[str] = Counter()
+    for point in read_jsonl(out / "platform.jsonl"):
+        if point["namespace"] == "AWS/Lambda":
+            metrics[point["metric"]] += point["sum"]
+    expected = {"AsyncEventsReceived": 2, "Invocations": 6, "Errors": 5, "AsyncEventsDropped": 1}
+    counted = {name: metrics[name] for name in expected}
+    yield promise("the platform's metrics count them", counted, expected)
+    failures = metrics["DestinationDeliveryFailures"] + metrics["DeadLetterErrors"]
+    yield promise("no net failed", failures, 0)
+
+
 def _canonical(event: Any) -> bytes:
     return orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
 

@@ -27,6 +27,11 @@ from local.throttle import throttled
 SAMPLES = Path(__file__).with_name("samples")
 THROTTLES = 2
 
+# Three tries of the first event and two of the second fail: with one worker they come in turn.
+_FAILED_TRIES = 5
+# Room for one attempt and nothing else: the function gives up at once, and the waiting is Lambda's.
+_NO_TIME_TO_RETRY_S = 7
+
 _SHOWN_TRACE = "demo-msft"
 _MARKED = [("AAPL", "2025-07-31"), ("BF-B", "2025-08-28"), ("BRK.B", "2025-08-02"), ("MSFT", "2025-07-29")]
 _OUTCOMES = {"marked": 4, "duplicate": 2, "dead_lettered": 5, "retry": 0, "rejected": 1}
@@ -115,7 +120,45 @@ def throttling(stage: Stage) -> list[Promise]:
     ]
 
 
-ACTS: tuple[Callable[[Stage], list[Promise]], ...] = (main_job, throttling)
+def platform_retries(stage: Stage) -> list[Promise]:
+    """A function that fails: Lambda tries again, and a net takes the event that it gives up."""
+    out = stage.directory / "failing"
+    events = SAMPLES / "failing.jsonl"
+    text = "a minute later, then two, here in 0.2 and 0.4 s; what fails three times goes to the queue"
+    _heading(stage.screen, "Lambda tries again", text)
+    with throttled(stage.dynamodb.url, _FAILED_TRIES) as url:
+        summary = run(
+            RunOptions(
+                calendar=SAMPLES / "calendar.csv",
+                events=events,
+                out=out,
+                endpoint_url=url,
+                workers=1,
+                timeout_s=_NO_TIME_TO_RETRY_S,
+            ),
+            stage.screen,
+            queue=stage.queue,
+        )
+    stage.screen.print(report.outcomes(summary))
+    stage.screen.print(report.tries(report.read_jsonl(out / "logs.jsonl")))
+    _heading(stage.screen, "The net", "Lambda's record of the event that it gave up")
+    stage.screen.print(report.dead_letters(report.read_jsonl(out / "dlq.jsonl")))
+    _heading(stage.screen, "The platform's own metrics", "as CloudWatch would have them, from platform.jsonl")
+    stage.screen.print(report.platform_table(report.read_jsonl(out / "platform.jsonl")))
+    with events.open("rb") as stream:
+        given_up = orjson.loads(stream.readline())
+    return [
+        checks.accounting(summary, 2),
+        checks.promise(
+            "one event was marked at its third try, one was given up", (summary.marked, summary.retry), (1, 1)
+        ),
+        *checks.platform_retries(out, given_up),
+        *checks.rows_and_audit(out, [*_MARKED, ("TM", "2025-08-07"), ("WMT", "2025-08-21")]),
+        *checks.correlation(out),
+    ]
+
+
+ACTS: tuple[Callable[[Stage], list[Promise]], ...] = (main_job, throttling, platform_retries)
 
 
 def demo(screen: Console) -> list[Promise]:

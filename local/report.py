@@ -162,6 +162,37 @@ def metrics_table(metrics: dict[str, Metric]) -> RenderableType:
     return table
 
 
+def tries(lines: Iterable[dict[str, Any]]) -> RenderableType:
+    """Return the tries of each event as a table, from the log lines that tell an outcome."""
+    table = _table("correlation ID", "request ID", "outcomes of its tries")
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for line in lines:
+        if "outcome" in line:
+            found[line["request_id"]].append(line)
+    for request_id, ended in found.items():
+        outcomes = ", then ".join(str(line["outcome"]) for line in ended)
+        table.add_row(Text(shown(ended[0]["correlation_id"]), "cyan"), request_id, outcomes)
+    return table
+
+
+def platform_table(points: Iterable[dict[str, Any]]) -> RenderableType:
+    """Return the platform's metrics as a table: counts summed, measures with their maximum."""
+    table = _table("namespace", "metric", "sum", "maximum")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    sums: dict[tuple[str, str, str], tuple[float, float]] = {}
+    for point in points:
+        key = point["namespace"], point["metric"], point["unit"]
+        total, highest = sums.get(key, (0, 0))
+        sums[key] = total + point["sum"], max(highest, point["maximum"])
+    for (namespace, name, unit), (total, highest) in sorted(sums.items()):
+        if unit == "Count":
+            table.add_row(namespace, name, f"{total:.0f}", "")
+        else:
+            table.add_row(namespace, name, "", f"{highest:,.0f} ms")
+    return table
+
+
 def dead_letters(letters: Iterable[dict[str, Any]]) -> RenderableType:
     """Return dead letters as a table, whichever of the four shapes they have is left to the dead-letter tools."""
     table = _table("category", "correlation ID", "why")

@@ -44,6 +44,9 @@ def test_the_demo_shows_everything_and_breaks_no_promise(screen: Console) -> Non
         assert shown in text
     assert re.search(r"dead_lettered +5 ", text)
     assert text.count("retry.backoff") == 2
+    assert "retry, then retry, then marked" in text
+    assert "retry, then retry, then retry" in text
+    assert re.search(r"AsyncEventsDropped +1 ", text)
 
 
 def test_a_broken_promise_is_named(screen: Console, monkeypatch: pytest.MonkeyPatch) -> None:

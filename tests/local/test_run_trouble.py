@@ -24,6 +24,16 @@ WRITE = "TransactWriteItems"
 FIXTURES = Path(__file__).parent / "fixtures"
 
 
+def platform(out: Path) -> dict[tuple[str, str], float]:
+    """The sums of the platform's metrics that alarms look at."""
+    lambdas = ("AsyncEventsReceived", "Invocations", "Errors", "AsyncEventsDropped", "DestinationDeliveryFailures")
+    sums = dict.fromkeys([("AWS/Events", "FailedInvocations"), *(("AWS/Lambda", name) for name in lambdas)], 0.0)
+    for point in read_jsonl(out / "platform.jsonl"):
+        if (key := (point["namespace"], point["metric"])) in sums:
+            sums[key] += point["sum"]
+    return sums
+
+
 def test_an_event_that_fails_to_the_end_is_one_retry_and_a_record_in_the_queue(
     tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
 ) -> None:
@@ -45,6 +55,14 @@ def test_an_event_that_fails_to_the_end_is_one_retry_and_a_record_in_the_queue(
     assert record["responsePayload"]["errorType"] == "EventNotProcessed"
     assert "category=dynamodb" in record["responsePayload"]["errorMessage"]
     assert sum_metrics(read_jsonl(chosen.out / "metrics.jsonl"))["EventsRetried"].total == 3
+    assert platform(chosen.out) == {
+        ("AWS/Events", "FailedInvocations"): 0,
+        ("AWS/Lambda", "AsyncEventsReceived"): 1,
+        ("AWS/Lambda", "Invocations"): 3,
+        ("AWS/Lambda", "Errors"): 3,
+        ("AWS/Lambda", "AsyncEventsDropped"): 1,
+        ("AWS/Lambda", "DestinationDeliveryFailures"): 0,
+    }
     (row,) = read_jsonl(chosen.out / "calendar.jsonl")
     assert row["is_processed"] is False
 
@@ -109,6 +127,7 @@ def test_a_record_that_the_queue_refuses_is_kept(
     (record,) = read_jsonl(tmp_path / "out" / "undelivered.jsonl")
     assert record["requestPayload"] == sent
     assert "undelivered.jsonl" in said(screen)
+    assert platform(tmp_path / "out")["AWS/Lambda", "DestinationDeliveryFailures"] == 1
 
 
 def test_a_function_that_does_not_start_ends_the_run_with_its_own_words(

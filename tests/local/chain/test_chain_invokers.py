@@ -1,0 +1,131 @@
+"""What runs the function for the chain: a container as its emulator really behaves, and a callable in this process."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from local.chain.chain import Arrival, Chain
+from local.chain.invokers import ContainerInvoker, Crashed, InProcessContext, InProcessInvoker
+from local.chain.nets import NetError, NetMessage, SqsNet
+from local.chain.places import Place
+from local.chain.timeline import SimulatedTime
+from local.loopback import QuietHandler
+from local.queue import drain, sqs_client
+from local.worker import Status
+from tests.support.chains import PAYLOAD
+from tests.support.stores import DeadLetters
+
+
+@contextmanager
+def emulator(status: int, body: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """An HTTP server that answers as told; yields its URL and what it was sent."""
+    sent: list[bytes] = []
+
+    class Handler(QuietHandler, BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            assert self.path == "/2015-03-31/functions/function/invocations"
+            sent.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", sent
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (200, b'{"outcome": "marked"}', "ok"),
+        (200, b'{"outcome": "dead_lettered", "errorMessage": "of ours"}', "ok"),
+        (200, b"null", "ok"),
+        (200, b'{"errorMessage": "x", "errorType": "EventNotProcessed"}', "error"),
+        (200, b"2025-07-31T20:00:00.000Z 1-2-3 Task timed out after 3.00 seconds\n\n", "timeout"),
+        (502, b'{"errorMessage": "RequestId: 1 Error: Runtime exited", "errorType": "Runtime.ExitError"}', "crashed"),
+        (502, b"", "crashed"),
+        (429, b"", "throttled"),
+    ],
+)
+def test_what_the_emulator_answers_is_what_lambda_would_see(status: int, body: bytes, expected: Status) -> None:
+    with emulator(status, body) as (url, sent):
+        result = ContainerInvoker(url).invoke(PAYLOAD, trace_header="Root=1", request_id="r")
+
+    assert (result.status, result.request_id) == (expected, "r")
+    assert sent == [PAYLOAD]
+    if expected not in {"ok", "throttled"} and body:
+        assert json.loads(result.payload)["errorMessage"]
+
+
+def test_a_container_that_is_not_there_is_a_system_error() -> None:
+    assert ContainerInvoker("http://127.0.0.1:9").invoke(PAYLOAD, trace_header="").status == "system_error"
+
+
+def test_a_container_that_never_answers_is_a_timeout() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), QuietHandler) as silent:  # takes the connection and says nothing
+        invoker = ContainerInvoker(f"http://127.0.0.1:{silent.server_port}", grace_s=0)
+        assert invoker.invoke(PAYLOAD, trace_header="", timeout_s=0.05).status == "timeout"
+
+
+def sleeps_for_a_while(_: Any, context: InProcessContext) -> dict[str, str]:
+    context.let_pass(20)
+    assert context.get_remaining_time_in_millis() < 10_000
+    context.let_pass(5)
+    return {"outcome": "marked"}
+
+
+def test_a_callable_s_time_is_simulated() -> None:
+    timeline = SimulatedTime()
+    begun = timeline.now()
+    chain = Chain(timeline, [InProcessInvoker(sleeps_for_a_while, overhead_s=1)])
+
+    chain.run([Arrival(PAYLOAD)])
+
+    assert chain.account.places[Place.MARKED] == 1
+    assert timeline.now() - begun == 26
+
+
+@pytest.mark.parametrize(
+    ("raised", "status"), [(RuntimeError("no"), "error"), (Crashed(), "crashed"), (None, "timeout")]
+)
+def test_how_a_callable_fails(raised: BaseException | None, status: Status) -> None:
+    def fails(_: Any, context: InProcessContext) -> None:
+        if raised is not None:
+            raise raised
+        try:
+            context.let_pass(31)
+        except Exception:  # noqa: BLE001 -- no code survives a kill
+            return
+
+    result = InProcessInvoker(fails).invoke(PAYLOAD, trace_header="")
+
+    assert result.status == status
+    assert json.loads(result.payload)["errorType"]
+    assert (result.duration_s == 30) == (status == "timeout")
+
+
+@pytest.mark.integration
+def test_a_net_is_a_real_queue(dead_letters: DeadLetters) -> None:
+    client = sqs_client(dead_letters.url)
+    net = SqsNet(client, dead_letters.queue_url)
+
+    net(NetMessage(PAYLOAD, {"RequestID": "r", "ErrorCode": 200}))
+    with pytest.raises(NetError):
+        net(NetMessage(b"x" * 2_000_000))
+    with pytest.raises(NetError):
+        SqsNet(client, dead_letters.queue_url + "-that-is-not-there")(NetMessage(PAYLOAD))
+
+    (letter,) = drain(dead_letters.endpoint)
+    assert (letter.body.encode(), letter.attributes) == (PAYLOAD, {"RequestID": "r", "ErrorCode": "200"})
+    client.close()
