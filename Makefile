@@ -77,6 +77,10 @@ check-deploy: setup tests/deploy/simulator/node_modules/.package-lock.json deplo
 	$(MAKE) --no-print-directory synth ENVIRONMENT=prod CONTEXT=--quiet
 	.venv/bin/python -m pytest -m deploy tests/deploy $(PYTEST_ARGS)
 
+.PHONY: deploy-snapshot
+deploy-snapshot: setup  ## after a change of the stack that is meant: what a test holds it against
+	.venv/bin/python -m tests.deploy.snapshot
+
 COLLECTOR := .cache/collector/build/collector
 
 $(COLLECTOR): tests/collector/builder-config.yaml

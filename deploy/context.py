@@ -171,7 +171,7 @@ def read_context(context: Mapping[str, Any]) -> Deployment:
     """
     for key in context:
         if key not in _KEYS and not re.search("[:@]", key):
-            near = difflib.get_close_matches(key, _KEYS, n=1)
+            near = difflib.get_close_matches(key, _KEYS, n=1, cutoff=0.75)
             meant = f"did you mean {near[0]}?" if near else f"known: {', '.join(_KEYS)}"
             raise ContextError(f"context {key} is not known: {meant}")
     given = {key: str(context.get(key, "")).strip() or default for key, default in _KEYS.items()}

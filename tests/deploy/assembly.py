@@ -75,6 +75,8 @@ class Template:
                 return separator.join(self.resolve(part) for part in parts)
             case {"Fn::Sub": str(text)}:
                 return re.sub(r"\$\{([^}]+)\}", lambda found: self._reference(found[1]), text)
+            case {"Fn::Select": [index, {"Fn::Split": [separator, text]}]}:
+                return self.resolve(text).split(separator)[int(index)]
         return self._members(value)
 
     def _members(self, value: Any) -> Any:

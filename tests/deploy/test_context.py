@@ -1,0 +1,100 @@
+"""What is deployed follows from a few context values, and a wrong one is one clear line."""
+
+import pytest
+
+from deploy.context import STAGES, WAYS_OUT, ContextError, read_context
+
+ECR = "111122223333.dkr.ecr.us-east-1.amazonaws.com/mark-earnings-processed"
+
+
+@pytest.mark.parametrize("name", ["dev", "staging", "prod"])
+def test_the_environment_is_enough(name: str) -> None:
+    deployment = read_context({"environment": name})
+
+    assert deployment.stage is STAGES[name]
+    assert deployment.name == f"mark-earnings-processed-{name}"
+    assert deployment.bus_name == f"earnings-{name}"
+    assert deployment.environment == {"ENVIRONMENT": name, "EVENT_SOURCE": "signal9.advisor"}
+    assert (deployment.memory_mb, deployment.architecture) == (128, "arm64")
+
+
+def test_production_keeps_what_dev_throws_away() -> None:
+    dev, staging, prod = STAGES.values()
+
+    assert [stage.keeps_data for stage in (dev, staging, prod)] == [False, True, True]
+    assert dev.log_retention_days < staging.log_retention_days < prod.log_retention_days
+    assert dev.archive_retention_days < staging.archive_retention_days < prod.archive_retention_days
+    assert dev.canary_minutes == 0 < staging.canary_minutes < prod.canary_minutes
+
+
+def test_tables_have_their_plain_name_in_production_only() -> None:
+    names = [read_context({"environment": stage}).table_name("earningsCalendar") for stage in STAGES]
+
+    assert names == ["earningsCalendar-dev", "earningsCalendar-staging", "earningsCalendar"]
+
+
+@pytest.mark.parametrize("way", ["direct", "layer"])
+def test_a_way_out_brings_its_variables_and_its_memory(way: str) -> None:
+    deployment = read_context({"environment": "dev", "telemetry": way})
+
+    assert deployment.memory_mb == WAYS_OUT[way].memory_mb
+    assert deployment.environment.items() >= WAYS_OUT[way].variables.items()
+
+
+def test_the_collectors_address_comes_from_the_context() -> None:
+    deployment = read_context(
+        {"environment": "dev", "telemetry": "collector", "collector_endpoint": "https://collector.example:4318"}
+    )
+
+    assert deployment.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == "https://collector.example:4318"
+
+
+def test_memory_may_be_chosen_as_text_or_as_a_number() -> None:
+    assert [read_context({"environment": "dev", "memory": each}).memory_mb for each in ("512", 512)] == [512, 512]
+
+
+def test_a_repair_is_rolled_out_at_once() -> None:
+    gradual, at_once = (
+        read_context({"environment": "prod", "rollout": rollout}).canary_minutes for rollout in ("gradual", "at_once")
+    )
+
+    assert (gradual, at_once) == (10, 0)
+
+
+def test_cdks_own_keys_are_left_alone() -> None:
+    read_context({"environment": "dev", "aws:cdk:enable-path-metadata": True, "@aws-cdk/core:x": True})
+
+
+@pytest.mark.parametrize(
+    ("context", "told"),
+    [
+        ({"environment": None}, "environment is not given: add -c environment=... with one of dev, staging, prod"),
+        ({"environment": "production"}, "environment=production is not one of dev, staging, prod"),
+        ({"enviroment": "dev"}, "enviroment is not known: did you mean environment?"),
+        ({"colour": "blue"}, "colour is not known: known: environment, telemetry"),
+        ({"telemetry": "sidecar"}, "telemetry=sidecar is not one of direct, layer, collector"),
+        ({"telemetry": "collector"}, "telemetry=collector needs -c collector_endpoint=URL"),
+        ({"collector_endpoint": "http://c:4318"}, "collector_endpoint needs -c telemetry=collector"),
+        ({"telemetry": "collector", "collector_endpoint": "c:4318"}, "collector_endpoint=c:4318 is not a URL"),
+        ({"memory": "64"}, "memory=64 is not a whole number of MB from 128 to 10240"),
+        ({"memory": "lots"}, "memory=lots is not a whole number of MB from 128 to 10240"),
+        ({"architecture": "amd64"}, "architecture=amd64 is not one of arm64, x86_64"),
+        ({"image_uri": "mark-earnings-processed"}, "image_uri=mark-earnings-processed is not an image in ECR"),
+        ({"image_uri": ECR}, f"image_uri={ECR} is not an image in ECR"),
+        ({"calendar_table": "no table"}, "calendar_table=no table is not a table's name"),
+        ({"audit_table": "a/b"}, "audit_table=a/b is not a table's name"),
+        ({"event_bus": "a bus"}, "event_bus=a bus is not an event bus's name"),
+        ({"log_level": "WARN"}, "log_level=WARN is not one of INFO, DEBUG"),
+        ({"rollout": "linear"}, "rollout=linear is not one of gradual, at_once"),
+        ({"alarm_email": "team"}, "alarm_email=team is not an e-mail address"),
+    ],
+)
+def test_a_wrong_value_is_one_line(context: dict[str, str | None], told: str) -> None:
+    given = {key: value for key, value in {"environment": "dev", **context}.items() if value is not None}
+
+    with pytest.raises(ContextError) as raised:
+        read_context(given)
+
+    text = str(raised.value)
+    assert text.startswith(f"context {told}")
+    assert "\n" not in text
