@@ -1,5 +1,6 @@
 """An event bus with one rule: events come in, are archived, matched and handed to the rule's target."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,14 +22,14 @@ class Entry:
     Attributes:
         source: Who says it.
         detail_type: What it is.
-        detail: A JSON object.
+        detail: A JSON object as text; it stands in the envelope as it is.
         time: ISO 8601; None for now.
         resources: ARNs.
     """
 
     source: str
     detail_type: str
-    detail: Mapping[str, Any]
+    detail: bytes
     time: str | None = None
     resources: tuple[str, ...] = field(default=())
 
@@ -51,7 +52,7 @@ class Entry:
         return cls(
             source,
             detail_type,
-            detail,
+            json.dumps(detail).encode(),
             time if isinstance(time, str) else None,
             tuple(map(str, resources)) if isinstance(resources, list) else (),
         )
@@ -68,7 +69,7 @@ class Entry:
                 "time": self.time or _utc(now),
                 "region": REGION,
                 "resources": list(self.resources),
-                "detail": self.detail,
+                "detail": orjson.Fragment(self.detail),
             }
         )
 
