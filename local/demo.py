@@ -1,7 +1,7 @@
 """`make demo`: the main job on this machine, shown readably, with every promise checked.
 
 The demo is a sequence of acts on one DynamoDB. Each runs the same machinery as `mep local`, shows what came of it and
-returns the promises it checked; a further act (say, bringing dead letters back) is a further function in `ACTS`.
+returns the promises it checked; a further act is a further function in `ACTS`.
 """
 
 import tempfile
@@ -21,6 +21,7 @@ from local.checks import Promise
 from local.dynamodb import DynamoDBEndpoint, dynamodb
 from local.lines import EventLine, read_lines
 from local.queue import QueueEndpoint, queue_service
+from local.redrive import LATE_ROW, BringBack, brought_back
 from local.run import RunOptions, run
 from local.throttle import throttled
 
@@ -158,7 +159,36 @@ def platform_retries(stage: Stage) -> list[Promise]:
     ]
 
 
-ACTS: tuple[Callable[[Stage], list[Promise]], ...] = (main_job, throttling, platform_retries)
+def redriving(stage: Stage) -> list[Promise]:
+    """An event that comes before its row is a dead letter; once the row is there, it is brought back."""
+    out = stage.directory / "redriven"
+    _heading(stage.screen, "A dead letter brought back", "its event came before its row")
+    bring_back = BringBack(stage.dynamodb, stage.screen)
+    summary = run(
+        RunOptions(
+            calendar=SAMPLES / "calendar.csv",
+            events=SAMPLES / "early.jsonl",
+            out=out,
+            endpoint_url=stage.dynamodb.url,
+            workers=1,
+        ),
+        stage.screen,
+        queue=stage.queue,
+        then=bring_back,
+    )
+    stage.screen.print(report.outcomes(summary))
+    late = (LATE_ROW.asset_symbol, LATE_ROW.earnings_date)
+    return [
+        checks.accounting(summary, 2),
+        *bring_back.promises,
+        checks.promise("it is marked at the second delivery", (summary.dead_lettered, summary.marked), (1, 1)),
+        *checks.rows_and_audit(out, sorted([*_MARKED, ("TM", "2025-08-07"), ("WMT", "2025-08-21"), late])),
+        *brought_back(out),
+        *checks.correlation(out),
+    ]
+
+
+ACTS: tuple[Callable[[Stage], list[Promise]], ...] = (main_job, throttling, platform_retries, redriving)
 
 
 def demo(screen: Console) -> list[Promise]:

@@ -70,13 +70,35 @@ class RunOptions:
     credentials: tuple[tuple[str, str], ...] = tuple(LOCAL_CREDENTIALS.items())
 
 
-def run(options: RunOptions, console: Console, *, queue: QueueEndpoint | None = None) -> Summary:
+@dataclass(frozen=True, slots=True)
+class Afterwards:
+    """A run whose events have all come to an end, before its files are written.
+
+    Attributes:
+        chain: Takes further events.
+        database: Its tables.
+        queue: Its dead-letter queue, as the run has left it.
+    """
+
+    chain: Chain
+    database: Database
+    queue: QueueEndpoint
+
+
+def run(
+    options: RunOptions,
+    console: Console,
+    *,
+    queue: QueueEndpoint | None = None,
+    then: Callable[[Afterwards], None] | None = None,
+) -> Summary:
     """Deliver every event, and write what came of it to the files of `options.out`.
 
     Args:
         options: What to run.
         console: For progress, and for what is wrong with the input (normally standard error).
         queue: A dead-letter queue that runs already; None starts one. It is empty afterwards.
+        then: Called when every event has come to an end; what it puts onto the chain is delivered, too.
 
     Raises:
         UsageError: The input cannot be read or the output not written.
@@ -106,6 +128,9 @@ def run(options: RunOptions, console: Console, *, queue: QueueEndpoint | None = 
             with RunProgress(console, _size(events)) as progress:
                 lines = _accepted(read_lines(events), outputs, tally, console, progress)
                 chain.run(Arrival(line.payload, line.number) for line in lines)
+            if then is not None:
+                then(Afterwards(chain, database, queue))
+                chain.run()
         except KeyboardInterrupt:
             interrupted = True
         elapsed_s = time.monotonic() - started

@@ -26,6 +26,7 @@ SUMMARY = Summary(
     spans_lost=0,
     interrupted=False,
 )
+AUDIT = {"earnings_key": "A#2025-01-01", "correlation_id": "c", "action": "mark_processed"}
 EVENT = {"id": "e", "detail": {"b": 1, "a": 2}}
 
 
@@ -62,7 +63,8 @@ def out(tmp_path: Path) -> Path:
         {"asset_symbol": "B", "earnings_date": "2025-01-01", "is_processed": False},
     ]
     write(tmp_path, "calendar", rows)
-    write(tmp_path, "audit", [{"earnings_key": "A#2025-01-01", "correlation_id": "c"}])
+    # What a person did to the same row's dead letter is no second marking.
+    write(tmp_path, "audit", [{**AUDIT, "action": "redriven"}, AUDIT])
     write(tmp_path, "logs", [{"outcome": "marked", "trace_id": "t", "correlation_id": "c"}, {"message": "other"}])
     write(tmp_path, "spans", [span(name="root", events=[backoff(1), backoff(2)]), span(), span(), span()])
     body = json.dumps({"detail": {"a": 2, "b": 1}, "id": "e"})
@@ -107,7 +109,6 @@ def test_a_line_that_is_not_accounted_for_is_noticed(out: Path, change: dict[str
 
 
 ROW = {"asset_symbol": "B", "earnings_date": "2025-01-01", "is_processed": True, "correlation_id": "c"}
-AUDIT = {"earnings_key": "A#2025-01-01", "correlation_id": "c"}
 LETTER = {"message_id": "m", "body": '{"id": "e"}', "attributes": {}}
 
 

@@ -1,0 +1,128 @@
+"""The demo's last act: a dead letter is brought back, by the code behind `mep dlq redrive`."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from local import report
+from local.backends import AUDIT_TABLE
+from local.chain.bus import Entry
+from local.chain.chain import Chain
+from local.checks import Promise, promise
+from local.dynamodb import DynamoDBEndpoint
+from local.queue import sqs_client
+from local.run import Afterwards
+from local.tables import CalendarRow
+from ops.dlq import report as letters
+from ops.dlq.audit import Action, AuditTrail
+from ops.dlq.destinations import Refused
+from ops.dlq.metrics import OperatorMetrics
+from ops.dlq.queue import Queue
+from ops.dlq.redrive import Done, Redrive, plan
+from ops.dlq.settings import DlqSettings
+
+LATE_ROW = CalendarRow("SNOW", "2025-08-27")
+CORRELATION_ID = "demo-early"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalBus:
+    """The chain's bus as a way back.
+
+    Attributes:
+        chain: takes the events; they are delivered when it runs again.
+    """
+
+    chain: Chain
+
+    @property
+    def name(self) -> str:
+        """As in `ops.dlq.destinations.Destination`."""
+        return "bus:local"
+
+    def check(self, event: Any) -> None:
+        """As in `ops.dlq.destinations.Destination`."""
+        try:
+            Entry.of(event if isinstance(event, Mapping) else {})
+        except ValueError as error:
+            raise Refused(str(error)) from error
+
+    def send(self, event: Any) -> str:
+        """As in `ops.dlq.destinations.Destination`."""
+        self.check(event)
+        return self.chain.put_entry(Entry.of(event))
+
+
+class BringBack:
+    """Loads the row that was missing, then redrives what the queue holds.
+
+    Args:
+        dynamodb: where the audit table is.
+        screen: what is shown.
+
+    Attributes:
+        promises: what was promised of it, once it has been called.
+    """
+
+    def __init__(self, dynamodb: DynamoDBEndpoint, screen: Console) -> None:
+        self._dynamodb = dynamodb
+        self._screen = screen
+        self.promises: list[Promise] = []
+
+    def __call__(self, run: Afterwards) -> None:
+        """Do it, between the first delivery and the second."""
+        settings = DlqSettings(run.queue.queue_url, run.queue.region, "local", AUDIT_TABLE, {})
+        done, metrics = Done(), OperatorMetrics(settings, self._screen.print)
+        with closing(sqs_client(run.queue.url, run.queue.region)) as sqs, closing(self._dynamodb.client()) as dynamodb:
+            queue = Queue(sqs, run.queue.queue_url)
+            found = queue.read().letters
+            self._screen.print(letters.listing(found, "category"))
+            destination = LocalBus(run.chain)
+            unforced = plan(found, destination, force=False)
+            letters.kept(unforced.kept, self._screen)
+            run.database.load([LATE_ROW])
+            self._screen.print("the calendar's sync brings the row; now with --force:")
+            audit = AuditTrail(dynamodb, AUDIT_TABLE, "demo")
+            Redrive(queue, destination, audit, metrics).run(
+                plan(found, destination, force=True).send, done, _NoProgress()
+            )
+            queue.release()
+        self._screen.print(f"{len(done.sent)} of {len(found)} sent to {destination.name}, and deleted")
+        sent = [each.correlation_id for each in done.sent]
+        self.promises = [
+            promise(
+                "an event that comes before its row is a dead letter", [each.group for each in found], ["not_found"]
+            ),
+            promise("what does not mend itself is not redriven unasked", len(unforced.send), 0),
+            promise("redriven with --force, it is accepted", sent, [CORRELATION_ID]),
+        ]
+
+
+class _NoProgress:
+    def advance(self) -> None:
+        """Say nothing: it is one."""
+
+
+def brought_back(out: Path) -> list[Promise]:
+    """What must hold of the files after the second delivery."""
+    key = f"{LATE_ROW.asset_symbol}#{LATE_ROW.earnings_date}"
+    actions = [record["action"] for record in report.read_jsonl(out / "audit.jsonl") if record["earnings_key"] == key]
+    traces = {
+        span["trace_id"]
+        for span in report.read_jsonl(out / "spans.jsonl")
+        if span["attributes"].get("correlation_id") == CORRELATION_ID
+    }
+    left = [letter["message_id"] for letter in report.read_jsonl(out / "dlq.jsonl")]
+    return [
+        promise("the queue is empty", left, []),
+        promise(
+            "the audit table tells the whole story",
+            sorted(actions),
+            sorted([Action.REDRIVE_REQUESTED, Action.REDRIVEN, "mark_processed"]),
+        ),
+        promise("one correlation ID finds both deliveries", len(traces), 2),
+    ]
