@@ -25,6 +25,21 @@ FROM packages AS trimmed
 COPY deploy/image/pack.py /build/
 RUN python3.13 /build/pack.py trim "${LAMBDA_TASK_ROOT}" && python3.13 /build/pack.py finish "${LAMBDA_TASK_ROOT}"
 
+# ADOT's layer, for whoever turns it on by AWS_LAMBDA_EXEC_WRAPPER=/opt/otel-instrument. Layers cannot be attached to the
+# functions of an image. Only what the function's own packages lack: there is one OpenTelemetry in the image.
+FROM ${BASE_IMAGE} AS layer
+COPY deploy/image/requirements-layer.txt deploy/image/pack.py /build/
+RUN python3.13 -m pip install --no-cache-dir --no-compile --root-user-action=ignore --disable-pip-version-check \
+        --target /opt/adot/python --requirement /build/requirements-layer.txt --no-deps --require-hashes \
+        --only-binary :all: --implementation cp --python-version 3.13 \
+        --platform "manylinux_2_28_$(uname -m)" \
+        --platform "manylinux_2_17_$(uname -m)" \
+        --platform "manylinux2014_$(uname -m)"
+COPY deploy/image/layer /opt/
+COPY LICENSE /opt/adot/
+RUN python3.13 /build/pack.py tidy /opt/adot/python && python3.13 /build/pack.py finish /opt/adot \
+    && chmod 755 /opt/otel-instrument && touch --date=@315532800 /opt/otel-instrument
+
 # What is in the image, in CycloneDX's words. The tool is in an environment of its own and looks at the packages as at
 # another one.
 FROM ${BASE_IMAGE} AS sbom-tool
@@ -36,28 +51,33 @@ RUN python3.13 -m venv --without-pip /build/sbom-tool \
 
 FROM trimmed AS sbom
 COPY --from=sbom-tool /build/sbom-tool /build/sbom-tool
+COPY --from=layer /opt /opt
 COPY pyproject.toml LICENSE README.md /build/
 RUN python3.13 -m venv --without-pip /build/seen \
-    && rmdir /build/seen/lib/python3.13/site-packages \
-    && ln -s "${LAMBDA_TASK_ROOT}" /build/seen/lib/python3.13/site-packages \
+    && printf '%s\n' "${LAMBDA_TASK_ROOT}" /opt/adot/python >/build/seen/lib/python3.13/site-packages/seen.pth \
     && /build/sbom-tool/bin/python -m cyclonedx_py environment --pyproject /build/pyproject.toml \
         --output-reproducible --output-format JSON --output-file /build/sbom.cdx.json /build/seen \
     && chmod 644 /build/sbom.cdx.json
 
-# The function, and a start of it with all its parts: what is missing shows here.
+# The function, and a start of it with all its parts, in each of its ways: what is missing shows here.
 FROM trimmed AS function
+COPY --from=layer /opt /opt
 COPY deploy/image/check.py /build/
 COPY handler "${LAMBDA_TASK_ROOT}/handler"
 COPY otel "${LAMBDA_TASK_ROOT}/otel"
 RUN python3.13 /build/pack.py finish "${LAMBDA_TASK_ROOT}/handler" \
     && python3.13 /build/pack.py finish "${LAMBDA_TASK_ROOT}/otel" \
-    && python3.13 /build/check.py "${LAMBDA_TASK_ROOT}"
+    && python3.13 /build/check.py "${LAMBDA_TASK_ROOT}" \
+    && /opt/otel-instrument python3.13 /build/check.py "${LAMBDA_TASK_ROOT}" /opt/adot/python \
+    && OTEL_AWS_LAMBDA_FAST_START=true \
+        /opt/otel-instrument python3.13 /build/check.py "${LAMBDA_TASK_ROOT}" /opt/adot/python
 
 # Packages and code are layers of their own: a change of the code is a few kilobytes to push and to load.
 # The base image's ENTRYPOINT stays, because it starts the wrapper that AWS_LAMBDA_EXEC_WRAPPER names. There is no USER:
 # Lambda runs every function as an unprivileged user of its own choice.
 FROM ${BASE_IMAGE}
 COPY --from=trimmed ${LAMBDA_TASK_ROOT} ${LAMBDA_TASK_ROOT}
+COPY --from=layer /opt /opt
 COPY --from=sbom /build/sbom.cdx.json /usr/share/sbom/mark-earnings-processed.cdx.json
 COPY --from=function ${LAMBDA_TASK_ROOT}/handler ${LAMBDA_TASK_ROOT}/handler
 COPY --from=function ${LAMBDA_TASK_ROOT}/otel ${LAMBDA_TASK_ROOT}/otel

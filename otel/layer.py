@@ -1,9 +1,9 @@
 """The layer's way out: tracing in the TracerProvider that ADOT's layer has set up before the function was imported.
 
 Loaded only then. The provider is the OpenTelemetry SDK's, or the smaller one of ADOT's fast start: only what both have
-is used here, and nothing of it is patched. The layer owns the way out: its processors, its exporters, its sampler. Ours is
-added for the IDs of the event, and the tracers of AWS calls are given out through a filter, because a span cannot be
-scrubbed any more once the layer's processors have it.
+is used here, and nothing of it is patched. The layer owns the way out: its processors, its exporters, its sampler.
+Ours is added for the IDs of the event, and the tracers of AWS calls are given out through a filter, because a span
+cannot be scrubbed any more once the layer's processors have it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

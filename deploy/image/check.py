@@ -1,9 +1,9 @@
 """Starts the function as the image has it and ends the build if anything that it needs is missing.
 
-    python deploy/image/check.py TASK_ROOT
+    python deploy/image/check.py TASK_ROOT [LAYER]
 
 The last step of the image's build. Makes both AWS clients, resolves their endpoints, and loads the code of every way
-out of spans. Sends nothing.
+out of spans. Sends nothing. LAYER is the directory of ADOT's packages, where its wrapper script has started this.
 """
 
 import os
@@ -18,11 +18,12 @@ RUNTIMES_OWN = frozenset({"simplejson"})
 """Packages of the base image that a library may pick up where it finds them: `requests` does, and works without."""
 
 
-def main(task_root: str) -> None:
+def main(task_root: str, *layer: str) -> None:
     """Check the image's content.
 
     Args:
         task_root: directory that holds the function and its packages.
+        layer: directory that holds the layer's, where it is turned on.
 
     Raises:
         SystemExit: something came from elsewhere.
@@ -51,19 +52,20 @@ def main(task_root: str) -> None:
 
     collector.Collector().close()
     assert callable(app.lambda_handler)  # noqa: S101
+    assert ("otel.layer" in sys.modules) is bool(layer), "the layer has set nothing up"  # noqa: S101
 
     for name, module in sorted(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if file and name.partition(".")[0] not in RUNTIMES_OWN and not _expected(Path(file), Path(task_root)):
+        if file and name.partition(".")[0] not in RUNTIMES_OWN and not _expected(Path(file), task_root, *layer):
             sys.exit(f"check.py: {name} is taken from {file}, which is not the function's own")
 
 
-def _expected(file: Path, task_root: Path) -> bool:
-    if file.is_relative_to(task_root) or file == Path(__file__):
+def _expected(file: Path, *roots: str) -> bool:
+    if any(map(file.is_relative_to, roots)) or file == Path(__file__):
         return True
     standard = Path(os.__file__).parent
     return file.is_relative_to(standard) and not {"site-packages", "dist-packages"} & set(file.parts)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

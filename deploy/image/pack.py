@@ -1,6 +1,7 @@
 """Brings a directory of Python packages into the form in which the image carries it.
 
     python deploy/image/pack.py trim DIRECTORY     leave out what the function never reads
+    python deploy/image/pack.py tidy DIRECTORY     leave out what nobody reads at run time: part of trim, for the layer
     python deploy/image/pack.py finish DIRECTORY   bytecode, readable by any user, no time of the build
 
 Runs in the image's build, on the standard library alone. Whatever is missing or unexpected ends the build: an image
@@ -63,6 +64,18 @@ def trim(root: Path) -> None:
         shutil.rmtree(root / name)
     for name, target in LINKED.items():
         (root / name).symlink_to(target)
+    tidy(root)
+
+
+def tidy(root: Path) -> None:
+    """Leave out of any packages what nobody reads at run time.
+
+    Args:
+        root: directory with installed packages.
+
+    Raises:
+        PackError: a package has no metadata.
+    """
     for pattern in DROPPED_FILES:
         for unread in list(root.rglob(pattern)):
             unread.unlink()
@@ -116,7 +129,7 @@ def main(arguments: Sequence[str]) -> None:
     Raises:
         SystemExit: after an error, with one line that says what is wrong.
     """
-    commands = {"trim": trim, "finish": finish}
+    commands = {"trim": trim, "tidy": tidy, "finish": finish}
     if len(arguments) != len(("COMMAND", "DIRECTORY")) or arguments[0] not in commands:
         sys.exit(__doc__)
     try:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import CodeType
 
 TASK = "var/task"
+LAYER = "opt/adot/python"
 SBOM = "usr/share/sbom/mark-earnings-processed.cdx.json"
 NEWEST_GLIBC = (2, 34)
 """Amazon Linux 2023's."""
@@ -35,7 +36,7 @@ _ENVIRONMENT = {
     "DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/letters",
 }
 
-Python = Callable[[str], subprocess.CompletedProcess[str]]
+Python = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
@@ -58,20 +59,21 @@ def inspected(docker_command: str, image: str, base_image: str) -> tuple[dict[st
 
 @pytest.fixture
 def python(docker_command: str, image: str) -> Python:
-    """Runs Python code in the image, with the function's environment and no network."""
+    """Runs Python code in the image, with the function's environment and no network; with the layer if told so."""
 
-    def run(code: str) -> subprocess.CompletedProcess[str]:
-        environment = [f"--env={name}={value}" for name, value in _ENVIRONMENT.items()]
+    def run(code: str, *, layer: bool = False, **more: str) -> subprocess.CompletedProcess[str]:
+        environment = [f"--env={name}={value}" for name, value in {**_ENVIRONMENT, **more}.items()]
         command = [docker_command, "run", "--rm", "--network=none", "--read-only", *environment]
-        return subprocess.run(  # noqa: S603
-            [*command, "--entrypoint=python3.13", image, "-c", code], capture_output=True, text=True, check=False
-        )
+        start = ["--entrypoint=python3.13", image]
+        if layer:
+            start = ["--entrypoint=/opt/otel-instrument", image, "python3.13"]
+        return subprocess.run([*command, *start, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
 
     return run
 
 
-def _requirements() -> dict[str, str]:
-    text = (ROOT / "deploy" / "image" / "requirements.txt").read_text()
+def _requirements(name: str = "requirements.txt") -> dict[str, str]:
+    text = (ROOT / "deploy" / "image" / name).read_text()
     return dict(re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", text, re.MULTILINE))
 
 
@@ -82,7 +84,7 @@ def _normal(name: str) -> str:
 def test_the_base_is_left_as_it_is(content: Image, base: Image) -> None:
     assert base.entries.keys() <= content.entries.keys()
     own = [path for path, entry in added(content, base).items() if not entry.isdir()]
-    assert [path for path in own if not path.startswith((f"{TASK}/", "usr/share/sbom/"))] == []
+    assert [path for path in own if not path.startswith((f"{TASK}/", "usr/share/sbom/", "opt/"))] == []
 
 
 def test_it_holds_the_locked_packages_and_the_function_only(content: Image) -> None:
@@ -95,16 +97,45 @@ def test_it_holds_the_locked_packages_and_the_function_only(content: Image) -> N
     assert {Path(path).suffix for path in ours if content.entries[path].isfile()} == {".py", ".pyc", ".json"}
 
 
+def test_the_layer_holds_what_the_function_lacks_and_no_second_opentelemetry(content: Image) -> None:
+    assert {path.split("/")[1] for path in content.entries if path.startswith("opt/")} == {"adot", "otel-instrument"}
+    files = {
+        root: {
+            path.removeprefix(f"{root}/")
+            for path, entry in content.entries.items()
+            if path.startswith(f"{root}/") and entry.isfile()
+        }
+        for root in (TASK, LAYER)
+    }
+    packages = {
+        root: {_normal(name.split("-")[0]) for name in found if ".dist-info/" in name} for root, found in files.items()
+    }
+    assert packages[LAYER] == {_normal(name) for name in _requirements("requirements-layer.txt")}
+    assert packages[LAYER] & packages[TASK] == set()
+    assert files[LAYER] & files[TASK] == set(), "one of the two would never be seen"
+    assert len(files[LAYER]) > 100
+
+
+def test_python_does_not_search_the_layer_unless_it_is_on(content: Image, python: Python) -> None:
+    """Each package on Python's path is looked at when OpenTelemetry searches for entry points, and that costs."""
+    assert [path for path in content.entries if path.startswith("opt/python")] == []
+    seen = "import importlib.metadata as m; print(sorted(d.name for d in m.distributions() if 'distro' in d.name))"
+    assert python(seen).stdout.strip() == "[]"
+    assert python(seen, layer=True).stdout.strip() == "['aws-opentelemetry-distro', 'opentelemetry-distro']"
+
+
 def test_any_user_can_read_it_and_none_but_root_can_write(content: Image, base: Image) -> None:
     files = {path: entry.mode & 0o777 for path, entry in added(content, base).items() if entry.isfile()}
     assert set(files.values()) <= {0o644, 0o755}
-    assert {path for path, mode in files.items() if mode == 0o755 and not path.endswith(".so")} == set()
+    runs = {path for path, mode in files.items() if mode == 0o755 and not path.endswith(".so")}
+    assert runs == {"opt/otel-instrument"}
 
 
-def test_all_code_is_compiled_and_never_checked_again(content: Image) -> None:
-    files = content.read_all(".py", ".pyc", below=TASK)
+@pytest.mark.parametrize(("root", "least"), [(TASK, 300), (LAYER, 100)])
+def test_all_code_is_compiled_and_never_checked_again(content: Image, root: str, least: int) -> None:
+    files = content.read_all(".py", ".pyc", below=root)
     sources = {path: text for path, text in files.items() if path.endswith(".py")}
-    assert len(sources) > 300
+    assert len(sources) > least
     for path, source in sources.items():
         folder, _, name = path.rpartition("/")
         compiled = files[f"{folder}/__pycache__/{name.removesuffix('.py')}.cpython-313.pyc"]
@@ -123,7 +154,7 @@ def test_tracebacks_name_the_files_where_the_image_has_them(content: Image) -> N
 def test_no_wheel_asks_for_a_newer_glibc_or_another_machine(
     content: Image, inspected: tuple[dict[str, Any], dict[str, Any]]
 ) -> None:
-    libraries = content.read_all(".so", below=TASK)
+    libraries = content.read_all(".so", below=TASK) | content.read_all(".so", below=LAYER)
     assert libraries
     machine = _MACHINES[inspected[0]["Architecture"]]
     for path, library in libraries.items():
@@ -138,7 +169,8 @@ def test_the_sbom_is_valid_and_tells_every_package(content: Image) -> None:
     bom = json.loads(text)
     assert bom["metadata"]["component"]["name"] == "mark-earnings-processed"
     told = {_normal(component["name"]): component["version"] for component in bom["components"]}
-    assert told == {_normal(name): version for name, version in _requirements().items()}
+    locked = _requirements() | _requirements("requirements-layer.txt")
+    assert told == {_normal(name): version for name, version in locked.items()}
     assert all(component["purl"].startswith("pkg:pypi/") for component in bom["components"])
     # protobuf names its licence in a form that is no SPDX identifier; the text comes with the package.
     assert [component["name"] for component in bom["components"] if not component.get("licenses")] == ["protobuf"]
@@ -151,12 +183,18 @@ def test_the_sbom_can_be_taken_out(docker_command: str, image: str, content: Ima
 
 def test_licences_come_with_the_packages(content: Image) -> None:
     with_licence = {
-        path.split("/")[2]
+        path.split(".dist-info/")[0]
         for path in content.entries
         if ".dist-info/" in path and re.search(r"/(licenses/|LICEN[CS]E|NOTICE|COPYING)", path)
     }
-    packages = {path.split("/")[2] for path in content.entries if re.fullmatch(rf"{TASK}/[^/]+\.dist-info", path)}
-    assert packages - with_licence == set()
+    found = (re.fullmatch(rf"((?:{TASK}|{LAYER})/[^/]+)\.dist-info", path) for path in content.entries)
+    packages = {match[1] for match in found if match is not None}
+    # Those whose wheels lack it are under the licence of this project, of which a copy lies beside them.
+    for path in packages - with_licence:
+        assert path.startswith(f"{LAYER}/")
+        metadata = content.read(f"{path}.dist-info/METADATA").decode()
+        assert re.search(r"^License(-Expression)?: Apache-2.0$", metadata, re.MULTILINE), path
+    assert content.read("opt/adot/LICENSE") == (ROOT / "LICENSE").read_bytes()
 
 
 def test_it_says_what_it_is_and_starts_as_the_base_does(
@@ -202,21 +240,36 @@ def test_a_service_that_was_left_out_says_so(python: Python) -> None:
     assert "UnknownServiceError: Unknown service: 's3'. Valid service names are: dynamodb, sqs" in result.stderr
 
 
-def test_one_opentelemetry_is_importable(python: Python) -> None:
-    result = python(
-        "import importlib.metadata as metadata, opentelemetry.sdk\n"
-        "print(opentelemetry.sdk.__path__._path if hasattr(opentelemetry.sdk.__path__, '_path') else "
-        "list(opentelemetry.sdk.__path__))\n"
-        "print(sum(found.name == 'opentelemetry-sdk' for found in metadata.distributions()))\n"
-    )
-    assert result.stdout.splitlines() == ["['/var/task/opentelemetry/sdk']", "1"], result.stderr
+_COPIES = """
+import collections, importlib.metadata as metadata, pathlib, sys
+names = collections.Counter(found.name.lower() for found in metadata.distributions())
+print(sorted(name for name, count in names.items() if count > 1))
+places = collections.Counter(
+    file.relative_to(root).as_posix()
+    for root in {entry for entry in sys.path if entry and pathlib.Path(entry, "opentelemetry").is_dir()}
+    for file in pathlib.Path(root, "opentelemetry").rglob("*.py")
+)
+print(sorted(file for file, count in places.items() if count > 1), len(places) > 100)
+import opentelemetry.sdk.trace, opentelemetry.trace
+print(opentelemetry.sdk.trace.__file__, opentelemetry.trace.__file__)
+"""
+
+
+@pytest.mark.parametrize("layer", [False, True])
+def test_one_opentelemetry_is_importable(python: Python, layer: bool) -> None:
+    result = python(f"import sys; sys.path[:] = dict.fromkeys(['/{TASK}', *sys.path[1:]]){_COPIES}", layer=layer)
+    assert result.stdout.splitlines() == [
+        "[]",
+        "[] True",
+        f"/{TASK}/opentelemetry/sdk/trace/__init__.py /{TASK}/opentelemetry/trace/__init__.py",
+    ], result.stderr
 
 
 def test_the_image_stays_small(content: Image, base: Image) -> None:
     sizes = {path: entry.size for path, entry in added(content, base).items() if entry.isfile()}
     parts: dict[str, int] = {}
     for path, size in sizes.items():
-        part = path.split("/")[2] if path.startswith(f"{TASK}/") else path
+        part = path.split("/")[2] if path.startswith(f"{TASK}/") else "the layer" if path.startswith("opt/") else path
         parts[part] = parts.get(part, 0) + size
     largest = sorted(parts.items(), key=lambda part: -part[1])[:8]
     detail = ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in largest)
