@@ -1,0 +1,123 @@
+"""The runbook: every alarm has its section, and whatever a section names exists."""
+
+import re
+import shlex
+from typing import Any
+
+import pytest
+import typer
+
+from deploy.monitoring.catalogue import alarms, headings
+from deploy.monitoring.model import Scale
+from deploy.monitoring.queries import QUERIES
+from handler.categories import ErrorCategory
+from local.environment import PROJECT_ROOT
+from ops import cli
+from ops.dlq.letter import Shape
+from ops.names import METRICS as OPERATORS_METRICS
+from otel.names import LOG_FIELDS, METRICS
+
+RUNBOOK = PROJECT_ROOT / "docs" / "runbook.md"
+TEXT = RUNBOOK.read_text(encoding="utf-8")
+PLATFORM_METRICS = {metric.name for alarm in alarms(Scale()) for metric in alarm.metrics.values()}
+OTHERS_METRICS = {
+    # of the dashboard's and AWS's own consoles; nothing of ours emits them or is alarmed on them
+    *("WriteThrottleEvents", "ConcurrentExecutions", "Invocations", "Throttles"),
+}
+AWS_WORDS = {
+    *("ResourceNotFoundException", "ValidationException", "EventAgeExceeded", "ZeroReservedConcurrency", "DynamoDB"),
+}
+
+
+def sections() -> dict[str, str]:
+    """The text of each section, by its heading."""
+    parts = re.split(r"^## (.+)$", TEXT, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def slug(heading: str) -> str:
+    """The anchor of a heading, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def commands() -> list[str]:
+    """Every `mep` command in it."""
+    inline = re.findall(r"`uv run (mep [^`]+)`", TEXT)
+    blocks = re.findall(r"^ {4,}uv run (mep .+)$", TEXT, flags=re.MULTILINE)
+    return sorted({" ".join(each.split()) for each in (*inline, *blocks)})
+
+
+def parse(command: str) -> None:
+    """Parse a command line as it would be when typed, without running it.
+
+    Raises:
+        Exception: there is no such command, option or argument.
+    """
+    name, *words = shlex.split(command)
+    found: Any = typer.main.get_command(cli.app)
+    context = found.make_context(name, words, resilient_parsing=True)
+    while hasattr(found, "resolve_command"):
+        name, found, words = found.resolve_command(context, words)
+        assert found is not None, f"no such command: {command}"
+        if hasattr(found, "resolve_command"):
+            context = found.make_context(name, list(words), parent=context, resilient_parsing=True)
+    found.make_context(name, words, parent=context)
+
+
+def test_every_alarm_has_its_section_and_every_section_its_alarm() -> None:
+    found = [heading for heading in sections() if heading != "Before anything else"]
+    assert sorted(found) == sorted(headings(Scale()))
+
+
+@pytest.mark.parametrize("heading", headings(Scale()))
+def test_a_section_says_all_five_things(heading: str) -> None:
+    words = re.findall(r"^\*\*([A-Z][a-z ]+)\.\*\*", sections()[heading], flags=re.MULTILINE)
+    assert words == ["Means", "Look first", "Usually", "Do", "Over when"]
+
+
+def test_links_lead_somewhere() -> None:
+    anchors = {slug(heading) for heading in re.findall(r"^#+ (.+)$", TEXT, flags=re.MULTILINE)}
+    for target in re.findall(r"\]\(([^)]+)\)", TEXT):
+        path, _, anchor = target.partition("#")
+        if path:
+            assert (RUNBOOK.parent / path).exists(), target
+        else:
+            assert anchor in anchors, target
+
+
+def test_metrics_queries_and_alarms_that_are_named_exist() -> None:
+    known = METRICS.keys() | OPERATORS_METRICS.keys() | PLATFORM_METRICS | OTHERS_METRICS | AWS_WORDS
+    for name in set(re.findall(r"`([A-Z][a-z]+[A-Za-z]*[A-Z][A-Za-z]*)`", TEXT)):
+        assert name in known, name
+    queries = {query.name for query in QUERIES}
+    named = set(re.findall(r"[Qq]uer(?:y|ies) `([a-z-]+)`", TEXT))
+    assert named
+    assert named <= queries
+    names = {alarm.name for alarm in alarms(Scale())} | set(headings(Scale()))
+    hyphened = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", TEXT)) - queries - {"detail-type"}
+    assert hyphened <= names
+
+
+def test_fields_and_categories_that_are_named_exist() -> None:
+    words = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", TEXT))
+    others = {"last_sync_timestamp", *Shape, "dead_letter"}  # the calendar sync's, the shapes of letters, a timing
+    categories = {category.value for category in ErrorCategory}
+    assert words - others <= LOG_FIELDS | categories
+    for category in re.findall(r"--category ([a-z_]+)", TEXT):
+        assert category in categories
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_command_can_be_typed_as_it_stands(command: str) -> None:
+    parse(command)
+
+
+def test_the_commands_are_those_of_an_operator() -> None:
+    assert {command.split()[1] for command in commands()} == {"trace", "dlq"}
+    assert len(commands()) > 15
+
+
+def test_the_parser_of_this_test_refuses_what_cannot_be_typed() -> None:
+    for wrong in ("mep dlq redrive --categories x", "mep trace", "mep dlq list --older-than", "mep nothing"):
+        with pytest.raises(Exception, match=r"(?i)no such|missing|requires an argument"):
+            parse(wrong)
