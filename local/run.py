@@ -3,7 +3,7 @@
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -15,6 +15,7 @@ from rich.console import Console
 
 from local.backends import AUDIT_TABLE, CALENDAR_TABLE, Database, queue_net, take_dead_letters
 from local.chain.chain import Arrival, Chain, Nets
+from local.chain.invokers import ContainerInvoker, Invoker
 from local.chain.nets import Net
 from local.chain.places import Ending, Place
 from local.chain.settings import AsyncInvokeConfig, ChainSettings
@@ -47,6 +48,8 @@ class RunOptions:
         events: JSON lines, one event a line; None for standard input.
         out: Directory for what came of it.
         endpoint_url: A DynamoDB that runs already; None starts one. Rows that it has are left as they are.
+        function_url: A container's emulator endpoint; None runs the function here. Its logs, spans, metrics and own
+            dead letters are where it was told to put them, and it must write to `endpoint_url`.
         workers: Function processes side by side.
         timeout_s: The function's timeout in seconds.
         memory_mb: The function's memory size in MB, as it is told.
@@ -61,6 +64,7 @@ class RunOptions:
     events: Path | None
     out: Path
     endpoint_url: str | None = None
+    function_url: str | None = None
     workers: int = 2
     timeout_s: float = 30
     memory_mb: int = 128
@@ -115,14 +119,17 @@ def run(
         database = stack.enter_context(Database(url, options.region, dict(options.credentials)))
         receiver = stack.enter_context(SpanReceiver(outputs.spans.write))
         function = _function(options, url, queue, receiver.address)
-        workers = [stack.enter_context(Worker(function, outputs.function_line)) for _ in range(options.workers)]
+        here = 0 if options.function_url else options.workers
+        workers = [stack.enter_context(Worker(function, outputs.function_line)) for _ in range(here)]
         with ThreadPoolExecutor(1) as beside:
             # The function starts while the calendar is being loaded: it needs no table to start.
             starting = beside.submit(_start, workers, options)
             database.load(rows)
             starting.result()
+        # The emulator in a container takes one request at a time.
+        invokers = [ContainerInvoker(options.function_url)] if options.function_url else workers
         on_end = _recorder(outputs, tally, console)
-        chain = _chain(options, function, workers, stack.enter_context(queue_net(queue)), outputs, on_end)
+        chain = _chain(options, function, invokers, stack.enter_context(queue_net(queue)), outputs, on_end)
         started = time.monotonic()
         try:
             with RunProgress(console, _size(events)) as progress:
@@ -187,6 +194,8 @@ def _size(stream: BinaryIO) -> int | None:
 
 
 def _start(workers: list[Worker], options: RunOptions) -> None:
+    if not workers:
+        return
     try:
         start_all(workers)
     except RunError as error:
@@ -217,7 +226,7 @@ def _accepted(
 def _chain(  # noqa: PLR0913, PLR0917 -- what it is made of
     options: RunOptions,
     function: FunctionConfig,
-    workers: list[Worker],
+    invokers: Sequence[Invoker],
     net: Net,
     outputs: Outputs,
     on_end: Callable[[Ending], None],
@@ -231,8 +240,8 @@ def _chain(  # noqa: PLR0913, PLR0917 -- what it is made of
         seed=secrets.randbits(64),
     )
     return Chain(
-        RealTime(len(workers) + _NET_THREADS, scale=1 / options.speed),
-        workers,
+        RealTime(len(invokers) + _NET_THREADS, scale=1 / options.speed),
+        invokers,
         settings,
         nets=Nets(on_failure=net, rule_dlq=net),
         on_end=on_end,

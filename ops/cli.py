@@ -59,6 +59,14 @@ def local_command(  # noqa: PLR0913 -- its options
             "Your `AWS_*` credentials and region are used, if set.",
         ),
     ] = None,
+    function_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="A container of the image that runs already, as for `mep invoke --url`; needs --endpoint-url, the "
+            "DynamoDB that it writes to. Its logs, spans, metrics and own dead letters stay where it puts them.",
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Function processes side by side.")] = 2,
     timeout: Annotated[int, typer.Option(min=1, max=900, help="The function's timeout in seconds.")] = 30,
     memory: Annotated[int, typer.Option(min=128, max=10240, help="The function's memory size in MB.")] = 128,
@@ -84,6 +92,10 @@ def local_command(  # noqa: PLR0913 -- its options
 
     if endpoint_url is not None and not endpoint_url.startswith(("http://", "https://")):
         raise UsageError(f"--endpoint-url {endpoint_url}: a URL such as http://127.0.0.1:8000 is needed")
+    if function_url is not None and not function_url.startswith(("http://", "https://")):
+        raise UsageError(f"--function-url {function_url}: a URL such as http://127.0.0.1:9000 is needed")
+    if function_url is not None and endpoint_url is None:
+        raise UsageError("--function-url needs --endpoint-url: the DynamoDB that the container writes to")
     own = _own_credentials() if endpoint_url is not None else {}
     summary = run(
         RunOptions(
@@ -91,6 +103,7 @@ def local_command(  # noqa: PLR0913 -- its options
             events=None if events == "-" else Path(events),
             out=out,
             endpoint_url=endpoint_url,
+            function_url=function_url,
             workers=workers,
             timeout_s=timeout,
             memory_mb=memory,

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from local.report import read_jsonl, sum_metrics
 from local.run import RunOptions, run
+from tests.support.emulator import emulator
 from tests.support.runs import event, options, outcomes, said, write_calendar, write_events
 from tests.support.stores import DeadLetters
 
@@ -133,3 +134,17 @@ def test_standard_input_is_read_when_no_file_is_named(
     )
 
     assert outcomes(summary) == (1, 0, 1, 0, 0, 0)
+
+
+def test_a_container_that_runs_already_is_what_the_chain_drives(
+    tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
+) -> None:
+    events = write_events(tmp_path / "events.jsonl", [event("AAPL", "2025-07-31", number) for number in range(3)])
+
+    with emulator(200, b'{"outcome": "marked"}') as (function_url, sent):
+        chosen = options(tmp_path, url, events, function_url=function_url)
+        summary = run(chosen, screen, queue=dead_letters.endpoint)
+
+    assert outcomes(summary) == (3, 0, 3, 0, 0, 0)
+    assert [json.loads(payload)["id"][-1] for payload in sent] == ["0", "1", "2"]
+    assert summary.spans == 0, "they are where the container sends them"

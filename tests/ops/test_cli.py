@@ -87,11 +87,12 @@ def test_wrong_usage_is_exit_status_2(
 def test_local_runs_what_is_asked_and_shows_the_outcomes(
     asked: list[RunOptions], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    more = ("--workers", 4, "--timeout", 7, "--memory", 256)
+    more = ("--workers", 4, "--timeout", 7, "--memory", 256, "--speed", 60)
 
     assert mep(monkeypatch, "local", *NAMED, *more) == 0
 
-    assert asked == [RunOptions(Path("c.csv"), Path("e.jsonl"), Path("there"), workers=4, timeout_s=7, memory_mb=256)]
+    paths = (Path("c.csv"), Path("e.jsonl"), Path("there"))
+    assert asked == [RunOptions(*paths, workers=4, timeout_s=7, memory_mb=256, speed=60)]
     shown = capsys.readouterr().out
     assert "written to there" in shown
     assert "duplicate" in shown
@@ -118,6 +119,20 @@ def test_a_dash_is_standard_input_and_an_endpoint_gets_the_callers_credentials(
     local = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
     assert (embedded.region, dict(embedded.credentials)) == ("us-east-1", local)
     assert (incomplete.region, dict(incomplete.credentials)) == ("us-east-1", local)
+
+
+def test_a_container_needs_the_database_that_it_writes_to(
+    asked: list[RunOptions], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mep(monkeypatch, "local", *NAMED, "--function-url", "localhost:9000") == 2
+    assert mep(monkeypatch, "local", *NAMED, "--function-url", "http://localhost:9000") == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert "a URL such as" in first
+    assert "needs --endpoint-url" in second
+
+    urls = ("--function-url", "http://localhost:9000", "--endpoint-url", "http://127.0.0.1:8000")
+    assert mep(monkeypatch, "local", *NAMED, *urls) == 0
+    assert asked[0].function_url == "http://localhost:9000"
 
 
 @pytest.mark.parametrize(
