@@ -33,7 +33,7 @@ class DlqSettings:
 
     def endpoint(self, service: str) -> str | None:
         """The URL that the standard variables name for a service (`sqs`, `events`, ...); None for AWS's own."""
-        found = self.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}") or self.environ.get("AWS_ENDPOINT_URL")
+        found = self.environ.get(_endpoint_variable(service)) or self.environ.get("AWS_ENDPOINT_URL")
         return found or None
 
     @property
@@ -60,7 +60,7 @@ class DlqSettings:
 
         if not self.reachable(service):
             raise UsageError(
-                f"AWS_ENDPOINT_URL_{service.upper()} is not set, although the queue is not AWS's own: "
+                f"{_endpoint_variable(service)} is not set, although the queue is not AWS's own: "
                 "an event from an emulator is not sent to an account"
             )
         make: Any = boto3.client
@@ -77,7 +77,7 @@ class DlqSettings:
                 ),
             )
         except ValueError as error:  # botocore's word for an endpoint that is none
-            raise UsageError(f"AWS_ENDPOINT_URL_{service.upper()}: {error}") from error
+            raise UsageError(f"{_endpoint_variable(service)}: {error}") from error
         except BotoCoreError as error:
             raise RunError(f"cannot call {service}: {error}") from error
 
@@ -109,6 +109,11 @@ def load_settings(environ: Mapping[str, str] | None = None, *, queue_url: str | 
         audit_table=environ.get("EARNINGS_AUDIT_TABLE", "").strip() or "earningsAudit",
         environ=environ,
     )
+
+
+def _endpoint_variable(service: str) -> str:
+    """AWS's SDKs name it by the service's ID, which for boto3's `events` is `EventBridge`."""
+    return f"AWS_ENDPOINT_URL_{'EVENTBRIDGE' if service == 'events' else service.upper()}"
 
 
 def _region_of(queue_url: str) -> str:

@@ -50,7 +50,7 @@ class Rig:
             "ENVIRONMENT": "test",
             "MEP_OPERATOR": "alice",
             "AWS_ENDPOINT_URL_SQS": self.sqs.url,
-            "AWS_ENDPOINT_URL_EVENTS": self.events.url,
+            "AWS_ENDPOINT_URL_EVENTBRIDGE": self.events.url,
             "AWS_ENDPOINT_URL_DYNAMODB": self.dynamodb.url,
             "AWS_ENDPOINT_URL_LAMBDA": self.function.url,
             "AWS_ENDPOINT_URL_CLOUDWATCH": self.cloudwatch.url,

@@ -192,7 +192,10 @@ def test_wrong_usage_is_one_line_and_touches_nothing(
         ({"DEAD_LETTER_QUEUE_URL": ""}, "DEAD_LETTER_QUEUE_URL is not set"),
         ({"DEAD_LETTER_QUEUE_URL": "queue"}, "DEAD_LETTER_QUEUE_URL must be a URL"),
         ({"AWS_ENDPOINT_URL_SQS": "nowhere"}, "AWS_ENDPOINT_URL_SQS"),
-        ({"AWS_ENDPOINT_URL_EVENTS": ""}, "AWS_ENDPOINT_URL_EVENTS is not set, although the queue is not AWS's own"),
+        (
+            {"AWS_ENDPOINT_URL_EVENTBRIDGE": ""},
+            "AWS_ENDPOINT_URL_EVENTBRIDGE is not set, although the queue is not AWS's own",
+        ),
         ({"EVENT_BUS_NAME": ""}, "say where to: --bus NAME"),
     ],
 )

@@ -1,0 +1,142 @@
+"""A redrive that takes long keeps what it holds, keeps its pace, and lets go when it is interrupted."""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from local.queue import sqs_client
+from ops.dlq.audit import AuditTrail
+from ops.dlq.metrics import OperatorMetrics
+from ops.dlq.queue import Queue
+from ops.dlq.redrive import Done, Redrive
+from ops.dlq.settings import DlqSettings
+from tests.support.dead_letters import event, from_rule
+from tests.support.dlq import Rig
+
+
+@dataclass
+class Clock:
+    """Time that passes only in a wait."""
+
+    now: float = 0.0
+    waits: list[float] = field(default_factory=list)
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now += seconds
+
+
+@dataclass
+class Anywhere:
+    """A destination that takes everything."""
+
+    name: str = "bus:any"
+    on_send: Callable[[Any], None] = lambda _: None
+
+    def check(self, sent: Any) -> None:
+        del sent
+
+    def send(self, sent: Any) -> str:
+        self.on_send(sent)
+        return "accepted"
+
+
+class Silent:
+    """Progress that nobody looks at."""
+
+    def advance(self) -> None:
+        return
+
+
+@dataclass
+class Bench:
+    """A redrive on a clock."""
+
+    rig: Rig
+    clock: Clock
+    queue: Queue
+    done: Done = field(default_factory=Done)
+
+    def run(self, rate: float, on_send: Callable[[Any], None] = lambda _: None) -> None:
+        letters = self.queue.read().letters
+        settings = DlqSettings(self.rig.letters.queue_url, "us-east-1", "test", "audit", self.rig.environ())
+        audit = AuditTrail(self.rig.tables.client, self.rig.tables.audit_table, "alice")
+        redrive = Redrive(
+            self.queue,
+            Anywhere(on_send=on_send),
+            audit,
+            OperatorMetrics(settings, print),
+            rate,
+            clock=self.clock,
+            sleep=self.clock.sleep,
+        )
+        redrive.run(letters, self.done, Silent())
+
+
+@pytest.fixture
+def bench(rig: Rig) -> Any:
+    clock = Clock()
+    with closing(sqs_client(rig.sqs.url)) as client:
+        yield Bench(rig, clock, Queue(client, rig.letters.queue_url, hidden_s=60, clock=clock))
+
+
+def operations(rig: Rig) -> list[str]:
+    return [recorded.request.operation for recorded in rig.sqs.requests]
+
+
+def test_it_keeps_its_pace(bench: Bench) -> None:
+    bench.rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(5)))
+    bench.run(rate=2)
+    assert bench.clock.waits == [0.5] * 4
+    assert len(bench.done.sent) == 5
+
+
+def test_what_it_holds_stays_hidden_and_metrics_go_out_on_the_way(bench: Bench) -> None:
+    bench.rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(12)))
+    bench.run(rate=0.1)
+
+    renewals = [each.request.json for each in bench.rig.sqs.requests if "VisibilityBatch" in each.request.operation]
+    assert {entry["VisibilityTimeout"] for call in renewals for entry in call["Entries"]} == {60}
+    # 110 s in steps of 10: once more than 20 s have passed, everything that is held is hidden anew.
+    assert [len(call["Entries"]) for call in renewals] == [9, 6, 3]
+    assert bench.rig.metrics() == {"DeadLettersRedriven": 7}, "after a minute; the rest when the session ends"
+
+
+def test_what_is_somebody_elses_by_now_is_left_alone(bench: Bench) -> None:
+    bench.rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(3)))
+    sent: list[Any] = []
+
+    def on_send(each: Any) -> None:
+        sent.append(each)
+        held = list(bench.queue._held.values())
+        with closing(sqs_client(bench.rig.letters.url)) as other:
+            for letter in held[1:]:  # all but the one that is being sent
+                other.delete_message(QueueUrl=bench.rig.letters.queue_url, ReceiptHandle=letter.receipt_handle)
+
+    bench.run(rate=0.01, on_send=on_send)
+
+    assert len(sent) == 1
+    assert bench.done.given_up == 2
+
+
+def test_an_interruption_shows_everything_again_that_was_not_sent(bench: Bench) -> None:
+    bench.rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(4)))
+    sent: list[Any] = []
+
+    def interrupt(each: Any) -> None:
+        if len(sent) == 2:
+            raise KeyboardInterrupt
+        sent.append(each)
+
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(rate=100, on_send=interrupt)
+    bench.queue.release()
+
+    assert len(bench.done.sent) == 2
+    assert len(bench.rig.left()) == 2
