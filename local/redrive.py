@@ -1,25 +1,24 @@
 """The demo's last act: a dead letter is brought back, by the code behind `mep dlq redrive`."""
 
-from collections.abc import Mapping
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from local import report
 from local.backends import AUDIT_TABLE
-from local.chain.bus import Entry
-from local.chain.chain import Chain
+from local.chain.doors import Rule, doors
+from local.chain.patterns import emulated_test
 from local.checks import Promise, promise
 from local.dynamodb import DynamoDBEndpoint
+from local.environment import FunctionConfig
+from local.loopback import loopback_client
 from local.queue import sqs_client
 from local.run import Afterwards
 from local.tables import CalendarRow
 from ops.dlq import report as letters
 from ops.dlq.audit import Action, AuditTrail
-from ops.dlq.destinations import Refused
+from ops.dlq.destinations import Bus
 from ops.dlq.metrics import OperatorMetrics
 from ops.dlq.queue import Queue
 from ops.dlq.redrive import Done, Redrive, plan
@@ -29,32 +28,8 @@ LATE_ROW = CalendarRow("SNOW", "2025-08-27")
 CORRELATION_ID = "demo-early"
 
 
-@dataclass(frozen=True, slots=True)
-class LocalBus:
-    """The chain's bus as a way back.
-
-    Attributes:
-        chain: takes the events; they are delivered when it runs again.
-    """
-
-    chain: Chain
-
-    @property
-    def name(self) -> str:
-        """As in `ops.dlq.destinations.Destination`."""
-        return "bus:local"
-
-    def check(self, event: Any) -> None:
-        """As in `ops.dlq.destinations.Destination`."""
-        try:
-            Entry.of(event if isinstance(event, Mapping) else {})
-        except ValueError as error:
-            raise Refused(str(error)) from error
-
-    def send(self, event: Any) -> str:
-        """As in `ops.dlq.destinations.Destination`."""
-        self.check(event)
-        return self.chain.put_entry(Entry.of(event))
+_BUS = "earnings"
+_PATTERN = {"source": ["signal9.advisor"], "detail-type": ["earningsProcessed"]}
 
 
 class BringBack:
@@ -77,19 +52,22 @@ class BringBack:
         """Do it, between the first delivery and the second."""
         settings = DlqSettings(run.queue.queue_url, run.queue.region, "local", AUDIT_TABLE, {})
         done, metrics = Done(), OperatorMetrics(settings, self._screen.print)
-        with closing(sqs_client(run.queue.url, run.queue.region)) as sqs, closing(self._dynamodb.client()) as dynamodb:
+        with ExitStack() as stack:
+            rule = Rule(_PATTERN, stack.enter_context(emulated_test()), "mark", FunctionConfig().arn)
+            events_url = stack.enter_context(doors(run.chain, rule))
+            destination = Bus(stack.enter_context(closing(loopback_client("events", events_url))), _BUS)
+            sqs = stack.enter_context(closing(sqs_client(run.queue.url, run.queue.region)))
+            dynamodb = stack.enter_context(closing(self._dynamodb.client()))
             queue = Queue(sqs, run.queue.queue_url)
             found = queue.read().letters
             self._screen.print(letters.listing(found, "category"))
-            destination = LocalBus(run.chain)
             unforced = plan(found, destination, force=False)
             letters.kept(unforced.kept, self._screen)
             run.database.load([LATE_ROW])
             self._screen.print("the calendar's sync brings the row; now with --force:")
+            forced = plan(found, destination, force=True)
             audit = AuditTrail(dynamodb, AUDIT_TABLE, "demo")
-            Redrive(queue, destination, audit, metrics).run(
-                plan(found, destination, force=True).send, done, _NoProgress()
-            )
+            Redrive(queue, destination, audit, metrics).run(forced.send, done, _NoProgress())
             queue.release()
         self._screen.print(f"{len(done.sent)} of {len(found)} sent to {destination.name}, and deleted")
         sent = [each.correlation_id for each in done.sent]

@@ -41,7 +41,7 @@ def test_the_demo_shows_everything_and_breaks_no_promise(screen: Console) -> Non
         "retry.backoff",
         "error.type=ProvisionedThroughputExceededException",
         "once the cause is mended, --force",
-        "1 of 1 sent to bus:local, and deleted",
+        "1 of 1 sent to bus:earnings, and deleted",
     ):
         assert shown in text
     assert re.search(r"dead_lettered +5 ", text)
