@@ -18,7 +18,7 @@ _LAYER = {
     "OTEL_RESOURCE_ATTRIBUTES": "cloud.region=us-east-1,cloud.platform=aws_lambda,cloud.provider=aws,"
     "faas.name=mark-earnings-processed,faas.version=1,faas.instance=2026/02/03/[1]5f2b0c,"
     "aws.log.group.names=/aws/lambda/mark-earnings-processed",
-    # All but botocore, requests, urllib and urllib3.
+    # The layer's own list: botocore's, urllib's and urllib3's are not on it.
     "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "aio-pika,aiohttp-client,aiohttp-server,aiopg,asgi,asyncio,asyncpg,boto,"
     "boto3,cassandra,celery,confluent_kafka,dbapi,django,elasticsearch,falcon,fastapi,flask,grpc_client,grpc_server,"
     "grpc_aio_client,grpc_aio_server,httpx,jinja2,kafka,logging,mysql,mysqlclient,pika,psycopg,psycopg2,pymemcache,"
