@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ops.dlq.session import Session
     from ops.dlq.settings import DlqSettings
 
+INTERRUPTED = 130
+
 
 def screen() -> "Console":
     """Standard output."""
@@ -45,8 +47,12 @@ def at_work(queue_url: str | None, hidden_s: int, limit: int) -> "Iterator[Sessi
     from ops.dlq.session import session
     from ops.dlq.settings import load_settings
 
-    with session(load_settings(queue_url=queue_url), hidden_s=hidden_s, limit=limit, warn=warn) as here:
-        yield here
+    try:
+        with session(load_settings(queue_url=queue_url), hidden_s=hidden_s, limit=limit, warn=warn) as here:
+            yield here
+    except KeyboardInterrupt:
+        warn("interrupted: what was not done is in the queue")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def choose(here: "Session", selection: "Selection") -> "list[Letter]":

@@ -33,6 +33,7 @@ class Killer:
     Attributes:
         at: number of the call, from 0; None kills nobody.
         after: whether the call is carried out first; its reply never arrives.
+        deadly: the signal.
         calls: their operations, in order.
         accepted: details that the bus took.
         handles: receipt handles that were given out.
@@ -41,6 +42,7 @@ class Killer:
     at: int | None = None
     after: bool = False
     processes: Forks | None = None
+    deadly: signal.Signals = signal.SIGKILL
     calls: list[str] = field(default_factory=list)
     accepted: list[dict[str, Any]] = field(default_factory=list)
     handles: list[str] = field(default_factory=list)
@@ -62,7 +64,7 @@ class Killer:
                 return
         assert self.processes is not None
         assert self.processes.started.wait(60)
-        os.kill(self.processes.pid, signal.SIGKILL)
+        os.kill(self.processes.pid, self.deadly)
         exchange.reset()
 
     def _forward(self, exchange: Exchange) -> Reply:
@@ -172,3 +174,23 @@ def test_discard_killed_at_any_call_deletes_nothing_unrecorded(rig: Rig, process
         actions = {entry["action"] for entry in rig.audit() if entry["event_id"] == identity}
         assert kept or "discard_requested" in actions, where
         assert not (kept and "discarded" in actions), where
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_ended_from_outside_it_shows_the_rest_again_at_once(
+    rig: Rig, processes: Forks, sent: signal.Signals, status: int, *, after: bool
+) -> None:
+    rig.send(from_rule(event(1), "TIMEOUT"), from_rule(event(2), "TIMEOUT"))
+    looking = Killer()
+    assert run(processes, rig, looking, (*REDRIVE, "--dry-run")) == 0
+    first = ["PutItem", "PutEvents", "PutItem", "DeleteMessage"]
+    second = looking.calls.index("ChangeMessageVisibilityBatch") + len(first)
+    interrupted = Killer(at=second, after=after, deadly=sent)
+
+    assert run(processes, rig, interrupted, REDRIVE) == status
+
+    assert interrupted.calls[second - len(first) : second + 1] == [*first, "PutItem"]
+    (letter,) = rig.left()
+    (accepted,) = interrupted.accepted
+    assert {json.loads(letter.body)["id"], accepted["event_id"]} == {event(1)["id"], event(2)["id"]}
