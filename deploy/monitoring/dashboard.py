@@ -133,7 +133,10 @@ DEAD_LETTERS = Section(
             Kind.GRAPH,
             (
                 _one("came in", "NumberOfMessagesSent", source=Source.QUEUE),
-                _one("redriven or discarded", "NumberOfMessagesDeleted", source=Source.QUEUE),
+                _one("went out", "NumberOfMessagesDeleted", source=Source.QUEUE),
+                _one("redriven", "DeadLettersRedriven"),
+                _one("not accepted", "DeadLettersRedriveFailed"),
+                _one("discarded", "DeadLettersDiscarded"),
             ),
             unit="messages",
         ),

@@ -1,27 +1,40 @@
 """Fixtures: what the function really told of each kind of event, recorded once."""
 
-from collections.abc import Mapping
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
+from handler.wiring import start
 from tests.integration.cases import CASES, DELAYS
 from tests.integration.conftest import services
 from tests.integration.rig import Rig, Services, event_for_no_row
-from tests.support.faults import Exchange, Fault, FaultProxy, slow, throttled
+from tests.support.faults import Exchange, Fault, FaultProxy, sqs_error, throttled
 from tests.support.function import function, settings, shortest
+from tests.support.invoked import Invoked
+from tests.support.telemetry import output_file
 
 __all__ = ["services"]
 
 EACH = 5
-"""How many events of each kind are run."""
+"""How many events of each kind that alarms need are run."""
 
-SLOW_SECONDS = 0.9
-"""How long a slow event takes: longer than five sixths of a second."""
+SLOW_SECONDS = 26
+"""How long a slow event takes: longer than the alarm allows."""
 
 Told = Mapping[str, list[dict[str, Any]]]
-"""EMF documents by kind of event: `marked`, `duplicate`, `second`, `helped`, `slow`, `full`, and the categories."""
+"""EMF documents by kind of event: those of `recorded`."""
+
+Recorded = Mapping[str, list[Invoked]]
+"""Invocations by kind of event: the categories, and those that `KINDS` and `TROUBLE` name."""
+
+_FAULTS: Mapping[str, Fault] = {
+    category: next(case.fault for case in CASES if case.category == category)
+    for category in ("throttling", "network", "conflict", "dynamodb", "access_denied", "configuration", "internal")
+}
 
 
 def make_rig(stack: ExitStack, services: Services, **environ: str) -> Rig:
@@ -32,56 +45,56 @@ def make_rig(stack: ExitStack, services: Services, **environ: str) -> Rig:
     return Rig(stack.enter_context(function(given, jitter=shortest)), services, dynamodb, sqs)
 
 
-@pytest.fixture(scope="session")
-def told(services: Services) -> Told:
-    """Every kind of event, run on DynamoDB Local through a proxy that makes the faults."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    with ExitStack() as stack:
-        rig = make_rig(stack, services)
-        rig(rig.event_for_a_row())  # the cold start, which is news in itself
-        for kind in (*_SIMPLE, "validation", "timeout", "duplicate", "second", "helped", "slow"):
-            found[kind] = [_run(rig, kind) for _ in range(EACH)]
-    with ExitStack() as stack:
-        small = make_rig(stack, services, AWS_LAMBDA_FUNCTION_MEMORY_SIZE="16")  # far less than this process has
-        found["full"] = [small(small.event_for_a_row()).metric_line for _ in range(EACH)]
-    return found
+def marked(rig: Rig) -> Invoked:
+    return rig(rig.event_for_a_row())
 
 
-_SIMPLE: Mapping[str, Fault | None] = {
-    "marked": None,
-    "not_found": None,
-    **{
-        category: next(case.fault for case in CASES if case.category == category)
-        for category in ("throttling", "network", "conflict", "dynamodb", "access_denied", "configuration", "internal")
-    },
-}
+def not_found(rig: Rig) -> Invoked:
+    return rig(event_for_no_row())
 
 
-def _run(rig: Rig, kind: str) -> dict[str, Any]:
-    event = rig.event_for_a_row() if kind != "not_found" else event_for_no_row()
-    match kind:
-        case "validation":
-            event["detail"]["earnings_date"] = "soon"
-        case "timeout":
-            rig.dynamodb.script(_overslept(rig))
-            return rig.function(event).metric_line
-        case "duplicate":
-            rig(event)
-        case "second":
-            rig(event)
-            event["detail"]["event_id"] += "-again"
-        case "slow":
-            rig.dynamodb.script(slow(SLOW_SECONDS))
-        case "helped":
-            rig.dynamodb.script(throttled(), throttled())
-        case _:
-            fault = _SIMPLE[kind]
-            if fault is not None:
-                rig.dynamodb.script(*[fault] * (len(DELAYS[kind]) + 1), operation="TransactWriteItems")
-    return rig(event).metric_line
+def validation(rig: Rig) -> Invoked:
+    return rig(event_for_no_row({"earnings_date": "soon"}))
 
 
-def _overslept(rig: Rig) -> Fault:
+def duplicate(rig: Rig) -> Invoked:
+    event = rig.event_for_a_row({"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
+    rig(event)
+    return rig(event)
+
+
+def second(rig: Rig) -> Invoked:
+    """A different event for a row that is processed already."""
+    event = rig.event_for_a_row()
+    rig(event)
+    event["detail"]["event_id"] += "-again"
+    return rig(event)
+
+
+def helped(rig: Rig) -> Invoked:
+    """Throttled twice, then marked."""
+    rig.dynamodb.script(throttled(), throttled())
+    return rig(rig.event_for_a_row())
+
+
+def slow_reply(rig: Rig) -> Invoked:
+    """A reply that takes 26 s of the clocks that tests hold: that of the deadline, and that of durations."""
+    real, slept = time.perf_counter, 0.0
+
+    def act(exchange: Exchange) -> None:
+        nonlocal slept
+        reply = exchange.forward()
+        slept = SLOW_SECONDS
+        rig.function.clock.advance(SLOW_SECONDS)
+        exchange.reply(reply)
+
+    rig.dynamodb.script(Fault("slow", act))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "perf_counter", lambda: real() + slept)
+        return rig(rig.event_for_a_row())
+
+
+def timeout(rig: Rig) -> Invoked:
     """A reply that comes after the deadline: the watchdog strikes meanwhile."""
 
     def act(exchange: Exchange) -> None:
@@ -89,4 +102,136 @@ def _overslept(rig: Rig) -> Fault:
         rig.function.clock.advance(60)
         exchange.reply(reply)
 
-    return Fault("overslept", act)
+    rig.dynamodb.script(Fault("overslept", act))
+    return rig.function(rig.event_for_a_row())
+
+
+def keeps_failing(category: str) -> Callable[[Rig], Invoked]:
+    def run(rig: Rig) -> Invoked:
+        rig.dynamodb.script(*[_FAULTS[category]] * (len(DELAYS[category]) + 1), operation="TransactWriteItems")
+        return rig(rig.event_for_a_row())
+
+    return run
+
+
+KINDS: Mapping[str, Callable[[Rig], Invoked]] = {
+    "marked": marked,
+    "not_found": not_found,
+    "validation": validation,
+    "duplicate": duplicate,
+    "second": second,
+    "helped": helped,
+    "slow": slow_reply,
+    "timeout": timeout,
+    **{category: keeps_failing(category) for category in _FAULTS},
+}
+"""What alarms are about."""
+
+
+def replaced(rig: Rig) -> Invoked:
+    """A correlation ID that is none."""
+    return rig(rig.event_for_a_row({"correlation_id": "two words"}))
+
+
+def queue_down(rig: Rig) -> Invoked:
+    rig.sqs.script(*[sqs_error("InternalError", 500)] * 3)
+    return rig(event_for_no_row())
+
+
+def defect(rig: Rig) -> Invoked:
+    """A defect of the function's own."""
+
+    def broken() -> Any:
+        raise KeyError
+
+    rig.function.processor._now, whole = broken, rig.function.processor._now
+    invoked = rig(rig.event_for_a_row())
+    rig.function.processor._now = whole
+    return invoked
+
+
+def library(rig: Rig) -> Invoked:
+    """A library has something to say in the middle of an event."""
+
+    def warns(low: float, high: float) -> float:
+        logging.getLogger("a.library").warning("text")
+        return shortest(low, high)
+
+    rig.function.processor._jitter = warns
+    rig.dynamodb.script(throttled())
+    invoked = rig.function(rig.event_for_a_row())
+    rig.function.processor._jitter = shortest
+    return invoked
+
+
+def unwritten(rig: Rig) -> Invoked:
+    """Standard output does not take metrics for a moment."""
+
+    def broken(_: bytes) -> None:
+        raise BrokenPipeError
+
+    metrics = rig.function.processor._telemetry._metrics
+    metrics._write, whole = broken, metrics._write
+    invoked = rig.function(rig.event_for_a_row())
+    metrics._write = whole
+    return invoked
+
+
+def rewritten(rig: Rig) -> Invoked:
+    """And takes them again."""
+    return rig.function(rig.event_for_a_row())
+
+
+TROUBLE = (replaced, queue_down, defect, library, unwritten, rewritten)
+"""What else the function may have to tell, in this order."""
+
+
+@pytest.fixture(scope="session")
+def recorded(services: Services) -> Recorded:
+    """Every kind of event, run on DynamoDB Local through a proxy that makes the faults."""
+    found: dict[str, list[Invoked]] = {}
+    with ExitStack() as stack:
+        rig = make_rig(stack, services, AWS_LAMBDA_LOG_LEVEL="DEBUG")
+        found["cold"] = [rig.function(rig.event_for_a_row())]
+        found |= {run.__name__: [run(rig)] for run in TROUBLE}
+    with ExitStack() as stack:
+        rig = make_rig(stack, services)
+        marked(rig)  # the cold start, which is news in itself
+        for kind, run in KINDS.items():
+            found[kind] = [run(rig) for _ in range(EACH)]
+    with ExitStack() as stack:
+        small = make_rig(stack, services, AWS_LAMBDA_FUNCTION_MEMORY_SIZE="16")  # far less than this process has
+        found["full"] = [marked(small) if number else small.function(event_for_no_row()) for number in range(EACH)]
+    with ExitStack() as stack:
+        unheard = make_rig(stack, services, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
+        found["unheard"] = [unheard.function(unheard.event_for_a_row())]
+    return found
+
+
+@pytest.fixture(scope="session")
+def told(recorded: Recorded) -> Told:
+    """The metric lines of every kind of event."""
+    return {kind: [line for each in invoked for line in each.metrics] for kind, invoked in recorded.items()}
+
+
+@pytest.fixture(scope="session")
+def log_lines(recorded: Recorded) -> list[dict[str, Any]]:
+    """All log lines, also those of a function that does not start."""
+    with output_file() as output:
+        with pytest.raises(SystemExit):
+            start({}, output.write, 0)
+        unstarted = output.logs()
+    return [line for kind in recorded.values() for each in kind for line in each.logs] + unstarted
+
+
+def flattened(value: Any, name: str = "") -> Iterable[tuple[str, Any]]:
+    """Names and values of a log line as Logs Insights discovers them: `timings_ms.total`, `violations.0.rule`."""
+    match value:
+        case Mapping():
+            for key, inner in value.items():
+                yield from flattened(inner, f"{name}.{key}" if name else str(key))
+        case list():
+            for number, inner in enumerate(value):
+                yield from flattened(inner, f"{name}.{number}")
+        case _:
+            yield name, value

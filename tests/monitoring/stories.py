@@ -65,3 +65,25 @@ RAISED = frozenset(category.value for category in ErrorCategory if category.tran
 TRIES = (0, 1.5, 4)
 """Minutes of the deliveries of one event that keeps failing: Lambda waits about one and two minutes, and each try may
 take half a minute."""
+
+_ALL = {"marked", "duplicate", "second", "helped", *(category.value for category in ErrorCategory)}
+
+OTHERS: Mapping[str, tuple[str, ...]] = {
+    **{
+        f"error-rate-{category.value.replace('_', '-')}": tuple(sorted(_ALL - {category.value}))
+        for category in ErrorCategory
+    },
+    "processing-failures": ("duplicate", "helped", "marked", "second"),
+    "dynamodb-failures": ("duplicate", "helped", "not_found", "second", "validation"),
+    "retries": ("access_denied", "duplicate", "not_found", "second", "validation"),
+    "idempotency-violations": tuple(sorted(_ALL - {"second"})),
+    "processing-time": tuple(sorted(_ALL)),
+    "memory": tuple(sorted(_ALL)),
+    "security": tuple(sorted(_ALL - {"access_denied"})),
+    "unreported-failures": tuple(sorted(_ALL)),
+    "slo-fast-burn-long": ("duplicate", "helped", "not_found", "second", "validation"),
+    "slo-fast-burn-short": ("duplicate", "helped", "not_found", "second", "validation"),
+    "slo-slow-burn-long": ("duplicate", "helped", "not_found", "second", "validation"),
+    "slo-slow-burn-short": ("duplicate", "helped", "not_found", "second", "validation"),
+}
+"""Kinds of events that are another alarm's business."""

@@ -22,7 +22,7 @@ RUNBOOK = "https://runbook.example/runbook.md"
 
 
 @cache
-def template(timeout_seconds: int = 30) -> dict[str, Any]:
+def template() -> dict[str, Any]:
     """The template of a stack with nothing but the monitoring, around resources known by name."""
     stack = cdk.Stack(cdk.App(), "Stack", env=cdk.Environment(account="111122223333", region="us-east-1"))
     arn = "arn:aws:{}:us-east-1:111122223333:{}".format
@@ -33,13 +33,12 @@ def template(timeout_seconds: int = 30) -> dict[str, Any]:
         bus=BUS,
         log_group=logs.LogGroup.from_log_group_name(stack, "Logs", f"/aws/lambda/{FUNCTION}"),
         memory_mb=128,
-        timeout_seconds=timeout_seconds,
     )
     topic = sns.Topic.from_topic_arn(stack, "Topic", TOPIC_ARN)
     Monitoring(stack, "Monitoring", watched=watched, environment=ENVIRONMENT, topic=topic, runbook=RUNBOOK)
     return dict(assertions.Template.from_stack(stack).to_json())
 
 
-def resources(kind: str, timeout_seconds: int = 30) -> list[dict[str, Any]]:
+def resources(kind: str) -> list[dict[str, Any]]:
     """Properties of all resources of a type, such as `AWS::CloudWatch::Alarm`."""
-    return [each["Properties"] for each in template(timeout_seconds)["Resources"].values() if each["Type"] == kind]
+    return [each["Properties"] for each in template()["Resources"].values() if each["Type"] == kind]

@@ -7,7 +7,7 @@ import pytest
 from deploy.monitoring.catalogue import COMPOSITES, alarms
 from deploy.monitoring.model import Alarm, Scale
 from tests.monitoring.conftest import Told
-from tests.monitoring.stories import DIMENSIONS, FAILURES, RAISED, TRIES, Story
+from tests.monitoring.stories import DIMENSIONS, FAILURES, OTHERS, RAISED, TRIES, Story
 from tests.monitoring.synthesis import resources, template
 from tests.support.cloudwatch.alarms import READINGS, Reading, State, composite_state
 from tests.support.cloudwatch.timeline import Timeline
@@ -23,9 +23,7 @@ each_reading = pytest.mark.parametrize("reading", READINGS, ids=str)
 
 
 def properties(name: str) -> dict[str, object]:
-    # The time that events take is real, so that the limit must be a short one; otherwise all is as deployed.
-    timeout = 1 if name == "processing-time" else 30
-    made = resources("AWS::CloudWatch::Alarm", timeout)
+    made = resources("AWS::CloudWatch::Alarm")
     (found,) = [each for each in made if each["AlarmName"] == f"mark-earnings-processed-test-{name}"]
     return found
 
@@ -108,6 +106,16 @@ def test_it_goes_off_also_when_the_failure_is_told_late(told: Told, name: str, l
 
     assert set(states[:BEGINS]) == {State.OK}
     assert State.ALARM in states[BEGINS : ENDS + 10]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_it_stays_ok_on_what_is_another_alarms_business(told: Told, name: str) -> None:
+    timeline = Timeline(DIMENSIONS)
+    happen(timeline, told, Story(OTHERS[name]))
+
+    states = timeline.states(properties(name), [*range(BEGINS, ENDS + 30)])
+
+    assert set(states) == {State.OK}
 
 
 def quiet_hour(told: Told, kind: str) -> Timeline:

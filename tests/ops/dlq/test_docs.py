@@ -43,7 +43,7 @@ def test_the_page_names_every_shape_action_and_category_that_needs_force() -> No
 
 
 def test_the_metrics_are_documented() -> None:
-    telemetry = Path(PROJECT_ROOT, "docs", "telemetry.md").read_text()
+    telemetry = Path(PROJECT_ROOT, "docs", "telemetry-reference.md").read_text()
     for name in METRICS:
         assert f"`{name}`" in telemetry
 

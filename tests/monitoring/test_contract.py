@@ -1,0 +1,193 @@
+"""The telemetry contract, both ways: what is watched is emitted, and what is emitted is documented."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.monitoring.catalogue import alarms
+from deploy.monitoring.dashboard import SECTIONS
+from deploy.monitoring.model import Metric, Query, Scale, Source, TraceGroup
+from deploy.monitoring.queries import QUERIES, TRACE_GROUPS
+from local.cloudwatch.store import Key, MetricStore
+from ops.names import METRICS as OPERATOR_METRICS
+from otel import names
+from tests.monitoring.conftest import Recorded, Told, flattened
+from tests.monitoring.synthesis import ENVIRONMENT, resources
+from tools import telemetry_catalogue as catalogue
+from tools import telemetry_reference
+
+LANGUAGE = frozenset(
+    {
+        *("fields", "filter", "stats", "sort", "limit", "by", "as", "and", "or", "in", "asc", "desc", "ispresent"),
+        *("bin", "count", "avg", "max", "earliest", "latest", "m", "h"),
+    }
+)
+"""Words of Logs Insights' query language."""
+
+
+@pytest.fixture(scope="session")
+def emitted(told: Told) -> MetricStore:
+    store = MetricStore()
+    for documents in told.values():
+        for document in documents:
+            store.put_emf(document)
+    return store
+
+
+@pytest.fixture(scope="session")
+def spans(recorded: Recorded) -> list[Any]:
+    return [span for kind in recorded.values() for invoked in kind for span in invoked.spans]
+
+
+@pytest.fixture(scope="session")
+def logged(log_lines: list[dict[str, Any]], told: Told) -> dict[str, set[Any]]:
+    """Values by field, of log lines and metric lines: both are in the log group."""
+    found: dict[str, set[Any]] = {}
+    metric_lines = [document for documents in told.values() for document in documents]
+    for line in [*log_lines, *metric_lines]:
+        for name, value in flattened(line):
+            found.setdefault(name, set()).add(value)
+    return found
+
+
+def test_every_metric_is_emitted_and_documented(emitted: MetricStore) -> None:
+    assert {name for _, name, _ in emitted.metrics()} == set(names.METRICS) == set(catalogue.METRICS)
+    assert set(catalogue.OPERATOR_METRICS) == set(OPERATOR_METRICS)
+    dimensions = {tuple(name for name, _ in key[2]) for key in emitted.metrics()}
+    assert dimensions == {(names.ENVIRONMENT,), (names.ENVIRONMENT, names.ERROR_CATEGORY)}
+
+
+def test_every_property_of_a_metric_line_is_documented(told: Told) -> None:
+    members = {name for documents in told.values() for document in documents for name in document}
+
+    own = members - set(names.METRICS) - {"_aws", names.ENVIRONMENT, names.ERROR_CATEGORY}
+    assert own == set(catalogue.EMF_PROPERTIES)
+
+
+def test_every_log_field_is_emitted_and_documented(log_lines: list[dict[str, Any]]) -> None:
+    assert {name for line in log_lines for name in line} == names.LOG_FIELDS == set(catalogue.LOG_FIELDS)
+
+
+def test_every_span_attribute_is_emitted_and_documented(spans: list[Any]) -> None:
+    found = {name for span in spans for name in span["attributes"]}
+
+    assert found == set(catalogue.SPAN_ATTRIBUTES) | set(catalogue.ANNOTATIONS)
+    assert tuple(catalogue.ANNOTATIONS) == names.ANNOTATIONS
+    annotated = {key for span in spans for key in span["attributes"][names.XRAY_ANNOTATIONS]}
+    assert annotated == set(names.ANNOTATIONS)
+
+
+def test_every_span_event_is_emitted_and_documented(spans: list[Any]) -> None:
+    found: dict[str, set[str]] = {}
+    for span in spans:
+        for event in span["events"]:
+            found.setdefault(event["name"], set()).update(event["attributes"])
+
+    assert found == {name: set(inside) for name, inside in catalogue.SPAN_EVENTS.items()}
+
+
+def watched_by_alarms() -> Iterator[Key]:
+    for alarm in resources("AWS::CloudWatch::Alarm"):
+        for each in alarm["Metrics"]:
+            if "MetricStat" in each:
+                metric = each["MetricStat"]["Metric"]
+                dimensions = tuple(sorted((pair["Name"], pair["Value"]) for pair in metric["Dimensions"]))
+                yield metric["Namespace"], metric["MetricName"], dimensions
+
+
+def shown_by_widgets() -> Iterator[Key]:
+    (dashboard,) = resources("AWS::CloudWatch::Dashboard")
+    parts = dashboard["DashboardBody"]["Fn::Join"][1]
+    body = json.loads("".join(part if isinstance(part, str) else "arn" for part in parts))
+    for widget in body["widgets"]:
+        for row in widget["properties"].get("metrics", ()):
+            if isinstance(row[0], str):
+                namespace, name, *pairs = [each for each in row if isinstance(each, str)]
+                yield namespace, name, tuple(sorted(zip(pairs[::2], pairs[1::2], strict=True)))
+
+
+def is_ours(key: Key) -> bool:
+    return key[0] == names.NAMESPACE and key[1] not in OPERATOR_METRICS
+
+
+def test_every_metric_that_is_watched_is_emitted_with_those_dimensions(emitted: MetricStore) -> None:
+    watched = [*watched_by_alarms(), *shown_by_widgets()]
+
+    assert {key for key in watched if is_ours(key)} <= set(emitted.metrics())
+    assert len([key for key in watched if is_ours(key)]) > 50
+    operator = {key for key in watched if key[1] in OPERATOR_METRICS}
+    assert {key[2] for key in operator} == {((names.ENVIRONMENT, ENVIRONMENT),)}
+
+
+def test_every_metric_of_the_platform_that_is_watched_is_documented_and_the_other_way_round() -> None:
+    watched = {key[:2] for key in [*watched_by_alarms(), *shown_by_widgets()] if key[0] != names.NAMESPACE}
+
+    assert watched == set(catalogue.PLATFORM_METRICS)
+
+
+def test_every_metric_is_looked_at_by_somebody() -> None:
+    lines = [line for section in SECTIONS for widget in section.widgets for line in widget.lines]
+    shown: set[Metric] = {metric for line in lines for metric in line.metrics.values()}
+
+    ours = {metric.name for metric in shown if metric.source is Source.FUNCTION}
+    assert ours == set(names.METRICS) | set(OPERATOR_METRICS) - {"DeadLettersSeen"}
+    assert {metric.name for alarm in alarms(Scale()) for metric in alarm.metrics.values()} <= {
+        each.name for each in shown
+    }
+
+
+def identifiers(query: Query) -> set[str]:
+    """Fields that a query names."""
+    text = re.sub(r'"[^"]*"', "", query.text)
+    aliases = set(re.findall(r"\bas (\w+)", text))
+    words = set(re.findall(r"@?[A-Za-z_][\w.]*", text))
+    return words - aliases - LANGUAGE
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
+def test_every_field_of_a_saved_query_is_written(query: Query, logged: dict[str, set[Any]]) -> None:
+    found = identifiers(query)
+
+    assert found
+    assert found <= set(logged) | set(catalogue.PLATFORM_LOG_FIELDS)
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
+def test_every_value_that_a_saved_query_looks_for_is_written(query: Query, logged: dict[str, set[Any]]) -> None:
+    compared = re.findall(r'([\w.]+) = "([^"]*)"', query.text)
+    for field, values in re.findall(r"([\w.]+) in \[([^\]]*)\]", query.text):
+        compared += [(field, value) for value in re.findall(r'"([^"]*)"', values)]
+
+    assert len(compared) == query.text.count('"') // 2
+    for field, value in compared:
+        if field in logged and not value.startswith("PUT-"):
+            assert value in logged[field]
+
+
+@pytest.mark.parametrize("group", TRACE_GROUPS, ids=lambda group: group.name)
+def test_every_annotation_of_a_trace_group_is_emitted(group: TraceGroup, spans: list[Any]) -> None:
+    for name, value in re.findall(r'annotation\.(\w+) = "(\w+)"', group.filter):
+        annotated = [span for span in spans if name in span["attributes"][names.XRAY_ANNOTATIONS]]
+        assert value in {span["attributes"][name] for span in annotated}
+    assert group.filter.count("annotation.") == len(re.findall(r'annotation\.\w+ = "\w+"', group.filter))
+
+
+def test_platform_fields_of_queries_are_all_used() -> None:
+    used = {name for query in QUERIES for name in identifiers(query)}
+
+    assert set(catalogue.PLATFORM_LOG_FIELDS) <= used
+
+
+def test_the_reference_is_not_stale() -> None:
+    """Make it anew with `uv run python -m tools.telemetry_reference`."""
+    assert telemetry_reference.PATH.read_text(encoding="utf-8") == telemetry_reference.reference()
+
+
+def test_links_of_the_reference_lead_somewhere() -> None:
+    page = telemetry_reference.PATH
+    for link in re.findall(r"\]\(([\w.-]+)\)", page.read_text(encoding="utf-8")):
+        assert Path(page.parent, link).is_file()
