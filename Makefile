@@ -65,6 +65,10 @@ deploy: setup deploy/node_modules/.package-lock.json  ## show what would change 
 	cd deploy && $(CDK) diff $(CDK_CONTEXT)
 	cd deploy && $(CDK) deploy $(CDK_CONTEXT)
 
+.PHONY: cdk
+cdk: setup deploy/node_modules/.package-lock.json  ## any other command of CDK's: make cdk ARGS=bootstrap ENVIRONMENT=dev
+	cd deploy && $(CDK) $(ARGS) $(CDK_CONTEXT)
+
 # What the gates pin is older than what the function runs on: an environment of their own.
 GATES = UV_PROJECT_ENVIRONMENT=$(CURDIR)/.cache/gates $(UV) run --quiet --project deploy/gates --locked
 TEMPLATES := .cache/templates

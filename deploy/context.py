@@ -78,6 +78,7 @@ LOG_LEVELS = ("INFO", "DEBUG")
 
 ROLLOUTS = ("gradual", "at_once")
 
+_URL = re.compile(r"https?://[^\s/]+(/\S*)?")
 _MEMORY_MB = range(128, 10_241)
 _ECR_URI = re.compile(
     r"(?P<account>[0-9]{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/"
@@ -102,6 +103,7 @@ class Deployment:
         log_level: of the function's log lines.
         at_once: whether a new version gets all events at once, whatever alarm rings: to repair what is broken now.
         alarm_email: who is told of alarms, beside those who subscribe to the topic by other means.
+        runbook: where the runbook can be read, for the alarms' links; None: its path in this repository.
     """
 
     stage: Stage
@@ -116,6 +118,7 @@ class Deployment:
     log_level: str
     at_once: bool
     alarm_email: str | None
+    runbook: str | None
 
     @property
     def name(self) -> str:
@@ -156,6 +159,7 @@ _KEYS: Mapping[str, str] = {
     "log_level": LOG_LEVELS[0],
     "rollout": ROLLOUTS[0],
     "alarm_email": "",
+    "runbook": "",
 }
 """Each context value of ours and its default."""
 
@@ -195,6 +199,7 @@ def read_context(context: Mapping[str, Any]) -> Deployment:
         log_level=_one_of(given, "log_level", LOG_LEVELS),
         at_once=_one_of(given, "rollout", ROLLOUTS) == "at_once",
         alarm_email=_matching(given, "alarm_email", re.compile(r"[^@\s]+@[^@\s]+"), "an e-mail address"),
+        runbook=_matching(given, "runbook", _URL, "a URL"),
     )
 
 
@@ -222,7 +227,7 @@ def _memory(text: str) -> int:
 
 def _way_out(given: Mapping[str, str]) -> WayOut:
     way = WAYS_OUT[_one_of(given, "telemetry", tuple(WAYS_OUT))]
-    endpoint = _matching(given, "collector_endpoint", re.compile(r"https?://[^\s/]+(/\S*)?"), "a URL")
+    endpoint = _matching(given, "collector_endpoint", _URL, "a URL")
     if way.name != "collector":
         if endpoint:
             raise ContextError("context collector_endpoint needs -c telemetry=collector")

@@ -5,7 +5,7 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from constructs import Construct
 
 from deploy.context import Deployment
-from deploy.monitoring.construct import Monitoring, Watched
+from deploy.monitoring.construct import RUNBOOK, Monitoring, Watched
 from deploy.stack.alarm_topic import AlarmTopic
 from deploy.stack.dead_letters import DeadLetterQueue
 from deploy.stack.events import Events
@@ -46,6 +46,7 @@ class MarkEarningsProcessedStack(cdk.Stack):
             environment=stage.name,
             topic=topic,
             prefix=deployment.name,
+            runbook=deployment.runbook or RUNBOOK,
         )
         failing_version = failing_version_alarm(self, deployment, function.function)
         failing_version.add_alarm_action(actions.SnsAction(topic))

@@ -86,6 +86,7 @@ def test_cdks_own_keys_are_left_alone() -> None:
         ({"event_bus": "a bus"}, "event_bus=a bus is not an event bus's name"),
         ({"log_level": "WARN"}, "log_level=WARN is not one of INFO, DEBUG"),
         ({"rollout": "linear"}, "rollout=linear is not one of gradual, at_once"),
+        ({"runbook": "docs/runbook.md"}, "runbook=docs/runbook.md is not a URL"),
         ({"alarm_email": "team"}, "alarm_email=team is not an e-mail address"),
     ],
 )

@@ -269,6 +269,18 @@ def test_somebody_is_told_by_email_where_wished() -> None:
     assert template().all("AWS::SNS::Subscription") == []
 
 
+def test_alarms_link_to_the_runbook_where_it_can_be_read() -> None:
+    wiki = "https://wiki.example/runbook"
+    texts = [
+        alarm["Properties"]["AlarmDescription"]
+        for name, alarm in template(runbook=wiki).resources.items()
+        if name.startswith("Monitoring") and "AlarmDescription" in alarm["Properties"]
+    ]
+
+    assert len(texts) > 20
+    assert all(f"{wiki}#" in text for text in texts)
+
+
 def test_what_exists_is_used_and_not_made() -> None:
     made = template(calendar_table="a-calendar", audit_table="an-audit-trail", event_bus="a-bus")
 
