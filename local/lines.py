@@ -1,9 +1,14 @@
 """Reads events from JSON lines: one event a line, in bounded memory, never stopped by a bad line."""
 
 import json
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, NoReturn
+
+from local.errors import UsageError
 
 # Lambda takes no larger payload. Longer lines are skipped over without being held in memory.
 MAX_EVENT_BYTES = 6 * 1024 * 1024
@@ -41,6 +46,33 @@ class RejectedLine:
     reason: str
     text: str
     size: int
+
+
+@contextmanager
+def open_events(path: Path | None) -> Iterator[BinaryIO]:
+    """Open a file of events; None for standard input.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    if path is None:
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise UsageError(f"cannot read events from {path}: {error.strerror}") from error
+    with stream:
+        yield stream
+
+
+def size_of(stream: BinaryIO) -> int | None:
+    """Return the bytes that a stream has; None where nobody knows."""
+    if stream is sys.stdin.buffer or not stream.seekable():
+        return None
+    size = stream.seek(0, 2)
+    stream.seek(0)
+    return size
 
 
 def read_lines(stream: BinaryIO) -> Iterator[EventLine | RejectedLine]:

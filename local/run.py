@@ -1,15 +1,14 @@
 """`mep local`: events from a file through the real function on one machine, and all that came of it in files."""
 
 import secrets
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from rich.console import Console
 
@@ -23,8 +22,8 @@ from local.chain.timeline import RealTime
 from local.crew import start_all
 from local.dynamodb import dynamodb
 from local.environment import ACCOUNT_ID, LOCAL_CREDENTIALS, REGION, FunctionConfig
-from local.errors import RunError, UsageError
-from local.lines import EventLine, RejectedLine, read_lines
+from local.errors import RunError
+from local.lines import EventLine, RejectedLine, open_events, read_lines, size_of
 from local.outputs import Outputs
 from local.progress import RunProgress
 from local.queue import QueueEndpoint, queue_service
@@ -112,7 +111,7 @@ def run(
     tally = Tally()
     interrupted = False
     with ExitStack() as stack:
-        events = stack.enter_context(_open_events(options.events))
+        events = stack.enter_context(open_events(options.events))
         outputs = stack.enter_context(Outputs(options.out, keep=options.events))
         url = options.endpoint_url or stack.enter_context(dynamodb(announce=partial(_say, console))).url
         queue = queue or stack.enter_context(queue_service(options.region))
@@ -127,12 +126,12 @@ def run(
             database.load(rows)
             starting.result()
         # The emulator in a container takes one request at a time.
-        invokers = [ContainerInvoker(options.function_url)] if options.function_url else workers
+        invokers = [_container(options.function_url)] if options.function_url else workers
         on_end = _recorder(outputs, tally, console)
         chain = _chain(options, function, invokers, stack.enter_context(queue_net(queue)), outputs, on_end)
         started = time.monotonic()
         try:
-            with RunProgress(console, _size(events)) as progress:
+            with RunProgress(console, size_of(events)) as progress:
                 lines = _accepted(read_lines(events), outputs, tally, console, progress)
                 chain.run(Arrival(line.payload, line.number) for line in lines)
             if then is not None:
@@ -172,25 +171,10 @@ def _function(options: RunOptions, dynamodb_url: str, queue: QueueEndpoint, xray
     )
 
 
-@contextmanager
-def _open_events(path: Path | None) -> Iterator[BinaryIO]:
-    if path is None:
-        yield sys.stdin.buffer
-        return
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise UsageError(f"cannot read events from {path}: {error.strerror}") from error
-    with stream:
-        yield stream
-
-
-def _size(stream: BinaryIO) -> int | None:
-    if stream is sys.stdin.buffer or not stream.seekable():
-        return None
-    size = stream.seek(0, 2)
-    stream.seek(0)
-    return size
+def _container(url: str) -> ContainerInvoker:
+    container = ContainerInvoker(url)
+    container.check()
+    return container
 
 
 def _start(workers: list[Worker], options: RunOptions) -> None:

@@ -7,21 +7,18 @@ from functools import partial
 from random import Random
 from typing import Any
 
-import orjson
-
 from local.chain.account import Account
 from local.chain.backoff import FUNCTION_ERROR_WAITS_S, queue_wait
 from local.chain.identity import Identities
 from local.chain.invokers import Invoker
 from local.chain.nets import Net, NetError, NetMessage
-from local.chain.places import Condition, Ending, Place
+from local.chain.places import Condition, Ending, Place, place_of
 from local.chain.platform_metrics import PlatformMetrics
 from local.chain.records import lambda_dlq_message, on_failure_record
 from local.chain.settings import ChainSettings
 from local.chain.timeline import Timeline
 from local.worker import InvocationResult
 
-_OUTCOMES = {"marked": Place.MARKED, "duplicate": Place.DUPLICATE, "dead_lettered": Place.DEAD_LETTERED}
 _DUPLICATE_WITHIN_S = 60.0
 
 
@@ -141,7 +138,7 @@ class AsyncQueue:
         self.metrics.add("AWS/Lambda", "Invocations")
         self.metrics.add("AWS/Lambda", "Duration", round(result.duration_s * 1000, 2), "Milliseconds")
         if result.status == "ok":
-            self._end(queued, _place(result.payload))
+            self._end(queued, place_of(result.payload))
             if self.random.random() < self.settings.invoke.duplicate_probability:
                 self._deliver_again(queued)
             return
@@ -247,12 +244,3 @@ def _send(messages: list[tuple[Place, Net, NetMessage]]) -> list[tuple[Place, by
         else:
             sent.append((place, None))
     return sent
-
-
-def _place(answer: bytes) -> Place:
-    try:
-        parsed = orjson.loads(answer)
-    except orjson.JSONDecodeError:
-        return Place.NO_OUTCOME
-    named = parsed.get("outcome") if isinstance(parsed, dict) else None
-    return _OUTCOMES.get(named, Place.NO_OUTCOME) if isinstance(named, str) else Place.NO_OUTCOME

@@ -73,6 +73,9 @@ class Chain:
         door: Lambda's Invoke API, to let it refuse; None takes everything.
         on_end: Called with each ending, in the chain's thread.
         on_data_point: Called with the platform's metrics, minute by minute, in the chain's thread.
+
+    Raises:
+        ValueError: There is no invoker.
     """
 
     def __init__(  # noqa: PLR0913 -- its parts
@@ -88,6 +91,8 @@ class Chain:
         on_end: Callable[[Ending], None] | None = None,
         on_data_point: Callable[[DataPoint], None] | None = None,
     ) -> None:
+        if not invokers:
+            raise ValueError("a chain needs at least one invoker: without, nothing that is queued would ever end")
         settings, nets = settings or ChainSettings(), nets or Nets()
         self._settings = settings
         self._timeline = timeline

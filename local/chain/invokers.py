@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import time
 import uuid
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from contextlib import closing
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from local.errors import RunError
 from local.worker import InvocationResult, Status
 
 INVOCATION_PATH = "/2015-03-31/functions/function/invocations"
@@ -46,6 +48,18 @@ class ContainerInvoker:
         self._path = parts.path if parts.path not in {"", "/"} else INVOCATION_PATH
         self._grace_s = grace_s
         self._cold = True
+
+    def check(self) -> None:
+        """Look whether somebody is there, without starting the function.
+
+        Raises:
+            RunError: Nobody is.
+        """
+        try:
+            with socket.create_connection((self._host, self._port or 80), timeout=5):
+                return
+        except OSError as error:
+            raise RunError(f"no function answers at http://{self._host}:{self._port or 80}: {error}") from error
 
     def invoke(
         self, payload: bytes, *, trace_header: str, request_id: str | None = None, timeout_s: float = 30

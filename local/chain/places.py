@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import orjson
+
 from local.worker import InvocationResult
 
 
@@ -26,8 +28,17 @@ class Place(StrEnum):
     FILTERED = "filtered"
 
 
-ANSWERED = frozenset({Place.MARKED, Place.DUPLICATE, Place.DEAD_LETTERED, Place.NO_OUTCOME})
-"""Places where the function itself brought the event to an end."""
+_OUTCOMES = {place.value: place for place in (Place.MARKED, Place.DUPLICATE, Place.DEAD_LETTERED)}
+
+
+def place_of(answer: bytes) -> Place:
+    """Return the place that a function's answer, JSON, names as its outcome."""
+    try:
+        parsed = orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        return Place.NO_OUTCOME
+    named = parsed.get("outcome") if isinstance(parsed, dict) else None
+    return _OUTCOMES.get(named, Place.NO_OUTCOME) if isinstance(named, str) else Place.NO_OUTCOME
 
 
 class Condition(StrEnum):

@@ -24,7 +24,8 @@ class AsyncInvokeConfig:
         maximum_event_age_s: Seconds that an event may stay in the queue, 60 to 21,600.
         reserved_concurrency: Invocations that may run at once; what is beyond is throttled. 0 sends every event to the
             nets. None: as many as there are workers, and events wait for one.
-        duplicate_probability: Of delivering an event once more after it succeeded. AWS says only that it happens.
+        duplicate_probability: Of delivering an event once more after it succeeded, 0 to 0.9. AWS says only that it
+            happens.
 
     Raises:
         ValueError: One is out of AWS's bounds.
@@ -39,7 +40,7 @@ class AsyncInvokeConfig:
         _within("maximum_retry_attempts", self.maximum_retry_attempts, 0, 2)
         _within("maximum_event_age_s", self.maximum_event_age_s, 60, 6 * HOUR_S)
         _within("reserved_concurrency", self.reserved_concurrency or 0, 0, float("inf"))
-        _within("duplicate_probability", self.duplicate_probability, 0, 1)
+        _within("duplicate_probability", self.duplicate_probability, 0, 0.9)
 
 
 @dataclass(frozen=True, slots=True)

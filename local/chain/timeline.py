@@ -50,8 +50,8 @@ class Timeline(Protocol):
             room: Tells how many of them may be taken now.
 
         Raises:
-            BaseException: What an action, a work or the source raised. If it was the source, or an interruption
-                (Ctrl-C), everything that had been taken in was brought to its end before.
+            BaseException: What an action, a work or the source raised. If it was the source, or Ctrl-C, all that had
+                been taken in was brought to its end before; after `SystemExit`, only what was under way.
         """
 
 
@@ -195,6 +195,8 @@ class RealTime:
         except BaseException as raised:  # noqa: BLE001 -- raised again when what is under way has ended
             interruption.append(raised)
             self._inbox.put(self._close)
+            if isinstance(raised, SystemExit):  # SIGTERM: what is to be tried again later must not hold it up
+                self._inbox.put(_raiser(raised))
             self._wait_for(core)
         for failure in (*self._failures, *interruption):
             raise failure

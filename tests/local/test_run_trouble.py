@@ -192,3 +192,12 @@ def test_events_that_are_not_there_are_the_users_to_mend(tmp_path: Path, screen:
         run(options(tmp_path, "http://127.0.0.1:9", tmp_path / "nowhere"), screen)
 
     assert not (tmp_path / "out").exists()
+
+
+def test_a_container_that_is_not_there_is_told_before_anything_is_sent(
+    tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
+) -> None:
+    events = write_events(tmp_path / "events.jsonl", [1])
+
+    with pytest.raises(RunError, match=r"no function answers at http://127\.0\.0\.1:9"):
+        run(options(tmp_path, url, events, function_url="http://127.0.0.1:9"), screen, queue=dead_letters.endpoint)

@@ -94,7 +94,7 @@ def test_throttles_do_not_use_up_the_further_tries_of_function_errors() -> None:
 
 
 def test_maximum_event_age() -> None:
-    done = simulation("error", invoke=AsyncInvokeConfig(maximum_event_age_s=100)).deliver()
+    done = simulation("error", invoke=AsyncInvokeConfig(maximum_event_age_s=150)).deliver()
 
     assert done.function.waits() == [60]
     assert done.ending.condition is Condition.EVENT_AGE_EXCEEDED

@@ -127,6 +127,24 @@ def test_an_interruption_brings_to_its_end_what_was_taken_in(time: Callable[[], 
     assert chain.account.ended == 20
 
 
+def test_the_end_of_the_program_does_not_wait_for_what_is_to_be_tried_again() -> None:
+    chain = Chain(RealTime(1), [Busy(fails_first=True)])
+
+    def ended() -> Iterator[Arrival]:
+        yield Arrival(PAYLOAD)
+        raise SystemExit(143)
+
+    with pytest.raises(SystemExit):
+        chain.run(ended())
+
+    assert chain.account.live == 1, "it was to be tried again in a minute"
+
+
+def test_a_chain_without_workers_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one invoker"):
+        Chain(SimulatedTime(), [])
+
+
 def test_things_may_be_put_in_from_another_thread_while_it_runs() -> None:
     endings: list[Ending] = []
     chain = Chain(RealTime(1), [Busy()], on_end=endings.append)
