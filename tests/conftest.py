@@ -2,6 +2,7 @@
 
 import os
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -18,10 +19,20 @@ from tests.support.stores import DeadLetters, Tables
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+pytest_plugins = ["tests.support.images"]
+
 _ENDPOINTS = {"dynamodb_endpoint", "queue_endpoint"}
 _REMOVED_PREFIXES = ("AWS_", "OTEL_", "_X_AMZN_")
 _REMOVED = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "_HANDLER"}
 _HOW = pytest.StashKey[str]()
+
+_LEFT_OUT = {
+    "collector": "tests of the collector's configuration, which need a real one. `make test-collector` runs them.",
+    "deploy": "tests of the deployed permissions, which need a simulator of IAM. `make check-deploy` runs them.",
+    "emulator": "tests in an emulator of AWS, which need Docker and LocalEmu. `make test-emulator` runs them.",
+    "image": "tests of the container image, which need Docker. `make test-image` runs them.",
+}
+_left_out: Counter[str] = Counter()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,8 +45,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.timeout(func_only=True))
 
 
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Count what is left out because it needs more than `make setup` brings."""
+    _left_out.update(name for name in _LEFT_OUT for item in items if item.get_closest_marker(name))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say which DynamoDB the tests used."""
+    """Say which DynamoDB the tests used, and what was left out, and how to run it."""
+    for name, what in _LEFT_OUT.items():
+        if _left_out[name] and f"not {name}" in config.getoption("markexpr"):
+            terminalreporter.write_line(f"left out: {_left_out[name]} {what}")
     if _HOW in config.stash:
         terminalreporter.write_line(f"DynamoDB Local: {config.stash[_HOW]}")
 
