@@ -85,6 +85,17 @@ check-deploy: setup tests/deploy/simulator/node_modules/.package-lock.json deplo
 deploy-snapshot: setup  ## after a change of the stack that is meant: what a test holds it against
 	.venv/bin/python -m tests.deploy.snapshot
 
+# LocalEmu is large and wants an older boto3: it has a lock and a directory of its own. The tests run it in the function's
+# base image, so the wheels are for that.
+$(CURDIR)/.cache/emulator/.installed: tests/emulator/localemu/uv.lock | setup
+	UV_PROJECT_ENVIRONMENT=$(@D) nice $(UV) sync --locked --quiet --project tests/emulator/localemu \
+		--python-platform $$(uname -m)-manylinux_2_28 --compile-bytecode
+	@touch $@
+
+.PHONY: test-emulator
+test-emulator: setup $(CURDIR)/.cache/emulator/.installed  ## the chain in LocalEmu, an emulator of AWS that is none of ours (needs Docker; 600 MB the first time)
+	nice .venv/bin/python -m pytest -m emulator tests/emulator $(PYTEST_ARGS)
+
 COLLECTOR := .cache/collector/build/collector
 
 $(COLLECTOR): tests/collector/builder-config.yaml
