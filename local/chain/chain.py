@@ -15,7 +15,7 @@ from local.chain.invokers import Invoker
 from local.chain.nets import Net
 from local.chain.patterns import EventPattern
 from local.chain.places import Ending, Place
-from local.chain.platform_metrics import DataPoint, PlatformMetrics
+from local.chain.platform_metrics import DataPoint, PlatformMetrics, rule_dimensions
 from local.chain.settings import ChainSettings
 from local.chain.target import Door, LambdaTarget
 from local.chain.timeline import Action, Timeline
@@ -107,7 +107,7 @@ class Chain:
             on_data_point,
             {
                 "AWS/Lambda": {"FunctionName": settings.function_arn.rpartition(":")[2]},
-                "AWS/Events": {"RuleName": settings.rule_arn.rpartition("/")[2]},
+                "AWS/Events": rule_dimensions(settings.rule_arn),
             },
         )
         self._queue = AsyncQueue(

@@ -110,3 +110,12 @@ class PlatformMetrics:
                 )
             )
         self._sums.clear()
+
+
+def rule_dimensions(rule_arn: str) -> dict[str, str]:
+    """Return the dimensions of a rule's metrics: of one on a bus of one's own, the bus's name, too.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
+    """
+    _, *bus, rule = rule_arn.split("/")
+    return {**({"EventBusName": bus[0]} if bus else {}), "RuleName": rule}

@@ -4,6 +4,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 Series = list[float | None]
@@ -96,6 +97,22 @@ class MetricStore:
                     found = document[metric["Name"]]
                     values = found if isinstance(found, list) else [found]
                     self.put(directive["Namespace"], metric["Name"], dimensions, values, at=moment, arrived=arrived)
+
+    def put_platform(self, point: Mapping[str, Any], *, dimensions: Mapping[str, str] | None = None) -> None:
+        """Add a minute of a metric that the platform counts, as `platform.jsonl` has it.
+
+        Args:
+            point: `local.chain.platform_metrics.DataPoint` as JSON: a statistic set.
+            dimensions: other ones than its own.
+        """
+        values, number = [point["minimum"], point["maximum"]], point["sample_count"]
+        if number == 1:
+            values = [point["sum"]]
+        elif number > len(values):
+            between = number - len(values)
+            values += [(point["sum"] - point["minimum"] - point["maximum"]) / between] * between
+        at = datetime.fromisoformat(point["timestamp"]).timestamp()
+        self.put(point["namespace"], point["metric"], dimensions or point["dimensions"], values, at=at)
 
     def metrics(self) -> list[Key]:
         """Every metric there is: namespace, name, dimensions."""
