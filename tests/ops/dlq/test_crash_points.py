@@ -116,6 +116,7 @@ def visible_again(rig: Rig, killer: Killer) -> None:
     client.close()
 
 
+@pytest.mark.timeout(400)  # dozens of processes, one after another
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_redrive_killed_at_any_call_loses_nothing(rig: Rig, processes: Forks, after: bool) -> None:
     numbers = count(1)
@@ -150,6 +151,7 @@ def test_redrive_killed_at_any_call_loses_nothing(rig: Rig, processes: Forks, af
         assert sum(entry["action"] == "redriven" for entry in entries) <= len(delivered), where
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_discard_killed_at_any_call_deletes_nothing_unrecorded(rig: Rig, processes: Forks, after: bool) -> None:
     numbers = count(1)
