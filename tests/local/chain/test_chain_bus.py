@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.chain.archive import Archive
@@ -103,6 +103,7 @@ def test_the_emulator_is_asked_once_for_all_events_that_the_pattern_cannot_tell_
     assert len(asked) == 2
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     events=st.lists(
         st.fixed_dictionaries(
@@ -168,6 +169,7 @@ def test_without_an_archive_there_is_no_replay() -> None:
         list(simulation().chain.replay("again", 0, 1))
 
 
+@settings(deadline=None, max_examples=50)
 @given(times=st.lists(st.integers(0, 30), max_size=40), window=st.tuples(st.integers(0, 30), st.integers(0, 30)))
 def test_the_archive_keeps_everything_in_the_order_of_time(times: list[int], window: tuple[int, int]) -> None:
     archive = Archive()

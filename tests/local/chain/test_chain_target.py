@@ -7,7 +7,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.chain.backoff import queue_wait, target_wait
@@ -117,6 +117,7 @@ def test_an_execution_failure_never_reaches_the_rule_s_queue_and_a_delivery_fail
     assert (len(function.messages), len(rule.messages)) == (1, 1)
 
 
+@settings(deadline=None, max_examples=50)
 @given(number=st.integers(1, 1000), seed=st.integers())
 def test_waits_stay_within_their_bounds_and_do_not_shrink(number: int, seed: int) -> None:
     for wait, longest in ((queue_wait, 300.0), (target_wait, 600.0)):
