@@ -113,7 +113,7 @@ def ours(name: str, tables: Tables, dead_letters: DeadLetters, test: PatternTest
         )
         event_ids = set()
         for event in scenario.events:
-            entry = Entry(event["source"], event["detail-type"], event["detail"])
+            entry = Entry(event["source"], event["detail-type"], json.dumps(event["detail"]).encode())
             event_ids.add(made.put_entry(entry))
             made.run()
         return facts(name, tables, scenario.symbol, tries=told, letters=dead_letters.drain(), event_ids=event_ids)
