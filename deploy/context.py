@@ -67,6 +67,7 @@ WAYS_OUT: Mapping[str, WayOut] = {
             memory_mb=128,
             variables={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument", "OTEL_AWS_LAMBDA_FAST_START": "true"},
         ),
+        WayOut("layer-full", memory_mb=128, variables={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument"}),
         WayOut("collector", memory_mb=128),  # and OTEL_EXPORTER_OTLP_ENDPOINT, which only the context knows
     )
 }

@@ -33,12 +33,19 @@ def test_tables_have_their_plain_name_in_production_only() -> None:
     assert names == ["earningsCalendar-dev", "earningsCalendar-staging", "earningsCalendar"]
 
 
-@pytest.mark.parametrize("way", ["direct", "layer"])
+@pytest.mark.parametrize("way", ["direct", "layer", "layer-full"])
 def test_a_way_out_brings_its_variables_and_its_memory(way: str) -> None:
     deployment = read_context({"environment": "dev", "telemetry": way})
 
     assert deployment.memory_mb == WAYS_OUT[way].memory_mb
     assert deployment.environment.items() >= WAYS_OUT[way].variables.items()
+
+
+def test_the_layer_starts_fast_unless_all_of_it_is_wanted() -> None:
+    fast, full = (read_context({"environment": "dev", "telemetry": way}).environment for way in ("layer", "layer-full"))
+
+    assert fast["AWS_LAMBDA_EXEC_WRAPPER"] == full["AWS_LAMBDA_EXEC_WRAPPER"] == "/opt/otel-instrument"
+    assert fast.keys() - full.keys() == {"OTEL_AWS_LAMBDA_FAST_START"}
 
 
 def test_the_collectors_address_comes_from_the_context() -> None:
@@ -72,7 +79,7 @@ def test_cdks_own_keys_are_left_alone() -> None:
         ({"environment": "production"}, "environment=production is not one of dev, staging, prod"),
         ({"enviroment": "dev"}, "enviroment is not known: did you mean environment?"),
         ({"colour": "blue"}, "colour is not known: known: environment, telemetry"),
-        ({"telemetry": "sidecar"}, "telemetry=sidecar is not one of direct, layer, collector"),
+        ({"telemetry": "sidecar"}, "telemetry=sidecar is not one of direct, layer, layer-full, collector"),
         ({"telemetry": "collector"}, "telemetry=collector needs -c collector_endpoint=URL"),
         ({"collector_endpoint": "http://c:4318"}, "collector_endpoint needs -c telemetry=collector"),
         ({"telemetry": "collector", "collector_endpoint": "c:4318"}, "collector_endpoint=c:4318 is not a URL"),
