@@ -107,6 +107,10 @@ $(COLLECTOR): tests/collector/builder-config.yaml
 test-collector: setup $(COLLECTOR)  ## otel/collector.yaml in a real collector (needs Go; the first time some minutes)
 	.venv/bin/python -m pytest -m collector tests/collector $(PYTEST_ARGS)
 
+.PHONY: test-browser
+test-browser: setup  ## the dashboard's preview in a real browser (needs chromium on the PATH)
+	.venv/bin/python -m pytest -m browser tests/ops/dashboard $(PYTEST_ARGS)
+
 .PHONY: image-requirements
 image-requirements: setup  ## after a change of uv.lock: what the Dockerfile installs
 	UV=$(UV) deploy/image/export

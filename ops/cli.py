@@ -11,6 +11,7 @@ import typer
 from rich.text import Text
 
 from local.errors import LocalError, UsageError
+from ops.dashboard.command import dashboard_command
 from ops.dlq.commands import dlq
 from ops.invoke import DEFAULT_URL, check_event, invoke
 from ops.trace.command import trace_command
@@ -34,6 +35,7 @@ app.add_typer(dlq)
 
 
 app.command("trace")(trace_command)
+app.command("dashboard")(dashboard_command)
 
 
 @app.command("local")

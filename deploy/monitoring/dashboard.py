@@ -155,7 +155,7 @@ DEAD_LETTERS = Section(
 TIME = Section(
     "Is it fast?",
     (
-        Widget("Time for an event", Kind.GRAPH, _percentiles("ProcessingTime", _TIMES), unit="ms", threshold=25_000),
+        Widget("Time for an event", Kind.GRAPH, _percentiles("ProcessingTime", _TIMES), unit="ms"),
         Widget("Time for an attempt at DynamoDB", Kind.GRAPH, _percentiles("DynamoDBLatency", _TIMES), unit="ms"),
         Widget(
             "Age of events when Lambda delivers them",

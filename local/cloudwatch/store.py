@@ -98,20 +98,27 @@ class MetricStore:
                     values = found if isinstance(found, list) else [found]
                     self.put(directive["Namespace"], metric["Name"], dimensions, values, at=moment, arrived=arrived)
 
-    def put_platform(self, point: Mapping[str, Any], *, dimensions: Mapping[str, str] | None = None) -> None:
+    def put_platform(
+        self,
+        point: Mapping[str, Any],
+        *,
+        dimensions: Mapping[str, str] | None = None,
+        between: tuple[float, float] = (-math.inf, math.inf),
+    ) -> None:
         """Add a minute of a metric that the platform counts, as `platform.jsonl` has it.
 
         Args:
             point: `local.chain.platform_metrics.DataPoint` as JSON: a statistic set.
             dimensions: other ones than its own.
+            between: bounds of its time, seconds since the epoch.
         """
         values, number = [point["minimum"], point["maximum"]], point["sample_count"]
         if number == 1:
             values = [point["sum"]]
         elif number > len(values):
-            between = number - len(values)
-            values += [(point["sum"] - point["minimum"] - point["maximum"]) / between] * between
-        at = datetime.fromisoformat(point["timestamp"]).timestamp()
+            others = number - len(values)
+            values += [(point["sum"] - point["minimum"] - point["maximum"]) / others] * others
+        at = min(max(datetime.fromisoformat(point["timestamp"]).timestamp(), between[0]), between[1])
         self.put(point["namespace"], point["metric"], dimensions or point["dimensions"], values, at=at)
 
     def metrics(self) -> list[Key]:

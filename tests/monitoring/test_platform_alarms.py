@@ -40,7 +40,7 @@ def rule_queue_broken() -> Simulation:
 
 
 def throttled() -> Simulation:
-    answers: list["Status"] = ["throttled"] * 14
+    answers: list[Status] = ["throttled"] * 14
     return simulation(*answers, "ok").deliver()
 
 
