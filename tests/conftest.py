@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import deploy  # noqa: F401 - points CDK to the Node that the lock brings, whatever a test imports first
 from local.dynamodb import DynamoDBEndpoint
 from local.queue import QueueEndpoint, create_queue, queue_service, sqs_client
 from local.service import ServiceError
