@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.credentials import CredentialResolver, EnvProvider
 from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST, REGISTER_LAST
+from botocore.httpsession import DEFAULT_CA_BUNDLE
 from botocore.loaders import Loader
 
 from handler.categories import UNREADABLE_REPLY, classify_exception, classify_reply
@@ -51,6 +53,8 @@ def client_config(settings: Settings, user_agent: str | None = None) -> Config:
         parameter_validation=False,  # the service validates, and the parameters are ours
         tcp_keepalive=True,  # a thawed sandbox finds out sooner that its connection is gone
         user_agent=user_agent,
+        # Where no variable names a proxy there is none: botocore would import urllib.request to find that out.
+        proxies=None if any(name.lower().endswith("_proxy") for name in os.environ) else {},
     )
 
 
@@ -63,12 +67,32 @@ def make_client(service: str, settings: Settings) -> Any:
     core = botocore.session.Session(include_builtin_handlers=False)
     _register_handlers(core)
     core.register_component("data_loader", Loader(extra_search_paths=[DATA], include_default_search_paths=False))
+    _settle_credentials(core)
     session = boto3.Session(region_name=settings.region, botocore_session=core)
     # The user agent is made once; otherwise botocore puts it together twice for each call.
     make: Callable[..., Any] = session.client
-    client = make(service, config=client_config(settings, core.user_agent()))
+    # The certificates that botocore brings; by itself it would search certifi's, with much of importlib.
+    verify = core.get_config_variable("ca_bundle") or DEFAULT_CA_BUNDLE
+    client = make(service, config=client_config(settings, core.user_agent()), verify=verify)
     errors_as_replies(client)
     return client
+
+
+class _NoToken:
+    """No bearer token: neither service takes one."""
+
+    def load_token(self, **_: Any) -> None:
+        """None, as from botocore's own search where there is none."""
+
+
+def _settle_credentials(core: botocore.session.Session) -> None:
+    """Look for credentials in the variables only where they are there, as on Lambda: botocore's first choice anyway.
+
+    It would make all its other sources first, an HTTP session for each service of metadata included.
+    """
+    core.register_component("token_provider", _NoToken())
+    if os.environ.get("AWS_ACCESS_KEY_ID"):
+        core.register_component("credential_provider", CredentialResolver([EnvProvider()]))
 
 
 def _register_handlers(core: botocore.session.Session) -> None:

@@ -4,8 +4,9 @@ Most of a cold start is importing. Inside `lean_imports()`
 
 * modules that are imported and not used have a stand-in. Afterwards the stand-ins are gone from `sys.modules`, so that
   whoever imports such a module later (stamina does, at the first retry) gets the real one; and a function of a
-  stand-in that is called after all imports the real one by itself. What cannot wait like that fails at once and loudly:
-  a stand-in is no class to inherit from, to catch or to compare with;
+  stand-in that is called after all imports the real one by itself, as does a stand-in that is asked for anything.
+  What cannot wait like that fails at once and loudly: a stand-in is no class to inherit from or to compare with;
+* frozen dataclasses are made without compiling their methods (`handler.lean_classes`);
 * regular expressions are compiled when they are first used.
 
 Nothing of a library is patched. `tests/unit/handler/test_lean.py` proves that each module listed here would otherwise
@@ -19,31 +20,83 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+from handler.lean_modules import Inspect, TypingExtensions
+
 LEFT_OUT = {
-    # wrapt, for the synchronisation of coroutines
-    "asyncio": (),
+    # wrapt, for what it offers besides wrapping a function: the synchronisation of coroutines, with asyncio
+    "wrapt.caching": (),
+    "wrapt.decorators": (),
+    "wrapt.importer": (),
+    "wrapt.proxies": (),
+    "wrapt.signature": (),
+    "wrapt.synchronization": (),
+    "wrapt.weakrefs": (),
     # opentelemetry.sdk.trace, for processors that export in parallel; botocore, to read a response without blocking
     "concurrent": ("concurrent.futures",),
     # opentelemetry.instrumentation, to check versions that the lock file has settled
-    "packaging": ("packaging.requirements",),
-    # opentelemetry.instrumentation, for the headers of requests that are served
+    "opentelemetry.instrumentation.dependencies": (),
+    # opentelemetry.instrumentation, for the headers of requests that are served, and for conventions of HTTP and SQL
     "opentelemetry.propagate": (),
+    "opentelemetry.instrumentation._semconv": (),
     # opentelemetry.sdk.resources, to describe the process
     "psutil": (),
+    # OpenTelemetry, for metrics and logs: ours go another way
+    "opentelemetry.metrics": (),
+    "opentelemetry._logs": (),
+    "opentelemetry.semconv._incubating.metrics.otel_metrics": (),
+    "opentelemetry.semconv._incubating.attributes.otel_attributes": (),
+    # urllib3, for HTTP/2
+    "importlib.metadata": (),
+    # urllib3, for forms
+    "urllib3.filepost": (),
     # boto3, for S3 transfers and for its resource interface
     "s3transfer": ("s3transfer.manager",),
     "boto3.resources": ("boto3.resources.factory",),
     # botocore, to document what it generates
     "botocore.docs": ("botocore.docs.docstring", "botocore.docs.utils"),
-    # botocore, for waiters, paginators, and replies that have dates or are XML: neither service's are
+    # botocore, for waiters, paginators, and replies that have dates, are XML or streams: neither service's are
     "jmespath": ("jmespath.exceptions",),
     "dateutil": ("dateutil.parser", "dateutil.tz"),
     "xml": ("xml.etree", "xml.etree.ElementTree"),
+    "calendar": (),
+    "decimal": (),
+    "gzip": (),
+    "botocore.paginate": (),
+    "botocore.eventstream": (),
+    # botocore, for credentials and certificates from elsewhere than Lambda's variables and its own files
+    "certifi": (),
+    "configparser": (),
+    "getpass": (),
+    "pathlib": (),
+    "shlex": (),
+    "subprocess": (),
+    "tempfile": (),
+    # botocore, for what is switched on by settings: adaptive retries, endpoint discovery, monitoring, proxies
+    "botocore.retries.adaptive": (),
+    "botocore.discovery": (),
+    "botocore.monitoring": (),
+    "urllib.request": (),
+    # urllib.parse, for addresses in brackets
+    "ipaddress": (),
 }
 """Packages that are left out, and their modules that are asked for by name."""
 
-INERT = ("botocore.docs.", "boto3.resources.")
-"""What is called for each client, to no effect: it may be for ever."""
+ABSENT = ("urllib3.contrib.pyopenssl",)
+"""Modules that libraries look for and that cannot be imported here, for want of what they build on."""
+
+INERT = (
+    "botocore.docs",
+    "boto3.resources",
+    "opentelemetry._logs",
+    "opentelemetry.instrumentation._semconv",
+    "opentelemetry.metrics",
+)
+"""What is called to no effect: documentation, an interface that nobody uses, providers that nobody sets up."""
+
+
+def _never_raised(name: str) -> type[Exception]:
+    """For an `except` clause: what was left out raises nothing."""
+    return type(name, (Exception,), {})
 
 
 class Later:
@@ -53,14 +106,27 @@ class Later:
         self._name = name
         self._phase = phase
 
-    def __getattr__(self, name: str) -> "Later":
+    def __getattr__(self, name: str) -> Any:
         """Anything of it is for later too."""
+        if self._phase.importing and name.endswith("Error"):
+            return _never_raised(name)
         return Later(f"{self._name}.{name}", self._phase)
 
+    def __or__(self, _other: object) -> "Later":
+        """An annotation that is a union."""
+        return self
+
+    __ror__ = __or__
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"{self._name} was left out of the start, and decides nothing")
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Nothing while the libraries load; afterwards somebody means it."""
-        if self._phase.importing or self._name.startswith(INERT):
+        """The real thing's answer; while the libraries load nothing is called but what is inert."""
+        if self._name.startswith(INERT):
             return self
+        if self._phase.importing:
+            raise TypeError(f"{self._name} was left out of the start, and is called by it")
         from pkgutil import resolve_name
 
         return resolve_name(self._name)(*args, **kwargs)
@@ -74,11 +140,17 @@ class StandIn(ModuleType):
         self.__path__: list[str] = []
         self._phase = phase
 
-    def __getattr__(self, name: str) -> Later:
-        """Anything of it, for later."""
+    def __getattr__(self, name: str) -> Any:
+        """Anything of it: for later while the libraries load, the real thing afterwards."""
         if name.startswith("__"):
             raise AttributeError(name)
-        return Later(f"{self.__name__}.{name}", self._phase)
+        if self._phase.importing and name.endswith("Error"):
+            return _never_raised(name)
+        if self._phase.importing or self.__name__.startswith(INERT):
+            return Later(f"{self.__name__}.{name}", self._phase)
+        from importlib import import_module
+
+        return getattr(import_module(self.__name__), name)
 
 
 class Phase:
@@ -119,15 +191,26 @@ def lean_imports() -> Iterator[None]:
     """Import the function inside this block; build it outside."""
     phase = Phase()
     names = [name for package, modules in LEFT_OUT.items() for name in (package, *modules)]
+    available: dict[str, Any] = {name: StandIn(name, phase) for name in names} | dict.fromkeys(ABSENT)
+    available |= {module.__name__: module for module in (Inspect("inspect"), TypingExtensions("typing_extensions"))}
     # What is loaded already stays what it is: a test run, or a layer that came first.
-    stand_ins = {name: StandIn(name, phase) for name in names if name not in sys.modules}
+    stand_ins = {name: stand_in for name, stand_in in available.items() if name not in sys.modules}
+    first = "dataclasses" not in sys.modules
     sys.modules.update(stand_ins)
+    import dataclasses
+
+    from handler.lean_classes import dataclass
+
+    real_dataclass: Any = dataclasses.dataclass
+    if first:
+        dataclasses.dataclass = dataclass
     re.compile = _compile_later
     try:
         yield
     finally:
         phase.importing = False
         re.compile = _compile
+        dataclasses.dataclass = real_dataclass
         for name, stand_in in stand_ins.items():
-            if sys.modules.get(name) is stand_in:
+            if name in sys.modules and sys.modules[name] is stand_in:
                 del sys.modules[name]

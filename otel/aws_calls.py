@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
+from opentelemetry.instrumentation.botocore.extensions import dynamodb  # noqa: F401 - every first event needs it
 from opentelemetry.propagators.aws import AwsXRayPropagator
 from opentelemetry.trace import Span, TracerProvider
 

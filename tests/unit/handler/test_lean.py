@@ -3,10 +3,12 @@
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
+from botocore.httpsession import DEFAULT_CA_BUNDLE
 
-from handler.lean import INERT, LEFT_OUT, Later, LazyPattern, Phase
+from handler.lean import ABSENT, INERT, LEFT_OUT, Later, LazyPattern, Phase
 
 SETTINGS = {
     "AWS_REGION": "us-east-1",
@@ -38,16 +40,78 @@ def test_what_is_left_out_is_not_loaded_by_a_start(package: str) -> None:
     assert in_a_fresh_process(code) == "[]\n"
 
 
-@pytest.mark.parametrize("package", [name for name in LEFT_OUT if name != "psutil"])
+@pytest.mark.parametrize("package", [name for name in (*LEFT_OUT, *ABSENT) if name != "psutil"])
 def test_it_would_be_loaded_if_it_were_not_left_out(package: str) -> None:
     # boto3.resources builds on classes of the others, so it loads only together with them.
     code = (
-        "import sys, handler.lean\n"
+        "import os, sys, handler.lean\n"
         f"for name in ({package!r}, 's3transfer', 'botocore.docs', 'concurrent'):\n"
         "    handler.lean.LEFT_OUT.pop(name, None)\n"
-        f"import handler.app; print({package!r} in sys.modules)"
+        f"handler.lean.ABSENT = tuple(name for name in handler.lean.ABSENT if name != {package!r})\n"
+        "class Asked:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {package!r}: print(True, flush=True); os._exit(0)\n"
+        "sys.meta_path.insert(0, Asked())\n"
+        "import handler.app; print(False)"
     )
     assert in_a_fresh_process(code) == "True\n"
+
+
+def test_nothing_left_out_is_caught_compared_with_or_inherited_from() -> None:
+    """What was imported by its own name (`from ipaddress import ip_address`) may be called, and no more.
+
+    What belongs to a module (`decimal.Decimal` after `import decimal`) is looked up when it is used.
+    """
+    code = """
+import ast, inspect, sys
+import handler.app
+from handler.lean import Later
+
+known = 0
+for module in list(sys.modules.values()):
+    later = {name: vars(value)["_name"] for name, value in vars(module).items() if type(value) is Later}
+    known += len(later)
+    for node in ast.walk(ast.parse(inspect.getsource(module) if later else "")):
+        places = []
+        if isinstance(node, ast.ExceptHandler) and node.type:
+            places = [node.type]
+        elif isinstance(node, ast.ClassDef):
+            places = node.bases
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"isinstance", "issubclass"}:
+            places = node.args[1:]
+        elif isinstance(node, ast.Compare):
+            places = [node.left, *node.comparators]
+        for name in [part.id for place in places for part in ast.walk(place) if isinstance(part, ast.Name)]:
+            if name in later:
+                print(module.__name__, later[name], node.lineno)
+print(known > 20)
+"""
+    assert in_a_fresh_process(code) == "True\n"
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])
+def test_a_proxy_named_by_a_variable_is_used(variable: str) -> None:
+    code = (
+        "import handler.app\n"
+        "print(handler.app._processor._dynamodb._endpoint.http_session._proxy_config.proxy_url_for('https://a.b'))"
+    )
+    assert in_a_fresh_process(code, {variable: "http://127.0.0.1:1"}) == "http://127.0.0.1:1\n"
+    assert in_a_fresh_process(code) == "None\n"
+
+
+def test_credentials_that_are_not_in_the_variables_are_looked_for_where_botocore_does(tmp_path: Path) -> None:
+    (tmp_path / "credentials").write_text("[default]\naws_access_key_id = a-file's\naws_secret_access_key = a-file's\n")
+    code = "import handler.app; print(handler.app._processor._dynamodb._request_signer._credentials.access_key)"
+    file = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}
+    assert in_a_fresh_process(code, file) == "an-emulator's\n"
+    assert in_a_fresh_process(code, {**file, "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}) == "a-file's\n"
+
+
+def test_certificates_are_botocores_own_unless_others_are_named() -> None:
+    code = "import handler.app; print(handler.app._processor._dynamodb._endpoint.http_session._verify)"
+    assert in_a_fresh_process(code) == f"{DEFAULT_CA_BUNDLE}\n"
+    assert Path(DEFAULT_CA_BUNDLE).stat().st_size > 100_000
+    assert in_a_fresh_process(code, {"AWS_CA_BUNDLE": "/etc/own.pem"}) == "/etc/own.pem\n"
 
 
 def test_the_real_modules_are_there_for_whoever_imports_them_later() -> None:
@@ -88,10 +152,13 @@ def test_a_number_of_any_length_can_be_read_after_a_start() -> None:
     assert in_a_fresh_process(code) == "9\n"
 
 
-def test_what_was_left_out_does_nothing_while_libraries_load_and_is_the_real_thing_afterwards() -> None:
+def test_what_was_left_out_must_not_be_called_while_libraries_load_and_is_the_real_thing_afterwards() -> None:
     phase = Phase()
     encode = Later("json", phase).dumps
-    assert encode([1]) is encode
+    with pytest.raises(TypeError, match="left out"):
+        encode([1])
+    with pytest.raises(TypeError, match="left out"):
+        bool(encode)
     phase.importing = False
     assert encode([1]) == "[1]"
 
