@@ -14,7 +14,7 @@ SEVERAL = 4
 minutes, so that three may all be one event: the fourth is another's."""
 
 FEW_WRITES = 10
-"""Writes in a period from which the share of retries counts: a single write may retry nine times by itself."""
+"""Writes in a period from which the share of retries counts: a single write may retry eight times by itself."""
 
 AT_ONE = frozenset({ErrorCategory.ACCESS_DENIED, ErrorCategory.CONFIGURATION})
 """Categories of which one failure is no noise: nothing heals them but a person, and the next event fails as well."""

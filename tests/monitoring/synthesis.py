@@ -1,5 +1,6 @@
 """The monitoring as CloudFormation, synthesised once for all tests."""
 
+import json
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,8 @@ from aws_cdk import aws_sqs as sqs
 from deploy.monitoring.construct import Monitoring, Watched
 
 ENVIRONMENT = "test"
+PREFIX = "mark-earnings-processed-test-"
+"""Before the name of each alarm."""
 FUNCTION = "mark-earnings-processed-test"
 QUEUE = "mark-earnings-processed-test-dead-letters"
 BUS = "earnings-test"
@@ -42,3 +45,17 @@ def template() -> dict[str, Any]:
 def resources(kind: str) -> list[dict[str, Any]]:
     """Properties of all resources of a type, such as `AWS::CloudWatch::Alarm`."""
     return [each["Properties"] for each in template()["Resources"].values() if each["Type"] == kind]
+
+
+def alarm(name: str) -> dict[str, Any]:
+    """Properties of a metric alarm."""
+    (found,) = [each for each in resources("AWS::CloudWatch::Alarm") if each["AlarmName"] == PREFIX + name]
+    return found
+
+
+def dashboard_widgets() -> list[dict[str, Any]]:
+    """The dashboard's widgets, as CloudWatch is told them; references are just `arn`."""
+    (dashboard,) = resources("AWS::CloudWatch::Dashboard")
+    parts = dashboard["DashboardBody"]["Fn::Join"][1]
+    body = json.loads("".join(part if isinstance(part, str) else "arn" for part in parts))
+    return list(body["widgets"])

@@ -8,7 +8,7 @@ from deploy.monitoring.catalogue import COMPOSITES, alarms
 from deploy.monitoring.model import Alarm, Scale
 from tests.monitoring.conftest import Told
 from tests.monitoring.stories import DIMENSIONS, FAILURES, OTHERS, RAISED, TRIES, Story
-from tests.monitoring.synthesis import resources, template
+from tests.monitoring.synthesis import PREFIX, alarm, resources, template
 from tests.support.cloudwatch.alarms import READINGS, Reading, State, composite_state
 from tests.support.cloudwatch.timeline import Timeline
 
@@ -20,12 +20,6 @@ OVER = (*range(ENDS + 1, ENDS + 60), *range(ENDS + 60, ENDS + 8 * 60, 10))
 
 each_alarm = pytest.mark.parametrize("name", ALARMS)
 each_reading = pytest.mark.parametrize("reading", READINGS, ids=str)
-
-
-def properties(name: str) -> dict[str, object]:
-    made = resources("AWS::CloudWatch::Alarm")
-    (found,) = [each for each in made if each["AlarmName"] == f"mark-earnings-processed-test-{name}"]
-    return found
 
 
 def calm(told: Told, minutes: Iterable[int], *, late: float = 0) -> Timeline:
@@ -61,7 +55,7 @@ def test_it_goes_off_on_its_failure_and_comes_back(told: Told, name: str, readin
     timeline = calm(told, [*range(CALM), *range(ENDS, ENDS + 8 * 60, 7)])
     happen(timeline, told, FAILURES[name])
 
-    states = timeline.states(properties(name), [*range(1, BEGINS + 1), *range(BEGINS + 1, ENDS + 5), *OVER], reading)
+    states = timeline.states(alarm(name), [*range(1, BEGINS + 1), *range(BEGINS + 1, ENDS + 5), *OVER], reading)
 
     before, during = states[:BEGINS], states[BEGINS : ENDS + 4]
     assert set(before) == {State.OK}
@@ -77,7 +71,7 @@ def test_it_goes_off_also_when_nothing_else_comes(told: Told, name: str, reading
     timeline = Timeline(DIMENSIONS)
     happen(timeline, told, FAILURES[name])
 
-    states = timeline.states(properties(name), [*range(BEGINS, ENDS + 5), *OVER], reading)
+    states = timeline.states(alarm(name), [*range(BEGINS, ENDS + 5), *OVER], reading)
 
     assert State.ALARM in states[: ENDS + 5 - BEGINS]
     assert (states[0], states[-1]) == (State.OK, State.OK)
@@ -86,14 +80,14 @@ def test_it_goes_off_also_when_nothing_else_comes(told: Told, name: str, reading
 @each_alarm
 @each_reading
 def test_it_stays_ok_when_idle(name: str, reading: Reading) -> None:
-    assert set(Timeline(DIMENSIONS).states(properties(name), range(60), reading)) == {State.OK}
+    assert set(Timeline(DIMENSIONS).states(alarm(name), range(60), reading)) == {State.OK}
 
 
 @each_alarm
 def test_it_stays_ok_on_ordinary_traffic_that_is_told_late(told: Told, name: str) -> None:
     for late in (0, 1, 4):
         timeline = calm(told, range(120), late=late)
-        assert set(timeline.states(properties(name), range(1, 125))) == {State.OK}
+        assert set(timeline.states(alarm(name), range(1, 125))) == {State.OK}
 
 
 @each_alarm
@@ -102,7 +96,7 @@ def test_it_goes_off_also_when_the_failure_is_told_late(told: Told, name: str, l
     timeline = calm(told, [*range(CALM), *range(ENDS, ENDS + 40)], late=late)
     happen(timeline, told, FAILURES[name])
 
-    states = timeline.states(properties(name), range(1, ENDS + 40))
+    states = timeline.states(alarm(name), range(1, ENDS + 40))
 
     assert set(states[:BEGINS]) == {State.OK}
     assert State.ALARM in states[BEGINS : ENDS + 10]
@@ -113,7 +107,7 @@ def test_it_stays_ok_on_what_is_another_alarms_business(told: Told, name: str) -
     timeline = Timeline(DIMENSIONS)
     happen(timeline, told, Story(OTHERS[name]))
 
-    states = timeline.states(properties(name), [*range(BEGINS, ENDS + 30)])
+    states = timeline.states(alarm(name), [*range(BEGINS, ENDS + 30)])
 
     assert set(states) == {State.OK}
 
@@ -132,10 +126,11 @@ def quiet_hour(told: Told, kind: str) -> Timeline:
     return timeline
 
 
-def one_alone(alarm: Alarm) -> list[str]:
+def one_alone(definition: Alarm) -> list[str]:
     """Kinds of events of which a single one is noise to this alarm."""
-    kinds = FAILURES[alarm.name].kinds or (("internal",) if alarm.minimum else ())
-    return [kind for kind in kinds if alarm.minimum is not None and alarm.minimum > 1]
+    kinds = FAILURES[definition.name].kinds or (("internal",) if definition.minimum else ())
+    kinds += ("throttling", "conflict") if definition.name == "retries" else ()  # those that are tried most
+    return [kind for kind in kinds if definition.minimum is not None and definition.minimum > 1]
 
 
 @pytest.mark.parametrize(
@@ -145,9 +140,9 @@ def one_alone(alarm: Alarm) -> list[str]:
 def test_one_failing_event_in_a_quiet_hour_is_no_share(told: Told, name: str, kind: str, reading: Reading) -> None:
     timeline = quiet_hour(told, kind)
 
-    assert set(timeline.states(properties(name), range(25, 70), reading)) == {State.OK}
+    assert set(timeline.states(alarm(name), range(25, 70), reading)) == {State.OK}
     # But somebody is told: what did not heal lies in the queue.
-    assert State.ALARM in timeline.states(properties("dlq-depth"), range(25, 70), reading)
+    assert State.ALARM in timeline.states(alarm("dlq-depth"), range(25, 70), reading)
 
 
 def test_one_is_enough_where_only_a_person_can_help(told: Told) -> None:
@@ -156,7 +151,7 @@ def test_one_is_enough_where_only_a_person_can_help(told: Told) -> None:
     assert at_one == {"error-rate-access-denied", "error-rate-configuration"}
     for name in at_one:
         timeline = quiet_hour(told, FAILURES[name].kinds[0])
-        assert State.ALARM in timeline.states(properties(name), range(25, 70))
+        assert State.ALARM in timeline.states(alarm(name), range(25, 70))
 
 
 def test_every_share_has_a_minimum() -> None:
@@ -169,7 +164,7 @@ def logical_ids() -> dict[str, str]:
     """Names of alarms by the template's logical IDs."""
     found = template()["Resources"].items()
     return {
-        logical: each["Properties"]["AlarmName"].removeprefix("mark-earnings-processed-test-")
+        logical: each["Properties"]["AlarmName"].removeprefix(PREFIX)
         for logical, each in found
         if each["Type"] == "AWS::CloudWatch::Alarm"
     }
@@ -183,7 +178,7 @@ def test_composites(told: Told, composite: str) -> None:
     (rule,) = [each["AlarmRule"] for each in made if each["AlarmName"].endswith(f"-test-{composite}")]
     minutes = [*range(1, ENDS + 5), *OVER]
     names = {logical: name for logical, name in logical_ids().items() if logical in str(rule)}
-    parts = {logical: timeline.states(properties(name), minutes) for logical, name in names.items()}
+    parts = {logical: timeline.states(alarm(name), minutes) for logical, name in names.items()}
 
     states = [
         composite_state(rule, {logical: states[number] for logical, states in parts.items()})

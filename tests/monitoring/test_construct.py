@@ -7,19 +7,25 @@ from deploy.monitoring.catalogue import COMPOSITES, alarms, anchor, headings
 from deploy.monitoring.dashboard import SECTIONS
 from deploy.monitoring.model import Scale
 from deploy.monitoring.queries import QUERIES, TRACE_GROUPS
-from tests.monitoring.synthesis import BUS, ENVIRONMENT, FUNCTION, QUEUE, RULE, RUNBOOK, TOPIC_ARN, resources
+from tests.monitoring.synthesis import (
+    BUS,
+    ENVIRONMENT,
+    FUNCTION,
+    PREFIX,
+    QUEUE,
+    RULE,
+    RUNBOOK,
+    TOPIC_ARN,
+    alarm,
+    dashboard_widgets,
+    resources,
+)
 
-PREFIX = "mark-earnings-processed-test-"
 DIMENSIONS = {
     "AWS/Lambda": {"FunctionName": FUNCTION},
     "AWS/SQS": {"QueueName": QUEUE},
     "AWS/Events": {"EventBusName": BUS, "RuleName": RULE},
 }
-
-
-def alarm(name: str) -> dict[str, Any]:
-    (found,) = [each for each in resources("AWS::CloudWatch::Alarm") if each["AlarmName"] == PREFIX + name]
-    return found
 
 
 def watched(properties: dict[str, Any]) -> list[tuple[str, str, dict[str, str]]]:
@@ -102,10 +108,8 @@ def test_an_error_rate_for_each_category_is_in_the_composite() -> None:
 
 
 def test_the_dashboard_answers_in_order() -> None:
-    (dashboard,) = resources("AWS::CloudWatch::Dashboard")
-    parts = dashboard["DashboardBody"]["Fn::Join"][1]
-    body = json.loads("".join(part if isinstance(part, str) else "arn" for part in parts))
-    headings_shown = [each["properties"]["markdown"] for each in body["widgets"] if each["type"] == "text"]
+    widgets = dashboard_widgets()
+    headings_shown = [each["properties"]["markdown"] for each in widgets if each["type"] == "text"]
 
     assert headings_shown == [f"## {section.question}" for section in SECTIONS]
     assert [section.question for section in SECTIONS] == [
@@ -118,6 +122,6 @@ def test_the_dashboard_answers_in_order() -> None:
         "Does it start well?",
         "What does it cost?",
     ]
-    assert "{memory_mb}" not in json.dumps(body)
-    (times,) = [each for each in body["widgets"] if each["properties"].get("title") == "Time for an event"]
+    assert "{memory_mb}" not in json.dumps(widgets)
+    (times,) = [each for each in widgets if each["properties"].get("title") == "Time for an event"]
     assert [metric[-1]["stat"] for metric in times["properties"]["metrics"]] == ["p50", "p90", "p99", "Maximum"]

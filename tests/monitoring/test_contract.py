@@ -1,6 +1,5 @@
 """The telemetry contract, both ways: what is watched is emitted, and what is emitted is documented."""
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from local.cloudwatch.store import Key, MetricStore
 from ops.names import METRICS as OPERATOR_METRICS
 from otel import names
 from tests.monitoring.conftest import Recorded, Told, flattened
-from tests.monitoring.synthesis import ENVIRONMENT, resources
+from tests.monitoring.synthesis import ENVIRONMENT, dashboard_widgets, resources
 from tools import telemetry_catalogue as catalogue
 from tools import telemetry_reference
 
@@ -100,10 +99,7 @@ def watched_by_alarms() -> Iterator[Key]:
 
 
 def shown_by_widgets() -> Iterator[Key]:
-    (dashboard,) = resources("AWS::CloudWatch::Dashboard")
-    parts = dashboard["DashboardBody"]["Fn::Join"][1]
-    body = json.loads("".join(part if isinstance(part, str) else "arn" for part in parts))
-    for widget in body["widgets"]:
+    for widget in dashboard_widgets():
         for row in widget["properties"].get("metrics", ()):
             if isinstance(row[0], str):
                 namespace, name, *pairs = [each for each in row if isinstance(each, str)]

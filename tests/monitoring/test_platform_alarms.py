@@ -11,7 +11,7 @@ from local.chain.target import Refusal
 from local.chain.timeline import SIMULATION_START
 from local.cloudwatch.store import MetricStore
 from tests.monitoring.stories import DIMENSIONS
-from tests.monitoring.synthesis import resources
+from tests.monitoring.synthesis import alarm
 from tests.support.chains import PAYLOAD, MemoryNet, Simulation, simulation
 from tests.support.cloudwatch.alarms import READINGS, MetricAlarm, Reading, State
 
@@ -59,12 +59,6 @@ FAILURES: dict[str, Callable[[], Simulation]] = {
     "throttles": throttled,
     "unreported-failures": crashing,
 }
-
-
-def alarm(name: str) -> dict[str, Any]:
-    made = resources("AWS::CloudWatch::Alarm")
-    (found,) = [each for each in made if each["AlarmName"].endswith(f"-test-{name}")]
-    return found
 
 
 def states(name: str, simulated: Simulation, reading: Reading) -> list[State]:
