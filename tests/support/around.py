@@ -1,6 +1,7 @@
-"""Lambda handlers that have spans of somebody else's around the function; each in a process of its own."""
+"""Lambda handlers that have something around the function; each in a process of its own."""
 
 import os
+from http.client import HTTPConnection
 from typing import Any
 
 from opentelemetry import trace
@@ -23,3 +24,20 @@ def with_many_spans(event: object, context: Any) -> dict[str, Any]:
     for number in range(int(os.environ["SPANS_BEFORE"])):
         _tracer.start_span(f"span {number}", attributes={"text": "x" * 800}).end()
     return app.lambda_handler(event, context)
+
+
+def told_before_return(event: object, context: Any) -> dict[str, Any]:
+    """One event; before anything is returned or raised, `RETURN_POINT` (host:port) is told; see `kills.RETURN`."""
+    try:
+        return app.lambda_handler(event, context)
+    finally:
+        connection = HTTPConnection(os.environ["RETURN_POINT"], timeout=60)
+        connection.request("GET", "/", headers={"X-Amz-Target": "Function.Return"})
+        connection.getresponse().read()
+        connection.close()
+
+
+def twice_before_return(event: object, context: Any) -> dict[str, Any]:
+    """The same with a call more than the function makes: it handles the event again."""
+    app.lambda_handler(event, context)
+    return told_before_return(event, context)

@@ -48,14 +48,16 @@ class FaultProxy:
         upstream: URL of the endpoint behind it.
         faults: the script: one for each request, in order.
         operation: the script is for requests of this AWS operation only; others pass.
+        otherwise: what happens to a request that the script has nothing for.
 
     Attributes:
         url: its own URL, for `endpoint_url`.
     """
 
-    def __init__(self, upstream: str, *faults: Fault, operation: str | None = None) -> None:
+    def __init__(self, upstream: str, *faults: Fault, operation: str | None = None, otherwise: Fault = PASS) -> None:
         target = urlsplit(upstream)
         self._upstream = (target.hostname or "", target.port or 80)
+        self._otherwise = otherwise
         self._script: deque[tuple[str | None, Fault]] = deque()
         self._requests: list[Recorded] = []
         self._connections: set[socket.socket] = set()
@@ -146,7 +148,7 @@ class FaultProxy:
             entry = next((entry for entry in self._script if entry[0] in {None, request.operation}), None)
             if entry is not None:
                 self._script.remove(entry)
-            fault = PASS if entry is None else entry[1]
+            fault = self._otherwise if entry is None else entry[1]
             self._requests.append(Recorded(request, fault.name))
             self._arrived.notify_all()
             return fault

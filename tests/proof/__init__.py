@@ -1,0 +1,1 @@
+"""Nothing is lost: the function killed, the chain under any trouble, nets that fail, replays, redrives."""

@@ -1,0 +1,209 @@
+"""The function's real process at the end of the chain, every AWS call of it watched, and an operator beside it."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from local.chain.chain import Chain, Nets
+from local.chain.doors import Rule, doors
+from local.chain.nets import SqsNet
+from local.chain.places import Ending
+from local.chain.settings import ChainSettings
+from local.chain.timeline import SimulatedTime
+from local.loopback import loopback_client
+from local.queue import DeadLetter, sqs_client
+from ops.dlq.audit import AuditTrail
+from ops.dlq.destinations import Bus
+from ops.dlq.metrics import OperatorMetrics
+from ops.dlq.queue import Queue
+from ops.dlq.redrive import Done, Redrive, plan
+from ops.dlq.settings import DlqSettings
+from tests.proof.paths import DATE, Path
+from tests.support.faults import Exchange, Fault, FaultProxy
+from tests.support.function import settings
+from tests.support.kills import Moment, Watch
+from tests.support.runs import event
+from tests.support.sandbox import PATIENCE, Sandbox, sandbox_process
+from tests.support.stores import DeadLetters, Tables
+from tests.support.telemetry import json_lines
+
+_PATTERN = {"source": ["signal9.advisor"], "detail-type": ["earningsProcessed"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What became of one event.
+
+    Attributes:
+        event: it.
+        watch: the calls of the function.
+        endings: of its deliveries.
+        row: the calendar row afterwards; None where there is none.
+        marks: audit entries of the function for the row.
+        letters: what lay in the queue, which is empty then; none if they were to stay there.
+        metrics: metric lines of the function.
+        outcomes: as the log lines tell them.
+    """
+
+    event: dict[str, Any]
+    watch: Watch
+    endings: list[Ending]
+    row: dict[str, Any] | None
+    marks: list[dict[str, Any]]
+    letters: list[DeadLetter]
+    metrics: list[dict[str, Any]]
+    outcomes: list[str]
+
+    def called(self, moment: Moment) -> str:
+        """The operation at a moment."""
+        return self.watch.calls[moment.number]
+
+    def held(self) -> list[dict[str, Any]]:
+        """The events in the letters."""
+        bodies = [json.loads(letter.body) for letter in self.letters]
+        return [body.get("requestPayload", body) for body in bodies]
+
+
+@dataclass
+class Stage:
+    """Where the stories happen, one after the other; the process stays warm in between, unless it was killed.
+
+    Attributes:
+        chain: the chain.
+        sandbox: the function's process, and what it printed.
+        tables: the tables.
+        letters: the queue.
+        bus_url: of the EventBridge that leads into the chain.
+        endings: of the present story.
+        watch: what each call meets at present.
+    """
+
+    chain: Chain
+    sandbox: Sandbox
+    tables: Tables
+    letters: DeadLetters
+    bus_url: str
+    endings: list[Ending]
+    watch: Watch = field(default_factory=Watch)
+    _recorded: dict[Path, Story] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def recorded(self, path: Path) -> Story:
+        """The path without a kill: which calls there are to be killed at."""
+        if path not in self._recorded:
+            self._recorded[path] = self.play(path)
+        return self._recorded[path]
+
+    def play(self, path: Path, moment: Moment | None = None, *, keep_letters: bool = False) -> Story:
+        """Deliver an event on this path, and let the chain come to rest.
+
+        Args:
+            path: what it meets.
+            moment: when the process is killed.
+            keep_letters: leave them in the queue; the story has none then.
+        """
+        number = next(self._numbers)
+        symbol = f"S{number}"
+        sent = event(symbol, DATE, number)
+        sent["detail"] = {**sent["detail"], "correlation_id": f"correlation-{number}", **path.detail}
+        if path.row is not None:
+            self.tables.put_row(symbol, DATE, **path.row)
+        return self._deliver(sent, Watch(self._kill, path.faults, moment), keep_letters=keep_letters)
+
+    def mended(self, story: Story) -> Story:
+        """Mend the cause, bring every dead letter of the story back, and let the chain come to rest."""
+        symbol = story.event["detail"]["asset_symbol"]
+        if story.row is None:
+            self.tables.put_row(symbol, DATE)
+        return self._deliver(story.event, Watch(self._kill), redrive=True)
+
+    def _deliver(
+        self, sent: dict[str, Any], watch: Watch, *, redrive: bool = False, keep_letters: bool = False
+    ) -> Story:
+        symbol = sent["detail"]["asset_symbol"]
+        self.watch, printed = watch, len(self.sandbox.stdout)
+        self.endings.clear()
+        if redrive:
+            self._redrive()
+        else:
+            self.chain.put_event(json.dumps(sent).encode())
+        self.chain.run()
+        assert self.chain.account.live == 0
+        lines = json_lines("".join(f"{line}\n" for line in self.sandbox.stdout[printed:]).encode())
+        return Story(
+            sent,
+            watch,
+            list(self.endings),
+            self.tables.row(symbol, DATE),
+            [entry for entry in self.tables.audit(symbol, DATE) if entry["action"] == "mark_processed"],
+            [] if keep_letters else self.letters.drain(),
+            [line for line in lines if "_aws" in line],
+            [line["outcome"] for line in lines if "outcome" in line],
+        )
+
+    def _redrive(self) -> None:
+        chosen = DlqSettings(self.letters.queue_url, "us-east-1", "test", self.tables.audit_table, {})
+        with (
+            closing(sqs_client(self.letters.url)) as sqs,
+            closing(loopback_client("events", self.bus_url)) as events,
+        ):
+            queue, bus, done = Queue(sqs, self.letters.queue_url), Bus(events, "earnings"), Done()
+            audit = AuditTrail(self.tables.client, self.tables.audit_table, "alice")
+            planned = plan(queue.read().letters, bus, force=True)
+            Redrive(queue, bus, audit, OperatorMetrics(chosen, print), 1000).run(planned.send, done, _Silent())
+            queue.release()
+        assert not planned.kept
+        assert len(done.sent) == len(planned.send)
+
+    def _kill(self) -> None:
+        pid = self.sandbox.worker.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+
+
+class _Silent:
+    def advance(self) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def stage(
+    tables: Tables, dead_letters: DeadLetters, handler: str = "tests.support.around.told_before_return"
+) -> Iterator[Stage]:
+    """Set one up; the process starts with the first event."""
+    made: list[Stage] = []
+    endings: list[Ending] = []
+
+    def meet(exchange: Exchange) -> None:
+        made[0].watch.meet(exchange)
+
+    watched = Fault("watched", meet)
+    with ExitStack() as stack:
+        dynamodb = stack.enter_context(FaultProxy(tables.url, otherwise=watched))
+        sqs = stack.enter_context(FaultProxy(dead_letters.url, otherwise=watched))
+        returning = stack.enter_context(FaultProxy("http://127.0.0.1:9", otherwise=watched))
+        given = settings(
+            tables,
+            dead_letters,
+            AWS_ENDPOINT_URL_DYNAMODB=dynamodb.url,
+            AWS_ENDPOINT_URL_SQS=sqs.url,
+            RETURN_POINT=returning.url.removeprefix("http://"),
+        )
+        sandbox = stack.enter_context(sandbox_process(given, handler=handler))
+        net = SqsNet(stack.enter_context(closing(sqs_client(dead_letters.url))), dead_letters.queue_url)
+        chain = Chain(
+            SimulatedTime(),
+            [sandbox.worker],
+            ChainSettings(timeout_s=PATIENCE),
+            nets=Nets(on_failure=net, rule_dlq=net),
+            on_end=endings.append,
+        )
+        rule = Rule(_PATTERN, lambda _, __: True, "mark", ChainSettings().function_arn)
+        bus_url = stack.enter_context(doors(chain, rule))
+        made.append(Stage(chain, sandbox, tables, dead_letters, bus_url, endings))
+        yield made[0]
