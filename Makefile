@@ -33,6 +33,10 @@ demo: setup  ## the whole thing on this machine, readable: no Docker, no account
 test: setup  ## all tests that need no Docker, with branch coverage of the function
 	.venv/bin/python -m pytest --cov --cov-branch --cov-fail-under=95 $(PYTEST_ARGS)
 
+.PHONY: soak
+soak: setup  ## N events (20,000) with faults, kills and duplicates; an account that must balance (docs/soak.md)
+	.venv/bin/python -m local.soak --events $(or $(N),20000) $(SOAK_ARGS)
+
 .PHONY: image
 image:  ## the container image, mark-earnings-processed (needs Docker)
 	docker build --tag mark-earnings-processed \

@@ -1,0 +1,1 @@
+"""The soak: very many events with faults, kills and duplicates, and an account that must balance: `docs/soak.md`."""

@@ -1,0 +1,80 @@
+"""The soak's redrive: what would mend itself goes back to the chain, by the code behind `mep dlq redrive`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+
+from local.backends import AUDIT_TABLE
+from local.chain.chain import Chain
+from local.chain.doors import doors
+from local.loopback import loopback_client
+from local.queue import QueueEndpoint, sqs_client
+from ops.dlq.audit import AuditTrail
+from ops.dlq.destinations import Function
+from ops.dlq.letter import Letter
+from ops.dlq.metrics import OperatorMetrics
+from ops.dlq.queue import Queue
+from ops.dlq.redrive import Done, Redrive, plan
+from ops.dlq.settings import DlqSettings
+
+ROUNDS = 5
+_RATE = 1_000.0
+_LETTERS = 1_000_000
+
+
+def bring_back(chain: Chain, dynamodb_url: str, queue: QueueEndpoint, function: str, say: Callable[[str], None]) -> int:
+    """Redrive what is transient until nothing transient is left, at most `ROUNDS` times.
+
+    Args:
+        chain: Takes what is sent again, and brings it to an end.
+        dynamodb_url: Where the audit table is.
+        queue: Holds the letters.
+        function: Its ARN.
+        say: Told what went wrong.
+
+    Returns:
+        How many letters were sent again.
+
+    Raises:
+        RunError: The queue, the audit table or the way back cannot be used.
+    """
+    sent = 0
+    settings = DlqSettings(queue.queue_url, queue.region, "soak", AUDIT_TABLE, {"AWS_ENDPOINT_URL_SQS": queue.url})
+    with ExitStack() as stack:
+        url = stack.enter_context(doors(chain))
+        destination = Function(stack.enter_context(closing(loopback_client("lambda", url))), function)
+        dynamodb = stack.enter_context(closing(loopback_client("dynamodb", dynamodb_url)))
+        audit = AuditTrail(dynamodb, AUDIT_TABLE, "soak")
+        for _ in range(ROUNDS):
+            done = Done()
+            with _reading(queue) as (held, letters):
+                chosen = plan(letters, destination, force=False).send
+                redrive = Redrive(held, destination, audit, OperatorMetrics(settings, lambda _: None), rate=_RATE)
+                redrive.run(chosen, done, _NoProgress())
+            sent += len(done.sent)
+            if done.failed:
+                say(f"{len(done.failed)} letters were not accepted: {done.failed[0].reason}")
+            if not chosen:
+                break
+            chain.run()
+    return sent
+
+
+def letters_of(queue: QueueEndpoint) -> tuple[Letter, ...]:
+    """Every letter that lies in the queue."""
+    with _reading(queue) as (_, letters):
+        return letters
+
+
+@contextmanager
+def _reading(queue: QueueEndpoint) -> Iterator[tuple[Queue, tuple[Letter, ...]]]:
+    with closing(sqs_client(queue.url, queue.region)) as sqs:
+        held = Queue(sqs, queue.queue_url)
+        try:
+            yield held, held.read(_LETTERS).letters
+        finally:
+            held.release()
+
+
+class _NoProgress:
+    def advance(self) -> None:
+        """Say nothing."""

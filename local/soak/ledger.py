@@ -1,0 +1,57 @@
+"""What the chain says of each event, in one byte for each."""
+
+from collections.abc import Callable
+
+import orjson
+
+from local.chain.places import Ending, Place
+from local.soak.plan import number_in
+
+_BITS = {place: 1 << position for position, place in enumerate((Place.MARKED, Place.DUPLICATE, Place.DEAD_LETTERED))}
+_NET = 1 << 3
+_ELSEWHERE = 1 << 4
+_SUCCESS = _BITS[Place.MARKED] | _BITS[Place.DUPLICATE]
+
+
+class Ledger:
+    """Books endings.
+
+    Attributes:
+        ended: Deliveries that ended.
+        places: The same by place.
+        tries: Invocations that they took.
+        unsent: Records that no net took.
+
+    Args:
+        events: How many there can be.
+        at: Called when so many deliveries have ended, with their number, for each of `moments`.
+        moments: When to call it.
+    """
+
+    def __init__(self, events: int, at: Callable[[int], None] | None = None, moments: tuple[int, ...] = ()) -> None:
+        self._seen = bytearray(events)
+        self._at = at
+        self._moments = frozenset(moments)
+        self.ended = 0
+        self.places: dict[Place, int] = dict.fromkeys(Place, 0)
+        self.tries = 0
+        self.unsent = 0
+
+    def __call__(self, ending: Ending) -> None:
+        """Book one."""
+        number = ending.tag if ending.tag is not None else number_in(orjson.loads(ending.payload))
+        self._seen[number] |= _BITS.get(ending.place) or (_NET if ending.place is Place.ON_FAILURE else _ELSEWHERE)
+        self.ended += 1
+        self.places[ending.place] += 1
+        self.tries += ending.tries
+        self.unsent += len(ending.unsent)
+        if self.ended in self._moments and self._at is not None:
+            self._at(self.ended)
+
+    def succeeded(self, number: int) -> bool:
+        """Whether a delivery of the event ended in `marked` or `duplicate`."""
+        return bool(self._seen[number] & _SUCCESS)
+
+    def ended_at_all(self, number: int) -> bool:
+        """Whether any delivery of the event ended."""
+        return bool(self._seen[number])

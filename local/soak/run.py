@@ -1,0 +1,199 @@
+"""The soak itself: the real function in real processes, the chain, and stores that let things go wrong."""
+
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.backends import AUDIT_TABLE, CALENDAR_TABLE, queue_net
+from local.chain.chain import Chain, Nets
+from local.chain.places import Place
+from local.chain.settings import AsyncInvokeConfig, ChainSettings
+from local.chain.timeline import RealTime
+from local.crew import start_all
+from local.environment import FunctionConfig
+from local.loopback import loopback_client
+from local.queue import QueueEndpoint, queue_service
+from local.soak import stand as stand_in
+from local.soak.account import Account, Evidence, Stores, settle
+from local.soak.bring_back import bring_back, letters_of
+from local.soak.faults import FaultRates
+from local.soak.feed import Feed, stopped_by_signals
+from local.soak.figures import Meter, Moment
+from local.soak.kills import KilledNowAndThen
+from local.soak.ledger import Ledger
+from local.soak.plan import Plan, Shares, number_in
+from local.soak.stand import StandClient, StandPorts
+from local.tables import create_tables
+from local.worker import Worker
+
+_NET_THREADS = 2
+_SPEED = 300
+_UNUSED = (Place.NO_OUTCOME, Place.LAMBDA_DLQ, Place.RULE_DLQ, Place.DROPPED, Place.FILTERED)
+
+
+@dataclass(frozen=True, slots=True)
+class SoakOptions:
+    """What to soak in.
+
+    Attributes:
+        events: How many to send.
+        seed: Of everything that is drawn.
+        workers: Function processes side by side.
+        minutes: No further events are sent after so many; None for no such end.
+        rates: Of the faults on the wire.
+        shares: Of the events' kinds.
+        kill: Probability that an invocation's process is killed.
+        kill_within_s: At the latest so long after the invocation's begin.
+        redeliver: Probability that Lambda's queue delivers an event once more after it succeeded.
+        read_timeout_s: The function's, for each call; a stall is waited for so long.
+        moments: Numbers of ended deliveries at which the cost so far is noted.
+        store: Module of the store.
+    """
+
+    events: int
+    seed: int = 1
+    workers: int = 6
+    minutes: float | None = None
+    rates: FaultRates = field(default_factory=FaultRates)
+    shares: Shares = field(default_factory=Shares)
+    kill: float = 0.000_25
+    kill_within_s: float = 0.02
+    redeliver: float = 0.001
+    read_timeout_s: float = 1.0
+    moments: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
+    store: str = stand_in.MODULE
+
+
+@dataclass(frozen=True, slots=True)
+class SoakResult:
+    """What came of a soak.
+
+    Attributes:
+        account: The account.
+        kinds: Events sent, by kind.
+        places: Endings of deliveries, by place.
+        tries: Invocations.
+        redelivered: Deliveries that the chain made once more after a success.
+        kills: Function processes killed.
+        letters: What lies in the queue at the end, copies counted.
+        counters: What the store saw: calls, transactions, faults.
+        moments: The cost on the way; the last one is the end.
+        seconds: From the first event to the last ending.
+    """
+
+    account: Account
+    kinds: dict[str, int]
+    places: dict[str, int]
+    tries: int
+    redelivered: int
+    kills: int
+    letters: int
+    counters: dict[str, Any]
+    moments: tuple[Moment, ...]
+    seconds: float
+
+
+type Watch = Callable[[int, int], None]
+"""Told how many events were sent, and how many deliveries have ended."""
+
+
+def soak(options: SoakOptions, watch: Watch, say: Callable[[str], None]) -> SoakResult:
+    """Send the events, redrive what comes back, and settle the account.
+
+    Args:
+        options: What to do.
+        watch: Told now and then how far it is.
+        say: Told what happens, in a line.
+
+    Raises:
+        RunError: Something does not start, or ends.
+    """
+    plan = Plan(options.seed, options.shares)
+    with ExitStack() as stack:
+        queue = stack.enter_context(queue_service())
+        ports = stack.enter_context(stand_in.stand(queue.url, options.rates, options.seed, module=options.store))
+        client = stack.enter_context(closing(StandClient(ports)))
+        with closing(loopback_client("dynamodb", ports.url)) as dynamodb:
+            create_tables(dynamodb, CALENDAR_TABLE, AUDIT_TABLE)
+        function = _function(options, ports, queue)
+        workers = [stack.enter_context(Worker(function, lambda *_: None)) for _ in range(options.workers)]
+        start_all(workers)
+        invokers = [
+            KilledNowAndThen(worker, options.kill, options.kill_within_s, f"{options.seed} {number}")
+            for number, worker in enumerate(workers)
+        ]
+        meter = Meter()
+        ledger = Ledger(options.events, meter.note, options.moments)
+        net = stack.enter_context(queue_net(queue))
+        chain = Chain(
+            RealTime(options.workers + _NET_THREADS, scale=1 / _SPEED),
+            invokers,
+            ChainSettings(
+                invoke=AsyncInvokeConfig(duplicate_probability=options.redeliver),
+                function_arn=function.arn,
+                seed=options.seed,
+            ),
+            nets=Nets(on_failure=net, rule_dlq=net),
+            on_end=ledger,
+        )
+        feed = Feed(plan, options.events, options.minutes, client, lambda sent: watch(sent, ledger.ended))
+        with stopped_by_signals(feed):
+            chain.run(feed)
+        meter.note(ledger.ended)
+        say(f"{feed.sent:,} events sent; the outage ends, and what is transient is redriven")
+        client.call("Soak.Recover")
+        redriven = bring_back(chain, ports.url, queue, function.arn, say)
+        seconds = meter.seconds()
+        say("reading the stores")
+        counters = client.call("Soak.Counters")
+        stores = Stores(options.events)
+        stores.read_calendar(client.scan(CALENDAR_TABLE))
+        stores.read_audit(client.scan(AUDIT_TABLE))
+        letters = [number_in(letter.event) for letter in letters_of(queue)]
+        stores.read_letters(letters)
+        evidence = Evidence(plan, feed.sent, stores, ledger, redriven)
+        return SoakResult(
+            account=settle(evidence, _disagreements(evidence, chain, counters)),
+            kinds=feed.kinds,
+            places={place.value: count for place, count in ledger.places.items() if count},
+            tries=ledger.tries,
+            redelivered=chain.account.redelivered,
+            kills=sum(invoker.kills for invoker in invokers),
+            letters=len(letters),
+            counters=counters,
+            moments=tuple(meter.moments),
+            seconds=seconds,
+        )
+
+
+def _function(options: SoakOptions, ports: StandPorts, queue: QueueEndpoint) -> FunctionConfig:
+    return FunctionConfig(
+        settings={
+            "AWS_ENDPOINT_URL_DYNAMODB": ports.url,
+            "AWS_ENDPOINT_URL_SQS": ports.url,
+            "AWS_READ_TIMEOUT_SECONDS": f"{options.read_timeout_s:g}",
+            "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{ports.udp}",
+            "DEAD_LETTER_QUEUE_URL": queue.queue_url,
+            "EARNINGS_AUDIT_TABLE": AUDIT_TABLE,
+            "EARNINGS_CALENDAR_TABLE": CALENDAR_TABLE,
+            "ENVIRONMENT": "soak",
+        }
+    )
+
+
+def _disagreements(evidence: Evidence, chain: Chain, counters: dict[str, Any]) -> list[str]:
+    """Where the witnesses do not say the same."""
+    account, stores, ledger = chain.account, evidence.stores, evidence.ledger
+    rows = sum(map(bool, stores.marked_by))
+    elsewhere = sum(ledger.places[place] for place in _UNUSED)
+    pairs = {
+        "deliveries that the chain took in; sent and redriven": (account.received, evidence.sent + evidence.redriven),
+        "deliveries that ended; that were made": (ledger.ended, account.received + account.redelivered),
+        "transactions that the store committed; rows marked": (counters["committed"], rows),
+        "audit entries of markings; rows marked": (sum(stores.entries), rows),
+        "audit entries of redrives; letters sent again": (stores.others["redriven"], evidence.redriven),
+        "records that no net took; none": (ledger.unsent, 0),
+        "deliveries that ended where none should; none": (elsewhere, 0),
+    }
+    return [f"{what}: {left:,} and {right:,}" for what, (left, right) in pairs.items() if left != right]

@@ -1,0 +1,69 @@
+"""Small soaks, whole: the real function in real processes. Those with a defect must not balance."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from local.soak.__main__ import settle_up
+from local.soak.faults import FaultRates
+from local.soak.plan import Shares
+from local.soak.run import SoakOptions, SoakResult, soak
+
+MANY = Shares(down=0.01, repeat=0.3, rival=0.1, no_row=0.05, invalid=0.05)
+FEW = FaultRates.none()
+
+
+def soaked(options: SoakOptions) -> SoakResult:
+    return soak(options, lambda *_: None, lambda _: None)
+
+
+@pytest.mark.timeout(300)
+def test_a_soak_with_every_fault_balances() -> None:
+    rates = FaultRates(**dict.fromkeys(("conflict", "server_error", "reset", "lost_reply", "garbled"), 0.03))
+    result = soaked(SoakOptions(400, seed=3, workers=3, rates=rates, shares=MANY, kill=0.01, moments=(100,)))
+    account = result.account
+
+    assert account.differences == ()
+    assert account.balances
+    assert (account.received, account.lost, account.double) == (400, 0, 0)
+    assert account.marked + account.duplicate + account.dead_lettered == 400
+    assert account.marked == result.counters["committed"]
+    assert account.dead_lettered == result.kinds["no_row"] + result.kinds["invalid"]
+    assert account.redriven >= result.kinds["down"] > 0
+    # It was not because nothing happened.
+    assert min(account.duplicate, account.dead_lettered, result.kills, result.counters["replayed"]) > 0
+    for name in ("conflict", "server_error", "reset", "lost_reply", "garbled"):
+        assert result.counters["faults"][name] > 0
+    assert result.counters["datagrams"] > 0
+    assert result.moments[0].events == 100
+
+
+@pytest.mark.parametrize(
+    ("store", "difference"),
+    [("careless", "marked more than once"), ("forgetful", "lost"), ("losing", "lost")],
+)
+@pytest.mark.timeout(300)
+def test_a_defect_does_not_balance(store: str, difference: str) -> None:
+    result = soaked(
+        SoakOptions(200, seed=4, workers=2, rates=FEW, shares=MANY, kill=0, redeliver=0, store=f"tests.soak.{store}")
+    )
+
+    assert not result.account.balances
+    assert any(text.startswith(f"{difference}: ") for text in result.account.differences)
+    assert (result.account.double if "once" in difference else result.account.lost) > 0
+
+
+@pytest.mark.timeout(300)
+def test_the_command_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "account.json"
+    options = SoakOptions(60, seed=4, workers=1, rates=FEW, shares=MANY, kill=0, store="tests.soak.forgetful")
+
+    assert not settle_up(options, file)
+
+    shown = capsys.readouterr().out
+    assert "does not balance: lost: " in shown
+    assert "the account does not balance" in shown
+    written = json.loads(file.read_text())
+    assert written["balances"] is False
+    assert written["account"]["lost"] > 0
