@@ -9,7 +9,7 @@ from pathlib import Path
 
 from local.span_receiver import decode_datagram
 from tests.image.events import DATE, event
-from tests.support.containers import DYNAMODB_PORT, Function, Rig, output_of
+from tests.support.containers import DYNAMODB_PORT, Function, Rig, frozen, output_of
 from tests.support.stores import DeadLetters, Tables
 
 _TARPIT = Path(__file__).with_name("tarpit.py")
@@ -101,16 +101,12 @@ def test_a_crash_in_the_middle_of_the_write_leaves_nothing_half_done(
     tables.put_row("AAPL", DATE)
     with rig.function(image, environment) as function, ThreadPoolExecutor(1) as thread:
         function.invoke(event("NVDA"))  # started, and connected to DynamoDB
-        store = rig.dynamodb.get_wrapped_container()
-        store.pause()
-        try:
+        with frozen(rig.dynamodb):
             stalled = thread.submit(function.invoke, event())
             function.wait_until("the event has begun", lambda: _starts(function) == 2)
             time.sleep(0.5)  # the write is on its way: the calls before it take milliseconds
             function.crash()
             crashed = stalled.result()
-        finally:
-            store.unpause()
         after = function.invoke(event())
     assert "outcome" not in crashed.text
     assert "exit" in crashed.text.lower(), crashed

@@ -7,7 +7,7 @@ import pytest
 from local.span_receiver import SpanDict, decode_datagram
 from tests.image.events import DATE, event
 from tests.image.ways_out import WAYS_OUT
-from tests.support.containers import Function, Rig, output_of
+from tests.support.containers import Function, Rig, frozen, output_of
 from tests.support.stores import DeadLetters, Tables
 
 EVENTS = 5
@@ -34,11 +34,8 @@ def test_spans_carry_the_ids_and_leave_before_the_answer(  # noqa: PLR0913, PLR0
             before = len(received())
             assert function.invoke(payload).status == 200
             # As the sandbox freezes: what is not on its way by now comes with the next event, or never.
-            function.container.get_wrapped_container().pause()
-            try:
+            with frozen(function.container):
                 function.wait_until("its spans", lambda: len(received()) >= before + spans, seconds=10)
-            finally:
-                function.container.get_wrapped_container().unpause()
             arrived.append(received()[before:])
 
         for number in range(EVENTS):

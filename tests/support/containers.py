@@ -40,6 +40,7 @@ _FUNCTION_PORT, _QUEUE_PORT, _AGENT_PORT = 8080, 4566, 2000
 _INVOCATIONS = "/2015-03-31/functions/function/invocations"
 _START_SECONDS = 30
 _POLL_SECONDS = 0.1
+_FREEZE_TRIES = 20
 
 
 # By what the base image surely has. The command of the runtime is `python3.13 .../bootstrap.py`.
@@ -115,6 +116,26 @@ def running(  # noqa: PLR0913 - what one says to `docker run`
 def output_of(container: "DockerContainer") -> str:
     """Return what a container has written so far, both streams."""
     return b"".join(container.get_logs()).decode(errors="replace")
+
+
+@contextmanager
+def frozen(container: "DockerContainer") -> Iterator[None]:
+    """Stop a container's processes where they are, as Lambda freezes a sandbox, for the length of a `with` block."""
+    from docker.errors import APIError  # type: ignore[import-untyped]
+
+    wrapped = container.get_wrapped_container()
+    for remaining in reversed(range(_FREEZE_TRIES)):
+        try:
+            wrapped.pause()
+            break
+        except APIError:  # on a busy machine the kernel may not have stopped them all in the time the engine gives it
+            if not remaining:
+                raise
+            time.sleep(_POLL_SECONDS)
+    try:
+        yield
+    finally:
+        wrapped.unpause()
 
 
 def run_in(container: "DockerContainer", *command: str) -> str:
