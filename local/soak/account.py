@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.soak.ledger import Ledger
-from local.soak.plan import Kind, Plan, number_of, row_of
+from local.soak.plan import Kind, Plan, number_in, number_of, row_of
 
 MARK = "mark_processed"
 NAMED = 20
@@ -81,6 +81,7 @@ class Stores:
         audited_by: The same of the audit entry.
         entries: Audit entries of markings, for each row.
         rows: How often the row is there.
+        unknown_letters: Messages in the queue that hold no such event.
         others: Audit entries of other actions, by action.
         letters: Copies in the queue, for each event.
     """
@@ -91,6 +92,7 @@ class Stores:
     entries: bytearray = field(init=False)
     rows: bytearray = field(init=False)
     letters: bytearray = field(init=False)
+    unknown_letters: int = field(init=False, default=0)
     others: "Counter[str]" = field(init=False, default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -117,10 +119,14 @@ class Stores:
                 self.entries[row] = min(255, self.entries[row] + 1)
                 self.audited_by[row] = number_of(item["event_id"]["S"]) + 1
 
-    def read_letters(self, numbers: Iterable[int]) -> None:
-        """Note what lies in the queue."""
-        for number in numbers:
-            self.letters[number] = min(255, self.letters[number] + 1)
+    def read_letters(self, events: Iterable[Any]) -> None:
+        """Note the events that lie in the queue."""
+        for event in events:
+            try:
+                number = number_in(event)
+                self.letters[number] = min(255, self.letters[number] + 1)
+            except (TypeError, KeyError, ValueError, IndexError):
+                self.unknown_letters += 1
 
 
 @dataclass(frozen=True, slots=True)

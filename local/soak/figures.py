@@ -8,7 +8,13 @@ from pathlib import Path
 
 _PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
-_ROLES = ((b"awslambdaric", "function"), (b"local.soak", "store"), (b"tests.soak", "store"), (b"ministack", "queue"))
+_ROLES = (
+    (b"awslambdaric", "function"),
+    (b"local.soak", "store"),
+    (b"tests.soak", "store"),
+    (b"DynamoDBLocal", "store"),
+    (b"ministack", "queue"),
+)
 OURSELVES = "chain"
 ROLES = ("function", OURSELVES, "store", "queue")
 

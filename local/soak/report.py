@@ -111,8 +111,9 @@ def _trouble(options: SoakOptions, result: SoakResult) -> Table:
     table.add_row("process killed", f"{options.kill:.3%}", f"{result.kills:,}")
     table.add_row("delivered once more by Lambda's queue", f"{options.redeliver:.3%}", f"{result.redelivered:,}")
     table.add_row("call refused by the outage", "", f"{counters['outage']:,}")
-    table.add_row("transaction recognised by its token", "", f"{counters['replayed']:,}")
-    table.add_row("transaction refused by its condition", "", f"{counters['refused']:,}")
+    if "committed" in counters:
+        table.add_row("transaction recognised by its token", "", f"{counters['replayed']:,}")
+        table.add_row("transaction refused by its condition", "", f"{counters['refused']:,}")
     table.add_row("invocations in all", "", f"{result.tries:,}")
     return table
 

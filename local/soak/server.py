@@ -2,31 +2,31 @@
 
     python -m local.soak.server OPTIONS
 
-OPTIONS is JSON: `seed`, `rates` (`local.soak.faults.FaultRates`) and `queue`, the URL of the SQS that calls are handed
-on to. Prints its ports as a line of JSON, and serves until standard input ends. Spans go to its UDP port, and are
-counted.
+OPTIONS is JSON: `seed`, `rates` (`local.soak.faults.FaultRates`), `queue`, the URL of the SQS that calls are handed on
+to, and `dynamodb`, the URL of a DynamoDB likewise, or null for `local.soak.tables`. Prints its ports as a line of JSON,
+and serves until standard input ends. Spans go to its UDP port, and are counted.
 
 Its own operations: `Soak.Recover` ends the outage, `Soak.Counters` tells what was seen.
 """
 
 import asyncio
-import http.client
 import re
 import socket
 import struct
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 
 from local.soak.faults import FaultRates, Faults
 from local.soak.plan import DOWN_PREFIX
 from local.soak.tables import TableError, Tables, cancelled
+from local.soak.upstream import Upstream
 
 HOST = "127.0.0.1"
+DYNAMODB, SQS = "DynamoDB_20120810", "AmazonSQS"
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _TARGET = re.compile(rb"\r\nx-amz-target: *([\w.]+)", re.IGNORECASE)
@@ -57,13 +57,18 @@ class Stand:
     Attributes:
         counters: Calls, datagrams, and calls refused by the outage.
         outage: Whether rows of `DOWN_PREFIX` cannot be written.
+
+    Args:
+        tables: Serve DynamoDB's API, unless it is handed on.
+        faults: What goes wrong.
+        upstreams: What calls are handed on to, by the service's name in `X-Amz-Target`.
     """
 
-    def __init__(self, tables: Tables, faults: Faults, queue: str) -> None:
+    def __init__(self, tables: Tables, faults: Faults, upstreams: Mapping[str, Upstream]) -> None:
         self._tables = tables
         self._faults = faults
-        self._queue = urlsplit(queue)
-        self.counters = {"calls": 0, "datagrams": 0, "outage": 0, "letters": 0}
+        self.upstreams = upstreams
+        self.counters = {"calls": 0, "datagrams": 0, "outage": 0}
         self.outage = True
         self._operations: dict[str, Callable[[Any], dict[str, Any] | bytes]] = {
             "TransactWriteItems": tables.transact_write_items,
@@ -108,25 +113,21 @@ class Stand:
         error = cancelled([{"Code": code, "Message": "injected"}, {"Code": "None"}])
         return error_reply(400, error.code, str(error), **error.extra)
 
-    def hand_on(self, head: bytes, body: bytes) -> bytes:
-        """Let the real queue answer; blocks."""
-        lines = head.decode("latin-1").split("\r\n")[1:]
-        headers = dict(line.split(": ", 1) for line in lines if ": " in line)
-        connection = http.client.HTTPConnection(self._queue.hostname or HOST, self._queue.port, timeout=30)
-        try:
-            connection.request("POST", "/", body, headers)
-            reply = connection.getresponse()
-            self.counters["letters"] += 1
-            return http_reply(reply.status, reply.read())
-        finally:
-            connection.close()
+    def hand_on(self, service: str, head: bytes, body: bytes) -> bytes:
+        """Let the real service answer; blocks.
+
+        Raises:
+            OSError: It does not.
+        """
+        return http_reply(*self.upstreams[service].post(head, body))
 
     def _recover(self, _: Any) -> dict[str, Any]:
         self.outage = False
         return {}
 
     def _all_counters(self, _: Any) -> dict[str, Any]:
-        return {**self.counters, **self._tables.counts, "faults": self._faults.counts}
+        own = {} if DYNAMODB in self.upstreams else self._tables.counts
+        return {**self.counters, **own, "faults": self._faults.counts}
 
 
 class Connection(asyncio.Protocol):
@@ -159,8 +160,8 @@ class Connection(asyncio.Protocol):
         target = _TARGET.search(head)
         service, _, operation = (target[1].decode() if target else "").rpartition(".")
         fault = self._stand.fault(operation, body)
-        if service == "AmazonSQS" and (fault is None or fault in _DONE_FIRST):
-            task = asyncio.get_running_loop().create_task(self._queued(head, body, fault))
+        if service in self._stand.upstreams and (fault is None or fault in _DONE_FIRST):
+            task = asyncio.get_running_loop().create_task(self._handed_on((service, head, body), fault))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         elif fault is None or fault in _DONE_FIRST:
@@ -170,9 +171,9 @@ class Connection(asyncio.Protocol):
         else:
             self._write(self._stand.refusal(fault, operation))
 
-    async def _queued(self, head: bytes, body: bytes, fault: str | None) -> None:
+    async def _handed_on(self, request: tuple[str, bytes, bytes], fault: str | None) -> None:
         try:
-            reply = await asyncio.to_thread(self._stand.hand_on, head, body)
+            reply = await asyncio.to_thread(self._stand.hand_on, *request)
         except OSError:
             reply = error_reply(_SERVER_FAULT, "InternalFailure")
         self._finish(reply, fault)
@@ -225,14 +226,16 @@ async def serve(stand: Stand, announce: Callable[[bytes], None], until: Callable
     server.close()
 
 
-def main(make: Callable[[Tables, Faults, str], Stand] = Stand) -> None:
+def main(make: Callable[[Tables, Faults, Mapping[str, Upstream]], Stand] = Stand) -> None:
     """Serve until standard input ends.
 
     Args:
         make: Makes what answers; a test brings something that is wrong.
     """
     options = orjson.loads(sys.argv[1])
-    stand = make(Tables(), Faults(FaultRates(**options["rates"]), options["seed"]), options["queue"])
+    urls = {SQS: options["queue"], DYNAMODB: options["dynamodb"]}
+    upstreams = {service: Upstream(url) for service, url in urls.items() if url}
+    stand = make(Tables(), Faults(FaultRates(**options["rates"]), options["seed"]), upstreams)
     asyncio.run(serve(stand, lambda ports: print(ports.decode(), flush=True), sys.stdin.read))  # noqa: T201
 
 

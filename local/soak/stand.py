@@ -39,19 +39,23 @@ class StandPorts:
 
 
 @contextmanager
-def stand(queue_url: str, rates: FaultRates, seed: int, *, module: str = MODULE) -> Iterator[StandPorts]:
+def stand(
+    queue_url: str, rates: FaultRates, seed: int, *, dynamodb_url: str | None = None, module: str = MODULE
+) -> Iterator[StandPorts]:
     """Run the stand-in for the length of a `with` block; it ends with this process.
 
     Args:
         queue_url: URL of the SQS that calls are handed on to.
         rates: Of the faults.
         seed: Of the faults.
+        dynamodb_url: URL of a DynamoDB that calls are handed on to; None for a store of its own.
         module: What to run.
 
     Raises:
         RunError: It did not start.
     """
-    options = orjson.dumps({"queue": queue_url, "rates": asdict(rates), "seed": seed}).decode()
+    settings = {"queue": queue_url, "dynamodb": dynamodb_url, "rates": asdict(rates), "seed": seed}
+    options = orjson.dumps(settings).decode()
     command = [sys.executable, "-m", module, options]
     with subprocess.Popen(  # noqa: S603 -- our own words
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=PROJECT_ROOT, start_new_session=True

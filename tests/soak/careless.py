@@ -16,4 +16,4 @@ class Careless(Tables):
 
 
 if __name__ == "__main__":
-    main(lambda _, faults, queue: Stand(Careless(), faults, queue))
+    main(lambda _, faults, upstreams: Stand(Careless(), faults, upstreams))

@@ -18,4 +18,4 @@ class Forgetful(Tables):
 
 
 if __name__ == "__main__":
-    main(lambda _, faults, queue: Stand(Forgetful(), faults, queue))
+    main(lambda _, faults, upstreams: Stand(Forgetful(), faults, upstreams))

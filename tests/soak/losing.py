@@ -13,11 +13,11 @@ class Losing(Stand):
     _sent = 0
 
     @override
-    def hand_on(self, head: bytes, body: bytes) -> bytes:
+    def hand_on(self, service: str, head: bytes, body: bytes) -> bytes:
         self._sent += 1
         if self._sent % 2:
             return http_reply(200, orjson.dumps({"MessageId": "lost", "MD5OfMessageBody": "0"}))
-        return super().hand_on(head, body)
+        return super().hand_on(service, head, body)
 
 
 if __name__ == "__main__":

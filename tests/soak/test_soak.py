@@ -1,6 +1,7 @@
 """Small soaks, whole: the real function in real processes. Those with a defect must not balance."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,24 +19,28 @@ def soaked(options: SoakOptions) -> SoakResult:
     return soak(options, lambda *_: None, lambda _: None)
 
 
+@pytest.mark.parametrize("dynamodb_local", [False, True])
 @pytest.mark.timeout(300)
-def test_a_soak_with_every_fault_balances() -> None:
+def test_a_soak_with_every_fault_balances(dynamodb_local: bool) -> None:
     rates = FaultRates(**dict.fromkeys(("conflict", "server_error", "reset", "lost_reply", "garbled"), 0.03))
-    result = soaked(SoakOptions(400, seed=3, workers=3, rates=rates, shares=MANY, kill=0.01, moments=(100,)))
+    options = SoakOptions(400, seed=3, workers=3, rates=rates, shares=MANY, kill=0.01, moments=(100,))
+    result = soaked(replace(options, dynamodb_local=dynamodb_local))
     account = result.account
 
     assert account.differences == ()
     assert account.balances
     assert (account.received, account.lost, account.double) == (400, 0, 0)
     assert account.marked + account.duplicate + account.dead_lettered == 400
-    assert account.marked == result.counters["committed"]
     assert account.dead_lettered == result.kinds["no_row"] + result.kinds["invalid"]
     assert account.redriven >= result.kinds["down"] > 0
     # It was not because nothing happened.
-    assert min(account.duplicate, account.dead_lettered, result.kills, result.counters["replayed"]) > 0
+    assert min(account.duplicate, account.dead_lettered, result.kills) > 0
     for name in ("conflict", "server_error", "reset", "lost_reply", "garbled"):
         assert result.counters["faults"][name] > 0
     assert result.counters["datagrams"] > 0
+    if not dynamodb_local:
+        assert account.marked == result.counters["committed"]
+        assert result.counters["replayed"] > 0
     assert result.moments[0].events == 100
 
 

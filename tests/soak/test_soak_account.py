@@ -44,7 +44,7 @@ def good() -> tuple[Stores, Ledger]:
             case Kind.REPEAT | Kind.RIVAL:
                 ledger(ending(event.number, Place.DUPLICATE))
             case _:
-                stores.read_letters([event.number])
+                stores.read_letters([letter(event.number)])
                 ledger(ending(event.number, Place.DEAD_LETTERED))
     return stores, ledger
 
@@ -60,6 +60,10 @@ def entry(symbol: str, by: int) -> dict[str, dict[str, object]]:
         "action": {"S": "mark_processed"},
         "event_id": {"S": f"soak-{by}"},
     }
+
+
+def letter(number: int) -> dict[str, dict[str, str]]:
+    return {"detail": {"event_id": f"soak-{number}"}}
 
 
 def mark(stores: Stores, number: int, by: int) -> None:
@@ -125,7 +129,7 @@ def _no_letter(stores: Stores) -> None:
 
 
 def _letter(stores: Stores) -> None:
-    stores.read_letters([events(Kind.FRESH)[0].number])
+    stores.read_letters([letter(events(Kind.FRESH)[0].number)])
 
 
 def _impossible(stores: Stores) -> None:
@@ -168,6 +172,14 @@ def test_an_event_that_never_ended_is_lost() -> None:
     # What the stores themselves tell needs no word of the chain's.
     assert account.lost == account.received - account.marked - account.dead_lettered
     assert account.lost > 0
+
+
+@pytest.mark.parametrize("event", [None, "text", {}, {"detail": {"event_id": "other-1"}}, letter(EVENTS)])
+def test_a_letter_that_nobody_sent_is_counted(event: object) -> None:
+    stores, _ = good()
+    stores.read_letters([event])
+
+    assert stores.unknown_letters == 1
 
 
 def test_what_was_never_sent_is_not_there() -> None:
