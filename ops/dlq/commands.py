@@ -21,7 +21,17 @@ from ops.dlq.options import (
     Operator,
     QueueUrl,
 )
-from ops.dlq.terminal import agreed, at_work, choose, destination_of, progress_bar, screen, told_missing, warn
+from ops.dlq.terminal import (
+    agreed,
+    at_work,
+    choose,
+    destination_of,
+    progress_bar,
+    screen,
+    told_missing,
+    told_unseen,
+    warn,
+)
 
 if TYPE_CHECKING:
     from ops.dlq.letter import Letter
@@ -140,6 +150,7 @@ def redrive_command(  # noqa: PLR0913 -- its options
     with at_work(queue_url, hidden, limit) as here:
         destination = destination_of(here.settings, bus, function)
         chosen = choose(here, selection)
+        told_unseen(here)
         planned = plan(chosen, destination, force=force)
         here.queue.release(each.letter for each in planned.kept)
         report.kept(planned.kept, out)
@@ -197,6 +208,7 @@ def discard_command(  # noqa: PLR0913 -- its options
     out = screen()
     with at_work(queue_url, hidden, limit) as here:
         chosen = choose(here, selection)
+        told_unseen(here)
         planned = plan(chosen)
         report.kept(planned.kept, out)
         incomplete = told_missing(selection, planned)

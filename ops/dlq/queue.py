@@ -28,6 +28,7 @@ class Reading:
         letters: each message once, the oldest first.
         in_flight: messages that somebody else was working on, and which were not seen; approximate, as SQS says it.
         unseen: messages that were visible and not received all the same; approximate.
+        limit: how many were to be looked at; None if it was not reached.
         own_redrive_policy: whether the queue itself has one: then each look counts against its `maxReceiveCount`.
     """
 
@@ -35,6 +36,7 @@ class Reading:
     in_flight: int
     unseen: int
     own_redrive_policy: bool
+    limit: int | None = None
 
     @property
     def complete(self) -> bool:
@@ -97,6 +99,7 @@ class Queue:
             in_flight=others,
             unseen=_number(after, "ApproximateNumberOfMessages"),
             own_redrive_policy=bool(after.get("RedrivePolicy")),
+            limit=limit if len(letters) >= limit else None,
         )
 
     def renew(self) -> None:

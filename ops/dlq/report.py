@@ -126,7 +126,9 @@ def what_was_not_seen(reading: Reading) -> list[str]:
     told = []
     if reading.in_flight:
         told.append(f"about {reading.in_flight} more are hidden: somebody else is working on them")
-    if reading.unseen:
+    if reading.unseen and reading.limit is not None:
+        told.append(f"about {reading.unseen} more were there and not looked at: --max {reading.limit} was reached")
+    elif reading.unseen:
         told.append(f"about {reading.unseen} more were there and not received: run it again")
     if reading.own_redrive_policy:
         told.append("the queue has a redrive policy of its own: each look counts against its maxReceiveCount")

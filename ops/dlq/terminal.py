@@ -86,6 +86,14 @@ def told_missing(selection: "Selection", planned: "Plan") -> bool:
     return bool(selection.missing(planned.send))
 
 
+def told_unseen(here: "Session") -> None:
+    """Tell what the command does not know of, because it could not see it."""
+    from ops.dlq import report
+
+    for line in report.what_was_not_seen(here.reading):
+        warn(line)
+
+
 def agreed(*, yes: bool, count: int) -> bool:
     """Whether the person wants `count` messages deleted.
 
