@@ -1,0 +1,88 @@
+"""A person with `mep dlq`: the code behind its commands, which may be killed before or after any call."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from local.loopback import loopback_client
+from local.queue import sqs_client
+from ops.dlq.audit import AuditTrail
+from ops.dlq.destinations import Bus
+from ops.dlq.discard import discard
+from ops.dlq.discard import plan as plan_discard
+from ops.dlq.letter import Letter
+from ops.dlq.metrics import OperatorMetrics
+from ops.dlq.queue import Queue
+from ops.dlq.redrive import Done, Redrive, plan
+from ops.dlq.settings import DlqSettings
+from tests.support.stores import DeadLetters, Tables
+
+
+class Killed(BaseException):
+    """The command's process dies here."""
+
+
+@dataclass
+class Operator:
+    """Uses clients of its own.
+
+    Attributes:
+        queue_url, bus_url: APIs.
+        letters, tables: the stores.
+        dies_at: at which moment the next command is killed: 2n before its call n, 2n+1 after it; None for never.
+    """
+
+    queue_url: str
+    bus_url: str
+    letters: DeadLetters
+    tables: Tables
+    dies_at: int | None = None
+
+    def redrive(self, *, force: bool) -> Done:
+        """`mep dlq redrive` for all there is."""
+        done = Done()
+        with self._at_work() as (queue, bus, audit, metrics):
+            planned = plan(queue.read().letters, bus, force=force)
+            redrive = Redrive(queue, bus, audit, metrics, sleep=lambda _: None)
+            redrive.run(planned.send, done, _Silent())
+        return done
+
+    def discard(self, category: str) -> list[Letter]:
+        """`mep dlq discard --category`."""
+        gone: list[Letter] = []
+        with self._at_work() as (queue, _, audit, metrics):
+            chosen = [letter for letter in queue.read().letters if letter.group == category]
+            discard(plan_discard(chosen).send, "a test", queue, audit, metrics, gone)
+        return gone
+
+    @contextmanager
+    def _at_work(self) -> Iterator[tuple[Queue, Bus, AuditTrail, OperatorMetrics]]:
+        settings = DlqSettings(self.letters.queue_url, "us-east-1", "test", self.tables.audit_table, {})
+        moments = 0
+
+        def moment(**_: Any) -> None:
+            nonlocal moments
+            moments += 1
+            if moments - 1 == self.dies_at:
+                raise Killed
+
+        with ExitStack() as stack:
+            sqs = stack.enter_context(closing(sqs_client(self.queue_url)))
+            events = stack.enter_context(closing(loopback_client("events", self.bus_url)))
+            dynamodb = stack.enter_context(closing(loopback_client("dynamodb", self.tables.url)))
+            for client in (sqs, events, dynamodb):
+                client.meta.events.register("before-send", moment)
+                client.meta.events.register("response-received", moment)
+            queue = Queue(sqs, self.letters.queue_url)
+            with suppress(Killed):
+                audit = AuditTrail(dynamodb, self.tables.audit_table, "alice")
+                yield queue, Bus(events, "earnings"), audit, OperatorMetrics(settings, print)
+            # What a killed command does not do any more, time does: the messages come back.
+            self.dies_at = None
+            queue.release()
+
+
+class _Silent:
+    def advance(self) -> None:
+        """Say nothing."""
