@@ -30,7 +30,7 @@ def main(  # noqa: PLR0913 -- its options
     ] = 1,
     dynamodb: Annotated[
         bool,
-        typer.Option("--dynamodb-local", help="On DynamoDB Local: a third of the speed; 20,000 events fit its heap."),
+        typer.Option("--dynamodb-local", help="On DynamoDB Local: much slower, and 20,000 events fit its heap."),
     ] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON, too; `-` for the terminal.")

@@ -10,9 +10,8 @@ from local.loopback import loopback_client
 from local.queue import QueueEndpoint, sqs_client
 from ops.dlq.audit import AuditTrail
 from ops.dlq.destinations import Function
-from ops.dlq.letter import Letter
 from ops.dlq.metrics import OperatorMetrics
-from ops.dlq.queue import Queue
+from ops.dlq.queue import Queue, Reading
 from ops.dlq.redrive import Done, Redrive, plan
 from ops.dlq.settings import DlqSettings
 
@@ -46,8 +45,8 @@ def bring_back(chain: Chain, dynamodb_url: str, queue: QueueEndpoint, function: 
         audit = AuditTrail(dynamodb, AUDIT_TABLE, "soak")
         for _ in range(ROUNDS):
             done = Done()
-            with _reading(queue) as (held, letters):
-                chosen = plan(letters, destination, force=False).send
+            with _held(queue) as (held, reading):
+                chosen = plan(reading.letters, destination, force=False).send
                 redrive = Redrive(held, destination, audit, OperatorMetrics(settings, lambda _: None), rate=_RATE)
                 redrive.run(chosen, done, _NoProgress())
             sent += len(done.sent)
@@ -59,18 +58,18 @@ def bring_back(chain: Chain, dynamodb_url: str, queue: QueueEndpoint, function: 
     return sent
 
 
-def letters_of(queue: QueueEndpoint) -> tuple[Letter, ...]:
-    """Every letter that lies in the queue."""
-    with _reading(queue) as (_, letters):
-        return letters
+def read_all(queue: QueueEndpoint) -> Reading:
+    """Every letter that lies in the queue, and whether SQS had more that it did not show."""
+    with _held(queue) as (_, reading):
+        return reading
 
 
 @contextmanager
-def _reading(queue: QueueEndpoint) -> Iterator[tuple[Queue, tuple[Letter, ...]]]:
+def _held(queue: QueueEndpoint) -> Iterator[tuple[Queue, Reading]]:
     with closing(sqs_client(queue.url, queue.region)) as sqs:
         held = Queue(sqs, queue.queue_url)
         try:
-            yield held, held.read(_LETTERS).letters
+            yield held, held.read(_LETTERS)
         finally:
             held.release()
 

@@ -12,7 +12,7 @@ _ROLES = (
     (b"awslambdaric", "function"),
     (b"local.soak", "store"),
     (b"tests.soak", "store"),
-    (b"DynamoDBLocal", "store"),
+    (b"dynamodb_local", "store"),
     (b"ministack", "queue"),
 )
 OURSELVES = "chain"

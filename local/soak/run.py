@@ -17,7 +17,7 @@ from local.loopback import loopback_client
 from local.queue import QueueEndpoint, queue_service
 from local.soak import stand as stand_in
 from local.soak.account import Account, Evidence, Stores, settle
-from local.soak.bring_back import bring_back, letters_of
+from local.soak.bring_back import bring_back, read_all
 from local.soak.faults import FaultRates
 from local.soak.feed import Feed, stopped_by_signals
 from local.soak.figures import Meter, Moment
@@ -156,8 +156,9 @@ def soak(options: SoakOptions, watch: Watch, say: Callable[[str], None]) -> Soak
         stores = Stores(options.events)
         stores.read_calendar(client.scan(CALENDAR_TABLE))
         stores.read_audit(client.scan(AUDIT_TABLE))
-        letters = letters_of(queue)
-        stores.read_letters(letter.event for letter in letters)
+        reading = read_all(queue)
+        stores.read_letters(letter.event for letter in reading.letters)
+        stores.unknown_letters += reading.in_flight + reading.unseen
         evidence = Evidence(plan, feed.sent, stores, ledger, redriven)
         return SoakResult(
             account=settle(evidence, _disagreements(evidence, chain, counters)),
@@ -166,7 +167,7 @@ def soak(options: SoakOptions, watch: Watch, say: Callable[[str], None]) -> Soak
             tries=ledger.tries,
             redelivered=chain.account.redelivered,
             kills=sum(invoker.kills for invoker in invokers),
-            letters=len(letters),
+            letters=len(reading.letters),
             counters=counters,
             moments=tuple(meter.moments),
             seconds=seconds,
@@ -200,7 +201,7 @@ def _disagreements(evidence: Evidence, chain: Chain, counters: dict[str, Any]) -
         "transactions that the store committed; rows marked": (counters.get("committed", rows), rows),
         "audit entries of markings; rows marked": (sum(stores.entries), rows),
         "audit entries of redrives; letters sent again": (stores.others["redriven"], evidence.redriven),
-        "letters that hold no event of the soak; none": (stores.unknown_letters, 0),
+        "letters that hold no event of the soak, or were not shown; none": (stores.unknown_letters, 0),
         "records that no net took; none": (ledger.unsent, 0),
         "deliveries that ended where none should; none": (elsewhere, 0),
     }
