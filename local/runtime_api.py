@@ -98,7 +98,11 @@ class _Handler(QuietHandler):
         self._reply(HTTPStatus.OK, invocation.payload, invocation.headers())
 
     def do_POST(self) -> None:  # noqa: N802 - as http.server calls it
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:  # the process died while it answered: that is its end, not an answer
+            self.close_connection = True
+            return
         if self.path == _INIT_ERROR_PATH:
             self.channel.events.put(ApiEvent("init_error", payload=body))
             self._reply(HTTPStatus.ACCEPTED)

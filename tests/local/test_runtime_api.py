@@ -2,6 +2,7 @@
 
 import http.client
 import queue
+import socket
 from collections.abc import Iterator
 from threading import Thread
 
@@ -51,6 +52,23 @@ def test_next_hands_out_the_invocation_with_lambdas_headers(api: RuntimeApi) -> 
     assert headers["Lambda-Runtime-Invoked-Function-Arn"] == INVOCATION.function_arn
     assert headers["Lambda-Runtime-Trace-Id"] == INVOCATION.trace_header
     assert events(api, 2) == [ApiEvent("ready"), ApiEvent("taken", INVOCATION.request_id)]
+
+
+def test_an_answer_that_was_cut_off_is_none(api: RuntimeApi) -> None:
+    """The process was killed while it wrote: its death is what counts, and Lambda tries again."""
+    api.offer(INVOCATION)
+    call(api, "GET", NEXT)
+    events(api, 2)
+    path = f"/2018-06-01/runtime/invocation/{INVOCATION.request_id}/response"
+    head = f"POST {path} HTTP/1.1\r\nHost: api\r\nContent-Length: 22\r\n\r\n"
+    host, _, port = api.address.partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as dying:
+        dying.sendall(head.encode() + b'{"outcome"')
+        dying.shutdown(socket.SHUT_WR)
+        assert dying.recv(1) == b""  # it is not thanked either
+
+    with pytest.raises(queue.Empty):
+        api.events.get_nowait()
 
 
 def test_next_waits_until_there_is_an_invocation(api: RuntimeApi) -> None:
