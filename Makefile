@@ -97,7 +97,7 @@ $(CURDIR)/.cache/emulator/.installed: tests/emulator/localemu/uv.lock | setup
 	@touch $@
 
 .PHONY: test-emulator
-test-emulator: setup $(CURDIR)/.cache/emulator/.installed  ## the chain in LocalEmu, an emulator of AWS that is none of ours (needs Docker; 600 MB the first time)
+test-emulator: setup $(CURDIR)/.cache/emulator/.installed  ## the chain and the stack in LocalEmu, an emulator of AWS that is none of ours (needs Docker; 600 MB the first time)
 	nice .venv/bin/python -m pytest -m emulator tests/emulator $(PYTEST_ARGS)
 
 COLLECTOR := .cache/collector/build/collector

@@ -17,6 +17,8 @@ from tests.support.images import require, run
 from tests.support.stores import Tables
 
 _HERE = Path(__file__).parent
+_TIMEOUT_SECONDS = 600
+"""An emulator, containers and a busy machine: it is there to end what hangs."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.emulator)
             if item.get_closest_marker("timeout") is None:
                 # The first of them builds the image and starts the emulator, which have bounds of their own.
-                item.add_marker(pytest.mark.timeout(func_only=True))
+                item.add_marker(pytest.mark.timeout(_TIMEOUT_SECONDS, func_only=True))
 
 
 @pytest.fixture(scope="session")

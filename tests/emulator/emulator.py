@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.dynamodb import PROBE, dynamodb_client
+from local.environment import ACCOUNT_ID
 from local.loopback import loopback_client
 from local.service import LOOPBACK, answers
 from tests.support.containers import DYNAMODB_PORT, ROOT, base_image, output_of, running
@@ -36,8 +37,8 @@ DYNAMODB_URL = f"http://{LOOPBACK}:{DYNAMODB_PORT}"
 """Of DynamoDB Local, inside the namespace. LocalEmu has a DynamoDB, too, but its transactions are not atomic."""
 
 _LABEL = "mark-earnings-processed.emulator"
-_START_SECONDS = 90
-_PATIENCE_SECONDS = 90
+_START_SECONDS = 300
+_PATIENCE_SECONDS = 300
 _POLL_SECONDS = 0.2
 
 
@@ -57,9 +58,16 @@ class Emulator:
     container: "DockerContainer"
     network: str
 
-    def client(self, service: str) -> Any:
-        """Return a client for one of its APIs. The caller closes it."""
-        return loopback_client(service, self.url)
+    def client(self, service: str, account: str = ACCOUNT_ID) -> Any:
+        """Return a client for one of its APIs. The caller closes it.
+
+        Args:
+            service: as boto3 calls it.
+            account: the emulator keeps the data of each account apart; an access key that is a number names it.
+        """
+        # On a busy machine an answer takes its time. What is asked a second time meanwhile is done twice.
+        patient: dict[str, Any] = {"read_timeout": _PATIENCE_SECONDS, "retries": {"total_max_attempts": 1}}
+        return loopback_client(service, self.url, access_key=account, **patient)
 
     def dynamodb(self) -> "DynamoDBClient":
         """Return a client for DynamoDB Local. The caller closes it."""
@@ -69,6 +77,10 @@ class Emulator:
         """Return a URL of its APIs as the function, inside, has to call it."""
         return url.replace(self.url, f"http://{LOOPBACK}:{GATEWAY_PORT}")
 
+    def outside(self, url: str) -> str:
+        """Return a URL of its APIs, as they give it, as this machine has to call it."""
+        return url.replace(f"http://{LOOPBACK}:{GATEWAY_PORT}", self.url)
+
     def wait_until[T](self, what: str, look: Callable[[], T], seconds: float = _PATIENCE_SECONDS) -> T:
         """Wait until `look` returns something true, and return that.
 
@@ -77,14 +89,20 @@ class Emulator:
         """
         deadline = time.monotonic() + seconds
         while not (found := look()):
-            log = "\n".join(output_of(self.container).splitlines()[-30:]) if time.monotonic() > deadline else ""
+            log = self._log() if time.monotonic() > deadline else ""
             assert not log, f"{what}: not within {seconds} s; the emulator's log ends:\n{log}"
             time.sleep(_POLL_SECONDS)
         return found
 
-    def function_lines(self, function: str) -> list[dict[str, Any]]:
+    def _log(self) -> str:
+        lines = output_of(self.container).splitlines()
+        return "\n".join(
+            [line for line in lines if "CFN_IGNORE" not in line and "not currently emulated" not in line][-30:]
+        )
+
+    def function_lines(self, function: str, account: str = ACCOUNT_ID) -> list[dict[str, Any]]:
         """The log and metric lines that a function has written, as CloudWatch Logs has them."""
-        with closing(self.client("logs")) as logs:
+        with closing(self.client("logs", account)) as logs:
             try:
                 pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{function}")
                 messages = [event["message"] for page in pages for event in page["events"]]
