@@ -22,15 +22,16 @@ def soaked(options: SoakOptions) -> SoakResult:
 @pytest.mark.parametrize("dynamodb_local", [False, True])
 @pytest.mark.timeout(300)
 def test_a_soak_with_every_fault_balances(dynamodb_local: bool) -> None:
-    rates = FaultRates(**dict.fromkeys(("conflict", "server_error", "reset", "lost_reply", "garbled"), 0.03))
-    options = SoakOptions(400, seed=3, workers=3, rates=rates, shares=MANY, kill=0.01, moments=(100,))
+    rates = replace(FEW, conflict=0.03, server_error=0.03, reset=0.03, lost_reply=0.03, garbled=0.03)
+    # With this seed every fault, and a kill for each worker, is drawn early on.
+    options = SoakOptions(300, seed=20, workers=3, rates=rates, shares=MANY, kill=0.015, moments=(100,))
     result = soaked(replace(options, dynamodb_local=dynamodb_local))
     account = result.account
 
     assert account.differences == ()
     assert account.balances
-    assert (account.received, account.lost, account.double) == (400, 0, 0)
-    assert account.marked + account.duplicate + account.dead_lettered == 400
+    assert (account.received, account.lost, account.double) == (300, 0, 0)
+    assert account.marked + account.duplicate + account.dead_lettered == 300
     assert account.dead_lettered == result.kinds["no_row"] + result.kinds["invalid"]
     assert account.redriven >= result.kinds["down"] > 0
     # It was not because nothing happened.
