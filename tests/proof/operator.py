@@ -30,14 +30,15 @@ class Operator:
     Attributes:
         queue_url, bus_url: APIs.
         letters, tables: the stores.
-        dies_at: at which moment the next command is killed: 2n before its call n, 2n+1 after it; None for never.
+        dies_at: at which moment the next command is killed: 2n before its call n, 2n+1 after it; or before its first
+            call of an operation; None for never.
     """
 
     queue_url: str
     bus_url: str
     letters: DeadLetters
     tables: Tables
-    dies_at: int | None = None
+    dies_at: int | str | None = None
 
     def redrive(self, *, force: bool) -> Done:
         """`mep dlq redrive` for all there is."""
@@ -61,10 +62,10 @@ class Operator:
         settings = DlqSettings(self.letters.queue_url, "us-east-1", "test", self.tables.audit_table, {})
         moments = 0
 
-        def moment(**_: Any) -> None:
+        def moment(event_name: str, **_: Any) -> None:
             nonlocal moments
             moments += 1
-            if moments - 1 == self.dies_at:
+            if self.dies_at in {moments - 1, event_name.rpartition(".")[2]}:
                 raise Killed
 
         with ExitStack() as stack:

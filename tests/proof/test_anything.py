@@ -105,12 +105,12 @@ class Anything(RuleBasedStateMachine):
             self.world.deliver(arrival.payload)
 
     @rule(force=st.booleans(), dies_at=st.none() | st.integers(0, 40))
-    def a_redrive(self, force: bool, dies_at: int | None) -> None:
+    def a_redrive(self, force: bool, dies_at: int | str | None) -> None:
         self.operator.dies_at = dies_at
         self.operator.redrive(force=force)
 
     @rule(category=st.sampled_from(["validation", "not_found", "throttling"]), dies_at=st.none() | st.integers(0, 20))
-    def a_discard(self, category: str, dies_at: int | None) -> None:
+    def a_discard(self, category: str, dies_at: int | str | None) -> None:
         self.operator.dies_at = dies_at
         self.operator.discard(category)
 
@@ -181,6 +181,7 @@ def test_a_story_in_which_everything_happens(making: Callable[[int], World]) -> 
                     story.trouble(Trouble(dies=operation, after=after, deadline=deadline), 1),
                     story.an_event("B", 0, True),
                 )
+    then(story.a_row("C"), story.trouble(Trouble(writes=("lost",)), 1), story.an_event("C", 0, True))
     then(story.trouble(Trouble(writes=("lost",) * 3), 3), story.an_event("B", 0, True))
     then(story.trouble(Trouble(lambda_throttles=True), 20), story.an_event("A", 0, True))
     story.world.troubles.clear()
@@ -189,8 +190,10 @@ def test_a_story_in_which_everything_happens(making: Callable[[int], World]) -> 
     then(story.a_net("refuses_platform", False), story.a_net("no_permission", True), story.an_event("B", 2, True))
     story.a_net("refuses_function", False)
     story.a_net("no_permission", False)
+    then(story.a_discard("validation", "PutItem"))
     then(story.a_discard("validation", None))
-    then(story.a_row("B"), story.a_redrive(True, 21))
+    then(story.a_row("B"), story.a_redrive(True, "PutEvents"))
+    then(story.a_redrive(True, "DeleteMessage"))
     then(story.a_redrive(True, None))
     then(story.a_replay(2))
 
