@@ -71,8 +71,9 @@ def make_client(service: str, settings: Settings) -> Any:
     session = boto3.Session(region_name=settings.region, botocore_session=core)
     # The user agent is made once; otherwise botocore puts it together twice for each call.
     make: Callable[..., Any] = session.client
-    # The certificates that botocore brings; by itself it would search certifi's, with much of importlib.
-    verify = core.get_config_variable("ca_bundle") or DEFAULT_CA_BUNDLE
+    # Those that are named, as botocore looks for them; else those that it brings: by itself it would search certifi's,
+    # with much of importlib.
+    verify = core.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE") or DEFAULT_CA_BUNDLE
     client = make(service, config=client_config(settings, core.user_agent()), verify=verify)
     errors_as_replies(client)
     return client

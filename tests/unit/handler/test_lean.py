@@ -111,7 +111,9 @@ def test_certificates_are_botocores_own_unless_others_are_named() -> None:
     code = "import handler.app; print(handler.app._processor._dynamodb._endpoint.http_session._verify)"
     assert in_a_fresh_process(code) == f"{DEFAULT_CA_BUNDLE}\n"
     assert Path(DEFAULT_CA_BUNDLE).stat().st_size > 100_000
-    assert in_a_fresh_process(code, {"AWS_CA_BUNDLE": "/etc/own.pem"}) == "/etc/own.pem\n"
+    own, other = {"AWS_CA_BUNDLE": "/etc/own.pem"}, {"REQUESTS_CA_BUNDLE": "/etc/other.pem"}
+    assert in_a_fresh_process(code, own | other) == "/etc/own.pem\n"
+    assert in_a_fresh_process(code, other) == "/etc/other.pem\n"
 
 
 def test_the_real_modules_are_there_for_whoever_imports_them_later() -> None:
