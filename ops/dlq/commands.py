@@ -151,7 +151,7 @@ def redrive_command(  # noqa: PLR0913 -- its options
         destination = destination_of(here.settings, bus, function)
         chosen = choose(here, selection)
         told_unseen(here)
-        planned = plan(chosen, destination, force=force)
+        planned = plan(chosen, destination, force=force, renew=here.queue.renew)
         here.queue.release(each.letter for each in planned.kept)
         report.kept(planned.kept, out)
         incomplete = told_missing(selection, planned)

@@ -86,6 +86,7 @@ class Queue:
             self._renewed = self._clock()
             fruitless = 0
             while len(self._held) < limit and fruitless < _FRUITLESS:
+                self.renew()
                 known = len(self._held)
                 for letter in self._receive():
                     self._held[letter.message_id] = letter

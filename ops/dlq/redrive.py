@@ -88,8 +88,16 @@ def why_kept(letter: Letter, *, force: bool) -> str:
     return ""
 
 
-def plan(letters: Iterable[Letter], destination: Destination, *, force: bool) -> Plan:
+def plan(
+    letters: Iterable[Letter], destination: Destination, *, force: bool, renew: Callable[[], None] = lambda: None
+) -> Plan:
     """Decide for each letter whether it is sent.
+
+    Args:
+        letters: which.
+        destination: asked about each, which takes a call or more: many letters take minutes.
+        force: also what does not mend itself.
+        renew: called before each question, to keep the letters hidden meanwhile.
 
     Raises:
         RunError: nothing can be sent that way at all.
@@ -99,6 +107,7 @@ def plan(letters: Iterable[Letter], destination: Destination, *, force: bool) ->
     for letter in letters:
         reason = why_kept(letter, force=force)
         if not reason:
+            renew()
             try:
                 destination.check(resent(letter))
             except (Refused, NotAccepted) as refused:

@@ -91,7 +91,7 @@ def as_json(letters: Sequence[Letter], reading: Reading, by: str, now: datetime)
             "in_flight": reading.in_flight,
             "unseen": reading.unseen,
             "groups": [{"by": by, "group": name, "count": len(members)} for name, members in groups.items()],
-            "letters": [summary(letter, now) for letter in letters],
+            "letters": [whole(letter, now) for letter in letters],
         }
     )
 

@@ -11,7 +11,7 @@ from local.queue import sqs_client
 from ops.dlq.audit import AuditTrail
 from ops.dlq.metrics import OperatorMetrics
 from ops.dlq.queue import Queue
-from ops.dlq.redrive import Done, Redrive
+from ops.dlq.redrive import Done, Redrive, plan
 from ops.dlq.settings import DlqSettings
 from tests.support.dead_letters import event, from_rule
 from tests.support.dlq import Rig
@@ -38,9 +38,10 @@ class Anywhere:
 
     name: str = "bus:any"
     on_send: Callable[[Any], None] = lambda _: None
+    on_check: Callable[[Any], None] = lambda _: None
 
     def check(self, sent: Any) -> None:
-        del sent
+        self.on_check(sent)
 
     def send(self, sent: Any) -> str:
         self.on_send(sent)
@@ -106,6 +107,28 @@ def test_what_it_holds_stays_hidden_and_metrics_go_out_on_the_way(bench: Bench) 
     # 110 s in steps of 10: once more than 20 s have passed, everything that is held is hidden anew.
     assert [len(call["Entries"]) for call in renewals] == [9, 6, 3]
     assert bench.rig.metrics() == {"DeadLettersRedriven": 7}, "after a minute; the rest when the session ends"
+
+
+def test_what_is_asked_about_for_long_stays_hidden(bench: Bench) -> None:
+    bench.rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(4)))
+    letters = bench.queue.read().letters
+
+    destination = Anywhere(on_check=lambda _: bench.clock.sleep(25))
+    planned = plan(letters, destination, force=False, renew=bench.queue.renew)
+
+    assert len(planned.send) == 4
+    renewals = [each.request.json for each in bench.rig.sqs.requests if "VisibilityBatch" in each.request.operation]
+    assert [len(call["Entries"]) for call in renewals] == [4, 4, 4], "before each question but the first"
+
+
+def test_a_reading_that_takes_long_keeps_what_it_has(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(12)))
+    receive = bench.queue._receive
+    monkeypatch.setattr(bench.queue, "_receive", lambda: (bench.clock.sleep(25), receive())[1])
+
+    assert len(bench.queue.read().letters) == 12
+
+    assert "ChangeMessageVisibilityBatch" in operations(bench.rig)
 
 
 def test_what_is_somebody_elses_by_now_is_left_alone(bench: Bench) -> None:
