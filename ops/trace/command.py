@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -28,8 +29,13 @@ def trace_command(  # noqa: PLR0913 -- its options
     ] = None,
     since: Annotated[str, typer.Option(metavar="AGE", help="How far back AWS is searched: 90m, 12h, 14d.")] = "3d",
     function: Annotated[
-        str, typer.Option(metavar="NAME", envvar="AWS_LAMBDA_FUNCTION_NAME", help="The deployed function.")
-    ] = "mark-earnings-processed",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            envvar="AWS_LAMBDA_FUNCTION_NAME",
+            help="The deployed function, if not mark-earnings-processed-ENVIRONMENT.",
+        ),
+    ] = None,
     log_group: Annotated[
         str | None, typer.Option(metavar="NAME", help="Its log group, if not /aws/lambda/NAME.")
     ] = None,
@@ -40,8 +46,8 @@ def trace_command(  # noqa: PLR0913 -- its options
     """Show all that one event left behind, as one timeline.
 
     Log lines, spans with their durations, attempts and waits, the audit entries, the calendar row, dead letters and
-    redrives: of a `mep local` run with --run, else of AWS, with the `AWS_*` variables and `EARNINGS_CALENDAR_TABLE`,
-    `EARNINGS_AUDIT_TABLE`, `DEAD_LETTER_QUEUE_URL`.
+    redrives: of a `mep local` run with --run, else of AWS, with the `AWS_*` variables and `ENVIRONMENT`,
+    `EARNINGS_CALENDAR_TABLE`, `EARNINGS_AUDIT_TABLE`, `DEAD_LETTER_QUEUE_URL`.
 
     The exit status is 1 when nothing is known of the ID.
     """
@@ -62,7 +68,7 @@ def trace_command(  # noqa: PLR0913 -- its options
         finding = find_in_account(
             correlation_id,
             Where(
-                log_group=log_group or f"/aws/lambda/{function}",
+                log_group=log_group or f"/aws/lambda/{function or deployed_name(os.environ)}",
                 spans_in_logs=spans == "logs",
                 calendar_table=os.environ.get("EARNINGS_CALENDAR_TABLE") or "earningsCalendar",
                 audit_table=os.environ.get("EARNINGS_AUDIT_TABLE") or "earningsAudit",
@@ -87,6 +93,11 @@ def trace_command(  # noqa: PLR0913 -- its options
         show(timeline, report.console())
     if not timeline.parts:
         raise RunError(f"nothing is known of {correlation_id} {_where(run, since)}")
+
+
+def deployed_name(environ: Mapping[str, str]) -> str:
+    """What the stack calls the function in the environment that `ENVIRONMENT` names."""
+    return f"mark-earnings-processed-{environ.get('ENVIRONMENT', '').strip() or 'dev'}"
 
 
 def _where(run: Path | None, since: str) -> str:
