@@ -10,6 +10,10 @@ NAME = "mark-earnings-processed"
 """The service; every name and tag begins with it."""
 
 
+DEFAULT_BUS = "default"
+"""The bus that every account has. Rules on it go by their names alone, in their ARNs and in their metrics."""
+
+
 class ContextError(Exception):
     """A context value that cannot be deployed; its text says which, which rule, and what to do."""
 

@@ -13,6 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_xray as xray
 from constructs import Construct
 
+from deploy.context import DEFAULT_BUS
 from deploy.monitoring import model
 from deploy.monitoring.catalogue import COMPOSITES, ROLLBACK, alarms, anchor
 from deploy.monitoring.dashboard import SECTIONS
@@ -34,7 +35,7 @@ class Watched:
         rule: name of the rule that delivers events. A text, since CDK's `rule_name` is not the name on a bus of one's
             own: CloudFormation's `Ref` gives `BUS|RULE` there
             (https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/1131).
-        bus: name of the bus that the rule is on, not the default one.
+        bus: name of the bus that the rule is on.
         log_group: where the function's log lines go.
         memory_mb: the function's memory.
         timeout_seconds: the function's time-out.
@@ -71,7 +72,10 @@ class Series:
             model.Source.LAMBDA: {"FunctionName": watched.function_name},
             model.Source.QUEUE: {"QueueName": watched.queue.queue_name},
             # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html: both, on a bus of one's own.
-            model.Source.RULE: {"EventBusName": watched.bus, "RuleName": watched.rule},
+            model.Source.RULE: {
+                **({} if watched.bus == DEFAULT_BUS else {"EventBusName": watched.bus}),
+                "RuleName": watched.rule,
+            },
         }
 
     def metric(self, metric: model.Metric, period: int, label: str | None = None) -> cw.Metric:

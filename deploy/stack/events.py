@@ -21,6 +21,7 @@ class Events(Construct):
 
     Attributes:
         bus: made here, or one that exists.
+        archive: keeps what the rule matches, to be replayed.
         rule: delivers to the alias; after the last try to the dead-letter queue.
     """
 
@@ -30,7 +31,7 @@ class Events(Construct):
         super().__init__(scope, construct_id)
         pattern = events.EventPattern(source=[deployment.event_source], detail_type=[DETAIL_TYPE])
         self.bus = self._bus(deployment)
-        events.Archive(
+        self.archive = events.Archive(
             self,
             "Archive",
             archive_name=deployment.name,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 
+from deploy.context import DEFAULT_BUS
 from deploy.stack.acknowledged import acknowledge
 from deploy.stack.tables import CORRELATION_INDEX
 from otel.names import NAMESPACE
@@ -79,6 +80,8 @@ def operators_policy(
     def arn(service: str, rest: str, *, region: str = stack.region) -> str:
         return f"arn:{stack.partition}:{service}:{region}:{stack.account}:{rest}"
 
+    archive, replays = arn("events", f"archive/{deployment.name}"), arn("events", f"replay/{deployment.name}-*")
+    rules = "rule/*" if deployment.bus_name == DEFAULT_BUS else f"rule/{deployment.bus_name}/*"
     statements = [
         _allow(
             "SeeStack",
@@ -100,6 +103,8 @@ def operators_policy(
                 "cloudwatch:GetMetricStatistics",
                 "cloudwatch:ListDashboards",
                 "cloudwatch:ListMetrics",
+                "events:ListArchives",
+                "events:ListReplays",
                 "events:ListRules",
                 "events:TestEventPattern",
                 "logs:DescribeLogGroups",
@@ -147,7 +152,12 @@ def operators_policy(
         ),
         _allow("BringEventsBack", ["events:PutEvents"], [bus_arn]),
         # What would become of an event: its rules, and EventBridge's judgement of them, which knows no resources.
-        _allow("SeeTargets", ["events:ListTargetsByRule"], [arn("events", f"rule/{deployment.bus_name}/*")]),
+        _allow("SeeTargets", ["events:ListTargetsByRule"], [arn("events", rules)]),
+        # What fell out of every net comes back from the archive. Its copies go to the bus that they came from, and only
+        # there: StartReplay is asked about all three.
+        _allow("SeeArchive", ["events:DescribeArchive"], [archive]),
+        _allow("SeeReplays", ["events:CancelReplay", "events:DescribeReplay"], [replays]),
+        _allow("ReplayArchive", ["events:StartReplay"], [archive, bus_arn, replays]),
         _allow("InvokeFunction", ["lambda:InvokeFunction"], [alias_arn]),
         _allow("RecordDiscards", ["dynamodb:PutItem"], [on.audit.table_arn]),
         _allow(
@@ -172,7 +182,9 @@ def operators_policy(
             "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:"
             "log-group:aws/spans:*]": "A log group's ARN ends with :*, which stands for its streams.",
             "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:events:<AWS::Region>:<AWS::AccountId>:"
-            f"rule/{deployment.bus_name}/*]": "All rules of the bus: redriving asks which of them takes the event.",
+            f"replay/{deployment.name}-*]": "A replay gets its name when it is started.",
+            "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:events:<AWS::Region>:<AWS::AccountId>:"
+            f"{rules}]": "All rules of the bus: redriving asks which of them takes the event.",
         },
     )
     return policy

@@ -48,6 +48,20 @@ def test_every_metric_is_counted_of_what_the_stack_has_made(stage: str) -> None:
                     assert dimensions.keys() <= {"ErrorCategory"}
 
 
+def test_a_rule_on_the_default_bus_is_counted_by_its_name_alone() -> None:
+    made = template(event_bus="default")
+    name = made.one("AWS::Events::Rule")["Name"]
+
+    found = [
+        each["Metric"]["Dimensions"]
+        for alarm in alarms(made, name).values()
+        for each in statistics(alarm)
+        if each["Metric"]["Namespace"] == "AWS/Events"
+    ]
+    assert found
+    assert all(dimensions == [{"Name": "RuleName", "Value": name}] for dimensions in found)
+
+
 def test_the_alarms_are_those_that_are_proven() -> None:
     """In `tests/monitoring` they are evaluated as made for a stack of its own: the arithmetic is the same here."""
 

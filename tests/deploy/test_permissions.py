@@ -23,6 +23,8 @@ STREAM = (
 LOG_GROUP = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/mark-earnings-processed-prod:*"
 BUS = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/earnings-prod"
 RULE = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/earnings-prod/mark-earnings-processed-prod"
+ARCHIVE = f"arn:aws:events:{REGION}:{ACCOUNT}:archive/mark-earnings-processed-prod"
+REPLAY = f"arn:aws:events:{REGION}:{ACCOUNT}:replay/mark-earnings-processed-prod-1"
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:mark-earnings-processed-prod"
 IN_A_TRANSACTION = {"dynamodb:EnclosingOperation": "TransactWriteItems"}
 
@@ -165,6 +167,11 @@ NEEDED_BY_OPERATORS = [
     Call("events:ListRules", "*"),
     Call("events:ListTargetsByRule", RULE),
     Call("events:TestEventPattern", "*"),
+    Call("events:ListArchives", "*"),
+    Call("events:DescribeArchive", ARCHIVE),
+    *(Call("events:StartReplay", each) for each in (ARCHIVE, BUS, REPLAY)),
+    Call("events:DescribeReplay", REPLAY),
+    Call("events:CancelReplay", REPLAY),
     Call("lambda:InvokeFunction", f"{FUNCTION}:live"),
     Call("dynamodb:PutItem", AUDIT),
     Call("dynamodb:Query", INDEX),
@@ -191,7 +198,7 @@ def test_operators_may_neither_change_history_nor_the_calendar_nor_drop_the_queu
     of_operators: list[dict[str, Any]],
 ) -> None:
     services = ["dynamodb", "sqs", "events", "lambda"]
-    resources = [CALENDAR, AUDIT, INDEX, QUEUE, BUS, RULE, FUNCTION, f"{FUNCTION}:live", "*"]
+    resources = [CALENDAR, AUDIT, INDEX, QUEUE, BUS, RULE, ARCHIVE, REPLAY, FUNCTION, f"{FUNCTION}:live", "*"]
 
     allowed = allowed_of_everything(of_operators, services, [each for each in resources if each != "*"])
 
@@ -200,8 +207,12 @@ def test_operators_may_neither_change_history_nor_the_calendar_nor_drop_the_queu
         f"dynamodb:PutItem on {AUDIT}",
         f"dynamodb:Query on {AUDIT}",
         f"dynamodb:Query on {INDEX}",
+        f"events:CancelReplay on {REPLAY}",
+        f"events:DescribeArchive on {ARCHIVE}",
+        f"events:DescribeReplay on {REPLAY}",
         f"events:ListTargetsByRule on {RULE}",
         f"events:PutEvents on {BUS}",
+        *(f"events:StartReplay on {each}" for each in (ARCHIVE, BUS, REPLAY)),
         f"lambda:InvokeFunction on {FUNCTION}:live",
     }
     assert {call.partition(" ")[0] for call in allowed if call.startswith("sqs:")} == {
@@ -211,6 +222,18 @@ def test_operators_may_neither_change_history_nor_the_calendar_nor_drop_the_queu
         "sqs:GetQueueUrl",
         "sqs:ReceiveMessage",
     }
+
+
+def test_on_the_default_bus_operators_see_its_rules() -> None:
+    policies = [template(event_bus="default").one("AWS::IAM::ManagedPolicy")["PolicyDocument"]]
+    # Its rules have no bus in their ARNs.
+    rule = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/mark-earnings-processed-prod"
+    calls = [
+        Call("events:ListTargetsByRule", rule),
+        Call("events:PutEvents", f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"),
+    ]
+
+    assert set(verdicts(policies, calls).values()) == {"Allowed"}
 
 
 def test_operators_send_metrics_of_this_function_only(of_operators: list[dict[str, Any]]) -> None:

@@ -300,6 +300,8 @@ def test_operators_find_everything_in_the_outputs() -> None:
 
     assert outputs["DeadLetterQueueUrl"] == f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{NAME}-dead-letters"
     assert outputs["EventBusName"] == "earnings-prod"
+    assert outputs["EventBusArn"] == f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/earnings-prod"
+    assert {"ArchiveArn", "RuleArn"} <= outputs.keys()
     assert outputs["FunctionAlias"] == ALIAS_ARN
     assert outputs["AuditTable"] == "earningsAudit"
 
