@@ -23,6 +23,7 @@ from local.environment import LOCAL_CREDENTIALS, REGION
 from local.queue import QUEUE_NAME, create_queue
 from local.service import LOOPBACK
 from local.tables import create_tables
+from tests.support.abandoned import labels, remove_abandoned
 from tests.support.dynamodb_local import IMAGE as DYNAMODB_LOCAL
 from tests.support.stores import DeadLetters, Tables
 
@@ -100,7 +101,7 @@ def running(  # noqa: PLR0913 - what one says to `docker run`
             patch.setenv("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
             from testcontainers.core.container import DockerContainer
 
-            container = DockerContainer(image).with_kwargs(**options)
+            container = DockerContainer(image).with_kwargs(**{"labels": labels(), **options})
             if command is not None:
                 container.with_command(command)
             container.with_envs(**(environment or {}))
@@ -317,6 +318,7 @@ class Rig:
 @contextmanager
 def rig() -> Iterator[Rig]:
     """Run DynamoDB Local and a queue for the length of a `with` block."""
+    remove_abandoned()
     with ExitStack() as stack:
         ports = (_FUNCTION_PORT, DYNAMODB_PORT, _QUEUE_PORT)
         # Does nothing but hold the namespace: the others come and go.

@@ -12,6 +12,7 @@ import pytest
 
 from local.dynamodb import PROBE, DynamoDBEndpoint, dynamodb_local
 from local.service import LOOPBACK, ServiceError, answers
+from tests.support.abandoned import labels, remove_abandoned
 
 IMAGE = "amazon/dynamodb-local:3.1.0"
 
@@ -60,6 +61,7 @@ def _in_container(image: str) -> Iterator[str]:
 @contextmanager
 def _container(image: str) -> Iterator[str]:
     _require_image(image)
+    remove_abandoned()
     with ExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:
             # testcontainers' clean-up container would have to be pulled, too. And it takes a machine with a certain
@@ -68,7 +70,7 @@ def _container(image: str) -> Iterator[str]:
             patch.setenv("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
             from testcontainers.core.container import DockerContainer
 
-            container = DockerContainer(image).with_command(_COMMAND)
+            container = DockerContainer(image).with_command(_COMMAND).with_kwargs(labels=labels())
             # Of loopback only; Docker picks the port.
             container.ports[str(_PORT)] = (LOOPBACK, None)  # type: ignore[assignment]
             stack.enter_context(container)

@@ -1,0 +1,62 @@
+"""Every link of the documentation leads somewhere: to a file that is there, and to a heading in it."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from local.environment import PROJECT_ROOT
+
+_FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"`[^`\n]*`")
+_LINK = re.compile(r"\]\(([^()\s]+)\)")
+
+
+def _pages() -> list[str]:
+    tracked = subprocess.run(["git", "ls-files", "*.md"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)  # noqa: S607
+    return tracked.stdout.split()
+
+
+@cache
+def anchors(page: Path) -> frozenset[str]:
+    """The anchors of a page's headings, as GitHub makes them; one that comes again has a number."""
+    seen: dict[str, int] = {}
+    made = []
+    for heading in re.findall(r"^#+ (.+)$", _FENCE.sub("", page.read_text(encoding="utf-8")), flags=re.MULTILINE):
+        slug = re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+        made.append(f"{slug}-{seen[slug]}" if slug in seen else slug)
+        seen[slug] = seen.get(slug, 0) + 1
+    return frozenset(made)
+
+
+def links(text: str) -> Iterator[str]:
+    """The targets of a text's links, those to other sites left out."""
+    for target in _LINK.findall(_CODE.sub("`", _FENCE.sub("", text))):
+        if not re.match(r"[a-z]+:", target):
+            yield target
+
+
+def broken(page: Path, text: str) -> list[str]:
+    """The links of a page that lead nowhere."""
+    found = []
+    for target in links(text):
+        name, _, anchor = target.partition("#")
+        path = page.parent / name if name else page
+        if not path.exists() or (anchor and anchor not in anchors(path)):
+            found.append(target)
+    return found
+
+
+@pytest.mark.parametrize("name", _pages())
+def test_links_lead_somewhere(name: str) -> None:
+    page = PROJECT_ROOT / name
+    assert broken(page, page.read_text(encoding="utf-8")) == []
+
+
+def test_a_link_that_leads_nowhere_is_found() -> None:
+    page = PROJECT_ROOT / "README.md"
+    text = "[a](docs/runbook.md#no-such-heading) [b](docs/none.md) [c](#no-such) [d](docs/runbook.md#security) `[e](x)`"
+    assert broken(page, text) == ["docs/runbook.md#no-such-heading", "docs/none.md", "#no-such"]
