@@ -124,7 +124,12 @@ def test_what_is_asked_about_for_long_stays_hidden(bench: Bench) -> None:
 def test_a_reading_that_takes_long_keeps_what_it_has(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(12)))
     receive = bench.queue._receive
-    monkeypatch.setattr(bench.queue, "_receive", lambda: (bench.clock.sleep(25), receive())[1])
+
+    def slowly() -> Any:
+        bench.clock.sleep(25)
+        return receive()
+
+    monkeypatch.setattr(bench.queue, "_receive", slowly)
 
     assert len(bench.queue.read().letters) == 12
 
