@@ -13,7 +13,8 @@ import orjson
 from local.errors import UsageError
 from local.process import Stream
 
-_NOT_ALWAYS = ("summary.json", "undelivered.jsonl")
+ENV_FILE = "kept.env"
+_NOT_ALWAYS = ("summary.json", "undelivered.jsonl", ENV_FILE)
 _NAMES = (
     *(f"{name}.jsonl" for name in ("spans", "logs", "metrics", "platform", "rejected", "dlq", "calendar", "audit")),
     *_NOT_ALWAYS,
@@ -46,6 +47,11 @@ class JsonLines:
         with self._lock:
             self._file.write(line + b"\n")
             self.count += 1
+
+    def flush(self) -> None:
+        """Let whoever reads the file see what was written so far."""
+        with self._lock:
+            self._file.flush()
 
 
 class Outputs:
@@ -82,7 +88,8 @@ class Outputs:
                 (directory / stale).unlink(missing_ok=True)
         except OSError as error:
             self._files.close()
-            raise UsageError(f"cannot write to {directory}: {error.strerror}") from error
+            reason = "it is a file" if directory.is_file() else error.strerror
+            raise UsageError(f"cannot write to {directory}: {reason}") from error
 
     def _open(self, name: str) -> JsonLines:
         return JsonLines(self._files.enter_context((self.directory / f"{name}.jsonl").open("wb")))
@@ -115,6 +122,11 @@ class Outputs:
         """Write `summary.json`."""
         text = orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         (self.directory / "summary.json").write_bytes(text)
+
+    def flush(self) -> None:
+        """Let whoever reads the files see what was written so far."""
+        for file in (self.spans, self.logs, self.metrics, self.platform, self.rejected):
+            file.flush()
 
     def close(self) -> None:
         """Close all files."""

@@ -7,11 +7,9 @@ from rich.console import Console
 
 from local import report
 from local.backends import AUDIT_TABLE
-from local.chain.doors import Rule, doors
-from local.chain.patterns import emulated_test
 from local.checks import Promise, promise
 from local.dynamodb import DynamoDBEndpoint
-from local.environment import FunctionConfig
+from local.event_bus import BUS, event_bus
 from local.loopback import loopback_client
 from local.queue import sqs_client
 from local.run import Afterwards
@@ -26,10 +24,6 @@ from ops.dlq.settings import DlqSettings
 
 LATE_ROW = CalendarRow("SNOW", "2025-08-27")
 CORRELATION_ID = "demo-early"
-
-
-_BUS = "earnings"
-_PATTERN = {"source": ["signal9.advisor"], "detail-type": ["earningsProcessed"]}
 
 
 class BringBack:
@@ -53,9 +47,8 @@ class BringBack:
         settings = DlqSettings(run.queue.queue_url, run.queue.region, "local", AUDIT_TABLE, {})
         done, metrics = Done(), OperatorMetrics(settings, self._screen.print)
         with ExitStack() as stack:
-            rule = Rule(_PATTERN, stack.enter_context(emulated_test()), "mark", FunctionConfig().arn)
-            events_url = stack.enter_context(doors(run.chain, rule))
-            destination = Bus(stack.enter_context(closing(loopback_client("events", events_url))), _BUS)
+            events_url = stack.enter_context(event_bus(run.chain))
+            destination = Bus(stack.enter_context(closing(loopback_client("events", events_url))), BUS)
             sqs = stack.enter_context(closing(sqs_client(run.queue.url, run.queue.region)))
             dynamodb = stack.enter_context(closing(self._dynamodb.client()))
             queue = Queue(sqs, run.queue.queue_url)

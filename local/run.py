@@ -80,12 +80,16 @@ class Afterwards:
     Attributes:
         chain: Takes further events.
         database: Its tables.
+        dynamodb_url: Where they are.
         queue: Its dead-letter queue, as the run has left it.
+        flush: Brings the files up to date, those that are written as things happen.
     """
 
     chain: Chain
     database: Database
+    dynamodb_url: str
     queue: QueueEndpoint
+    flush: Callable[[], None]
 
 
 def run(
@@ -113,7 +117,7 @@ def run(
     with ExitStack() as stack:
         events = stack.enter_context(open_events(options.events))
         outputs = stack.enter_context(Outputs(options.out, keep=options.events))
-        url = options.endpoint_url or stack.enter_context(dynamodb(announce=partial(_say, console))).url
+        url = options.endpoint_url or _started(stack, console)
         queue = queue or stack.enter_context(queue_service(options.region))
         database = stack.enter_context(Database(url, options.region, dict(options.credentials)))
         receiver = stack.enter_context(SpanReceiver(outputs.spans.write))
@@ -135,11 +139,11 @@ def run(
                 lines = _accepted(read_lines(events), outputs, tally, console, progress)
                 chain.run(Arrival(line.payload, line.number) for line in lines)
             if then is not None:
-                then(Afterwards(chain, database, queue))
+                then(Afterwards(chain, database, url, queue, outputs.flush))
                 chain.run()
         except KeyboardInterrupt:
             interrupted = True
-        elapsed_s = time.monotonic() - started
+        elapsed_s = max(0.0, tally.last_end - started)
         receiver.flush()
         summary = tally.summary(
             elapsed_s=elapsed_s,
@@ -152,6 +156,13 @@ def run(
         outputs.calendar.write_all(database.calendar())
         outputs.audit.write_all(database.audit())
     return summary
+
+
+def _started(stack: ExitStack, console: Console) -> str:
+    endpoint = stack.enter_context(dynamodb(announce=partial(_say, console)))
+    if endpoint.reason:
+        _say(console, f"DynamoDB is an emulator here: {endpoint.reason}")
+    return endpoint.url
 
 
 def _function(options: RunOptions, dynamodb_url: str, queue: QueueEndpoint, xray: str) -> FunctionConfig:

@@ -1,5 +1,6 @@
 """Counts what became of every line: the accounting of a run."""
 
+import time
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -65,6 +66,7 @@ class Tally:
 
     Attributes:
         rejected: Lines that are not JSON; counted by the thread that reads.
+        last_end: When the last event ended, on the monotonic clock; 0 before.
     """
 
     def __init__(self) -> None:
@@ -73,9 +75,11 @@ class Tally:
         self._invocations = 0
         self._undelivered = 0
         self.rejected = 0
+        self.last_end = 0.0
 
     def add(self, ending: Ending) -> None:
         """Count one event that has ended."""
+        self.last_end = time.monotonic()
         self._received += 1
         self._invocations += ending.tries
         self._undelivered += bool(ending.unsent)

@@ -80,6 +80,14 @@ def local_command(  # noqa: PLR0913 -- its options
             "after 1 and 2 minutes: at 300, after 0.2 and 0.4 seconds.",
         ),
     ] = 300,
+    keep: Annotated[
+        bool,
+        typer.Option(
+            "--keep",
+            help="When the events are through, keep all of it running until Ctrl-C, for `mep dlq`: the variables that "
+            "it needs are in DIR/kept.env.",
+        ),
+    ] = False,
 ) -> None:
     """Deliver a file of events to the function, all on this machine.
 
@@ -90,6 +98,7 @@ def local_command(  # noqa: PLR0913 -- its options
     """
     from local import report
     from local.environment import LOCAL_CREDENTIALS, REGION
+    from local.keep import Keep
     from local.run import RunOptions, run
 
     if endpoint_url is not None and not endpoint_url.startswith(("http://", "https://")):
@@ -114,6 +123,7 @@ def local_command(  # noqa: PLR0913 -- its options
             credentials=tuple((own or LOCAL_CREDENTIALS).items()),
         ),
         report.console(stderr=True),
+        then=Keep(out, {} if own else LOCAL_CREDENTIALS, _complain) if keep else None,
     )
     screen = report.console()
     screen.print(report.outcomes(summary))

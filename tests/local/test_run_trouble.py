@@ -3,6 +3,8 @@
 import json
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from rich.console import Console
 
 from local import run as run_module
 from local.chain.settings import AsyncInvokeConfig
+from local.dynamodb import DynamoDBEndpoint
 from local.environment import FunctionConfig
 from local.errors import RunError, UsageError
 from local.lines import EventLine, RejectedLine
@@ -201,3 +204,22 @@ def test_a_container_that_is_not_there_is_told_before_anything_is_sent(
 
     with pytest.raises(RunError, match=r"no function answers at http://127\.0\.0\.1:9"):
         run(options(tmp_path, url, events, function_url="http://127.0.0.1:9"), screen, queue=dead_letters.endpoint)
+
+
+def test_an_emulator_instead_of_dynamodb_local_is_told(
+    tmp_path: Path,
+    url: str,
+    dead_letters: DeadLetters,
+    screen: Console,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @contextmanager
+    def emulated(**_: object) -> Iterator[DynamoDBEndpoint]:
+        yield DynamoDBEndpoint(url, "ministack", "there is no `java` on the PATH")
+
+    monkeypatch.setattr(run_module, "dynamodb", emulated)
+    chosen = replace(options(tmp_path, url, write_events(tmp_path / "events.jsonl", [])), endpoint_url=None)
+
+    run(chosen, screen, queue=dead_letters.endpoint)
+
+    assert "DynamoDB is an emulator here: there is no `java` on the PATH" in said(screen)

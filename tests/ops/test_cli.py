@@ -44,7 +44,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[RunOptions]:
     """Runs are not run, only kept."""
     asked: list[RunOptions] = []
 
-    def run(options: RunOptions, *_: object) -> Summary:
+    def run(options: RunOptions, *_: object, then: object) -> Summary:
+        assert then is None
         asked.append(options)
         return SUMMARY
 
@@ -153,7 +154,7 @@ def test_the_exit_status_tells_whether_all_is_accounted_for(  # noqa: PLR0913, P
     text: str,
 ) -> None:
     summary = Summary(**{**SUMMARY.as_dict(), **change})
-    monkeypatch.setattr(run_module, "run", lambda *_: summary)
+    monkeypatch.setattr(run_module, "run", lambda *_, **__: summary)
 
     assert mep(monkeypatch, "local", *NAMED) == status
 
@@ -186,7 +187,7 @@ def test_errors_are_one_line_without_a_stack_trace(
 def test_what_cannot_be_started_is_exit_status_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def run(*_: object) -> Summary:
+    def run(*_: object, **__: object) -> Summary:
         raise RunError("the function does not start:\n reasons")
 
     monkeypatch.setattr(run_module, "run", run)

@@ -1,0 +1,27 @@
+"""The chain's doors with the bus and the rule that are deployed, for `mep dlq redrive`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from local.chain.chain import Chain
+from local.chain.doors import Rule, doors
+from local.chain.patterns import emulated_test
+from local.environment import FunctionConfig
+
+BUS = "earnings"
+
+_PATTERN = {"source": ["signal9.advisor"], "detail-type": ["earningsProcessed"]}
+
+
+@contextmanager
+def event_bus(chain: Chain) -> Iterator[str]:
+    """Serve EventBridge's and Lambda's APIs in front of `chain` for the length of a `with` block.
+
+    Yields:
+        The URL of both.
+
+    Raises:
+        ServiceError: What judges event patterns did not start.
+    """
+    with emulated_test() as test, doors(chain, Rule(_PATTERN, test, "mark", FunctionConfig().arn)) as url:
+        yield url
