@@ -109,7 +109,8 @@ def why_not_json(text: bytes) -> str | None:
     except UnicodeDecodeError as error:
         return f"not UTF-8 (byte 0x{text[error.start]:02x} at byte {error.start + 1})"
     except json.JSONDecodeError as error:
-        return f"{error.msg} at column {error.colno}"
+        # Some of its messages end with the word already.
+        return f"{error.msg.removesuffix(' at')} at column {error.colno}"
     except _NotANumberError as error:
         return f"{error} is not JSON"
     except RecursionError:

@@ -14,6 +14,8 @@ from local.lines import why_not_json
 DEFAULT_URL = "http://127.0.0.1:9000"
 INVOCATION_PATH = "/2015-03-31/functions/function/invocations"
 
+_EMPTY = "an empty answer: did it start? Its log (docker logs) says why not"
+
 # A name, `name:alias`, or any ARN of a function.
 _FUNCTION = re.compile(r"(arn:[A-Za-z0-9:_$-]+|[A-Za-z0-9_-]+(:[A-Za-z0-9_$-]+)?)")
 _HOST_AND_PORT = re.compile(r"(localhost|[0-9.]+|[^:/]*\.[^:/]+)(:[0-9]+)?(/.*)?")
@@ -109,6 +111,6 @@ def _answer(raw: bytes, *, broken: bool) -> Answer:
         body = json.loads(raw)
     except ValueError:
         text = " ".join(raw.decode(errors="replace").split())
-        return Answer({"errorMessage": text or "an empty answer"}, failed=True)
+        return Answer({"errorMessage": text or _EMPTY}, failed=True)
     raised = isinstance(body, dict) and "errorMessage" in body and "outcome" not in body
     return Answer(body, failed=broken or raised)

@@ -109,7 +109,8 @@ def listing(letters: Sequence[Letter], by: str) -> RenderableType:
         table.add_section()
         table.add_row(Text(f"{len(members)}", "bold"), "", Text(shown(name), "bold red"), "", "", "")
         for letter in members:
-            again = f" (redriven {letter.redrives} times)" if letter.redrives else ""
+            times = "once" if letter.redrives == 1 else f"{letter.redrives} times"
+            again = f" (redriven {times})" if letter.redrives else ""
             table.add_row(
                 shown(letter.message_id[:13]),
                 _age_text(age_of(letter, now)),

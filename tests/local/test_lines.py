@@ -35,6 +35,7 @@ def test_every_json_value_is_an_event(text: bytes) -> None:
         (b"{", "Expecting property name"),
         (b"{'a': 1}", "Expecting property name"),
         (b"{} {}", "Extra data at column 4"),
+        (b'{"cut', "Unterminated string starting at column 2"),
         (b"NaN", "NaN is not JSON"),
         (b'{"a": -Infinity}', "-Infinity is not JSON"),
         (b'"\x01"', "Invalid control character"),

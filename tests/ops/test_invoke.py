@@ -129,7 +129,7 @@ def test_standard_input(function: Function, monkeypatch: pytest.MonkeyPatch) -> 
         ({"errorMessage": "category=throttling", "errorType": "EventNotProcessed"}, 200, "category=throttling"),
         (b"Task timed out after 30.00 seconds", 200, "Task timed out after 30.00 seconds"),
         ({"errorType": "Runtime.ExitError", "errorMessage": "exit status 1"}, 502, "Runtime.ExitError"),
-        (b"", 502, "an empty answer"),
+        (b"", 502, "an empty answer: did it start? Its log (docker logs) says why not"),
         (b"a\x1b[31m\xff", 500, "a\\x1b[31m"),
     ],
 )
