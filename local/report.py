@@ -1,6 +1,5 @@
 """Shows what a run left behind, readable on a terminal of 100 columns."""
 
-import json
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -193,24 +192,17 @@ def platform_table(points: Iterable[dict[str, Any]]) -> RenderableType:
     return table
 
 
-def dead_letters(letters: Iterable[dict[str, Any]]) -> RenderableType:
-    """Return dead letters as a table, whichever of the four shapes they have is left to the dead-letter tools."""
+def dead_letters(lines: Iterable[dict[str, Any]]) -> RenderableType:
+    """Return the lines of `dlq.jsonl` as a table; what they are is for `mep dlq`'s own reader to say."""
+    from ops.dlq.shapes import read_letter
+
     table = _table("category", "correlation ID", "why")
     table.columns[1].overflow = "fold"
-    for letter in letters:
-        attributes = letter["attributes"]
+    for line in lines:
+        letter = read_letter(line["message_id"], line["body"], line["attributes"])
         table.add_row(
-            Text(shown(attributes.get("ERROR_CODE", "retries exhausted")), "red"),
-            Text(shown(attributes.get("CORRELATION_ID", "")), "cyan"),
-            Text(shown(attributes.get("ERROR_MESSAGE") or _answer(letter["body"]))),
+            Text(shown(letter.group), "red"),
+            Text(shown(letter.correlation_id or ""), "cyan"),
+            Text(shown(letter.message or letter.code)),
         )
     return table
-
-
-def _answer(body: str) -> str:
-    """What the function answered last, from Lambda's on-failure record."""
-    try:
-        answer = json.loads(body)["responsePayload"]
-        return f"{answer['errorType']}: {answer['errorMessage']}"
-    except (ValueError, KeyError, TypeError):
-        return ""

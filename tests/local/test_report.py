@@ -1,6 +1,7 @@
 """What a run left behind, as a person sees it."""
 
 import io
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -99,17 +100,23 @@ def test_metrics_are_summed_once_however_many_dimensions(show: Show) -> None:
 
 
 def test_dead_letters_show_their_reason(show: Show) -> None:
-    own = {"attributes": {"ERROR_CODE": "not_found", "ERROR_MESSAGE": "no row", "CORRELATION_ID": "c-1"}, "body": "{}"}
-    record = {"attributes": {}, "body": '{"responsePayload": {"errorType": "E", "errorMessage": "too slow"}}'}
-    strange = {"attributes": {}, "body": "no json"}
+    own = {"SOURCE": "handler", "ERROR_CODE": "not_found", "ERROR_MESSAGE": "no row", "CORRELATION_ID": "c-1"}
+    record = {
+        "requestContext": {"condition": "RetriesExhausted"},
+        "requestPayload": {"detail": {"correlation_id": "c-2"}},
+        "responsePayload": {"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out after 30 s"},
+    }
+    lines = [
+        {"message_id": "1", "attributes": own, "body": "{}"},
+        {"message_id": "2", "attributes": {}, "body": json.dumps(record)},
+        {"message_id": "3", "attributes": {}, "body": "no json"},
+    ]
 
-    text = show(report.dead_letters([own, record, strange]))
+    rows = [line.split() for line in show(report.dead_letters(lines)).splitlines() if line.strip()]
 
-    assert "not_found" in text
-    assert "c-1" in text
-    assert "no row" in text
-    assert "E: too slow" in text
-    assert text.count("retries exhausted") == 2
+    assert ["not_found", "c-1", "no", "row"] in rows
+    assert ["timeout", "c-2", "Task", "timed", "out", "after", "30", "s"] in rows
+    assert ["unknown"] in rows
 
 
 @pytest.mark.parametrize(
