@@ -12,6 +12,7 @@ import statistics
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -69,11 +70,14 @@ def measure(on: Rig, image: str, megabytes: int) -> Size:
                 outcome = function.invoke(event(f"S{number}", f"evt-{number}")).body["outcome"]
                 if outcome != "marked":
                     raise SystemExit(f"event {number} was not marked: {outcome}")
-            lines = [line for line in function.lines() if "ProcessingTime" in line]
-    if len(lines) != EVENTS:
-        raise SystemExit(f"{len(lines)} metric lines of {EVENTS} events")
-    warm = sorted(line["ProcessingTime"] for line in lines if "InitDuration" not in line)
-    return Size(megabytes, next(line["InitDuration"] for line in lines if "InitDuration" in line), tuple(warm))
+
+            def lines() -> list[dict[str, Any]]:
+                return [line for line in function.lines() if "ProcessingTime" in line]
+
+            function.wait_until("a metric line of each event", lambda: len(lines()) == EVENTS)
+            emitted = lines()
+    warm = sorted(line["ProcessingTime"] for line in emitted if "InitDuration" not in line)
+    return Size(megabytes, next(line["InitDuration"] for line in emitted if "InitDuration" in line), tuple(warm))
 
 
 def main() -> None:
