@@ -1,6 +1,7 @@
 """Fixtures for all tests: an environment without an AWS account, and the real services on loopback."""
 
 import os
+import signal
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -79,6 +80,13 @@ def no_account() -> Iterator[None]:
         }.items():
             patch.setenv(name, value)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Let Ctrl-C be heard by what tests start, also where whoever started this run ignores it (`&` in a script)."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
