@@ -31,4 +31,5 @@ def test_a_thousand_events_fit(image: str, rig: Rig, tables: Tables, environment
     peak = max(counted, summed)
     assert peak <= MEMORY_MB * ALLOWED_PERCENT / 100, detail
     assert told <= peak, detail
-    hold(f"peak_memory_mb, {way}", peak, detail=detail)
+    # Not the container's: the first one to read a new image has its pages counted, too.
+    hold(f"peak_memory_mb, {way}", summed, detail=detail)
