@@ -128,7 +128,7 @@ def test_what_nobody_known_writes_is_unknown_and_kept_as_it_is(body: str, attrib
 @pytest.mark.parametrize("make", [from_handler, from_rule, from_lambda])
 def test_a_body_that_is_no_json_holds_no_event(make: Any) -> None:
     _, attributes = make()
-    for body in ("", "{", "[" * 100_000, "9" * 5_000):
+    for body in ("", "{", "[" * 100_000):
         letter = read_letter("m", body, attributes)
         assert letter.shape is not Shape.UNKNOWN
         assert (letter.event_text, letter.body) == (None, body)

@@ -196,7 +196,7 @@ def test_what_is_slept_is_what_was_told(clock: Clock, failures: list[ErrorCatego
 class TestBudget:
     """The deadline is what ends it."""
 
-    @pytest.mark.parametrize(("remaining", "attempts"), [(6.001, 1), (6.0, 0), (1.0, 0), (0.0, 0), (-1.0, 0)])
+    @pytest.mark.parametrize(("remaining", "attempts"), [(6.001, 1), (5.999, 0), (1.0, 0), (0.0, 0), (-1.0, 0)])
     def test_not_even_a_first_attempt_without_the_time_for_it(
         self, clock: Clock, remaining: float, attempts: int
     ) -> None:
@@ -206,7 +206,7 @@ class TestBudget:
             assert isinstance(result.outcome, CallFailed)
             assert (result.outcome.category, result.outcome.code) == (C.TIMEOUT, "NoTimeForAnAttempt")
 
-    @pytest.mark.parametrize(("remaining", "attempts"), [(7.001, 2), (7.0, 1)])
+    @pytest.mark.parametrize(("remaining", "attempts"), [(7.001, 2), (6.999, 1)])
     def test_the_wait_the_worst_attempt_and_the_reserve_must_fit(
         self, clock: Clock, remaining: float, attempts: int
     ) -> None:
