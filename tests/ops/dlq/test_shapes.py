@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -229,9 +230,12 @@ def test_no_message_breaks_the_reader(body: str, attributes: dict[str, str], sys
 def test_a_valid_event_keeps_its_value_and_its_id_in_every_shape(sent: dict[str, Any], make: Any) -> None:
     letter = read(make(sent) if make is not from_on_failure else make(sent, error={"errorType": "Runtime.ExitError"}))
 
-    assert letter.event == sent
-    assert json.loads(letter.event_text or "") == sent
+    # As text: a field that nobody knows may be NaN, which does not equal itself.
+    assert json.dumps(letter.event) == json.dumps(sent)
+    assert json.dumps(json.loads(letter.event_text or "")) == json.dumps(sent)
     found = find_correlation(sent, letter.request_id)
     if not found.replaced or letter.request_id:
         assert letter.correlation_id == found.id
-    assert letter == read_letter("m-1", letter.body, letter.attributes)
+    again = read_letter("m-1", letter.body, letter.attributes)
+    assert replace(letter, event=None) == replace(again, event=None)
+    assert json.dumps(letter.event) == json.dumps(again.event)
