@@ -1,0 +1,80 @@
+"""The soak's committed account balances, and its document says what it says."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parents[2] / "docs"
+ACCOUNT = json.loads((DOCS / "soak-account.json").read_text())
+TEXT = (DOCS / "soak.md").read_text()
+
+
+def rows(header: str) -> dict[str, list[str]]:
+    """The rows of the table with that header, by their first cell."""
+    _, _, after = TEXT.partition(f"{header}\n")
+    lines = [line for line in re.split(r"\n(?!\|)", after)[0].splitlines() if not line.startswith("|--")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {first: rest for first, *rest in cells}
+
+
+def counts(header: str) -> dict[str, int]:
+    return {name: int(value.replace(",", "")) for name, (value,) in rows(header).items()}
+
+
+def test_the_account_balances() -> None:
+    account = ACCOUNT["account"]
+    assert ACCOUNT["balances"]
+    assert account["differences"] == []
+    assert account["received"] == ACCOUNT["options"]["events"] == 1_000_000
+    assert account["received"] == account["marked"] + account["duplicate"] + account["dead_lettered"]
+    assert account["lost"] == account["double"] == 0
+    assert ACCOUNT["counters"]["committed"] == account["marked"]
+    assert sum(ACCOUNT["kinds"].values()) == account["received"]
+
+
+def test_the_document_has_the_accounts_figures() -> None:
+    account, counters = ACCOUNT["account"], ACCOUNT["counters"]
+    assert counts("| account | events |") == {
+        "received": account["received"],
+        "marked": account["marked"],
+        "duplicate": account["duplicate"],
+        "dead-lettered": account["dead_lettered"],
+        "redriven (each among these)": account["redriven"],
+        "lost": account["lost"],
+        "double": account["double"],
+    }
+    assert counts("| what went wrong on the way | times |") == {
+        **{name.replace("_", " "): times for name, times in counters["faults"].items()},
+        "call refused by the outage": counters["outage"],
+        "process killed": ACCOUNT["kills"],
+        "delivered once more by Lambda's queue": ACCOUNT["redelivered"],
+        "transaction recognised by its token": counters["replayed"],
+        "transaction refused by its condition": counters["refused"],
+        "invocations in all": ACCOUNT["tries"],
+    }
+
+
+def test_the_document_has_the_command_that_was_run() -> None:
+    options = ACCOUNT["options"]
+    asked = f"--seed {options['seed']} --workers {options['workers']} --json docs/soak-account.json"
+    assert f'make soak N={options["events"]} SOAK_ARGS="{asked}"' in TEXT
+    assert options["minutes"] is None
+
+
+def test_the_document_has_the_cost_at_each_moment() -> None:
+    header = next(line for line in TEXT.splitlines() if line.startswith("| deliveries |"))
+    first: float | None = None
+    expected: dict[str, list[str]] = {}
+    for moment in ACCOUNT["moments"]:
+        costs: dict[str, dict[str, Any]] = moment["costs"]
+        each = [1_000 * costs[role]["cpu_s"] / moment["events"] for role in ("function", "chain", "store", "queue")]
+        first = first or sum(each)
+        expected[f"{moment['events']:,}"] = [
+            f"{moment['events'] / moment['seconds']:.0f}",
+            *(f"{value:.2f}" for value in (*each, sum(each), sum(each) / first)),
+            *(f"{costs[role]['peak_mb']:.0f}" for role in ("function", "chain", "store", "queue")),
+        ]
+    shown = rows(header)
+    assert list(shown) == ["1,000", "10,000", "100,000", "1,000,000"]
+    assert shown == {events: expected[events] for events in shown}
