@@ -24,6 +24,9 @@ REDRIVE_COUNT = "redrive_count"
 SYSTEM_ATTRIBUTES = ("SentTimestamp", "ApproximateReceiveCount", "AWSTraceHeader")
 """What to ask SQS for beside the message attributes."""
 
+_HOLDERS = {Shape.HANDLER, Shape.RULE, Shape.LAMBDA}
+"""Whose body is the event."""
+
 _NO_JSON = object()
 
 
@@ -52,10 +55,16 @@ def read_message(message: Mapping[str, Any]) -> Letter:
     )
 
 
+def read_line(line: Mapping[str, Any]) -> Letter:
+    """Read a line of `dlq.jsonl`, which `mep local` writes; what it lacks is taken as empty."""
+    attributes = line.get("attributes") or {}
+    return read_letter(str(line.get("message_id", "")), str(line.get("body", "")), attributes, line.get("system"))
+
+
 def read_letter(
     message_id: str, body: str, attributes: Mapping[str, str], system: Mapping[str, str] | None = None
 ) -> Letter:
-    """Read a message by its parts, for instance a line of `dlq.jsonl`.
+    """Read a message by its parts.
 
     Args:
         message_id: SQS's.
@@ -68,8 +77,12 @@ def read_letter(
     """
     message = _Message(body, attributes, _json(body))
     system = system or {}
+    letter = _read(message, Letter(message_id, Shape.UNKNOWN, body, dict(attributes)))
+    if letter.shape in _HOLDERS and letter.event_text is None:
+        # Whoever wrote this, it was not who its attributes say; what they tell still helps to find it.
+        letter = replace(letter, shape=Shape.UNKNOWN)
     letter = replace(
-        _read(message, Letter(message_id, Shape.UNKNOWN, body, dict(attributes))),
+        letter,
         sent_at=_moment(system.get("SentTimestamp", "")),
         receive_count=_count(system.get("ApproximateReceiveCount")) or 0,
         trace_header=system.get("AWSTraceHeader", ""),

@@ -141,13 +141,14 @@ def test_an_event_without_a_row_has_an_audit_key_of_its_own(rig: Rig, monkeypatc
     assert rig.audit()[0]["event_id"] == message
 
 
+@pytest.mark.parametrize("attributes", [{}, from_handler(None, "validation")[1]], ids=["nobody's", "the function's"])
 def test_what_nobody_understands_is_never_discarded(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    attributes: dict[str, str], rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (message,) = rig.send(("what is this?", {}))
+    (message,) = rig.send(("what is this?", attributes))
 
     assert discard(monkeypatch, "--id", message, "--yes") == 1
-    assert discard(monkeypatch, "--category", "unknown", "--yes") == 0
+    assert discard(monkeypatch, "--category", "unknown", "--category", "validation", "--yes") == 0
 
     assert "it is never deleted" in " ".join(capsys.readouterr().out.split())
     assert len(rig.left()) == 1

@@ -129,15 +129,20 @@ def test_what_nobody_known_writes_is_unknown_and_kept_as_it_is(body: str, attrib
 
 
 @pytest.mark.parametrize("make", [from_handler, from_rule, from_lambda])
-def test_a_body_that_is_no_json_holds_no_event(make: Any, request: pytest.FixtureRequest) -> None:
-    _, attributes = make()
+def test_whose_body_should_be_an_event_and_is_no_json_is_unknown_but_found_by_its_attributes(
+    make: Any, request: pytest.FixtureRequest
+) -> None:
+    body, attributes = make()
+    told = read_letter("m", body, attributes)
     # As in mep's own process: the function, where a test has imported it, reads numbers of any length.
     request.addfinalizer(partial(sys.set_int_max_str_digits, sys.get_int_max_str_digits()))
     sys.set_int_max_str_digits(sys.int_info.default_max_str_digits)
     for body in ("", "{", "[" * 100_000, "9" * 5_000):
         letter = read_letter("m", body, attributes)
-        assert letter.shape is not Shape.UNKNOWN
-        assert (letter.event_text, letter.body) == (None, body)
+        assert (letter.shape, letter.event_text, letter.body) == (Shape.UNKNOWN, None, body)
+        assert (letter.group, letter.code, letter.message) == (told.group, told.code, told.message)
+        if "CORRELATION_ID" in attributes:
+            assert letter.correlation_id == told.correlation_id
 
 
 def test_the_id_is_the_functions_own_rule_where_no_attribute_tells() -> None:
