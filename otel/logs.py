@@ -15,6 +15,8 @@ from otel.settings import TelemetrySettings
 DEBUG, INFO, WARNING, ERROR, CRITICAL = 10, 20, 30, 40, 50
 _LEVEL_NAMES = {DEBUG: "DEBUG", INFO: "INFO", WARNING: "WARN", ERROR: "ERROR", CRITICAL: "FATAL"}
 
+_SPANS = "opentelemetry.sdk.trace"
+
 # Z for UTC, as all else here; an ID that is not str would be a defect, but a log line must not raise for it.
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
@@ -76,10 +78,13 @@ class LibraryLogs(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record of a library."""
+        event = self._current()
+        if record.name == _SPANS and record.levelno == WARNING and event is not None and event.over:
+            return  # the watchdog has ended the spans, and the event's own thread, back to life, writes on them
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
         text = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
         level = min(record.levelno // 10 * 10, CRITICAL)  # libraries may have levels of their own in between
-        self._log.line(level, text, self._current(), logger=record.name, exception_type=kind)
+        self._log.line(level, text, event, logger=record.name, exception_type=kind)
 
 
 def take_over_library_logs(log: Log, current: Callable[[], EventRecord | None]) -> None:

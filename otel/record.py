@@ -76,6 +76,11 @@ class EventRecord:
         """
         return self._closing.acquire(blocking=False)
 
+    @property
+    def over(self) -> bool:
+        """Whether somebody has closed it."""
+        return self._closing.locked()
+
     def first_to_report(self) -> bool:
         """Claim the right to write the event's line and metrics; True for the first caller only."""
         return self._reporting.acquire(blocking=False)

@@ -1,11 +1,13 @@
 """An event that the deadline overtakes: what is told of it, by a real thread and a clock that the test moves."""
 
+import logging
 import threading
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from otel import names
+from otel.logs import take_over_library_logs
 from otel.record import EventRecord
 from otel.tracing import Tracing, identified
 from otel.watchdog import Watchdog
@@ -100,6 +102,28 @@ def test_the_event_after_one_that_was_struck_is_as_any_other(
     (span,) = spans.take_spans()
     assert span.trace_id.hex() == record.trace_id
     assert [line["outcome"] for line in output.logs()] == ["retry", "marked"]
+
+
+@pytest.mark.usefixtures("root_logger")
+def test_that_its_spans_have_ended_is_no_news_when_it_comes_back_to_life(
+    tracing: Tracing, output: Output, spans: SpanSocket, new_telemetry: NewTelemetry, deadline: Deadline
+) -> None:
+    """The SDK warns of each attribute, status and end on a span that the watchdog has ended."""
+    telemetry = new_telemetry(tracing, watchdog=deadline.watchdog)
+    take_over_library_logs(telemetry.log, lambda: telemetry.current)
+    with (
+        telemetry.event(event_record(), None, 30),
+        tracing.provider.get_tracer("a library").start_span("hangs") as span,
+    ):
+        deadline.comes()
+        eventually(lambda: bool(spans.take()))
+        span.set_attribute("late", "yes")
+        logging.getLogger("a.library").warning("something else is news")
+    with telemetry.event(event_record(), None, 30):
+        span.set_attribute("late", "a defect, in another event")
+
+    told = [line["message"] for line in output.logs() if "outcome" not in line]
+    assert told == ["something else is news", "Setting attribute on ended span."]
 
 
 class Gate:
