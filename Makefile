@@ -35,7 +35,7 @@ test: setup  ## all tests that need no Docker, with branch coverage of the funct
 
 .PHONY: soak
 soak: setup  ## N events (20,000) with faults, kills and duplicates; an account that must balance (docs/soak.md)
-	.venv/bin/python -m local.soak --events $(or $(N),20000) $(SOAK_ARGS)
+	.venv/bin/python -m soak --events $(or $(N),20000) $(SOAK_ARGS)
 
 .PHONY: image
 image:  ## the container image, mark-earnings-processed (needs Docker)

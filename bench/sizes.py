@@ -17,7 +17,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from deploy.monitoring.cost import GB_SECOND, REQUEST
-from local.tables import CalendarRow, load
+from local.calendar_csv import CalendarRow
+from local.tables import load
 from tests.image.events import DATE, event
 from tests.support.containers import IMAGE, Rig, rig
 

@@ -8,10 +8,11 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.calendar_csv import CalendarRow
 from local.chain.nets import Net, SqsNet
 from local.errors import RunError, UsageError
 from local.queue import DeadLetter, QueueEndpoint, drain, sqs_client
-from local.tables import CalendarRow, create_tables, dump, load
+from local.tables import create_tables, dump, load
 
 CALENDAR_TABLE = "earningsCalendar"
 AUDIT_TABLE = "earningsAudit"

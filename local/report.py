@@ -49,13 +49,14 @@ def shown(text: object) -> str:
     )
 
 
-def _table(*headers: str) -> Table:
+def bare_table(*headers: str) -> Table:
+    """Return a table of no rows yet, with nothing around it."""
     return Table(*headers, box=box.SIMPLE_HEAD, pad_edge=False)
 
 
 def outcomes(summary: Summary) -> RenderableType:
     """Return the outcomes of a run as a table."""
-    table = _table("outcome", "events", "meaning")
+    table = bare_table("outcome", "events", "meaning")
     table.columns[1].justify = "right"
     counts = summary.as_dict()
     for name, meaning in _EXPLAINED.items():
@@ -149,7 +150,7 @@ def sum_metrics(documents: Iterable[dict[str, Any]]) -> dict[str, Metric]:
 
 def metrics_table(metrics: dict[str, Metric]) -> RenderableType:
     """Return metrics as a table: counts summed, measures with average and maximum."""
-    table = _table("metric", "unit", "sum", "average", "maximum")
+    table = bare_table("metric", "unit", "sum", "average", "maximum")
     for column in table.columns[2:]:
         column.justify = "right"
     for name, metric in sorted(metrics.items(), key=lambda item: (item[1].unit != "Count", item[0])):
@@ -163,7 +164,7 @@ def metrics_table(metrics: dict[str, Metric]) -> RenderableType:
 
 def tries(lines: Iterable[dict[str, Any]]) -> RenderableType:
     """Return the tries of each event as a table, from the log lines that tell an outcome."""
-    table = _table("correlation ID", "request ID", "outcomes of its tries")
+    table = bare_table("correlation ID", "request ID", "outcomes of its tries")
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for line in lines:
         if "outcome" in line:
@@ -176,7 +177,7 @@ def tries(lines: Iterable[dict[str, Any]]) -> RenderableType:
 
 def platform_table(points: Iterable[dict[str, Any]]) -> RenderableType:
     """Return the platform's metrics as a table: counts summed, measures with their maximum."""
-    table = _table("namespace", "metric", "sum", "maximum")
+    table = bare_table("namespace", "metric", "sum", "maximum")
     for column in table.columns[2:]:
         column.justify = "right"
     sums: dict[tuple[str, str, str], tuple[float, float]] = {}
@@ -189,20 +190,4 @@ def platform_table(points: Iterable[dict[str, Any]]) -> RenderableType:
             table.add_row(namespace, name, f"{total:.0f}", "")
         else:
             table.add_row(namespace, name, "", f"{highest:,.0f} ms")
-    return table
-
-
-def dead_letters(lines: Iterable[dict[str, Any]]) -> RenderableType:
-    """Return the lines of `dlq.jsonl` as a table; what they are is for `mep dlq`'s own reader to say."""
-    from ops.dlq.shapes import read_letter
-
-    table = _table("category", "correlation ID", "why")
-    table.columns[1].overflow = "fold"
-    for line in lines:
-        letter = read_letter(line["message_id"], line["body"], line["attributes"])
-        table.add_row(
-            Text(shown(letter.group), "red"),
-            Text(shown(letter.correlation_id or ""), "cyan"),
-            Text(shown(letter.message or letter.code)),
-        )
     return table

@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from local.backends import AUDIT_TABLE, CALENDAR_TABLE, Database, queue_net, take_dead_letters
+from local.calendar_csv import read_calendar
 from local.chain.chain import Arrival, Chain, Nets
 from local.chain.invokers import ContainerInvoker, Invoker
 from local.chain.nets import Net
@@ -29,7 +30,6 @@ from local.progress import RunProgress
 from local.queue import QueueEndpoint, queue_service
 from local.span_receiver import SpanReceiver
 from local.summary import Summary, Tally
-from local.tables import read_calendar
 from local.worker import Worker
 
 DEFAULT_SPEED = 300.0

@@ -1,111 +1,32 @@
-"""The two tables on a DynamoDB of this machine, and the calendar that is loaded into one of them."""
+"""The two tables on a DynamoDB of this machine, and what is loaded into them and read from them."""
 
 import base64
-import csv
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
-from pathlib import Path
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from handler.fields import BrokenRule, Rule, day, symbol, utc_text
-from local.errors import RunError, UsageError
+from handler.fields import utc_text
+from local.calendar_csv import CalendarRow
+from local.errors import RunError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef, KeySchemaElementTypeDef
 
-COLUMNS = ("symbol", "name", "reportDate", "fiscalDateEnding", "estimate", "currency")
 CORRELATION_INDEX = "correlation_id-index"
 
 _CALENDAR_KEY = ("asset_symbol", "earnings_date")
 _AUDIT_KEY = ("earnings_key", "entry_id")
 
-# DynamoDB's limits.
+# DynamoDB's limits of a batch.
 _GET_BATCH = 100
 _WRITE_BATCH = 25
-_NUMBER_DIGITS = 38
-_NUMBER_EXPONENT = 125
 
 _UNPROCESSED_ROUNDS = 10
 _FIRST_WAIT_SECONDS = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class CalendarRow:
-    """One report that the calendar announces.
-
-    Attributes:
-        asset_symbol: the company's symbol, as events name it.
-        earnings_date: the day of the report, `YYYY-MM-DD`.
-        estimated_eps: earnings per share that analysts expect, in the report's currency; None where nobody does.
-    """
-
-    asset_symbol: str
-    earnings_date: str
-    estimated_eps: Decimal | None = None
-
-
-def read_calendar(path: Path) -> list[CalendarRow]:
-    """Read a calendar in the form data feeds send it: CSV with the columns `COLUMNS`, in any order.
-
-    A row that comes again (same symbol, same day) is one row, as the last one has it.
-
-    Raises:
-        UsageError: it cannot be read, or a value is wrong; names the line and the column.
-    """
-    rows: dict[tuple[str, str], CalendarRow] = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for row in _rows(path, csv.DictReader(file, strict=True)):
-                rows[row.asset_symbol, row.earnings_date] = row
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 text") from error
-    return list(rows.values())
-
-
-def _rows(path: Path, reader: "csv.DictReader[str]") -> Iterator[CalendarRow]:
-    try:
-        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-        if missing:
-            raise UsageError(f"{path} line 1: no column {', '.join(missing)}")
-        for record in reader:
-            where = f"{path} line {reader.line_num}"
-            if None in record or None in record.values():
-                raise UsageError(f"{where}: not as many values as the header has columns")
-            yield CalendarRow(
-                _value(where, record, "symbol", symbol),
-                _value(where, record, "reportDate", day),
-                _estimate(where, record),
-            )
-    except csv.Error as error:
-        raise UsageError(f"{path} line {reader.reader.line_num}: {error}") from error
-
-
-def _value(where: str, record: Mapping[str, str], column: str, rule: Rule) -> str:
-    try:
-        return rule(record[column].strip())
-    except BrokenRule as broken:
-        raise UsageError(f"{where}, column {column}: {record[column][:40]!r} is not {broken}") from None
-
-
-def _estimate(where: str, record: Mapping[str, str]) -> Decimal | None:
-    text = record["estimate"].strip()
-    if not text:
-        return None
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        number = Decimal("NaN")
-    fits = number.is_finite() and len(number.as_tuple().digits) <= _NUMBER_DIGITS
-    if not fits or abs(number.adjusted()) > _NUMBER_EXPONENT:
-        raise UsageError(f"{where}, column estimate: {text[:40]!r} is not a number")
-    return number
 
 
 def create_tables(client: "DynamoDBClient", calendar_table: str, audit_table: str) -> None:

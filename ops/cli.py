@@ -207,7 +207,7 @@ def demo_command() -> None:
     Checks every promise that it shows; the exit status is 1 when one was broken.
     """
     from local import report
-    from local.demo import demo
+    from ops.demo.acts import demo
 
     broken = demo(report.console())
     for promise in broken:

@@ -10,10 +10,11 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+from local.calendar_csv import read_calendar
 from local.dynamodb import dynamodb_client
 from local.errors import LocalError
 from local.queue import create_queue
-from local.tables import create_tables, load, read_calendar
+from local.tables import create_tables, load
 
 CALENDAR, AUDIT = "earningsCalendar", "earningsAudit"
 SAMPLE = Path(create_tables.__code__.co_filename).with_name("samples") / "calendar.csv"

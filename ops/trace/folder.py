@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 
 from local.errors import UsageError
-from ops.trace.letters import letter_moment, letter_of
+from ops.dlq.shapes import read_line
+from ops.trace.letters import letter_moment
 from ops.trace.moments import Finding, Moment, audit_moment, log_moment, span_moments
 from ops.trace.words import OTHER_IDS, keys_of, no_row, other_id
 
@@ -91,7 +92,7 @@ def _audit(correlation_id: str, folder: Path) -> Iterator[Moment]:
 
 def _letters(correlation_id: str, folder: Path, moments: list[Moment]) -> Iterator[Moment]:
     for value in _values(folder, "dlq", correlation_id):
-        letter = letter_of(value)
+        letter = read_line(value)
         if letter.correlation_id == correlation_id:
             yield letter_moment(letter, moments)
 

@@ -1,12 +1,10 @@
 """Dead letters as moments."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC
-from typing import Any
 
 from ops.dlq.letter import Letter, Shape
-from ops.dlq.shapes import read_letter
 from ops.trace.moments import Moment, nanoseconds
 
 _WROTE = {
@@ -17,12 +15,6 @@ _WROTE = {
     Shape.SUBSCRIBER: "dead-letter record of the bus",
     Shape.UNKNOWN: "a message that nobody knows",
 }
-
-
-def letter_of(line: Mapping[str, Any]) -> Letter:
-    """Read a line of `dlq.jsonl`."""
-    attributes = line.get("attributes") or {}
-    return read_letter(str(line.get("message_id", "")), str(line.get("body", "")), attributes, line.get("system"))
 
 
 def letter_moment(letter: Letter, others: Iterable[Moment]) -> Moment:

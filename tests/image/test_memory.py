@@ -2,7 +2,8 @@
 
 import pytest
 
-from local.tables import CalendarRow, load
+from local.calendar_csv import CalendarRow
+from local.tables import load
 from tests.image.baseline import hold
 from tests.image.events import DATE, event
 from tests.image.ways_out import WAYS_OUT

@@ -12,11 +12,12 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from local.calendar_csv import CalendarRow
 from local.dynamodb import DynamoDBEndpoint, dynamodb, dynamodb_client, dynamodb_local
 from local.jars import POM
 from local.queue import QueueEndpoint, sqs_client
 from local.service import LOOPBACK, ServiceError
-from local.tables import CalendarRow, create_tables, dump, load
+from local.tables import create_tables, dump, load
 from tests.support.dynamodb_local import IMAGE, real_dynamodb
 from tests.support.stores import Tables
 

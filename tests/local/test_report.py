@@ -1,7 +1,6 @@
 """What a run left behind, as a person sees it."""
 
 import io
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -97,26 +96,6 @@ def test_metrics_are_summed_once_however_many_dimensions(show: Show) -> None:
     )
     assert errors.split() == ["Errors", "count", "3"]
     assert latency.split() == ["Latency", "milliseconds", "4.0", "8.0"]
-
-
-def test_dead_letters_show_their_reason(show: Show) -> None:
-    own = {"SOURCE": "handler", "ERROR_CODE": "not_found", "ERROR_MESSAGE": "no row", "CORRELATION_ID": "c-1"}
-    record = {
-        "requestContext": {"condition": "RetriesExhausted"},
-        "requestPayload": {"detail": {"correlation_id": "c-2"}},
-        "responsePayload": {"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out after 30 s"},
-    }
-    lines = [
-        {"message_id": "1", "attributes": own, "body": "{}"},
-        {"message_id": "2", "attributes": {}, "body": json.dumps(record)},
-        {"message_id": "3", "attributes": {}, "body": "no json"},
-    ]
-
-    rows = [line.split() for line in show(report.dead_letters(lines)).splitlines() if line.strip()]
-
-    assert ["not_found", "c-1", "no", "row"] in rows
-    assert ["timeout", "c-2", "Task", "timed", "out", "after", "30", "s"] in rows
-    assert ["unknown"] in rows
 
 
 @pytest.mark.parametrize(

@@ -1,103 +1,21 @@
-"""The calendar is read strictly and loaded once; the tables are as deployed; what is dumped is plain JSON."""
+"""The calendar is loaded once; the tables are as deployed; what is dumped is plain JSON."""
 
 import json
-from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
+from local.calendar_csv import CalendarRow
 from local.dynamodb import dynamodb_client
-from local.errors import RunError, UsageError
-from local.tables import CORRELATION_INDEX, CalendarRow, create_tables, dump, load, plain_item, read_calendar
+from local.errors import RunError
+from local.tables import CORRELATION_INDEX, create_tables, dump, load, plain_item
 from tests.support.faults import FaultProxy, Reply, answer
 from tests.support.stores import Tables
 
-HEADER = "symbol,name,reportDate,fiscalDateEnding,estimate,currency\n"
-APPLE = "AAPL,Apple Inc,2025-07-31,2025-06-30,1.42,USD\n"
 NOW = datetime(2025, 7, 1, 12, 30, tzinfo=UTC)
 AT_NOW = "2025-07-01T12:30:00.000000Z"
-
-type WriteCsv = Callable[[str | bytes], Path]
-
-
-@pytest.fixture
-def csv(tmp_path: Path) -> WriteCsv:
-    def write(text: str | bytes) -> Path:
-        path = tmp_path / "calendar.csv"
-        path.write_bytes(text.encode() if isinstance(text, str) else text)
-        return path
-
-    return write
-
-
-class TestReading:
-    """`read_calendar`."""
-
-    def test_a_row_is_its_symbol_its_day_and_its_estimate(self, csv: WriteCsv) -> None:
-        text = HEADER + APPLE + 'bf-b,"Brown, Forman",2025-08-28,2025-07-31,,USD\n'
-        assert read_calendar(csv(text)) == [
-            CalendarRow("AAPL", "2025-07-31", Decimal("1.42")),
-            CalendarRow("BF-B", "2025-08-28", None),
-        ]
-
-    def test_columns_may_come_in_any_order_and_with_others(self, csv: WriteCsv) -> None:
-        text = "currency,estimate,extra,symbol,fiscalDateEnding,name,reportDate\r\nUSD,-0.5,x,AAPL,y,z,2025-07-31\r\n"
-        assert read_calendar(csv("\ufeff" + text)) == [CalendarRow("AAPL", "2025-07-31", Decimal("-0.5"))]
-
-    def test_a_repeated_row_is_one_row_as_the_last_has_it(self, csv: WriteCsv) -> None:
-        text = (
-            HEADER
-            + APPLE
-            + APPLE.replace("2025-07-31", "2025-10-30")
-            + APPLE.replace("AAPL", " aapl ").replace("1.42", "1.5")
-        )
-        assert read_calendar(csv(text)) == [
-            CalendarRow("AAPL", "2025-07-31", Decimal("1.5")),
-            CalendarRow("AAPL", "2025-10-30", Decimal("1.42")),
-        ]
-
-    def test_a_calendar_without_rows_is_one(self, csv: WriteCsv) -> None:
-        assert read_calendar(csv(HEADER)) == []
-
-    @pytest.mark.parametrize(
-        ("text", "message"),
-        [
-            ("", "line 1: no column symbol, name, reportDate, fiscalDateEnding, estimate, currency"),
-            (HEADER.replace("reportDate", "date") + APPLE, "line 1: no column reportDate"),
-            (
-                HEADER + APPLE + "MSFT,Microsoft,2025-02-30,,,USD\n",
-                "line 3, column reportDate: '2025-02-30' is not a cal",
-            ),
-            (
-                HEADER + "MSFT,Microsoft,30/07/2025,,,USD\n",
-                "line 2, column reportDate: '30/07/2025' is not a calendar day",
-            ),
-            (HEADER + ",Nobody,2025-07-31,,,USD\n", "line 2, column symbol: '' is not"),
-            (HEADER + "<b>,Nobody,2025-07-31,,,USD\n", "line 2, column symbol: '<b>' is not"),
-            (HEADER + "MSFT,M,2025-07-31,,lots,USD\n", "line 2, column estimate: 'lots' is not a number"),
-            (HEADER + "MSFT,M,2025-07-31,,NaN,USD\n", "line 2, column estimate: 'NaN' is not a number"),
-            (HEADER + "MSFT,M,2025-07-31,,1e999,USD\n", "line 2, column estimate: '1e999' is not a number"),
-            (HEADER + "MSFT,M,2025-07-31\n", "line 2: not as many values as the header has columns"),
-            (HEADER + "MSFT,M,2025-07-31,,,USD,more\n", "line 2: not as many values as the header has columns"),
-            (HEADER + 'A,"two\nlines",2025-07-31,,,USD\nB,b,no,,,USD\n', "line 4, column reportDate: 'no' is not"),
-            (HEADER + 'A,"never closed,2025-07-31,,,USD\n', "line 2: unexpected end of data"),
-            (HEADER.encode() + b"\xff\xfe,x,2025-07-31,,,USD\n", ": not UTF-8 text"),
-        ],
-    )
-    def test_what_is_wrong_is_one_line_that_says_where(self, csv: WriteCsv, text: str | bytes, message: str) -> None:
-        path = csv(text)
-        with pytest.raises(UsageError) as caught:
-            read_calendar(path)
-        assert str(caught.value).startswith(str(path))
-        assert message in str(caught.value)
-        assert "\n" not in str(caught.value)
-
-    def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match=r"missing\.csv: No such file"):
-            read_calendar(tmp_path / "missing.csv")
 
 
 class TestTables:

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from local import demo as demo_module
 from local import run as run_module
-from local.checks import Promise
 from local.environment import PROJECT_ROOT
 from local.errors import RunError
 from local.run import RunOptions
 from local.summary import Summary
 from ops import cli
+from ops.demo import acts as demo_module
+from ops.demo.checks import Promise
 from tests.support.command_line import mep
 from tests.support.runs import event, write_calendar, write_events
 

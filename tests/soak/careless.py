@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, override
 
-from local.soak.server import Stand, main
-from local.soak.tables import Tables
+from soak.server import Stand, main
+from soak.tables import Tables
 
 
 class Careless(Tables):

@@ -2,8 +2,8 @@
 
 from typing import Any, override
 
-from local.soak.server import Stand, main
-from local.soak.tables import Request, Tables
+from soak.server import Stand, main
+from soak.tables import Request, Tables
 
 
 class Forgetful(Tables):

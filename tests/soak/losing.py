@@ -4,7 +4,7 @@ from typing import override
 
 import orjson
 
-from local.soak.server import Stand, http_reply, main
+from soak.server import Stand, http_reply, main
 
 
 class Losing(Stand):

@@ -15,10 +15,10 @@ from handler.event import EarningsEvent
 from handler.marking import Provenance, Transaction
 from local.dynamodb import DynamoDBEndpoint
 from local.loopback import loopback_client
-from local.soak.faults import FaultRates
-from local.soak.stand import stand
-from local.soak.tables import TOKEN_SECONDS, TableError, Tables
 from local.tables import create_tables
+from soak.faults import FaultRates
+from soak.stand import stand
+from soak.tables import TOKEN_SECONDS, TableError, Tables
 
 DAY = "2025-07-31"
 CONDITIONS = (

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from local.soak.__main__ import settle_up
-from local.soak.faults import FaultRates
-from local.soak.plan import Shares
-from local.soak.run import SoakOptions, SoakResult, soak
+from soak.__main__ import settle_up
+from soak.faults import FaultRates
+from soak.plan import Shares
+from soak.run import SoakOptions, SoakResult, soak
 
 MANY = Shares(down=0.01, repeat=0.3, rival=0.1, no_row=0.05, invalid=0.05)
 FEW = FaultRates.none()

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from local.chain.places import Ending, Place
-from local.soak.account import Account, Evidence, Stores, settle
-from local.soak.ledger import Ledger
-from local.soak.plan import Kind, Plan, Planned, Shares
+from soak.account import Account, Evidence, Stores, settle
+from soak.ledger import Ledger
+from soak.plan import Kind, Plan, Planned, Shares
 
 PLAN = Plan(7, Shares(down=0.05, repeat=0.1, rival=0.1, no_row=0.1, invalid=0.1))
 EVENTS = 500

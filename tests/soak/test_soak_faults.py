@@ -11,8 +11,8 @@ from handler.categories import ErrorCategory
 from handler.errors import CallFailed
 from handler.settings import load_settings
 from local.loopback import loopback_client
-from local.soak.faults import FaultRates, Faults
-from local.soak.stand import stand, stand_client
+from soak.faults import FaultRates, Faults
+from soak.stand import stand, stand_client
 
 TABLE = "audit"
 ITEM = {"earnings_key": {"S": "A#2025-07-31"}, "entry_id": {"S": "0"}}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.event import InvalidEvent, parse_event
-from local.soak.plan import Kind, Plan, Shares, number_in, row_of
+from soak.plan import Kind, Plan, Shares, number_in, row_of
 
 SEEDS = st.integers(0, 1 << 40)
 NUMBERS = st.integers(0, 10_000_000)

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from local.demo import SAMPLES
 from local.dynamodb import DynamoDBEndpoint
 from local.queue import QueueEndpoint, create_queue
 from local.run import RunOptions, run
 from local.throttle import throttled
+from ops.demo.acts import SAMPLES
 
 
 @pytest.fixture(scope="session")

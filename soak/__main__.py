@@ -1,4 +1,4 @@
-"""`python -m local.soak`, behind `make soak`."""
+"""`python -m soak`, behind `make soak`."""
 
 import sys
 from pathlib import Path
@@ -9,9 +9,9 @@ import typer
 
 from local import report as terminal
 from local.errors import LocalError
-from local.soak.faults import FaultRates
-from local.soak.report import Bar, as_json, show
-from local.soak.run import SoakOptions, soak
+from soak.faults import FaultRates
+from soak.report import Bar, as_json, show
+from soak.run import SoakOptions, soak
 
 _STANDARD_OUTPUT = Path("-")
 

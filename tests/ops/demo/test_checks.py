@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from local import checks
-from local.checks import Promise
 from local.summary import Summary
+from ops.demo import checks
+from ops.demo.checks import Promise
 
 SUMMARY = Summary(
     received=4,

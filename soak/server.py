@@ -1,9 +1,9 @@
 """What stands in for DynamoDB and in front of SQS in a soak: one process, real sockets, faults on the wire.
 
-    python -m local.soak.server OPTIONS
+    python -m soak.server OPTIONS
 
-OPTIONS is JSON: `seed`, `rates` (`local.soak.faults.FaultRates`), `queue`, the URL of the SQS that calls are handed on
-to, and `dynamodb`, the URL of a DynamoDB likewise, or null for `local.soak.tables`. Prints its ports as a line of JSON,
+OPTIONS is JSON: `seed`, `rates` (`soak.faults.FaultRates`), `queue`, the URL of the SQS that calls are handed on
+to, and `dynamodb`, the URL of a DynamoDB likewise, or null for `soak.tables`. Prints its ports as a line of JSON,
 and serves until standard input ends. Spans go to its UDP port, and are counted.
 
 Its own operations: `Soak.Recover` ends the outage, `Soak.Counters` tells what was seen.
@@ -20,10 +20,10 @@ from typing import Any
 
 import orjson
 
-from local.soak.faults import FaultRates, Faults
-from local.soak.plan import DOWN_PREFIX
-from local.soak.tables import TableError, Tables, cancelled
-from local.soak.upstream import Upstream
+from soak.faults import FaultRates, Faults
+from soak.plan import DOWN_PREFIX
+from soak.tables import TableError, Tables, cancelled
+from soak.upstream import Upstream
 
 HOST = "127.0.0.1"
 DYNAMODB, SQS = "DynamoDB_20120810", "AmazonSQS"

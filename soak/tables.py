@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from local.soak.expressions import ExpressionError, condition, update
+from soak.expressions import ExpressionError, condition, update
 
 TOKEN_SECONDS = 600
 _PRUNE_EVERY = 5_000

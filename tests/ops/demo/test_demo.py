@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from local import demo as demo_module
-from local.checks import Promise
-from local.demo import Stage, demo
 from local.dynamodb import DynamoDBEndpoint
 from local.queue import QueueEndpoint
 from local.report import WIDTH
+from ops.demo import acts as demo_module
+from ops.demo.acts import Stage, demo
+from ops.demo.checks import Promise
 from tests.support.runs import said
 
 

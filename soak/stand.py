@@ -12,10 +12,10 @@ import orjson
 
 from local.environment import PROJECT_ROOT, REGION
 from local.errors import RunError
-from local.soak.faults import FaultRates
-from local.soak.plan import DATE
+from soak.faults import FaultRates
+from soak.plan import DATE
 
-MODULE = "local.soak.server"
+MODULE = "soak.server"
 _BATCH = 25
 _STOP_SECONDS = 10
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 from local.backends import CALENDAR_TABLE
 from local.chain.chain import Arrival
-from local.soak.plan import Kind, Plan
-from local.soak.stand import StandClient
+from soak.plan import Kind, Plan
+from soak.stand import StandClient
 
 _BLOCK = 1_000
 _TELL_EVERY = 20

@@ -15,18 +15,18 @@ from local.dynamodb import dynamodb_local
 from local.environment import FunctionConfig
 from local.loopback import loopback_client
 from local.queue import QueueEndpoint, queue_service
-from local.soak import stand as stand_in
-from local.soak.account import Account, Evidence, Stores, settle
-from local.soak.bring_back import bring_back, read_all
-from local.soak.faults import FaultRates
-from local.soak.feed import Feed, stopped_by_signals
-from local.soak.figures import Meter, Moment
-from local.soak.kills import KilledNowAndThen
-from local.soak.ledger import Ledger
-from local.soak.plan import Plan, Shares
-from local.soak.stand import StandClient, StandPorts
 from local.tables import create_tables
 from local.worker import Worker
+from soak import stand as stand_in
+from soak.account import Account, Evidence, Stores, settle
+from soak.bring_back import bring_back, read_all
+from soak.faults import FaultRates
+from soak.feed import Feed, stopped_by_signals
+from soak.figures import Meter, Moment
+from soak.kills import KilledNowAndThen
+from soak.ledger import Ledger
+from soak.plan import Plan, Shares
+from soak.stand import StandClient, StandPorts
 
 _NET_THREADS = 2
 _SPEED = 300

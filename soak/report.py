@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from local.soak.account import Account
-from local.soak.figures import ROLES
-from local.soak.run import SoakOptions, SoakResult
+from soak.account import Account
+from soak.figures import ROLES
+from soak.run import SoakOptions, SoakResult
 
 _LINE_EVERY_S = 30.0
 
@@ -39,7 +39,7 @@ class Bar:
         )
 
     def __call__(self, sent: int, ended: int) -> None:
-        """Show how far it is; see `local.soak.run.Watch`."""
+        """Show how far it is; see `soak.run.Watch`."""
         now = time.monotonic()
         rate = ended / max(now - self._begun, 0.001)
         if self._task is not None:

@@ -10,8 +10,8 @@ _PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _ROLES = (
     (b"awslambdaric", "function"),
-    (b"local.soak", "store"),
-    (b"tests.soak", "store"),
+    (b"\0soak.", "store"),
+    (b"\0tests.soak.", "store"),
     (b"dynamodb_local", "store"),
     (b"ministack", "queue"),
 )

@@ -7,13 +7,13 @@ from rich.console import Console
 
 from local import report
 from local.backends import AUDIT_TABLE
-from local.checks import Promise, promise
+from local.calendar_csv import CalendarRow
 from local.dynamodb import DynamoDBEndpoint
 from local.event_bus import BUS, event_bus
 from local.loopback import loopback_client
 from local.queue import sqs_client
 from local.run import Afterwards
-from local.tables import CalendarRow
+from ops.demo.checks import Promise, promise
 from ops.dlq import report as letters
 from ops.dlq.audit import Action, AuditTrail
 from ops.dlq.destinations import Bus

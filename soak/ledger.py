@@ -5,7 +5,7 @@ from collections.abc import Callable
 import orjson
 
 from local.chain.places import Ending, Place
-from local.soak.plan import number_in
+from soak.plan import number_in
 
 _BITS = {place: 1 << position for position, place in enumerate((Place.MARKED, Place.DUPLICATE, Place.DEAD_LETTERED))}
 _NET = 1 << 3

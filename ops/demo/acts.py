@@ -16,16 +16,19 @@ from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
 
-from local import checks, report
-from local.checks import Promise
+import local
+from local import report
 from local.dynamodb import DynamoDBEndpoint, dynamodb
 from local.lines import EventLine, read_lines
 from local.queue import QueueEndpoint, queue_service
-from local.redrive import LATE_ROW, BringBack, brought_back
 from local.run import RunOptions, run
 from local.throttle import throttled
+from ops.demo import checks
+from ops.demo.checks import Promise
+from ops.demo.letters import dead_letters
+from ops.demo.redrive import LATE_ROW, BringBack, brought_back
 
-SAMPLES = Path(__file__).with_name("samples")
+SAMPLES = Path(local.__file__).with_name("samples")
 THROTTLES = 2
 
 # Three tries of the first event and two of the second fail: with one worker they come in turn.
@@ -80,7 +83,7 @@ def main_job(stage: Stage) -> list[Promise]:
     metrics = report.sum_metrics(report.read_jsonl(out / "metrics.jsonl"))
     stage.screen.print(report.metrics_table(metrics))
     _heading(stage.screen, "Dead letters", "what the queue holds, with the reason")
-    stage.screen.print(report.dead_letters(report.read_jsonl(out / "dlq.jsonl")))
+    stage.screen.print(dead_letters(report.read_jsonl(out / "dlq.jsonl")))
     with events.open("rb") as stream:
         lines = list(read_lines(stream))
     sent = [orjson.loads(line.payload) for line in lines if isinstance(line, EventLine)]
@@ -143,7 +146,7 @@ def platform_retries(stage: Stage) -> list[Promise]:
     stage.screen.print(report.outcomes(summary))
     stage.screen.print(report.tries(report.read_jsonl(out / "logs.jsonl")))
     _heading(stage.screen, "The net", "Lambda's record of the event that it gave up")
-    stage.screen.print(report.dead_letters(report.read_jsonl(out / "dlq.jsonl")))
+    stage.screen.print(dead_letters(report.read_jsonl(out / "dlq.jsonl")))
     _heading(stage.screen, "The platform's own metrics", "as CloudWatch would have them, from platform.jsonl")
     stage.screen.print(report.platform_table(report.read_jsonl(out / "platform.jsonl")))
     with events.open("rb") as stream:

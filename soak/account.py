@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.soak.ledger import Ledger
-from local.soak.plan import Kind, Plan, number_in, number_of, row_of
+from soak.ledger import Ledger
+from soak.plan import Kind, Plan, number_in, number_of, row_of
 
 MARK = "mark_processed"
 NAMED = 20
