@@ -43,7 +43,7 @@ class RunOptions:
     """What to run.
 
     Attributes:
-        calendar: CSV with the calendar (`local.tables.read_calendar`).
+        calendar: CSV with the calendar (`local.calendar_csv.read_calendar`).
         events: JSON lines, one event a line; None for standard input.
         out: Directory for what came of it.
         endpoint_url: A DynamoDB that runs already; None starts one. Rows that it has are left as they are.
