@@ -40,6 +40,7 @@ def ministack(api: Literal["dynamodb", "events", "sqs"]) -> Iterator[str]:
             "MINISTACK_HOST": LOOPBACK,  # the host in queue URLs
             "MINISTACK_REGION": REGION,
             "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
+            "PYTHONINTMAXSTRDIGITS": "0",  # numbers of any length: AWS is not written in Python
             "DOCKER_HOST": "unix:///nonexistent",  # it would look for containers to tidy away
         }
 

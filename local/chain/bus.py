@@ -130,6 +130,10 @@ def _parsed(payload: bytes) -> object:
     try:
         return orjson.loads(payload)
     except orjson.JSONDecodeError:
+        pass
+    try:  # what delivers events takes more: deep nesting, lone surrogates, numbers of any length
+        return json.loads(payload)
+    except (ValueError, RecursionError):
         return None
 
 

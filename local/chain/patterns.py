@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from handler.dead_letter import body_of
 from local.errors import UsageError
 from local.loopback import loopback_client
 from local.ministack import ministack
@@ -56,11 +57,11 @@ class EventPattern:
         ):
             return False
         seen = {name: event[name] for name in self._fields if name in event}
-        key = orjson.dumps(seen)
+        key = _json(seen)
         known = self._remembered.get(key)
         if known is None:
             skeleton = {name: value for name, value in _SKELETON.items() if name not in self._fields}
-            known = self._test(self._text, orjson.dumps(skeleton | seen).decode())
+            known = self._test(self._text, _json(skeleton | seen).decode())
             self._remembered[key] = known
             if len(self._remembered) > _REMEMBERED:
                 self._remembered.popitem(last=False)
@@ -97,3 +98,10 @@ def api_test(client: Any) -> PatternTest:
             raise UsageError(f"the event pattern {pattern} is none: {error}") from error
 
     return test
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # a number of more than 64 bits, a lone surrogate, deep nesting
+        return body_of(value).encode()

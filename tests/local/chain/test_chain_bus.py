@@ -5,8 +5,10 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-archive.html
 """
 
 import json
+import sys
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +164,29 @@ def test_a_replay_can_be_narrowed_by_a_pattern(archive: Archive, pattern_test: P
     found = list(done.chain.replay("again", NOON, NOON + 1, EventPattern(PATTERN, pattern_test)))
 
     assert [json.loads(each.payload)["source"] for each in found] == ["signal9.advisor"]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    "value",
+    ['"\\ud83d"', "1e999", "7" * 40, "7" * 5_000, "[" * 1_500 + "]" * 1_500],
+    ids=["half a character", "beyond a double", "beyond 64 bits", "very long", "deep"],
+)
+def test_what_one_parser_refuses_is_archived_matched_and_replayed_all_the_same(
+    value: str, archive: Archive, pattern_test: PatternTest, request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(partial(sys.set_int_max_str_digits, sys.get_int_max_str_digits()))
+    sys.set_int_max_str_digits(0)  # as in `mep`
+    payload = at("2025-08-28T12:00:00Z", 1).replace(b'"AAPL"', f'"AAPL", "extra": {value}'.encode())
+    pattern = EventPattern({**PATTERN, "detail": {"asset_symbol": ["AAPL"]}}, pattern_test)
+    done = simulation(archive=archive, pattern=pattern)
+
+    done.deliver(payload)
+    assert done.ending.place is not Place.FILTERED
+    (again,) = done.chain.replay("again", NOON, NOON + 1)
+
+    assert len(archive) == 1
+    assert again.payload.endswith(payload.lstrip()[1:])
 
 
 def test_without_an_archive_there_is_no_replay() -> None:
