@@ -1,9 +1,11 @@
 """A person with `mep dlq`: the code behind its commands, which may be killed before or after any call."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from local.loopback import loopback_client
 from local.queue import sqs_client
@@ -30,6 +32,7 @@ class Operator:
     Attributes:
         queue_url, bus_url: APIs.
         letters, tables: the stores.
+        handles: every receipt handle that the queue gave out, in order.
         dies_at: at which moment the next command is killed: 2n before its call n, 2n+1 after it; or before its first
             call of an operation; None for never.
     """
@@ -38,6 +41,7 @@ class Operator:
     bus_url: str
     letters: DeadLetters
     tables: Tables
+    handles: Collection[str]
     dies_at: int | str | None = None
 
     def redrive(self, *, force: bool) -> Done:
@@ -60,7 +64,7 @@ class Operator:
     @contextmanager
     def _at_work(self) -> Iterator[tuple[Queue, Bus, AuditTrail, OperatorMetrics]]:
         settings = DlqSettings(self.letters.queue_url, "us-east-1", "test", self.tables.audit_table, {})
-        moments = 0
+        moments, given_out = 0, len(self.handles)
 
         def moment(event_name: str, **_: Any) -> None:
             nonlocal moments
@@ -79,9 +83,15 @@ class Operator:
             with suppress(Killed):
                 audit = AuditTrail(dynamodb, self.tables.audit_table, "alice")
                 yield queue, Bus(events, "earnings"), audit, OperatorMetrics(settings, print)
-            # What a killed command does not do any more, time does: the messages come back.
+            # What a killed command does not do any more, time does: the messages come back, those too that it was
+            # killed before it saw.
             self.dies_at = None
             queue.release()
+            for handle in list(self.handles)[given_out:]:
+                with suppress(ClientError):  # it was deleted
+                    sqs.change_message_visibility(
+                        QueueUrl=self.letters.queue_url, ReceiptHandle=handle, VisibilityTimeout=0
+                    )
 
 
 class _Silent:

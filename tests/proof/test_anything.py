@@ -61,7 +61,8 @@ class Anything(RuleBasedStateMachine):
         self.ledger = Ledger(self.world)
         self.rows: set[str] = set()
         self.numbers = count(1)
-        self.operator = Operator(self.world.queue_url, self.world.bus_url, self.world.queue, self.world.tables)
+        world = self.world
+        self.operator = Operator(world.queue_url, world.bus_url, world.queue, world.tables, world.books.handles)
 
     @rule(symbol=st.sampled_from(ROWS), hour=st.integers(0, 2), valid=st.sampled_from([True, True, True, False]))
     def an_event(self, symbol: str, hour: int, valid: bool) -> None:
@@ -141,6 +142,7 @@ class Anything(RuleBasedStateMachine):
         for arrival in list(world.chain.replay("everything", 0, SIMULATION_START + 99 * _HOUR_S)):
             world.deliver(arrival.payload)
         world.chain.run()
+        assert world.chain.account.live == 0, "nothing is on its way for ever"
         valid = {ledger.symbol(identity) for identity in ledger.events if ledger.valid(identity)}
         ledger.audit = ledger._scan(world.tables.audit_table)
         ledger._rows()
