@@ -226,6 +226,7 @@ def _terminate(*_: object) -> NoReturn:
 
 def main() -> None:
     """Run the command line: every error that is the user's to mend is one line and an exit status."""
+    sys.set_int_max_str_digits(0)  # as in the function: an event may hold a number of any length
     signal.signal(signal.SIGTERM, _terminate)  # so that what was started is ended, as on Ctrl-C
     try:
         app()

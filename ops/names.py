@@ -7,7 +7,7 @@ from otel.names import ENVIRONMENT, NAMESPACE
 __all__ = ["ENVIRONMENT", "METRICS", "NAMESPACE"]
 
 METRICS: Mapping[str, str] = {
-    "DeadLettersSeen": "Count",  # messages a `list` found: the volume as a person saw it
+    "DeadLettersSeen": "Count",  # messages that a command found: the volume as a person saw it
     "DeadLettersRedriven": "Count",  # accepted by the bus or by Lambda, and deleted
     "DeadLettersRedriveFailed": "Count",  # not accepted: the message is still in the queue
     "DeadLettersDiscarded": "Count",

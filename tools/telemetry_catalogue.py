@@ -30,7 +30,7 @@ METRICS: Mapping[str, str] = {
 }
 
 OPERATOR_METRICS: Mapping[str, str] = {
-    "DeadLettersSeen": "messages that `mep dlq list` found",
+    "DeadLettersSeen": "messages that a `mep dlq` command found",
     "DeadLettersRedriven": "dead letters that were accepted again, and deleted from the queue",
     "DeadLettersRedriveFailed": "dead letters that were not accepted: they are still in the queue",
     "DeadLettersDiscarded": "dead letters thrown away, with a reason",

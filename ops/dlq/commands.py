@@ -1,6 +1,5 @@
 """`mep dlq`: what a person types, and what they see."""
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +21,7 @@ from ops.dlq.options import (
     QueueUrl,
 )
 from ops.dlq.terminal import (
+    advancing,
     agreed,
     at_work,
     choose,
@@ -68,7 +68,6 @@ def list_command(  # noqa: PLR0913 -- its options
     if by not in report.GROUPINGS:
         raise UsageError(f"--by {by}: one of {', '.join(report.GROUPINGS)} is needed")
     with at_work(queue_url, hidden, limit) as here:
-        here.metrics.count("DeadLettersSeen", len(here.reading.letters))
         letters = selection.pick(here.reading.letters)
         if as_json:
             typer.echo(report.as_json(letters, here.reading, by, datetime.now(UTC)))
@@ -103,7 +102,7 @@ def show_command(
             raise RunError(f"no message {wanted} among the {len(here.reading.letters)} that were seen")
         for letter in found:
             if as_json:
-                typer.echo(json.dumps(report.whole(letter, datetime.now(UTC))))
+                typer.echo(report.json_text(report.whole(letter, datetime.now(UTC))))
             else:
                 screen().print(report.details(letter), soft_wrap=True)
 
@@ -138,7 +137,8 @@ def redrive_command(  # noqa: PLR0913 -- its options
     A message is deleted only after its event was accepted. It may be interrupted at any point and run again: nothing
     is lost, and an event that is delivered twice is a duplicate.
 
-    The exit status is 1 when an event was not accepted, or when something that you named was not sent.
+    The exit status is 1 when an event was not accepted, when EventBridge could not be asked about one, or when
+    something that you named was not sent.
     """
     from ops.dlq import report
     from ops.dlq.operator import operator_name
@@ -151,10 +151,11 @@ def redrive_command(  # noqa: PLR0913 -- its options
         destination = destination_of(here.settings, bus, function)
         chosen = choose(here, selection)
         told_unseen(here)
-        planned = plan(chosen, destination, force=force, renew=here.queue.renew)
-        here.queue.release(each.letter for each in planned.kept)
-        report.kept(planned.kept, out)
-        incomplete = told_missing(selection, planned)
+        with progress_bar(len(chosen)) as progress:
+            planned = plan(advancing(chosen, progress), destination, force=force, renew=here.queue.renew)
+        here.queue.release(each.letter for each in planned.staying)
+        report.kept(planned.staying, out)
+        incomplete = told_missing(selection, planned) or bool(planned.unjudged)
         if dry_run:
             out.print(report.listing(planned.send, "category") if planned.send else "")
             out.print(f"{len(planned.send)} would be sent to {destination.name}; nothing was")
@@ -167,6 +168,8 @@ def redrive_command(  # noqa: PLR0913 -- its options
             finally:
                 report.kept(done.failed, out)
                 out.print(f"{len(done.sent)} of {len(planned.send)} sent to {destination.name}, and deleted")
+                for letter in done.accepted:
+                    warn(f"{letter.message_id} was accepted, but is in the queue still: sent again, it arrives twice")
             if done.given_up:
                 warn(f"{done.given_up} were hidden too short and are somebody else's now: run it again")
             if done.stopped:
@@ -223,8 +226,11 @@ def discard_command(  # noqa: PLR0913 -- its options
                 discard(planned.send, reason, here.queue, audit, here.metrics, gone)
             finally:
                 out.print(f"{len(gone)} of {len(planned.send)} discarded")
-            incomplete = incomplete or len(gone) < len(planned.send)
+            if given_up := len(planned.send) - len(gone):
+                warn(f"{given_up} were hidden too short and are somebody else's now: run it again")
+            incomplete = incomplete or bool(given_up)
         else:
             out.print("nothing was discarded")
+            incomplete = incomplete or bool(planned.send and selection.names)
     if incomplete:
         raise typer.Exit(FAILED)

@@ -1,6 +1,5 @@
 """The two ways back: the event bus, and the function itself."""
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -44,6 +43,7 @@ class Destination(Protocol):
 
         Raises:
             Refused: it would not.
+            NotAccepted: the service did not answer the question.
             RunError: nothing can be sent this way.
         """
 
@@ -100,13 +100,16 @@ class Bus:
     def check(self, event: Any) -> None:
         """As in `Destination`."""
         self._entry(event)
-        if not self._patterns:
+        try:
+            patterns = self._patterns
+        except NotAccepted as failed:  # asked once: no event can be judged without
+            raise RunError(f"the rules of bus {self.bus} cannot be read: {failed}") from failed
+        if not patterns:
             raise RunError(f"{self.bus} has no enabled rule that invokes a function: an event put there would be lost")
-        judged = json.dumps(_JUDGED | event)
+        judged = body_of(_JUDGED | event)
         with _told(self.name):
             if not any(
-                self.client.test_event_pattern(EventPattern=pattern, Event=judged)["Result"]
-                for pattern in self._patterns
+                self.client.test_event_pattern(EventPattern=pattern, Event=judged)["Result"] for pattern in patterns
             ):
                 raise Refused(f"no enabled rule of bus {self.bus} matches it: put there it would be lost")
 

@@ -16,6 +16,8 @@ from ops.dlq.settings import one_line
 from ops.dlq.shapes import SYSTEM_ATTRIBUTES, read_message
 
 _BATCH = 10
+_WAIT_S = 1
+"""Waiting makes SQS ask all of its servers, so that a nearly empty queue does not look empty; messages come at once."""
 _FRUITLESS = 3
 """Receives in a row without a new message that end a reading: one may come back empty from a queue that is not."""
 
@@ -88,7 +90,7 @@ class Queue:
             while len(self._held) < limit and fruitless < _FRUITLESS:
                 self.renew()
                 known = len(self._held)
-                for letter in self._receive():
+                for letter in self._receive(0 if known and not fruitless else _WAIT_S):
                     self._held[letter.message_id] = letter
                 fruitless = 0 if len(self._held) > known else fruitless + 1
                 if fruitless and not _number(self._attributes(), "ApproximateNumberOfMessages"):
@@ -145,14 +147,14 @@ class Queue:
         for letter in chosen:
             self._held.pop(letter.message_id, None)
 
-    def _receive(self) -> Iterator[Letter]:
+    def _receive(self, wait_s: int) -> Iterator[Letter]:
         reply = self._client.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=_BATCH,
             MessageAttributeNames=["All"],
             MessageSystemAttributeNames=list(SYSTEM_ATTRIBUTES),
             VisibilityTimeout=self._hidden_s,
-            WaitTimeSeconds=0,
+            WaitTimeSeconds=wait_s,
         )
         for message in reply.get("Messages", []):
             yield read_message(message)

@@ -20,7 +20,7 @@ from ops.dlq.queue import Queue
 from ops.dlq.resend import resent
 
 MAX_FAILURES = 5
-"""Sends in a row that were not accepted and end the run."""
+"""Questions or sends in a row that the service did not accept and that end the run."""
 
 _METRICS_EVERY_S = 60
 
@@ -45,10 +45,17 @@ class Plan:
     Attributes:
         send: these, in this order.
         kept: these stay, each for its reason.
+        unjudged: these stay because the destination could not be asked about them.
     """
 
     send: tuple[Letter, ...]
     kept: tuple[Kept, ...]
+    unjudged: tuple[Kept, ...] = ()
+
+    @property
+    def staying(self) -> tuple[Kept, ...]:
+        """All that are not sent."""
+        return self.kept + self.unjudged
 
 
 @dataclass(slots=True)
@@ -56,12 +63,14 @@ class Done:
     """What a redrive did.
 
     Attributes:
+        accepted: accepted, but not deleted: they are in the queue still, and sending them again delivers them twice.
         sent: accepted and deleted.
         failed: not accepted; still in the queue.
         given_up: not tried, because another consumer may have them: they were hidden too short.
         stopped: why it ended early; empty if it did not.
     """
 
+    accepted: list[Letter] = field(default_factory=list)
     sent: list[Letter] = field(default_factory=list)
     failed: list[Kept] = field(default_factory=list)
     given_up: int = 0
@@ -100,23 +109,31 @@ def plan(
         renew: called before each question, to keep the letters hidden meanwhile.
 
     Raises:
-        RunError: nothing can be sent that way at all.
+        RunError: nothing can be sent that way at all, or the destination does not answer.
     """
     send: list[Letter] = []
     kept: list[Kept] = []
+    unjudged: list[Kept] = []
+    in_a_row = 0
     for letter in letters:
-        reason = why_kept(letter, force=force)
-        if not reason:
-            renew()
-            try:
-                destination.check(resent(letter))
-            except (Refused, NotAccepted) as refused:
-                reason = str(refused)
-        if reason:
+        if reason := why_kept(letter, force=force):
             kept.append(Kept(letter, reason))
+            continue
+        renew()
+        try:
+            destination.check(resent(letter))
+        except Refused as refused:
+            kept.append(Kept(letter, str(refused)))
+        except NotAccepted as failed:
+            unjudged.append(Kept(letter, str(failed)))
+            in_a_row += 1
+            if in_a_row >= MAX_FAILURES:
+                raise RunError(f"{destination.name} could not be asked about {in_a_row} in a row: {failed}") from failed
+            continue
         else:
             send.append(letter)
-    return Plan(tuple(send), tuple(kept))
+        in_a_row = 0
+    return Plan(tuple(send), tuple(kept), tuple(unjudged))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +197,10 @@ class Redrive:
             done.failed.append(Kept(letter, str(error)))
             self.metrics.count("DeadLettersRedriveFailed")
             raise
+        done.accepted.append(letter)
+        self.metrics.count("DeadLettersRedriven")
         self.audit.note(Action.REDRIVEN, letter, destination=where, accepted_as=accepted)
         self.queue.delete(letter)
+        done.accepted.remove(letter)
         done.sent.append(letter)
-        self.metrics.count("DeadLettersRedriven")
         return True

@@ -1,6 +1,7 @@
 """Dead letters on a terminal and as JSON."""
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from handler.dead_letter import body_of
 from handler.fields import utc_text
 from local.report import shown
 from ops.dlq.letter import Letter
@@ -22,6 +24,7 @@ GROUPINGS = ("category", "age", "correlation-id")
 
 _AGES = ((timedelta(hours=1), "under 1 hour"), (timedelta(days=1), "under 1 day"), (timedelta(days=7), "under 7 days"))
 _SHOWN_KEPT = 10
+_NOT_ASCII = re.compile("[^ -~]+")
 
 
 def age_of(letter: Letter, now: datetime) -> timedelta | None:
@@ -78,12 +81,17 @@ def whole(letter: Letter, now: datetime) -> dict[str, Any]:
     return summary(letter, now) | {"attributes": letter.attributes, "body": letter.body, "event": letter.event}
 
 
+def json_text(value: object) -> str:
+    """A JSON value on one line, in ASCII; a number beyond a double's range (1e999) stays one, as in the function."""
+    return _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], body_of(value))
+
+
 def as_json(letters: Sequence[Letter], reading: Reading, by: str, now: datetime) -> str:
     """What `mep dlq list --json` prints: one JSON object on one line."""
     groups: dict[str, list[Letter]] = defaultdict(list)
     for letter in letters:
         groups[group_name(letter, by, now)].append(letter)
-    return json.dumps(
+    return json_text(
         {
             "seen": len(reading.letters),
             "matching": len(letters),
@@ -152,7 +160,10 @@ def details(letter: Letter) -> RenderableType:
     ]
     if letter.event_text is None:
         return Group(*lines, Text("body", "dim"), Text(shown(letter.body)))
-    return Group(*lines, Text("event", "dim"), Text(json.dumps(letter.event, indent=2)))
+    event = json.dumps(letter.event, indent=2)
+    if "Infinity" in event:  # perhaps a number, and then no JSON
+        event = json_text(letter.event)
+    return Group(*lines, Text("event", "dim"), Text(event))
 
 
 def kept(letters: Iterable[Kept], screen: Console) -> None:

@@ -41,6 +41,11 @@ class Selection:
         """Whether there is no condition."""
         return self == Selection()
 
+    @property
+    def names(self) -> bool:
+        """Whether it names messages or events."""
+        return bool(self.ids or self.correlation_ids)
+
     def matches(self, letter: Letter, now: datetime) -> bool:
         """Whether the letter meets every condition. One whose age nobody knows meets none about age."""
         age = None if letter.sent_at is None else now - letter.sent_at

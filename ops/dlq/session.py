@@ -47,7 +47,9 @@ def session(settings: DlqSettings, *, hidden_s: int, limit: int, warn: Callable[
     queue = Queue(settings.client("sqs"), settings.queue_url, hidden_s=hidden_s)
     metrics = OperatorMetrics(settings, warn)
     try:
-        yield Session(settings, queue, queue.read(limit), metrics)
+        reading = queue.read(limit)
+        metrics.count("DeadLettersSeen", len(reading.letters))
+        yield Session(settings, queue, reading, metrics)
     finally:
         queue.release()
         metrics.send()

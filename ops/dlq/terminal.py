@@ -11,7 +11,7 @@ from local.errors import UsageError
 from local.progress import LONG_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from rich.console import Console
 
@@ -80,7 +80,7 @@ def destination_of(settings: "DlqSettings", bus: str | None, function: str | Non
 
 def told_missing(selection: "Selection", planned: "Plan") -> bool:
     """Whether something that was named is not going to be done; what was not even found is told."""
-    every = [*planned.send, *(each.letter for each in planned.kept)]
+    every = [*planned.send, *(each.letter for each in planned.staying)]
     for name in selection.missing(every):
         warn(f"{name} was not found")
     return bool(selection.missing(planned.send))
@@ -105,6 +105,13 @@ def agreed(*, yes: bool, count: int) -> bool:
     if not sys.stdin.isatty():
         raise UsageError("nobody is there to confirm it: look with --dry-run first, then give --yes")
     return typer.confirm(f"Delete {count} messages for good?")
+
+
+def advancing(letters: "Iterable[Letter]", progress: "Progress") -> "Iterator[Letter]":
+    """The letters, one after the other; each is told to the bar once the next is asked for."""
+    for letter in letters:
+        yield letter
+        progress.advance()
 
 
 @contextmanager

@@ -125,9 +125,9 @@ def test_a_reading_that_takes_long_keeps_what_it_has(bench: Bench, monkeypatch: 
     bench.rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(12)))
     receive = bench.queue._receive
 
-    def slowly() -> Any:
+    def slowly(wait_s: int) -> Any:
         bench.clock.sleep(25)
-        return receive()
+        return receive(wait_s)
 
     monkeypatch.setattr(bench.queue, "_receive", slowly)
 

@@ -10,7 +10,7 @@ from local.queue import sqs_client
 from tests.support.command_line import mep
 from tests.support.dead_letters import event, from_handler, from_rule, from_subscriber
 from tests.support.dlq import Rig
-from tests.support.faults import aws_error, sqs_error
+from tests.support.faults import Exchange, Fault, Reply, answer, aws_error, forward, sqs_error
 
 
 def as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:
@@ -129,7 +129,7 @@ def test_discard_deletes_what_was_chosen_and_records_why(rig: Rig, monkeypatch: 
     assert (requested["action"], discarded["action"]) == ("discard_requested", "discarded")
     assert (discarded["reason"], discarded["operator"]) == ("tested by hand", "alice")
     assert (discarded["message_id"], discarded["earnings_key"]) == (message, "AAPL#2025-07-31")
-    assert rig.metrics() == {"DeadLettersDiscarded": 1}
+    assert rig.metrics() == {"DeadLettersSeen": 2, "DeadLettersDiscarded": 1}
 
 
 def test_an_event_without_a_row_has_an_audit_key_of_its_own(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,6 +165,83 @@ def test_discard_asks_first(rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert "nobody is there to confirm it" in capsys.readouterr().err
     assert discard(monkeypatch) == 2
     assert len(rig.left()) == 1
+
+
+@pytest.mark.parametrize(("filters", "status"), [(["--id", "MESSAGE"], 1), (["--category", "validation"], 0)])
+def test_a_no_is_exit_status_1_where_something_was_named(
+    filters: list[str], status: int, rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (message,) = rig.send(from_handler(event(1), "validation"))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("typer.confirm", lambda _: False)
+
+    assert discard(monkeypatch, *[each.replace("MESSAGE", message) for each in filters]) == status
+
+    assert "nothing was discarded" in capsys.readouterr().out
+    assert len(rig.left()) == 1
+
+
+def test_what_became_somebody_elses_while_the_question_waited_is_told(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (message,) = rig.send(from_handler(event(1), "validation"))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+
+    def think_it_over(_: str) -> bool:
+        with closing(sqs_client(rig.letters.url)) as other:
+            received: list[Any] = []
+            while not received:
+                queue = rig.letters.queue_url
+                reply = other.receive_message(QueueUrl=queue, VisibilityTimeout=60, WaitTimeSeconds=1)
+                received = list(reply.get("Messages", []))
+        return True
+
+    monkeypatch.setattr("typer.confirm", think_it_over)
+
+    assert discard(monkeypatch, "--id", message, "--visibility", "1") == 1
+
+    told = capsys.readouterr()
+    assert "0 of 1 discarded" in told.out
+    assert "1 were hidden too short and are somebody else's now" in told.err
+    assert rig.actions() == []
+
+
+def test_a_queue_that_looks_empty_at_first_is_asked_with_patience(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Short polling asks few of SQS's servers, and a small queue is on few of them."""
+    rig.send(from_rule(event(1), "TIMEOUT"))
+    looks_empty = answer(Reply(200, b"{}", {"Content-Type": "application/x-amz-json-1.0"}), name="empty")
+
+    def reads_like_sqs(exchange: Exchange) -> None:
+        (looks_empty if not exchange.request.json.get("WaitTimeSeconds") else forward()).act(exchange)
+
+    rig.sqs.script(*[Fault("few servers", reads_like_sqs)] * 9, operation="ReceiveMessage")
+
+    assert mep(monkeypatch, "dlq", "list") == 0
+
+    assert "1 of 1 messages" in capsys.readouterr().out
+
+
+def test_a_number_beyond_a_doubles_range_stays_one(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body, attributes = from_handler(event(1, note="\u00fc \u009b1m Infinity"), "validation")
+    rig.send((body.replace('"AAPL"', '"AAPL", "extra": 1e999, "less": -1e999'), attributes), from_rule(event(2)))
+
+    assert mep(monkeypatch, "dlq", "list", "--json") == 0
+    listed = capsys.readouterr().out
+    assert mep(monkeypatch, "dlq", "show", "from-attribute", "--json") == 0
+    shown = capsys.readouterr().out
+    assert mep(monkeypatch, "dlq", "show", "from-attribute") == 0
+    for_people = capsys.readouterr().out
+
+    for text in (listed, shown, for_people):
+        assert text.isascii()
+        assert '"extra":1e999,"less":-1e999' in text
+    letters = json.loads(listed, parse_constant=pytest.fail)["letters"]
+    assert json.loads(shown, parse_constant=pytest.fail)["event"] in [each["event"] for each in letters]
+    assert {each["event"]["detail"].get("note") for each in letters} == {None, "\u00fc \u009b1m Infinity"}
 
 
 @pytest.mark.parametrize(

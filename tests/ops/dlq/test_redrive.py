@@ -10,7 +10,7 @@ from handler.event import parse_event
 from tests.support.command_line import mep
 from tests.support.dead_letters import event, from_handler, from_lambda, from_on_failure, from_rule, from_subscriber
 from tests.support.dlq import Rig, detail_of
-from tests.support.faults import Reply, answer, aws_error, http_status
+from tests.support.faults import Reply, answer, aws_error, forward, http_status
 
 FAST = ("--rate", "1000")
 ACCEPTED = answer(Reply(202, b"", {"x-amzn-RequestId": "lambda-request"}), name="accepted")
@@ -37,7 +37,7 @@ def test_every_shape_that_holds_an_event_goes_back_to_the_bus(rig: Rig, monkeypa
         assert (entry["EventBusName"], entry["Source"]) == (rig.bus, "signal9.advisor")
         assert entry["DetailType"] == "earningsProcessed"
     assert rig.actions() == ["redrive_requested", "redriven"] * 4
-    assert rig.metrics() == {"DeadLettersRedriven": 4}
+    assert rig.metrics() == {"DeadLettersSeen": 4, "DeadLettersRedriven": 4}
 
 
 def test_ids_survive_the_new_envelope_and_the_trace_is_linked(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +152,7 @@ def test_a_message_is_kept_when_its_event_was_not_accepted(rig: Rig, monkeypatch
 
     assert len(rig.left()) == 1
     assert rig.actions() == ["redrive_requested"]
-    assert rig.metrics() == {"DeadLettersRedriveFailed": 1}
+    assert rig.metrics() == {"DeadLettersSeen": 1, "DeadLettersRedriveFailed": 1}
 
 
 def test_five_refusals_in_a_row_end_the_run(
@@ -165,6 +165,87 @@ def test_five_refusals_in_a_row_end_the_run(
 
     assert "5 in a row were not accepted" in capsys.readouterr().err
     assert len(rig.left()) == 7
+
+
+def test_what_eventbridge_does_not_judge_is_not_sent_and_no_success(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(7)))
+    busy = aws_error("ValidationException", message="busy with something else")
+    judged = forward()
+    rig.events.script(*[busy] * 4, judged, *[busy] * 2, operation="TestEventPattern")
+
+    assert redrive(monkeypatch) == 1
+
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "6 kept: An error occurred (ValidationException)" in shown
+    assert "1 of 1 sent" in shown
+    assert len(rig.put_events()) == 1
+    assert len(rig.left()) == 6
+
+
+def test_five_questions_in_a_row_without_an_answer_end_the_run(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(7)))
+    rig.events.script(*[aws_error("ValidationException")] * 7, operation="TestEventPattern")
+
+    assert redrive(monkeypatch) == 1
+
+    assert "could not be asked about 5 in a row" in capsys.readouterr().err
+    assert rig.events.attempts("TestEventPattern") == 5
+    assert rig.actions() == []
+    assert len(rig.left()) == 7
+
+
+@pytest.mark.parametrize("operation", ["ListRules", "ListTargetsByRule"])
+def test_rules_that_cannot_be_read_end_the_run_at_once(
+    operation: str, rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(3)))
+    rig.events.script(*[aws_error("ValidationException")] * 3, operation=operation)
+
+    assert redrive(monkeypatch) == 1
+
+    assert capsys.readouterr().err.startswith(f"mep: the rules of bus {rig.bus} cannot be read:")
+    assert rig.events.attempts(operation) == 1
+    assert len(rig.left()) == 3
+
+
+@pytest.mark.parametrize("refuses", ["audit", "queue"])
+def test_what_was_accepted_and_is_in_the_queue_still_is_told(
+    refuses: str, rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    messages = rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(3)))
+    if refuses == "audit":
+        rig.dynamodb.script(forward(), aws_error("AccessDeniedException"), operation="PutItem")
+    else:
+        rig.sqs.script(aws_error("AccessDeniedException"), operation="DeleteMessage")
+
+    assert redrive(monkeypatch) == 1
+
+    told = capsys.readouterr()
+    assert "0 of 3 sent" in " ".join(told.out.split())
+    (line,) = [line for line in told.err.splitlines() if "was accepted, but is in the queue still" in line]
+    assert line.removeprefix("mep: ").partition(" ")[0] in messages
+    assert len(rig.put_events()) == 1
+    assert rig.metrics() == {"DeadLettersSeen": 3, "DeadLettersRedriven": 1}
+    assert len(rig.left()) == 3
+
+
+def test_numbers_of_any_size_go_back_as_they_came(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The function reads them, whatever Python's limit of digits."""
+    digits = "7" * 5_000
+    body, attributes = from_handler(event(1), "validation")
+    rig.send((body.replace('"AAPL"', f'"AAPL", "digits": {digits}, "far": 1e999'), attributes))
+
+    assert redrive(monkeypatch, "--force") == 0
+
+    (entry,) = rig.put_events()
+    assert f'"digits":{digits},"far":1e999' in entry["Detail"]
+    judged = [each.request.json for each in rig.events.requests if each.request.operation == "TestEventPattern"]
+    assert [f'"digits":{digits},"far":1e999' in each["Event"] for each in judged] == [True]
+    assert rig.left() == []
 
 
 def test_a_destination_that_is_not_there_ends_the_run_in_one_line(

@@ -1,10 +1,8 @@
 """Each shape is read for what it tells, and nothing that may lie in a queue breaks the reader."""
 
 import json
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import pytest
@@ -129,15 +127,10 @@ def test_what_nobody_known_writes_is_unknown_and_kept_as_it_is(body: str, attrib
 
 
 @pytest.mark.parametrize("make", [from_handler, from_rule, from_lambda])
-def test_whose_body_should_be_an_event_and_is_no_json_is_unknown_but_found_by_its_attributes(
-    make: Any, request: pytest.FixtureRequest
-) -> None:
+def test_an_event_that_is_no_json_is_unknown_but_found_by_its_attributes(make: Any) -> None:
     body, attributes = make()
     told = read_letter("m", body, attributes)
-    # As in mep's own process: the function, where a test has imported it, reads numbers of any length.
-    request.addfinalizer(partial(sys.set_int_max_str_digits, sys.get_int_max_str_digits()))
-    sys.set_int_max_str_digits(sys.int_info.default_max_str_digits)
-    for body in ("", "{", "[" * 100_000, "9" * 5_000):
+    for body in ("", "{", "[" * 100_000):
         letter = read_letter("m", body, attributes)
         assert (letter.shape, letter.event_text, letter.body) == (Shape.UNKNOWN, None, body)
         assert (letter.group, letter.code, letter.message) == (told.group, told.code, told.message)
