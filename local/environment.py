@@ -16,6 +16,8 @@ LOCAL_CREDENTIALS: Mapping[str, str] = {
 }
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = Path(__file__).with_name("samples")
+"""A calendar and events to try things on."""
 
 
 @dataclass(frozen=True, slots=True)

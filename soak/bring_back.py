@@ -48,7 +48,7 @@ def bring_back(chain: Chain, dynamodb_url: str, queue: QueueEndpoint, function: 
             with _held(queue) as (held, reading):
                 chosen = plan(reading.letters, destination, force=False).send
                 redrive = Redrive(held, destination, audit, OperatorMetrics(settings, lambda _: None), rate=_RATE)
-                redrive.run(chosen, done, _NoProgress())
+                redrive.run(chosen, done)
             sent += len(done.sent)
             if done.failed:
                 say(f"{len(done.failed)} letters were not accepted: {done.failed[0].reason}")
@@ -72,8 +72,3 @@ def _held(queue: QueueEndpoint) -> Iterator[tuple[Queue, Reading]]:
             yield held, held.read(_LETTERS)
         finally:
             held.release()
-
-
-class _NoProgress:
-    def advance(self) -> None:
-        """Say nothing."""

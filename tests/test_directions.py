@@ -2,11 +2,11 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from local.environment import PROJECT_ROOT
+
 ALLOWED = {
     "handler": {"otel"},
     "otel": set(),
@@ -29,10 +29,10 @@ def imported(source: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("package", ALLOWED)
 def test_a_package_imports_only_what_lies_below_it(package: str) -> None:
-    modules = sorted((ROOT / package).rglob("*.py"))
+    modules = sorted((PROJECT_ROOT / package).rglob("*.py"))
     assert modules
     wrong = {
-        f"{module.relative_to(ROOT)} imports {name}"
+        f"{module.relative_to(PROJECT_ROOT)} imports {name}"
         for module in modules
         for name in imported(module.read_text())
         if name in OURS - ALLOWED[package] - {package}

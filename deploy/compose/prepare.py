@@ -8,16 +8,15 @@ Can be run again: what is there already stays.
 import os
 import sys
 from contextlib import closing
-from pathlib import Path
 
 from local.calendar_csv import read_calendar
 from local.dynamodb import dynamodb_client
+from local.environment import SAMPLES
 from local.errors import LocalError
 from local.queue import create_queue
 from local.tables import create_tables, load
 
 CALENDAR, AUDIT = "earningsCalendar", "earningsAudit"
-SAMPLE = Path(create_tables.__code__.co_filename).with_name("samples") / "calendar.csv"
 
 
 def main() -> None:
@@ -29,7 +28,7 @@ def main() -> None:
     try:
         with closing(dynamodb_client(os.environ["AWS_ENDPOINT_URL_DYNAMODB"])) as client:
             create_tables(client, CALENDAR, AUDIT)
-            loaded = load(client, CALENDAR, read_calendar(SAMPLE))
+            loaded = load(client, CALENDAR, read_calendar(SAMPLES / "calendar.csv"))
         queue = create_queue(os.environ["AWS_ENDPOINT_URL_SQS"])
     except LocalError as error:
         sys.exit(f"prepare.py: {error}")

@@ -16,9 +16,9 @@ from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
 
-import local
 from local import report
 from local.dynamodb import DynamoDBEndpoint, dynamodb
+from local.environment import SAMPLES
 from local.lines import EventLine, read_lines
 from local.queue import QueueEndpoint, queue_service
 from local.run import RunOptions, run
@@ -28,7 +28,6 @@ from ops.demo.checks import Promise
 from ops.demo.letters import dead_letters
 from ops.demo.redrive import LATE_ROW, BringBack, brought_back
 
-SAMPLES = Path(local.__file__).with_name("samples")
 THROTTLES = 2
 
 # Three tries of the first event and two of the second fail: with one worker they come in turn.

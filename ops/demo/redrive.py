@@ -60,7 +60,7 @@ class BringBack:
             self._screen.print("the calendar's sync brings the row; now with --force:")
             forced = plan(found, destination, force=True)
             audit = AuditTrail(dynamodb, AUDIT_TABLE, "demo")
-            Redrive(queue, destination, audit, metrics).run(forced.send, done, _NoProgress())
+            Redrive(queue, destination, audit, metrics).run(forced.send, done)
             queue.release()
         self._screen.print(f"{len(done.sent)} of {len(found)} sent to {destination.name}, and deleted")
         sent = [each.correlation_id for each in done.sent]
@@ -71,11 +71,6 @@ class BringBack:
             promise("what does not mend itself is not redriven unasked", len(unforced.send), 0),
             promise("redriven with --force, it is accepted", sent, [CORRELATION_ID]),
         ]
-
-
-class _NoProgress:
-    def advance(self) -> None:
-        """Say nothing: it is one."""
 
 
 def brought_back(out: Path) -> list[Promise]:

@@ -21,13 +21,13 @@ from ops.dlq.options import (
     QueueUrl,
 )
 from ops.dlq.terminal import (
-    advancing,
     agreed,
     at_work,
     choose,
     destination_of,
     progress_bar,
     screen,
+    told_given_up,
     told_missing,
     told_unseen,
     warn,
@@ -151,8 +151,8 @@ def redrive_command(  # noqa: PLR0913 -- its options
         destination = destination_of(here.settings, bus, function)
         chosen = choose(here, selection)
         told_unseen(here)
-        with progress_bar(len(chosen)) as progress:
-            planned = plan(advancing(chosen, progress), destination, force=force, renew=here.queue.renew)
+        with progress_bar(chosen) as each:
+            planned = plan(each, destination, force=force, renew=here.queue.renew)
         here.queue.release(each.letter for each in planned.staying)
         report.kept(planned.staying, out)
         incomplete = told_missing(selection, planned) or bool(planned.unjudged)
@@ -163,15 +163,14 @@ def redrive_command(  # noqa: PLR0913 -- its options
             done = Done()
             audit = here.audit(operator_name(here.settings, operator))
             try:
-                with progress_bar(len(planned.send)) as progress:
-                    Redrive(here.queue, destination, audit, here.metrics, rate).run(planned.send, done, progress)
+                with progress_bar(planned.send) as each:
+                    Redrive(here.queue, destination, audit, here.metrics, rate).run(each, done)
             finally:
                 report.kept(done.failed, out)
                 out.print(f"{len(done.sent)} of {len(planned.send)} sent to {destination.name}, and deleted")
                 for letter in done.accepted:
                     warn(f"{letter.message_id} was accepted, but is in the queue still: sent again, it arrives twice")
-            if done.given_up:
-                warn(f"{done.given_up} were hidden too short and are somebody else's now: run it again")
+            told_given_up(done.given_up)
             if done.stopped:
                 raise RunError(done.stopped)
             incomplete = incomplete or bool(done.failed or done.given_up)
@@ -226,8 +225,8 @@ def discard_command(  # noqa: PLR0913 -- its options
                 discard(planned.send, reason, here.queue, audit, here.metrics, gone)
             finally:
                 out.print(f"{len(gone)} of {len(planned.send)} discarded")
-            if given_up := len(planned.send) - len(gone):
-                warn(f"{given_up} were hidden too short and are somebody else's now: run it again")
+            given_up = len(planned.send) - len(gone)
+            told_given_up(given_up)
             incomplete = incomplete or bool(given_up)
         else:
             out.print("nothing was discarded")

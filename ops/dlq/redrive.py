@@ -8,7 +8,6 @@ that a crash does is a second delivery, which the function absorbs as a duplicat
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from local.errors import RunError
 from ops.dlq.audit import Action, AuditTrail
@@ -75,13 +74,6 @@ class Done:
     failed: list[Kept] = field(default_factory=list)
     given_up: int = 0
     stopped: str = ""
-
-
-class Progress(Protocol):
-    """Told about each letter that is done with."""
-
-    def advance(self) -> None:
-        """One more."""
 
 
 def why_kept(letter: Letter, *, force: bool) -> str:
@@ -158,7 +150,7 @@ class Redrive:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
-    def run(self, letters: Iterable[Letter], done: Done, progress: Progress) -> None:
+    def run(self, letters: Iterable[Letter], done: Done) -> None:
         """Send one after the other. What comes of it is in `done`, also when this is interrupted.
 
         Raises:
@@ -176,7 +168,6 @@ class Redrive:
                 in_a_row = 0 if self._one(letter, done) else in_a_row + 1
             else:
                 done.given_up += 1
-            progress.advance()
             if in_a_row >= MAX_FAILURES:
                 done.stopped = f"{MAX_FAILURES} in a row were not accepted: {done.failed[-1].reason}"
                 return

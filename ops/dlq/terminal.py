@@ -11,13 +11,13 @@ from local.errors import UsageError
 from local.progress import LONG_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
     from ops.dlq.destinations import Destination
     from ops.dlq.letter import Letter
-    from ops.dlq.redrive import Plan, Progress
+    from ops.dlq.redrive import Plan
     from ops.dlq.selection import Selection
     from ops.dlq.session import Session
     from ops.dlq.settings import DlqSettings
@@ -94,6 +94,12 @@ def told_unseen(here: "Session") -> None:
         warn(line)
 
 
+def told_given_up(count: int) -> None:
+    """Tell how many letters are another consumer's by now, if any."""
+    if count:
+        warn(f"{count} were hidden too short and are somebody else's now: run it again")
+
+
 def agreed(*, yes: bool, count: int) -> bool:
     """Whether the person wants `count` messages deleted.
 
@@ -107,16 +113,12 @@ def agreed(*, yes: bool, count: int) -> bool:
     return typer.confirm(f"Delete {count} messages for good?")
 
 
-def advancing(letters: "Iterable[Letter]", progress: "Progress") -> "Iterator[Letter]":
-    """The letters, one after the other; each is told to the bar once the next is asked for."""
-    for letter in letters:
-        yield letter
-        progress.advance()
-
-
 @contextmanager
-def progress_bar(total: int) -> "Iterator[Progress]":
-    """A bar on standard error, once it takes long and if somebody is looking."""
+def progress_bar(letters: "Sequence[Letter]") -> "Iterator[Iterator[Letter]]":
+    """The letters, one after the other; a bar on standard error, once it takes long and if somebody is looking.
+
+    A letter is done with when the next one is asked for.
+    """
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
     from local import report
@@ -130,19 +132,17 @@ def progress_bar(total: int) -> "Iterator[Progress]":
         transient=True,
     )
     started = time.monotonic()
-    task = bar.add_task("", total=total)
+    task = bar.add_task("", total=len(letters))
 
-    class Bar:
-        """Moves the bar."""
-
-        def advance(self) -> None:
-            """One more."""
+    def advancing() -> "Iterator[Letter]":
+        for letter in letters:
+            yield letter
             bar.advance(task)
             if console.is_terminal and not bar.live.is_started and time.monotonic() - started > LONG_S:
                 bar.start()
 
     try:
-        yield Bar()
+        yield advancing()
     finally:
         if bar.live.is_started:
             bar.stop()

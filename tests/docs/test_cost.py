@@ -1,7 +1,5 @@
 """The arithmetic of `docs/cost.md`, and the counts in it that come from the code."""
 
-import re
-
 from deploy.monitoring.catalogue import COMPOSITES, alarms
 from deploy.monitoring.cost import GB_SECOND, REQUEST, WRITE_UNIT, WRITE_UNITS
 from deploy.monitoring.model import Scale
@@ -9,24 +7,20 @@ from handler.categories import ErrorCategory
 from local.environment import PROJECT_ROOT
 from ops.names import METRICS as OPERATORS_METRICS
 from otel.names import METRICS
+from tests.docs.markdown import tables
 
 TEXT = (PROJECT_ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
-
-
-def tables() -> list[list[list[str]]]:
-    """The cells of each table, without heading."""
-    found = re.findall(r"^\|---.*\n((?:\|.*\n)+)", TEXT, flags=re.MULTILINE)
-    return [[[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()] for table in found]
+TABLES = [rows for _, rows in tables(TEXT)]
 
 
 def test_the_sums_are_right() -> None:
-    for rows in tables():
+    for rows in TABLES:
         *parts, total = [float(row[-1].strip("* ")) for row in rows]
         assert round(sum(parts), 2) == total
 
 
 def test_lambda_and_dynamodb_are_priced_as_on_the_dashboard() -> None:
-    by_the_million = {row[0]: row for row in tables()[0]}
+    by_the_million = {row[0]: row for row in TABLES[0]}
     assert float(by_the_million["Lambda, requests"][-1]) == round(1e6 * REQUEST, 2)
     assert float(by_the_million["Lambda, time on arm64"][-1]) == round(2500 * GB_SECOND, 2)
     assert f"{GB_SECOND:.10f}" in TEXT
@@ -36,7 +30,7 @@ def test_lambda_and_dynamodb_are_priced_as_on_the_dashboard() -> None:
 
 
 def test_what_is_counted_is_there() -> None:
-    by_the_month = {row[0]: row for row in tables()[1]}
+    by_the_month = {row[0]: row for row in TABLES[1]}
     emitted = len(METRICS) + len(ErrorCategory)
     assert f"at most {emitted}: {len(METRICS)}, and {len(ErrorCategory)} categories" in TEXT
     assert float(by_the_month["metrics of the function"][-1]) == round(emitted * 0.3, 2)

@@ -1,21 +1,20 @@
 """The soak's committed account balances, and its document says what it says."""
 
 import json
-import re
-from pathlib import Path
 from typing import Any
 
-DOCS = Path(__file__).parents[2] / "docs"
+from local.environment import PROJECT_ROOT
+from tests.docs.markdown import tables
+
+DOCS = PROJECT_ROOT / "docs"
 ACCOUNT = json.loads((DOCS / "soak-account.json").read_text())
 TEXT = (DOCS / "soak.md").read_text()
+TABLES = dict(tables(TEXT))
 
 
 def rows(header: str) -> dict[str, list[str]]:
     """The rows of the table with that header, by their first cell."""
-    _, _, after = TEXT.partition(f"{header}\n")
-    lines = [line for line in re.split(r"\n(?!\|)", after)[0].splitlines() if not line.startswith("|--")]
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return {first: rest for first, *rest in cells}
+    return {first: rest for first, *rest in TABLES[header]}
 
 
 def counts(header: str) -> dict[str, int]:

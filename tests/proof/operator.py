@@ -5,8 +5,6 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from local.loopback import loopback_client
 from local.queue import sqs_client
 from ops.dlq.audit import AuditTrail
@@ -50,7 +48,7 @@ class Operator:
         with self._at_work() as (queue, bus, audit, metrics):
             planned = plan(queue.read().letters, bus, force=force)
             redrive = Redrive(queue, bus, audit, metrics, sleep=lambda _: None)
-            redrive.run(planned.send, done, _Silent())
+            redrive.run(planned.send, done)
         return done
 
     def discard(self, category: str) -> list[Letter]:
@@ -87,13 +85,4 @@ class Operator:
             # killed before it saw.
             self.dies_at = None
             queue.release()
-            for handle in list(self.handles)[given_out:]:
-                with suppress(ClientError):  # it was deleted
-                    sqs.change_message_visibility(
-                        QueueUrl=self.letters.queue_url, ReceiptHandle=handle, VisibilityTimeout=0
-                    )
-
-
-class _Silent:
-    def advance(self) -> None:
-        """Say nothing."""
+            self.letters.show_again(list(self.handles)[given_out:])

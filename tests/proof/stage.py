@@ -155,7 +155,7 @@ class Stage:
             queue, bus, done = Queue(sqs, self.letters.queue_url), Bus(events, "earnings"), Done()
             audit = AuditTrail(self.tables.client, self.tables.audit_table, "alice")
             planned = plan(queue.read().letters, bus, force=True)
-            Redrive(queue, bus, audit, OperatorMetrics(chosen, print), 1000).run(planned.send, done, _Silent())
+            Redrive(queue, bus, audit, OperatorMetrics(chosen, print), 1000).run(planned.send, done)
             queue.release()
         assert not planned.kept
         assert len(done.sent) == len(planned.send)
@@ -164,11 +164,6 @@ class Stage:
         pid = self.sandbox.worker.pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-
-
-class _Silent:
-    def advance(self) -> None:
-        """Say nothing."""
 
 
 @contextmanager

@@ -1,11 +1,14 @@
 """What a test sees of the tables and of the dead-letter queue."""
 
+from collections.abc import Iterable
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeSerializer
+from botocore.exceptions import ClientError
 
-from local.queue import DeadLetter, QueueEndpoint, drain
+from local.queue import DeadLetter, QueueEndpoint, drain, sqs_client
 from local.tables import plain_item
 
 if TYPE_CHECKING:
@@ -75,3 +78,10 @@ class DeadLetters:
     def drain(self) -> list[DeadLetter]:
         """Take every message out of it."""
         return drain(self.endpoint)
+
+    def show_again(self, handles: Iterable[str]) -> None:
+        """Let the time pass after which messages that a killed process received come back; some may be deleted."""
+        with closing(sqs_client(self.url)) as client:
+            for handle in handles:
+                with suppress(ClientError):
+                    client.change_message_visibility(QueueUrl=self.queue_url, ReceiptHandle=handle, VisibilityTimeout=0)

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from local.queue import sqs_client
 from tests.support.dead_letters import event, from_handler, from_rule
 from tests.support.dlq import Rig, detail_of
 from tests.support.faults import Exchange, Fault, Reply
@@ -108,17 +107,6 @@ def run(processes: Forks, rig: Rig, killer: Killer, arguments: tuple[str, ...]) 
         return processes.run(("dlq", *arguments), rig.environ())
 
 
-def visible_again(rig: Rig, killer: Killer) -> None:
-    """Let the time pass after which a killed process's messages come back."""
-    client = sqs_client(rig.letters.url)
-    for handle in killer.handles:
-        try:
-            client.change_message_visibility(QueueUrl=rig.letters.queue_url, ReceiptHandle=handle, VisibilityTimeout=0)
-        except client.exceptions.ClientError:
-            continue  # it was deleted
-    client.close()
-
-
 @pytest.mark.timeout(400)  # dozens of processes, one after another
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(
@@ -145,7 +133,7 @@ def test_redrive_killed_at_any_call_loses_nothing(
         sent, poison = fill()
         killed = Killer(at=at, after=after)
         assert run(processes, rig, killed, redrive) == -signal.SIGKILL, f"call {at}: {killed.calls}"
-        visible_again(rig, killed)
+        rig.letters.show_again(killed.handles)
         again = Killer()
         assert run(processes, rig, again, redrive) == 0
 
@@ -182,7 +170,7 @@ def test_discard_killed_at_any_call_deletes_nothing_unrecorded(rig: Rig, process
         identity = fill()
         killed = Killer(at=at, after=after)
         assert run(processes, rig, killed, DISCARD) == -signal.SIGKILL
-        visible_again(rig, killed)
+        rig.letters.show_again(killed.handles)
         where = f"killed {'after' if after else 'before'} call {at}, {killed.calls[-1]}"
         before = actions(identity)
         again = Killer()

@@ -48,13 +48,6 @@ class Anywhere:
         return "accepted"
 
 
-class Silent:
-    """Progress that nobody looks at."""
-
-    def advance(self) -> None:
-        return
-
-
 @dataclass
 class Bench:
     """A redrive on a clock."""
@@ -77,7 +70,7 @@ class Bench:
             clock=self.clock,
             sleep=self.clock.sleep,
         )
-        redrive.run(letters, self.done, Silent())
+        redrive.run(letters, self.done)
 
 
 @pytest.fixture

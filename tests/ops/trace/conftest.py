@@ -7,10 +7,10 @@ import pytest
 from rich.console import Console
 
 from local.dynamodb import DynamoDBEndpoint
+from local.environment import SAMPLES
 from local.queue import QueueEndpoint, create_queue
 from local.run import RunOptions, run
 from local.throttle import throttled
-from ops.demo.acts import SAMPLES
 
 
 @pytest.fixture(scope="session")
