@@ -1,0 +1,209 @@
+"""A run of `mep local --keep` and an operator's commands beside it, all of them processes, as a person starts them."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.support.faults import Exchange, Fault, FaultProxy, Reply, answer, http_status, throttled
+from tests.support.runs import event, write_calendar
+
+DATE = "2025-07-31"
+_MEP = str(Path(sys.executable).with_name("mep"))
+_START_SECONDS = 240
+_JSON = {"Content-Type": "application/x-amz-json-1.0"}
+
+
+@dataclass
+class Ended:
+    """A command that has ended.
+
+    Attributes:
+        status: Its exit status.
+        output: Its standard output.
+    """
+
+    status: int
+    output: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON value that it printed."""
+        return json.loads(self.output)
+
+
+@dataclass
+class KeptRun:
+    """What the run left behind.
+
+    Attributes:
+        out: Its directory.
+        status: Its exit status.
+        variables: Those that `kept.env` exports.
+        files: Names of the files that were in its directory while it ran or afterwards.
+        commands: What the commands beside it printed, by name.
+        operator_metrics: What the commands sent to CloudWatch, as `PutMetricData` carries it.
+    """
+
+    out: Path
+    status: int = -1
+    variables: dict[str, str] = field(default_factory=dict)
+    files: set[str] = field(default_factory=set)
+    commands: dict[str, Ended] = field(default_factory=dict)
+    operator_metrics: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Its `summary.json`."""
+        return dict(json.loads((self.out / "summary.json").read_text()))
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        """The JSON objects of one of its JSON Lines files."""
+        return [json.loads(line) for line in (self.out / f"{name}.jsonl").read_text().splitlines()]
+
+
+def mep(*words: object, **environ: str) -> Ended:
+    """Run a command to its end."""
+    command = [_MEP, *map(str, words)]
+    ended = subprocess.run(  # noqa: S603 - our own command line
+        command,
+        env=dict(os.environ) | environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_START_SECONDS,
+    )
+    return Ended(ended.returncode, ended.stdout)
+
+
+def exit_status_after(sent: signal.Signals, directory: Path, dynamodb_url: str) -> int:
+    """Exit status of a `mep local` that a signal ends while it waits for events."""
+    directory.mkdir()
+    calendar = write_calendar(directory / "calendar.csv", [("AAPL", DATE)])
+    words = ["local", "--calendar", calendar, "--events", "-", "--out", directory / "out", "--workers", 1]
+    with subprocess.Popen(  # noqa: S603 - our own command line
+        [_MEP, *map(str, words), "--endpoint-url", dynamodb_url],
+        env=dict(os.environ) | {"AWS_REGION": "eu-south-1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(b"not JSON\n")
+        process.stdin.flush()
+        process.stderr.readline()  # the line is named: it runs
+        process.send_signal(sent)
+        process.communicate(timeout=_START_SECONDS)
+        return process.returncode
+
+
+def kept_run(dynamodb_url: str, directory: Path) -> KeptRun:
+    """Run events of every kind with `mep local --keep`, and the dead-letter commands beside it.
+
+    Args:
+        dynamodb_url: A DynamoDB; the run has tables of a region of its own there.
+        directory: For the input and the run's files.
+    """
+    run = KeptRun(directory / "out")
+    accepted = answer(Reply(200, b"{}", _JSON), name="accepted")
+    with (
+        FaultProxy(dynamodb_url, otherwise=Fault("by symbol", _Failing())) as dynamodb,
+        FaultProxy("http://127.0.0.1:9", otherwise=accepted) as cloudwatch,
+    ):
+        with _keeping(run, dynamodb.url, directory) as environ:
+            environ |= {"AWS_ENDPOINT_URL_CLOUDWATCH": cloudwatch.url, "MEP_OPERATOR": "contract"}
+            _work(run, environ)
+        run.operator_metrics = [each.request.json for each in cloudwatch.requests]
+    run.files |= {path.name for path in run.out.iterdir()}
+    run.commands["trace"] = mep("trace", "slow-1", "--run", run.out, "--json")
+    return run
+
+
+def _work(run: KeptRun, environ: Mapping[str, str]) -> None:
+    for name, words in {
+        "list": ("list", "--json"),
+        "show": ("show", "lost-1", "--json"),
+        "redrive": ("redrive", "--correlation-id", "lost-1", "--force"),
+        "discard": ("discard", "--correlation-id", "broken-1", "--reason", "broken on purpose", "--yes"),
+    }.items():
+        run.commands[name] = mep("dlq", *words, **environ)
+    refused = {**environ, "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:9"}
+    words = ("dlq", "redrive", "--correlation-id", "lost-2", "--force", "--function", "nobody")
+    run.commands["refused"] = mep(*words, **refused)
+
+
+@contextmanager
+def _keeping(run: KeptRun, dynamodb_url: str, directory: Path) -> Iterator[dict[str, str]]:
+    """Keep a run going; the environment of commands beside it."""
+    calendar = write_calendar(directory / "calendar.csv", [(name, DATE) for name in ("AAPL", "BIG", "FAIL", "SLOW")])
+    events = directory / "events.jsonl"
+    events.write_text("".join(f"{line}\n" for line in _events()))
+    own = {"AWS_REGION": "eu-central-2", "AWS_DEFAULT_REGION": "eu-central-2"}
+    words = ["local", "--calendar", calendar, "--events", events, "--out", run.out, "--workers", 1, "--speed", 10_000]
+    with subprocess.Popen(  # noqa: S603 - our own command line
+        [_MEP, *map(str, words), "--endpoint-url", dynamodb_url, "--keep"],
+        env=dict(os.environ) | own,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            kept, started = run.out / "kept.env", time.monotonic()
+            while not kept.exists():
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() - started < _START_SECONDS
+                time.sleep(0.05)
+            while not run.variables:
+                words_of = (shlex.split(line) for line in kept.read_text().splitlines())
+                run.variables = dict(word.split("=", 1) for _, word in words_of)
+            run.files |= {path.name for path in run.out.iterdir()}
+            yield {**own, **run.variables}
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=_START_SECONDS)
+            run.status = process.returncode
+
+
+def _events() -> Iterator[str]:
+    def one(number: int, symbol: str, correlation_id: str, **detail: Any) -> str:
+        made = event(symbol, DATE, number)
+        made["detail"] |= {"correlation_id": correlation_id, **detail}
+        return json.dumps(made)
+
+    yield one(1, "AAPL", "marked-1", traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    yield one(2, "AAPL", "duplicate-1")
+    yield one(3, "LOST", "lost-1")
+    yield one(4, "LOST", "lost-2")
+    yield one(5, "AAPL", "broken-1", earnings_date="soon")
+    yield one(6, "SLOW", "slow-1")
+    yield one(7, "FAIL", "failed-1")
+    yield one(8, "BIG", "failed-2", ignored="x" * 1024 * 1024)  # with the rest of its record, more than SQS takes
+    yield "not JSON"
+
+
+class _Failing:
+    """Answers writes for some symbols with errors: `SLOW` once, `FAIL` and `BIG` always."""
+
+    def __init__(self) -> None:
+        self._throttled = False
+
+    def __call__(self, exchange: Exchange) -> None:
+        request = exchange.request
+        write = request.operation == "TransactWriteItems"
+        if write and (b'"FAIL"' in request.body or b'"BIG"' in request.body):
+            http_status(500).act(exchange)
+        elif write and b'"SLOW"' in request.body and not self._throttled:
+            self._throttled = True
+            throttled().act(exchange)
+        else:
+            exchange.reply(exchange.forward())
