@@ -14,6 +14,7 @@ from handler.errors import SettingsError
 from handler.processor import Processor
 from handler.settings import load_settings
 from otel.aws_calls import instrument, propagate_from_current_span
+from otel.event_types import EventType
 from otel.logs import CRITICAL, Log, take_over_library_logs
 from otel.output import Write
 from otel.telemetry import Telemetry
@@ -72,5 +73,5 @@ def start(environ: Mapping[str, str], write: Write, started: float) -> Processor
     try:
         return build(environ, write, started)
     except SettingsError as error:
-        Log(write, error.telemetry).line(CRITICAL, "the function cannot start", problems=list(error.problems))
+        Log(write, error.telemetry).line(CRITICAL, EventType.START_FAILED, problems=list(error.problems))
         sys.exit(1)

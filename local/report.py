@@ -15,6 +15,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from local.summary import Summary
+from otel.event_types import EventType
 
 WIDTH = 100
 _EXPLAINED = {
@@ -167,7 +168,7 @@ def tries(lines: Iterable[dict[str, Any]]) -> RenderableType:
     table = bare_table("correlation ID", "request ID", "outcomes of its tries")
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for line in lines:
-        if "outcome" in line:
+        if line.get("event_type") == EventType.EVENT_OUTCOME:
             found[line["request_id"]].append(line)
     for request_id, ended in found.items():
         outcomes = ", then ".join(str(line["outcome"]) for line in ended)

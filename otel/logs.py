@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from otel import names
+from otel.event_types import MESSAGES, EventType
 from otel.output import Write
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
@@ -33,13 +34,22 @@ class Log:
         """Shed lines below a level, as under memory pressure."""
         self._least = max(self._least, least)
 
-    def line(self, level: int, message: str, record: EventRecord | None = None, **fields: Any) -> None:
+    def line(
+        self,
+        level: int,
+        event_type: EventType,
+        record: EventRecord | None = None,
+        *,
+        message: str | None = None,
+        **fields: Any,
+    ) -> None:
         """Write one line.
 
         Args:
             level: as Python's logging counts.
-            message: a constant text; what varies goes into fields.
+            event_type: the kind of line.
             record: the event that the line is about.
+            message: a constant text; what varies goes into fields. None for the kind's own.
             fields: what the line is about; names that are not in `names.LOG_FIELDS` are left out.
         """
         if level < self._least:
@@ -47,7 +57,8 @@ class Log:
         line: dict[str, Any] = {
             "timestamp": datetime.now(UTC),
             "level": _LEVEL_NAMES.get(level, "INFO"),
-            "message": message,
+            "event_type": event_type,
+            "message": MESSAGES[event_type] if message is None else message,
             **self._static,
             "correlation_id": record.correlation_id if record else None,
             "event_id": record.event_id if record else None,
@@ -84,7 +95,7 @@ class LibraryLogs(logging.Handler):
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
         text = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
         level = min(record.levelno // 10 * 10, CRITICAL)  # libraries may have levels of their own in between
-        self._log.line(level, text, event, logger=record.name, exception_type=kind)
+        self._log.line(level, EventType.LIBRARY, event, message=text, logger=record.name, exception_type=kind)
 
 
 def take_over_library_logs(log: Log, current: Callable[[], EventRecord | None]) -> None:

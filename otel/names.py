@@ -51,8 +51,8 @@ RETRY_EVENT = "retry.backoff"
 LOG_FIELDS = frozenset(
     {
         # on every line
-        *("timestamp", "level", "message", "service", "environment", "correlation_id", "event_id", "request_id"),
-        *("trace_id", "span_id", "cold_start"),
+        *("timestamp", "level", "event_type", "message", "service", "environment", "correlation_id", "event_id"),
+        *("request_id", "trace_id", "span_id", "cold_start"),
         # what the line is about
         *("asset_symbol", "earnings_date", "outcome", "error_category", "error_code", "same_event", "violations"),
         *("attempts", "attempt", "delay_ms", "timings_ms", "correlation_replaced", "security", "memory_used_mb"),

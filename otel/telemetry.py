@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from threading import Lock
+from typing import Any
 
 from opentelemetry.trace import Span, get_current_span
 
 from otel import logs, memory, names
+from otel.event_types import OUTCOME_MESSAGES, EventType
 from otel.logs import Log
 from otel.metrics import Metrics
 from otel.output import Write
@@ -23,12 +25,6 @@ REPORT_SECONDS = 1.0
 """How long an event that the deadline has overtaken waits at most for the watchdog to finish its report."""
 
 _LEVELS = {"marked": logs.INFO, "duplicate": logs.WARNING, "dead_lettered": logs.ERROR, "retry": logs.ERROR}
-_MESSAGES = {
-    "marked": "event processed: the row is marked",
-    "duplicate": "event processed: the row was marked before",
-    "dead_lettered": "event dead-lettered: more tries cannot help",
-    "retry": "event not processed: Lambda will deliver it again",
-}
 
 
 class Telemetry:
@@ -108,7 +104,7 @@ class Telemetry:
         record.latencies_ms.append(latency_ms)
         record.spent("write", seconds)
         attempt = len(record.latencies_ms)
-        self.log.line(logs.DEBUG, "attempt at DynamoDB over", record, attempt=attempt, timings_ms={"write": latency_ms})
+        self.log.line(logs.DEBUG, EventType.ATTEMPT, record, attempt=attempt, timings_ms={"write": latency_ms})
 
     def backoff(self, record: EventRecord, attempt: int, delay: float, category: str) -> None:
         """Tell of a wait before another attempt.
@@ -122,9 +118,9 @@ class Telemetry:
         delay_ms = round(delay * 1000, 3)
         record.delays_ms.append(delay_ms)
         record.spent("backoff", delay)
-        event: dict[str, str | int | float] = {"attempt": attempt, "delay_ms": delay_ms, names.CATEGORY: category}
+        event: dict[str, Any] = {"attempt": attempt, "delay_ms": delay_ms, names.CATEGORY: category}
         get_current_span().add_event(names.RETRY_EVENT, event)
-        self.log.line(logs.WARNING, "waiting before another attempt", record, **event)
+        self.log.line(logs.WARNING, EventType.RETRY_BACKOFF, record, **event)
 
     @contextmanager
     def _watched(self, record: EventRecord, span: Span | None, remaining_seconds: float) -> Iterator[None]:
@@ -158,8 +154,9 @@ class Telemetry:
         outcome = record.outcome or "retry"
         self.log.line(
             _LEVELS[outcome],
-            _MESSAGES[outcome],
+            EventType.EVENT_OUTCOME,
             record,
+            message=OUTCOME_MESSAGES[outcome],
             outcome=outcome,
             asset_symbol=record.asset_symbol,
             earnings_date=record.earnings_date,
@@ -176,9 +173,9 @@ class Telemetry:
             exception_at=record.exception_at,
         )
         if record.denied is not None:
-            self.log.line(logs.ERROR, "access denied by AWS", record, security=True, error_code=record.denied)
+            self.log.line(logs.ERROR, EventType.ACCESS_DENIED, record, security=True, error_code=record.denied)
         if not self._metrics.emit(record, processing_ms=processing_ms, memory_used_mb=used):
-            self.log.line(logs.WARNING, "metrics not written, kept for the next event", kept_lines=self._metrics.kept)
+            self.log.line(logs.WARNING, EventType.METRICS_NOT_WRITTEN, kept_lines=self._metrics.kept)
         self._watch_memory(record, used)
 
     def _flush(self, record: EventRecord) -> None:
@@ -188,10 +185,10 @@ class Telemetry:
         try:
             lost = self._tracing.flush()
         except Exception as error:  # noqa: BLE001 - no way out of spans may fail an event
-            self.log.line(logs.WARNING, "spans not exported", record, exception_type=type(error).__name__)
+            self.log.line(logs.WARNING, EventType.SPANS_NOT_EXPORTED, record, exception_type=type(error).__name__)
         else:
             if lost:
-                self.log.line(logs.WARNING, "spans lost on their way out", record, lost_spans=lost)
+                self.log.line(logs.WARNING, EventType.SPANS_LOST, record, lost_spans=lost)
         record.spent("flush", time.perf_counter() - started)
 
     def _watch_memory(self, record: EventRecord, used: float) -> None:
@@ -203,7 +200,7 @@ class Telemetry:
             self._tracing.spans.shed = True
         self.log.line(
             logs.WARNING,
-            "memory is short: debug lines and optional span detail are left out from now on",
+            EventType.MEMORY_PRESSURE,
             record,
             memory_used_mb=round(used, 1),
             memory_limit_mb=self._memory_mb,

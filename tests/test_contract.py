@@ -87,20 +87,27 @@ METRICS = {
 METRIC_PROPERTIES = {"correlation_id", "request_id"}
 
 LOG_LEVELS = {"DEBUG", "INFO", "WARN", "ERROR", "FATAL"}
-LOG_FIELDS = {
-    # on every line
-    *("timestamp", "level", "message", "service", "environment", "correlation_id", "event_id", "request_id"),
-    *("trace_id", "span_id", "cold_start"),
-    # what a line is about
-    *("asset_symbol", "earnings_date", "outcome", "error_category", "error_code", "same_event", "violations"),
-    *("attempts", "attempt", "delay_ms", "timings_ms", "correlation_replaced", "security", "memory_used_mb"),
-    *("memory_limit_mb", "dead_letter_id", "dead_letter_error", "kept_lines", "lost_spans", "logger"),
-    *("exception_type", "exception_at", "problems"),
-}
 ON_EVERY_LINE = {
-    *("timestamp", "level", "message", "service", "environment", "correlation_id", "event_id", "request_id"),
-    *("trace_id", "span_id", "cold_start"),
+    *("timestamp", "level", "event_type", "message", "service", "environment", "correlation_id", "event_id"),
+    *("request_id", "trace_id", "span_id", "cold_start"),
 }
+LOG_LINES = {
+    "event_outcome": {
+        *("outcome", "asset_symbol", "earnings_date", "error_category", "error_code", "same_event", "violations"),
+        *("attempts", "timings_ms", "correlation_replaced", "dead_letter_id", "dead_letter_error", "exception_type"),
+        "exception_at",
+    },
+    "attempt": {"attempt", "timings_ms"},
+    "retry_backoff": {"attempt", "delay_ms", "error_category"},
+    "access_denied": {"security", "error_code"},
+    "metrics_not_written": {"kept_lines"},
+    "spans_lost": {"lost_spans"},
+    "spans_not_exported": {"exception_type"},
+    "memory_pressure": {"memory_used_mb", "memory_limit_mb"},
+    "library": {"logger"},
+    "start_failed": {"problems"},
+}
+"""Value of `event_type` to the fields that such lines have beside those on every line."""
 TIMINGS = {"validate", "write", "backoff", "dead_letter", "flush", "total"}
 
 SPANS = {
@@ -286,33 +293,34 @@ ALARMS = {
 }
 QUERIES = {
     "by-correlation-id": {
-        *("@timestamp", "level", "message", "outcome", "error_category", "error_code", "attempt", "attempts"),
-        *("delay_ms", "request_id", "correlation_id"),
+        *("@timestamp", "level", "event_type", "message", "outcome", "error_category", "error_code", "attempt"),
+        *("attempts", "delay_ms", "request_id", "correlation_id"),
     },
-    "error-categories": {"outcome", "error_category", "error_code", "@timestamp", "events", "first", "last"},
+    "error-categories": {"event_type", "error_category", "error_code", "@timestamp", "events", "first", "last"},
     "failed-events": {
-        *("@timestamp", "outcome", "error_category", "error_code", "asset_symbol", "earnings_date"),
+        *("@timestamp", "event_type", "outcome", "error_category", "error_code", "asset_symbol", "earnings_date"),
         *("correlation_id", "trace_id"),
     },
     "invalid-events": {
-        *("error_category", "outcome", "events", "violations.0.field", "violations.0.rule", "violations.0.received"),
+        *("event_type", "error_category", "events"),
+        *("violations.0.field", "violations.0.rule", "violations.0.received"),
     },
     "slowest-events": {
         *("@timestamp", "timings_ms.total", "timings_ms.write", "timings_ms.backoff", "timings_ms.dead_letter"),
-        *("timings_ms.flush", "attempts", "cold_start", "outcome", "correlation_id"),
+        *("timings_ms.flush", "attempts", "cold_start", "outcome", "correlation_id", "event_type"),
     },
-    "retries": {"message", "delay_ms", "waits", "mean_ms", "longest_ms", "error_category", "attempt"},
-    "security": {"@timestamp", "error_code", "correlation_id", "request_id", "security"},
+    "retries": {"event_type", "delay_ms", "waits", "mean_ms", "longest_ms", "error_category", "attempt"},
+    "security": {"@timestamp", "error_code", "correlation_id", "request_id", "event_type"},
     "dead-letters": {
         *("@timestamp", "dead_letter_id", "dead_letter_error", "error_category", "error_code", "asset_symbol"),
         "correlation_id",
     },
-    "duplicates": {"outcome", "events", "same_event", "asset_symbol", "earnings_date"},
+    "duplicates": {"event_type", "outcome", "events", "same_event", "asset_symbol", "earnings_date"},
     "memory": {"MemoryUtilization", "highest", "mean", "events"},
     "cold-starts": {"InitDuration", "starts", "mean_ms", "longest_ms"},
     "telemetry-trouble": {
-        *("@timestamp", "level", "message", "lost_spans", "kept_lines", "exception_type", "exception_at"),
-        *("correlation_replaced", "logger"),
+        *("@timestamp", "level", "event_type", "message", "lost_spans", "kept_lines", "exception_type"),
+        *("exception_at", "correlation_replaced", "logger"),
     },
     "invocations": {
         *("@timestamp", "record.status", "record.errorType", "record.metrics.durationMs", "type"),
@@ -397,7 +405,7 @@ def fields(objects: Iterable[Mapping[str, Any]]) -> set[str]:
 
 
 def test_outcomes_categories_and_codes(log_lines: list[dict[str, Any]]) -> None:
-    ended = [line for line in log_lines if "outcome" in line]
+    ended = [line for line in log_lines if line.get("event_type") == "event_outcome"]
 
     assert {line["outcome"] for line in ended} == OUTCOMES
     assert {line["error_category"] for line in ended if "error_category" in line} == CATEGORIES
@@ -446,8 +454,11 @@ def test_metrics(invocations: list[Invoked]) -> None:
 
 
 def test_log_lines(log_lines: list[dict[str, Any]]) -> None:
-    assert fields(log_lines) == LOG_FIELDS
-    assert set.intersection(*map(set, log_lines)) == ON_EVERY_LINE
+    kinds: dict[str, set[str]] = {}
+    for line in log_lines:
+        assert line.keys() >= ON_EVERY_LINE
+        kinds.setdefault(line["event_type"], set()).update(line.keys() - ON_EVERY_LINE)
+    assert kinds == LOG_LINES
     assert {line["level"] for line in log_lines} == LOG_LEVELS
     assert fields(line["timings_ms"] for line in log_lines if "timings_ms" in line) == TIMINGS
 

@@ -41,10 +41,25 @@ EMF_PROPERTIES: Mapping[str, str] = {
     "request_id": "Lambda's",
 }
 
+EVENT_TYPES: Mapping[str, tuple[str, str]] = {
+    "event_outcome": ("INFO, WARN, ERROR", "one line per event: how it ended, why, and where the time went"),
+    "attempt": ("DEBUG", "one attempt at DynamoDB has ended"),
+    "retry_backoff": ("WARN", "a wait before the next attempt"),
+    "access_denied": ("ERROR", "AWS denied a call; `error_code` names the service and AWS's code"),
+    "metrics_not_written": ("WARN", "standard output did not take metrics; the next event emits them"),
+    "spans_lost": ("WARN", "the exporter could not deliver spans"),
+    "spans_not_exported": ("WARN", "the exporter failed with an exception"),
+    "memory_pressure": ("WARN", "memory use is above 80 %: optional detail is dropped from now on"),
+    "library": ("as the library logs it", "a library logged a warning or an error"),
+    "start_failed": ("FATAL", "the function does not start; `problems` name the settings"),
+}
+"""Value of `event_type` to the levels of such lines and what they mean."""
+
 LOG_FIELDS: Mapping[str, str] = {
     "timestamp": "UTC, ISO 8601",
     "level": "`DEBUG`, `INFO`, `WARN`, `ERROR`, `FATAL`",
-    "message": "a constant text; what varies is in fields",
+    "event_type": "the kind of line, as in the table above",
+    "message": "a text for people, which may change: match `event_type`",
     "service": "the service's name, as in traces",
     "environment": "`ENVIRONMENT`",
     "correlation_id": "the one ID",
@@ -71,11 +86,11 @@ LOG_FIELDS: Mapping[str, str] = {
     "dead_letter_id": "the SQS message ID",
     "dead_letter_error": "why the queue could not be reached",
     "kept_lines": "metric lines kept for the next event",
-    "lost_spans": "spans lost on their way out",
+    "lost_spans": "how many spans could not be delivered",
     "logger": "of a library that has something to say",
     "exception_type": "of a defect, or of what a library logged: the class, never the message",
     "exception_at": "of a defect: file and line",
-    "problems": "why the function cannot start",
+    "problems": "what is wrong with the settings, one text each",
 }
 
 ANNOTATIONS: Mapping[str, str] = {

@@ -13,6 +13,7 @@ from deploy.monitoring.queries import QUERIES, TRACE_GROUPS
 from deploy.monitoring.slo import OBJECTIVE
 from ops.names import METRICS as OPERATOR_UNITS
 from otel import names
+from otel.event_types import MESSAGES, OUTCOME_MESSAGES, EventType
 from tools import telemetry_catalogue as catalogue
 
 PATH = Path(__file__).parent.parent / "docs" / "telemetry-reference.md"
@@ -81,6 +82,12 @@ def reference() -> str:
             ("group", "holds", "filter"),
             ((_code(group.name), group.purpose, _code(group.filter)) for group in TRACE_GROUPS),
         ),
+        "## Log lines",
+        "Tools and queries match `event_type`. The text is for people, and may be reworded.",
+        _table(
+            ("`event_type`", "level", "meaning", "text"),
+            ((_code(kind), level, meaning, _text(kind)) for kind, (level, meaning) in catalogue.EVENT_TYPES.items()),
+        ),
         "## Log fields",
         _table(("field", "meaning"), ((_code(name), text) for name, text in catalogue.LOG_FIELDS.items())),
         "Of Lambda's own lines, the queries read:",
@@ -94,6 +101,13 @@ def reference() -> str:
         ),
     ]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _text(kind: str) -> str:
+    """The text of a kind of line."""
+    if kind == EventType.EVENT_OUTCOME:
+        return "; ".join(OUTCOME_MESSAGES.values())
+    return MESSAGES.get(kind, "the library's own")
 
 
 def _users(name: str, namespace: str = names.NAMESPACE) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """Saved Logs Insights queries, and X-Ray groups: from an alarm to the event behind it.
 
-The function's lines and its metric lines are in one log group; lines tell `outcome` once for each event.
+The function's lines and its metric lines are in one log group. `event_type` tells kinds of lines apart: there is one
+`event_outcome` line per event. No query matches a line's text.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html
 """
 
@@ -10,7 +11,7 @@ QUERIES = (
     Query(
         name="by-correlation-id",
         purpose="everything that was logged about one event, across retries and redrives",
-        text="""fields @timestamp, level, message, outcome, error_category, error_code,
+        text="""fields @timestamp, level, event_type, message, outcome, error_category, error_code,
   attempt, attempts, delay_ms, request_id
 | filter correlation_id = "PUT-THE-CORRELATION-ID-HERE"
 | sort @timestamp asc
@@ -19,7 +20,7 @@ QUERIES = (
     Query(
         name="error-categories",
         purpose="what fails, and why: events by category and code",
-        text="""filter ispresent(outcome) and ispresent(error_category)
+        text="""filter event_type = "event_outcome" and ispresent(error_category)
 | stats count(*) as events, earliest(@timestamp) as first, latest(@timestamp) as last by error_category, error_code
 | sort events desc""",
     ),
@@ -28,14 +29,14 @@ QUERIES = (
         purpose="the events that were not processed, newest first, with what to look them up by",
         text="""fields @timestamp, outcome, error_category, error_code,
   asset_symbol, earnings_date, correlation_id, trace_id
-| filter outcome in ["dead_lettered", "retry"]
+| filter event_type = "event_outcome" and outcome in ["dead_lettered", "retry"]
 | sort @timestamp desc
 | limit 100""",
     ),
     Query(
         name="invalid-events",
         purpose="which rules of the contract the producers break",
-        text="""filter error_category = "validation" and ispresent(outcome)
+        text="""filter event_type = "event_outcome" and error_category = "validation"
 | stats count(*) as events by violations.0.field, violations.0.rule, violations.0.received
 | sort events desc""",
     ),
@@ -44,14 +45,14 @@ QUERIES = (
         purpose="where the time of the slowest events goes",
         text="""fields @timestamp, timings_ms.total, timings_ms.write, timings_ms.backoff,
   timings_ms.dead_letter, timings_ms.flush, attempts, cold_start, outcome, correlation_id
-| filter ispresent(outcome)
+| filter event_type = "event_outcome"
 | sort timings_ms.total desc
 | limit 50""",
     ),
     Query(
         name="retries",
         purpose="what is tried again, how often and after which delays",
-        text="""filter message = "waiting before another attempt"
+        text="""filter event_type = "retry_backoff"
 | stats count(*) as waits, avg(delay_ms) as mean_ms, max(delay_ms) as longest_ms by error_category, attempt
 | sort error_category, attempt""",
     ),
@@ -59,7 +60,7 @@ QUERIES = (
         name="security",
         purpose="what AWS denied the function",
         text="""fields @timestamp, error_code, correlation_id, request_id
-| filter ispresent(security)
+| filter event_type = "access_denied"
 | sort @timestamp desc
 | limit 100""",
     ),
@@ -75,7 +76,7 @@ QUERIES = (
     Query(
         name="duplicates",
         purpose="rows that were marked before: by the same event delivered again, or by another one",
-        text="""filter outcome = "duplicate"
+        text="""filter event_type = "event_outcome" and outcome = "duplicate"
 | stats count(*) as events by same_event, asset_symbol, earnings_date
 | sort events desc
 | limit 100""",
@@ -95,10 +96,10 @@ QUERIES = (
     Query(
         name="telemetry-trouble",
         purpose="what telemetry itself lost, and defects of the function",
-        text="""fields @timestamp, level, message, lost_spans, kept_lines, exception_type, exception_at,
+        text="""fields @timestamp, level, event_type, message, lost_spans, kept_lines, exception_type, exception_at,
   correlation_replaced, logger
-| filter ispresent(lost_spans) or ispresent(kept_lines) or ispresent(exception_type)
-  or ispresent(correlation_replaced)
+| filter event_type in ["spans_lost", "spans_not_exported", "metrics_not_written", "library"]
+  or ispresent(exception_type) or ispresent(correlation_replaced)
 | sort @timestamp desc
 | limit 100""",
     ),

@@ -11,6 +11,7 @@ import orjson
 from handler.marking import ACTION
 from local.report import read_jsonl, sum_metrics
 from local.summary import Summary
+from otel.event_types import EventType
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,8 @@ def rows_and_audit(out: Path, keys: Sequence[tuple[str, str]]) -> Iterator[Promi
 def correlation(out: Path) -> Iterator[Promise]:
     """Every span carries the correlation ID of its trace, and the outcome lines of the log name the same."""
     logged: dict[str, set[str]] = {}
-    for line in read_jsonl(out / "logs.jsonl"):
-        if "outcome" in line:
-            logged.setdefault(line["trace_id"], set()).add(line["correlation_id"])
+    for line in _outcome_lines(out):
+        logged.setdefault(line["trace_id"], set()).add(line["correlation_id"])
     lonely = [
         f"{span['name']} {span['span_id']}"
         for span in read_jsonl(out / "spans.jsonl")
@@ -100,7 +100,7 @@ def dead_letters(out: Path, events: Sequence[Any]) -> Iterator[Promise]:
 
 def platform_retries(out: Path, given_up: Any) -> Iterator[Promise]:
     """Two events took three tries each, which share a request ID; one was marked, `given_up` is in Lambda's record."""
-    tries = Counter(line["request_id"] for line in read_jsonl(out / "logs.jsonl") if "outcome" in line)
+    tries = Counter(line["request_id"] for line in _outcome_lines(out))
     yield promise("each event was tried three times, with one request ID", sorted(tries.values()), [3, 3])
     records = [orjson.loads(letter["body"]) for letter in read_jsonl(out / "dlq.jsonl")]
     found = [
@@ -118,6 +118,11 @@ def platform_retries(out: Path, given_up: Any) -> Iterator[Promise]:
     yield promise("the platform's metrics count them", counted, expected)
     failures = metrics["DestinationDeliveryFailures"] + metrics["DeadLetterErrors"]
     yield promise("no net failed", failures, 0)
+
+
+def _outcome_lines(out: Path) -> Iterator[dict[str, Any]]:
+    lines = read_jsonl(out / "logs.jsonl")
+    return (line for line in lines if line.get("event_type") == EventType.EVENT_OUTCOME)
 
 
 def _canonical(event: Any) -> bytes:

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from otel.event_types import EventType
+
 type Kind = Literal["span", "backoff", "log", "audit", "dead_letter"]
 type Gravity = Literal["fine", "warning", "error"]
 
@@ -12,7 +14,6 @@ _ON_EVERY_LINE = frozenset(
     {"timestamp", "level", "message", "service", "environment", "correlation_id", "request_id", "trace_id", "span_id"}
 )
 _GRAVITIES: Mapping[str, Gravity] = {"WARN": "warning", "WARNING": "warning", "ERROR": "error", "FATAL": "error"}
-_BACKOFF_LINE = "waiting before another attempt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def log_moment(line: Mapping[str, Any]) -> Moment | None:
         return None
     trace_id, span_id, request_id = (str(line.get(name) or "") for name in ("trace_id", "span_id", "request_id"))
     facts = {name: value for name, value in line.items() if name not in _ON_EVERY_LINE and value is not None}
-    if line.get("message") == _BACKOFF_LINE:
+    if line.get("event_type") == EventType.RETRY_BACKOFF:
         return _backoff(at, facts, trace_id, span_id, request_id)
     if "errorMessage" in line:  # the runtime client's own words for what the function raised
         request_id = str(line.get("requestId") or "")

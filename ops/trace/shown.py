@@ -13,6 +13,7 @@ _LEFT_OUT = frozenset(
         *("messaging.system", "messaging.url", "messaging.destination.name", "messaging.message.id", "aws.queue_url"),
         *("asset_symbol", "earnings_date"),
         *("action", "earnings_key", "entry_id", "previous_state", "function_version", "body", "attempt", "queue_url"),
+        "event_type",
     }
 )
 """Facts that the place of a moment tells already, or that only a machine has use for."""

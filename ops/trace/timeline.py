@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.trace.moments import Finding, Moment, time_text, without_repeats
+from otel.event_types import EventType
 
 _ENDINGS = {
     "marked": "the row is marked",
@@ -179,7 +180,7 @@ def _depth(moment: Moment, spans: Mapping[str, Moment]) -> int:
 
 
 def _verdict(moments: list[Moment]) -> str:
-    told = [moment for moment in moments if moment.kind == "log" and "outcome" in moment.facts]
+    told = [moment for moment in moments if moment.facts.get("event_type") == EventType.EVENT_OUTCOME]
     if not told:
         told = [moment for moment in moments if moment.kind == "span" and "outcome" in moment.facts]
     if not told:

@@ -141,7 +141,7 @@ def _send(config: FunctionConfig) -> Iterator[tuple[str, Sent]]:
             result = worker.invoke(json.dumps(each).encode(), trace_header=header, timeout_s=PATIENCE)
             assert result.status == "ok", result.error_text()
             yield name, Sent(dict(part.split("=", 1) for part in header.split(";")), json.loads(result.payload))
-    assert not [line for line in lines if "spans lost" in line]
+    assert not [line for line in lines if '"spans_lost"' in line]
 
 
 def _spans(body: bytes) -> list[Span]:

@@ -15,6 +15,7 @@ from local.environment import PROJECT_ROOT
 from ops import cli
 from ops.dlq.letter import Shape
 from ops.names import METRICS as OPERATORS_METRICS
+from otel.event_types import EventType
 from otel.names import LOG_FIELDS, METRICS
 
 RUNBOOK = PROJECT_ROOT / "docs" / "runbook.md"
@@ -87,7 +88,7 @@ def test_fields_and_categories_that_are_named_exist() -> None:
     words = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", TEXT))
     others = {"last_sync_timestamp", *Shape, "dead_letter"}  # the calendar sync's, the shapes of letters, a timing
     categories = {category.value for category in ErrorCategory}
-    assert words - others <= LOG_FIELDS | categories
+    assert words - others <= LOG_FIELDS | categories | set(EventType)
     for category in re.findall(r"--category ([a-z_]+)", TEXT):
         assert category in categories
 

@@ -66,7 +66,7 @@ class Chain:
 
     def told(self) -> list[dict[str, Any]]:
         """The lines with which the function told an event's outcome, so far."""
-        return [line for line in self.emulator.function_lines(self.name) if "outcome" in line]
+        return [line for line in self.emulator.function_lines(self.name) if line.get("event_type") == "event_outcome"]
 
     def letters(self) -> list[DeadLetter]:
         """Take every message out of the queue."""

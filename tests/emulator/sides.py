@@ -82,7 +82,7 @@ def ours(name: str, tables: Tables, dead_letters: DeadLetters, test: PatternTest
     told: list[dict[str, Any]] = []
 
     def sink(_: str, line: str) -> None:
-        if line.startswith("{") and "outcome" in (read := json.loads(line)):
+        if line.startswith("{") and (read := json.loads(line)).get("event_type") == "event_outcome":
             told.append(read)
 
     more = dict(scenario.settings)

@@ -148,7 +148,7 @@ class Stack:
     def told(self) -> list[dict[str, Any]]:
         """The lines with which the function told an event's outcome, so far."""
         lines = self.emulator.function_lines(self.outputs()["FunctionName"], self.account)
-        return [line for line in lines if "outcome" in line]
+        return [line for line in lines if line.get("event_type") == "event_outcome"]
 
     def wait_for(self, *outcomes: str) -> None:
         """Wait until the function has told so many outcomes.

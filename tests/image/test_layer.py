@@ -58,7 +58,9 @@ def test_spans_carry_the_ids_and_leave_before_the_answer(  # noqa: PLR0913, PLR0
     assert [root["attributes"]["outcome"] for root in roots] == ["marked"] * EVENTS + ["duplicate", "dead_lettered"]
     assert [root["status"] for root in roots] == ["UNSET"] * (EVENTS + 1) + ["ERROR"]
     # Lines of the function and spans name each other.
-    assert [line["trace_id"] for line in lines if "outcome" in line] == [root["trace_id"] for root in roots]
+    assert [line["trace_id"] for line in lines if line.get("event_type") == "event_outcome"] == [
+        root["trace_id"] for root in roots
+    ]
     assert len(dead_letters.drain()) == 1
 
 

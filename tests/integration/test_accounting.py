@@ -132,4 +132,4 @@ def test_what_could_not_be_written_is_written_by_the_next_event(rig: Rig, broken
 
     check_accounts(after.metrics, Counter(dict.fromkeys(OUTCOMES, 0) | {"marked": broken_for + 1}))
     assert sum(emf_values(after.metrics, "MetricsFailures")) == broken_for
-    assert b"metrics not written, kept for the next event" in written[0]
+    assert b'"event_type":"metrics_not_written"' in written[0]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from otel.event_types import OUTCOME_MESSAGES
 from tests.integration.conftest import NewRig
 from tests.integration.consistency import TRANSACTION
 from tests.integration.rig import DATE, OTHERS_ATTRIBUTES, Rig, event_for_no_row
@@ -122,7 +123,8 @@ def test_one_log_line_and_one_metric_line(new_rig: NewRig) -> None:
         assert line.pop(name)
     assert line == {
         "level": "INFO",
-        "message": "event processed: the row is marked",
+        "event_type": "event_outcome",
+        "message": OUTCOME_MESSAGES["marked"],
         "service": "earnings",
         "environment": "staging",
         "correlation_id": event["detail"]["correlation_id"],

@@ -51,7 +51,7 @@ def test_wrong_settings_are_one_line_and_a_failed_start(services: Services, wron
     assert (failed.status, invoked.status) == ("init_error", "init_error")
     assert len(sandbox.stdout) == 2, "one for each start"
     line = sandbox.logs[0]
-    assert (line["level"], line["message"], line["environment"]) == ("FATAL", "the function cannot start", "staging")
+    assert (line["level"], line["event_type"], line["environment"]) == ("FATAL", "start_failed", "staging")
     assert len(line["problems"]) == len(problems)
     for problem in problems:
         assert any(told.startswith(problem) for told in line["problems"]), problem
@@ -96,5 +96,5 @@ def test_a_raised_event_is_lambdas_error_reply(services: Services) -> None:
     assert reply["errorType"] == "EventNotProcessed"
     correlation_id = event["detail"]["correlation_id"]
     assert reply["errorMessage"] == f"category=network correlation_id={correlation_id} : EndpointConnectionError"
-    assert [line["outcome"] for line in sandbox.logs if "outcome" in line] == ["retry"]
+    assert [line["outcome"] for line in sandbox.logs if line.get("event_type") == "event_outcome"] == ["retry"]
     assert sandbox.stderr == []

@@ -22,7 +22,10 @@ def outcomes(new_rig: NewRig, **environ: str) -> list[tuple[str, list[str]]]:
     assert [len(rig.letters(each)) for each in seen] == [0, 0, 1, 1]
     assert all(len(each.metrics) == 1 for each in seen)
     return [
-        (each.outcome_line["outcome"], [line["message"] for line in each.logs if "outcome" not in line])
+        (
+            each.outcome_line["outcome"],
+            [line["event_type"] for line in each.logs if line.get("event_type") != "event_outcome"],
+        )
         for each in seen
     ]
 
@@ -42,7 +45,7 @@ def test_the_agents_name_is_unknown(new_rig: NewRig) -> None:
     seen = outcomes(new_rig, AWS_XRAY_DAEMON_ADDRESS="agent.invalid:2000")
 
     assert [outcome for outcome, _ in seen] == ALL
-    assert [said for _, said in seen] == [["spans lost on their way out"]] * 4
+    assert [said for _, said in seen] == [["spans_lost"]] * 4
 
 
 @pytest.mark.parametrize("switch", [{"OTEL_SDK_DISABLED": "true"}, {"OTEL_TRACES_EXPORTER": "none"}])
@@ -90,4 +93,4 @@ def test_a_dead_collector(new_rig: NewRig, dead: Fault | None) -> None:
 
     assert [outcome for outcome, _ in seen] == ALL
     for _, said in seen:
-        assert said[-1] == "spans lost on their way out"
+        assert said[-1] == "spans_lost"

@@ -58,7 +58,7 @@ def check_failure(rig: Rig, invoked: Invoked, event: dict[str, Any], category: s
 
 def check_security(invoked: Invoked, *, denied: bool) -> None:
     security = [each for each in invoked.logs if each.get("security")]
-    assert [(each["level"], each["message"]) for each in security] == [("ERROR", "access denied by AWS")] * denied
+    assert [(each["level"], each["event_type"]) for each in security] == [("ERROR", "access_denied")] * denied
     assert invoked.metric_line.get("SecurityErrors", 0) == denied
 
 

@@ -65,7 +65,7 @@ def test_a_calendar_s_worth_of_events_is_accounted_for_and_again_all_duplicates(
     assert counted == {"EventsReceived": 432, "EventsMarked": 400, "EventsDuplicate": 20}
     assert metrics["EventsDeadLettered"].total == 12
     assert metrics["ColdStarts"].total == 4
-    ended = [line for line in read_jsonl(out / "logs.jsonl") if "outcome" in line]
+    ended = [line for line in read_jsonl(out / "logs.jsonl") if line.get("event_type") == "event_outcome"]
     assert Counter(line["outcome"] for line in ended) == {"marked": 400, "duplicate": 20, "dead_lettered": 12}
     traces = {line["trace_id"]: line["correlation_id"] for line in ended}
     spans = list(read_jsonl(out / "spans.jsonl"))

@@ -81,7 +81,7 @@ def test_a_failed_try_followed_by_a_good_one_is_marked(
 
     assert outcomes(summary) == (1, 0, 1, 0, 0, 0)
     assert summary.invocations == 2
-    ended = [line for line in read_jsonl(chosen.out / "logs.jsonl") if "outcome" in line]
+    ended = [line for line in read_jsonl(chosen.out / "logs.jsonl") if line.get("event_type") == "event_outcome"]
     assert [line["outcome"] for line in ended] == ["retry", "marked"]
     assert len({line["request_id"] for line in ended}) == 1, "Lambda retries with the same request ID"
     assert len({line["trace_id"] for line in ended}) == 1

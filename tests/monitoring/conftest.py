@@ -182,7 +182,20 @@ def rewritten(rig: Rig) -> Invoked:
     return rig.function(rig.event_for_a_row())
 
 
-TROUBLE = (replaced, queue_down, defect, library, unwritten, rewritten)
+def unexported(rig: Rig) -> Invoked:
+    """The exporter of spans fails with an exception."""
+
+    def broken() -> int:
+        raise RuntimeError
+
+    tracing = rig.function.processor._telemetry._tracing
+    assert tracing is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracing, "flush", broken)
+        return rig.function(rig.event_for_a_row())
+
+
+TROUBLE = (replaced, queue_down, defect, library, unwritten, rewritten, unexported)
 """What else the function may have to tell, in this order."""
 
 

@@ -14,8 +14,10 @@ from deploy.monitoring.queries import QUERIES, TRACE_GROUPS
 from local.cloudwatch.store import Key, MetricStore
 from ops.names import METRICS as OPERATOR_METRICS
 from otel import names
+from otel.event_types import MESSAGES, OUTCOME_MESSAGES, EventType
 from tests.monitoring.conftest import Recorded, Told, flattened
 from tests.monitoring.synthesis import ENVIRONMENT, dashboard_widgets, resources
+from tests.support.insights import matching
 from tools import telemetry_catalogue as catalogue
 from tools import telemetry_reference
 
@@ -69,6 +71,18 @@ def test_every_property_of_a_metric_line_is_documented(told: Told) -> None:
 
 def test_every_log_field_is_emitted_and_documented(log_lines: list[dict[str, Any]]) -> None:
     assert {name for line in log_lines for name in line} == names.LOG_FIELDS == set(catalogue.LOG_FIELDS)
+
+
+def test_every_kind_of_log_line_is_emitted_and_documented(log_lines: list[dict[str, Any]]) -> None:
+    levels: dict[str, set[str]] = {}
+    for line in log_lines:
+        levels.setdefault(line["event_type"], set()).add(line["level"])
+
+    assert set(levels) == set(EventType) == set(catalogue.EVENT_TYPES)
+    for kind, (documented, _) in catalogue.EVENT_TYPES.items():
+        assert kind == EventType.LIBRARY or levels[kind] == set(documented.split(", "))
+    assert set(MESSAGES) == set(EventType) - {EventType.EVENT_OUTCOME, EventType.LIBRARY}
+    assert set(OUTCOME_MESSAGES) == {line["outcome"] for line in log_lines if "outcome" in line}
 
 
 def test_every_span_attribute_is_emitted_and_documented(spans: list[Any]) -> None:
@@ -162,6 +176,19 @@ def test_every_value_that_a_saved_query_looks_for_is_written(query: Query, logge
     for field, value in compared:
         if field in logged and not value.startswith("PUT-"):
             assert value in logged[field]
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
+def test_every_saved_query_finds_something(query: Query, log_lines: list[dict[str, Any]], told: Told) -> None:
+    """One correlation ID is put in, and Lambda's own lines, which this run has none of, are as documented."""
+    wanted = next(line["correlation_id"] for line in log_lines if line["correlation_id"])
+    platform = {"type": "platform.report", "record": {"status": "success"}}
+    metric_lines = [document for documents in told.values() for document in documents]
+
+    text = re.sub("PUT-[A-Z-]+", wanted, query.text)
+    found = matching(text, [*log_lines, *metric_lines, platform])
+
+    assert 0 < len(found) < len(log_lines)
 
 
 @pytest.mark.parametrize("group", TRACE_GROUPS, ids=lambda group: group.name)

@@ -143,7 +143,7 @@ class Stage:
             [entry for entry in self.tables.audit(symbol, DATE) if entry["action"] == "mark_processed"],
             [] if keep_letters else self.letters.drain(),
             [line for line in lines if "_aws" in line],
-            [line["outcome"] for line in lines if "outcome" in line],
+            [line["outcome"] for line in lines if line.get("event_type") == "event_outcome"],
         )
 
     def _redrive(self) -> None:

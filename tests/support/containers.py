@@ -204,7 +204,7 @@ class Function:
 
     def outcomes(self) -> list[dict[str, Any]]:
         """Of the lines, those that tell an event's outcome."""
-        return [line for line in self.lines() if "outcome" in line]
+        return [line for line in self.lines() if line.get("event_type") == "event_outcome"]
 
     def wait_until(self, what: str, happened: Callable[[], bool], seconds: float = _START_SECONDS) -> None:
         """Wait for something to happen.

@@ -48,7 +48,7 @@ class Invoked:
     @property
     def outcome_line(self) -> dict[str, Any]:
         """The one log line that tells the outcome."""
-        (line,) = (line for line in self.logs if "outcome" in line)
+        (line,) = self.said("event_outcome")
         return line
 
     @property
@@ -67,6 +67,6 @@ class Invoked:
         """The spans of an AWS operation's attempts (`DynamoDB.TransactWriteItems`, `SQS.SendMessage`)."""
         return [span for span in self.spans if span["name"] == operation]
 
-    def said(self, message: str) -> list[dict[str, Any]]:
-        """The log lines with this message."""
-        return [line for line in self.logs if line["message"] == message]
+    def said(self, event_type: str) -> list[dict[str, Any]]:
+        """The log lines of this kind."""
+        return [line for line in self.logs if line["event_type"] == event_type]

@@ -65,7 +65,8 @@ def out(tmp_path: Path) -> Path:
     write(tmp_path, "calendar", rows)
     # What a person did to the same row's dead letter is no second marking.
     write(tmp_path, "audit", [{**AUDIT, "action": "redriven"}, AUDIT])
-    write(tmp_path, "logs", [{"outcome": "marked", "trace_id": "t", "correlation_id": "c"}, {"message": "other"}])
+    ended = {"event_type": "event_outcome", "outcome": "marked", "trace_id": "t", "correlation_id": "c"}
+    write(tmp_path, "logs", [ended, {"message": "other"}])
     write(tmp_path, "spans", [span(name="root", events=[backoff(1), backoff(2)]), span(), span(), span()])
     body = json.dumps({"detail": {"a": 2, "b": 1}, "id": "e"})
     write(tmp_path, "dlq", [{"message_id": "m", "body": body, "attributes": {"CORRELATION_ID": "c"}}])

@@ -17,6 +17,7 @@ from ops.trace.moments import Finding
 from ops.trace.segments import segment_moments, xray_id
 from ops.trace.session import with_letters
 from ops.trace.timeline import make_timeline
+from otel.event_types import OUTCOME_MESSAGES
 from tests.ops.trace.aws_api import Account, serving
 from tests.support.stores import DeadLetters, Tables
 
@@ -100,7 +101,7 @@ def test_an_account_tells_the_same_story_as_the_folder(
     found = make_timeline("demo-aapl", [ask("demo-aapl")])
     titles = [[moment.title for moment in part.moments] for part in found.parts]
     report = ["Lambda's report: success"]
-    once = "event processed: the row is marked"
+    once = OUTCOME_MESSAGES["marked"]
     assert [title for title in titles[0] if title not in report] == [
         "MarkEarningsProcessed",
         "audit entry: mark_processed",
@@ -110,7 +111,7 @@ def test_an_account_tells_the_same_story_as_the_folder(
         once,
     ]
     assert report[0] in titles[0]
-    assert titles[1][-2:] == ["event processed: the row was marked before", *report]
+    assert titles[1][-2:] == [OUTCOME_MESSAGES["duplicate"], *report]
     assert found.verdict == "the row is marked, after 2 attempts, invocation 1 of 2"
     assert [row["asset_symbol"] for row in found.rows] == ["AAPL"]
     assert found.notes == ()

@@ -10,6 +10,7 @@ import pytest
 from local.errors import UsageError
 from ops.trace.folder import find_in_folder
 from ops.trace.timeline import Timeline, make_timeline
+from otel.event_types import OUTCOME_MESSAGES
 
 
 def timeline(correlation_id: str, folder: Path) -> Timeline:
@@ -30,9 +31,9 @@ def test_an_event_that_was_throttled_shows_each_attempt_and_the_wait(folder: Pat
         "DynamoDB.TransactWriteItems",
         "waiting after attempt 1",
         "DynamoDB.TransactWriteItems",
-        "event processed: the row is marked",
+        OUTCOME_MESSAGES["marked"],
     ]
-    assert second[-1] == "event processed: the row was marked before"
+    assert second[-1] == OUTCOME_MESSAGES["duplicate"]
     assert found.verdict == "the row is marked, after 2 attempts, invocation 1 of 2"
     ((symbol, processed),) = [(row["asset_symbol"], row["is_processed"]) for row in found.rows]
     assert (symbol, processed) == ("AAPL", True)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.trace.moments import audit_moment, log_moment, nanoseconds, span_moments, time_text, without_repeats
+from otel.event_types import MESSAGES, EventType
 
 TRACE, ROOT = "6b05944f6f374a0143ccc6e41934d2d1", "bf5345c526ee4e2b"
 SPAN = {
@@ -32,7 +33,8 @@ SPAN = {
 BACKOFF_LINE = {
     "timestamp": "1970-01-01T00:00:01.500100Z",
     "level": "WARN",
-    "message": "waiting before another attempt",
+    "event_type": "retry_backoff",
+    "message": "whatever it says",
     "correlation_id": "c",
     "request_id": "r-1",
     "trace_id": TRACE,
@@ -70,6 +72,14 @@ def test_a_wait_that_span_and_log_tell_of_is_one_moment() -> None:
     later = log_moment({**BACKOFF_LINE, "attempt": 2})
     assert later is not None
     assert [moment.kind for moment in without_repeats([*span_moments(SPAN), later])] == ["span", "backoff", "backoff"]
+
+
+def test_a_line_s_text_does_not_say_what_kind_of_line_it_is() -> None:
+    foreign = {**BACKOFF_LINE, "message": MESSAGES[EventType.RETRY_BACKOFF]}
+    del foreign["event_type"]
+    moment = log_moment(foreign)
+    assert moment is not None
+    assert moment.kind == "log"
 
 
 def test_the_runtime_client_s_line_is_about_the_request_it_names() -> None:

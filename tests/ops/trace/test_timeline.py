@@ -17,6 +17,7 @@ def span(at: float, span_id: str, parent_id: str = "", **more: Any) -> Moment:
 
 
 def outcome(at: float, span_id: str = "", **facts: Any) -> Moment:
+    facts = {"event_type": "event_outcome", **facts}
     return Moment(int(at * SECOND), "log", "event processed", span_id=span_id, request_id="r", facts=facts)
 
 

@@ -152,7 +152,7 @@ class Run:
     @property
     def summary(self) -> dict[str, Any]:
         """The one log line that tells the outcome."""
-        (line,) = [line for line in self.logs if "outcome" in line]
+        (line,) = [line for line in self.logs if line.get("event_type") == "event_outcome"]
         return line
 
     @property

@@ -97,7 +97,7 @@ class TestWrongSettings:
         assert done.returncode == 1
         assert done.stderr == b""
         (line,) = json_lines(done.stdout)
-        assert (line["level"], line["message"]) == ("FATAL", "the function cannot start")
+        assert (line["level"], line["event_type"]) == ("FATAL", "start_failed")
         assert all(told.startswith(problem) for told, problem in zip(line["problems"], problems, strict=True))
         assert b"s3ntinel" not in done.stdout
 
@@ -146,9 +146,9 @@ class TestRightSettings:
             assert answers == ["marked", "dead_lettered"]
             assert (aws.attempts(WRITE), aws.attempts(DEAD_LETTER)) == (4, 1)
         told = json_lines(b"".join(lines))
-        outcomes = [line["outcome"] for line in told if "outcome" in line]
+        outcomes = [line["outcome"] for line in told if line.get("event_type") == "event_outcome"]
         assert outcomes == ["marked", "dead_lettered", "retry"]
-        traced = {line["trace_id"] is not None for line in told if "outcome" in line}
+        traced = {line["trace_id"] is not None for line in told if line.get("event_type") == "event_outcome"}
         assert traced == {not switch}
         assert "s3ntinel" not in json.dumps(told)
 

@@ -66,7 +66,10 @@ def test_metrics_that_cannot_be_written_are_a_warning(output: Output, new_teleme
 
     warnings = [line for line in output.logs() if "kept_lines" in line]
     assert [(line["level"], line["kept_lines"]) for line in warnings] == [("WARN", 1), ("WARN", 2)]
-    assert [line["outcome"] for line in output.logs() if "outcome" in line] == ["marked", "marked"]
+    assert [line["outcome"] for line in output.logs() if line.get("event_type") == "event_outcome"] == [
+        "marked",
+        "marked",
+    ]
     assert output.metrics() == []
 
 

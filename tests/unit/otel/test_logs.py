@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel import logs, names
+from otel.event_types import EventType
 from otel.logs import LibraryLogs, Log, take_over_library_logs
 from otel.output import file_descriptor
 from tests.support.telemetry import Output, event_record, json_lines, output_file, telemetry_settings
@@ -17,6 +18,7 @@ from tests.support.telemetry import Output, event_record, json_lines, output_fil
 ALWAYS_THERE = [
     "timestamp",
     "level",
+    "event_type",
     "message",
     "service",
     "environment",
@@ -49,9 +51,9 @@ def test_whatever_a_field_holds_a_line_stays_one_line(message: str, fields: dict
     record = event_record(correlation_id=some_id, request_id=some_id, event_id=some_id)
     with output_file() as output:
         log = new_log(output)
-        log.line(logs.ERROR, message, record, **fields)
+        log.line(logs.ERROR, EventType.LIBRARY, record, message=message, **fields)
         raw = output.raw()
-        log.line(logs.INFO, "the next line")
+        log.line(logs.INFO, EventType.LIBRARY, message="the next line")
 
         # Written whole or not at all; in both cases the next line stands for itself.
         assert raw.count(b"\n") == len(json_lines(raw)) <= 1
@@ -66,7 +68,7 @@ def test_whatever_a_field_holds_a_line_stays_one_line(message: str, fields: dict
 @given(st.text(st.characters(codec="utf-8")))
 def test_text_that_is_unicode_is_always_written(text: str) -> None:
     with output_file() as output:
-        new_log(output).line(logs.INFO, text, error_code=text)
+        new_log(output).line(logs.INFO, EventType.LIBRARY, message=text, error_code=text)
 
         (line,) = output.lines()
         assert (line["message"], line["error_code"]) == (text, text)
@@ -74,7 +76,9 @@ def test_text_that_is_unicode_is_always_written(text: str) -> None:
 
 def test_a_line_tells_where_it_comes_from(output: Output) -> None:
     record = event_record(event_id="event-1", trace_id="t" * 32, span_id="s" * 16, cold_start=True)
-    new_log(output, service="svc", environment="prod").line(logs.INFO, "text", record, attempts=2)
+    new_log(output, service="svc", environment="prod").line(
+        logs.INFO, EventType.LIBRARY, record, message="text", attempts=2
+    )
 
     (line,) = output.lines()
     assert list(line) == [*ALWAYS_THERE, "attempts"]
@@ -83,6 +87,7 @@ def test_a_line_tells_where_it_comes_from(output: Output) -> None:
     assert abs((datetime.now(UTC) - moment).total_seconds()) < 60
     assert line == {
         "level": "INFO",
+        "event_type": "library",
         "message": "text",
         "service": "svc",
         "environment": "prod",
@@ -98,7 +103,7 @@ def test_a_line_tells_where_it_comes_from(output: Output) -> None:
 
 
 def test_a_line_about_no_event_has_no_ids(output: Output) -> None:
-    new_log(output).line(logs.INFO, "text")
+    new_log(output).line(logs.INFO, EventType.LIBRARY, message="text")
 
     (line,) = output.lines()
     assert list(line) == ALWAYS_THERE
@@ -113,20 +118,24 @@ def test_a_line_about_no_event_has_no_ids(output: Output) -> None:
 
 
 def test_time_is_told_in_utc(output: Output) -> None:
-    new_log(output).line(logs.INFO, "text")
+    new_log(output).line(logs.INFO, EventType.LIBRARY, message="text")
 
     assert output.lines()[0]["timestamp"].endswith("Z")
 
 
 def test_only_listed_fields_are_written(output: Output) -> None:
-    new_log(output).line(logs.INFO, "text", detail={"password": "s3cret"}, event="s3cret", attempts=1)
+    new_log(output).line(
+        logs.INFO, EventType.LIBRARY, message="text", detail={"password": "s3cret"}, event="s3cret", attempts=1
+    )
 
     assert b"s3cret" not in output.raw()
     assert list(output.lines()[0]) == [*ALWAYS_THERE, "attempts"]
 
 
 def test_a_field_without_a_value_is_left_out_and_a_false_one_is_not(output: Output) -> None:
-    new_log(output).line(logs.INFO, "text", same_event=False, attempts=0, error_code=None, violations=[])
+    new_log(output).line(
+        logs.INFO, EventType.LIBRARY, message="text", same_event=False, attempts=0, error_code=None, violations=[]
+    )
 
     assert list(output.lines()[0])[len(ALWAYS_THERE) :] == ["same_event", "attempts", "violations"]
 
@@ -136,7 +145,7 @@ def test_a_field_without_a_value_is_left_out_and_a_false_one_is_not(output: Outp
     [(10, "DEBUG"), (20, "INFO"), (30, "WARN"), (40, "ERROR"), (50, "FATAL")],
 )
 def test_levels_have_lambdas_names(level: int, name: str, output: Output) -> None:
-    new_log(output, log_level=10).line(level, "text")
+    new_log(output, log_level=10).line(level, EventType.LIBRARY, message="text")
 
     assert output.lines()[0]["level"] == name
 
@@ -145,7 +154,7 @@ def test_levels_have_lambdas_names(level: int, name: str, output: Output) -> Non
 def test_lines_below_the_level_are_not_written(least: int, output: Output) -> None:
     log = new_log(output, log_level=least)
     for level in (10, 20, 30, 40, 50):
-        log.line(level, str(level))
+        log.line(level, EventType.LIBRARY, message=str(level))
 
     assert [int(line["message"]) for line in output.lines()] == [
         level for level in (10, 20, 30, 40, 50) if level >= least
@@ -157,7 +166,7 @@ def test_the_level_can_be_raised_but_not_lowered(output: Output) -> None:
     log.raise_level(30)
     log.raise_level(10)
     for level in (10, 20, 30):
-        log.line(level, str(level))
+        log.line(level, EventType.LIBRARY, message=str(level))
 
     assert [line["message"] for line in output.lines()] == ["30"]
 
@@ -165,7 +174,7 @@ def test_the_level_can_be_raised_but_not_lowered(output: Output) -> None:
 def test_an_output_that_fails_costs_the_line_not_the_event() -> None:
     fd = os.open("/dev/full", os.O_WRONLY)
     try:
-        Log(file_descriptor(fd), telemetry_settings()).line(logs.ERROR, "text")
+        Log(file_descriptor(fd), telemetry_settings()).line(logs.ERROR, EventType.LIBRARY, message="text")
     finally:
         os.close(fd)
 
@@ -175,8 +184,8 @@ def test_an_output_that_fails_costs_the_line_not_the_event() -> None:
 )
 def test_what_json_cannot_hold_costs_the_line_not_the_event(value: object, output: Output) -> None:
     log = new_log(output)
-    log.line(logs.ERROR, "lost", error_code=value)
-    log.line(logs.ERROR, "kept")
+    log.line(logs.ERROR, EventType.LIBRARY, message="lost", error_code=value)
+    log.line(logs.ERROR, EventType.LIBRARY, message="kept")
 
     assert [line["message"] for line in output.lines()] == ["kept"]
 

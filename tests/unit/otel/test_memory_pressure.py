@@ -3,6 +3,7 @@
 from opentelemetry import trace
 
 from otel import logs, memory, names
+from otel.event_types import EventType
 from otel.record import EventRecord
 from otel.telemetry import Telemetry
 from otel.tracing import Tracing, identified
@@ -29,7 +30,7 @@ def busy_event(telemetry: Telemetry, tracing: Tracing) -> EventRecord:
     with telemetry.event(record, None, 30):
         record.asset_symbol, record.earnings_date = "AAPL", "2025-07-31"
         identified(record)
-        telemetry.log.line(logs.DEBUG, "detail")
+        telemetry.log.line(logs.DEBUG, EventType.ATTEMPT)
         telemetry.backoff(record, 1, 0.1, "conflict")
         trace.get_current_span().add_event("detail")
         with tracer.start_as_current_span("call", attributes={"rpc.method": "Call", "server.address": "detail"}):

@@ -11,6 +11,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from handler.wiring import start
 from otel import names
+from otel.event_types import EventType
 from otel.output import file_descriptor
 from tests.support.telemetry import Output, attributes, event_record
 from tests.support.udp import SpanSocket
@@ -89,7 +90,7 @@ def _failures(new_telemetry: NewTelemetry, output: Output) -> None:
     }
     with telemetry.event(event_record(**facts), None, 30):
         pass
-    telemetry.log.line(logging.WARNING, "spans lost on their way out", lost_spans=1)
+    telemetry.log.line(logging.WARNING, EventType.SPANS_LOST, lost_spans=1)
     os.close(fd)
 
 

@@ -1,0 +1,115 @@
+"""The kinds of log lines: their texts are in one place, and nobody goes by them."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.monitoring.model import Query
+from deploy.monitoring.queries import QUERIES
+from otel.event_types import MESSAGES, OUTCOME_MESSAGES, EventType
+
+ROOT = Path(__file__).parents[3]
+TEXTS = (*MESSAGES.values(), *OUTCOME_MESSAGES.values())
+TABLE = ROOT / "otel" / "event_types.py"
+GENERATED = ROOT / "docs" / "telemetry-reference.md"
+SOURCES = [
+    path
+    for path in sorted(ROOT.glob("[a-z]*/**/*.py"))
+    if path != TABLE and "node_modules" not in path.parts and path != Path(__file__)
+]
+SHIPPED = [path for path in SOURCES if path.relative_to(ROOT).parts[0] not in {"tests", "bench"}]
+
+VERDICTS = {"the row is marked"}
+"""What `mep trace` says in words of its own, which happen to be a part of a text."""
+
+
+def test_values_are_what_a_query_can_name_and_texts_differ() -> None:
+    assert all(re.fullmatch("[a-z]+(_[a-z]+)*", kind) for kind in EventType)
+    assert set(MESSAGES) == set(EventType) - {EventType.EVENT_OUTCOME, EventType.LIBRARY}
+    assert len(set(TEXTS)) == len(TEXTS) == len(EventType) - 2 + 4
+
+
+def constants(path: Path) -> Iterator[ast.Constant]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+            yield node
+
+
+def text_of(node: ast.Constant) -> str:
+    return node.value.decode("latin-1") if isinstance(node.value, bytes) else str(node.value)
+
+
+def test_no_text_of_a_line_is_repeated_elsewhere() -> None:
+    repeated = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {text}"
+        for path in SOURCES
+        for node in constants(path)
+        for text in TEXTS
+        if text in text_of(node)
+    ]
+    repeated += [
+        f"{page.relative_to(ROOT)}: {text}"
+        for page in sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md"))
+        for text in TEXTS
+        if page != GENERATED and text in " ".join(page.read_text(encoding="utf-8").split())
+    ]
+
+    assert len(SOURCES) > 300
+    assert not repeated
+
+
+def test_nothing_is_compared_with_a_part_of_a_text() -> None:
+    compared = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {text_of(side)}"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Compare)
+        for side in (node.left, *node.comparators)
+        if isinstance(side, ast.Constant) and isinstance(side.value, str | bytes)
+        if " " in text_of(side).strip() and text_of(side) not in VERDICTS
+        if any(text_of(side).strip() in text for text in TEXTS)
+    ]
+
+    assert not compared
+
+
+def reads_message(node: ast.expr) -> bool:
+    """Whether an expression is `line["message"]` or `line.get("message")`, or is made of one."""
+    return any(
+        (isinstance(inner, ast.Subscript) and _is_message(inner.slice))
+        or (
+            isinstance(inner, ast.Call)
+            and isinstance(inner.func, ast.Attribute)
+            and inner.func.attr == "get"
+            and bool(inner.args)
+            and _is_message(inner.args[0])
+        )
+        for inner in ast.walk(node)
+    )
+
+
+def _is_message(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value == "message"
+
+
+def test_no_decision_depends_on_a_line_s_text() -> None:
+    decisions = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in SHIPPED
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.Compare) and reads_message(node))
+        or (isinstance(node, ast.If | ast.IfExp) and reads_message(node.test))
+        or (isinstance(node, ast.Match) and reads_message(node.subject))
+    ]
+
+    assert not decisions
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
+def test_a_saved_query_may_show_a_text_but_not_filter_by_it(query: Query) -> None:
+    filters = [command for command in query.text.split("|") if command.split()[0] in {"filter", "parse", "stats"}]
+
+    assert not [command for command in filters if re.search(r"\bmessage\b", command)]
