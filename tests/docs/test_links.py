@@ -1,7 +1,6 @@
 """Every link of the documentation leads somewhere: to a file that is there, and to a heading in it."""
 
 import re
-import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.environment import PROJECT_ROOT
+from tests.support.tree import project_files
 
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`[^`\n]*`")
@@ -16,8 +16,7 @@ _LINK = re.compile(r"\]\(([^()\s]+)\)")
 
 
 def _pages() -> list[str]:
-    tracked = subprocess.run(["git", "ls-files", "*.md"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)  # noqa: S607
-    return tracked.stdout.split()
+    return [str(page.relative_to(PROJECT_ROOT)) for page in project_files(PROJECT_ROOT, "*.md")]
 
 
 @cache
