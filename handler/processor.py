@@ -4,7 +4,6 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from random import uniform
 from typing import TYPE_CHECKING, Any, Protocol
 
 from handler.categories import ErrorCategory
@@ -15,7 +14,7 @@ from handler.event import EarningsEvent, InvalidEvent, parse_event
 from handler.fields import utc_text
 from handler.marking import AlreadyProcessed, Decision, Marked, NoSuchRow, Provenance, Transaction
 from handler.outcome import Outcome, OutcomeKind
-from handler.retry import Backoff, Budget, call_with_retries
+from handler.retry import Backoff, Budget, call_with_retries, uniform
 from handler.settings import Settings
 from otel.record import EventRecord
 from otel.telemetry import Telemetry

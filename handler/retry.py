@@ -5,7 +5,7 @@ botocore retries nothing (see `handler.aws`), so that each attempt is a span and
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from random import uniform
+from random import SystemRandom
 
 from handler.categories import ErrorCategory
 from handler.errors import CallFailed
@@ -27,6 +27,10 @@ class Rule:
 
 MAX_DELAY = 30.0
 """Seconds; as long as a whole invocation is meant to take."""
+
+uniform = SystemRandom().uniform
+"""Draws a delay between two bounds, from the kernel's randomness. Sandboxes that are restored from one snapshot share
+the state of the process-wide generator: by that, all of them would back off in step."""
 
 RULES = {
     ErrorCategory.THROTTLING: Rule(first_delay=1.0, max_attempts=None),

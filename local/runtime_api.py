@@ -21,6 +21,9 @@ API_VERSION = "2018-06-01"
 _INVOCATION_PATH = re.compile(rf"/{API_VERSION}/runtime/invocation/([^/]+)/(response|error)")
 _NEXT_PATH = f"/{API_VERSION}/runtime/invocation/next"
 _INIT_ERROR_PATH = f"/{API_VERSION}/runtime/init/error"
+# SnapStart: asked when the function is ready for its snapshot, answered when a sandbox has been restored from it.
+_RESTORE_PATH = f"/{API_VERSION}/runtime/restore/next"
+_RESTORE_ERROR_PATH = f"/{API_VERSION}/runtime/restore/error"
 
 type EventKind = Literal["ready", "taken", "response", "error", "init_error", "exited"]
 
@@ -60,7 +63,8 @@ class ApiEvent:
 
     Attributes:
         kind: `ready` (asked for its next invocation), `taken` (got one), `response` or `error` (its answer
-            to one), `init_error` (could not start), `exited` (the process ended; posted by its owner).
+            to one), `init_error` (could not start, or not go on after a restore), `exited` (the process ended; posted
+            by its owner).
         request_id: The invocation it is about, empty where there is none.
         payload: The body that came with it.
     """
@@ -85,6 +89,9 @@ class _Handler(QuietHandler):
     channel: _Channel
 
     def do_GET(self) -> None:  # noqa: N802 - as http.server calls it
+        if self.path == _RESTORE_PATH:  # there is no snapshot here: the process goes on as one that was restored
+            self._reply(HTTPStatus.OK)
+            return
         if self.path != _NEXT_PATH:
             self._reply(HTTPStatus.NOT_FOUND)
             return
@@ -103,7 +110,7 @@ class _Handler(QuietHandler):
         if len(body) < length:  # the process died while it answered: that is its end, not an answer
             self.close_connection = True
             return
-        if self.path == _INIT_ERROR_PATH:
+        if self.path in {_INIT_ERROR_PATH, _RESTORE_ERROR_PATH}:
             self.channel.events.put(ApiEvent("init_error", payload=body))
             self._reply(HTTPStatus.ACCEPTED)
             return

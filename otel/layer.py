@@ -35,6 +35,25 @@ _ACCESS_KEY = "access_key"
 """ADOT puts the ID of the access key on spans of AWS calls, in attributes that have this in their names."""
 
 
+def seed_after_restore(environ: Mapping[str, str]) -> None:
+    """Seed the process-wide generator of random numbers from the kernel whenever a snapshot has been restored.
+
+    The layer's IDs are drawn from it, and every sandbox that is restored from one snapshot begins with its state:
+    https://docs.aws.amazon.com/lambda/latest/dg/snapstart-uniqueness.html. The hook is registered with Lambda's runtime
+    client, and only where Lambda takes a snapshot: every other sandbox starts a process of its own, whose generator
+    Python has seeded from the kernel.
+
+    Args:
+        environ: says how Lambda starts the sandbox.
+    """
+    if environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+        import random
+
+        from snapshot_restore_py import register_after_restore  # type: ignore[import-untyped]
+
+        register_after_restore(random.seed)
+
+
 class LayerTracing(Tracing):
     """Tracing of one sandbox, in somebody else's provider."""
 

@@ -12,10 +12,12 @@ from opentelemetry.propagators.aws import AwsXRayPropagator
 from opentelemetry.propagators.aws.aws_xray_propagator import TRACE_HEADER_KEY
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.version import __version__
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from otel import names
+from otel.ids import new_span_id, new_trace_id
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
 from otel.spans import EVENT_KEY, EventSpans, Exporter, RecordUnsampled, annotate
@@ -31,6 +33,22 @@ LAMBDA_TRACE_HEADER = "_X_AMZN_TRACE_ID"
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})\Z")
 
 
+class KernelIds(IdGenerator):
+    """The SDK's interface to `otel.ids`."""
+
+    def generate_span_id(self) -> int:
+        """A span ID."""
+        return new_span_id()
+
+    def generate_trace_id(self) -> int:
+        """A trace ID."""
+        return new_trace_id()
+
+    def is_trace_id_random(self) -> bool:
+        """Yes: the 56 bits on the right are, which is what W3C's flag says."""
+        return True
+
+
 class Tracing:
     """Tracing of one sandbox."""
 
@@ -38,7 +56,7 @@ class Tracing:
         self._settings = settings
         self.spans = EventSpans(exporter)
         # No exit hook: every invocation flushes, and a sandbox is killed, not closed.
-        self.provider = TracerProvider(resource=_resource(settings), shutdown_on_exit=False)
+        self.provider = TracerProvider(resource=_resource(settings), id_generator=KernelIds(), shutdown_on_exit=False)
         self.provider.sampler = RecordUnsampled(self.provider.sampler)  # the inner one comes from OTEL_TRACES_SAMPLER
         self.provider.add_span_processor(self.spans)
         self._tracer = self.provider.get_tracer(SCOPE)
@@ -121,8 +139,9 @@ def start_tracing(settings: TelemetrySettings) -> Tracing:
     """Tracing as the environment asks for it: in the provider that a layer has set up, else in one of our own."""
     provider = trace.get_tracer_provider()
     if hasattr(provider, "add_span_processor"):  # the API's place-holder takes none
-        from otel.layer import LayerTracing
+        from otel.layer import LayerTracing, seed_after_restore
 
+        seed_after_restore(os.environ)
         return LayerTracing(settings, provider)
     return Tracing(settings, choose_exporter(settings))
 

@@ -34,6 +34,7 @@ def main(task_root: str, *layer: str) -> None:
         AWS_ACCESS_KEY_ID="build",
         AWS_SECRET_ACCESS_KEY="build",  # noqa: S106 - there is nobody to show it to
         DEAD_LETTER_QUEUE_URL="https://sqs.us-east-1.amazonaws.com/000000000000/build",
+        AWS_LAMBDA_INITIALIZATION_TYPE="snap-start",  # with what only a restored sandbox needs
     )
     # This script's own directory is not the function's.
     sys.path[0] = task_root

@@ -243,7 +243,7 @@ def test_a_service_that_was_left_out_says_so(python: Python) -> None:
 _COPIES = """
 import collections, importlib.metadata as metadata, pathlib, sys
 names = collections.Counter(found.name.lower() for found in metadata.distributions())
-print(sorted(name for name, count in names.items() if count > 1))
+print(sorted(name for name, count in names.items() if count > 1 and name != "snapshot-restore-py"))
 places = collections.Counter(
     file.relative_to(root).as_posix()
     for root in {entry for entry in sys.path if entry and pathlib.Path(entry, "opentelemetry").is_dir()}
@@ -263,6 +263,20 @@ def test_one_opentelemetry_is_importable(python: Python, layer: bool) -> None:
         "[] True",
         f"/{TASK}/opentelemetry/sdk/trace/__init__.py /{TASK}/opentelemetry/trace/__init__.py",
     ], result.stderr
+
+
+@pytest.mark.parametrize("layer", [False, True])
+def test_the_runtime_client_runs_the_hooks_that_the_function_registers(python: Python, layer: bool) -> None:
+    """Both bring `snapshot_restore_py`: the copy that is imported first is both's."""
+    result = python(
+        "import sys; sys.path.insert(0, '/var/task')\n"
+        "from snapshot_restore_py import register_after_restore\n"
+        "register_after_restore(print, 'restored')\n"
+        "from awslambdaric.lambda_runtime_hooks_runner import run_after_restore\n"
+        "run_after_restore()\n",
+        layer=layer,
+    )
+    assert result.stdout == "restored\n", result.stderr
 
 
 def test_the_image_stays_small(content: Image, base: Image) -> None:

@@ -115,11 +115,17 @@ def test_an_invocation_is_answered_once(api: RuntimeApi) -> None:
     assert [call(api, "POST", path, b"1")[0] for _ in range(2)] == [202, 400]
 
 
-def test_an_init_error_is_reported(api: RuntimeApi) -> None:
-    status, _, _ = call(api, "POST", "/2018-06-01/runtime/init/error", b'{"errorType":"E"}')
+@pytest.mark.parametrize("phase", ["init", "restore"])
+def test_an_init_error_is_reported(api: RuntimeApi, phase: str) -> None:
+    status, _, _ = call(api, "POST", f"/2018-06-01/runtime/{phase}/error", b'{"errorType":"E"}')
 
     assert status == 202
     assert events(api, 1) == [ApiEvent("init_error", payload=b'{"errorType":"E"}')]
+
+
+def test_a_function_that_is_ready_for_its_snapshot_goes_on(api: RuntimeApi) -> None:
+    assert call(api, "GET", "/2018-06-01/runtime/restore/next")[0] == 200
+    assert api.events.empty()
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("POST", "/"), ("GET", "/2018-06-01/extension")])

@@ -1,5 +1,6 @@
 """Tracing in a provider that is there already: the SDK's and the fast start's, set up as ADOT does."""
 
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,8 +11,9 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
+from snapshot_restore_py import get_after_restore  # type: ignore[import-untyped]
 
-from otel.layer import FLUSH_MILLISECONDS, SPANS_A_FLUSH, LayerExporters, LayerTracing
+from otel.layer import FLUSH_MILLISECONDS, SPANS_A_FLUSH, LayerExporters, LayerTracing, seed_after_restore
 from otel.tracing import Tracing, identified, start_tracing
 from tests.support.telemetry import PARENT_ID, TRACE_ID, attributes, event_record, telemetry_settings
 from tests.support.udp import SpanSocket
@@ -83,6 +85,27 @@ def test_an_event_in_it(tracing: LayerTracing, spans: SpanSocket) -> None:
         assert attributes(span.attributes)["asset_symbol"] == "AAPL"
         check_annotations(span)
     assert attributes(root.attributes)["outcome"] == "marked"
+
+
+@pytest.mark.parametrize(
+    ("initialization_type", "hooks"),
+    [("snap-start", 1), ("on-demand", 0), ("provisioned-concurrency", 0), (None, 0)],
+)
+def test_the_generator_is_seeded_after_a_restore(initialization_type: str | None, hooks: int) -> None:
+    registered = get_after_restore()
+    before = list(registered)
+    try:
+        seed_after_restore({"AWS_LAMBDA_INITIALIZATION_TYPE": initialization_type} if initialization_type else {})
+        ours = registered[len(before) :]
+    finally:
+        registered[:] = before
+
+    assert len(ours) == hooks
+    random.seed(7)
+    state = random.getstate()
+    for function, args, kwargs in ours:  # as Lambda's runtime client calls them
+        function(*args, **kwargs)
+    assert (random.getstate() != state) is bool(hooks)
 
 
 def test_a_flush_without_spans_sends_nothing(tracing: LayerTracing, spans: SpanSocket) -> None:
