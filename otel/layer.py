@@ -12,7 +12,6 @@ from typing import Any
 
 from opentelemetry import context as context_api
 from opentelemetry import trace
-from opentelemetry.propagators.aws import AwsXRayPropagator
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Link, Span, SpanKind
 from opentelemetry.util.types import Attributes
@@ -64,7 +63,6 @@ class LayerTracing(Tracing):
         self.provider.add_span_processor(self.spans)
         self._calls = CallTracerProvider(provider, self.spans)
         self._tracer = provider.get_tracer(SCOPE)
-        self._propagator = AwsXRayPropagator()
 
     @property
     def calls(self) -> trace.TracerProvider:

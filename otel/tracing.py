@@ -8,8 +8,6 @@ from typing import Any
 
 from opentelemetry import context as context_api
 from opentelemetry import trace
-from opentelemetry.propagators.aws import AwsXRayPropagator
-from opentelemetry.propagators.aws.aws_xray_propagator import TRACE_HEADER_KEY
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
@@ -21,13 +19,11 @@ from otel.ids import new_span_id, new_trace_id
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
 from otel.spans import EVENT_KEY, EventSpans, Exporter, RecordUnsampled, annotate
+from otel.trace_header import LAMBDA_TRACE_HEADER, TraceOnly, read_trace_header
 from otel.xray_udp import XRayDaemon
 
 SCOPE = "mark-earnings-processed"
 """The instrumentation scope of the root spans."""
-
-LAMBDA_TRACE_HEADER = "_X_AMZN_TRACE_ID"
-"""Where Lambda's runtime client puts the trace header of each invocation."""
 
 # https://www.w3.org/TR/trace-context/#traceparent-header
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})\Z")
@@ -60,7 +56,6 @@ class Tracing:
         self.provider.sampler = RecordUnsampled(self.provider.sampler)  # the inner one comes from OTEL_TRACES_SAMPLER
         self.provider.add_span_processor(self.spans)
         self._tracer = self.provider.get_tracer(SCOPE)
-        self._propagator = AwsXRayPropagator()
 
     @property
     def calls(self) -> trace.TracerProvider:
@@ -74,10 +69,11 @@ class Tracing:
         Args:
             record: gives the attributes; what is found out later is added by `identified` and at the end.
             traceparent: `detail.traceparent` as it came; linked to if it is one.
-            environ: where Lambda's trace header is, which becomes the parent.
+            environ: where Lambda's trace header is: the trace, and the parent if it names one.
         """
         carried = {names.CORRELATION_ID: record.correlation_id}
-        token = context_api.attach(context_api.set_value(EVENT_KEY, carried, self._parent(environ)))
+        parent = self._parent(environ)
+        token = context_api.attach(context_api.set_value(EVENT_KEY, carried, parent))
         try:
             with self._tracer.start_as_current_span(
                 self._settings.function_name,
@@ -89,6 +85,10 @@ class Tracing:
                 },
                 links=link_to(traceparent),
             ) as span:
+                if isinstance(trace.get_current_span(parent), TraceOnly):
+                    # The trace and the sampler's decision came by a parent that is nowhere: it must not be exported.
+                    # There is no other way to hand them to every provider; the layer's fast start knows parents only.
+                    span._parent = None  # type: ignore[attr-defined] # noqa: SLF001
                 context = span.get_span_context()
                 record.trace_id, record.span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
                 try:
@@ -103,8 +103,7 @@ class Tracing:
         return self.spans.flush()
 
     def _parent(self, environ: Mapping[str, str]) -> context_api.Context:
-        header = environ.get(LAMBDA_TRACE_HEADER)
-        return self._propagator.extract({TRACE_HEADER_KEY: header} if header else {}, context_api.Context())
+        return read_trace_header(environ.get(LAMBDA_TRACE_HEADER))
 
 
 def identified(record: EventRecord) -> None:

@@ -15,7 +15,8 @@ from handler.aws import errors_as_replies
 from handler.categories import classify_exception, classify_reply
 from otel import names
 from otel.aws_calls import instrument, propagate_from_current_span, remove_instrumentation
-from otel.tracing import LAMBDA_TRACE_HEADER, Tracing
+from otel.trace_header import LAMBDA_TRACE_HEADER
+from otel.tracing import Tracing
 from tests.support.telemetry import (
     PARENT_ID,
     TRACE_HEADER,

@@ -15,7 +15,7 @@ from snapshot_restore_py import get_after_restore  # type: ignore[import-untyped
 
 from otel.layer import FLUSH_MILLISECONDS, SPANS_A_FLUSH, LayerExporters, LayerTracing, seed_after_restore
 from otel.tracing import Tracing, identified, start_tracing
-from tests.support.telemetry import PARENT_ID, TRACE_ID, attributes, event_record, telemetry_settings
+from tests.support.telemetry import PARENT_ID, TRACE_HEADER, TRACE_ID, attributes, event_record, telemetry_settings
 from tests.support.udp import SpanSocket
 from tests.unit.otel.traced import PRODUCER, check_annotations, run_event
 
@@ -85,6 +85,21 @@ def test_an_event_in_it(tracing: LayerTracing, spans: SpanSocket) -> None:
         assert attributes(span.attributes)["asset_symbol"] == "AAPL"
         check_annotations(span)
     assert attributes(root.attributes)["outcome"] == "marked"
+
+
+def test_a_parent_that_is_nowhere_is_not_sent(tracing: LayerTracing, spans: SpanSocket) -> None:
+    header = f"{TRACE_HEADER.partition(';')[0]};Sampled=1"
+
+    def inside() -> None:
+        tracing.calls.get_tracer("calls").start_span("call").end()
+
+    record = run_event(tracing, header=header, inside=inside)
+
+    ended = {span.name: span for span in spans.take_spans()}
+    root = ended["mark-earnings-processed"]
+    assert (root.trace_id.hex(), root.parent_span_id) == (TRACE_ID, b"")
+    assert ended["call"].parent_span_id == root.span_id
+    assert record.trace_id == TRACE_ID
 
 
 @pytest.mark.parametrize(

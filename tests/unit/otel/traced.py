@@ -7,7 +7,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel import names
 from otel.record import EventRecord
-from otel.tracing import LAMBDA_TRACE_HEADER, Tracing
+from otel.trace_header import LAMBDA_TRACE_HEADER
+from otel.tracing import Tracing
 from tests.support.telemetry import TRACE_HEADER, attributes, event_record
 from tests.support.udp import Datagram, SpanSocket
 
