@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from handler.fields import BrokenRule, identifier
+from handler.event import optional
+from handler.fields import BrokenRule, absent, identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Correlation:
 
 
 def find_correlation(event: object, request_id: str = "") -> Correlation:
-    """The first of `detail.correlation_id`, `detail.event_id` and the envelope's `id` that is there.
+    """The first of `detail.correlation_id`, `detail.event_id` and the envelope's `id` that is there and not empty.
 
     It travels in `detail` because an event published again gets a new envelope, and because EventBridge does not
     deliver a trace header. One that is not a valid ID is replaced, never repeated: it may be anything. The replacement
@@ -49,5 +50,5 @@ def _candidates(event: object) -> list[Any]:
     detail = event.get("detail")
     found = []
     if isinstance(detail, Mapping):
-        found = [detail.get(name) for name in ("correlation_id", "correlationId", "event_id", "eventId")]
-    return [value for value in (*found, event.get("id")) if value is not None]
+        found = [optional(detail, name) for name in ("correlation_id", "event_id")]
+    return [value for value in (*found, event.get("id")) if not absent(value)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from handler.fields import BrokenRule, Rule, Violation, day, describe, identifier, instant, symbol
+from handler.fields import BrokenRule, Rule, Violation, absent, day, describe, identifier, instant, symbol
 
 DETAIL_TYPE = "earningsProcessed"
 
@@ -68,7 +68,7 @@ def parse_event(event: object, *, source: str) -> EarningsEvent:
         found = {name: check.detail(detail, name, rule, required=True) for name, rule in _REQUIRED.items()}
         found |= {name: check.detail(detail, name, rule, required=False) for name, rule in _OPTIONAL.items()}
         for name in _LENIENT:
-            check.spelling(detail, name)
+            check.spelling(detail, name, required=False)
     else:
         found = {}
         check.broken("detail", "a JSON object", detail)
@@ -89,6 +89,15 @@ def camel_case(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
+def optional(detail: Mapping[str, Any], name: str) -> Any:
+    """The value of an optional field of `detail` under either spelling; None where it is not there."""
+    for spelling in (name, camel_case(name)):
+        value = detail.get(spelling)
+        if not absent(value):
+            return value
+    return None
+
+
 class _Check:
     """Applies rules and collects what they refuse."""
 
@@ -105,7 +114,7 @@ class _Check:
             self.broken(field, f'exactly "{expected}"', value)
 
     def value(self, field: str, value: object, rule: Rule, *, required: bool) -> str | None:
-        if not required and (value is _MISSING or value is None):
+        if not required and value is _MISSING:
             return None
         try:
             return rule(value)
@@ -114,13 +123,19 @@ class _Check:
             return None
 
     def detail(self, detail: Mapping[str, Any], name: str, rule: Rule, *, required: bool) -> str | None:
-        return self.value(f"detail.{name}", self.spelling(detail, name), rule, required=required)
+        return self.value(f"detail.{name}", self.spelling(detail, name, required=required), rule, required=required)
 
-    def spelling(self, detail: Mapping[str, Any], name: str) -> object:
-        """The field's value under either spelling; two that differ are a violation."""
+    def spelling(self, detail: Mapping[str, Any], name: str, *, required: bool) -> object:
+        """The field's value under either spelling; two that differ are a violation.
+
+        An optional field that is absent under one spelling does not differ from its value under the other.
+        """
         other_name = camel_case(name)
         snake = detail.get(name, _MISSING)
         camel = detail.get(other_name, _MISSING)
+        if not required:
+            snake = _MISSING if absent(snake) else snake
+            camel = _MISSING if absent(camel) else camel
         if snake is _MISSING or other_name == name:
             return camel if snake is _MISSING else snake
         if camel is not _MISSING and (type(camel) is not type(snake) or camel != snake):

@@ -14,7 +14,7 @@ MAX_SYMBOL_LENGTH = 20
 
 # re.ASCII and \Z: no digit of another script, no newline that `$` would let pass.
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
-_SYMBOL = re.compile(r"[A-Za-z0-9._/^=-]+\Z")
+_SYMBOL = re.compile(r"[A-Za-z0-9^](?: ?[A-Za-z0-9._/^=&$+:-])*\Z")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?"
@@ -22,6 +22,11 @@ _INSTANT = re.compile(
 )
 
 _BLANKS = " \t\r\n"
+
+_SYMBOL_RULE = (
+    f"1 to {MAX_SYMBOL_LENGTH} characters of A-Z 0-9 . _ / ^ = - & $ + : and single blanks between them, "
+    "the first of A-Z 0-9 ^"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,15 @@ class BrokenRule(ValueError):  # noqa: N818 - the name says what happened
 
 
 Rule = Callable[[Any], str]
+
+
+def absent(value: object) -> bool:
+    """Whether the value of an optional field means that the field is not there: `null`, or an empty text.
+
+    Producers in Go and protobuf send those for fields that nobody has set. A text of blanks is not empty: no encoder
+    makes one up, so somebody wrote it, and it breaks the field's rule like any other wrong value.
+    """
+    return value is None or value == ""
 
 
 def describe(value: object) -> str:
@@ -83,7 +97,7 @@ def symbol(value: Any) -> str:
         # Checked before upper(): some letters outside ASCII become ASCII by it.
         if len(trimmed) <= MAX_SYMBOL_LENGTH and _SYMBOL.match(trimmed):
             return trimmed.upper()
-    raise BrokenRule(f"1 to {MAX_SYMBOL_LENGTH} characters of A-Z 0-9 . _ / ^ = -")
+    raise BrokenRule(_SYMBOL_RULE)
 
 
 def day(value: Any) -> str:

@@ -205,7 +205,8 @@ def _note_denial(record: EventRecord, service: str, failed: CallFailed) -> None:
 
 def _traceparent(event: object) -> object:
     detail = event.get("detail") if isinstance(event, Mapping) else None
-    return detail.get("traceparent", detail.get("traceParent")) if isinstance(detail, Mapping) else None
+    # The one field whose two spellings differ by a letter's case alone.
+    return detail.get("traceparent") or detail.get("traceParent") if isinstance(detail, Mapping) else None
 
 
 def _location(error: BaseException) -> str:

@@ -36,7 +36,7 @@ _FAILED_TRIES = 5
 _NO_TIME_TO_RETRY_S = 7
 
 _SHOWN_TRACE = "demo-msft"
-_MARKED = [("AAPL", "2025-07-31"), ("BF-B", "2025-08-28"), ("BRK.B", "2025-08-02"), ("MSFT", "2025-07-29")]
+_MARKED = [("AAPL", "2025-07-31"), ("BF-B", "2025-08-28"), ("BRK B", "2025-08-02"), ("MSFT", "2025-07-29")]
 _OUTCOMES = {"marked": 4, "duplicate": 2, "dead_lettered": 5, "retry": 0, "rejected": 1}
 _DEAD = slice(6, 11)  # which of the sample events cannot succeed
 

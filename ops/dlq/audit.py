@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from handler.event import camel_case
+from handler.event import optional
 from handler.fields import BrokenRule, day, symbol, utc_text
 from local.errors import RunError
 from ops.dlq.letter import Letter
@@ -111,12 +111,7 @@ def earnings_key(letter: Letter) -> str:
     detail = event.get("detail")
     if isinstance(detail, Mapping):
         try:
-            return f"{_field(detail, 'asset_symbol', symbol)}#{_field(detail, 'earnings_date', day)}"
+            return f"{symbol(optional(detail, 'asset_symbol'))}#{day(optional(detail, 'earnings_date'))}"
         except BrokenRule:
             pass
     return f"{ROWLESS}#{letter.message_id}"
-
-
-def _field(detail: Mapping[str, Any], name: str, rule: Callable[[Any], str]) -> str:
-    found = detail.get(name)
-    return rule(detail.get(camel_case(name)) if found is None else found)

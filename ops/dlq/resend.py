@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handler.correlation import find_correlation
-from handler.event import camel_case
+from handler.event import camel_case, optional
 from handler.fields import BrokenRule, identifier
 from ops.dlq.letter import Letter
 from ops.dlq.shapes import REDRIVE_COUNT
@@ -34,7 +34,7 @@ def event_id(letter: Letter) -> str | None:
     """The event's identity, as the function finds it: `detail.event_id`, else the envelope's `id`."""
     event = letter.event if isinstance(letter.event, Mapping) else {}
     detail = event.get("detail")
-    own = _member(detail, "event_id") if isinstance(detail, Mapping) else None
+    own = optional(detail, "event_id") if isinstance(detail, Mapping) else None
     try:
         return identifier(own if own is not None else event.get("id"))
     except BrokenRule:
@@ -54,7 +54,7 @@ def resent(letter: Letter) -> Any:
     if not isinstance(event, Mapping) or not isinstance(detail, Mapping):
         return event
     new = dict(detail)
-    if _member(detail, "event_id") is None and (found := event_id(letter)):
+    if optional(detail, "event_id") is None and (found := event_id(letter)):
         _put(new, "event_id", found)
     if letter.correlation_id and find_correlation({"detail": new}).id != letter.correlation_id:
         _put(new, "correlation_id", letter.correlation_id)
@@ -62,11 +62,6 @@ def resent(letter: Letter) -> Any:
         _put(new, "traceparent", parent)
     new[REDRIVE_COUNT] = letter.redrives + 1
     return {**event, "detail": new}
-
-
-def _member(detail: Mapping[str, Any], name: str) -> Any:
-    found = detail.get(name)
-    return detail.get(camel_case(name)) if found is None else found
 
 
 def _put(detail: dict[str, Any], name: str, value: str) -> None:

@@ -8,6 +8,7 @@ from otel.event_types import OUTCOME_MESSAGES
 from tests.integration.conftest import NewRig
 from tests.integration.consistency import TRANSACTION
 from tests.integration.rig import DATE, OTHERS_ATTRIBUTES, Rig, event_for_no_row
+from tests.support.strategies import ABSENT_VALUES, MARKET_SYMBOLS
 
 TRACE_HEADER = "Root=1-6880d1f0-0123456789abcdef01234567;Parent=1122334455667788;Sampled=1"
 TRACE_ID = "6880d1f00123456789abcdef01234567"
@@ -184,6 +185,33 @@ def test_producers_may_write_camel_case(rig: Rig) -> None:
     assert invoked.answer == {"outcome": "marked", "correlation_id": expected["correlation_id"]}
 
 
+@pytest.mark.parametrize("absent", ABSENT_VALUES)
+def test_a_producer_may_send_every_optional_field_empty(rig: Rig, absent: str | None) -> None:
+    """As encoders of Go and protobuf do, in one spelling or the other."""
+    names = ("event_id", "correlation_id", "earnings_id", "processed_at", "traceparent")
+    camel = ("eventId", "correlationId", "earningsId", "processedAt", "traceParent")
+    event = rig.event_for_a_row(dict.fromkeys((*names, *camel), absent))
+
+    invoked = rig(event)
+
+    row = rig.row(event)
+    assert row is not None
+    assert invoked.answer == {"outcome": "marked", "correlation_id": event["id"]}
+    assert (row["processed_by_event"], row["processed_at"]) == (event["id"], row["updated_at"])
+    assert "correlation_replaced" not in invoked.outcome_line
+    assert invoked.root["links"] == []
+
+
+@pytest.mark.parametrize("absent", ABSENT_VALUES)
+def test_a_trace_to_link_to_may_be_under_the_other_spelling(rig: Rig, absent: str | None) -> None:
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    event = rig.event_for_a_row({"traceparent": absent, "traceParent": parent})
+
+    (link,) = rig(event).root["links"]
+
+    assert link["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
+
+
 def test_the_producers_time_is_not_ours(rig: Rig) -> None:
     event = rig.event_for_a_row({"processed_at": "2020-01-02T03:04:05.6789+01:00"})
 
@@ -202,6 +230,9 @@ def test_the_producers_time_is_not_ours(rig: Rig) -> None:
     [
         ({}, "correlation", "event", False),
         ({"correlation_id": None}, "event", "event", False),
+        ({"correlation_id": ""}, "event", "event", False),
+        ({"correlation_id": "", "event_id": ""}, "envelope", "envelope", False),
+        ({"correlation_id": "   "}, None, "event", True),
         ({"correlation_id": None, "event_id": None}, "envelope", "envelope", False),
         ({"correlation_id": "not an ID"}, None, "event", True),
         ({"correlation_id": "x" * 129}, None, "event", True),
@@ -230,14 +261,16 @@ def test_the_ids_an_event_goes_by(
 
 
 def test_what_market_data_feeds_call_companies(rig: Rig) -> None:
-    for symbol in ("BF-B", "BAC-PK", "RDS.A", "BRK/B", "^GSPC", "ES=F", "0700.HK", "A", "TOO_LONG-BUT-VALID.1"):
+    for symbol in MARKET_SYMBOLS:
         rig.services.tables.put_row(symbol, DATE)
         event = event_for_no_row({"asset_symbol": symbol.lower()})
 
-        rig(event)
+        invoked = rig(event)
 
         row = rig.services.tables.row(symbol, DATE)
         assert row is not None
         assert row["is_processed"] is True
         (entry,) = rig.services.tables.audit(symbol, DATE)
         assert entry["event_id"] == event["detail"]["event_id"]
+        assert invoked.outcome_line["asset_symbol"] == symbol
+        assert {span["attributes"]["asset_symbol"] for span in invoked.spans} == {symbol}

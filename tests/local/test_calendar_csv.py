@@ -8,6 +8,7 @@ import pytest
 
 from local.calendar_csv import CalendarRow, read_calendar
 from local.errors import UsageError
+from tests.support.strategies import MARKET_SYMBOLS
 
 HEADER = "symbol,name,reportDate,fiscalDateEnding,estimate,currency\n"
 APPLE = "AAPL,Apple Inc,2025-07-31,2025-06-30,1.42,USD\n"
@@ -31,6 +32,11 @@ def test_a_row_is_its_symbol_its_day_and_its_estimate(csv: WriteCsv) -> None:
         CalendarRow("AAPL", "2025-07-31", Decimal("1.42")),
         CalendarRow("BF-B", "2025-08-28", None),
     ]
+
+
+def test_symbols_are_what_events_may_name(csv: WriteCsv) -> None:
+    rows = read_calendar(csv(HEADER + "".join(f"{name.lower()},,2025-07-31,,,\n" for name in MARKET_SYMBOLS)))
+    assert [row.asset_symbol for row in rows] == [*MARKET_SYMBOLS]
 
 
 def test_columns_may_come_in_any_order_and_with_others(csv: WriteCsv) -> None:

@@ -1,5 +1,6 @@
 """What hypothesis draws: any JSON at all, valid events, and events that were valid once."""
 
+import re
 from datetime import date
 from typing import Any
 
@@ -9,7 +10,8 @@ SOURCE = "signal9.advisor"
 SENTINEL = "s3ntinel <secret>"
 """A text that no rule lets through and that must appear nowhere but in a dead letter's body."""
 
-SYMBOL_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/^=-"
+SYMBOL_STARTS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789^"
+SYMBOL_CHARACTERS = SYMBOL_STARTS + "._/=-&$+:"
 ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-"
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=30)
@@ -43,7 +45,23 @@ def nested(depth: int, *, lists: bool, core: Any = 1) -> Any:
 deeply_nested = st.builds(nested, st.integers(50, 1_500), lists=st.booleans(), core=scalars)
 """Deeper than any encoder likes."""
 
-symbols = st.text(SYMBOL_CHARACTERS, min_size=1, max_size=20)
+
+def _symbol(start: str, rest: str) -> str:
+    return re.sub(" +", " ", start + rest).rstrip()
+
+
+symbols = st.builds(_symbol, st.sampled_from(SYMBOL_STARTS), st.text(SYMBOL_CHARACTERS + "    ", max_size=19))
+"""Symbols that feeds may send, in either case: single blanks inside, up to 20 characters."""
+
+SYMBOL_RULE = "1 to 20 characters of A-Z 0-9 . _ / ^ = - & $ + : and single blanks between them, the first of A-Z 0-9 ^"
+"""What an event with another symbol is told."""
+
+MARKET_SYMBOLS = (
+    *("A", "AAPL", "BF-B", "BAC-PK", "RDS.A", "BRK/B", "BRK B", "^GSPC", "ES=F", "0700.HK", "M&M.NS", "ABR$D", "ACHR+"),
+    *("NSE:INFY", "A_B", "TOO_LONG-BUT-VALID.1"),
+)
+"""Symbols of real feeds, every allowed character among them."""
+
 identifiers = st.text(ID_CHARACTERS, min_size=1, max_size=128)
 days = st.dates().map(date.isoformat)
 
@@ -75,15 +93,20 @@ def eventbridge_event(detail: Any = None, **envelope: Any) -> dict[str, Any]:
     return event | {name.replace("_", "-"): value for name, value in envelope.items()}
 
 
+ABSENT_VALUES = (None, "")
+"""What an optional field has that is not there."""
+
+ABSENT = st.sampled_from(ABSENT_VALUES)
+
 # Built once: hypothesis takes longer to build a strategy than to draw from it.
 _DETAIL = st.fixed_dictionaries(
     {"asset_symbol": symbols, "earnings_date": days},
     optional={
-        "event_id": identifiers,
-        "earnings_id": identifiers,
-        "processed_at": st.sampled_from(["2025-07-31T20:05:00Z", "2025-07-31T16:05:00.5-04:00"]),
-        "correlation_id": identifiers | any_text,
-        "traceparent": st.just("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01") | any_text,
+        "event_id": identifiers | ABSENT,
+        "earnings_id": identifiers | ABSENT,
+        "processed_at": st.sampled_from(["2025-07-31T20:05:00Z", "2025-07-31T16:05:00.5-04:00"]) | ABSENT,
+        "correlation_id": identifiers | any_text | ABSENT,
+        "traceparent": ABSENT | st.just("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01") | any_text,
     },
 )
 _NOISE = st.dictionaries(st.text(min_size=20, max_size=30), scalars, max_size=2)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from handler.correlation import find_correlation
 from handler.event import parse_event
+from ops.dlq.audit import earnings_key
 from ops.dlq.letter import Letter
 from ops.dlq.resend import resent, trace_id, traceparent
 from ops.dlq.shapes import read_letter
@@ -46,6 +47,12 @@ def test_redriven_twice_it_is_still_the_same(sent: dict[str, Any], make: Any) ->
     assert (first.redrives, second.redrives, twice["detail"]["redrive_count"]) == (0, 1, 2)
     assert second.correlation_id == first.correlation_id or first.correlation_id is None
     assert twice["detail"] == once["detail"] | {"redrive_count": 2}
+
+
+@given(valid_events, shapes)
+def test_its_audit_entries_are_under_the_row_that_the_function_finds(sent: dict[str, Any], make: Any) -> None:
+    found = parse_event(sent, source=SOURCE)
+    assert earnings_key(letter(sent, make)) == f"{found.asset_symbol}#{found.earnings_date}"
 
 
 @given(fuzzed_events, shapes)

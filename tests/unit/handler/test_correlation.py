@@ -45,9 +45,14 @@ def test_either_spelling(name: str) -> None:
     assert find_correlation(eventbridge_event({camel_case(name): "x-1"})) == Correlation("x-1", replaced=False)
 
 
-def test_null_is_as_good_as_absent() -> None:
-    event = eventbridge_event({"correlation_id": None, "eventId": None}, id="i-1")
-    assert find_correlation(event) == Correlation("i-1", replaced=False)
+@pytest.mark.parametrize("absent", [None, ""])
+def test_null_and_an_empty_text_are_as_good_as_absent(absent: str | None) -> None:
+    neither = {"correlation_id": absent, "correlationId": absent, "event_id": absent, "eventId": absent}
+    assert find_correlation(eventbridge_event(neither, id="i-1")) == Correlation("i-1", replaced=False)
+    for name in neither:
+        event = eventbridge_event(neither | {name: "x-1"}, id="i-1")
+        assert find_correlation(event) == Correlation("x-1", replaced=False)
+    assert find_correlation(eventbridge_event(neither, id=absent), "r-1") == Correlation("r-1", replaced=True)
 
 
 @pytest.mark.parametrize("detail", [None, [], "text", 5])
@@ -72,7 +77,7 @@ def test_a_fresh_one_where_none_came(event: object) -> None:
     assert is_fresh(find_correlation(event))
 
 
-@pytest.mark.parametrize("bad", ["", "a b", "a\n", "x" * 129, "é", "\x1b[31m", 5, True, ["c-1"], {"id": "c-1"}])
+@pytest.mark.parametrize("bad", [" ", "a b", "a\n", "x" * 129, "é", "\x1b[31m", 5, True, ["c-1"], {"id": "c-1"}])
 @pytest.mark.parametrize("name", IN_ORDER)
 def test_a_bad_one_is_replaced_by_a_fresh_one(name: str, bad: object) -> None:
     assert is_fresh(find_correlation(eventbridge_event({name: bad}, id="i-1")))

@@ -9,8 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.fields import BrokenRule, Rule, Violation, day, describe, identifier, instant, symbol, utc_text
-from tests.support.strategies import ID_CHARACTERS, SYMBOL_CHARACTERS, any_text, identifiers, json_values, symbols
+from handler.fields import BrokenRule, Rule, Violation, absent, day, describe, identifier, instant, symbol, utc_text
+from tests.support.strategies import (
+    ID_CHARACTERS,
+    MARKET_SYMBOLS,
+    SYMBOL_CHARACTERS,
+    SYMBOL_STARTS,
+    any_text,
+    identifiers,
+    json_values,
+    symbols,
+)
 
 RULES: tuple[Rule, ...] = (identifier, symbol, day, instant)
 WITH_NUMBERS_OF_OTHER_SCRIPTS = st.text(st.characters(categories=["Nd"]), min_size=1, max_size=12)
@@ -88,10 +97,23 @@ class TestSymbol:
             ("7", "7"),
             ("X" * 20, "X" * 20),
             (" " * 30 + "X" * 20, "X" * 20),
+            ("m&m.ns", "M&M.NS"),
+            ("ABR$D", "ABR$D"),
+            ("ACHR+", "ACHR+"),
+            ("nse:infy", "NSE:INFY"),
+            ("\tbrk b ", "BRK B"),
+            ("A B C", "A B C"),
+            ("A &B", "A &B"),
         ],
     )
     def test_what_feeds_send(self, text: str, clean: str) -> None:
         assert symbol(text) == clean
+
+    def test_what_feeds_send_has_every_allowed_character(self) -> None:
+        assert {character for text in MARKET_SYMBOLS for character in text if not character.isalnum()} == {
+            *" ._/^=-&$+:"
+        }
+        assert [symbol(text) for text in MARKET_SYMBOLS] == [*MARKET_SYMBOLS]
 
     @pytest.mark.parametrize(
         "bad",
@@ -99,7 +121,11 @@ class TestSymbol:
             "",
             " \n",
             "X" * 21,
-            "A B",
+            "A  B",
+            "A\tB",
+            "A\u00a0B",
+            "A\u3000B",
+            *(f"{start}A" for start in "._/=-&$+:"),
             "A\nB",
             "A\x00",
             "\x1bA",
@@ -110,6 +136,7 @@ class TestSymbol:
             "A'B",
             "A;B",
             "A#B",
+            *(f"A{character}B" for character in '!"%()*,;<>?@[\\]`{|}~'),
             "\u0131bm",  # dotless i: upper() makes it I
             "\u017fap",  # long s: upper() makes it S
             "\ufb01",  # a ligature: upper() makes it FI
@@ -129,11 +156,33 @@ class TestSymbol:
     @given(any_text | st.text(SYMBOL_CHARACTERS + " \t\n", max_size=30))
     def test_agrees_with_the_promise(self, text: str) -> None:
         trimmed = text.strip(" \t\r\n")
-        assert accepts(symbol, text) == (1 <= len(trimmed) <= 20 and set(trimmed) <= set(SYMBOL_CHARACTERS))
+        promised = (
+            1 <= len(trimmed) <= 20
+            and set(trimmed) <= {*SYMBOL_CHARACTERS, " "}
+            and trimmed[0] in SYMBOL_STARTS
+            and "  " not in trimmed
+        )
+        assert accepts(symbol, text) == promised
 
     @given(symbols)
     def test_a_clean_symbol_stays_as_it_is(self, text: str) -> None:
         assert symbol(symbol(text)) == symbol(text)
+
+
+class TestAbsent:
+    """Optional fields that nobody has set."""
+
+    @pytest.mark.parametrize("value", [None, ""])
+    def test_null_and_an_empty_text(self, value: Any) -> None:
+        assert absent(value)
+
+    @given(json_values.filter(lambda value: value is not None and not (isinstance(value, str) and not value)))
+    def test_nothing_else(self, value: Any) -> None:
+        assert not absent(value)
+
+    @pytest.mark.parametrize("value", [" ", "\n", "\x00", "null", 0, False, [], {}])
+    def test_not_even_what_looks_empty(self, value: Any) -> None:
+        assert not absent(value)
 
 
 class TestDay:

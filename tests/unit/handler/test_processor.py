@@ -9,7 +9,7 @@ from opentelemetry.trace import SpanKind
 
 from handler.categories import ErrorCategory
 from handler.errors import EventNotProcessed
-from tests.support.strategies import SENTINEL, eventbridge_event
+from tests.support.strategies import SENTINEL, SYMBOL_RULE, eventbridge_event
 from tests.unit.handler.stand import (
     COMMITTED,
     DEAD_LETTER,
@@ -177,7 +177,7 @@ class TestDeadLettered:
         assert self.attributes(run) == {
             "ERROR_CODE": "validation",
             "ERROR_MESSAGE": (
-                "detail.asset_symbol: 1 to 20 characters of A-Z 0-9 . _ / ^ = - (received: string of 17 characters); "
+                f"detail.asset_symbol: {SYMBOL_RULE} (received: string of 17 characters); "
                 "detail.earnings_date: a calendar day, YYYY-MM-DD (received: string of 10 characters)"
             ),
             "CORRELATION_ID": "correlation-1",

@@ -1,0 +1,81 @@
+"""Symbols as market-data feeds send them, on their way through files, keys, terminals and pages."""
+
+import io
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from local.dynamodb import DynamoDBEndpoint
+from local.queue import QueueEndpoint, create_queue
+from local.report import read_jsonl
+from local.run import RunOptions, run
+from ops.trace.folder import find_in_folder
+from ops.trace.moments import Moment
+from ops.trace.page import page
+from ops.trace.text import show
+from ops.trace.timeline import make_timeline
+from ops.trace.words import keys_of
+from tests.support.runs import event, write_calendar, write_events
+from tests.support.strategies import MARKET_SYMBOLS
+
+DATE = "2025-07-31"
+
+
+@pytest.fixture(scope="module")
+def market(
+    dynamodb_endpoint: DynamoDBEndpoint, queue_endpoint: QueueEndpoint, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of a run: for each symbol an event that is marked, and one for a day that has no row."""
+    folder = tmp_path_factory.mktemp("market")
+    events = [sent(number, symbol, day) for number, symbol in enumerate(MARKET_SYMBOLS) for day in (DATE, "2025-08-01")]
+    options = RunOptions(
+        calendar=write_calendar(folder / "calendar.csv", [(symbol, DATE) for symbol in MARKET_SYMBOLS]),
+        events=write_events(folder / "events.jsonl", events),
+        out=folder / "out",
+        endpoint_url=dynamodb_endpoint.url,
+        workers=1,
+        region="sa-east-1",  # DynamoDB Local keeps the data of each region apart: tables of its own
+    )
+    run(options, Console(file=io.StringIO()), queue=create_queue(queue_endpoint.url, "market", "sa-east-1"))
+    return folder / "out"
+
+
+def sent(number: int, symbol: str, day: str) -> dict[str, Any]:
+    detail = {"asset_symbol": f" {symbol.lower()} ", "earnings_date": day, "correlation_id": f"c-{number}-{day}"}
+    return event(symbol, day, number, detail=detail)
+
+
+def test_each_is_marked_under_its_own_key(market: Path) -> None:
+    marked = {row["asset_symbol"] for row in read_jsonl(market / "calendar.jsonl") if row["is_processed"]}
+    assert marked == {*MARKET_SYMBOLS}
+    keys = [entry["earnings_key"] for entry in read_jsonl(market / "audit.jsonl")]
+    assert sorted(keys) == sorted(f"{symbol}#{DATE}" for symbol in MARKET_SYMBOLS)
+
+
+@pytest.mark.parametrize("number", range(len(MARKET_SYMBOLS)), ids=MARKET_SYMBOLS)
+def test_the_trace_of_its_event_shows_its_row(market: Path, number: int) -> None:
+    symbol = MARKET_SYMBOLS[number]
+    timeline = make_timeline(f"c-{number}-{DATE}", [find_in_folder(f"c-{number}-{DATE}", market)])
+    assert [(row["asset_symbol"], row["earnings_date"]) for row in timeline.rows] == [(symbol, DATE)]
+    screen = Console(file=io.StringIO(), width=200)
+    show(timeline, screen)
+    assert isinstance(screen.file, io.StringIO)
+    assert f"{symbol} {DATE}: processed at" in screen.file.getvalue()
+    assert f"asset_symbol {symbol}," in unescape(page(timeline))
+
+
+@pytest.mark.parametrize("number", range(len(MARKET_SYMBOLS)), ids=MARKET_SYMBOLS)
+def test_a_row_that_is_missing_is_named(market: Path, number: int) -> None:
+    found = find_in_folder(f"c-{number}-2025-08-01", market)
+    assert found.notes == (f"the calendar has no row for {MARKET_SYMBOLS[number]} on 2025-08-01",)
+    (letter,) = [moment for moment in found.moments if moment.kind == "dead_letter"]
+    assert letter.facts["why"] == f"no row for {MARKET_SYMBOLS[number]} on 2025-08-01 in the calendar"
+
+
+@pytest.mark.parametrize("symbol", MARKET_SYMBOLS)
+def test_an_audit_key_is_a_symbol_and_a_day(symbol: str) -> None:
+    entry = Moment(at=0, kind="audit", title="audit entry", facts={"earnings_key": f"{symbol}#{DATE}"})
+    assert keys_of([entry]) == [(symbol, DATE)]
