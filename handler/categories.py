@@ -44,7 +44,10 @@ _TRANSIENT = frozenset(
 )
 
 CONDITION_FAILED = "ConditionalCheckFailed"
-"""The cancellation reason of a condition that did not hold: an answer, not an error."""
+"""The cancellation reason of a condition that did not hold: an answer, not an error, where no other reason is given."""
+
+NO_REASON = "None"
+"""The cancellation reason of an item with which nothing was wrong."""
 
 TRANSACTION_CANCELED = "TransactionCanceledException"
 """The error of a transaction that did not commit; its reasons tell why."""
@@ -164,6 +167,11 @@ def classify_code(code: str, status: int) -> ErrorCategory:
 def classify_reply(reply: Mapping[str, Any]) -> ErrorCategory | None:
     """The category of a botocore reply; None for a success and for a condition that did not hold.
 
+    A transaction's items are judged one by one. A failed condition answers for all of them only if each was judged.
+    Beside a conflict, another transaction may be about to change what the condition saw. Beside throttling or an error,
+    nothing is known of the other item, which may be the row; and a missing permission or a wrong request must not hide
+    behind a duplicate. An attempt at the whole transaction is safe to repeat, so the other reason decides.
+
     Args:
         reply: what botocore parsed: `Error`, `ResponseMetadata` and, for a transaction, `CancellationReasons`.
     """
@@ -172,10 +180,10 @@ def classify_reply(reply: Mapping[str, Any]) -> ErrorCategory | None:
         return None
     code = str(error.get("Code", ""))
     if code == TRANSACTION_CANCELED:
-        reasons = [str(reason.get("Code")) for reason in reply.get("CancellationReasons", ()) if reason]
-        if CONDITION_FAILED in reasons:
+        reasons = {str(reason.get("Code")) for reason in reply.get("CancellationReasons", ()) if reason} - {NO_REASON}
+        if reasons == {CONDITION_FAILED}:
             return None
-        return _weightiest(classify_code(reason, 400) for reason in reasons if reason != "None")
+        return _weightiest(classify_code(reason, 400) for reason in reasons - {CONDITION_FAILED})
     # SQS's errors have two names; `Code` is the older one: `KMS.AccessDeniedException` for `KmsAccessDenied`.
     known = BY_CODE.get(str(error.get("QueryErrorCode")))
     return known or classify_code(code, int(reply.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)))

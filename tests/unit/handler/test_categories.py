@@ -68,6 +68,20 @@ PROMISED_REASONS = {
     "DuplicateItem": C.INTERNAL,
 }
 
+# A failed condition answers only where every item was judged; else the other reason decides. For each, why.
+BESIDE_A_FAILED_CONDITION = {
+    "None": None,  # nothing was wrong with the other item
+    "ConditionalCheckFailed": None,  # both were judged
+    "TransactionConflict": C.CONFLICT,  # another transaction may be about to change what the condition saw
+    "ThrottlingError": C.THROTTLING,  # the other item, perhaps the row, was not looked at
+    "ProvisionedThroughputExceeded": C.THROTTLING,  # likewise
+    "AccessDenied": C.ACCESS_DENIED,  # a duplicate must not hide a missing permission
+    "ValidationError": C.CONFIGURATION,  # nor a request that can never succeed
+    "ItemCollectionSizeLimitExceeded": C.CONFIGURATION,  # likewise
+    "DuplicateItem": C.INTERNAL,  # nor a defect of ours
+    "SomethingNew": C.CONFIGURATION,  # nobody knows what it means: it goes to a person
+}
+
 DECIDED_WITHOUT_A_TABLE = {"TransactionCanceledException"}
 """Its reasons decide."""
 
@@ -201,10 +215,21 @@ class TestCancellations:
     def test_a_condition_that_did_not_hold_is_an_answer(self) -> None:
         assert classify_reply(_cancelled("ConditionalCheckFailed", "None")) is None
 
-    @pytest.mark.parametrize("code", PROMISED_REASONS)
-    def test_which_wins_over_every_other_reason(self, code: str) -> None:
-        assert classify_reply(_cancelled("ConditionalCheckFailed", code)) is None
-        assert classify_reply(_cancelled(code, "ConditionalCheckFailed")) is None
+    @pytest.mark.parametrize(("code", "category"), BESIDE_A_FAILED_CONDITION.items())
+    def test_beside_another_reason(self, code: str, category: ErrorCategory | None) -> None:
+        assert classify_reply(_cancelled("ConditionalCheckFailed", code)) is category
+        assert classify_reply(_cancelled(code, "ConditionalCheckFailed")) is category
+
+    def test_every_documented_reason_is_decided(self) -> None:
+        assert PROMISED_REASONS.keys() <= BESIDE_A_FAILED_CONDITION.keys()
+
+    @given(st.lists(st.sampled_from([*BESIDE_A_FAILED_CONDITION]), min_size=1, max_size=6))
+    def test_a_condition_answers_only_for_items_that_were_all_judged(self, codes: list[str]) -> None:
+        found = classify_reply(_cancelled(*codes))
+        judged = {*codes} <= {"None", "ConditionalCheckFailed"}
+        assert (found is None) == (judged and "ConditionalCheckFailed" in codes)
+        without = [code if code != "ConditionalCheckFailed" else "None" for code in codes]
+        assert found in {None, classify_reply(_cancelled(*without))}
 
     @pytest.mark.parametrize(("code", "category"), PROMISED_REASONS.items())
     def test_each_reason(self, code: str, category: ErrorCategory) -> None:

@@ -158,8 +158,17 @@ class TestDecision:
     def test_no_such_row_when_both_conditions_fail(self, stand: Stand) -> None:
         assert decided(stand, cancelled("ConditionalCheckFailed", "ConditionalCheckFailed")) == NoSuchRow()
 
-    def test_a_condition_that_failed_outweighs_a_conflict(self, stand: Stand) -> None:
-        assert decided(stand, cancelled("ConditionalCheckFailed", "TransactionConflict")) == NoSuchRow()
+    @pytest.mark.parametrize("row", [None, {"is_processed": {"BOOL": True}, "processed_by_event": {"S": "event-1"}}])
+    @pytest.mark.parametrize("beside", ["TransactionConflict", "ThrottlingError", "AccessDenied", "ValidationError"])
+    @pytest.mark.parametrize("first", [True, False])
+    def test_a_condition_that_failed_decides_nothing_beside_another_reason(
+        self, stand: Stand, row: dict[str, Any] | None, beside: str, *, first: bool
+    ) -> None:
+        failed = {"Code": "ConditionalCheckFailed"} | ({"Item": row} if row else {})
+        with pytest.raises(CallFailed) as caught:
+            decided(stand, cancelled(failed, beside) if first else cancelled(beside, failed))
+        assert caught.value.code == "TransactionCanceledException"
+        assert caught.value.category is not ErrorCategory.INTERNAL
 
     def test_an_audit_entry_that_is_there_already_is_a_defect(self, stand: Stand) -> None:
         with pytest.raises(CallFailed) as caught:

@@ -137,6 +137,25 @@ class TestMarked:
 class TestDuplicate:
     """The row was marked before."""
 
+    @pytest.mark.parametrize(
+        ("later", "outcome"), [(COMMITTED, "marked"), (already("event-1"), "duplicate"), (NO_SUCH_ROW, "dead_lettered")]
+    )
+    @pytest.mark.parametrize(
+        ("beside", "category"),
+        [("TransactionConflict", "conflict"), ("ThrottlingError", "throttling")],
+    )
+    @pytest.mark.parametrize("first", [True, False])
+    def test_a_failed_condition_beside_what_passes_is_asked_again(  # noqa: PLR0913 - a table of three
+        self, stand: Stand, later: Step, outcome: str, beside: str, category: str, *, first: bool
+    ) -> None:
+        reasons = ("ConditionalCheckFailed", beside) if first else (beside, "ConditionalCheckFailed")
+        run = stand.invoke(EVENT, dynamodb=[cancelled(*reasons), later])
+        check_accounts(run, outcome, "not_found" if outcome == "dead_lettered" else None)
+        assert [waited for waited, _ in run.waits] == [category]
+        spans = [span for span in run.spans if span.name == "DynamoDB.TransactWriteItems"]
+        told = [(span.attributes or {}).get("error_category") for span in spans]
+        assert told == [category, None]
+
     @pytest.mark.parametrize(("event_id", "same"), [("event-1", True), ("event-2", False)])
     def test_answer_and_record(self, stand: Stand, event_id: str, same: bool) -> None:
         run = stand.invoke(EVENT, dynamodb=[already(event_id)])

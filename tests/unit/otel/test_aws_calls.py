@@ -175,6 +175,8 @@ def test_a_condition_that_did_not_hold_is_an_answer(
         (error("ResourceNotFoundException"), "ResourceNotFoundException", "configuration"),
         (cancelled("TransactionConflict", "None"), "TransactionCanceledException", "conflict"),
         (cancelled("ThrottlingError", "None"), "TransactionCanceledException", "throttling"),
+        (cancelled("TransactionConflict", "ConditionalCheckFailed"), "TransactionCanceledException", "conflict"),
+        (cancelled("ConditionalCheckFailed", "TransactionConflict"), "TransactionCanceledException", "conflict"),
     ],
 )
 @pytest.mark.parametrize("raises", [False, True], ids=["as replies", "as exceptions"])
