@@ -120,6 +120,8 @@ def errors_as_replies(client: Any) -> None:
         status = http_response.status_code
         if status >= 300:  # noqa: PLR2004 - what botocore itself raises for
             error = parsed.setdefault("Error", {})
+            if not _CODE.match(str(error.get("Code"))):
+                _read_xml(error)
             # A proxy's page has no code in it, or anything: the status is all that is known.
             if not _CODE.match(str(error.get("Code"))):
                 error["Code"] = f"Http{status}"
@@ -132,6 +134,20 @@ def errors_as_replies(client: Any) -> None:
             parsed["Error"] = {"Code": UNREADABLE_REPLY}
 
     client.meta.events.register_last("after-call", keep_reply)
+
+
+def _read_xml(error: dict[str, Any]) -> None:
+    """Read an error in XML, the form of AWS's query protocol: some who speak for SQS answer in it whatever was asked.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-responses.html
+
+    Args:
+        error: botocore's, which has the whole text as its message.
+    """
+    text = str(error.get("Message"))
+    if "<ErrorResponse" in text:
+        for name in ("Code", "Message"):
+            error[name] = text.partition(f"<{name}>")[2].partition(f"</{name}>")[0].strip()
 
 
 def call(operation: Callable[..., Any], **parameters: Any) -> Reply:

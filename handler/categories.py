@@ -70,7 +70,11 @@ BY_CODE: Mapping[str, ErrorCategory] = {
         LimitExceededException OverLimit KmsThrottled PriorRequestNotComplete SlowDown ThrottledException
         BandwidthLimitExceeded EC2ThrottledException""",
     ),
-    **_codes(ErrorCategory.NETWORK, "RequestTimeout RequestTimeoutException"),
+    # The last three: the signature's time is not the service's. The next attempt is signed anew.
+    **_codes(
+        ErrorCategory.NETWORK,
+        "RequestTimeout RequestTimeoutException RequestExpired RequestInTheFuture RequestTimeTooSkewed",
+    ),
     **_codes(
         ErrorCategory.CONFLICT,
         """TransactionConflictException TransactionConflict TransactionInProgressException
@@ -84,7 +88,7 @@ BY_CODE: Mapping[str, ErrorCategory] = {
     **_codes(
         ErrorCategory.ACCESS_DENIED,
         """AccessDeniedException AccessDenied UnrecognizedClientException InvalidClientTokenId ExpiredTokenException
-        ExpiredToken RequestExpired InvalidSignatureException SignatureDoesNotMatch IncompleteSignature
+        ExpiredToken InvalidSignatureException SignatureDoesNotMatch IncompleteSignature
         IncompleteSignatureException MissingAuthenticationToken MissingAuthenticationTokenException AuthFailure
         NotAuthorized OptInRequired InvalidSecurity KmsAccessDenied KmsDisabled KmsInvalidKeyUsage KmsInvalidState
         KmsNotFound KmsOptInRequired""",
@@ -139,6 +143,12 @@ _BY_EXCEPTION: tuple[tuple[type[Exception], ErrorCategory], ...] = (
     (boto.ParamValidationError, ErrorCategory.INTERNAL),
 )
 
+# Those who check a signature say by the message alone that nothing but its time is wrong, as after a freeze between
+# signing and sending: "Signature expired: 20160610T180547Z is now earlier than 20160610T180612Z (... - 5 min.)", or
+# "Signature not yet current: ... is still later than ... (... + 5 min.)".
+_SIGNATURE_CODES = frozenset({"InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure"})
+_SIGNATURE_TIME = ("Signature expired", "Signature not yet current")
+
 _SERVER_FAULT = 500
 _BY_STATUS = {
     408: ErrorCategory.NETWORK,
@@ -185,7 +195,11 @@ def classify_reply(reply: Mapping[str, Any]) -> ErrorCategory | None:
             return None
         return _weightiest(classify_code(reason, 400) for reason in reasons - {CONDITION_FAILED})
     # SQS's errors have two names; `Code` is the older one: `KMS.AccessDeniedException` for `KmsAccessDenied`.
-    known = BY_CODE.get(str(error.get("QueryErrorCode")))
+    other_code = str(error.get("QueryErrorCode"))
+    # Only to classify: a message may hold anything, and goes nowhere.
+    if _SIGNATURE_CODES & {code, other_code} and str(error.get("Message")).startswith(_SIGNATURE_TIME):
+        return ErrorCategory.NETWORK
+    known = BY_CODE.get(other_code)
     return known or classify_code(code, int(reply.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)))
 
 

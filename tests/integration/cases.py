@@ -17,6 +17,7 @@ from tests.support.faults import (
     http_status,
     reset_before,
 )
+from tests.support.signatures import EXPIRED, NOT_YET_CURRENT
 
 DELAYS: dict[str, list[float]] = {
     "throttling": [1, 2, 4, 8],  # 16 s more would leave no time for an attempt (4 s) and the end (2 s)
@@ -55,6 +56,12 @@ class Case:
 
 def code(name: str, category: str, status: int = 400) -> Case:
     return Case(aws_error(name, status), category, name)
+
+
+def signature(name: str, message: str, category: str) -> Case:
+    """A signature that is refused."""
+    fault = aws_error(name, message=message)
+    return Case(Fault(f"{name}-{message[:17]}", fault.act), category, name)
 
 
 def reasons(category: str, *of_items: str, code: str = CANCELED) -> Case:
@@ -96,6 +103,9 @@ CASES = [
     reasons("dynamodb", "None", "None"),
     Case(reset_before(), "network", "ConnectionClosedError"),
     Case(hang_up(), "network", "ConnectionClosedError"),
+    signature("InvalidSignatureException", EXPIRED, "network"),  # a clock that is wrong for good
+    signature("InvalidSignatureException", NOT_YET_CURRENT, "network"),
+    code("RequestExpired", "network"),
     code("AccessDeniedException", "access_denied"),
     code("UnrecognizedClientException", "access_denied"),
     code("ExpiredTokenException", "access_denied"),

@@ -7,8 +7,19 @@ import pytest
 
 from tests.integration.conftest import NewRig
 from tests.integration.rig import Rig, event_for_no_row
-from tests.support.faults import Fault, garbage_ok, hang_up, http_status, reset_before, sqs_error, throttled
+from tests.support.faults import (
+    Fault,
+    Reply,
+    answer,
+    garbage_ok,
+    hang_up,
+    http_status,
+    reset_before,
+    sqs_error,
+    throttled,
+)
 from tests.support.function import same_json
+from tests.support.signatures import EXPIRED_QUARTER, xml_error
 from tests.support.strategies import SYMBOL_RULE
 from tests.support.wire import Exchange
 
@@ -98,6 +109,8 @@ def test_the_queue_learns_the_trace_of_the_call_that_sent_it(new_rig: NewRig) ->
     [
         sqs_error("RequestThrottled", query_code="RequestThrottled"),
         sqs_error("OverLimit", query_code="OverLimit"),
+        sqs_error("InvalidSignatureException", 403, EXPIRED_QUARTER, query_code="SignatureDoesNotMatch"),
+        answer(Reply(403, xml_error("SignatureDoesNotMatch", EXPIRED_QUARTER)), name="expired_in_xml"),
         sqs_error("InternalError", 500),
         http_status(503),
         garbage_ok(),

@@ -1,6 +1,7 @@
 """Lambda handlers that have something around the function; each in a process of its own."""
 
 import os
+import signal
 from http.client import HTTPConnection
 from typing import Any
 
@@ -35,6 +36,18 @@ def told_before_return(event: object, context: Any) -> dict[str, Any]:
         connection.request("GET", "/", headers={"X-Amz-Target": "Function.Return"})
         connection.getresponse().read()
         connection.close()
+
+
+def frozen_after_signing(event: object, context: Any) -> dict[str, Any]:
+    """One event; the process is stopped between signing its first request to DynamoDB and sending it."""
+    events = app._processor._dynamodb.meta.events
+
+    def freeze(**_: Any) -> None:
+        events.unregister("before-send.dynamodb", freeze)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    events.register("before-send.dynamodb", freeze)
+    return app.lambda_handler(event, context)
 
 
 def twice_before_return(event: object, context: Any) -> dict[str, Any]:

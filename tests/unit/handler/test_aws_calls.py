@@ -1,7 +1,8 @@
 """One attempt a call; replies as values; whatever comes back, a category."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import botocore.session
@@ -22,8 +23,9 @@ from handler import aws
 from handler.aws import call, client_config
 from handler.categories import BY_CODE, ErrorCategory
 from handler.errors import CallFailed
+from tests.support.signatures import OF_ITS_TIME, OF_ITSELF, xml_error
 from tests.support.strategies import json_values
-from tests.unit.handler.stand import Stand, Step, aws_error, cancelled, clients, raising, reply, settings
+from tests.unit.handler.stand import QUEUE_URL, Stand, Step, aws_error, cancelled, clients, raising, reply, settings
 
 C = ErrorCategory
 
@@ -116,6 +118,60 @@ def test_a_server_error_that_no_aws_service_words_is_dynamodb(stand: Stand, stat
 def test_the_status_is_what_a_proxys_page_tells(stand: Stand, status: int, category: ErrorCategory) -> None:
     found = failure(stand, Step(status, b"<html>no</html>"))
     assert (found.category, found.code) == (category, f"Http{status}")
+
+
+@pytest.mark.parametrize(("code", "message"), OF_ITS_TIME)
+def test_a_signature_refused_for_its_time_alone(stand: Stand, code: str, message: str) -> None:
+    found = failure(stand, aws_error(code, message=message))
+    assert (found.category, found.code, str(found)) == (C.NETWORK, code, f"network: {code}")
+
+
+@pytest.mark.parametrize(("code", "message"), OF_ITSELF)
+def test_a_signature_that_is_wrong(stand: Stand, code: str, message: str) -> None:
+    found = failure(stand, aws_error(code, message=message))
+    assert (found.category, found.code, str(found)) == (C.ACCESS_DENIED, code, f"access_denied: {code}")
+
+
+class TestQueue:
+    """SQS's errors, in each of their forms."""
+
+    @staticmethod
+    def failure(stand: Stand, step: Step) -> CallFailed:
+        stand.script(sqs=[step])
+        with pytest.raises(CallFailed) as caught:
+            call(stand.sqs.send_message, QueueUrl=QUEUE_URL, MessageBody="x")
+        return caught.value
+
+    @pytest.mark.parametrize(
+        ("refusals", "category"), [(OF_ITS_TIME, C.NETWORK), (OF_ITSELF, C.ACCESS_DENIED)], ids=["its time", "itself"]
+    )
+    def test_a_signature_that_is_refused(
+        self, stand: Stand, refusals: Sequence[tuple[str, str]], category: ErrorCategory
+    ) -> None:
+        for code, message in refusals:
+            modern = aws_error(code, 403, service="sqs", message=message)
+            both = replace(modern, headers={"x-amzn-query-error": f"{code};Sender"})
+            old = Step(403, xml_error(code, message))
+            for step in (modern, both, old):
+                found = self.failure(stand, step)
+                assert (found.category, found.code) == (category, code)
+
+    @pytest.mark.parametrize("code", sorted(BY_CODE))
+    def test_every_code_in_xml(self, stand: Stand, code: str) -> None:
+        found = self.failure(stand, Step(400, xml_error(code, "s3ntinel")))
+        assert (found.category, found.code) == (BY_CODE[code], code)
+        assert "s3ntinel" not in str(found)
+
+    @pytest.mark.parametrize(
+        "page",
+        [
+            *(b"<ErrorResponse", b"<ErrorResponse><Code>", b"<ErrorResponse><Code></Code></ErrorResponse>"),
+            *(b"<ErrorResponse><Code>s3ntinel <b></Code>", b"<html><Code>Throttling</Code></html>"),
+        ],
+    )
+    def test_a_page_that_only_looks_like_it(self, stand: Stand, page: bytes) -> None:
+        found = self.failure(stand, Step(403, page))
+        assert (found.category, found.code) == (C.ACCESS_DENIED, "Http403")
 
 
 @pytest.mark.parametrize("code", ["s3ntinel \ud800", "a\nb", "<b>", "x" * 101, "", "\x1b[31m", "9lives"])

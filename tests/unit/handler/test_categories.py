@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.categories import BY_CODE, ErrorCategory, classify_code, classify_exception, classify_reply
+from tests.support.signatures import EXPIRED, OF_ITS_TIME, OF_ITSELF
 from tests.support.strategies import any_text
 
 C = ErrorCategory
@@ -209,6 +210,34 @@ class TestReplies:
         assert classify_reply(reply) is category
 
 
+class TestSignatures:
+    """A signature that is refused because of its time, and one that is wrong."""
+
+    @pytest.mark.parametrize(("code", "message"), OF_ITS_TIME)
+    def test_its_time_passes(self, code: str, message: str) -> None:
+        reply: Any = _error(code, 403, message)
+        assert classify_reply(reply) is C.NETWORK
+        assert classify_exception(boto.ClientError(reply, "AssumeRole")) is C.NETWORK
+
+    @pytest.mark.parametrize(("code", "message"), OF_ITSELF)
+    def test_what_else_is_wrong_with_it_does_not(self, code: str, message: str) -> None:
+        assert classify_reply(_error(code, 403, message)) is C.ACCESS_DENIED
+
+    @pytest.mark.parametrize("name", ["Code", "QueryErrorCode"])
+    def test_sqs_has_two_names_for_it(self, name: str) -> None:
+        reply = _error("SomethingElse", 403, EXPIRED)
+        reply["Error"][name] = "SignatureDoesNotMatch"
+        assert classify_reply(reply) is C.NETWORK
+
+    @given(st.sampled_from(sorted({*BY_CODE} - {code for code, _ in OF_ITS_TIME})), any_text)
+    def test_no_other_code_is_judged_by_its_message(self, code: str, text: str) -> None:
+        assert classify_reply(_error(code, 400, EXPIRED + text)) is BY_CODE[code]
+
+    @given(st.none() | st.integers() | any_text | st.lists(any_text))
+    def test_any_message_will_do(self, message: Any) -> None:
+        assert classify_reply(_error("InvalidSignatureException", 400, message)) is C.ACCESS_DENIED
+
+
 class TestCancellations:
     """A transaction that did not commit."""
 
@@ -254,8 +283,8 @@ class TestCancellations:
         assert classify_reply(_cancelled("SomethingNew")) is C.CONFIGURATION
 
 
-def _error(code: str, status: int) -> dict[str, Any]:
-    return {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}}
+def _error(code: str, status: int, message: Any = "") -> dict[str, Any]:
+    return {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
 
 
 def _cancelled(*codes: str) -> dict[str, Any]:
