@@ -13,11 +13,12 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import CredentialResolver, EnvProvider
+from botocore.exceptions import ClientError
 from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST, REGISTER_LAST
 from botocore.httpsession import DEFAULT_CA_BUNDLE
 from botocore.loaders import Loader
 
-from handler.categories import UNREADABLE_REPLY, classify_exception, classify_reply
+from handler.categories import UNREADABLE_REPLY, ErrorCategory, classify_exception, classify_reply
 from handler.errors import CallFailed
 from handler.settings import Settings
 
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
 Reply = Mapping[str, Any]
 
 DATA = os.path.join(os.path.dirname(__file__), "botocore_data")  # noqa: PTH118, PTH120 - pathlib is not worth importing
+
+SERVICES = frozenset({"dynamodb", "sqs"})
+"""All that the function calls, in botocore's names."""
+
+EXPIRED_CREDENTIALS = "ExpiredCredentials"
+"""Our own code for credentials that botocore knows to have expired: its exception is a plain `RuntimeError`."""
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,99}\Z")
 
@@ -65,9 +72,20 @@ def make_client(service: str, settings: Settings) -> Any:
     down. There is no way back to the whole data: a call that was not foreseen fails at once, not on some path at night.
     """
     core = botocore.session.Session(include_builtin_handlers=False)
-    _register_handlers(core)
-    core.register_component("data_loader", Loader(extra_search_paths=[DATA], include_default_search_paths=False))
-    _settle_credentials(core)
+    data = OwnData(extra_search_paths=[DATA], include_default_search_paths=False)
+    core.register_component("data_loader", data)
+    core.register_component("token_provider", _NoToken())
+    if os.environ.get("AWS_ACCESS_KEY_ID"):
+        # As on Lambda. It is botocore's first choice anyway, and it would make all its other sources first, an HTTP
+        # session for each service of metadata included.
+        register_handlers(core, SERVICES)
+        core.register_component("credential_provider", CredentialResolver([EnvProvider()]))
+    else:
+        from handler.credentials import look_elsewhere
+
+        look_elsewhere(core, data, settings)
+    if service == "dynamodb" and settings.calendar_table.startswith("arn:"):
+        _name_accounts(data, settings)
     session = boto3.Session(region_name=settings.region, botocore_session=core)
     # The user agent is made once; otherwise botocore puts it together twice for each call.
     make: Callable[..., Any] = session.client
@@ -79,6 +97,18 @@ def make_client(service: str, settings: Settings) -> Any:
     return client
 
 
+class OwnData(Loader):
+    """Loads the function's own data, which is botocore's own, cut down.
+
+    Data from elsewhere counts as a user's: botocore then finds the host in its older way and gives it to the rule set
+    as one that the user has set, so that dual-stack, account-based and some FIPS hosts are lost.
+    """
+
+    def is_builtin_path(self, path: str) -> bool:  # noqa: ARG002 - there is no other data here
+        """Whether data is botocore's own."""
+        return True
+
+
 class _NoToken:
     """No bearer token: neither service takes one."""
 
@@ -86,18 +116,23 @@ class _NoToken:
         """None, as from botocore's own search where there is none."""
 
 
-def _settle_credentials(core: botocore.session.Session) -> None:
-    """Look for credentials in the variables only where they are there, as on Lambda: botocore's first choice anyway.
+def _name_accounts(data: Loader, settings: Settings) -> None:
+    """Tell the rule set the tables' ARNs, in which it looks for the account whose host is to be called.
 
-    It would make all its other sources first, an HTTP session for each service of metadata included.
+    botocore would find them in the parameters of each call, by JMESPath. The tables of this function never change.
     """
-    core.register_component("token_provider", _NoToken())
-    if os.environ.get("AWS_ACCESS_KEY_ID"):
-        core.register_component("credential_provider", CredentialResolver([EnvProvider()]))
+    model = data.load_service_model("dynamodb", "service-2", api_version=None)
+    arns = [settings.calendar_table, settings.audit_table]
+    model["operations"]["TransactWriteItems"]["staticContextParams"] = {"ResourceArnList": {"value": arns}}
 
 
-def _register_handlers(core: botocore.session.Session) -> None:
-    """Register botocore's own handlers, but for those of other services and of its documentation: nine in ten."""
+def register_handlers(core: botocore.session.Session, services: frozenset[str]) -> None:
+    """Register botocore's own handlers, but for those of other services and of its documentation: nine in ten.
+
+    Args:
+        core: the session.
+        services: those that are called, in botocore's names.
+    """
     emitter = core.get_component("event_emitter")
     register = {
         None: emitter.register,
@@ -106,7 +141,8 @@ def _register_handlers(core: botocore.session.Session) -> None:
     }
     for event, handler, *when in BUILTIN_HANDLERS:
         phase, _, rest = event.partition(".")
-        if phase != "docs" and (not rest or rest.partition(".")[0] in {"*", "dynamodb", "sqs"}):
+        name = rest.partition(".")[0]
+        if phase != "docs" and (not rest or name == "*" or name in services):
             register[when[0] if when else None](event, handler)
 
 
@@ -150,6 +186,16 @@ def _read_xml(error: dict[str, Any]) -> None:
             error[name] = text.partition(f"<{name}>")[2].partition(f"</{name}>")[0].strip()
 
 
+def exception_code(error: BaseException) -> str:
+    """What to call an exception of a call: AWS's error code where a reply is behind it, else its class."""
+    if isinstance(error, ClientError):  # of a call that botocore makes by itself, for credentials
+        code = str(error.response.get("Error", {}).get("Code"))
+        return code if _CODE.match(code) else type(error).__name__
+    if type(error) is RuntimeError and classify_exception(error) is ErrorCategory.ACCESS_DENIED:
+        return EXPIRED_CREDENTIALS
+    return type(error).__name__
+
+
 def call(operation: Callable[..., Any], **parameters: Any) -> Reply:
     """One attempt at a call.
 
@@ -162,7 +208,7 @@ def call(operation: Callable[..., Any], **parameters: Any) -> Reply:
     try:
         reply: Reply = operation(**parameters)
     except Exception as error:
-        raise CallFailed(classify_exception(error), type(error).__name__) from error
+        raise CallFailed(classify_exception(error), exception_code(error)) from error
     category = classify_reply(reply)
     if category is not None:
         raise CallFailed(category, str(reply["Error"].get("Code")))

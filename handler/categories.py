@@ -112,6 +112,15 @@ BY_CODE: Mapping[str, ErrorCategory] = {
         InvalidBatchEntryId InvalidIdFormat InvalidMessageContents MessageNotInflight PurgeQueueInProgress
         QueueNameExists ReceiptHandleIsInvalid TooManyEntriesInBatchRequest ConditionalCheckFailedException""",
     ),
+    # Of STS, SSO and OIDC, which botocore asks for credentials.
+    **_codes(ErrorCategory.NETWORK, "IDPCommunicationError"),
+    **_codes(ErrorCategory.THROTTLING, "SlowDownException"),
+    **_codes(
+        ErrorCategory.ACCESS_DENIED,
+        """AuthorizationPendingException IDPRejectedClaim InvalidClientException InvalidGrantException
+        InvalidIdentityToken InvalidRequestException InvalidScopeException MalformedPolicyDocument PackedPolicyTooLarge
+        RegionDisabledException UnauthorizedClientException UnauthorizedException UnsupportedGrantTypeException""",
+    ),
 }
 
 # In a transaction several reasons can come at once: what no retry cures decides, then what asks for the longest wait.
@@ -137,6 +146,10 @@ _BY_EXCEPTION: tuple[tuple[type[Exception], ErrorCategory], ...] = (
     (boto.NoAuthTokenError, ErrorCategory.ACCESS_DENIED),
     (boto.SSOError, ErrorCategory.ACCESS_DENIED),
     (boto.LoginError, ErrorCategory.ACCESS_DENIED),
+    (boto.InfiniteLoopConfigError, ErrorCategory.ACCESS_DENIED),
+    (boto.RefreshWithMFAUnsupportedError, ErrorCategory.ACCESS_DENIED),
+    (boto.UnknownCredentialError, ErrorCategory.ACCESS_DENIED),
+    (boto.UnknownTokenProviderError, ErrorCategory.ACCESS_DENIED),
     (boto.NoRegionError, ErrorCategory.CONFIGURATION),
     (boto.EndpointProviderError, ErrorCategory.CONFIGURATION),
     (boto.InvalidRegionError, ErrorCategory.CONFIGURATION),
@@ -148,6 +161,11 @@ _BY_EXCEPTION: tuple[tuple[type[Exception], ErrorCategory], ...] = (
 # "Signature not yet current: ... is still later than ... (... + 5 min.)".
 _SIGNATURE_CODES = frozenset({"InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure"})
 _SIGNATURE_TIME = ("Signature expired", "Signature not yet current")
+_CREDENTIAL_MODULES = frozenset({"botocore.credentials", "botocore.tokens", "handler.credentials"})
+"""All that asks for credentials runs through one of these, whatever it raises."""
+
+_PASSING = frozenset({ErrorCategory.NETWORK, ErrorCategory.THROTTLING, ErrorCategory.DYNAMODB})
+"""What keeps its category where credentials are asked for: the next attempt asks again."""
 
 _SERVER_FAULT = 500
 _BY_STATUS = {
@@ -211,17 +229,22 @@ def _weightiest(categories: Iterable[ErrorCategory]) -> ErrorCategory:
 
 def classify_exception(error: BaseException) -> ErrorCategory:
     """The category of what a call raised instead of returning a reply; `internal` for what has no other name."""
+    category = _by_class(error)
+    modules = {frame.f_globals.get("__name__") for frame, _ in walk_tb(error.__traceback__)}
+    if not modules.isdisjoint(_CREDENTIAL_MODULES):
+        # Credentials cannot be had, or have expired. botocore has no class of its own for all of that.
+        return category if category in _PASSING else ErrorCategory.ACCESS_DENIED
+    if category is None:
+        # botocore has no exception either for a reply that it stumbles over. All that it does with one starts in its
+        # endpoint; for what fails on the way out, it has exceptions.
+        return ErrorCategory.DYNAMODB if endpoint.__name__ in modules else ErrorCategory.INTERNAL
+    return category
+
+
+def _by_class(error: BaseException) -> ErrorCategory | None:
     for kind, category in _BY_EXCEPTION:
         if isinstance(error, kind):
             return category
     if isinstance(error, boto.ClientError):  # a call that botocore made by itself, for credentials
         return classify_reply(error.response) or ErrorCategory.INTERNAL
-    return ErrorCategory.DYNAMODB if _reply_was_garbled(error) else ErrorCategory.INTERNAL
-
-
-def _reply_was_garbled(error: BaseException) -> bool:
-    """Whether botocore stumbled over what came as a reply: it has no exception of its own for that.
-
-    All that botocore does with a reply starts in its endpoint; for what fails on the way out, it has exceptions.
-    """
-    return any(frame.f_globals.get("__name__") == endpoint.__name__ for frame, _ in walk_tb(error.__traceback__))
+    return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError
 
-from handler.aws import call
+from handler.aws import call, exception_code
 from handler.categories import UNREADABLE_REPLY, ErrorCategory, classify_exception
 from handler.errors import CallFailed
 
@@ -69,8 +69,11 @@ class DeadLetterQueue:
         if self._client is None:
             try:
                 self._client = self._make_client()
-            except BotoCoreError as error:
-                raise CallFailed(classify_exception(error), type(error).__name__) from error
+            except Exception as error:
+                category = classify_exception(error)
+                if category is ErrorCategory.INTERNAL and not isinstance(error, BotoCoreError):
+                    raise
+                raise CallFailed(category, exception_code(error)) from error
         attributes = {
             "ERROR_CODE": letter.category.value,
             "ERROR_MESSAGE": letter.message[:MAX_MESSAGE_LENGTH],

@@ -36,11 +36,14 @@ def instrument(provider: TracerProvider, classify_reply: ClassifyReply, classify
             span.set_attribute("aws.dynamodb.table_names", _table_names(parameters))
 
     def on_reply(span: Span, _service: str, _operation: str, reply: Mapping[str, Any] | None) -> None:
+        # Called from a `finally`: the exception is on its way up, and the span will record it by itself. The reply is
+        # then none, or that of another call, which botocore made for credentials.
+        error = sys.exception()
+        if error is not None and (reply is None or reply is getattr(error, "response", None)):
+            code = type(error).__name__ if reply is None else str(reply["Error"].get("Code"))
+            fail(span, classify_exception(error), code)
+            return
         if reply is None:
-            # Called from a `finally`: the exception is on its way up, and the span will record it by itself.
-            error = sys.exception()
-            if error is not None:
-                fail(span, classify_exception(error), type(error).__name__)
             return
         category = classify_reply(reply)
         if category is not None:

@@ -3,13 +3,15 @@
     python -m tools.trim_botocore            # write it
     python -m tools.trim_botocore --check    # fail if it is not what the installed botocore would give
 
-Reading the whole data of one service, and the endpoints of all, is a fifth of a plain function's cold start.
+Reading the whole data of one service, and the endpoints of all, is a fifth of a plain function's cold start. What only
+botocore itself calls, to get credentials, is in `handler/credential_data/`: an ordinary start does not even list it.
 """
 
 import argparse
 import gzip
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +20,23 @@ import botocore
 OPERATIONS = {"dynamodb": ("TransactWriteItems",), "sqs": ("SendMessage",)}
 """All that the function calls, by service."""
 
+CREDENTIAL_OPERATIONS = {
+    "sts": ("AssumeRole", "AssumeRoleWithWebIdentity"),
+    "sso": ("GetRoleCredentials",),
+    "sso-oidc": ("CreateToken",),
+}
+"""All that botocore's credential providers call, by service; `signin` apart, whose provider needs `awscrt` as well."""
+
 WHOLE_FILES = ("partitions.json", "_retry.json", "sdk-default-configuration.json")
 
 SOURCE = Path(botocore.__file__).parent / "data"
-TARGET = Path(__file__).resolve().parent.parent / "handler" / "botocore_data"
+HANDLER = Path(__file__).resolve().parent.parent / "handler"
+TARGET = HANDLER / "botocore_data"
+CREDENTIAL_TARGET = HANDLER / "credential_data"
 
 
 def trimmed() -> dict[str, Any]:
-    """Every file of the trimmed data: path below the data folder to its JSON.
+    """Every file of `handler/botocore_data/`: path below it to its JSON.
 
     Raises:
         FileNotFoundError: when botocore no longer has a file that is needed.
@@ -36,7 +47,18 @@ def trimmed() -> dict[str, Any]:
     for partition in endpoints["partitions"]:
         partition["services"] = {name: service for name, service in partition["services"].items() if name in OPERATIONS}
     files["endpoints.json"] = endpoints
-    for service, operations in OPERATIONS.items():
+    return files | services(OPERATIONS)
+
+
+def services(called: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """The files of these services with these operations: path below a data folder to its JSON.
+
+    Raises:
+        FileNotFoundError: when botocore no longer has a file that is needed.
+        KeyError: when a service no longer has an operation that is called.
+    """
+    files = {}
+    for service, operations in called.items():
         version = max(path.name for path in (SOURCE / service).iterdir() if path.is_dir())
         folder = SOURCE / service / version
         files[f"{service}/{version}/service-2.json"] = trim_model(_read(folder / "service-2.json"), operations)
@@ -95,17 +117,23 @@ def _text(content: Any) -> str:
     return json.dumps(content, separators=(",", ":"), sort_keys=False) + "\n"
 
 
+def committed() -> tuple[dict[Path, str], dict[Path, str]]:
+    """What both folders should hold and what they hold: paths to texts."""
+    contents = {TARGET: trimmed(), CREDENTIAL_TARGET: services(CREDENTIAL_OPERATIONS)}
+    wanted = {folder / name: _text(content) for folder, files in contents.items() for name, content in files.items()}
+    return wanted, {path: path.read_text() for folder in contents for path in folder.rglob("*.json")}
+
+
 def main() -> int:
     """Write the data, or check it; 1 when it is out of date."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing, fail if something would change")
     check = parser.parse_args().check
-    wanted = {TARGET / name: _text(content) for name, content in trimmed().items()}
-    present = {path: path.read_text() for path in TARGET.rglob("*.json")}
+    wanted, present = committed()
     if wanted == present:
         return 0
     if check:
-        sys.stderr.write("handler/botocore_data is not botocore's data any more: run python -m tools.trim_botocore\n")
+        sys.stderr.write("handler's data is not botocore's data any more: run python -m tools.trim_botocore\n")
         return 1
     for path in present.keys() - wanted.keys():
         path.unlink()

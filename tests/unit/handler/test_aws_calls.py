@@ -22,10 +22,12 @@ from hypothesis import strategies as st
 from handler import aws
 from handler.aws import call, client_config
 from handler.categories import BY_CODE, ErrorCategory
+from handler.credentials import CREDENTIAL_SERVICES
 from handler.errors import CallFailed
 from tests.support.signatures import OF_ITS_TIME, OF_ITSELF, xml_error
 from tests.support.strategies import json_values
 from tests.unit.handler.stand import QUEUE_URL, Stand, Step, aws_error, cancelled, clients, raising, reply, settings
+from tools.trim_botocore import CREDENTIAL_OPERATIONS, OPERATIONS
 
 C = ErrorCategory
 
@@ -214,17 +216,21 @@ def test_whatever_comes_back_is_a_reply_or_has_a_category(stand: Stand, body: by
         assert failed.category is not C.INTERNAL or failed.code in BY_CODE  # noqa: PT017
 
 
+CALLED = OPERATIONS | CREDENTIAL_OPERATIONS
 PHASES = (
     *("provide-client-params", "before-parameter-build", "before-call", "request-created", "choose-signer"),
-    *("before-sign", "before-send", "response-received", "needs-retry", "after-call", "after-call-error"),
+    *("before-sign", "before-send", "response-received", "before-parse", "needs-retry", "after-call"),
+    "after-call-error",
 )
 
 
-@pytest.mark.parametrize(("service", "operation"), [("dynamodb", "TransactWriteItems"), ("sqs", "SendMessage")])
+@pytest.mark.parametrize(
+    ("service", "operation"), [(service, operation) for service, called in CALLED.items() for operation in called]
+)
 def test_no_handler_of_botocore_is_missing_for_what_is_called(service: str, operation: str) -> None:
     whole = botocore.session.Session()
     lean = botocore.session.Session(include_builtin_handlers=False)
-    aws._register_handlers(lean)
+    aws.register_handlers(lean, aws.SERVICES | CREDENTIAL_SERVICES)
     events = [f"{phase}.{service}.{operation}" for phase in PHASES]
     events += [f"{phase}.{service}" for phase in ("creating-client-class", "getattr", "choose-service-name")]
 

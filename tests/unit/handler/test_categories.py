@@ -2,19 +2,23 @@
 
 import inspect
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import botocore.session
 import pytest
 from botocore import exceptions as boto
+from botocore.credentials import RefreshableCredentials
 from botocore.model import ServiceModel
 from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handler.aws import exception_code
 from handler.categories import BY_CODE, ErrorCategory, classify_code, classify_exception, classify_reply
 from tests.support.signatures import EXPIRED, OF_ITS_TIME, OF_ITSELF
 from tests.support.strategies import any_text
+from tools.trim_botocore import CREDENTIAL_OPERATIONS
 
 C = ErrorCategory
 
@@ -121,6 +125,14 @@ class TestModels:
         model = botocore.session.Session().get_service_model(service)
         assert len(_error_codes(model)) > 20  # the walk finds something
         assert _unclassified(model) == set()
+
+    @pytest.mark.parametrize("service", CREDENTIAL_OPERATIONS)
+    def test_every_exception_of_what_gives_credentials_is_classified(self, service: str) -> None:
+        model = botocore.session.Session().get_service_model(service)
+        called = [model.operation_model(name) for name in CREDENTIAL_OPERATIONS[service]]
+        codes = {shape.error_code for operation in called for shape in operation.error_shapes}  # type: ignore[attr-defined]
+        assert len(codes) > 3
+        assert codes <= set(BY_CODE)
 
     def test_what_botocore_itself_would_retry_is_transient(self) -> None:
         codes = {
@@ -304,7 +316,8 @@ PROMISED_EXCEPTIONS = {
     C.ACCESS_DENIED: _names(
         """NoCredentialsError PartialCredentialsError CredentialRetrievalError MetadataRetrievalError
         TokenRetrievalError NoAuthTokenError SSOError SSOTokenLoadError UnauthorizedSSOTokenError LoginError
-        LoginAuthorizationCodeError LoginInsufficientPermissions LoginRefreshRequired LoginTokenLoadError"""
+        LoginAuthorizationCodeError LoginInsufficientPermissions LoginRefreshRequired LoginTokenLoadError
+        InfiniteLoopConfigError RefreshWithMFAUnsupportedError UnknownCredentialError UnknownTokenProviderError"""
     ),
     C.CONFIGURATION: _names(
         """NoRegionError InvalidRegionError EndpointProviderError EndpointResolutionError
@@ -314,23 +327,78 @@ PROMISED_EXCEPTIONS = {
     C.INTERNAL: _names(
         """AliasConflictParameterError ApiVersionNotFoundError AwsChunkedWrapperError BaseEndpointResolverError
         BotoCoreError CapacityNotAvailableError ChecksumError ClientError ConfigNotFound ConfigParseError
-        DataNotFoundError EndpointVariantError EventStreamError FlexibleChecksumError InfiniteLoopConfigError
-        InvalidChecksumConfigError InvalidConfigError InvalidDNSNameError InvalidDefaultsMode
-        InvalidEndpointConfigurationError InvalidEndpointDiscoveryConfigurationError InvalidExpressionError
-        InvalidHostLabelError InvalidIMDSEndpointError InvalidIMDSEndpointModeError InvalidMaxRetryAttemptsError
-        InvalidProxiesConfigError InvalidRetryConfigurationError InvalidRetryModeError InvalidS3AddressingStyleError
-        InvalidS3UsEast1RegionalEndpointConfigError InvalidSTSRegionalEndpointsConfigError MD5UnavailableError
-        MissingDependencyException MissingParametersError MissingServiceIdError OperationNotPageableError
-        PaginationError ParamValidationError ProfileNotFound RangeError RefreshWithMFAUnsupportedError
-        ServiceNotInRegionError StubAssertionError StubResponseError UnStubbedResponseError UndefinedModelAttributeError
-        UnknownClientMethodError UnknownCredentialError UnknownEndpointError UnknownFIPSEndpointError UnknownKeyError
-        UnknownParameterError UnknownRegionError UnknownServiceError UnknownServiceStyle UnknownSignatureVersionError
-        UnknownTokenProviderError UnseekableStreamError UnsupportedOutpostResourceError
-        UnsupportedS3AccesspointConfigurationError UnsupportedS3ArnError UnsupportedS3ConfigurationError
-        UnsupportedS3ControlArnError UnsupportedS3ControlConfigurationError UnsupportedServiceProtocolsError
-        UnsupportedSignatureVersionError ValidationError WaiterConfigError WaiterError"""
+        DataNotFoundError EndpointVariantError EventStreamError FlexibleChecksumError InvalidChecksumConfigError
+        InvalidConfigError InvalidDNSNameError InvalidDefaultsMode InvalidEndpointConfigurationError
+        InvalidEndpointDiscoveryConfigurationError InvalidExpressionError InvalidHostLabelError
+        InvalidIMDSEndpointError InvalidIMDSEndpointModeError InvalidMaxRetryAttemptsError
+        InvalidProxiesConfigError InvalidRetryConfigurationError InvalidRetryModeError
+        InvalidS3AddressingStyleError InvalidS3UsEast1RegionalEndpointConfigError
+        InvalidSTSRegionalEndpointsConfigError MD5UnavailableError MissingDependencyException
+        MissingParametersError MissingServiceIdError OperationNotPageableError PaginationError
+        ParamValidationError ProfileNotFound RangeError ServiceNotInRegionError StubAssertionError
+        StubResponseError UnStubbedResponseError UndefinedModelAttributeError UnknownClientMethodError
+        UnknownEndpointError UnknownFIPSEndpointError UnknownKeyError UnknownParameterError UnknownRegionError
+        UnknownServiceError UnknownServiceStyle UnknownSignatureVersionError UnseekableStreamError
+        UnsupportedOutpostResourceError UnsupportedS3AccesspointConfigurationError UnsupportedS3ArnError
+        UnsupportedS3ConfigurationError UnsupportedS3ControlArnError UnsupportedS3ControlConfigurationError
+        UnsupportedServiceProtocolsError UnsupportedSignatureVersionError ValidationError WaiterConfigError
+        WaiterError"""
     ),
 }
+
+
+def _while_asking_for_credentials(error: Exception) -> ErrorCategory:
+    def refresh() -> dict[str, Any]:
+        raise error
+
+    credentials: Any = RefreshableCredentials("key", "secret", "token", EXPIRED, refresh, "custom-process")
+    with pytest.raises(type(error)) as caught:
+        credentials.get_frozen_credentials()
+    return classify_exception(caught.value)
+
+
+EXPIRED = datetime(2001, 1, 1, tzinfo=UTC)
+PASSING = {C.NETWORK, C.THROTTLING, C.DYNAMODB}
+
+
+class TestCredentials:
+    """What goes wrong while credentials are asked for."""
+
+    @pytest.mark.parametrize(
+        ("name", "category"), [(name, category) for category, names in PROMISED_EXCEPTIONS.items() for name in names]
+    )
+    def test_every_exception_of_botocore(self, name: str, category: ErrorCategory) -> None:
+        kind: type[Exception] = getattr(boto, name)
+        error = kind.__new__(kind)
+        if isinstance(error, boto.ClientError):
+            error.response = {}
+        assert _while_asking_for_credentials(error) is (category if category in PASSING else C.ACCESS_DENIED)
+
+    @pytest.mark.parametrize(
+        "error", [OSError(), KeyError("Token"), ValueError(), EOFError(), RuntimeError(), TypeError()]
+    )
+    def test_what_has_no_class_of_botocores(self, error: Exception) -> None:
+        assert _while_asking_for_credentials(error) is C.ACCESS_DENIED
+
+    @given(st.sampled_from(sorted(BY_CODE)) | any_text, st.integers(300, 599))
+    def test_every_code(self, code: str, status: int) -> None:
+        response: Any = _error(code, status)
+        category = _while_asking_for_credentials(boto.ClientError(response, "AssumeRole"))
+        known = classify_code(code, status)
+        assert category is (known if known in PASSING else C.ACCESS_DENIED)
+
+    def test_credentials_that_come_back_expired(self) -> None:
+        past = {"access_key": "a", "secret_key": "b", "token": "c", "expiry_time": "2001-01-01T00:00:00Z"}
+        credentials: Any = RefreshableCredentials("key", "secret", "token", EXPIRED, lambda: past, "env")
+        with pytest.raises(RuntimeError) as caught:
+            credentials.get_frozen_credentials()
+        assert classify_exception(caught.value) is C.ACCESS_DENIED
+        assert exception_code(caught.value) == "ExpiredCredentials"
+
+    def test_elsewhere_they_are_defects(self) -> None:
+        for error in (RuntimeError(), OSError(), KeyError()):
+            assert classify_exception(error) is C.INTERNAL
+            assert exception_code(error) == type(error).__name__
 
 
 class TestExceptions:

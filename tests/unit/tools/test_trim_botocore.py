@@ -2,13 +2,14 @@
 
 import pytest
 
-from tools.trim_botocore import OPERATIONS, TARGET, _text, trim_model, trimmed
+from handler.credentials import CREDENTIAL_SERVICES
+from tools.trim_botocore import CREDENTIAL_OPERATIONS, OPERATIONS, committed, services, trim_model, trimmed
 
 
 def test_the_committed_data_is_that_of_the_installed_botocore() -> None:
-    wanted = {str(TARGET / name): _text(content) for name, content in trimmed().items()}
-    present = {str(path): path.read_text() for path in TARGET.rglob("*.json")}
+    wanted, present = committed()
     assert present == wanted, "run python -m tools.trim_botocore"
+    assert {path.parts[-4] for path in present if path.name == "service-2.json"} == {"botocore_data", "credential_data"}
 
 
 def test_a_trimmed_model_has_the_shapes_that_its_operations_reach_and_no_more() -> None:
@@ -53,3 +54,9 @@ def test_the_error_shapes_of_what_is_called_are_kept() -> None:
     shapes = files["dynamodb/2012-08-10/service-2.json"]["shapes"]
     assert {"TransactionCanceledException", "CancellationReason", "ThrottlingException"} <= shapes.keys()
     assert set(OPERATIONS) == {"dynamodb", "sqs"}
+
+
+def test_the_error_shapes_of_what_gives_credentials_are_kept() -> None:
+    files = services(CREDENTIAL_OPERATIONS)
+    assert "UnauthorizedException" in files["sso/2019-06-10/service-2.json"]["shapes"]  # botocore catches it
+    assert set(CREDENTIAL_OPERATIONS) == CREDENTIAL_SERVICES
