@@ -140,7 +140,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         read.problems.append("AWS_REGION is not set: give the region of the tables and the queue")
     elif not re.fullmatch(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*", region):
         read.problems.append("AWS_REGION must be the name of a region such as eu-central-1")
-    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS"):
+    for service in ("", "_DYNAMODB", "_SQS", "_STS", "_SSO", "_SSO_OIDC"):
+        name = f"AWS_ENDPOINT_URL{service}"
         read.parsed(name, "", _endpoint, "a URL such as http://localhost:8000, its host of letters, digits, . and -")
     function_version = read.text("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
     settings = Settings(

@@ -20,6 +20,17 @@ from otel.output import Write
 from otel.telemetry import Telemetry
 from otel.tracing import start_tracing
 
+_CHECKED = frozenset(
+    {
+        "AWS_ACCOUNT_ID",
+        "AWS_ACCOUNT_ID_ENDPOINT_MODE",
+        "AWS_CREDENTIAL_EXPIRATION",
+        "AWS_USE_DUALSTACK_ENDPOINT",
+        "AWS_USE_FIPS_ENDPOINT",
+    }
+)
+"""Variables with which a client can be made that cannot call anything."""
+
 
 def build(environ: Mapping[str, str], write: Write, started: float | None = None) -> Processor:
     """Wire the function.
@@ -40,9 +51,14 @@ def build(environ: Mapping[str, str], write: Write, started: float | None = None
         instrument(tracing.calls, classify_reply, classify_exception)
     try:
         dynamodb = dynamodb_client(settings)
-    except (BotoCoreError, ValueError) as error:
-        problem = f"boto3 refuses the AWS_* variables or the AWS configuration: {type(error).__name__}"
-        raise SettingsError([problem], settings.telemetry) from error
+    except (BotoCoreError, ValueError, OverflowError, OSError) as error:
+        from handler.aws_settings import problem_of
+
+        raise SettingsError([problem_of(error, environ)], settings.telemetry) from error
+    if _unusual(environ, dynamodb.meta.config):
+        from handler.aws_settings import check
+
+        check(dynamodb, settings, environ)
 
     def dead_letter_client() -> Any:
         client = sqs_client(settings)
@@ -61,6 +77,16 @@ def build(environ: Mapping[str, str], write: Write, started: float | None = None
         dynamodb=dynamodb,
         dead_letters=DeadLetterQueue(dead_letter_client, settings.dead_letter_queue_url),
         telemetry=telemetry,
+    )
+
+
+def _unusual(environ: Mapping[str, str], config: Any) -> bool:
+    """Whether an endpoint might not exist, or the credentials' expiration be wrong: on Lambda neither is set."""
+    return (
+        not _CHECKED.isdisjoint(environ)
+        or config.use_fips_endpoint
+        or config.use_dualstack_endpoint
+        or config.account_id_endpoint_mode == "required"
     )
 
 

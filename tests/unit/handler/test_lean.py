@@ -107,6 +107,18 @@ def test_credentials_that_are_not_in_the_variables_are_looked_for_where_botocore
     assert in_a_fresh_process(code, {**file, "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}) == "a-file's\n"
 
 
+def test_nothing_for_credentials_from_elsewhere_is_loaded_by_an_ordinary_start() -> None:
+    code = """
+import sys
+opened = []
+sys.addaudithook(lambda event, given: opened.append(str(given[0])) if event in {"open", "os.listdir"} else None)
+import handler.app
+print([path for path in opened if "credential_data" in path], any("botocore_data" in path for path in opened))
+print({"handler.credentials", "handler.aws_settings"} & sys.modules.keys())
+"""
+    assert in_a_fresh_process(code) == "[] True\nset()\n"
+
+
 def test_certificates_are_botocores_own_unless_others_are_named() -> None:
     code = "import handler.app; print(handler.app._processor._dynamodb._endpoint.http_session._verify)"
     assert in_a_fresh_process(code) == f"{DEFAULT_CA_BUNDLE}\n"
