@@ -2,13 +2,18 @@
 
     python deploy/image/check.py TASK_ROOT [LAYER]
 
-The last step of the image's build. Makes both AWS clients, resolves their endpoints, and loads the code of every way
-out of spans. Sends nothing. LAYER is the directory of ADOT's packages, where its wrapper script has started this.
+The last step of the image's build. Makes both AWS clients, resolves their endpoints, makes the clients that botocore
+asks for credentials, and loads the code of every way out of spans. Sends nothing. LAYER is the directory of ADOT's
+packages, where its wrapper script has started this.
 """
 
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from handler.settings import Settings
 
 REGIONS = ("us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1")
 """One of each kind of partition that the endpoint rules tell apart, and two of the common one."""
@@ -49,6 +54,7 @@ def main(task_root: str, *layer: str) -> None:
         here = replace(read, region=region)
         for client in (aws.dynamodb_client(here), aws.sqs_client(here)):
             assert region in client.meta.endpoint_url, client.meta.endpoint_url  # noqa: S101 - the build runs without -O
+    _check_credential_services(read)
     from otel import collector
 
     collector.Collector().close()
@@ -59,6 +65,19 @@ def main(task_root: str, *layer: str) -> None:
         file = getattr(module, "__file__", None)
         if file and name.partition(".")[0] not in RUNTIMES_OWN and not _expected(Path(file), task_root, *layer):
             sys.exit(f"check.py: {name} is taken from {file}, which is not the function's own")
+
+
+def _check_credential_services(read: "Settings") -> None:
+    from botocore.session import Session
+
+    from handler import aws, credentials
+
+    core = Session(include_builtin_handlers=False)
+    data = aws.OwnData(extra_search_paths=[aws.DATA], include_default_search_paths=False)
+    core.register_component("data_loader", data)
+    credentials.look_elsewhere(core, data, read)
+    for service in sorted(credentials.CREDENTIAL_SERVICES):
+        core.create_client(service, region_name=read.region)
 
 
 def _expected(file: Path, *roots: str) -> bool:

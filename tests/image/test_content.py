@@ -240,6 +240,53 @@ def test_a_service_that_was_left_out_says_so(python: Python) -> None:
     assert "UnknownServiceError: Unknown service: 's3'. Valid service names are: dynamodb, sqs" in result.stderr
 
 
+_BY_WEB_IDENTITY = """
+import http.server, os, sys, threading
+
+class Services(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = b'{"ConsumedCapacity": [{"TableName": "t"}]}'
+        if not self.headers["X-Amz-Target"]:
+            names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
+            keys = "".join(f"<{name}>STS{name}</{name}>" for name in names)
+            credentials = f"<Credentials>{keys}<Expiration>2999-01-01T00:00:00Z</Expiration></Credentials>"
+            result = f"<AssumeRoleWithWebIdentityResult>{credentials}</AssumeRoleWithWebIdentityResult>"
+            body = f"<AssumeRoleWithWebIdentityResponse>{result}</AssumeRoleWithWebIdentityResponse>".encode()
+        else:
+            print(self.headers["Authorization"].partition("Credential=")[2].partition("/")[0])
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+class Context:
+    aws_request_id = "request"
+    def get_remaining_time_in_millis(self):
+        return 30_000
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Services)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+for service in ("DYNAMODB", "STS"):
+    os.environ[f"AWS_ENDPOINT_URL_{service}"] = f"http://127.0.0.1:{server.server_address[1]}"
+sys.path.insert(0, "/var/task")
+import handler.app
+event = {"version": "0", "id": "e", "source": "signal9.advisor", "detail-type": "earningsProcessed", "account": "1",
+         "time": "2025-07-31T20:05:00Z", "region": "us-east-1", "resources": [],
+         "detail": {"asset_symbol": "AAPL", "earnings_date": "2025-07-31"}}
+print(handler.app.lambda_handler(event, Context())["outcome"])
+"""
+
+
+def test_a_role_gives_credentials(python: Python) -> None:
+    variables = {"AWS_ACCESS_KEY_ID": "", "AWS_ROLE_ARN": "arn:aws:iam::111122223333:role/earnings"}
+    result = python(_BY_WEB_IDENTITY, AWS_WEB_IDENTITY_TOKEN_FILE="/etc/passwd", OTEL_SDK_DISABLED="true", **variables)
+    printed = [line for line in result.stdout.splitlines() if not line.startswith("{")]
+    assert printed == ["STSAccessKeyId", "marked"], result.stdout + result.stderr
+
+
 _COPIES = """
 import collections, importlib.metadata as metadata, pathlib, sys
 names = collections.Counter(found.name.lower() for found in metadata.distributions())
