@@ -59,6 +59,8 @@ def problem_of(error: Exception, environ: Mapping[str, str]) -> str:
         problem = "AWS_ROLE_ARN is not set, but AWS_WEB_IDENTITY_TOKEN_FILE is: set both or neither"
     elif isinstance(error, boto.ConfigParseError):
         problem = "AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE must be in the format of ~/.aws/config and UTF-8"
+    elif variables and isinstance(error, OSError):
+        problem = f"{', '.join(variables)} must name a file that this function can read ({kind})"
     elif variables:
         problem = f"{', '.join(variables)} must be of a form that boto3 accepts ({kind}): {GUIDE}"
     elif isinstance(error, boto.ProfileNotFound):
