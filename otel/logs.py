@@ -9,7 +9,7 @@ import orjson
 
 from otel import names
 from otel.event_types import MESSAGES, EventType
-from otel.output import Write
+from otel.output import Write, encode
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
 
@@ -19,7 +19,7 @@ _LEVEL_NAMES = {DEBUG: "DEBUG", INFO: "INFO", WARNING: "WARN", ERROR: "ERROR", C
 _SPANS = "opentelemetry.sdk.trace"
 
 # Z for UTC, as all else here; an ID that is not str would be a defect, but a log line must not raise for it.
-_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
 
 class Log:
@@ -69,9 +69,8 @@ class Log:
         }
         line.update((name, value) for name, value in fields.items() if name in names.LOG_FIELDS and value is not None)
         try:
-            self._write(orjson.dumps(line, option=_OPTIONS))
-        except (OSError, orjson.JSONEncodeError):
-            # Standard output is gone, or a text is not Unicode: there is no better place to say so.
+            self._write(encode(line, _OPTIONS))
+        except Exception:  # noqa: BLE001 - standard output is gone: there is no better place to say so
             return
 
 

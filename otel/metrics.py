@@ -8,10 +8,8 @@ from collections import deque
 from threading import Lock
 from typing import Any
 
-import orjson
-
 from otel import names
-from otel.output import Write
+from otel.output import Write, encode
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
 
@@ -50,22 +48,28 @@ class Metrics:
         """Write the event's metrics, after what earlier events had to keep.
 
         Returns:
-            False when the output failed; nothing is lost then, up to `KEPT_LINES`.
+            False when that failed, for whatever reason; nothing is lost then, up to `KEPT_LINES`. Never raises.
         """
-        values = self._values(record, processing_ms, memory_used_mb)
         with self._lock:
-            if self._failures:
-                values["MetricsFailures"] = self._failures
-                self._failures = 0  # told by this line from now on, which is written or kept
-            self._kept.append(self._document(values, record))
             try:
+                self._kept.append(self._line(record, processing_ms, memory_used_mb))
+                self._failures = 0  # told by this line from now on, which is written or kept
                 while self._kept:
                     self._write(self._kept[0])
                     self._kept.popleft()
-            except OSError:
+            except Exception:  # noqa: BLE001 - the event is over, and must not be processed again for its metrics
                 self._failures += 1
                 return False
         return True
+
+    def _line(self, record: EventRecord, processing_ms: float, memory_used_mb: float) -> bytes:
+        values = self._values(record, processing_ms, memory_used_mb)
+        if self._failures:
+            values["MetricsFailures"] = self._failures
+        line = self._document(values, record)
+        if b"null" in line:  # not a number or infinite: CloudWatch would refuse the whole document
+            line = self._document(_finite(values), record)
+        return line
 
     def _values(self, record: EventRecord, processing_ms: float, memory_used_mb: float) -> dict[str, Any]:
         counts = {
@@ -98,7 +102,7 @@ class Metrics:
         if record.error_category is not None:
             directives.append(_directive([names.ENVIRONMENT, names.ERROR_CATEGORY], ["Errors"]))
             members[names.ERROR_CATEGORY] = record.error_category
-        return orjson.dumps(
+        return encode(
             {
                 "_aws": {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": directives},
                 **members,
@@ -107,8 +111,19 @@ class Metrics:
                 "request_id": record.request_id,
                 **values,
             },
-            option=orjson.OPT_APPEND_NEWLINE,
+            0,
         )
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    """Metrics without what is no number; those of which nothing is left, left out."""
+    import math
+
+    lists = {
+        name: [figure for figure in (value if isinstance(value, list) else [value]) if math.isfinite(figure)]
+        for name, value in values.items()
+    }
+    return {name: lists[name] if isinstance(value, list) else value for name, value in values.items() if lists[name]}
 
 
 def _directive(dimensions: list[str], metrics: list[str]) -> dict[str, Any]:

@@ -351,13 +351,13 @@ def _while_asking_for_credentials(error: Exception) -> ErrorCategory:
     def refresh() -> dict[str, Any]:
         raise error
 
-    credentials: Any = RefreshableCredentials("key", "secret", "token", EXPIRED, refresh, "custom-process")
+    credentials: Any = RefreshableCredentials("key", "secret", "token", LONG_AGO, refresh, "custom-process")
     with pytest.raises(type(error)) as caught:
         credentials.get_frozen_credentials()
     return classify_exception(caught.value)
 
 
-EXPIRED = datetime(2001, 1, 1, tzinfo=UTC)
+LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
 PASSING = {C.NETWORK, C.THROTTLING, C.DYNAMODB}
 
 
@@ -389,7 +389,7 @@ class TestCredentials:
 
     def test_credentials_that_come_back_expired(self) -> None:
         past = {"access_key": "a", "secret_key": "b", "token": "c", "expiry_time": "2001-01-01T00:00:00Z"}
-        credentials: Any = RefreshableCredentials("key", "secret", "token", EXPIRED, lambda: past, "env")
+        credentials: Any = RefreshableCredentials("key", "secret", "token", LONG_AGO, lambda: past, "env")
         with pytest.raises(RuntimeError) as caught:
             credentials.get_frozen_credentials()
         assert classify_exception(caught.value) is C.ACCESS_DENIED

@@ -41,6 +41,11 @@ _ANYTHING = st.recursive(
 _FIELDS = st.dictionaries(st.sampled_from(sorted(names.LOG_FIELDS - set(ALWAYS_THERE))), _ANYTHING, max_size=4)
 
 
+def as_utf8(text: str) -> str:
+    """A text as a line can carry it: half a character is replaced."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def new_log(output: Output, **changes: Any) -> Log:
     return Log(output.write, telemetry_settings(**changes))
 
@@ -55,13 +60,11 @@ def test_whatever_a_field_holds_a_line_stays_one_line(message: str, fields: dict
         raw = output.raw()
         log.line(logs.INFO, EventType.LIBRARY, message="the next line")
 
-        # Written whole or not at all; in both cases the next line stands for itself.
-        assert raw.count(b"\n") == len(json_lines(raw)) <= 1
+        assert raw.count(b"\n") == len(json_lines(raw)) == 1
         assert not any(byte < 0x20 for byte in raw.removesuffix(b"\n"))
         assert output.lines()[-1]["message"] == "the next line"
-    if raw:
-        (line,) = json_lines(raw)
-        assert (line["level"], line["message"], line["request_id"]) == ("ERROR", message, some_id)
+    (line,) = json_lines(raw)
+    assert (line["level"], line["message"], line["request_id"]) == ("ERROR", as_utf8(message), as_utf8(some_id))
 
 
 @settings(deadline=None)
@@ -179,15 +182,54 @@ def test_an_output_that_fails_costs_the_line_not_the_event() -> None:
         os.close(fd)
 
 
-@pytest.mark.parametrize(
-    "value", ["\ud800", object(), 2**70, {"deep": object()}], ids=["surrogate", "object", "big", "deep"]
-)
-def test_what_json_cannot_hold_costs_the_line_not_the_event(value: object, output: Output) -> None:
-    log = new_log(output)
-    log.line(logs.ERROR, EventType.LIBRARY, message="lost", error_code=value)
-    log.line(logs.ERROR, EventType.LIBRARY, message="kept")
+@pytest.mark.parametrize("error", [OSError, ValueError, UnicodeError, MemoryError, RuntimeError])
+def test_so_does_a_writer_that_raises_anything(error: type[Exception]) -> None:
+    def write(_: bytes) -> None:
+        raise error
 
-    assert [line["message"] for line in output.lines()] == ["kept"]
+    Log(write, telemetry_settings()).line(logs.ERROR, EventType.LIBRARY, message="text")
+
+
+_ENDLESS: dict[str, Any] = {}
+_ENDLESS["again"] = [_ENDLESS]
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("a\ud800b", "a?b"),
+        ({"\udcff": ["\udcff"]}, {"?": ["?"]}),
+        (object(), "object"),
+        (b"bytes", "bytes"),
+        (2**70, "int"),
+        (-(2**70), "int"),
+        ({"deep": (1.5, object(), None, True)}, {"deep": [1.5, "object", None, True]}),
+        ({object(): 1}, {"object": 1}),
+        (float("nan"), None),
+        (float("-inf"), None),
+    ],
+    ids=repr,
+)
+def test_what_json_cannot_hold_is_replaced(value: object, written: object, output: Output) -> None:
+    new_log(output).line(logs.ERROR, EventType.LIBRARY, message="text", error_code=value)
+
+    (line,) = output.lines()
+    assert (line["message"], line["error_code"]) == ("text", written)
+
+
+def test_what_has_no_end_is_cut(output: Output) -> None:
+    new_log(output).line(logs.ERROR, EventType.LIBRARY, message="text", error_code=_ENDLESS)
+
+    (line,) = output.lines()
+    assert line["message"] == "text"
+
+
+@pytest.mark.parametrize("name", ["service", "environment"])
+def test_a_setting_that_is_not_utf8_costs_no_line(name: str, output: Output) -> None:
+    new_log(output, **{name: "a\udcffb"}).line(logs.ERROR, EventType.LIBRARY, message="text")
+
+    (line,) = output.lines()
+    assert line[name] == "a?b"
 
 
 # ---- what libraries log ------------------------------------------------------------------------------------------

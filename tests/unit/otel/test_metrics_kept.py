@@ -115,6 +115,71 @@ def test_a_line_torn_by_a_full_pipe_comes_again_whole() -> None:
     assert total(documents, "MetricsFailures") == 1
 
 
+@pytest.mark.parametrize("error", [OSError, ValueError, UnicodeError, MemoryError, RuntimeError, TypeError])
+def test_whatever_the_output_raises_the_lines_are_kept(error: type[Exception]) -> None:
+    lines: list[bytes] = []
+    broken = True
+
+    def write(line: bytes) -> None:
+        if broken:
+            raise error
+        lines.append(line)
+
+    metrics = new_metrics(write)
+    assert [emit(metrics), emit(metrics)] == [False, False]
+    assert metrics.kept == 2
+    broken = False
+    assert emit(metrics)
+    documents = json_lines(b"".join(lines))
+
+    assert total(documents, "EventsReceived") == 3
+    assert total(documents, "MetricsFailures") == 2
+
+
+_ANY_FIGURE = st.floats()  # not a number, and infinite, too
+_ANY_TEXT = st.text(st.characters(), min_size=1, max_size=30) | st.sampled_from(["\ud800", "a\udcff", "null", "\x00"])
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(_ANY_FIGURE, max_size=4),
+    st.lists(_ANY_FIGURE, max_size=4),
+    _ANY_FIGURE,
+    _ANY_FIGURE,
+    st.tuples(_ANY_TEXT, _ANY_TEXT, _ANY_TEXT, st.none() | _ANY_TEXT),
+)
+def test_whatever_a_record_holds_nothing_is_raised_and_the_event_is_counted(
+    latencies: list[float], delays: list[float], processing_ms: float, used_mb: float, texts: tuple[Any, ...]
+) -> None:
+    request_id, correlation_id, environment, category = texts
+    record = event_record(outcome="marked", request_id=request_id, correlation_id=correlation_id)
+    record.error_category, record.latencies_ms, record.delays_ms = category, latencies, delays
+    with output_file() as output:
+        metrics = new_metrics(output.write, environment=environment)
+        assert metrics.emit(record, processing_ms=processing_ms, memory_used_mb=used_mb)
+        (document,) = output.metrics()
+
+    check_emf(document)
+    assert document["EventsReceived"] == 1
+
+
+@pytest.mark.parametrize(
+    "defect", [{"outcome": "unheard of"}, {"latencies_ms": None, "delays_ms": 1}, {"retries": "x"}]
+)
+def test_a_record_that_no_line_can_be_made_of_is_a_failure_told_by_the_next_line(defect: dict[str, Any]) -> None:
+    record = event_record(outcome="marked")
+    for name, value in defect.items():
+        setattr(record, name, value)
+    with output_file() as output:
+        metrics = new_metrics(output.write)
+        assert not emit(metrics, record)
+        assert metrics.kept == 0
+        assert emit(metrics)
+        (document,) = output.metrics()
+
+    assert document["MetricsFailures"] == 1
+
+
 def test_two_threads_that_report_at_once_lose_and_double_nothing() -> None:
     """The watchdog's thread may still be writing the last event's line while the next event ends."""
     with output_file() as output:
