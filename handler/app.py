@@ -14,15 +14,21 @@ from handler.lean import lean_imports
 gc.disable()  # all that is made here stays: there is nothing to collect
 
 with lean_imports():
+    from handler.startup import read_settings
+    from otel.output import STDOUT, file_descriptor
+
+    _write = file_descriptor(STDOUT)
+    # Before the libraries are imported: OpenTelemetry reads some variables then, and raises for a wrong one.
+    _settings = read_settings(os.environ, _write)
+
     from handler.processor import LambdaContext
     from handler.wiring import start
-    from otel.output import STDOUT, file_descriptor
 
 # A number of more digits than Python reads by default would be refused before the handler sees the event, and could
 # never be dead-lettered. How long one can be is bounded by Lambda.
 sys.set_int_max_str_digits(0)
 
-_processor = start(os.environ, file_descriptor(STDOUT), _started)
+_processor = start(os.environ, _write, _started, _settings)
 
 gc.freeze()  # never to be looked at again
 gc.enable()

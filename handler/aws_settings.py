@@ -1,176 +1,200 @@
-"""What is wrong with boto3's own settings, in one line that names them. Imported only when something is.
+"""The rules of the settings that go to AWS: tables, queue, endpoints, credentials, and what else boto3 reads by itself.
 
-boto3 reads some forty variables and two files by itself. What it refuses, and what would fail every event, is told at
-the start: by the names of what is set, never by a value.
+boto3 takes most of them as they are. A wrong one is found out by the first event, and again by each that follows.
 """
 
-from collections.abc import Mapping
-from typing import Any
+import string
 
-from botocore import exceptions as boto
-from botocore.credentials import Credentials, RefreshableCredentials
-from botocore.session import Session
+from otel.environ import EnvReader, is_printable_ascii, is_proxy, one_of, split_url, whole_number
 
-from handler.aws import sqs_client
-from handler.errors import SettingsError
-from handler.settings import Settings
-
-GUIDE = "https://boto3.amazonaws.com/v1/documentation/api/latest/guide/configuration.html"
-
-_DECIDE_THE_ENDPOINT = (
-    *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"),
-    *("AWS_ACCOUNT_ID_ENDPOINT_MODE", "AWS_ACCOUNT_ID", "AWS_PROFILE", "AWS_CONFIG_FILE"),
+QUEUE_URL = "DEAD_LETTER_QUEUE_URL"
+ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS")
+CREDENTIAL_ENDPOINTS = (
+    *("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_EC2_METADATA_SERVICE_ENDPOINT"),
+    *("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_SSO", "AWS_ENDPOINT_URL_SSO_OIDC"),
 )
 
-_ACCOUNT = "AWS::Auth::AccountId"  # https://smithy.io/2.0/aws/rules-engine/built-ins.html
-
-_PROFILE_KEYS = (
-    *("role_arn", "source_profile", "credential_source", "web_identity_token_file", "sso_session", "sso-session"),
-    *("sso_start_url", "sso_region", "sso_account_id", "sso_role_name", "credential_process"),
+SUFFIXES = (
+    *(".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".c2s.ic.gov", ".sc2s.sgov.gov", ".cloud.adc-e.uk"),
+    *(".csp.hci.ic.gov", ".api.aws", ".api.amazonwebservices.com.cn", ".api.amazonwebservices.eu", ".api.aws.ic.gov"),
+    *(".api.aws.scloud", ".api.cloud-aws.adc-e.uk", ".api.aws.hci.ic.gov"),
 )
+"""What hosts of AWS end with, in all partitions, with and without IPv6."""
 
-_BY_CLASS: Mapping[type[Exception], str] = {
-    boto.InvalidDefaultsMode: "AWS_DEFAULTS_MODE",
-    boto.InvalidIMDSEndpointError: "AWS_EC2_METADATA_SERVICE_ENDPOINT",
-    boto.InvalidIMDSEndpointModeError: "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
-    boto.InvalidRegionError: "AWS_REGION",
-    boto.InvalidRetryModeError: "AWS_RETRY_MODE",
-    boto.InvalidMaxRetryAttemptsError: "AWS_MAX_ATTEMPTS",
-    boto.InvalidSTSRegionalEndpointsConfigError: "AWS_STS_REGIONAL_ENDPOINTS",
+_SERVICES = {"sqs", "sqs-fips", "dynamodb", "dynamodb-fips", "ddb", "ddb-fips"}
+
+_BOOLEANS = ("true", "false")
+# What botocore refuses in words that do not name the variable, or takes for false.
+CHOICES = {
+    "AWS_ACCOUNT_ID_ENDPOINT_MODE": ("preferred", "disabled", "required"),
+    "AWS_DEFAULTS_MODE": ("legacy", "standard", "in-region", "cross-region", "mobile", "auto"),
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": ("ipv4", "ipv6"),
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": _BOOLEANS,
+    "AWS_REQUEST_CHECKSUM_CALCULATION": ("when_supported", "when_required"),
+    "AWS_RESPONSE_CHECKSUM_VALIDATION": ("when_supported", "when_required"),
+    "AWS_S3_DISABLE_EXPRESS_SESSION_AUTH": _BOOLEANS,
+    "AWS_S3_US_EAST_1_REGIONAL_ENDPOINT": ("legacy", "regional"),
+    "AWS_STS_REGIONAL_ENDPOINTS": ("legacy", "regional"),
+    "AWS_USE_DUALSTACK_ENDPOINT": _BOOLEANS,
+    "AWS_USE_FIPS_ENDPOINT": _BOOLEANS,
 }
-"""Exceptions that do not name the setting."""
+NUMBERS = {
+    "AWS_METADATA_SERVICE_NUM_ATTEMPTS": (1, 100),
+    "AWS_METADATA_SERVICE_TIMEOUT": (1, 60),
+    "AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES": (1, 1_048_576),
+}
+HEADERS = (
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_EXECUTION_ENV"),
+)
+"""What becomes part of each request's headers, or signs them."""
+
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
+
+_NAME = string.ascii_letters + string.digits + "_-"
 
 
-def problem_of(error: Exception, environ: Mapping[str, str]) -> str:
-    """What made boto3 refuse to make a client.
+def table(read: EnvReader, name: str, default: str, region: str) -> str:
+    """Read the name or the ARN of a DynamoDB table.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 
     Args:
-        error: what it raised.
-        environ: the environment.
-
-    Returns:
-        One sentence: which variable or file, which rule, what to do.
+        read: Reads it.
+        name: Of the variable.
+        default: What stands for one that is not set or wrong.
+        region: The function's; empty if it is not known.
     """
-    kind, profile = type(error).__name__, _profile(environ)
-    variables = _variables(error, environ)
-    if isinstance(error, boto.PartialCredentialsError) and error.kwargs["provider"] == "env":
-        problem = f"{error.kwargs['cred_var']} is not set, but AWS_ACCESS_KEY_ID is: set both or neither"
-    elif "web identity" in str(error) and "AWS_WEB_IDENTITY_TOKEN_FILE" in environ:
-        problem = "AWS_ROLE_ARN is not set, but AWS_WEB_IDENTITY_TOKEN_FILE is: set both or neither"
-    elif isinstance(error, boto.ConfigParseError):
-        problem = "AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE must be in the format of ~/.aws/config and UTF-8"
-    elif variables and isinstance(error, OSError):
-        problem = f"{', '.join(variables)} must name a file that this function can read ({kind})"
-    elif variables:
-        problem = f"{', '.join(variables)} must be of a form that boto3 accepts ({kind}): {GUIDE}"
-    elif isinstance(error, boto.ProfileNotFound):
-        problem = (
-            f"{profile} must be the name of a profile in AWS_CONFIG_FILE (~/.aws/config) or "
-            "AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials)"
-        )
-    elif isinstance(error, boto.MissingDependencyException):
-        problem = f"{profile} must not be a profile of `aws login`, which needs awscrt: use another kind of profile"
-    elif isinstance(error, OSError):
-        problem = f"{profile} must name files and programs that this function can use ({kind})"
+    value = read.text(name, default)
+    arn = value.split(":", 5)
+    if len(arn) == 6:  # noqa: PLR2004 - arn:PARTITION:dynamodb:REGION:ACCOUNT:table/NAME
+        table_name = arn[5].removeprefix("table/") if arn[5].startswith("table/") else ""
+        well_formed = arn[0] == "arn" and arn[1].startswith("aws") and arn[2] == "dynamodb" and _is_account(arn[4])
     else:
-        told = f"{error} {getattr(error, 'kwargs', '')}"
-        keys = [key for key in _PROFILE_KEYS if key in told]
-        about = f" ({', '.join(keys)})" if keys else ""
-        problem = f"{profile} must be a profile that can give credentials{about}: boto3 refuses it ({kind}): {GUIDE}"
-    return problem
+        table_name, well_formed = value, True
+    if not well_formed or not 3 <= len(table_name) <= 255 or table_name.strip(_NAME + "."):  # noqa: PLR2004
+        read.refuse(name, "the name of a DynamoDB table (3 to 255 letters, digits, _ . -) or its ARN")
+    elif table_name is not value and region not in {"", arn[3]}:
+        read.refuse(name, "the ARN of a table in the function's own region")
+    return value
 
 
-def check(dynamodb: Any, settings: Settings, environ: Mapping[str, str]) -> None:
-    """Find out what would fail every event, although the client could be made.
+def queue_url(read: EnvReader, region: str) -> str:
+    """Read the URL of the dead-letter queue: a standard queue, which the function can reach.
 
     Args:
-        dynamodb: the client.
-        settings: what it was made with.
-        environ: the environment.
-
-    Raises:
-        SettingsError: no endpoint exists for what is set, or the credentials' expiration cannot be compared.
+        read: Reads it.
+        region: The function's; empty if it is not known.
     """
-    problems = []
-    credentials = dynamodb._request_signer._credentials  # noqa: SLF001 - nothing public has them
-    if credentials.method == "env" and isinstance(credentials, RefreshableCredentials):
-        try:
-            credentials.refresh_needed()
-        except TypeError:
-            problems.append("AWS_CREDENTIAL_EXPIRATION must be a time with its zone, such as 2026-01-31T12:00:00Z")
-    for service, client, operation in (
-        ("DynamoDB", dynamodb, "TransactWriteItems"),
-        ("SQS", sqs_client(settings), "SendMessage"),
-    ):
-        refusal = _refusal(client, operation, _account(credentials, environ))
-        if refusal is not None:
-            named = [name for name in _DECIDE_THE_ENDPOINT if environ.get(name)]
-            problems.append(
-                f"{', '.join(named)} do not go together: {service} has no such endpoint ({refusal}): change one of them"
-            )
-    if problems:
-        raise SettingsError(problems, settings.telemetry)
-
-
-def _account(credentials: Any, environ: Mapping[str, str]) -> str | None:
-    """The credentials' account as far as it is known without asking anybody."""
-    if credentials.method == "env":
-        return environ.get("AWS_ACCOUNT_ID")
-    return getattr(credentials, "account_id", None) if type(credentials) is Credentials else "0" * 12
-
-
-def _refusal(client: Any, operation: str, account: str | None) -> str | None:
-    """Why a call has no endpoint, in the words of AWS's rules, which hold no value; None if it has one."""
-
-    def settle(builtins: dict[str, Any], **_: Any) -> None:
-        builtins[_ACCOUNT] = account
-
-    client.meta.events.register_last("before-endpoint-resolution", settle)
+    url = read.text(QUEUE_URL)
+    if not url:
+        read.add(QUEUE_URL, f"{QUEUE_URL} is not set: give the URL of the SQS queue for events that cannot succeed")
+        return ""
     try:
-        client._resolve_endpoint_ruleset(  # noqa: SLF001 - else only a call gets here
-            client.meta.service_model.operation_model(operation), {}, {}
-        )
-    except boto.EndpointProviderError as error:
-        return str(error).partition("\n")[0]
-    finally:
-        client.meta.events.unregister("before-endpoint-resolution", settle)
-    return None
+        user, host, path = split_url(url, also_in_host="_")
+    except ValueError:
+        user, host, path = "", "", ""
+    *account, queue = path.removeprefix("/").split("/")
+    if not queue or (host_region(host) and not (len(account) == 1 and _is_account(account[0]) and _is_queue(queue))):
+        read.refuse(QUEUE_URL, "a URL such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
+    elif user:
+        read.refuse(QUEUE_URL, "a URL without a user or password: requests are signed with the function's credentials")
+    elif queue.endswith(".fifo"):
+        read.refuse(QUEUE_URL, "the URL of a standard queue, not of a FIFO queue")
+    elif _is_elsewhere(host, region) and not _goes_to_emulator(read):
+        read.refuse(QUEUE_URL, "the URL of a queue in the function's own region: the URL's host is in another one")
+    return url
 
 
-def _profile(environ: Mapping[str, str]) -> str:
-    """The profile, by the variable that names it."""
-    named = next((name for name in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE") if name in environ), None)
-    return named or "AWS_PROFILE (not set: the profile default)"
+def check_aws(read: EnvReader, region: str) -> None:
+    """Check what boto3 reads by itself; what is wrong is in `read.problems` afterwards.
+
+    Args:
+        read: Reads it.
+        region: The function's; empty if it is not known.
+    """
+    for name in ENDPOINTS:
+        rule = "a URL such as http://localhost:8000, its host of letters, digits, . and -"
+        read.check(name, lambda text: not split_url(text)[0], rule)
+        if _is_elsewhere(_host(read, name), region):
+            read.refuse(name, "an endpoint in the function's own region, for which requests are signed")
+    for name in CREDENTIAL_ENDPOINTS:
+        read.check(name, split_url, "a URL such as http://169.254.170.23/v1/credentials")
+    read.check("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", _is_path, "the path of a URL, beginning with a slash")
+    for name in HEADERS:
+        rule = "printable ASCII without blanks: copy it again, without the line's end"
+        read.check(name, lambda text: is_printable_ascii(text) and " " not in text, rule)
+    key, secret = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    if bool(read.raw(key)) != bool(read.raw(secret)):
+        read.add(key, f"{key} and {secret} must be set together")
+    for name, allowed in CHOICES.items():
+        read.check(name, one_of(*allowed), f"one of {', '.join(allowed)}")
+    for name, (least, most) in NUMBERS.items():
+        read.check(name, whole_number(least, most), f"a whole number from {least} to {most}")
+    for name in PROXIES:
+        read.check(name, is_proxy, "the URL of an HTTP proxy such as http://proxy:3128")
+    # As handler.aws chooses: the one that is set, in this order.
+    bundle = "AWS_CA_BUNDLE" if read.raw("AWS_CA_BUNDLE") else "REQUESTS_CA_BUNDLE"
+    if read.raw(bundle):
+        from otel.certificates import is_ca_file
+
+        read.check(bundle, is_ca_file, "a readable file of PEM certificates")
+    read.check("SSLKEYLOGFILE", _is_writable, "a file that can be written: leave it unset where there is no need")
 
 
-def _variables(error: Exception, environ: Mapping[str, str]) -> list[str]:
-    """The variables that boto3 complains of, as far as that can be known."""
-    if type(error) in _BY_CLASS:
-        return [_BY_CLASS[type(error)]]
-    if isinstance(error, OSError):
-        files = ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
-        return [name for name in files if environ.get(name) == error.filename]
-    if isinstance(error, boto.BotoCoreError):
-        return [
-            next((name for name in _names(variable) if name in environ), f"{option} in {_profile(environ)}")
-            for option, (_, variable, *_) in Session.SESSION_VARIABLES.items()
-            if "_" in option and option in str(error.kwargs)
-        ]
-    candidates = ("AWS_CREDENTIAL_EXPIRATION", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
-    return _not_numbers(environ) or [name for name in candidates if name in environ]
+def host_region(host: str) -> str:
+    """Return the region that a host of AWS's is in; empty for any other host, and where the name does not tell.
+
+    The forms: `SERVICE.REGION.SUFFIX` with and without FIPS and IPv6, `VPCE.SERVICE.REGION.vpce.SUFFIX` of an interface
+    endpoint, `ACCOUNT.ddb.REGION.SUFFIX`, and the older `REGION.queue.SUFFIX` and `queue.amazonaws.com`, which is in
+    us-east-1 (https://docs.aws.amazon.com/general/latest/gr/sqs-service.html).
+    """
+    if host == "queue.amazonaws.com":
+        return "us-east-1"
+    suffix = next((suffix for suffix in SUFFIXES if host.endswith(suffix)), None)
+    if suffix is None:
+        return ""
+    labels = host.removesuffix(suffix).removesuffix(".vpce").split(".")
+    service, region = ["", *labels][-2:]
+    if region == "queue":
+        return service
+    return region if service in _SERVICES else ""  # other hosts there are anybody's: of EC2, of a load balancer
 
 
-def _not_numbers(environ: Mapping[str, str]) -> list[str]:
-    wrong = []
-    for _, variable, _, convert in Session.SESSION_VARIABLES.values():
-        for name in _names(variable):
-            if convert is not None and name in environ:
-                try:
-                    convert(environ[name])
-                except ValueError:
-                    wrong.append(name)
-    return wrong
+def _is_elsewhere(host: str, region: str) -> bool:
+    """Whether a host of AWS's is in another region; `fips-REGION` and `REGION-fips` are older names of a region."""
+    return bool(region) and host_region(host) not in {"", region.removeprefix("fips-").removesuffix("-fips")}
 
 
-def _names(variable: Any) -> list[str]:
-    return [variable] if isinstance(variable, str) else list(variable or ())
+def _host(read: EnvReader, name: str) -> str:
+    try:
+        return split_url(read.raw(name).strip())[1]
+    except ValueError:
+        return ""
+
+
+def _goes_to_emulator(read: EnvReader) -> bool:
+    """Whether requests to SQS go to an emulator: the queue's URL is then a name that only the emulator knows."""
+    if read.raw("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").lower() == "true":
+        return False
+    name = "AWS_ENDPOINT_URL_SQS" if read.raw("AWS_ENDPOINT_URL_SQS") else "AWS_ENDPOINT_URL"
+    return bool(read.raw(name)) and not host_region(_host(read, name))
+
+
+def _is_account(text: str) -> bool:
+    return len(text) == 12 and text.isascii() and text.isdecimal()  # noqa: PLR2004
+
+
+def _is_queue(text: str) -> bool:
+    return len(text) <= 80 and not text.removesuffix(".fifo").strip(_NAME)  # noqa: PLR2004
+
+
+def _is_path(text: str) -> bool:
+    return text.startswith("/") and is_printable_ascii(text) and " " not in text
+
+
+def _is_writable(path: str) -> bool:
+    try:
+        with open(path, "ab"):  # noqa: PTH123 - pathlib is not worth importing
+            return True
+    except OSError:
+        return False

@@ -1,21 +1,18 @@
 """Puts the function together, once, while the sandbox starts. Importing this has no effect; `handler.app` calls it."""
 
-import sys
 import time
 from collections.abc import Mapping
 from typing import Any
-
-from botocore.exceptions import BotoCoreError
 
 from handler.aws import dynamodb_client, sqs_client
 from handler.categories import classify_exception, classify_reply
 from handler.dead_letter import DeadLetterQueue
 from handler.errors import SettingsError
 from handler.processor import Processor
-from handler.settings import load_settings
+from handler.settings import Settings, load_settings
+from handler.startup import refuse, refused_by_opentelemetry
 from otel.aws_calls import instrument, propagate_from_current_span
-from otel.event_types import EventType
-from otel.logs import CRITICAL, Log, take_over_library_logs
+from otel.logs import take_over_library_logs
 from otel.output import Write
 from otel.telemetry import Telemetry
 from otel.tracing import start_tracing
@@ -32,31 +29,37 @@ _CHECKED = frozenset(
 """Variables with which a client can be made that cannot call anything."""
 
 
-def build(environ: Mapping[str, str], write: Write, started: float | None = None) -> Processor:
+def build(
+    environ: Mapping[str, str], write: Write, started: float | None = None, settings: Settings | None = None
+) -> Processor:
     """Wire the function.
 
     Args:
         environ: the environment.
         write: takes log and metric lines.
         started: when the start began, on `time.perf_counter`; None for now.
+        settings: what was read from the environment before; None to read it now.
 
     Raises:
         SettingsError: naming every setting that is missing or wrong.
     """
     started = time.perf_counter() if started is None else started
-    settings = load_settings(environ)
+    settings = settings or load_settings(environ)
     tracing = None
     if settings.telemetry.tracing:
-        tracing = start_tracing(settings.telemetry)
+        try:
+            tracing = start_tracing(settings.telemetry)
+        except Exception as error:
+            raise SettingsError([refused_by_opentelemetry(error, environ)], settings.telemetry) from error
         instrument(tracing.calls, classify_reply, classify_exception)
     try:
         dynamodb = dynamodb_client(settings)
-    except (BotoCoreError, ValueError, OverflowError, OSError) as error:
-        from handler.aws_settings import problem_of
+    except Exception as error:
+        from handler.client_problems import problem_of
 
         raise SettingsError([problem_of(error, environ)], settings.telemetry) from error
     if _unusual(environ, dynamodb.meta.config):
-        from handler.aws_settings import check
+        from handler.client_problems import check
 
         check(dynamodb, settings, environ)
 
@@ -90,14 +93,13 @@ def _unusual(environ: Mapping[str, str], config: Any) -> bool:
     )
 
 
-def start(environ: Mapping[str, str], write: Write, started: float) -> Processor:
+def start(environ: Mapping[str, str], write: Write, started: float, settings: Settings | None = None) -> Processor:
     """`build`, but a wrong setting is one log line and the end of the process, not a stack trace.
 
     Raises:
         SystemExit: when a setting is missing or wrong.
     """
     try:
-        return build(environ, write, started)
+        return build(environ, write, started, settings)
     except SettingsError as error:
-        Log(write, error.telemetry).line(CRITICAL, EventType.START_FAILED, problems=list(error.problems))
-        sys.exit(1)
+        refuse(error, write)

@@ -31,7 +31,7 @@ def encode(line: Mapping[str, Any], option: int) -> bytes:
 
 
 def _plain(value: Any, levels: int) -> Any:
-    """Replace half a character by `?`, and what is no JSON by the name of its type: it may hold anything, a secret too."""
+    """Replace half a character by `?`, and what is no JSON by the name of its type: it may hold a secret."""
     match value:
         case str():
             return value.encode("utf-8", "replace").decode()

@@ -1,6 +1,37 @@
-"""What telemetry needs to know of its surroundings; read from the environment by `handler.settings`, in one place."""
+"""What telemetry needs to know of its surroundings, and the rules of the variables that say so.
+
+Most `OTEL_*` variables are read by OpenTelemetry itself, some of them while it is imported. They are checked here
+first: a wrong one ends in an exception there, or every span is lost later.
+"""
 
 from dataclasses import dataclass
+
+from otel.environ import EnvReader, is_printable_ascii, is_utf8, one_of, split_url, whole_number
+
+# Lambda's names (https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html) and Python's.
+_LOG_LEVELS = {"TRACE": 10, "DEBUG": 10, "INFO": 20, "WARN": 30, "WARNING": 30, "ERROR": 40, "FATAL": 50}
+
+MAX_ENVIRONMENT = 255
+"""Characters of a CloudWatch dimension's value."""
+
+LIMITS = (
+    *("OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT"),
+    *("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_EVENT_COUNT_LIMIT"),
+    *("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_SPAN_LINK_COUNT_LIMIT"),
+)
+"""https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#attribute-limits and below."""
+
+_RATIO_SAMPLERS = ("traceidratio", "parentbased_traceidratio")
+SAMPLERS = ("always_on", "always_off", "parentbased_always_on", "parentbased_always_off", *_RATIO_SAMPLERS)
+"""Samplers that need nothing but the SDK; `OTEL_TRACES_SAMPLER`."""
+
+LAYER_SWITCH = "AWS_LAMBDA_EXEC_WRAPPER"
+"""Set, a layer has set OpenTelemetry up before the function was imported, with samplers and providers of its own."""
+
+_FOREIGN = {
+    "OTEL_PYTHON_CONTEXT": "unset: the function uses the context that Python has",
+    "OTEL_PYTHON_TRACER_PROVIDER": "unset: the function makes its own TracerProvider",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +63,101 @@ class TelemetrySettings:
     tracing: bool
     collector: bool
     daemon: tuple[str, int]
+
+    @classmethod
+    def from_environ(cls, read: EnvReader) -> "TelemetrySettings":
+        """Read the telemetry settings; what is wrong is in `read.problems` afterwards, and has its default here."""
+        function_name = read.text("AWS_LAMBDA_FUNCTION_NAME", "mark-earnings-processed")
+        exporter = read.parsed("OTEL_TRACES_EXPORTER", "otlp", one_of("otlp", "none"), "otlp or none")
+        disabled = read.parsed("OTEL_SDK_DISABLED", "false", one_of("true", "false"), "true or false") == "true"
+        tracing = exporter == "otlp" and not disabled
+        collector = _endpoint(read)
+        layer = bool(read.raw(LAYER_SWITCH))
+        _check_sdk(read, tracing=tracing, layer=layer)
+        if tracing and collector and not layer:
+            from otel.otlp_settings import check_exporter
+
+            check_exporter(read)
+        return cls(
+            service=read.text("OTEL_SERVICE_NAME", function_name),
+            environment=read.text(
+                "ENVIRONMENT",
+                "dev",
+                lambda text: is_printable_ascii(text) and len(text) <= MAX_ENVIRONMENT,
+                f"1 to {MAX_ENVIRONMENT} ASCII characters, no control characters: it is a dimension of the metrics",
+            ),
+            function_name=function_name,
+            function_version=read.text("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            log_stream=read.text("AWS_LAMBDA_LOG_STREAM_NAME", "local"),
+            # Lambda sets both names; the runtime interface emulator and a laptop often only one of them.
+            region=read.text(
+                "AWS_REGION" if read.raw("AWS_REGION") else "AWS_DEFAULT_REGION",
+                "",
+                _is_region,
+                "the name of a region such as eu-central-1",
+            ),
+            memory_mb=read.parsed(
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 128, whole_number(1, 1_000_000), "a whole number of megabytes"
+            ),
+            log_level=read.parsed(
+                "AWS_LAMBDA_LOG_LEVEL", 20, lambda text: _LOG_LEVELS[text.upper()], f"one of {', '.join(_LOG_LEVELS)}"
+            ),
+            tracing=tracing,
+            collector=collector,
+            daemon=read.parsed(
+                "AWS_XRAY_DAEMON_ADDRESS", ("127.0.0.1", 2000), _address, "host:port of the X-Ray daemon's UDP socket"
+            ),
+        )
+
+
+def _is_region(text: str) -> bool:
+    """Whether botocore takes it for one: it becomes part of a host's name."""
+    words = text.split("-")
+    return text.isascii() and all(map(str.isalnum, words)) and not "".join(words).isdecimal() and len(text) < 64  # noqa: PLR2004
+
+
+def _endpoint(read: EnvReader) -> bool:
+    """Whether spans go to an OTLP endpoint; the variable for traces comes before the general one."""
+    names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    for name in names:
+        read.check(name, lambda text: split_url(text, also_in_host="_"), "a URL such as http://localhost:4318")
+    for name in ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"):
+        rule = "http/protobuf (the only protocol that this function carries)"
+        read.parsed(name, "", one_of("http/protobuf"), rule)
+    return any(map(read.raw, names))
+
+
+def _check_sdk(read: EnvReader, *, tracing: bool, layer: bool) -> None:
+    """Check what the SDK reads, in part while it is imported: whether spans are made or not."""
+    most = 2**31 - 1
+    for name in LIMITS:
+        read.check(name, whole_number(0, most), f"a whole number from 0 to {most}")
+    if layer:
+        return
+    for name, rule in _FOREIGN.items():
+        if read.raw(name):
+            read.refuse(name, rule)
+    if not tracing:
+        return
+    read.check("OTEL_TRACES_SAMPLER", one_of(*SAMPLERS), f"one of {', '.join(SAMPLERS)}")
+    if read.raw("OTEL_TRACES_SAMPLER").lower() in _RATIO_SAMPLERS:
+        read.check("OTEL_TRACES_SAMPLER_ARG", lambda text: 0 <= float(text) <= 1, "a probability from 0 to 1")
+    read.check("OTEL_RESOURCE_ATTRIBUTES", _are_pairs, "NAME=VALUE pairs in UTF-8, separated by commas")
+    read.parsed("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "", one_of("true", "false"), "true or false")
+
+
+def _are_pairs(text: str) -> bool:
+    pairs = [item.partition("=") for item in text.split(",") if item.strip()]
+    return is_utf8(text) and all(name.strip() and equals for name, equals, _ in pairs)
+
+
+def _address(text: str) -> tuple[str, int]:
+    """`host:port`, or the daemon's longer form `tcp:host:port udp:host:port`."""
+    for part in text.split():
+        if part.startswith("tcp:"):
+            continue
+        host, _, port = part.removeprefix("udp:").rpartition(":")
+        if not host or not is_printable_ascii(part) or not 0 < int(port) < 65536:  # noqa: PLR2004 - a port's range
+            raise ValueError
+        return host.strip("[]"), int(port)
+    raise ValueError

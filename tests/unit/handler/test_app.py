@@ -25,6 +25,7 @@ from tests.support.wire import Reply
 from tests.unit.handler.stand import DEAD_LETTER, ENVIRON, WRITE
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "s3ntinel-key"}
+NO_CREDENTIALS = dict.fromkeys(CREDENTIALS, "")
 NOBODY = "http://127.0.0.1:1"
 JSON = {"Content-Type": "application/x-amz-json-1.0"}
 COMMITTED = answer(Reply(200, b'{"ConsumedCapacity": [{"TableName": "t"}]}', JSON))
@@ -93,6 +94,7 @@ class TestWrongSettings:
                 {"AWS_PROFILE": "s3ntinel"},
                 ["AWS_PROFILE must be the name of a profile in AWS_CONFIG_FILE (~/.aws/config) or "],
             ),
+            ({"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "s3ntinel"}, ["OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be a whole num"]),
         ],
     )
     def test_the_process_ends_with_one_line(self, wrong: dict[str, str], problems: list[str]) -> None:

@@ -1,6 +1,7 @@
 """Settings are read and checked once, and every problem is told at once."""
 
 import dataclasses
+import os
 
 import pytest
 
@@ -10,6 +11,13 @@ from otel.settings import TelemetrySettings
 from tests.unit.handler.stand import ENVIRON, QUEUE_URL, settings
 
 SECRET = "s3ntinel-value"
+SOURCE = "must be 1 to 256 characters, as the source of an EventBridge event"
+DIMENSION = "must be 1 to 255 ASCII characters, no control characters: it is a dimension of the metrics"
+TEXTS = (
+    *("AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_LOG_STREAM_NAME", "OTEL_SERVICE_NAME"),
+    *("EVENT_SOURCE", "ENVIRONMENT", "EARNINGS_CALENDAR_TABLE", "EARNINGS_AUDIT_TABLE", "AWS_REGION"),
+)
+"""What goes into log lines, metrics, spans or requests as it is."""
 
 
 def problems(**environ: str) -> list[str]:
@@ -20,14 +28,14 @@ def problems(**environ: str) -> list[str]:
 
 
 def test_the_least_that_is_needed_and_every_default() -> None:
-    assert load_settings({"AWS_REGION": "eu-central-1", "DEAD_LETTER_QUEUE_URL": QUEUE_URL}) == Settings(
+    assert load_settings({"AWS_REGION": "us-east-1", "DEAD_LETTER_QUEUE_URL": QUEUE_URL}) == Settings(
         calendar_table="earningsCalendar",
         audit_table="earningsAudit",
         dead_letter_queue_url=QUEUE_URL,
         event_source="signal9.advisor",
         connect_timeout=1.0,
         read_timeout=3.0,
-        region="eu-central-1",
+        region="us-east-1",
         function_version="$LATEST",
         telemetry=TelemetrySettings(
             service="mark-earnings-processed",
@@ -35,7 +43,7 @@ def test_the_least_that_is_needed_and_every_default() -> None:
             function_name="mark-earnings-processed",
             function_version="$LATEST",
             log_stream="local",
-            region="eu-central-1",
+            region="us-east-1",
             memory_mb=128,
             log_level=20,
             tracing=True,
@@ -90,7 +98,7 @@ def test_the_service_is_named_after_the_function_unless_told() -> None:
 
 
 def test_either_name_of_the_region() -> None:
-    environ = {"DEAD_LETTER_QUEUE_URL": QUEUE_URL}
+    environ = {"DEAD_LETTER_QUEUE_URL": "http://localhost/queue"}
     assert load_settings(environ | {"AWS_DEFAULT_REGION": "eu-west-1"}).region == "eu-west-1"
     assert load_settings(environ | {"AWS_DEFAULT_REGION": "x", "AWS_REGION": "eu-north-1"}).region == "eu-north-1"
 
@@ -125,7 +133,7 @@ def test_blanks_around_a_value_are_dropped() -> None:
                 bad,
                 "AWS_LAMBDA_FUNCTION_MEMORY_SIZE must be a whole number of megabytes",
             )
-            for bad in ("much", "0", "-128", "128.5")
+            for bad in ("much", "0", "-128", "128.5", "9" * 5000)
         ),
         (
             "AWS_LAMBDA_LOG_LEVEL",
@@ -138,7 +146,7 @@ def test_blanks_around_a_value_are_dropped() -> None:
                 bad,
                 "AWS_XRAY_DAEMON_ADDRESS must be host:port of the X-Ray daemon's UDP socket",
             )
-            for bad in ("localhost", "localhost:", ":2000", "localhost:0", "localhost:65536", "h:x", "tcp:h:2000")
+            for bad in ("localhost", "localhost:", ":2000", "h:0", "h:65536", "h:x", "tcp:h:2000", "\u00fc:2000")
         ),
         *(
             (name, bad, f"{name} must be a URL such as http://localhost:4318")
@@ -156,10 +164,36 @@ def test_blanks_around_a_value_are_dropped() -> None:
             for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS")
             for bad in ("localhost:8000", "http://", "http://my_service:8000", "http://host:port", "http://a b/")
         ),
+        *(("EVENT_SOURCE", bad, "EVENT_SOURCE " + SOURCE) for bad in ("s" * 257, "\u00fc" * 257)),
+        *(
+            ("ENVIRONMENT", bad, "ENVIRONMENT " + DIMENSION)
+            for bad in ("e" * 256, "pr\u00f6d", "a\x01b", "a\nb", "a\x7fb", "\u2603", "\U0001f600")
+        ),
     ],
 )
 def test_each_wrong_value_gives_its_one_clear_problem(name: str, bad: str, problem: str) -> None:
     assert problems(**{name: bad}) == [problem]
+
+
+@pytest.mark.parametrize("name", [*TEXTS, "DEAD_LETTER_QUEUE_URL"])
+def test_bytes_that_are_not_utf8(name: str) -> None:
+    assert problems(**{name: os.fsdecode(b"a\xff\xfeb")}) == [f"{name} must be text in UTF-8"]
+
+
+@pytest.mark.parametrize("name", ["AWS_LAMBDA_FUNCTION_NAME", "OTEL_SERVICE_NAME", "EVENT_SOURCE"])
+def test_text_beyond_ascii(name: str) -> None:
+    assert settings(**{name: "\u00fc\u2603"}) != settings()
+
+
+@pytest.mark.parametrize("good", ["e", "e" * 255, "prod eu", "~!@"])
+def test_environments(good: str) -> None:
+    assert settings(ENVIRONMENT=good).telemetry.environment == good
+
+
+def test_a_wrong_environment_is_not_told_in_the_line_that_tells_of_it() -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings(ENVIRONMENT="pr\u00f6d", OTEL_SERVICE_NAME="\udcff", AWS_LAMBDA_FUNCTION_NAME="fn")
+    assert (caught.value.telemetry.environment, caught.value.telemetry.service) == ("dev", "fn")
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ opened = []
 sys.addaudithook(lambda event, given: opened.append(str(given[0])) if event in {"open", "os.listdir"} else None)
 import handler.app
 print([path for path in opened if "credential_data" in path], any("botocore_data" in path for path in opened))
-print({"handler.credentials", "handler.aws_settings"} & sys.modules.keys())
+print({"handler.credentials", "handler.client_problems"} & sys.modules.keys())
 """
     assert in_a_fresh_process(code) == "[] True\nset()\n"
 

@@ -1,0 +1,59 @@
+"""The rules of the variables that only the OTLP exporter reads. Loaded only where spans go to a collector."""
+
+import string
+from urllib.parse import unquote
+
+from otel.certificates import is_ca_file_or_directory, is_client_certificate
+from otel.environ import EnvReader, is_printable_ascii, is_proxy, one_of
+
+_TOKEN = string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~"
+
+
+def check_exporter(read: EnvReader) -> None:
+    """Check the exporter's variables; what is wrong is in `read.problems` afterwards.
+
+    `OTEL_EXPORTER_OTLP_TIMEOUT` is not among them: an export has the time that the invocation can spare.
+    """
+    read.parsed(_name(read, "COMPRESSION"), "", one_of("none", "gzip", "deflate"), "none, gzip or deflate")
+    read.check(
+        _name(read, "HEADERS"), _are_headers, "NAME=VALUE pairs, separated by commas, the values percent-encoded"
+    )
+    certificates = "a readable file of PEM certificates, or a directory of them"
+    ca_name = _name(read, "CERTIFICATE")
+    if not read.raw(ca_name):  # what requests looks at then
+        ca_name = "REQUESTS_CA_BUNDLE" if read.raw("REQUESTS_CA_BUNDLE") else "CURL_CA_BUNDLE"
+    read.check(ca_name, is_ca_file_or_directory, certificates)
+    _check_client_certificate(read)
+    for name in ("ALL_PROXY", "all_proxy"):
+        read.check(name, is_proxy, "the URL of an HTTP proxy such as http://proxy:3128")
+    read.check("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", lambda text: text in {"python", "upb"}, "python or upb")
+
+
+def _name(read: EnvReader, name: str) -> str:
+    """The variable that counts: the one for traces, else the general one."""
+    of_traces = f"OTEL_EXPORTER_OTLP_TRACES_{name}"
+    return of_traces if read.raw(of_traces) else f"OTEL_EXPORTER_OTLP_{name}"
+
+
+def _check_client_certificate(read: EnvReader) -> None:
+    certificate, key = _name(read, "CLIENT_CERTIFICATE"), _name(read, "CLIENT_KEY")
+    if read.raw(certificate):
+        read.check(
+            certificate,
+            lambda path: is_client_certificate(path, read.raw(key) or None),
+            f"a readable PEM certificate, its key there or in {key}, without a passphrase",
+        )
+    elif read.raw(key):
+        read.refuse(key, f"given together with {certificate}: without it, the key is not used")
+
+
+def _are_headers(text: str) -> bool:
+    """Whether all of it becomes headers: OpenTelemetry leaves out, with a warning, what does not."""
+    for item in filter(None, map(str.strip, text.split(","))):
+        name, equals, value = item.partition("=")
+        name = unquote(name.strip(), errors="strict")
+        if not equals or not name or name.strip(_TOKEN):
+            return False
+        if not is_printable_ascii(value + unquote(value, errors="strict")) or not set('";\\').isdisjoint(value):
+            return False
+    return True

@@ -1,0 +1,144 @@
+"""The function's real process with a wrong value in every environment variable that it, or a library of its, reads."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from local.environment import LOCAL_CREDENTIALS, PROJECT_ROOT
+from tests.integration.rig import DATE, Services, event_for_no_row
+from tests.integration.variables import (
+    COLLECTOR,
+    NAMED_IN_THE_LINE,
+    NO_EFFECT,
+    NOT_UTF8,
+    OURS,
+    REFUSED,
+    WRONG,
+    of_the_libraries,
+    variables,
+)
+from tests.support.function import settings
+from tests.support.sandbox import Sandbox, sandbox_process
+from tests.unit.otel.loopback import loopback
+
+LEAST = {"DEAD_LETTER_QUEUE_URL": "http://127.0.0.1:9/000000000000/dead-letters"}
+
+
+def refused(sandbox: Sandbox) -> list[str]:
+    """What the one line of a start that failed says is wrong."""
+    failed = sandbox.worker.start()
+    assert failed is not None, "it has started"
+    assert failed.error_text() == "Runtime.ExitError: Runtime exited with error: exit status 1"
+    assert sandbox.stderr == []
+    (line,) = sandbox.logs
+    assert (line["level"], line["message"]) == ("FATAL", "the function cannot start")
+    assert WRONG not in "".join(sandbox.stdout).lower()
+    return list(line["problems"])
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_wrong_value_is_one_line_that_names_the_variable(name: str) -> None:
+    with sandbox_process(LEAST | variables(name)) as sandbox:
+        (problem,) = refused(sandbox)
+
+    assert problem.startswith(f"{name} must be ")
+
+
+@pytest.mark.parametrize("name", NAMED_IN_THE_LINE)
+def test_what_only_opentelemetry_can_judge(name: str) -> None:
+    with sandbox_process(LEAST | variables(name)) as sandbox:
+        (problem,) = refused(sandbox)
+
+    assert re.fullmatch(rf"OpenTelemetry refuses one of the variables (\w+, )*{name}(, \w+)*: RuntimeError", problem)
+
+
+NOT_LOOKED_AT = {
+    *("AWS_DEFAULT_REGION", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"),  # beside another that comes first
+    *(name.replace("_TRACES", "") for name in REFUSED if re.search("_TRACES_(C|HEADERS)", name)),
+    *("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_TRACES_SAMPLER"),
+    *("AWS_DEFAULT_PROFILE", "AWS_PROFILE"),  # boto3 is asked when all else is right
+    *("OTEL_SDK_DISABLED", "OTEL_TRACES_EXPORTER"),  # would be the only ones wrong of OpenTelemetry's
+}
+
+
+def test_all_that_is_wrong_is_in_one_line() -> None:
+    names = set(REFUSED) - NOT_LOOKED_AT
+    given = dict(LEAST)
+    for name in names:
+        given |= variables(name)
+    with sandbox_process(given | {name: str(REFUSED[name]) for name in COLLECTOR}) as sandbox:
+        problems = refused(sandbox)
+
+    assert sorted(problem.split()[0] for problem in problems) == sorted(names)
+
+
+@pytest.mark.parametrize("collector", [False, True])
+@pytest.mark.parametrize("value", [WRONG, NOT_UTF8], ids=["a word", "no UTF-8"])
+def test_what_has_no_effect_has_none(services: Services, value: str, collector: bool) -> None:
+    event, lost = event_for_no_row(), event_for_no_row()
+    services.tables.put_row(event["detail"]["asset_symbol"], DATE)
+    with loopback() as receiver:
+        given = settings(services.tables, services.queue) | dict.fromkeys(NO_EFFECT, value)
+        if collector:
+            given |= {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
+        with sandbox_process(given) as sandbox:
+            results = [sandbox.invoke(each) for each in (event, event, lost)]
+        posts = len(receiver.requests)
+
+    assert [json.loads(result.payload)["outcome"] for result in results] == ["marked", "duplicate", "dead_lettered"]
+    assert [line.get("outcome") for line in sandbox.logs] == ["marked", "duplicate", "dead_lettered"]
+    assert len(sandbox.metrics) == 3
+    assert posts == (3 if collector else 0)
+    assert len(sandbox.spans) == (0 if collector else 2 + 2 + 3)
+    assert sandbox.stderr == []
+    assert WRONG not in "".join(sandbox.stdout)
+
+
+BLANK = sorted({*REFUSED, *NAMED_IN_THE_LINE} - {"DEAD_LETTER_QUEUE_URL", "AWS_REGION", "AWS_DEFAULT_REGION"})
+
+
+def test_blank_is_not_set(services: Services) -> None:
+    """To OpenTelemetry's exporter a blank certificate is no verification, and a blank compression an exception."""
+    needed = {"AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS", "EARNINGS_CALENDAR_TABLE", "EARNINGS_AUDIT_TABLE"}
+    needed |= {*LOCAL_CREDENTIALS, *COLLECTOR}
+    event = event_for_no_row()
+    services.tables.put_row(event["detail"]["asset_symbol"], DATE)
+    with loopback() as receiver:
+        given = settings(services.tables, services.queue) | {
+            name: "" if name.lower().endswith("_proxy") else " " for name in set(BLANK) - needed
+        }
+        with sandbox_process(given | {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}) as sandbox:
+            result = sandbox.invoke(event)
+        posts = len(receiver.requests)
+
+    assert json.loads(result.payload)["outcome"] == "marked"
+    assert [line.get("outcome") for line in sandbox.logs] == ["marked"]
+    assert posts == 1
+    assert sandbox.stderr == []
+
+
+def test_every_variable_that_the_libraries_list_is_here() -> None:
+    known = {*REFUSED, *NAMED_IN_THE_LINE, *NO_EFFECT}
+    assert of_the_libraries() - known == set()
+
+
+def test_every_variable_that_the_function_names_is_here() -> None:
+    named: set[str] = set()
+    for path in [*PROJECT_ROOT.glob("handler/*.py"), *PROJECT_ROOT.glob("otel/*.py")]:
+        named |= {
+            text for text in _texts(path) if re.fullmatch(r"(AWS|OTEL|EARNINGS|DEAD_LETTER)_[A-Z0-9_]+[A-Z0-9]", text)
+        }
+    others = {
+        "AWS_LAMBDA_EXEC_WRAPPER",  # only whether it is set
+        *("OTEL_EXPORTER_OTLP", "OTEL_EXPORTER_OTLP_TRACES"),  # parts of names
+    }
+    assert set(OURS) <= named | {"ENVIRONMENT", "EVENT_SOURCE"}
+    assert named - {*REFUSED, *NAMED_IN_THE_LINE, *NO_EFFECT} - others == set()
+
+
+def _texts(path: Path) -> set[str]:
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
