@@ -119,13 +119,16 @@ print({"handler.credentials", "handler.client_problems"} & sys.modules.keys())
     assert in_a_fresh_process(code) == "[] True\nset()\n"
 
 
-def test_certificates_are_botocores_own_unless_others_are_named() -> None:
+def test_certificates_are_botocores_own_unless_others_are_named(tmp_path: Path) -> None:
     code = "import handler.app; print(handler.app._processor._dynamodb._endpoint.http_session._verify)"
     assert in_a_fresh_process(code) == f"{DEFAULT_CA_BUNDLE}\n"
     assert Path(DEFAULT_CA_BUNDLE).stat().st_size > 100_000
-    own, other = {"AWS_CA_BUNDLE": "/etc/own.pem"}, {"REQUESTS_CA_BUNDLE": "/etc/other.pem"}
-    assert in_a_fresh_process(code, own | other) == "/etc/own.pem\n"
-    assert in_a_fresh_process(code, other) == "/etc/other.pem\n"
+    files = [tmp_path / "own.pem", tmp_path / "other.pem"]
+    for file in files:
+        file.write_text(Path(DEFAULT_CA_BUNDLE).read_text())
+    own, other = {"AWS_CA_BUNDLE": str(files[0])}, {"REQUESTS_CA_BUNDLE": str(files[1])}
+    assert in_a_fresh_process(code, own | other) == f"{files[0]}\n"
+    assert in_a_fresh_process(code, other) == f"{files[1]}\n"
 
 
 def test_the_real_modules_are_there_for_whoever_imports_them_later() -> None:

@@ -92,9 +92,9 @@ class TestMarked:
         assert run.waits == []
 
     def test_the_settings_reach_the_transaction(self, stand: Stand) -> None:
-        using = settings(EARNINGS_CALENDAR_TABLE="c", EARNINGS_AUDIT_TABLE="a", AWS_LAMBDA_FUNCTION_VERSION="7")
+        using = settings(EARNINGS_CALENDAR_TABLE="rows", EARNINGS_AUDIT_TABLE="log", AWS_LAMBDA_FUNCTION_VERSION="7")
         update, put = stand.invoke(EVENT, sandbox=stand.sandbox(using)).sent(WRITE)[0]["TransactItems"]
-        assert (update["Update"]["TableName"], put["Put"]["TableName"]) == ("c", "a")
+        assert (update["Update"]["TableName"], put["Put"]["TableName"]) == ("rows", "log")
         assert put["Put"]["Item"]["function_version"] == {"S": "7"}
         assert put["Put"]["Item"]["request_id"] == {"S": "request-1"}
         assert put["Put"]["Item"]["recorded_at"] == {"S": "2025-07-31T20:05:00.123456Z"}
