@@ -4,13 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Self
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.calendar_csv import CalendarRow
 from local.chain.nets import Net, SqsNet
 from local.errors import RunError, UsageError
+from local.loopback import loopback_client
 from local.queue import DeadLetter, QueueEndpoint, drain, sqs_client
 from local.tables import create_tables, dump, load
 
@@ -33,21 +32,13 @@ class Database:
     def __init__(self, url: str, region: str, credentials: Mapping[str, str]) -> None:
         self._url = url
         try:
-            self._client = boto3.client(
+            self._client = loopback_client(
                 "dynamodb",
-                endpoint_url=url,
-                region_name=region,
-                aws_access_key_id=credentials.get("AWS_ACCESS_KEY_ID"),
-                aws_secret_access_key=credentials.get("AWS_SECRET_ACCESS_KEY"),
-                aws_session_token=credentials.get("AWS_SESSION_TOKEN"),
-                config=Config(
-                    connect_timeout=5,
-                    read_timeout=30,
-                    # A wrong address must not take half a minute to be told.
-                    retries={"mode": "standard", "total_max_attempts": 3},
-                    # A proxy is for the world outside; the function's process knows of none either.
-                    proxies={},
-                ),
+                url,
+                region,
+                credentials=credentials,
+                # A wrong address must not take half a minute to be told.
+                retries={"mode": "standard", "total_max_attempts": 3},
             )
         except (ValueError, BotoCoreError) as error:
             raise UsageError(f"{url} in region {region} cannot be used: {error}") from error
