@@ -10,20 +10,16 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.text import Text
 
-from local.errors import LocalError, UsageError
+from local.errors import ExitStatus, LocalError, UsageError
 from ops.dashboard.command import dashboard_command
 from ops.dlq.commands import dlq
 from ops.invoke import DEFAULT_URL, check_event, invoke
 from ops.trace.command import trace_command
 
-FAILED = 1
-WRONG_USAGE = 2
-INTERRUPTED = 130
-TERMINATED = 143
-
 app = typer.Typer(
     name="mep",
-    help="Run, call and look into MarkEarningsProcessed, the function that marks earnings as processed.",
+    help="Run, call and look into MarkEarningsProcessed, the function that marks earnings as processed.\n\n"
+    "Exit status: 0 done; 1 the answer is no; 2 wrong usage or setting; 3 something could not be asked.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -100,6 +96,7 @@ def local_command(  # noqa: PLR0913 -- its options
     from local.environment import LOCAL_CREDENTIALS, REGION
     from local.keep import Keep
     from local.run import RunOptions, run
+    from ops.aws_hosts import region_variable
 
     if endpoint_url is not None and not endpoint_url.startswith(("http://", "https://")):
         raise UsageError(f"--endpoint-url {endpoint_url}: a URL such as http://127.0.0.1:8000 is needed")
@@ -119,7 +116,7 @@ def local_command(  # noqa: PLR0913 -- its options
             timeout_s=timeout,
             memory_mb=memory,
             speed=speed,
-            region=(own and (os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"))) or REGION,
+            region=(own and region_variable(os.environ)[1]) or REGION,
             credentials=tuple((own or LOCAL_CREDENTIALS).items()),
         ),
         report.console(stderr=True),
@@ -132,13 +129,13 @@ def local_command(  # noqa: PLR0913 -- its options
         _complain(f"{summary.spans_lost} datagrams of spans were lost: spans.jsonl is not complete")
     if summary.interrupted:
         _complain("interrupted: the files hold what was delivered until then")
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(ExitStatus.INTERRUPTED)
     if summary.undelivered:
         _complain(f"{summary.undelivered} records that the queue refused too are in {out / 'undelivered.jsonl'}")
-        raise typer.Exit(FAILED)
+        raise typer.Exit(ExitStatus.FAILED)
     if not summary.accounted:
         _complain("not every event ended in exactly one outcome: the function answered something else")
-        raise typer.Exit(FAILED)
+        raise typer.Exit(ExitStatus.FAILED)
 
 
 def _own_credentials() -> dict[str, str]:
@@ -163,7 +160,8 @@ def invoke_command(
 ) -> None:
     """Send one event to a function that runs, and show what it answered.
 
-    The exit status is 1 when the answer is an error: the function raised, timed out or did not start.
+    The exit status is 1 when the answer is an error: the function raised, timed out or did not start. It is 3 when the
+    function could not be asked: nobody answers, or credentials, permission or network fail.
     """
     answer = invoke(url, check_event(_read(event), "standard input" if event == "-" else event), timeout)
     if as_json:
@@ -171,7 +169,7 @@ def invoke_command(
     else:
         _show_answer(answer.body)
     if answer.failed:
-        raise typer.Exit(FAILED)
+        raise typer.Exit(ExitStatus.FAILED)
 
 
 def _read(name: str) -> bytes:
@@ -213,7 +211,7 @@ def demo_command() -> None:
     for promise in broken:
         _complain(f"broken promise: {promise.text}")
     if broken:
-        raise typer.Exit(FAILED)
+        raise typer.Exit(ExitStatus.FAILED)
 
 
 def _complain(text: str) -> None:
@@ -221,7 +219,7 @@ def _complain(text: str) -> None:
 
 
 def _terminate(*_: object) -> NoReturn:
-    sys.exit(TERMINATED)
+    sys.exit(ExitStatus.TERMINATED)
 
 
 def main() -> None:
@@ -232,4 +230,4 @@ def main() -> None:
         app()
     except LocalError as error:
         _complain(" ".join(str(error).split()))
-        sys.exit(WRONG_USAGE if isinstance(error, UsageError) else FAILED)
+        sys.exit(error.exit_status)

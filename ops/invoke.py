@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from local.errors import RunError, UsageError
+from local.errors import UnavailableError, UsageError
 from local.lines import why_not_json
 
 DEFAULT_URL = "http://127.0.0.1:9000"
@@ -55,7 +55,7 @@ def invoke(target: str, event: bytes, timeout_s: float) -> Answer:
 
     Raises:
         UsageError: `target` is neither.
-        RunError: Nobody answers there.
+        UnavailableError: Nobody answers there, or AWS could not be asked: nothing is known of the event.
     """
     if target.startswith(("http://", "https://")):
         return _post(target, event, timeout_s)
@@ -85,24 +85,26 @@ def _post(url: str, event: bytes, timeout_s: float) -> Answer:
             response = connection.getresponse()
             return _answer(response.read(), broken=response.status >= http.HTTPStatus.BAD_REQUEST)
     except TimeoutError as error:
-        raise RunError(f"no answer from {url} within {timeout_s:g} s") from error
+        raise UnavailableError(f"no answer from {url} within {timeout_s:g} s") from error
     except (OSError, http.client.HTTPException) as error:
-        raise RunError(f"no function answers at {url}: {error}") from error
+        raise UnavailableError(f"no function answers at {url}: {error}") from error
 
 
 def _invoke_deployed(name: str, event: bytes, timeout_s: float) -> Answer:
-    import boto3
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
+    from ops.aws import open_aws
+    from ops.aws_errors import UnreadableReplyError, asking
+    from ops.aws_hosts import authority
 
+    aws = open_aws({"--url": name})
+    aws.check_credentials()
     # One attempt: a second one after a lost answer would show the duplicate instead of what happened.
-    config = Config(read_timeout=timeout_s, retries={"total_max_attempts": 1})
-    try:
-        with closing(boto3.client("lambda", config=config)) as client:
-            reply = client.invoke(FunctionName=name, Payload=event)
-            return _answer(reply["Payload"].read(), broken="FunctionError" in reply)
-    except (BotoCoreError, ClientError) as error:
-        raise RunError(f"cannot invoke {name}: {error}") from error
+    config = {"read_timeout": timeout_s, "retries": {"mode": "standard", "total_max_attempts": 1}}
+    with closing(aws.client("lambda", **config)) as client, asking(f"cannot invoke {name}", client):
+        reply = client.invoke(FunctionName=name, Payload=event)
+        raw = reply["Payload"].read()
+        if "FunctionError" not in reply and why_not_json(raw) is not None:  # Lambda's answers are JSON
+            raise UnreadableReplyError(host=authority(client.meta.endpoint_url), operation="Invoke")
+        return _answer(raw, broken="FunctionError" in reply)
 
 
 def _answer(raw: bytes, *, broken: bool) -> Answer:

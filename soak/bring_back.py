@@ -13,7 +13,6 @@ from ops.dlq.destinations import Function
 from ops.dlq.metrics import OperatorMetrics
 from ops.dlq.queue import Queue, Reading
 from ops.dlq.redrive import Done, Redrive, plan
-from ops.dlq.settings import DlqSettings
 
 ROUNDS = 5
 _RATE = 1_000.0
@@ -37,7 +36,6 @@ def bring_back(chain: Chain, dynamodb_url: str, queue: QueueEndpoint, function: 
         RunError: The queue, the audit table or the way back cannot be used.
     """
     sent = 0
-    settings = DlqSettings(queue.queue_url, queue.region, "soak", AUDIT_TABLE, {"AWS_ENDPOINT_URL_SQS": queue.url})
     with ExitStack() as stack:
         url = stack.enter_context(doors(chain))
         destination = Function(stack.enter_context(closing(loopback_client("lambda", url))), function)
@@ -47,7 +45,7 @@ def bring_back(chain: Chain, dynamodb_url: str, queue: QueueEndpoint, function: 
             done = Done()
             with _held(queue) as (held, reading):
                 chosen = plan(reading.letters, destination, force=False).send
-                redrive = Redrive(held, destination, audit, OperatorMetrics(settings, lambda _: None), rate=_RATE)
+                redrive = Redrive(held, destination, audit, OperatorMetrics(None, "soak", lambda _: None), rate=_RATE)
                 redrive.run(chosen, done)
             sent += len(done.sent)
             if done.failed:

@@ -20,7 +20,6 @@ from ops.dlq.destinations import Bus
 from ops.dlq.metrics import OperatorMetrics
 from ops.dlq.queue import Queue
 from ops.dlq.redrive import Done, Redrive, plan
-from ops.dlq.settings import DlqSettings
 
 LATE_ROW = CalendarRow("SNOW", "2025-08-27")
 CORRELATION_ID = "demo-early"
@@ -44,8 +43,7 @@ class BringBack:
 
     def __call__(self, run: Afterwards) -> None:
         """Do it, between the first delivery and the second."""
-        settings = DlqSettings(run.queue.queue_url, run.queue.region, "local", AUDIT_TABLE, {})
-        done, metrics = Done(), OperatorMetrics(settings, self._screen.print)
+        done, metrics = Done(), OperatorMetrics(None, "local", self._screen.print)
         with ExitStack() as stack:
             events_url = stack.enter_context(event_bus(run.chain))
             destination = Bus(stack.enter_context(closing(loopback_client("events", events_url))), BUS)

@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from handler.event import optional
 from handler.fields import BrokenRule, day, symbol, utc_text
 from local.errors import RunError
+from ops.aws_errors import asking
 from ops.dlq.letter import Letter
 from ops.dlq.resend import event_id, trace_id
-from ops.dlq.settings import one_line
 
 ROWLESS = "DEAD_LETTER"
 """Stands for the symbol in the key of an event that names no row: `DEAD_LETTER#MESSAGE_ID`."""
@@ -58,7 +58,8 @@ class AuditTrail:
             more: further attributes: `destination`, `accepted_as`, `reason`.
 
         Raises:
-            RunError: it could not be written.
+            UnavailableError: the table does not take it.
+            RunError: its key is taken, again and again.
         """
         for _ in range(3):  # two acts on one row in the same microsecond: one of them waits
             if self._put(action, letter, more):
@@ -85,24 +86,20 @@ class AuditTrail:
             **more,
         }
         item = {name: {"S": value} for name, value in entry.items() if value}
-        try:
-            self.client.put_item(
-                TableName=self.table,
-                Item=item,
-                ConditionExpression="attribute_not_exists(earnings_key)",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
+        with asking(f"the audit table {self.table} cannot be written", self.client):
+            try:
+                self.client.put_item(
+                    TableName=self.table,
+                    Item=item,
+                    ConditionExpression="attribute_not_exists(earnings_key)",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+                    raise
                 # Our own entry, when only the reply to its first attempt was lost.
                 return bool(error.response.get("Item") == item)
-            raise self._failed(error) from error
-        except BotoCoreError as error:
-            raise self._failed(error) from error
         return True
-
-    def _failed(self, error: Exception) -> RunError:
-        return RunError(f"the audit table {self.table} cannot be written: {one_line(error)}")
 
 
 def earnings_key(letter: Letter) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from local.errors import RunError, UsageError
+from local.errors import ExitStatus, RunError, UnavailableError, UsageError
 from ops.dlq.limits import HIDDEN_S, MAX_MESSAGES, RATE
 from ops.dlq.options import (
     Categories,
@@ -35,8 +35,6 @@ from ops.dlq.terminal import (
 
 if TYPE_CHECKING:
     from ops.dlq.letter import Letter
-
-FAILED = 1
 
 dlq = typer.Typer(
     name="dlq",
@@ -99,7 +97,10 @@ def show_command(
             each for each in here.reading.letters if by_prefix and each.message_id.startswith(wanted)
         ]
         if not found:
-            raise RunError(f"no message {wanted} among the {len(here.reading.letters)} that were seen")
+            text = f"no message {wanted} among the {len(here.reading.letters)} that were seen"
+            if not here.reading.complete:
+                raise UnavailableError("; ".join((text, *report.what_was_not_seen(here.reading))))
+            raise RunError(text)
         for letter in found:
             if as_json:
                 typer.echo(report.json_text(report.whole(letter, datetime.now(UTC))))
@@ -147,7 +148,7 @@ def redrive_command(  # noqa: PLR0913 -- its options
 
     selection = select(id_ or (), correlation_id or (), category or (), older_than, newer_than)
     out = screen()
-    with at_work(queue_url, hidden, limit) as here:
+    with at_work(queue_url, hidden, limit, {"--bus": bus, "--function": function}) as here:
         destination = destination_of(here.settings, bus, function)
         chosen = choose(here, selection)
         told_unseen(here)
@@ -161,7 +162,7 @@ def redrive_command(  # noqa: PLR0913 -- its options
             out.print(f"{len(planned.send)} would be sent to {destination.name}; nothing was")
         else:
             done = Done()
-            audit = here.audit(operator_name(here.settings, operator))
+            audit = here.audit(operator_name(here.settings.aws, operator))
             try:
                 with progress_bar(planned.send) as each:
                     Redrive(here.queue, destination, audit, here.metrics, rate).run(each, done)
@@ -175,7 +176,7 @@ def redrive_command(  # noqa: PLR0913 -- its options
                 raise RunError(done.stopped)
             incomplete = incomplete or bool(done.failed or done.given_up)
     if incomplete:
-        raise typer.Exit(FAILED)
+        raise typer.Exit(ExitStatus.FAILED)
 
 
 @dlq.command("discard")
@@ -220,7 +221,7 @@ def discard_command(  # noqa: PLR0913 -- its options
             out.print(f"{len(planned.send)} would be discarded; nothing was")
         elif planned.send and agreed(yes=yes, count=len(planned.send)):
             gone: list[Letter] = []
-            audit = here.audit(operator_name(here.settings, operator))
+            audit = here.audit(operator_name(here.settings.aws, operator))
             try:
                 discard(planned.send, reason, here.queue, audit, here.metrics, gone)
             finally:
@@ -232,4 +233,4 @@ def discard_command(  # noqa: PLR0913 -- its options
             out.print("nothing was discarded")
             incomplete = incomplete or bool(planned.send and selection.names)
     if incomplete:
-        raise typer.Exit(FAILED)
+        raise typer.Exit(ExitStatus.FAILED)

@@ -7,12 +7,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from handler.dead_letter import body_of
 from handler.fields import BrokenRule, instant
-from local.errors import RunError
-from ops.dlq.settings import one_line
+from local.errors import RunError, UnavailableError
+from ops.aws_errors import explain
+from ops.problems import CREDENTIALS, Reason, as_error
 
 MAX_BYTES = 1024 * 1024
 """Of an entry of PutEvents, and of an asynchronous invocation's payload."""
@@ -20,7 +19,7 @@ MAX_BYTES = 1024 * 1024
 _TIME_BYTES = 14  # what PutEvents counts for `Time`
 # What TestEventPattern insists on; EventBridge makes most of it anew.
 _JUDGED = {"id": "0", "account": "0", "region": "none", "time": "2000-01-01T00:00:00Z", "resources": []}
-_HOPELESS = {"AccessDeniedException", "AccessDenied", "ResourceNotFoundException", "UnrecognizedClientException"}
+_HOPELESS = CREDENTIALS | {Reason.ACCESS_DENIED, Reason.NOT_FOUND, Reason.SETTING}
 
 
 class Refused(Exception):  # noqa: N818 - it says what happened
@@ -45,6 +44,7 @@ class Destination(Protocol):
             Refused: it would not.
             NotAccepted: the service did not answer the question.
             RunError: nothing can be sent this way.
+            UnavailableError: the service cannot be asked at all.
         """
 
     def send(self, event: Any) -> str:
@@ -85,7 +85,7 @@ class Bus:
         """The patterns of the bus's enabled rules that invoke a function. EventBridge's own (archives) do not count."""
         found: list[str] = []
         more: dict[str, str] = {}
-        with _told(self.name):
+        with _told(self.name, self.client):
             while True:
                 page = self.client.list_rules(EventBusName=self.bus, **more)
                 for rule in page.get("Rules", []):
@@ -103,11 +103,11 @@ class Bus:
         try:
             patterns = self._patterns
         except NotAccepted as failed:  # asked once: no event can be judged without
-            raise RunError(f"the rules of bus {self.bus} cannot be read: {failed}") from failed
+            raise UnavailableError(f"the rules of bus {self.bus} cannot be read: {failed}") from failed
         if not patterns:
             raise RunError(f"{self.bus} has no enabled rule that invokes a function: an event put there would be lost")
         judged = body_of(_JUDGED | event)
-        with _told(self.name):
+        with _told(self.name, self.client):
             if not any(
                 self.client.test_event_pattern(EventPattern=pattern, Event=judged)["Result"] for pattern in patterns
             ):
@@ -115,7 +115,7 @@ class Bus:
 
     def send(self, event: Any) -> str:
         """As in `Destination`."""
-        with _told(self.name):
+        with _told(self.name, self.client):
             reply = self.client.put_events(Entries=[self._entry(event)])
         entries: list[dict[str, str]] = reply.get("Entries") or [{}]
         result = entries[0]
@@ -173,7 +173,7 @@ class Function:
 
     def send(self, event: Any) -> str:
         """As in `Destination`."""
-        with _told(self.name):
+        with _told(self.name, self.client):
             reply = self.client.invoke(
                 FunctionName=self.function, InvocationType="Event", Payload=body_of(event).encode(errors="replace")
             )
@@ -185,17 +185,20 @@ class Function:
 class _told:  # noqa: N801 - reads as a statement
     """Turns botocore's errors into ours: hopeless ones end the run, others are about this event."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, client: Any) -> None:
         self._name = name
+        self._client = client
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in _HOPELESS:
-            raise RunError(f"{self._name} cannot be used: {one_line(error)}") from error
-        if isinstance(error, ClientError | BotoCoreError):
-            raise NotAccepted(one_line(error)) from error
+        problem = explain(error, self._client) if isinstance(error, Exception) else None
+        if problem is None:
+            return
+        if problem.reason in _HOPELESS:
+            raise as_error(f"{self._name} cannot be used", problem) from error
+        raise NotAccepted(str(problem)) from error
 
 
 def _size(text: str) -> int:

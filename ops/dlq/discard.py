@@ -45,7 +45,7 @@ def discard(  # noqa: PLR0913, PLR0917 - what it works with
     """Delete letters, each framed by its audit entries; `done` has those that are gone, also when interrupted.
 
     Raises:
-        RunError: the queue or the audit table cannot be used.
+        LocalError: the queue or the audit table cannot be used.
     """
     for letter in letters:
         queue.renew()

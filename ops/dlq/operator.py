@@ -2,26 +2,27 @@
 
 import getpass
 import socket
+from contextlib import suppress
 
-from ops.dlq.settings import DlqSettings
+from local.errors import LocalError
+from ops.aws import Aws
+from ops.aws_errors import asking
 
 
-def operator_name(settings: DlqSettings, given: str | None) -> str:
+def operator_name(aws: Aws, given: str | None) -> str:
     """The name given, else AWS's name for the caller, else `user@host`.
 
     Args:
-        settings: where STS is.
+        aws: where STS is.
         given: `--operator` or `MEP_OPERATOR`.
     """
     if given and given.strip():
         return given.strip()
-    if settings.reachable("sts"):
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            return str(settings.client("sts").get_caller_identity()["Arn"])
-        except (BotoCoreError, ClientError):
-            pass  # the act itself will tell what is wrong with the credentials
+    if aws.reachable("sts"):
+        client = aws.client("sts")
+        # The act itself will tell what is wrong with the credentials.
+        with suppress(LocalError), asking("STS cannot be asked", client):
+            return str(client.get_caller_identity()["Arn"])
     try:
         user = getpass.getuser()
     except (OSError, KeyError):

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from itertools import batched
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from local.errors import RunError
+from local.errors import LocalError
+from ops.aws_errors import UnreadableReplyError, asking
+from ops.aws_hosts import authority
 from ops.dlq.letter import Letter
 from ops.dlq.limits import HIDDEN_S, MAX_MESSAGES
-from ops.dlq.settings import one_line
 from ops.dlq.shapes import SYSTEM_ATTRIBUTES, read_message
 
 _BATCH = 10
@@ -80,7 +79,7 @@ class Queue:
             limit: stop after so many.
 
         Raises:
-            RunError: SQS does not answer, or refuses.
+            UnavailableError: SQS does not answer, or refuses: nothing is known of the queue.
         """
         with self._told():
             before = self._attributes()
@@ -109,7 +108,7 @@ class Queue:
         """Hide what is held for longer, once a third of the time is over. Call it often.
 
         Raises:
-            RunError: SQS does not answer.
+            UnavailableError: SQS does not answer.
         """
         if self._clock() - self._renewed > self._hidden_s / 3:
             with self._told():
@@ -124,7 +123,7 @@ class Queue:
         """Delete a message that is held.
 
         Raises:
-            RunError: SQS did not delete it.
+            UnavailableError: SQS did not delete it.
         """
         with self._told():
             self._client.delete_message(QueueUrl=self._url, ReceiptHandle=letter.receipt_handle)
@@ -141,8 +140,9 @@ class Queue:
         chosen = [each for each in (self._held.values() if letters is None else letters) if self.holds(each)]
         for batch in batched(chosen, _BATCH, strict=False):
             try:
-                self._hide(batch, 0)
-            except (BotoCoreError, ClientError):
+                with self._told():
+                    self._hide(batch, 0)
+            except LocalError:
                 self.hidden_still += len(batch)
         for letter in chosen:
             self._held.pop(letter.message_id, None)
@@ -173,17 +173,16 @@ class Queue:
 
     def _attributes(self) -> dict[str, str]:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "RedrivePolicy"]
-        found: dict[str, str] = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=names).get(
-            "Attributes", {}
-        )
+        reply = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)
+        found: dict[str, str] = reply.get("Attributes", {})
+        if names[0] not in found:  # SQS always says it, so this was not SQS
+            raise UnreadableReplyError(host=authority(self._client.meta.endpoint_url), operation="GetQueueAttributes")
         return found
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        try:
+        with asking(f"the queue {self._url} cannot be used", self._client):
             yield
-        except (BotoCoreError, ClientError) as error:
-            raise RunError(f"the queue {self._url} cannot be used: {one_line(error)}") from error
 
 
 def _number(attributes: dict[str, str], name: str) -> int:

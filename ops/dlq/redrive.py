@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from local.errors import RunError
+from local.errors import LocalError, UnavailableError
 from ops.dlq.audit import Action, AuditTrail
 from ops.dlq.destinations import Destination, NotAccepted, Refused
 from ops.dlq.letter import Letter, Shape
@@ -101,7 +101,8 @@ def plan(
         renew: called before each question, to keep the letters hidden meanwhile.
 
     Raises:
-        RunError: nothing can be sent that way at all, or the destination does not answer.
+        RunError: nothing can be sent that way at all.
+        UnavailableError: the destination cannot be asked.
     """
     send: list[Letter] = []
     kept: list[Kept] = []
@@ -120,7 +121,8 @@ def plan(
             unjudged.append(Kept(letter, str(failed)))
             in_a_row += 1
             if in_a_row >= MAX_FAILURES:
-                raise RunError(f"{destination.name} could not be asked about {in_a_row} in a row: {failed}") from failed
+                what = f"{destination.name} could not be asked about {in_a_row} in a row"
+                raise UnavailableError(f"{what}: {failed}") from failed
             continue
         else:
             send.append(letter)
@@ -154,7 +156,8 @@ class Redrive:
         """Send one after the other. What comes of it is in `done`, also when this is interrupted.
 
         Raises:
-            RunError: the queue or the audit table cannot be used any more; nothing was deleted without being accepted.
+            LocalError: the queue, the audit table or the destination cannot be used any more; nothing was deleted
+                without being accepted.
         """
         in_a_row = 0
         due = metrics_due = self.clock()
@@ -184,7 +187,7 @@ class Redrive:
             done.failed.append(Kept(letter, str(refused)))
             self.metrics.count("DeadLettersRedriveFailed")
             return False
-        except RunError as error:
+        except LocalError as error:
             done.failed.append(Kept(letter, str(error)))
             self.metrics.count("DeadLettersRedriveFailed")
             raise

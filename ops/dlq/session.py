@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ops.dlq.audit import AuditTrail
 from ops.dlq.metrics import OperatorMetrics
 from ops.dlq.queue import Queue, Reading
-from ops.dlq.settings import DlqSettings
+from ops.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +21,18 @@ class Session:
         metrics: sent when the session ends.
     """
 
-    settings: DlqSettings
+    settings: Settings
     queue: Queue
     reading: Reading
     metrics: OperatorMetrics
 
     def audit(self, operator: str) -> AuditTrail:
         """The audit trail of one person."""
-        return AuditTrail(self.settings.client("dynamodb"), self.settings.audit_table, operator)
+        return AuditTrail(self.settings.aws.client("dynamodb"), self.settings.audit_table, operator)
 
 
 @contextmanager
-def session(settings: DlqSettings, *, hidden_s: int, limit: int, warn: Callable[[str], None]) -> Iterator[Session]:
+def session(settings: Settings, *, hidden_s: int, limit: int, warn: Callable[[str], None]) -> Iterator[Session]:
     """Read the queue; at the end show every message again that was not deleted, and send the metrics.
 
     Args:
@@ -44,8 +44,8 @@ def session(settings: DlqSettings, *, hidden_s: int, limit: int, warn: Callable[
     Raises:
         LocalError: the queue cannot be used.
     """
-    queue = Queue(settings.client("sqs"), settings.queue_url, hidden_s=hidden_s)
-    metrics = OperatorMetrics(settings, warn)
+    queue = Queue(settings.aws.client("sqs"), settings.queue_url, hidden_s=hidden_s)
+    metrics = OperatorMetrics(settings.aws, settings.environment, warn)
     try:
         reading = queue.read(limit)
         metrics.count("DeadLettersSeen", len(reading.letters))

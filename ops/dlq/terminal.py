@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from local.errors import UsageError
+from local.errors import ExitStatus, UsageError
 from local.progress import LONG_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rich.console import Console
 
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from ops.dlq.redrive import Plan
     from ops.dlq.selection import Selection
     from ops.dlq.session import Session
-    from ops.dlq.settings import DlqSettings
-
-INTERRUPTED = 130
+    from ops.settings import Settings
 
 
 def screen() -> "Console":
@@ -38,21 +36,31 @@ def warn(text: str) -> None:
 
 
 @contextmanager
-def at_work(queue_url: str | None, hidden_s: int, limit: int) -> "Iterator[Session]":
+def at_work(
+    queue_url: str | None, hidden_s: int, limit: int, named: "Mapping[str, str | None] | None" = None
+) -> "Iterator[Session]":
     """Read the queue; see `ops.dlq.session.session`.
+
+    Args:
+        queue_url: the option.
+        hidden_s: seconds for which messages are hidden at a time.
+        limit: how many messages to look at.
+        named: options that may hold an ARN.
 
     Raises:
         LocalError: a setting is wrong, or the queue cannot be used.
     """
     from ops.dlq.session import session
-    from ops.dlq.settings import load_settings
+    from ops.settings import load_settings
 
     try:
-        with session(load_settings(queue_url=queue_url), hidden_s=hidden_s, limit=limit, warn=warn) as here:
+        settings = load_settings(queue_url=queue_url, named=named)
+        settings.aws.check_credentials()
+        with session(settings, hidden_s=hidden_s, limit=limit, warn=warn) as here:
             yield here
     except KeyboardInterrupt:
         warn("interrupted: what was not done is in the queue")
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(ExitStatus.INTERRUPTED) from None
 
 
 def choose(here: "Session", selection: "Selection") -> "list[Letter]":
@@ -63,7 +71,7 @@ def choose(here: "Session", selection: "Selection") -> "list[Letter]":
     return chosen
 
 
-def destination_of(settings: "DlqSettings", bus: str | None, function: str | None) -> "Destination":
+def destination_of(settings: "Settings", bus: str | None, function: str | None) -> "Destination":
     """The way back that was asked for; `--function` wins over a bus from the environment.
 
     Raises:
@@ -72,9 +80,9 @@ def destination_of(settings: "DlqSettings", bus: str | None, function: str | Non
     from ops.dlq.destinations import Bus, Function
 
     if function:
-        return Function(settings.client("lambda"), function)
+        return Function(settings.aws.client("lambda"), function)
     if bus:
-        return Bus(settings.client("events"), bus)
+        return Bus(settings.aws.client("events"), bus)
     raise UsageError("say where to: --bus NAME (or EVENT_BUS_NAME), or --function NAME")
 
 

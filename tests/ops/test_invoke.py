@@ -196,7 +196,7 @@ def test_an_error_of_aws_is_one_line(
     monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", function.url)
     function.answers({"Message": "no such function"}, 404, x_amzn_ErrorType="ResourceNotFoundException")
 
-    assert mep(monkeypatch, "invoke", event, "--url", "mark-earnings") == 1
+    assert mep(monkeypatch, "invoke", event, "--url", "mark-earnings") == 3
 
     error = capsys.readouterr().err
     assert error.startswith("mep: cannot invoke mark-earnings: ")
@@ -210,7 +210,7 @@ def test_nobody_there_is_one_line(
     with throttled("http://127.0.0.1:9", 0) as url:
         pass  # a port that was just given back
 
-    assert mep(monkeypatch, "invoke", event, "--url", url) == 1
+    assert mep(monkeypatch, "invoke", event, "--url", url) == 3
 
     error = capsys.readouterr().err
     assert error.startswith(f"mep: no function answers at {url}: ")

@@ -15,7 +15,6 @@ from ops.dlq.letter import Letter
 from ops.dlq.metrics import OperatorMetrics
 from ops.dlq.queue import Queue
 from ops.dlq.redrive import Done, Redrive, plan
-from ops.dlq.settings import DlqSettings
 from tests.support.stores import DeadLetters, Tables
 
 
@@ -61,7 +60,6 @@ class Operator:
 
     @contextmanager
     def _at_work(self) -> Iterator[tuple[Queue, Bus, AuditTrail, OperatorMetrics]]:
-        settings = DlqSettings(self.letters.queue_url, "us-east-1", "test", self.tables.audit_table, {})
         moments, given_out = 0, len(self.handles)
 
         def moment(event_name: str, **_: Any) -> None:
@@ -80,7 +78,7 @@ class Operator:
             queue = Queue(sqs, self.letters.queue_url)
             with suppress(Killed):
                 audit = AuditTrail(dynamodb, self.tables.audit_table, "alice")
-                yield queue, Bus(events, "earnings"), audit, OperatorMetrics(settings, print)
+                yield queue, Bus(events, "earnings"), audit, OperatorMetrics(None, "test", print)
             # What a killed command does not do any more, time does: the messages come back, those too that it was
             # killed before it saw.
             self.dies_at = None

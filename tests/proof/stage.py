@@ -22,7 +22,6 @@ from ops.dlq.destinations import Bus
 from ops.dlq.metrics import OperatorMetrics
 from ops.dlq.queue import Queue
 from ops.dlq.redrive import Done, Redrive, plan
-from ops.dlq.settings import DlqSettings
 from tests.proof.paths import DATE, Path
 from tests.support.faults import Exchange, Fault, FaultProxy
 from tests.support.function import settings
@@ -147,7 +146,6 @@ class Stage:
         )
 
     def _redrive(self) -> None:
-        chosen = DlqSettings(self.letters.queue_url, "us-east-1", "test", self.tables.audit_table, {})
         with (
             closing(sqs_client(self.letters.url)) as sqs,
             closing(loopback_client("events", self.bus_url)) as events,
@@ -155,7 +153,7 @@ class Stage:
             queue, bus, done = Queue(sqs, self.letters.queue_url), Bus(events, "earnings"), Done()
             audit = AuditTrail(self.tables.client, self.tables.audit_table, "alice")
             planned = plan(queue.read().letters, bus, force=True)
-            Redrive(queue, bus, audit, OperatorMetrics(chosen, print), 1000).run(planned.send, done)
+            Redrive(queue, bus, audit, OperatorMetrics(None, "test", print), 1000).run(planned.send, done)
             queue.release()
         assert not planned.kept
         assert len(done.sent) == len(planned.send)

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from local.queue import sqs_client
+from ops.aws import Aws
 from ops.dlq.audit import AuditTrail
 from ops.dlq.metrics import OperatorMetrics
 from ops.dlq.queue import Queue
 from ops.dlq.redrive import Done, Redrive, plan
-from ops.dlq.settings import DlqSettings
 from tests.support.dead_letters import event, from_rule
 from tests.support.dlq import Rig
 
@@ -59,13 +59,12 @@ class Bench:
 
     def run(self, rate: float, on_send: Callable[[Any], None] = lambda _: None) -> None:
         letters = self.queue.read().letters
-        settings = DlqSettings(self.rig.letters.queue_url, "us-east-1", "test", "audit", self.rig.environ())
         audit = AuditTrail(self.rig.tables.client, self.rig.tables.audit_table, "alice")
         redrive = Redrive(
             self.queue,
             Anywhere(on_send=on_send),
             audit,
-            OperatorMetrics(settings, print),
+            OperatorMetrics(Aws("us-east-1"), "test", print),
             rate,
             clock=self.clock,
             sleep=self.clock.sleep,

@@ -299,7 +299,7 @@ def test_a_queue_that_is_not_there_is_one_line(
 ) -> None:
     rig.sqs.script(sqs_error("QueueDoesNotExist"))
 
-    assert mep(monkeypatch, "dlq", "list") == 1
+    assert mep(monkeypatch, "dlq", "list") == 3
 
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"mep: the queue {rig.letters.queue_url} cannot be used:")
