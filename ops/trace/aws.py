@@ -1,25 +1,25 @@
 """What AWS knows of a correlation ID: CloudWatch's logs, X-Ray's traces, the two tables, the dead-letter queue.
 
-Each source stands for itself: one that refuses (no permission, no such table) becomes a note, not the end.
+Each source stands for itself: one that cannot be asked (no permission, no such table) becomes a gap, not the end.
 """
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import batched
 from typing import Any
 
 import orjson
-from botocore.exceptions import BotoCoreError, ClientError
 
 from local.tables import plain_item
+from ops.aws_errors import explain
+from ops.problems import Problem, Reason
+from ops.trace.gaps import Gap, Source
 from ops.trace.moments import Finding, Moment, audit_moment, log_moment
 from ops.trace.segments import segment_moments, span_record_moments, xray_id
+from ops.trace.where import ADVICE, AUDIT_INDEX, NotAskedError, Where, names_of
 from ops.trace.words import OTHER_IDS, keys_of, no_row, other_id
-
-AUDIT_INDEX = "correlation_id-index"
-SPAN_LOG_GROUP = "aws/spans"
 
 _MOST_LINES = 10_000  # Logs Insights returns no more
 _TRACES_A_CALL = 5  # BatchGetTraces takes no more
@@ -27,27 +27,7 @@ _SUMMARY_WINDOW = timedelta(hours=6)  # GetTraceSummaries takes no longer one
 _POLL_SECONDS = 0.5
 
 Make = Callable[[str], Any]
-"""Makes a client of an AWS service by boto3's name of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Where to look.
-
-    Attributes:
-        log_group: of the function.
-        spans_in_logs: whether spans are in the log group `aws/spans` (X-Ray's Transaction Search), not in X-Ray's own
-            store.
-        calendar_table: name of the calendar's table.
-        audit_table: name of the audit table.
-        since: how far back logs and traces are searched.
-    """
-
-    log_group: str
-    spans_in_logs: bool
-    calendar_table: str
-    audit_table: str
-    since: timedelta
+"""Makes a client of an AWS service by boto3's name of it; raises `NotAskedError` for one that must not be asked."""
 
 
 def find_in_aws(
@@ -72,7 +52,8 @@ def find_in_aws(
     moments += search.spans({moment.trace_id for moment in moments} - {""})
     if not moments:
         search.note_other_ids()
-    return Finding(tuple(moments), tuple(search.rows(moments)), tuple(search.notes))
+    rows = search.rows(moments)
+    return Finding(tuple(moments), tuple(rows), tuple(search.notes), tuple(search.gaps))
 
 
 class _Search:
@@ -84,37 +65,58 @@ class _Search:
         self._make = make
         self._until = until
         self._sleep = sleep
+        self._names = names_of(where)
         self.notes: list[str] = []
+        self.gaps: list[Gap] = []
 
-    def _asked[T](self, what: str, question: Callable[[], Iterable[T]]) -> list[T]:
-        """The answer to a question; a refusal becomes a note."""
+    def _asked[T](self, source: Source, service: str, question: Callable[[Any], Iterable[T]]) -> list[T]:
+        """What a question brings; what keeps it from being answered, or answered to its end, becomes a gap.
+
+        Args:
+            source: what is asked.
+            service: boto3's name of the service that answers.
+            question: asks a client of it.
+        """
+        found: list[T] = []
+        client: Any = None
         try:
-            return list(question())
-        except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "an error")
-            self.notes.append(f"{what} could not be read: {code} at {error.operation_name}")
-        except BotoCoreError as error:
-            self.notes.append(f"{what} could not be read: {' '.join(str(error).split())}")
-        return []
+            client = self._make(service)
+            for each in question(client):
+                found.append(each)  # noqa: PERF402 - what came before an error stays
+        except NotAskedError as error:
+            self._missing(source, error.problem)
+        except Exception as error:
+            problem = explain(error, client)
+            if problem is None:
+                raise
+            self._missing(source, problem)
+        return found
+
+    def _missing(self, source: Source, problem: Problem) -> None:
+        advice = ADVICE.get((source, problem.reason), problem.advice)
+        gap = Gap(source, self._names[source], replace(problem, advice=advice))
+        if gap not in self.gaps:
+            self.gaps.append(gap)
 
     def logs(self) -> list[Moment]:
         """Log lines of the function, and Lambda's own about the same invocations."""
         # The runtime client's line about what the function raised has the ID in its text.
         condition = f'correlation_id = "{self._id}" or @message like "correlation_id={self._id} "'
-        lines = self._asked("the log", lambda: self._insights(self._where.log_group, condition))
+        lines = self._ask_log(condition)
         moments = [moment for line in lines if "_aws" not in line and (moment := log_moment(line)) is not None]
         requests = sorted({moment.request_id for moment in moments} - {""})
         for some in batched(requests, 50, strict=False):
             named = ", ".join(f'"{request}"' for request in some)
             condition = f'type = "platform.report" and record.requestId in [{named}]'
-            reports = self._asked("Lambda's reports", lambda: self._insights(self._where.log_group, condition))  # noqa: B023 - called at once
-            moments += [moment for line in reports if (moment := report_moment(line)) is not None]
+            moments += [moment for line in self._ask_log(condition) if (moment := report_moment(line)) is not None]
         return moments
 
     def note_other_ids(self) -> None:
         """Say so if the text is an ID of another kind."""
+        if any(gap.source is Source.LOG for gap in self.gaps):
+            return
         condition = " or ".join(f'{name} = "{self._id}"' for name in OTHER_IDS)
-        lines = self._asked("the log", lambda: self._insights(self._where.log_group, condition))
+        lines = self._ask_log(condition)
         found = [
             other_id(self._id, name, line.get("correlation_id"))
             for line in lines
@@ -123,9 +125,13 @@ class _Search:
         ]
         self.notes += dict.fromkeys(found)
 
-    def _insights(self, group: str, condition: str) -> Iterator[dict[str, Any]]:
+    def _ask_log(self, condition: str) -> list[dict[str, Any]]:
+        """The lines of the function's log that satisfy a condition."""
+        return self._asked(Source.LOG, "logs", lambda client: self._insights(client, Source.LOG, condition))
+
+    def _insights(self, client: Any, source: Source, condition: str) -> Iterator[dict[str, Any]]:
         """The JSON objects that a Logs Insights query finds, oldest first."""
-        client = self._make("logs")
+        group = self._names[source]
         query = client.start_query(
             logGroupName=group,
             startTime=int((self._until - self._where.since).timestamp()),
@@ -135,11 +141,14 @@ class _Search:
         )["queryId"]
         while (answer := client.get_query_results(queryId=query))["status"] in {"Scheduled", "Running", "Unknown"}:
             self._sleep(_POLL_SECONDS)
+        results = answer.get("results", [])
         if answer["status"] != "Complete":
-            self.notes.append(f"the query of {group} ended as {answer['status']}: lines may be missing")
-        if len(answer["results"]) >= _MOST_LINES:
-            self.notes.append(f"{group} has more than {_MOST_LINES} lines of this ID: the others are not shown")
-        for result in answer["results"]:
+            text = f"the query of {group} ended as {answer['status']}: lines may be missing"
+            self._missing(source, Problem(Reason.INCOMPLETE, text, "try again, with a shorter --since"))
+        if len(results) >= _MOST_LINES:
+            text = f"{group} has more than {_MOST_LINES} lines of this ID: the others are not shown"
+            self._missing(source, Problem(Reason.INCOMPLETE, text))
+        for result in results:
             text = next((field["value"] for field in result if field["field"] == "@message"), "")
             try:
                 line = orjson.loads(text)
@@ -151,37 +160,35 @@ class _Search:
     def audit(self) -> list[Moment]:
         """The audit entries."""
 
-        def query() -> Iterator[dict[str, Any]]:
-            pages = (
-                self._make("dynamodb")
-                .get_paginator("query")
-                .paginate(
-                    TableName=self._where.audit_table,
-                    IndexName=AUDIT_INDEX,
-                    KeyConditionExpression="correlation_id = :id",
-                    ExpressionAttributeValues={":id": {"S": self._id}},
-                )
+        def query(client: Any) -> Iterator[dict[str, Any]]:
+            pages = client.get_paginator("query").paginate(
+                TableName=self._where.audit_table,
+                IndexName=AUDIT_INDEX,
+                KeyConditionExpression="correlation_id = :id",
+                ExpressionAttributeValues={":id": {"S": self._id}},
             )
             for page in pages:
                 yield from map(plain_item, page["Items"])
 
-        entries = self._asked(f"the audit table {self._where.audit_table}", query)
+        entries = self._asked(Source.AUDIT, "dynamodb", query)
         return [moment for entry in entries if (moment := audit_moment(entry)) is not None]
 
     def spans(self, trace_ids: set[str]) -> list[Moment]:
         """The spans of the traces that the log names; where it names none, those that X-Ray has annotated."""
         if self._where.spans_in_logs:
             condition = f'attributes.correlation_id = "{self._id}"'
-            records = self._asked("the spans", lambda: self._insights(SPAN_LOG_GROUP, condition))
+            records = self._asked(
+                Source.TRACES, "logs", lambda client: self._insights(client, Source.TRACES, condition)
+            )
             return [moment for record in records for moment in span_record_moments(record)]
-        ids = sorted(map(xray_id, trace_ids)) or self._asked("X-Ray's index", self._annotated)
-        segments = self._asked("X-Ray's traces", lambda: self._traces(ids))
+        ids = sorted(map(xray_id, trace_ids)) or self._asked(Source.TRACES, "xray", self._annotated)
+        segments = self._asked(Source.TRACES, "xray", lambda client: _traces(client, ids))
         moments = [moment for document in segments for moment in segment_moments(document)]
         # A trace may hold what belongs to others: the bus, the producer. Lambda's own segments carry no ID.
         return [moment for moment in moments if moment.facts.get("correlation_id", self._id) == self._id]
 
-    def _annotated(self) -> Iterator[str]:
-        paginator = self._make("xray").get_paginator("get_trace_summaries")
+    def _annotated(self, client: Any) -> Iterator[str]:
+        paginator = client.get_paginator("get_trace_summaries")
         until, earliest = self._until, self._until - self._where.since
         while until > earliest:
             start = max(earliest, until - _SUMMARY_WINDOW)
@@ -192,21 +199,12 @@ class _Search:
                 yield from (summary["Id"] for summary in page["TraceSummaries"])
             until = start
 
-    def _traces(self, ids: Sequence[str]) -> Iterator[str]:
-        if not ids:
-            return
-        paginator = self._make("xray").get_paginator("batch_get_traces")
-        for some in batched(ids, _TRACES_A_CALL, strict=False):
-            for page in paginator.paginate(TraceIds=list(some)):
-                for trace in page["Traces"]:
-                    yield from (segment["Document"] for segment in trace["Segments"])
-
     def rows(self, moments: Iterable[Moment]) -> list[dict[str, Any]]:
         """The calendar rows that the moments are about."""
 
-        def get() -> Iterator[dict[str, Any]]:
+        def get(client: Any) -> Iterator[dict[str, Any]]:
             for symbol, date in keys_of(moments):
-                reply = self._make("dynamodb").get_item(
+                reply = client.get_item(
                     TableName=self._where.calendar_table,
                     Key={"asset_symbol": {"S": symbol}, "earnings_date": {"S": date}},
                 )
@@ -215,7 +213,16 @@ class _Search:
                 else:
                     self.notes.append(no_row(symbol, date))
 
-        return self._asked(f"the calendar table {self._where.calendar_table}", get)
+        return self._asked(Source.CALENDAR, "dynamodb", get)
+
+
+def _traces(client: Any, ids: Sequence[str]) -> Iterator[str]:
+    """The segment documents of traces, by X-Ray's IDs of them."""
+    paginator = client.get_paginator("batch_get_traces")
+    for some in batched(ids, _TRACES_A_CALL, strict=False):
+        for page in paginator.paginate(TraceIds=list(some)):
+            for trace in page["Traces"]:
+                yield from (segment["Document"] for segment in trace["Segments"])
 
 
 def report_moment(line: dict[str, Any]) -> Moment | None:

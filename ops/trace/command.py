@@ -1,16 +1,14 @@
 """`mep trace` as it is typed."""
 
 import json
-import os
 import re
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from local.errors import RunError, UsageError
+from local.errors import RunError, UnavailableError, UsageError
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _SINCE = re.compile(r"([1-9][0-9]{0,4})([mhd])")
@@ -49,8 +47,11 @@ def trace_command(  # noqa: PLR0913 -- its options
     redrives: of a `mep local` run with --run, else of AWS, with the `AWS_*` variables and `ENVIRONMENT`,
     `EARNINGS_CALENDAR_TABLE`, `EARNINGS_AUDIT_TABLE`, `DEAD_LETTER_QUEUE_URL`.
 
-    The exit status is 1 when nothing is known of the ID.
+    The exit status is 0 when the event was found and everything could be asked, 1 when everything was asked and nothing
+    is known of the ID, 3 when something could not be asked: what is shown is marked as partial, and nothing found means
+    nothing.
     """
+    from ops.trace.gaps import lines, named
     from ops.trace.timeline import make_timeline
 
     if not _ID.fullmatch(correlation_id):
@@ -60,22 +61,22 @@ def trace_command(  # noqa: PLR0913 -- its options
 
         finding = find_in_folder(correlation_id, run)
     else:
-        from ops.trace.aws import Where
+        from ops.settings import load_settings
         from ops.trace.session import find_in_account
+        from ops.trace.where import Where
 
         if spans not in {"xray", "logs"}:
             raise UsageError(f"--spans {spans}: xray or logs is needed")
-        finding = find_in_account(
-            correlation_id,
-            Where(
-                log_group=log_group or f"/aws/lambda/{function or deployed_name(os.environ)}",
-                spans_in_logs=spans == "logs",
-                calendar_table=os.environ.get("EARNINGS_CALENDAR_TABLE") or "earningsCalendar",
-                audit_table=os.environ.get("EARNINGS_AUDIT_TABLE") or "earningsAudit",
-                since=_age(since),
-            ),
-            os.environ.get("DEAD_LETTER_QUEUE_URL"),
+        age = _age(since)
+        settings = load_settings(needs_queue=False)
+        where = Where(
+            log_group=log_group or f"/aws/lambda/{function or deployed_name(settings.environment)}",
+            spans_in_logs=spans == "logs",
+            calendar_table=settings.calendar_table,
+            audit_table=settings.audit_table,
+            since=age,
         )
+        finding = find_in_account(correlation_id, where, settings)
     timeline = make_timeline(correlation_id, [finding])
     if html is not None:
         from ops.trace.page import page
@@ -91,13 +92,16 @@ def trace_command(  # noqa: PLR0913 -- its options
         from ops.trace.text import show
 
         show(timeline, report.console())
+    if timeline.gaps:
+        why = " | ".join(lines(timeline.gaps)) if as_json else f"without {named(timeline.gaps)}"
+        raise UnavailableError(f"not everything could be asked about {correlation_id}: {why}")
     if not timeline.parts:
         raise RunError(f"nothing is known of {correlation_id} {_where(run, since)}")
 
 
-def deployed_name(environ: Mapping[str, str]) -> str:
-    """What the stack calls the function in the environment that `ENVIRONMENT` names."""
-    return f"mark-earnings-processed-{environ.get('ENVIRONMENT', '').strip() or 'dev'}"
+def deployed_name(environment: str) -> str:
+    """What the stack calls the function in an environment."""
+    return f"mark-earnings-processed-{environment}"
 
 
 def _where(run: Path | None, since: str) -> str:

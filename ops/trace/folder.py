@@ -4,7 +4,9 @@ The files may be large and the ID is in few of their lines: each file is searche
 that have them are parsed.
 """
 
+import os
 from collections.abc import Iterator, Mapping
+from io import BufferedReader
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,20 @@ import orjson
 
 from local.errors import UsageError
 from ops.dlq.shapes import read_line
+from ops.problems import Problem, Reason
+from ops.trace.gaps import Gap, Source
 from ops.trace.letters import letter_moment
 from ops.trace.moments import Finding, Moment, audit_moment, log_moment, span_moments
 from ops.trace.words import OTHER_IDS, keys_of, no_row, other_id
 
 _SUMMARY = "summary.json"
+_FILES = {
+    "logs": Source.LOG,
+    "spans": Source.TRACES,
+    "audit": Source.AUDIT,
+    "calendar": Source.CALENDAR,
+    "dlq": Source.QUEUE,
+}
 
 
 def find_in_folder(correlation_id: str, folder: Path) -> Finding:
@@ -34,22 +45,46 @@ def find_in_folder(correlation_id: str, folder: Path) -> Finding:
         raise UsageError(f"{folder} is not a folder: give the --out of a `mep local` run")
     if not (folder / "logs.jsonl").exists():
         raise UsageError(f"{folder} has no logs.jsonl: give the --out of a `mep local` run")
-    notes = [] if (folder / _SUMMARY).exists() else [f"{_SUMMARY} is missing: the run is not over, or was broken off"]
+    notes: list[str] = []
+    gaps = tuple(_gaps(folder))
     moments = [*_spans(correlation_id, folder), *_logs(correlation_id, folder), *_audit(correlation_id, folder)]
     moments += _letters(correlation_id, folder, moments)
     if not moments:
         notes += dict.fromkeys(_others(correlation_id, folder))
     rows = tuple(_rows(folder, moments, notes))
-    return Finding(tuple(moments), rows, tuple(notes))
+    return Finding(tuple(moments), rows, tuple(notes), gaps)
+
+
+def _gaps(folder: Path) -> Iterator[Gap]:
+    """What of a run is not there to be read."""
+    if not (folder / _SUMMARY).exists():
+        text = f"{_SUMMARY} is missing: the run is not over, or was broken off"
+        yield Gap(Source.RUN, str(folder), Problem(Reason.INCOMPLETE, text))
+        return
+    for name, source in _FILES.items():
+        path = folder / f"{name}.jsonl"
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            reason = Reason.NOT_FOUND if isinstance(error, FileNotFoundError) else Reason.ACCESS_DENIED
+            yield Gap(source, str(path), Problem(reason, f"{path} cannot be read: {error.strerror}"))
 
 
 def _values(folder: Path, name: str, text: str) -> Iterator[dict[str, Any]]:
     """The JSON objects of a file whose lines contain `text`."""
-    path = folder / f"{name}.jsonl"
-    if not path.exists() or not path.stat().st_size:
+    try:
+        file = (folder / f"{name}.jsonl").open("rb")
+    except OSError:  # `_gaps` has told what cannot be read
         return
     needle = text.encode()
-    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+    with file:
+        if not os.fstat(file.fileno()).st_size:
+            return
+        yield from _objects(file, needle)
+
+
+def _objects(file: BufferedReader, needle: bytes) -> Iterator[dict[str, Any]]:
+    with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
         position = data.find(needle)
         while position >= 0:
             start = data.rfind(b"\n", 0, position) + 1

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from ops.trace.gaps import Gap
 from otel.event_types import EventType
 
 type Kind = Literal["span", "backoff", "log", "audit", "dead_letter"]
@@ -61,12 +62,14 @@ class Finding:
     Attributes:
         moments: in any order.
         rows: the calendar rows that the moments are about, as they are now.
-        notes: what could not be looked at, or is worth knowing; one sentence each.
+        notes: what is worth knowing; one sentence each.
+        gaps: what could not be asked.
     """
 
     moments: tuple[Moment, ...] = ()
     rows: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
 
 def time_text(nanoseconds: int) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
+from ops.trace.gaps import lines
 from ops.trace.moments import Moment, time_text
 from ops.trace.shown import facts_of, milliseconds, text_of
 from ops.trace.timeline import Part, Timeline
@@ -25,6 +26,8 @@ def _document(timeline: Timeline) -> Iterator[str]:
     yield f'<p class="verdict">{escape(timeline.verdict)}</p>'
     for row in timeline.rows:
         yield f'<p><span class="dim">the row now</span> <code>{escape(text_of(row))}</code></p>'
+    for line in lines(timeline.gaps):
+        yield f'<p class="note"><strong>not asked</strong> {escape(line)}</p>'
     for note in timeline.notes:
         yield f'<p class="note">{escape(note)}</p>'
     for part in timeline.parts:

@@ -1,43 +1,59 @@
 """An account's own clients, by the standard variables, and its dead-letter queue."""
 
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
-
-from local.errors import RunError, UsageError
-from ops.trace.aws import Where, find_in_aws
+from local.errors import LocalError
+from ops.aws import Aws
+from ops.problems import AwsUnavailableError, Problem, Reason
+from ops.settings import QUEUE_VARIABLE, Settings
+from ops.trace.aws import find_in_aws
+from ops.trace.gaps import Gap, Source
 from ops.trace.letters import letter_moment
 from ops.trace.moments import Finding
+from ops.trace.where import NotAskedError, Where, names_of
+
+_SERVICES = ("logs", "xray", "dynamodb")
 
 
-@cache
-def _client(service: str) -> Any:
-    import boto3
-    from botocore.config import Config
-
-    make: Any = boto3.client
-    return make(service, config=Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard"}))
-
-
-def find_in_account(correlation_id: str, where: Where, queue_url: str | None) -> Finding:
+def find_in_account(correlation_id: str, where: Where, settings: Settings) -> Finding:
     """Ask AWS, with the caller's own credentials and region.
 
     Args:
         correlation_id: what to look for.
         where: to look.
-        queue_url: of the dead-letter queue; None to leave it out.
+        settings: of the stack.
 
     Raises:
-        UsageError: there is no region, or a setting of boto3's is wrong.
+        UsageError: a setting of boto3's is wrong.
     """
+    aws, url = settings.aws, settings.queue_url
+    problem = aws.credentials_problem
+    if problem is not None:
+        names = {**names_of(where), Source.QUEUE: url}
+        return Finding(gaps=tuple(Gap(source, name, problem) for source, name in names.items()))
+    services = (*_SERVICES, "sqs") if url else _SERVICES
+    sides = {aws.is_emulated(service) for service in services}  # of all: a wrong setting is told before anything else
+    aws.emulated = True if True in sides else None
+    finding = find_in_aws(correlation_id, where, lambda service: _client(aws, service))
     try:
-        for service in ("logs", "xray", "dynamodb", "sqs"):
-            _client(service)
-    except (BotoCoreError, ValueError) as error:
-        raise UsageError(f"AWS cannot be asked: {' '.join(str(error).split())} (--run looks into a folder)") from error
-    return with_letters(find_in_aws(correlation_id, where, _client), correlation_id, _client("sqs"), queue_url)
+        sqs = _client(aws, "sqs") if url else None
+    except NotAskedError as error:
+        return replace(finding, gaps=(*finding.gaps, Gap(Source.QUEUE, url, error.problem)))
+    return with_letters(finding, correlation_id, sqs, url)
+
+
+def _client(aws: Aws, service: str) -> Any:
+    """The client of a service, if it may be asked beside the others.
+
+    Raises:
+        NotAskedError: the others are an emulator's.
+    """
+    if aws.reachable(service):
+        return aws.client(service)
+    text = "AWS itself is not asked, since other endpoints are an emulator's"
+    advice = "AWS_ENDPOINT_URL_* name all of them or none; a run of `mep local` is read with --run DIR"
+    raise NotAskedError(Problem(Reason.NOT_CONFIGURED, text, advice))
 
 
 def with_letters(finding: Finding, correlation_id: str, sqs: Any, queue_url: str | None) -> Finding:
@@ -47,23 +63,29 @@ def with_letters(finding: Finding, correlation_id: str, sqs: Any, queue_url: str
         finding: what is known already.
         correlation_id: whose letters.
         sqs: a client of SQS.
-        queue_url: of the queue; None to leave it out.
+        queue_url: of the queue; None or empty if nobody has named it.
     """
     from ops.dlq.queue import Queue
+    from ops.dlq.report import what_was_not_seen
 
     if not queue_url:
-        note = "the dead-letter queue was not looked at: DEAD_LETTER_QUEUE_URL is not set"
-        return replace(finding, notes=(*finding.notes, note))
+        advice = "the stack's output DeadLetterQueueUrl has it"
+        problem = Problem(Reason.NOT_CONFIGURED, f"{QUEUE_VARIABLE} is not set", advice)
+        return replace(finding, gaps=(*finding.gaps, Gap(Source.QUEUE, "", problem)))
     queue = Queue(sqs, queue_url)
     try:
         reading = queue.read()
-    except RunError as error:
-        return replace(finding, notes=(*finding.notes, str(error)))
+    except LocalError as error:
+        given = error.problem if isinstance(error, AwsUnavailableError) else Problem(Reason.SETTING, str(error))
+        if given.reason is Reason.NOT_FOUND:
+            given = replace(given, advice=f"{QUEUE_VARIABLE} names it")
+        return replace(finding, gaps=(*finding.gaps, Gap(Source.QUEUE, queue_url, given)))
     finally:
         queue.release()
-    notes = finding.notes
-    if not reading.complete:
-        notes = (*notes, "some dead letters could not be seen: somebody else is working on them, or there are too many")
     letters = [letter for letter in reading.letters if letter.correlation_id == correlation_id]
     moments = [letter_moment(letter, finding.moments) for letter in letters]
-    return replace(finding, moments=(*finding.moments, *moments), notes=notes)
+    found = replace(finding, moments=(*finding.moments, *moments))
+    if reading.complete:
+        return found
+    partial = Problem(Reason.INCOMPLETE, "; ".join(what_was_not_seen(reading)))
+    return replace(found, gaps=(*found.gaps, Gap(Source.QUEUE, queue_url, partial)))

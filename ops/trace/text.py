@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from local.report import shown
+from ops.trace.gaps import lines
 from ops.trace.moments import Moment, time_text
 from ops.trace.shown import facts_of, milliseconds
 from ops.trace.timeline import Part, Timeline
@@ -31,6 +32,8 @@ def _blocks(timeline: Timeline) -> Iterator[RenderableType]:
     )  # fmt: skip
     for row in timeline.rows:
         yield Text.assemble(("the row now     ", "dim"), shown(_row(row)))
+    for line in lines(timeline.gaps):
+        yield Text.assemble(("not asked       ", "bold yellow"), shown(line))
     for note in timeline.notes:
         yield Text.assemble(("note            ", "yellow"), shown(note))
     for part in timeline.parts:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ops.trace.gaps import Gap, Source, named, nobody_answered
 from ops.trace.moments import Finding, Moment, time_text, without_repeats
 from otel.event_types import EventType
 
@@ -48,13 +49,15 @@ class Timeline:
         correlation_id: the ID.
         parts: in the order of time.
         rows: the calendar rows it is about, as they are now.
-        notes: what could not be looked at; one sentence each.
+        notes: what is worth knowing; one sentence each.
+        gaps: what could not be asked.
     """
 
     correlation_id: str
     parts: tuple[Part, ...]
     rows: tuple[Mapping[str, Any], ...]
     notes: tuple[str, ...]
+    gaps: tuple[Gap, ...] = ()
 
     @property
     def moments(self) -> list[Moment]:
@@ -63,14 +66,23 @@ class Timeline:
 
     @property
     def verdict(self) -> str:
-        """How it ended, in one sentence."""
-        return _verdict(self.moments)
+        """How it ended, in one sentence, and whether something is missing in it."""
+        moments = self.moments
+        if moments:
+            return _verdict(moments, self.gaps) + (f" (partial: without {named(self.gaps)})" if self.gaps else "")
+        if not self.gaps:
+            return "nothing is known of this ID"
+        if nobody_answered(self.gaps):
+            return "unknown: AWS could not be asked"
+        return f"unknown: nothing was found, but {named(self.gaps)} could not be asked, or not about everything"
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON would have it."""
         return {
             "correlation_id": self.correlation_id,
             "verdict": self.verdict,
+            "complete": not self.gaps,
+            "not_asked": [gap.as_json() for gap in self.gaps],
             "parts": [
                 {
                     "title": part.title,
@@ -104,6 +116,7 @@ def make_timeline(correlation_id: str, findings: Iterable[Finding]) -> Timeline:
         tuple(_parts(moments)),
         tuple(row for finding in every for row in finding.rows),
         tuple(note for finding in every for note in finding.notes),
+        tuple(gap for finding in every for gap in finding.gaps),
     )
 
 
@@ -122,13 +135,20 @@ def _parts(moments: list[Moment]) -> list[Part]:
     invocations = 0
     for home, members in grouped.items():
         if home.startswith("alone "):
-            title = {"dead_letter": "in the dead-letter queue", "audit": "by an operator"}.get(members[0].kind, "")
+            title = _title_alone(members[0])
         else:
             invocations += 1
             title = f"invocation {invocations}"
         depths = tuple(_depth(member, spans) for member in members)
         parts.append(Part(title, tuple(members), depths))
     return parts
+
+
+def _title_alone(moment: Moment) -> str:
+    """What to call a moment that belongs to no invocation that is known."""
+    if moment.kind == "audit":
+        return "by an operator" if "operator" in moment.facts else "by the function"
+    return "in the dead-letter queue" if moment.kind == "dead_letter" else ""
 
 
 def _home(moment: Moment, roots: Mapping[str, Moment], requests: Mapping[str, set[str]]) -> str:
@@ -179,14 +199,24 @@ def _depth(moment: Moment, spans: Mapping[str, Moment]) -> int:
     return depth
 
 
-def _verdict(moments: list[Moment]) -> str:
+def _proves_the_mark(moment: Moment) -> bool:
+    """Whether a moment is the audit entry that is written in one transaction with the mark, or not at all."""
+    if moment.kind != "audit":
+        return False
+    from handler.marking import ACTION  # with it comes boto3
+
+    return bool(moment.facts.get("action") == ACTION)
+
+
+def _verdict(moments: list[Moment], gaps: tuple[Gap, ...]) -> str:
     told = [moment for moment in moments if moment.facts.get("event_type") == EventType.EVENT_OUTCOME]
     if not told:
         told = [moment for moment in moments if moment.kind == "span" and "outcome" in moment.facts]
+    if not any(moment.facts["outcome"] == "marked" for moment in told) and any(map(_proves_the_mark, moments)):
+        return "the row is marked: its audit entry says so"
     if not told:
-        if not moments:
-            return "nothing is known of this ID"
-        return "no outcome is known: the function did not report one"
+        silent = any(gap.source is Source.LOG for gap in gaps)
+        return f"no outcome is known: {'the log could not be asked' if silent else 'the function did not report one'}"
     told.sort(key=lambda moment: moment.at)
     # A redelivery of what is marked already is not how it ended.
     last = next((moment for moment in reversed(told) if moment.facts["outcome"] == "marked"), told[-1])

@@ -22,18 +22,23 @@ class Account:
         groups: log lines by log group.
         traces: segment documents by X-Ray's trace ID.
         refused: operations that answer with an AccessDenied error.
+        refuse_after: operations that do so after that many answers.
+        ends_as: the status of a query that is over.
         asked: operation and parameters, in order.
     """
 
     groups: dict[str, list[str]] = field(default_factory=dict)
     traces: dict[str, list[str]] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
+    refuse_after: dict[str, int] = field(default_factory=dict)
+    ends_as: str = "Complete"
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def answer(self, operation: str, parameters: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Answer a call."""
         self.asked.append((operation, parameters))
-        if operation in self.refused:
+        answered = len([each for each, _ in self.asked if each == operation]) - 1
+        if operation in self.refused or answered >= self.refuse_after.get(operation, 1_000):
             return 400, {"__type": "AccessDeniedException", "message": "not authorized: arn:aws:iam::1:role/secret"}
         handle = getattr(self, f"_{operation}")
         status: int
@@ -56,7 +61,7 @@ class Account:
             [{"field": "@message", "value": line}, {"field": "@ptr", "value": str(number)}]
             for number, line in enumerate(lines)
         ]
-        return 200, {"status": "Complete", "results": rows, "statistics": {"recordsMatched": len(rows)}}
+        return 200, {"status": self.ends_as, "results": rows, "statistics": {"recordsMatched": len(rows)}}
 
     def _GetTraceSummaries(self, parameters: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802
         assert parameters["EndTime"] - parameters["StartTime"] <= 6 * 3600

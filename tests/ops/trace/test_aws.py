@@ -12,11 +12,14 @@ import pytest
 
 from local.loopback import loopback_client
 from local.queue import create_queue, sqs_client
-from ops.trace.aws import SPAN_LOG_GROUP, Where, find_in_aws
+from ops.problems import Reason
+from ops.trace.aws import find_in_aws
+from ops.trace.gaps import Source, lines
 from ops.trace.moments import Finding
 from ops.trace.segments import segment_moments, xray_id
 from ops.trace.session import with_letters
 from ops.trace.timeline import make_timeline
+from ops.trace.where import SPAN_LOG_GROUP, Where
 from otel.event_types import OUTCOME_MESSAGES
 from tests.ops.trace.aws_api import Account, serving
 from tests.support.stores import DeadLetters, Tables
@@ -114,7 +117,7 @@ def test_an_account_tells_the_same_story_as_the_folder(
     assert titles[1][-2:] == [OUTCOME_MESSAGES["duplicate"], *report]
     assert found.verdict == "the row is marked, after 2 attempts, invocation 1 of 2"
     assert [row["asset_symbol"] for row in found.rows] == ["AAPL"]
-    assert found.notes == ()
+    assert (found.notes, found.gaps) == ((), ())
     query = next(parameters for operation, parameters in account.asked if operation == "StartQuery")
     assert (query["startTime"], query["endTime"]) == (NOW.timestamp() - 86400, NOW.timestamp() + 1)
 
@@ -157,22 +160,42 @@ def test_spans_may_be_in_the_log(ask: Ask, account: Account, folder: Path) -> No
     assert not [operation for operation, _ in account.asked if "Trace" in operation]
 
 
-def test_a_source_that_refuses_is_a_note_and_the_others_still_answer(ask: Ask, account: Account) -> None:
+def test_a_source_that_refuses_is_a_gap_and_the_others_still_answer(ask: Ask, account: Account) -> None:
     account.refused = {"BatchGetTraces"}
     found = ask("demo-msft")
     assert [moment.kind for moment in found.moments] == ["log", "log"]
-    assert found.notes == (
-        "X-Ray's traces could not be read: AccessDeniedException at BatchGetTraces",
-        *[note for note in found.notes if "no row" in note],
-    )
-    assert "secret" not in "".join(found.notes)
+    (gap,) = found.gaps
+    assert (gap.source, gap.problem.reason) == (Source.TRACES, Reason.ACCESS_DENIED)
+    (line,) = lines(found.gaps)
+    assert line.startswith("the traces: AccessDeniedException at BatchGetTraces (127.0.0.1:")
+    assert "the credentials in use need xray:BatchGetTraces" in line
+    assert "secret" not in line + json.dumps(gap.as_json())
+    assert make_timeline("demo-msft", [found]).verdict == "the row is marked (partial: without the traces)"
 
 
-def test_no_log_group_is_a_note(ask: Ask, account: Account) -> None:
+def test_no_log_group_is_a_gap(ask: Ask, account: Account) -> None:
     account.groups.clear()
     found = ask("nobody")
     assert found.moments == ()
-    assert "the log could not be read: ResourceNotFoundException at StartQuery" in found.notes
+    (gap,) = found.gaps
+    assert (gap.source, gap.name, gap.problem.code) == (Source.LOG, GROUP, "ResourceNotFoundException")
+    assert gap.problem.advice == "is ENVIRONMENT right? --function and --log-group name another"
+
+
+def test_what_came_before_a_refusal_stays(ask: Ask, account: Account) -> None:
+    """Lambda's reports are asked for after the log's lines, in the same group."""
+    account.refuse_after = {"StartQuery": 1}
+    found = ask("demo-msft")
+    assert "log" in {moment.kind for moment in found.moments}
+    assert [gap.source for gap in found.gaps] == [Source.LOG]
+
+
+@pytest.mark.parametrize("status", ["Failed", "Timeout", "Cancelled"])
+def test_a_query_that_did_not_end_well_is_a_gap(ask: Ask, account: Account, status: str) -> None:
+    account.ends_as = status
+    found = ask("demo-msft")
+    assert {(gap.source, gap.problem.reason) for gap in found.gaps} == {(Source.LOG, Reason.INCOMPLETE)}
+    assert f"the query of {GROUP} ended as {status}: lines may be missing" in lines(found.gaps)[0]
 
 
 def test_an_id_of_another_kind_is_told_apart(ask: Ask) -> None:
@@ -203,13 +226,22 @@ def test_dead_letters_are_looked_at_and_stay(dead_letters: DeadLetters) -> None:
             "not_found",
             "no row",
         )
-        assert found.notes == ()
-        assert with_letters(Finding(), "c-1", client, None).notes == (
-            "the dead-letter queue was not looked at: DEAD_LETTER_QUEUE_URL is not set",
+        assert found.gaps == ()
+        (unset,) = with_letters(Finding(), "c-1", client, None).gaps
+        assert (unset.problem.reason, unset.problem.text) == (
+            Reason.NOT_CONFIGURED,
+            "DEAD_LETTER_QUEUE_URL is not set",
         )
         gone = create_queue(dead_letters.url, "to-be-deleted")
         client.delete_queue(QueueUrl=gone.queue_url)
-        assert "cannot be used" in with_letters(Finding(), "c-1", client, gone.queue_url).notes[0]
+        (deleted,) = with_letters(Finding(), "c-1", client, gone.queue_url).gaps
+        assert (deleted.source, deleted.problem.reason) == (Source.QUEUE, Reason.NOT_FOUND)
+        (held,) = client.receive_message(QueueUrl=dead_letters.queue_url, VisibilityTimeout=60)["Messages"]
+        (hidden,) = with_letters(Finding(), "c-1", client, dead_letters.queue_url).gaps
+        assert hidden.problem.reason is Reason.INCOMPLETE
+        assert "about 1 more are hidden: somebody else is working on them" in hidden.problem.text
+        handle = held["ReceiptHandle"]
+        client.change_message_visibility(QueueUrl=dead_letters.queue_url, ReceiptHandle=handle, VisibilityTimeout=0)
     assert len(dead_letters.drain()) == 2
 
 

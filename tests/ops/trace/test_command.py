@@ -33,7 +33,8 @@ def test_a_folder_s_timeline_fits_the_terminal(
 def test_json_has_everything(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert mep(monkeypatch, "trace", "demo-aapl", "--run", folder, "--json") == 0
     answer: dict[str, Any] = json.loads(capsys.readouterr().out)
-    assert list(answer) == ["correlation_id", "verdict", "parts", "rows", "notes"]
+    assert list(answer) == ["correlation_id", "verdict", "complete", "not_asked", "parts", "rows", "notes"]
+    assert (answer["complete"], answer["not_asked"]) == (True, [])
     root = answer["parts"][0]["moments"][0]
     assert root["facts"]["outcome"] == "marked"
     assert root["facts"]["links"] == ["0af7651916cd43dd8448eb211c80319c"]
@@ -65,7 +66,7 @@ def test_without_a_region_aws_is_not_asked(monkeypatch: pytest.MonkeyPatch, caps
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     assert mep(monkeypatch, "trace", "abc") == 2
-    assert "You must specify a region" in capsys.readouterr().err
+    assert capsys.readouterr().err == "mep: AWS_REGION is not set: give the stack's region, such as eu-central-1\n"
 
 
 def test_an_unknown_id_is_exit_status_1(
@@ -118,7 +119,7 @@ def test_a_hostile_text_cannot_steer_the_terminal(
 ) -> None:
     line = {"timestamp": "2026-01-01T00:00:00Z", "correlation_id": "c", "message": HOSTILE, "code": HOSTILE}
     (tmp_path / "logs.jsonl").write_text(json.dumps(line) + "\n")
-    assert mep(monkeypatch, "trace", "c", "--run", tmp_path) == 0
+    assert mep(monkeypatch, "trace", "c", "--run", tmp_path) == 3, "the run is not over"
     assert "\x1b" not in capsys.readouterr().out
 
 

@@ -8,7 +8,9 @@ import orjson
 import pytest
 
 from local.errors import UsageError
+from ops.problems import Reason
 from ops.trace.folder import find_in_folder
+from ops.trace.gaps import Source, lines
 from ops.trace.timeline import Timeline, make_timeline
 from otel.event_types import OUTCOME_MESSAGES
 
@@ -104,7 +106,31 @@ def test_a_run_that_was_broken_off_is_read_as_far_as_it_goes(tmp_path: Path, fol
         (tmp_path / f"{name}.jsonl").write_bytes(data + b'{"correlation_id":"demo-msft","times')
     found = timeline("demo-msft", tmp_path)
     assert found.parts
-    assert "is missing" in found.notes[0]
+    assert found.verdict == "the row is marked (partial: without the rest of the run)"
+    assert lines(found.gaps) == ["the rest of the run: summary.json is missing: the run is not over, or was broken off"]
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("spans", Source.TRACES),
+        ("audit", Source.AUDIT),
+        ("calendar", Source.CALENDAR),
+        ("dlq", Source.QUEUE),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_not_an_empty_one(
+    tmp_path: Path, folder: Path, name: str, source: Source
+) -> None:
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / f"{name}.jsonl").unlink()
+    (missing,) = timeline("unheard-of", tmp_path).gaps
+    (tmp_path / f"{name}.jsonl").mkdir()
+    (unreadable,) = timeline("unheard-of", tmp_path).gaps
+    assert (missing.source, missing.problem.reason) == (source, Reason.NOT_FOUND)
+    assert (unreadable.source, unreadable.problem.reason) == (source, Reason.ACCESS_DENIED)
+    assert timeline("unheard-of", tmp_path).verdict.startswith("unknown: nothing was found, but")
 
 
 def test_what_the_function_raised_is_found_by_the_text_that_names_the_id(tmp_path: Path) -> None:

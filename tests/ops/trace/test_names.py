@@ -3,13 +3,16 @@
 import pytest
 
 from deploy.context import NAME, STAGES
+from ops.settings import load_settings
 from ops.trace.command import deployed_name
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_function_is_the_environments(stage: str) -> None:
-    assert deployed_name({"ENVIRONMENT": stage}) == f"{NAME}-{stage}"
+    assert deployed_name(stage) == f"{NAME}-{stage}"
 
 
-def test_without_one_it_is_the_first_that_is_deployed() -> None:
-    assert deployed_name({}) == deployed_name({"ENVIRONMENT": " "}) == f"{NAME}-dev"
+@pytest.mark.parametrize("environ", [{}, {"ENVIRONMENT": " "}])
+def test_without_one_it_is_the_first_that_is_deployed(environ: dict[str, str]) -> None:
+    settings = load_settings({"AWS_REGION": "eu-west-1", **environ}, needs_queue=False)
+    assert deployed_name(settings.environment) == f"{NAME}-dev"
