@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ops.problems import Problem, Reason
+from ops.trace.gaps import Gap, Source
 from ops.trace.moments import Finding, Kind, Moment
 from ops.trace.timeline import make_timeline
 
@@ -93,6 +95,38 @@ def test_the_verdict_knows_of_a_letter_and_of_nothing() -> None:
     assert verdict(span(0, "root", facts={"outcome": "marked"})) == "the row is marked"
     assert verdict(letter) == "no outcome is known: the function did not report one"
     assert verdict() == "nothing is known of this ID"
+
+
+def entry(at: float, action: str = "mark_processed", **facts: Any) -> Moment:
+    return Moment(int(at * SECOND), "audit", f"audit entry: {action}", facts={"action": action, **facts})
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        [],
+        [outcome(0, outcome="retry", error_category="network")],
+        [outcome(0, outcome="duplicate", same_event=True)],
+        [span(0, "root", facts={"outcome": "retry"})],
+    ],
+)
+def test_the_audit_entry_proves_the_mark(known: list[Moment]) -> None:
+    """It is written with the mark or not at all; what the function reported may be lost, or of another try."""
+    assert verdict(*known, entry(1)) == "the row is marked: its audit entry says so"
+    assert verdict(*known, entry(1, "redriven", operator="alice")) != "the row is marked: its audit entry says so"
+    assert verdict(*known, entry(1), outcome(2, outcome="marked", attempts=2)).startswith("the row is marked, after 2")
+
+
+def test_whose_entry_it_is() -> None:
+    parts = make_timeline("c", [Finding((entry(0), entry(9, "redriven", operator="alice")))]).parts
+    assert [part.title for part in parts] == ["by the function", "by an operator"]
+
+
+def test_a_function_that_could_not_be_asked_has_not_failed_to_report() -> None:
+    letter = Moment(9 * SECOND, "dead_letter", "a letter")
+    denied = Gap(Source.LOG, "/aws/lambda/f", Problem(Reason.ACCESS_DENIED, "AccessDenied at StartQuery"))
+    found = make_timeline("c", [Finding((letter,), gaps=(denied,))])
+    assert found.verdict == "no outcome is known: the log could not be asked (partial: without the log)"
 
 
 IDS = st.sampled_from(["", "a", "b", "c", "d"])
