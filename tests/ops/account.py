@@ -80,6 +80,7 @@ FAILURES: Mapping[str, tuple[Reply, str, str]] = {
     "forbidding proxy": (Reply(403, PAGE), "unreadable_reply", "HTTP status 403, and not as AWS does"),
     "no such method": (Reply(501, PAGE), "unreadable_reply", "HTTP status 501, and not as AWS does"),
     "full front end": (Reply(503, PAGE), "service_error", "HTTP status 503, and not as AWS does"),
+    "another API": (Reply(200, b'{"error": "who are you?"}'), "unreadable_reply", "but not as AWS does"),
     "other JSON": (Reply(200, b'["hello"]'), "unreadable_reply", "but not as AWS does"),
     "hangs up": (Reply(0, b""), "network", "closed the connection"),
     "not there": (error("ResourceNotFoundException", "no such thing"), "not_found", "ResourceNotFoundException at "),
