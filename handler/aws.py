@@ -211,5 +211,9 @@ def call(operation: Callable[..., Any], **parameters: Any) -> Reply:
         raise CallFailed(classify_exception(error), exception_code(error)) from error
     category = classify_reply(reply)
     if category is not None:
-        raise CallFailed(category, str(reply["Error"].get("Code")))
+        from otel.throttling import throttling_reasons  # most sandboxes never need it
+
+        actions = [action for item in parameters.get("TransactItems", ()) for action in item.values()]
+        reasons = throttling_reasons(reply, [str(action["TableName"]) for action in actions])
+        raise CallFailed(category, str(reply["Error"].get("Code")), reasons)
     return reply

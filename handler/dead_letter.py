@@ -34,6 +34,7 @@ class DeadLetter:
         message: what is wrong, for a person; never a value from the event.
         correlation_id: the event's.
         request_id: Lambda's request ID.
+        throttling_reasons: why DynamoDB throttled attempts before this failure, where it did.
     """
 
     event: object
@@ -41,6 +42,7 @@ class DeadLetter:
     message: str
     correlation_id: str
     request_id: str
+    throttling_reasons: tuple[str, ...] = ()
 
 
 class DeadLetterQueue:
@@ -80,6 +82,7 @@ class DeadLetterQueue:
             "CORRELATION_ID": letter.correlation_id,
             "REQUEST_ID": letter.request_id,
             "SOURCE": "handler",
+            "THROTTLING_REASONS": "; ".join(letter.throttling_reasons),
         }
         reply = call(
             self._client.send_message,

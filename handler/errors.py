@@ -38,16 +38,25 @@ class CallFailed(MarkEarningsError):  # noqa: N818 - it says what happened
     Attributes:
         category: decides whether it is tried again.
         code: AWS's error code, or the exception's class name where no reply came.
+        throttling_reasons: why DynamoDB throttled it, as `otel.throttling` tells; empty where it did not say.
     """
 
-    def __init__(self, category: ErrorCategory, code: str) -> None:
+    def __init__(self, category: ErrorCategory, code: str, throttling_reasons: tuple[str, ...] = ()) -> None:
         self.category = category
         self.code = code
+        self.throttling_reasons = throttling_reasons
         super().__init__(f"{category}: {code}")
 
 
 class EventNotProcessed(MarkEarningsError):  # noqa: N818 - operators read it as errorType: a statement, not an "Error"
-    """The event is neither marked nor dead-lettered: Lambda must deliver it again."""
+    """The event is neither marked nor dead-lettered: Lambda must deliver it again.
 
-    def __init__(self, category: ErrorCategory, correlation_id: str, code: str) -> None:
-        super().__init__(f"category={category} correlation_id={correlation_id} : {code}")
+    The message is a contract: `category=CATEGORY correlation_id=ID : CODE`, and where DynamoDB said why it throttles,
+    ` (REASON RESOURCE; REASON RESOURCE)` behind it. It ends up in Lambda's on-failure record, where `mep dlq` reads it.
+    """
+
+    def __init__(
+        self, category: ErrorCategory, correlation_id: str, code: str, throttling_reasons: Sequence[str] = ()
+    ) -> None:
+        why = f" ({'; '.join(throttling_reasons)})" if throttling_reasons else ""
+        super().__init__(f"category={category} correlation_id={correlation_id} : {code}{why}")

@@ -97,8 +97,12 @@ class Processor:
         if record.struck:  # reported as timed out: Lambda must see the same
             raise EventNotProcessed(ErrorCategory.TIMEOUT, record.correlation_id, "DeadlineExceeded")
         if outcome.kind is OutcomeKind.RETRY:
+            throttled = outcome.category is ErrorCategory.THROTTLING
             raise EventNotProcessed(
-                outcome.category or ErrorCategory.INTERNAL, record.correlation_id, outcome.code or ""
+                outcome.category or ErrorCategory.INTERNAL,
+                record.correlation_id,
+                outcome.code or "",
+                record.throttling_reasons if throttled else (),
             )
         return outcome.as_json(record.correlation_id)
 
@@ -162,6 +166,9 @@ class Processor:
             started = time.perf_counter()
             try:
                 return transaction.attempt()
+            except CallFailed as failed:
+                record.throttled(failed.throttling_reasons)
+                raise
             finally:
                 self._telemetry.attempted(record, time.perf_counter() - started)
 
@@ -173,7 +180,9 @@ class Processor:
         self, outcome: Outcome, message: str, event: object, record: EventRecord, budget: Budget
     ) -> Outcome:
         assert outcome.category is not None  # noqa: S101 - only failures come here
-        letter = DeadLetter(event, outcome.category, message, record.correlation_id, record.request_id)
+        letter = DeadLetter(
+            event, outcome.category, message, record.correlation_id, record.request_id, record.throttling_reasons
+        )
 
         def attempt() -> str:
             started = time.perf_counter()
@@ -193,7 +202,7 @@ class Processor:
 
     def _call[T](self, attempt: Callable[[], T], record: EventRecord, budget: Budget) -> T:
         def on_backoff(wait: Backoff) -> None:
-            self._telemetry.backoff(record, wait.attempt, wait.delay, wait.category.value)
+            self._telemetry.backoff(record, wait.attempt, wait.delay, wait.category.value, wait.throttling_reasons)
 
         return call_with_retries(attempt, budget=budget, on_backoff=on_backoff, jitter=self._jitter)
 

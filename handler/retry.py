@@ -49,11 +49,13 @@ class Backoff:
         attempt: the attempt that failed, from 1.
         delay: seconds.
         category: why it failed.
+        throttling_reasons: why DynamoDB throttled it, where it said so.
     """
 
     attempt: int
     delay: float
     category: ErrorCategory
+    throttling_reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ class _Decision:
         delay = self._delay(rule, failures)
         if not self._budget.allows_attempt(after=delay):
             return False
-        self._on_backoff(Backoff(self._attempts, delay, error.category))
+        self._on_backoff(Backoff(self._attempts, delay, error.category, error.throttling_reasons))
         return delay
 
     def _delay(self, rule: Rule, failures: int) -> float:

@@ -9,15 +9,25 @@ from http.server import ThreadingHTTPServer
 from threading import Thread
 from urllib.parse import urlsplit
 
+from local.environment import REGION
 from local.loopback import QuietHandler
 
+# Type, message, the member with the reasons (spelled as in each error's model), and the reason.
 _REFUSALS = (
     (
         "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",
         "The level of configured provisioned throughput for the table was exceeded.",
+        "ThrottlingReasons",
+        "TableWriteProvisionedThroughputExceeded",
     ),
-    ("com.amazon.coral.availability#ThrottlingException", "Rate exceeded"),
+    (
+        "com.amazon.coral.availability#ThrottlingException",
+        "Rate exceeded",
+        "throttlingReasons",
+        "TableWriteKeyRangeThroughputExceeded",
+    ),
 )
+_TABLES = f"arn:aws:dynamodb:{REGION}:000000000000:table/"
 _WRITE = "DynamoDB_20120810.TransactWriteItems"
 # They are about one connection, and this front has its own on either side.
 _NOT_PASSED_ON = {"connection", "transfer-encoding", "content-length", "date", "server"}
@@ -27,17 +37,19 @@ class _Front(QuietHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     upstream: str
-    refusals: list[tuple[str, str]]
+    refusals: list[tuple[str, str, str, str]]
 
     def do_POST(self) -> None:  # noqa: N802 - as http.server calls it
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.headers.get("X-Amz-Target") == _WRITE and self.refusals:
-            self._refuse(*self.refusals.pop(0))
+            self._refuse(body, *self.refusals.pop(0))
         else:
             self._pass_on(body)
 
-    def _refuse(self, error_type: str, message: str) -> None:
-        body = json.dumps({"__type": error_type, "message": message}).encode()
+    def _refuse(self, request: bytes, error_type: str, message: str, member: str, reason: str) -> None:
+        (action,) = json.loads(request)["TransactItems"][0].values()
+        reasons = [{"reason": reason, "resource": f"{_TABLES}{action['TableName']}"}]
+        body = json.dumps({"__type": error_type, "message": message, member: reasons}).encode()
         self._reply(HTTPStatus.BAD_REQUEST, [("Content-Type", "application/x-amz-json-1.0")], body)
 
     def _pass_on(self, body: bytes) -> None:

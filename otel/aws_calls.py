@@ -14,9 +14,11 @@ from opentelemetry.instrumentation.botocore.extensions import dynamodb  # noqa: 
 from opentelemetry.propagators.aws import AwsXRayPropagator
 from opentelemetry.trace import Span, TracerProvider
 
+from otel import names
 from otel.spans import fail
 
 _TRANSACTION = "TransactWriteItems"
+_TABLE_NAMES = "aws.dynamodb.table_names"
 
 ClassifyReply = Callable[[Mapping[str, Any]], str | None]
 ClassifyException = Callable[[BaseException], str]
@@ -33,7 +35,7 @@ def instrument(provider: TracerProvider, classify_reply: ClassifyReply, classify
 
     def on_request(span: Span, _service: str, operation: str, parameters: Mapping[str, Any]) -> None:
         if operation == _TRANSACTION:
-            span.set_attribute("aws.dynamodb.table_names", _table_names(parameters))
+            span.set_attribute(_TABLE_NAMES, _table_names(parameters))
 
     def on_reply(span: Span, _service: str, _operation: str, reply: Mapping[str, Any] | None) -> None:
         # Called from a `finally`: the exception is on its way up, and the span will record it by itself. The reply is
@@ -48,6 +50,7 @@ def instrument(provider: TracerProvider, classify_reply: ClassifyReply, classify
         category = classify_reply(reply)
         if category is not None:
             fail(span, category, str(reply["Error"].get("Code")))
+            _tell_reasons(span, reply)
 
     logging.getLogger("opentelemetry.attributes").addFilter(_is_news)
     instrumentor = BotocoreInstrumentor()  # type: ignore[no-untyped-call]
@@ -86,6 +89,15 @@ def propagate_from_current_span(client: Any) -> None:
         propagator.inject(params["headers"])
 
     client.meta.events.register_first("before-call", inject)
+
+
+def _tell_reasons(span: Span, reply: Mapping[str, Any]) -> None:
+    from otel.throttling import throttling_reasons  # most sandboxes never need it
+
+    attributes = getattr(span, "attributes", None) or {}
+    reasons = throttling_reasons(reply, attributes.get(_TABLE_NAMES, ()))
+    if reasons:
+        span.set_attribute(names.DYNAMODB_THROTTLING_REASONS, reasons)
 
 
 def _table_names(parameters: Mapping[str, Any]) -> list[str]:

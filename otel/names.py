@@ -46,7 +46,13 @@ ANNOTATIONS = (CORRELATION_ID, ASSET_SYMBOL, EARNINGS_DATE, OUTCOME, CATEGORY)
 XRAY_ANNOTATIONS = "aws.xray.annotations"
 
 RETRY_EVENT = "retry.backoff"
-"""Span event for each wait, with `attempt`, `delay_ms` and `error_category`."""
+"""Span event for each wait, with `attempt`, `delay_ms` and `error_category`, and `throttling_reasons` where known."""
+
+THROTTLING_REASONS = "throttling_reasons"
+"""Field of log lines and of `RETRY_EVENT`: why DynamoDB throttled, each reason as `REASON RESOURCE`."""
+
+DYNAMODB_THROTTLING_REASONS = "aws.dynamodb.throttling_reasons"
+"""The same as span attribute: on the call, and on the root span for all of the event's calls."""
 
 LOG_FIELDS = frozenset(
     {
@@ -57,7 +63,7 @@ LOG_FIELDS = frozenset(
         *("asset_symbol", "earnings_date", "outcome", "error_category", "error_code", "same_event", "violations"),
         *("attempts", "attempt", "delay_ms", "timings_ms", "correlation_replaced", "security", "memory_used_mb"),
         *("memory_limit_mb", "dead_letter_id", "dead_letter_error", "kept_lines", "lost_spans", "logger"),
-        *("exception_type", "exception_at", "problems"),
+        *("exception_type", "exception_at", "problems", THROTTLING_REASONS),
     }
 )
 """All that a log line may carry: what is not listed here is not written."""

@@ -1,7 +1,11 @@
 """What is known of one event while it is processed: facts in the cheapest form, encoded when the event is over."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from threading import Lock
+
+MAX_REASONS = 5
+"""Bound on the throttling reasons of one event: a transaction over two tables and an index has no more."""
 
 
 @dataclass(slots=True)
@@ -28,6 +32,7 @@ class EventRecord:
         outcome: how it ended; None while it has not.
         error_category: the final error's category; None without one.
         error_code: the final error's code.
+        throttling_reasons: why DynamoDB throttled this event's attempts, each as `REASON RESOURCE`.
         same_event: for a duplicate: whether it is a redelivery.
         violations: for an invalid event: the broken rules, as JSON objects.
         dead_letter_id: SQS message ID of the dead letter.
@@ -57,6 +62,7 @@ class EventRecord:
     outcome: str | None = None
     error_category: str | None = None
     error_code: str | None = None
+    throttling_reasons: tuple[str, ...] = ()
     same_event: bool | None = None
     violations: list[dict[str, str]] = field(default_factory=list)
     dead_letter_id: str | None = None
@@ -84,6 +90,11 @@ class EventRecord:
     def first_to_report(self) -> bool:
         """Claim the right to write the event's line and metrics; True for the first caller only."""
         return self._reporting.acquire(blocking=False)
+
+    def throttled(self, reasons: Iterable[str]) -> None:
+        """Add reasons for which an attempt was throttled; what is known already, and more than a few, is left out."""
+        if reasons:  # hardly ever
+            self.throttling_reasons = tuple(dict.fromkeys((*self.throttling_reasons, *reasons)))[:MAX_REASONS]
 
     def spent(self, phase: str, seconds: float) -> None:
         """Add time to a phase."""

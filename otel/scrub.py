@@ -16,7 +16,7 @@ ESSENTIAL = frozenset(
     {
         *(names.XRAY_ANNOTATIONS, *names.ANNOTATIONS),
         *("rpc.system", "rpc.service", "rpc.method", "error.type", "aws.request_id", "aws.dynamodb.table_names"),
-        *("faas.invocation_id", "http.status_code"),
+        *("faas.invocation_id", "http.status_code", names.DYNAMODB_THROTTLING_REASONS),
     }
 )
 """Span attributes that stay even when memory runs short."""

@@ -3,7 +3,7 @@
 import copy
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from threading import Lock
@@ -106,7 +106,9 @@ class Telemetry:
         attempt = len(record.latencies_ms)
         self.log.line(logs.DEBUG, EventType.ATTEMPT, record, attempt=attempt, timings_ms={"write": latency_ms})
 
-    def backoff(self, record: EventRecord, attempt: int, delay: float, category: str) -> None:
+    def backoff(
+        self, record: EventRecord, attempt: int, delay: float, category: str, throttling_reasons: Sequence[str] = ()
+    ) -> None:
         """Tell of a wait before another attempt.
 
         Args:
@@ -114,11 +116,14 @@ class Telemetry:
             attempt: which attempt failed, from 1.
             delay: seconds.
             category: why it failed.
+            throttling_reasons: why DynamoDB throttled it, where it said so.
         """
         delay_ms = round(delay * 1000, 3)
         record.delays_ms.append(delay_ms)
         record.spent("backoff", delay)
         event: dict[str, Any] = {"attempt": attempt, "delay_ms": delay_ms, names.CATEGORY: category}
+        if throttling_reasons:
+            event[names.THROTTLING_REASONS] = throttling_reasons
         get_current_span().add_event(names.RETRY_EVENT, event)
         self.log.line(logs.WARNING, EventType.RETRY_BACKOFF, record, **event)
 
@@ -162,6 +167,7 @@ class Telemetry:
             earnings_date=record.earnings_date,
             error_category=record.error_category,
             error_code=record.error_code,
+            throttling_reasons=record.throttling_reasons or None,
             same_event=record.same_event,
             violations=record.violations or None,
             attempts=record.operations + record.retries,

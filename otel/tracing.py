@@ -119,6 +119,8 @@ def finish_root(span: Span, record: EventRecord) -> None:
     """Write the end of the event onto its root span."""
     found = {names.OUTCOME: record.outcome, names.CATEGORY: record.error_category, "error.type": record.error_code}
     span.set_attributes({name: value for name, value in found.items() if value is not None})
+    if record.throttling_reasons:
+        span.set_attribute(names.DYNAMODB_THROTTLING_REASONS, record.throttling_reasons)
     annotate(span)
     if record.error_category is not None:
         span.set_status(Status(StatusCode.ERROR, record.error_category))

@@ -73,6 +73,7 @@ LOG_FIELDS: Mapping[str, str] = {
     "outcome": "on one line an event: `marked`, `duplicate`, `dead_lettered`, `retry`",
     "error_category": "why it failed",
     "error_code": "AWS's code, or ours",
+    "throttling_reasons": "why DynamoDB throttled it, each as `REASON RESOURCE`",
     "same_event": "of a duplicate: whether the row was marked by this very event",
     "violations": "of an invalid event: `field`, `rule`, `received` (type and length, never the value)",
     "attempts": "attempts at DynamoDB",
@@ -117,6 +118,7 @@ SPAN_ATTRIBUTES: Mapping[str, str] = {
     "db.system": "`dynamodb`",
     "db.operation": "the operation",
     "aws.dynamodb.table_names": "the tables of the transaction",
+    "aws.dynamodb.throttling_reasons": "why DynamoDB throttled it, each as `REASON RESOURCE`; the root span has all",
     "aws.request_id": "the service's own ID of the call",
     "aws.queue_url": "of the dead-letter queue",
     "http.status_code": "of the reply; left out where a condition did not hold, which is no error",
@@ -128,7 +130,7 @@ SPAN_ATTRIBUTES: Mapping[str, str] = {
 }
 
 SPAN_EVENTS: Mapping[str, tuple[str, ...]] = {
-    "retry.backoff": ("attempt", "delay_ms", "error_category"),
+    "retry.backoff": ("attempt", "delay_ms", "error_category", "throttling_reasons"),
     "exception": ("exception.type",),
 }
 

@@ -12,7 +12,7 @@ QUERIES = (
         name="by-correlation-id",
         purpose="everything that was logged about one event, across retries and redrives",
         text="""fields @timestamp, level, event_type, message, outcome, error_category, error_code,
-  attempt, attempts, delay_ms, request_id
+  attempt, attempts, delay_ms, throttling_reasons.0, request_id
 | filter correlation_id = "PUT-THE-CORRELATION-ID-HERE"
 | sort @timestamp asc
 | limit 1000""",
@@ -55,6 +55,14 @@ QUERIES = (
         text="""filter event_type = "retry_backoff"
 | stats count(*) as waits, avg(delay_ms) as mean_ms, max(delay_ms) as longest_ms by error_category, attempt
 | sort error_category, attempt""",
+    ),
+    Query(
+        name="throttling",
+        purpose="why DynamoDB throttles, and whether it is one symbol: more capacity, or another key",
+        text="""filter event_type = "event_outcome" and ispresent(throttling_reasons.0)
+| stats count(*) as events, max(attempts) as most_attempts by throttling_reasons.0, asset_symbol
+| sort events desc
+| limit 100""",
     ),
     Query(
         name="security",

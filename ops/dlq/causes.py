@@ -1,6 +1,7 @@
 """What the platform's own words for a failure mean in our error categories."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from handler.categories import ErrorCategory
@@ -21,8 +22,10 @@ _EVENTBRIDGE = {
 }
 _BY_CODE = {code: category for category, codes in _EVENTBRIDGE.items() for code in codes.split()}
 
-# `handler.errors.EventNotProcessed`; the ID's charset ends it.
+# `handler.errors.EventNotProcessed`; the ID's charset ends it. Reasons may be missing: older messages have none.
 _OURS = re.compile(r"category=([a-z_]{1,40}) correlation_id=([A-Za-z0-9._:-]{1,128}) : (.*)", re.DOTALL)
+_WHY = re.compile(r"[^ ]* \(([^()]*)(\)?)")
+_REASON = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}(?: [A-Za-z0-9_.:/-]{1,600})?")
 _TIMED_OUT = re.compile(r"Task timed out after|Init phase timed out")
 
 THROTTLED_STATUS = 429
@@ -36,10 +39,12 @@ class Cause:
     Attributes:
         category: None where it tells none.
         correlation_id: what the function itself called the event; None where the text is not its own.
+        throttling_reasons: why DynamoDB throttled it, each as `REASON RESOURCE`.
     """
 
     category: ErrorCategory | None
     correlation_id: str | None = None
+    throttling_reasons: tuple[str, ...] = ()
 
 
 def own_category(text: str) -> ErrorCategory | None:
@@ -48,6 +53,11 @@ def own_category(text: str) -> ErrorCategory | None:
         return ErrorCategory(text)
     except ValueError:
         return None
+
+
+def named_reasons(texts: Iterable[str]) -> tuple[str, ...]:
+    """Those of the texts that are throttling reasons."""
+    return tuple(text for each in texts if _REASON.fullmatch(text := each.strip()))
 
 
 def eventbridge_category(code: str) -> ErrorCategory | None:
@@ -63,7 +73,10 @@ def function_cause(error_type: str, message: str) -> Cause:
         message: its `errorMessage`; may be empty.
     """
     if match := _OURS.match(message):
-        return Cause(own_category(match[1]), match[2])
+        why = _WHY.match(match[3])
+        # Lambda's classic queue keeps the first 1 KB of a message: what was cut in its middle is left out.
+        reasons = why[1].split(";")[: None if why[2] else -1] if why else ()
+        return Cause(own_category(match[1]), match[2], named_reasons(reasons))
     if error_type == "Sandbox.Timedout" or _TIMED_OUT.search(message):
         return Cause(ErrorCategory.TIMEOUT)
     # It raised something else, or its process ended (Runtime.ExitError, Runtime.OutOfMemory): ours to mend.

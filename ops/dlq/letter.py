@@ -42,6 +42,7 @@ class Letter:
         code: the sender's own word for the cause (`NO_PERMISSIONS`, `EventNotProcessed`, `RetriesExhausted`); may be
             empty.
         message: what went wrong, for a person; may be empty, may hold anything.
+        throttling_reasons: why DynamoDB throttled the event, each as `REASON RESOURCE`; empty where nothing tells.
         correlation_id: as the function finds it; None where neither the message nor its event has a usable one.
         request_id: Lambda's; may be empty.
         sent_at: when SQS took the message, UTC; None where SQS was not asked.
@@ -62,6 +63,7 @@ class Letter:
     category: ErrorCategory | None = None
     code: str = ""
     message: str = ""
+    throttling_reasons: tuple[str, ...] = ()
     correlation_id: str | None = None
     request_id: str = ""
     sent_at: datetime | None = None

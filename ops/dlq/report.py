@@ -12,6 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from handler.categories import ErrorCategory
 from handler.dead_letter import body_of
 from handler.fields import utc_text
 from local.report import shown
@@ -64,6 +65,7 @@ def summary(letter: Letter, now: datetime) -> dict[str, Any]:
         "category": letter.group,
         "code": letter.code,
         "message": letter.message,
+        "throttling_reasons": list(letter.throttling_reasons),
         "correlation_id": letter.correlation_id,
         "request_id": letter.request_id or None,
         "trace_id": trace_id(letter),
@@ -104,6 +106,16 @@ def as_json(letters: Sequence[Letter], reading: Reading, by: str, now: datetime)
     )
 
 
+def _why(letter: Letter) -> str:
+    text = letter.message or letter.code
+    if not letter.throttling_reasons or letter.category is not ErrorCategory.THROTTLING:
+        return text[:120]
+    # The category and the ID, which the function's own text begins with, have columns of their own; of an ARN, a list
+    # shows which table and which index.
+    code = text.partition(" : ")[2].partition(" (")[0] or text
+    return f"{code[:120]}: {'; '.join(re.sub('arn:[^ /]*:', '', reason) for reason in letter.throttling_reasons)}"
+
+
 def listing(letters: Sequence[Letter], by: str) -> RenderableType:
     """Letters in groups, the largest group first, the oldest letter of each first."""
     now = datetime.now(UTC)
@@ -112,7 +124,7 @@ def listing(letters: Sequence[Letter], by: str) -> RenderableType:
         groups[group_name(letter, by, now)].append(letter)
     table = Table("message ID", "age", "category", "correlation ID", "from", "why", box=box.SIMPLE_HEAD, pad_edge=False)
     table.columns[0].no_wrap = True
-    table.columns[3].overflow = "fold"
+    table.columns[3].overflow = table.columns[5].overflow = "fold"
     for name, members in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
         table.add_section()
         table.add_row(Text(f"{len(members)}", "bold"), "", Text(shown(name), "bold red"), "", "", "")
@@ -125,7 +137,7 @@ def listing(letters: Sequence[Letter], by: str) -> RenderableType:
                 letter.group,
                 Text(shown(letter.correlation_id or "none"), "cyan"),
                 letter.shape.value,
-                Text(shown((letter.message or letter.code)[:120]) + again),
+                Text(shown(_why(letter)) + again),
             )
     return table
 
@@ -147,12 +159,14 @@ def what_was_not_seen(reading: Reading) -> list[str]:
 def details(letter: Letter) -> RenderableType:
     """One letter with all that it holds; control characters are escaped."""
     now = datetime.now(UTC)
+    told = summary(letter, now) | {"throttling_reasons": "; ".join(letter.throttling_reasons)}
     lines = [
         Text.assemble((f"{name}  ", "dim"), (shown(value), "bold"))
-        for name, value in summary(letter, now).items()
+        for name, value in told.items()
         if value not in {None, ""}
     ]
     known = {"ERROR_CODE", "ERROR_MESSAGE", "CORRELATION_ID", "REQUEST_ID", "RequestID", "ErrorCode", "ErrorMessage"}
+    known.add("THROTTLING_REASONS")
     lines += [
         Text.assemble((f"{shown(name)}  ", "dim"), shown(value))
         for name, value in letter.attributes.items()

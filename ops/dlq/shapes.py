@@ -12,6 +12,7 @@ from handler.fields import BrokenRule, identifier
 from ops.dlq.causes import (
     eventbridge_category,
     function_cause,
+    named_reasons,
     never_ran,
     own_category,
     status_category,
@@ -113,6 +114,7 @@ def _from_handler(message: _Message, blank: Letter) -> Letter:
         category=own_category(message.text("ERROR_CODE")),
         code=message.text("ERROR_CODE"),
         message=message.text("ERROR_MESSAGE"),
+        throttling_reasons=named_reasons(message.text("THROTTLING_REASONS").split(";")),
         correlation_id=_usable(message.text("CORRELATION_ID")),
         request_id=message.text("REQUEST_ID"),
     )
@@ -138,6 +140,7 @@ def _from_lambda(message: _Message, blank: Letter) -> Letter:
         category=status_category(status) or cause.category,
         code=status,
         message=text,
+        throttling_reasons=cause.throttling_reasons,
         correlation_id=cause.correlation_id,
         request_id=message.text("RequestID"),
     )
@@ -156,6 +159,7 @@ def _from_on_failure(record: Mapping[str, Any], context: Mapping[str, Any], blan
         category=cause.category or never_ran(condition),
         code=error_type or condition,
         message=text or condition,
+        throttling_reasons=cause.throttling_reasons,
         correlation_id=cause.correlation_id,
         request_id=_text(context.get("requestId")),
         tries=_count(context.get("approximateInvokeCount")),

@@ -34,6 +34,7 @@ def letter_moment(letter: Letter, others: Iterable[Moment]) -> Moment:
             "error_category": letter.group,
             "code": letter.code,
             "why": letter.message,
+            "throttling_reasons": list(letter.throttling_reasons) or None,
             "message_id": letter.message_id,
             "tries": letter.tries,
             "redrives": letter.redrives or None,

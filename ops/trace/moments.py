@@ -140,6 +140,8 @@ def log_moment(line: Mapping[str, Any]) -> Moment | None:
 
 def _backoff(at: int, facts: Mapping[str, Any], trace_id: str, span_id: str, request_id: str = "") -> Moment:
     named = {name: facts.get(name) for name in ("attempt", "delay_ms", "error_category")}
+    if facts.get("throttling_reasons"):
+        named["throttling_reasons"] = facts["throttling_reasons"]
     delay = named["delay_ms"]
     return Moment(
         at=at,

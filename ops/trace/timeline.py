@@ -6,8 +6,11 @@ from typing import Any
 
 from ops.trace.gaps import Gap, Source, named, nobody_answered
 from ops.trace.moments import Finding, Moment, time_text, without_repeats
+from ops.trace.shown import text_of
 from otel.event_types import EventType
+from otel.names import DYNAMODB_THROTTLING_REASONS, THROTTLING_REASONS
 
+_REASONS = (THROTTLING_REASONS, DYNAMODB_THROTTLING_REASONS)
 _ENDINGS = {
     "marked": "the row is marked",
     "duplicate": "a duplicate: the row was marked before",
@@ -223,7 +226,9 @@ def _verdict(moments: list[Moment], gaps: tuple[Gap, ...]) -> str:
     facts = last.facts
     text = _ENDINGS.get(str(facts["outcome"]), str(facts["outcome"]))
     if "error_category" in facts:
-        text += f" ({facts['error_category']}{': ' + str(facts['error_code']) if 'error_code' in facts else ''})"
+        why = [str(facts[name]) for name in ("error_category", "error_code") if name in facts]
+        why += [text_of(facts[name]) for name in _REASONS if facts.get(name)][:1]
+        text += f" ({': '.join(why)})"
     if facts.get("same_event") is not None:
         text += " by this very event" if facts["same_event"] else " by another event"
     attempts = facts.get("attempts", 0)

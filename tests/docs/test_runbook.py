@@ -27,6 +27,9 @@ OTHERS_METRICS = {
 }
 AWS_WORDS = {
     *("ResourceNotFoundException", "ValidationException", "EventAgeExceeded", "ZeroReservedConcurrency", "DynamoDB"),
+    # Of throttling reasons: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ThrottlingReason.html.
+    *("ProvisionedThroughputExceeded", "MaxOnDemandThroughputExceeded", "AccountLimitExceeded"),
+    "KeyRangeThroughputExceeded",
 }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from tests.support.invoked import Invoked
 from tests.support.telemetry import check_emf
 
+REASONS = "aws.dynamodb.throttling_reasons"
 TRANSACTION = "DynamoDB.TransactWriteItems"
 
 _COUNTED = {
@@ -24,6 +25,7 @@ def check_consistency(invoked: Invoked) -> None:
     _check_metrics(invoked)
     _check_spans(invoked)
     _check_attempts(invoked)
+    _check_throttling(invoked)
 
 
 def _check_answer(invoked: Invoked) -> None:
@@ -32,6 +34,8 @@ def _check_answer(invoked: Invoked) -> None:
         assert line["outcome"] == "retry"
         assert type(invoked.error).__name__ == "EventNotProcessed"
         what = f"category={line['error_category']} correlation_id={line['correlation_id']} : {line['error_code']}"
+        if line["error_category"] == "throttling" and "throttling_reasons" in line:
+            what += f" ({'; '.join(line['throttling_reasons'])})"
         assert str(invoked.error) == what
         return
     assert line["outcome"] in {"marked", "duplicate", "dead_lettered"}
@@ -113,10 +117,19 @@ def _check_attempts(invoked: Invoked) -> None:
     assert metrics.get("RetrySuccesses", 0) == recovered
     waits_ms = [round(seconds * 1000, 3) for seconds in invoked.waits]
     assert _values(metrics.get("RetryDelay")) == waits_ms
-    told = ("attempt", "delay_ms", "error_category")
-    logged = [{name: line[name] for name in told} for line in invoked.said("retry_backoff")]
+    told = ("attempt", "delay_ms", "error_category", "throttling_reasons")
+    logged = [{name: line[name] for name in told if name in line} for line in invoked.said("retry_backoff")]
     assert [each["delay_ms"] for each in logged] == waits_ms
     assert [event["attributes"] for event in invoked.root["events"] if event["name"] == "retry.backoff"] == logged
+
+
+def _check_throttling(invoked: Invoked) -> None:
+    outcome, spans = invoked.outcome_line, invoked.calls(TRANSACTION)
+    told = outcome.get("throttling_reasons", [])
+    assert invoked.root["attributes"].get(REASONS, []) == told
+    assert [*dict.fromkeys(reason for span in spans for reason in span["attributes"].get(REASONS, []))] == told
+    waits = [reason for line in invoked.said("retry_backoff") for reason in line.get("throttling_reasons", [])]
+    assert {*waits} <= {*told}
 
 
 def _values(metric: Any) -> list[float]:

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from ops.dlq.shapes import read_letter
 from tests.integration.cases import CANCELED, CASES, DELAYS, RAISED, Case
 from tests.integration.conftest import NewRig
-from tests.integration.consistency import TRANSACTION
+from tests.integration.consistency import REASONS, TRANSACTION
 from tests.integration.rig import Rig, Services
-from tests.support.faults import stall, trickle
+from tests.support.dead_letters import from_on_failure
+from tests.support.faults import USED_UP, Fault, aws_error, cancelled, stall, throttled, trickle
 from tests.support.function import same_json
 from tests.support.invoked import Invoked
 
@@ -65,18 +67,21 @@ def check_security(invoked: Invoked, *, denied: bool) -> None:
 def check_where_it_went(rig: Rig, invoked: Invoked, event: dict[str, Any], category: str, error_code: str) -> None:
     correlation_id = event["detail"]["correlation_id"]
     if category in RAISED:
-        assert str(invoked.error) == f"category={category} correlation_id={correlation_id} : {error_code}"
+        why = f" ({'; '.join(reasons)})" if (reasons := invoked.outcome_line.get("throttling_reasons")) else ""
+        assert str(invoked.error) == f"category={category} correlation_id={correlation_id} : {error_code}{why}"
         assert rig.letters(invoked) == []
         return
     (letter,) = rig.letters(invoked)
     assert same_json(letter.body, event)
     assert letter.message_id == invoked.outcome_line["dead_letter_id"]
+    reasons = invoked.outcome_line.get("throttling_reasons")
     assert letter.attributes == {
         "ERROR_CODE": category,
         "ERROR_MESSAGE": f"DynamoDB refused the write: {error_code}",
         "CORRELATION_ID": correlation_id,
         "REQUEST_ID": invoked.request_id,
         "SOURCE": "handler",
+        **({"THROTTLING_REASONS": "; ".join(reasons)} if reasons else {}),
     }
 
 
@@ -94,6 +99,34 @@ def test_a_write_that_fails_once(rig: Rig, case: Case) -> None:
     assert invoked.root["status"] == "UNSET"
     assert len(rig.audit(event)) == 1
     check_security(invoked, denied=False)
+
+
+@pytest.mark.parametrize(
+    ("fault", "item", "reason"),
+    [
+        (throttled(), None, USED_UP),
+        (aws_error("ThrottlingException", extra_body={"throttlingReasons": [{"reason": "R"}]}), None, "R"),
+        (cancelled("ThrottlingError", "None"), 0, "ThrottlingError"),
+        (cancelled("None", "ProvisionedThroughputExceeded"), 1, "ProvisionedThroughputExceeded"),
+    ],
+    ids=lambda value: getattr(value, "name", str(value)),
+)
+def test_why_dynamodb_throttles(rig: Rig, fault: Fault, item: int | None, reason: str) -> None:
+    event = rig.event_for_a_row()
+    rig.dynamodb.script(*[fault] * 20, operation="TransactWriteItems")
+
+    invoked = rig(event)
+
+    tables = (rig.services.tables.calendar_table, rig.services.tables.audit_table)
+    told = reason if item is None else f"{reason} {tables[item]}"
+    assert invoked.outcome_line["throttling_reasons"] == [told]
+    assert str(invoked.error).endswith(f" ({told})")
+    assert [line["throttling_reasons"] for line in invoked.said("retry_backoff")] == [[told]] * len(invoked.waits)
+    assert [call["attributes"][REASONS] for call in invoked.calls(TRANSACTION)] == [[told]] * len(rig.tokens())
+    record, attributes = from_on_failure(
+        event, {"errorType": type(invoked.error).__name__, "errorMessage": str(invoked.error)}
+    )
+    assert read_letter("m-1", record, attributes).throttling_reasons == (told,)
 
 
 def test_no_reply_within_the_time_for_one(new_rig: NewRig) -> None:

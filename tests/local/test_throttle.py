@@ -10,6 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.throttle import throttled
+from otel.throttling import throttling_reasons
 from tests.support.stores import Tables
 
 if TYPE_CHECKING:
@@ -31,17 +32,21 @@ def write(client: "DynamoDBClient", tables: Tables) -> None:
 
 
 def test_the_first_transactions_are_throttled_and_the_next_is_written(client: "DynamoDBClient", tables: Tables) -> None:
-    codes = []
+    codes, reasons = [], []
     for _ in range(3):
         with pytest.raises(ClientError) as caught:
             write(client, tables)
         codes.append(caught.value.response["Error"]["Code"])
+        reasons.append(throttling_reasons(caught.value.response))
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     assert codes == [
         "ProvisionedThroughputExceededException",
         "ThrottlingException",
         "ProvisionedThroughputExceededException",
     ]
+    table = f"arn:aws:dynamodb:us-east-1:000000000000:table/{tables.calendar_table}"
+    why = [(f"TableWrite{limit}ThroughputExceeded {table}",) for limit in ("Provisioned", "KeyRange")]
+    assert reasons == [*why, why[0]]
     assert tables.row("A", "2025-01-01") is None
 
     write(client, tables)

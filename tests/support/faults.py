@@ -19,6 +19,8 @@ from tests.support.wire import Exchange, Reply, Request
 __all__ = ["Exchange", "Fault", "FaultProxy", "Recorded", "Reply", "Request"]
 
 _DYNAMODB = "com.amazonaws.dynamodb.v20120810"
+USED_UP = "TableWriteProvisionedThroughputExceeded arn:aws:dynamodb:us-east-1:111122223333:table/earningsCalendar"
+"""Why a table throttles: the reason and the resource."""
 _JSON = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-RequestId": "INJECTED0FAULT"}
 
 
@@ -58,9 +60,18 @@ def aws_error(  # noqa: PLR0913 - the parts of an error reply
     return answer(Reply(status, orjson.dumps(body), _JSON), commit=commit, name=code)
 
 
-def throttled() -> Fault:
-    """The error of a table whose capacity is used up."""
-    return aws_error("ProvisionedThroughputExceededException", message="The level of configured throughput is exceeded")
+def throttled(*reasons: str) -> Fault:
+    """The error of a table whose capacity is used up.
+
+    Args:
+        reasons: that it names, each as `REASON ARN`; if none, that of the calendar.
+    """
+    named = [dict(zip(("reason", "resource"), text.split(" "), strict=True)) for text in reasons or (USED_UP,)]
+    return aws_error(
+        "ProvisionedThroughputExceededException",
+        message="The level of configured throughput is exceeded",
+        extra_body={"ThrottlingReasons": named},
+    )
 
 
 def cancelled(*reasons: str | Mapping[str, Any]) -> Fault:

@@ -1,14 +1,20 @@
 """`mep dlq list`, `show` and `discard`: honest about what is there, and careful with what is not understood."""
 
+import io
 import json
 from contextlib import closing
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from handler.categories import ErrorCategory
+from handler.errors import EventNotProcessed
 from local.queue import sqs_client
+from ops.dlq.report import listing
+from ops.dlq.shapes import read_letter
 from tests.support.command_line import mep
-from tests.support.dead_letters import event, from_handler, from_rule, from_subscriber
+from tests.support.dead_letters import event, from_handler, from_on_failure, from_rule, from_subscriber
 from tests.support.dlq import Rig
 from tests.support.faults import Exchange, Fault, Reply, answer, aws_error, forward, sqs_error
 
@@ -100,6 +106,29 @@ def test_show_finds_by_message_id_its_beginning_or_correlation_id(
     assert mep(monkeypatch, "dlq", "show", "nobody") == 1
     assert "no message nobody among the 2 that were seen" in capsys.readouterr().err
     assert len(rig.left()) == 2
+
+
+def test_why_dynamodb_throttled_an_event_is_shown(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reason = "TableWriteKeyRangeThroughputExceeded arn:aws:dynamodb:us-east-1:111122223333:table/earningsCalendar"
+    text = str(EventNotProcessed(ErrorCategory.THROTTLING, "c-1", "ThrottlingException", (reason,)))
+    (message,) = rig.send(from_on_failure(error={"errorType": "EventNotProcessed", "errorMessage": text}))
+
+    (found,) = as_json(monkeypatch, capsys, "list")["letters"]
+    assert found["throttling_reasons"] == as_json(monkeypatch, capsys, "show", message)["throttling_reasons"]
+    assert found["throttling_reasons"] == [reason]
+    assert mep(monkeypatch, "dlq", "show", message) == 0
+    assert f"throttling_reasons  {reason}" in " ".join(capsys.readouterr().out.split("\n"))
+    letter = read_letter(message, *from_on_failure(error={"errorType": "EventNotProcessed", "errorMessage": text}))
+    for width, lines in ((200, 1), (100, 3)):
+        screen = Console(file=io.StringIO(), width=width)
+        screen.print(listing([letter], "category"))
+        assert isinstance(screen.file, io.StringIO)
+        *_, row = screen.file.getvalue().rstrip().partition(message[:13])
+        assert len(row.splitlines()) == lines
+        why = "".join(row.partition("on_failure")[2].split())
+        assert why == "ThrottlingException:TableWriteKeyRangeThroughputExceededtable/earningsCalendar"
 
 
 def test_show_shows_what_nobody_understands_as_it_is(

@@ -72,9 +72,60 @@ def test_an_on_failure_record_that_is_not_ours_still_has_a_category(error: Any, 
 
 @pytest.mark.parametrize("category", ErrorCategory)
 def test_what_the_function_raises_is_read_back(category: ErrorCategory) -> None:
-    raised = EventNotProcessed(category, "an-id:1", "code")
-    letter = read(from_on_failure(error={"errorType": type(raised).__name__, "errorMessage": str(raised)}))
+    error = EventNotProcessed(category, "an-id:1", "code")
+    letter = read(from_on_failure(error={"errorType": type(error).__name__, "errorMessage": str(error)}))
     assert (letter.category, letter.correlation_id) == (category, "an-id:1")
+
+
+ARN = "arn:aws:dynamodb:us-east-1:111122223333:table/earningsCalendar"
+REASONS = (f"TableWriteKeyRangeThroughputExceeded {ARN}", f"IndexWriteAccountLimitExceeded {ARN}/index/by-day", "New")
+
+
+def raised(*reasons: str) -> str:
+    return str(EventNotProcessed(ErrorCategory.THROTTLING, "c-1", "ThrottlingException", reasons))
+
+
+@pytest.mark.parametrize("reasons", [(), REASONS[:1], REASONS])
+def test_why_dynamodb_throttled_it_is_read_back_from_every_shape_that_tells(reasons: tuple[str, ...]) -> None:
+    error = {"errorType": "EventNotProcessed", "errorMessage": raised(*reasons)}
+    letters = [
+        read(from_on_failure(error=error)),
+        read(from_lambda(message=raised(*reasons))),
+        read(from_handler(**({"THROTTLING_REASONS": "; ".join(reasons)} if reasons else {}))),
+    ]
+    assert [letter.throttling_reasons for letter in letters] == [reasons] * 3
+    assert [letter.category for letter in letters[:2]] == [ErrorCategory.THROTTLING] * 2
+    assert [letter.correlation_id for letter in letters[:2]] == ["c-1"] * 2
+    assert letters[0].message == raised(*reasons)
+
+
+def test_a_reason_that_was_cut_is_left_out() -> None:
+    """Lambda's classic queue has the first 1 KB of a message."""
+    whole = raised(*REASONS)
+    for length in range(len(whole)):
+        found = read(from_lambda(message=whole[:length])).throttling_reasons
+        assert found == REASONS[: len(found)]
+        assert len(found) < len(REASONS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "category=throttling correlation_id=c-1 : <b> (\x1b[31m; two words more; -; )",
+        "category=throttling correlation_id=c-1 : (",
+        "category=throttling correlation_id=c-1 : ()",
+        "category=throttling correlation_id=c-1 : Code ((R))",
+        "Code (R)",
+        "R1; R2",
+    ],
+)
+def test_what_is_no_reason_is_not_taken_for_one(text: str) -> None:
+    assert read(from_lambda(message=text)).throttling_reasons == ()
+
+
+def test_only_what_looks_like_a_reason_is_read_from_an_attribute() -> None:
+    letter = read(from_handler(THROTTLING_REASONS=f"{REASONS[0]}; <b>; ; a b c;{REASONS[2]};\x00"))
+    assert letter.throttling_reasons == (REASONS[0], REASONS[2])
 
 
 def test_without_concurrency_the_function_never_ran() -> None:
@@ -173,6 +224,7 @@ names = st.sampled_from(
         "ERROR_MESSAGE",
         "CORRELATION_ID",
         "REQUEST_ID",
+        "THROTTLING_REASONS",
         "RULE_ARN",
         "TARGET_ARN",
         "RETRY_ATTEMPTS",

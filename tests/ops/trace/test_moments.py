@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.trace.moments import audit_moment, log_moment, nanoseconds, span_moments, time_text, without_repeats
+from ops.trace.shown import facts_of
 from otel.event_types import MESSAGES, EventType
 
 TRACE, ROOT = "6b05944f6f374a0143ccc6e41934d2d1", "bf5345c526ee4e2b"
@@ -43,6 +44,7 @@ BACKOFF_LINE = {
     "delay_ms": 50.5,
     "error_category": "conflict",
 }
+THROTTLED = {"error_category": "throttling", "throttling_reasons": ["TableWriteKeyRangeThroughputExceeded arn"]}
 
 
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - a bound
@@ -80,6 +82,17 @@ def test_a_line_s_text_does_not_say_what_kind_of_line_it_is() -> None:
     moment = log_moment(foreign)
     assert moment is not None
     assert moment.kind == "log"
+
+
+def test_a_wait_says_why_dynamodb_throttled() -> None:
+    facts = {"attempt": 1, "delay_ms": 50.5, **THROTTLED}
+    event = {"name": "retry.backoff", "time_unix_nano": 1_500_000_000, "attributes": facts}
+    _, wait = span_moments({**SPAN, "events": [event]})
+    logged = log_moment({**BACKOFF_LINE, **THROTTLED})
+    assert logged is not None
+    for each in (wait, logged):
+        assert each.facts["throttling_reasons"] == THROTTLED["throttling_reasons"]
+        assert ("throttling_reasons", "TableWriteKeyRangeThroughputExceeded arn") in facts_of(each)
 
 
 def test_the_runtime_client_s_line_is_about_the_request_it_names() -> None:

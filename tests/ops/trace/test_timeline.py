@@ -82,6 +82,17 @@ def test_an_audit_entry_of_no_invocation_is_an_operator_s() -> None:
             [{"outcome": "dead_lettered", "error_category": "not_found", "error_code": "NoSuchRow"}],
             "dead-lettered: more tries cannot help (not_found: NoSuchRow)",
         ),
+        (
+            [
+                {
+                    "outcome": "retry",
+                    "error_category": "throttling",
+                    "error_code": "Code",
+                    "throttling_reasons": ["R1 arn", "R2 arn"],
+                }
+            ],
+            "not processed: left to Lambda's retries and its on-failure destination (throttling: Code: R1 arn; R2 arn)",
+        ),
     ],
 )
 def test_the_verdict_is_the_last_outcome_that_counts(facts: list[dict[str, Any]], expected: str) -> None:

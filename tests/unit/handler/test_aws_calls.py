@@ -30,6 +30,7 @@ from tests.unit.handler.stand import QUEUE_URL, Stand, Step, aws_error, cancelle
 from tools.trim_botocore import CREDENTIAL_OPERATIONS, OPERATIONS
 
 C = ErrorCategory
+TABLE_ARN = "arn:aws:dynamodb:us-east-1:111122223333:table/earningsCalendar"
 
 
 def failure(stand: Stand, step: Step) -> CallFailed:
@@ -120,6 +121,42 @@ def test_a_server_error_that_no_aws_service_words_is_dynamodb(stand: Stand, stat
 def test_the_status_is_what_a_proxys_page_tells(stand: Stand, status: int, category: ErrorCategory) -> None:
     found = failure(stand, Step(status, b"<html>no</html>"))
     assert (found.category, found.code) == (category, f"Http{status}")
+
+
+@pytest.mark.parametrize(
+    ("code", "member"),
+    [
+        ("ThrottlingException", "throttlingReasons"),
+        ("ProvisionedThroughputExceededException", "ThrottlingReasons"),
+        ("RequestLimitExceeded", "ThrottlingReasons"),
+    ],
+)
+def test_why_it_is_throttled(stand: Stand, code: str, member: str) -> None:
+    """The function's own, trimmed model of DynamoDB still knows the member of each of the three errors."""
+    reasons: Any = [
+        {"reason": "TableWriteKeyRangeThroughputExceeded", "resource": TABLE_ARN},
+        {"reason": "IndexWriteAccountLimitExceeded", "resource": f"{TABLE_ARN}/index/by-day"},
+        {"reason": "s3ntinel <secret>", "resource": "s3ntinel"},
+    ]
+    found = failure(stand, aws_error(code, **{member: reasons}))
+    assert found.throttling_reasons == (
+        f"TableWriteKeyRangeThroughputExceeded {TABLE_ARN}",
+        f"IndexWriteAccountLimitExceeded {TABLE_ARN}/index/by-day",
+    )
+    assert str(found) == f"throttling: {code}"
+
+
+def test_why_a_transaction_is_throttled(stand: Stand) -> None:
+    stand.script([cancelled(None, "ThrottlingError")])
+    items = [{"Update": {"TableName": "calendar"}}, {"Put": {"TableName": "audit"}}]
+    with pytest.raises(CallFailed) as caught:
+        call(stand.dynamodb.transact_write_items, TransactItems=items)
+    assert caught.value.throttling_reasons == ("ThrottlingError audit",)
+
+
+@pytest.mark.parametrize("code", sorted(BY_CODE))
+def test_most_failures_name_no_such_reason(stand: Stand, code: str) -> None:
+    assert failure(stand, aws_error(code)).throttling_reasons == ()
 
 
 @pytest.mark.parametrize(("code", "message"), OF_ITS_TIME)

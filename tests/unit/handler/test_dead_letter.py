@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,6 +25,15 @@ LETTER = DeadLetter(
     correlation_id="correlation-1",
     request_id="request-1",
 )
+
+
+def test_reasons_of_throttling_are_one_attribute_and_missing_without(stand: Stand) -> None:
+    for reasons, text in [((), None), (("R1 arn",), "R1 arn"), (("R1 arn", "R2"), "R1 arn; R2")]:
+        stand.script()
+        DeadLetterQueue(lambda: stand.sqs, QUEUE_URL).send(replace(LETTER, throttling_reasons=reasons))
+        (request,) = stand.requests
+        found = request.parameters["MessageAttributes"].get("THROTTLING_REASONS")
+        assert (found and found["StringValue"]) == text
 
 
 def canonical(value: Any) -> str:

@@ -56,5 +56,8 @@ def test_what_a_failed_call_says() -> None:
 def test_what_lambda_is_told() -> None:
     error = EventNotProcessed(ErrorCategory.THROTTLING, "correlation-1", "ThrottlingException")
     assert str(error) == "category=throttling correlation_id=correlation-1 : ThrottlingException"
+    why = ("R1 arn:aws:dynamodb:us-east-1:111122223333:table/t", "R2")
+    error = EventNotProcessed(ErrorCategory.THROTTLING, "c-1", "ThrottlingException", why)
+    assert str(error) == f"category=throttling correlation_id=c-1 : ThrottlingException ({why[0]}; R2)"
     assert type(error).__name__ == "EventNotProcessed"  # Lambda's errorType
     assert isinstance(error, MarkEarningsError)

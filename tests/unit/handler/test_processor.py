@@ -43,6 +43,15 @@ INVALID = eventbridge_event(
 ACCESS_DENIED = aws_error("AccessDeniedException")
 TIMED_OUT = raising(lambda: ReadTimeoutError(endpoint_url="https://dynamodb"))
 SERVER_ERROR = aws_error("InternalServerError", 500)
+TABLE = "arn:aws:dynamodb:us-east-1:111122223333:table/earningsCalendar"
+HOT_KEY = aws_error(
+    "ThrottlingException",
+    throttlingReasons=[{"reason": "TableWriteKeyRangeThroughputExceeded", "resource": TABLE}],
+)
+NO_CAPACITY = aws_error(
+    "ProvisionedThroughputExceededException",
+    ThrottlingReasons=[{"reason": "TableWriteProvisionedThroughputExceeded", "resource": TABLE}],
+)
 NOT_REACHED = raising(lambda: EndpointConnectionError(endpoint_url="https://sqs"))
 
 COUNTED = {
@@ -276,6 +285,57 @@ class TestRetry:
     def test_what_lambda_is_told(self, stand: Stand) -> None:
         run = stand.invoke(EVENT, dynamodb=[THROTTLED])
         assert str(run.error) == "category=throttling correlation_id=correlation-1 : ThrottlingException"
+
+    def test_why_dynamodb_throttles_is_told_everywhere(self, stand: Stand) -> None:
+        run = stand.invoke(EVENT, dynamodb=[HOT_KEY, NO_CAPACITY])
+        check_accounts(run, "retry", "throttling")
+        reasons = [f"TableWriteKeyRangeThroughputExceeded {TABLE}", f"TableWriteProvisionedThroughputExceeded {TABLE}"]
+        code = "ProvisionedThroughputExceededException"
+        assert str(run.error) == f"category=throttling correlation_id=correlation-1 : {code} ({'; '.join(reasons)})"
+        assert run.summary["throttling_reasons"] == reasons
+        waits = [line["throttling_reasons"] for line in run.logs if "delay_ms" in line]
+        assert waits == [reasons[:1], *[reasons[1:]] * (len(run.waits) - 1)]
+        *calls, root = run.spans
+        told = [(span.attributes or {}).get("aws.dynamodb.throttling_reasons") for span in (*calls, root)]
+        assert told == [(reasons[0],), *[(reasons[1],)] * (len(calls) - 1), tuple(reasons)]
+        events = [(event.attributes or {})["throttling_reasons"] for event in root.events]
+        assert events == [tuple(wait) for wait in waits]
+
+    def test_what_throttled_an_event_is_told_of_it_however_it_ends(self, stand: Stand) -> None:
+        reason = f"TableWriteKeyRangeThroughputExceeded {TABLE}"
+        marked = stand.invoke(EVENT, dynamodb=[HOT_KEY, COMMITTED])
+        assert (marked.summary["outcome"], marked.summary["throttling_reasons"]) == ("marked", [reason])
+        refused = stand.invoke(EVENT, dynamodb=[HOT_KEY, ACCESS_DENIED])
+        assert TestDeadLettered.attributes(refused)["THROTTLING_REASONS"] == reason
+        assert TestDeadLettered.attributes(refused)["ERROR_MESSAGE"] == (
+            "DynamoDB refused the write: AccessDeniedException"
+        )
+        lost = stand.invoke(EVENT, dynamodb=[HOT_KEY, TIMED_OUT])
+        assert str(lost.error) == "category=network correlation_id=correlation-1 : ReadTimeoutError"
+        assert lost.summary["throttling_reasons"] == [reason]
+        late = stand.invoke(EVENT, dynamodb=[HOT_KEY, COMMITTED.taking(100.0)])
+        assert (late.summary["error_category"], late.summary["throttling_reasons"]) == ("timeout", [reason])
+
+    def test_where_dynamodb_does_not_say_nothing_is_told(self, stand: Stand) -> None:
+        run = stand.invoke(EVENT, dynamodb=[THROTTLED])
+        assert "throttling" in str(run.error)
+        assert b"throttling_reasons" not in run.output
+        assert not any("aws.dynamodb.throttling_reasons" in (span.attributes or {}) for span in run.spans)
+
+    def test_a_transaction_that_is_throttled_names_the_table(self, stand: Stand) -> None:
+        run = stand.invoke(EVENT, dynamodb=[cancelled("ConditionalCheckFailed", "ThrottlingError"), already("event-1")])
+        check_accounts(run, "duplicate", None)
+        assert run.summary["throttling_reasons"] == ["ThrottlingError earningsAudit"]
+        first, _, root = run.spans
+        for span in (first, root):
+            assert (span.attributes or {})["aws.dynamodb.throttling_reasons"] == ("ThrottlingError earningsAudit",)
+
+    def test_nothing_else_of_the_reply_gets_out(self, stand: Stand) -> None:
+        reasons = [{"reason": SENTINEL, "resource": TABLE}, {"reason": "R", "resource": SENTINEL}]
+        run = stand.invoke(EVENT, dynamodb=[aws_error("ThrottlingException", throttlingReasons=reasons)])
+        assert run.summary["throttling_reasons"] == ["R"]
+        assert str(run.error).endswith(" : ThrottlingException (R)")
+        assert "s3ntinel" not in run.output.decode() + str(run.error) + str([span.attributes for span in run.spans])
 
     def test_a_parameter_mismatch_is_a_defect_that_a_new_token_cures(self, stand: Stand) -> None:
         run = stand.invoke(EVENT, dynamodb=[aws_error("IdempotentParameterMismatchException")])

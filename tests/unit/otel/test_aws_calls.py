@@ -30,6 +30,7 @@ from tests.unit.otel.loopback import Reply, Request, loopback, refused_url
 
 ACCESS_KEY = "AKIARECOGNISABLEKEY9"
 CONTENT = "s3cret-content-of-the-event"
+ARN = "arn:aws:dynamodb:us-east-1:111122223333:table/earningsCalendar"
 QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/dead-letters"
 COMMITTED = Reply(200, {"ConsumedCapacity": [{"TableName": "earningsCalendar", "CapacityUnits": 2.0}]})
 
@@ -207,6 +208,33 @@ def test_an_error_of_aws_is_told_by_code_and_category(  # noqa: PLR0913, PLR0917
         assert attributes(event.attributes).keys() == {"exception.type"}
     else:
         assert list(span.events) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "reasons"),
+    [
+        (
+            error("ThrottlingException", throttlingReasons=[{"reason": "R", "resource": ARN}, {"reason": CONTENT}]),
+            [f"R {ARN}"],
+        ),
+        (
+            error("RequestLimitExceeded", ThrottlingReasons=[{"reason": "R", "resource": f"{ARN} {CONTENT}"}]),
+            ["R"],
+        ),
+        (error("ThrottlingException"), None),
+        (cancelled("None", "ThrottlingError"), ["ThrottlingError earningsAudit"]),
+        (cancelled("None", "ThrottlingError", "None"), ["ThrottlingError"]),  # three items, two tables: whose is it?
+        (cancelled("TransactionConflict", "None"), None),
+        (error("InternalServerError", 500), None),
+    ],
+)
+def test_why_it_is_throttled(
+    answer: Reply, reasons: list[str] | None, make_client: MakeClient, tracing: Tracing, spans: SpanSocket
+) -> None:
+    with loopback(lambda _: answer) as server, traced_event(tracing, correlation_id="follow-me"):
+        transact(make_client("dynamodb", server.url))
+
+    assert attributes(client_span(spans).attributes).get(names.DYNAMODB_THROTTLING_REASONS) == reasons
 
 
 @pytest.mark.parametrize(("ailment", "kind"), [("refused", "EndpointConnectionError"), ("stalled", "ReadTimeoutError")])

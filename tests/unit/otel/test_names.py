@@ -84,6 +84,7 @@ def _failures(new_telemetry: NewTelemetry, output: Output) -> None:
     facts: dict[str, Any] = {
         "event_id": "event-1",
         "same_event": True,
+        "throttling_reasons": ("TableWriteAccountLimitExceeded",),
         "dead_letter_error": "network: ReadTimeoutError",
         "exception_type": "KeyError",
         "exception_at": "marking.py:1",

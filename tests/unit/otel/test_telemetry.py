@@ -120,20 +120,24 @@ def test_a_wait_is_seen_in_span_line_and_metric(
     with telemetry.event(record, None, 30):
         telemetry.backoff(record, 1, 1.23456, "throttling")
         telemetry.backoff(record, 2, 2.5, "conflict")
+        telemetry.backoff(record, 3, 1.0, "throttling", ("R1 arn", "R2"))
         record.outcome = "marked"
 
     (span,) = spans.take_spans()
-    waits = [{"attempt": 1, "delay_ms": 1234.56, "error_category": "throttling"}]
+    waits: list[dict[str, Any]] = [{"attempt": 1, "delay_ms": 1234.56, "error_category": "throttling"}]
     waits.append({"attempt": 2, "delay_ms": 2500.0, "error_category": "conflict"})
+    waits.append(
+        {"attempt": 3, "delay_ms": 1000.0, "error_category": "throttling", "throttling_reasons": ["R1 arn", "R2"]}
+    )
     assert [(event.name, attributes(event.attributes)) for event in span.events] == [
         ("retry.backoff", wait) for wait in waits
     ]
-    first, second, outcome = output.logs()
-    assert waits[0].items() <= first.items()
-    assert waits[1].items() <= second.items()
-    assert first["level"] == "WARN"
-    assert outcome["timings_ms"]["backoff"] == pytest.approx(3734.56)
-    assert output.metrics()[0]["RetryDelay"] == [1234.56, 2500.0]
+    *lines, outcome = output.logs()
+    assert [{name: line[name] for name in wait} for wait, line in zip(waits, lines, strict=True)] == waits
+    assert {line["level"] for line in lines} == {"WARN"}
+    assert ["throttling_reasons" in line for line in lines] == [False, False, True]
+    assert outcome["timings_ms"]["backoff"] == pytest.approx(4734.56)
+    assert output.metrics()[0]["RetryDelay"] == [1234.56, 2500.0, 1000.0]
 
 
 @pytest.mark.parametrize(("level", "lines"), [(10, 2), (20, 0)])
