@@ -4,10 +4,9 @@ import subprocess
 import sys
 
 import pytest
-from botocore.exceptions import ConfigParseError, InvalidConfigError, ProfileNotFound
 
 from handler.errors import SettingsError
-from handler.startup import read_settings, refuse, refused_by_boto3, refused_by_opentelemetry
+from handler.startup import read_settings, refuse, refused_by_opentelemetry
 from tests.support.telemetry import json_lines, telemetry_settings
 from tests.unit.handler.stand import ENVIRON
 
@@ -38,26 +37,6 @@ def test_an_output_that_fails_does_not_hide_the_end() -> None:
 
     with pytest.raises(SystemExit):
         refuse(SettingsError(["X must be Y"], telemetry_settings()), write)
-
-
-@pytest.mark.parametrize(
-    ("error", "environ", "problem"),
-    [
-        (ProfileNotFound(profile=SECRET), {"AWS_PROFILE": SECRET}, "AWS_PROFILE must be a profile of"),
-        (ProfileNotFound(profile=SECRET), {"AWS_DEFAULT_PROFILE": SECRET}, "AWS_DEFAULT_PROFILE must be a profile of"),
-        (ConfigParseError(path=SECRET, error=SECRET), {}, "AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE must"),
-        (
-            InvalidConfigError(error_msg=SECRET),
-            {},
-            "boto3 refuses the AWS_* variables or the AWS configuration: Invalid",
-        ),
-        (OSError(SECRET), {}, "boto3 refuses the AWS_* variables or the AWS configuration: OSError"),
-    ],
-)
-def test_what_boto3_refuses(error: Exception, environ: dict[str, str], problem: str) -> None:
-    told = refused_by_boto3(error, environ)
-    assert told.startswith(problem)
-    assert SECRET not in told
 
 
 def test_what_opentelemetry_refuses() -> None:
