@@ -14,6 +14,7 @@ _LOG_LEVELS = {"TRACE": 10, "DEBUG": 10, "INFO": 20, "WARN": 30, "WARNING": 30, 
 MAX_ENVIRONMENT = 255
 """Characters of a CloudWatch dimension's value."""
 
+MOST = 2**31 - 1
 LIMITS = (
     *("OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT"),
     *("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_EVENT_COUNT_LIMIT"),
@@ -73,11 +74,14 @@ class TelemetrySettings:
         tracing = exporter == "otlp" and not disabled
         collector = _endpoint(read)
         layer = bool(read.raw(LAYER_SWITCH))
-        _check_sdk(read, tracing=tracing, layer=layer)
-        if tracing and collector and not layer:
-            from otel.otlp_settings import check_exporter
+        for name in LIMITS:  # also where no spans are made: the SDK reads some of them while it is imported
+            read.check(name, whole_number(0, MOST), f"a whole number from 0 to {MOST}")
+        if layer and tracing:
+            from otel.layer_settings import check_layer
 
-            check_exporter(read)
+            check_layer(read)
+        elif not layer:
+            _check_own_set_up(read, tracing=tracing, collector=collector)
         return cls(
             service=read.text("OTEL_SERVICE_NAME", function_name),
             environment=read.text(
@@ -127,23 +131,32 @@ def _endpoint(read: EnvReader) -> bool:
     return any(map(read.raw, names))
 
 
-def _check_sdk(read: EnvReader, *, tracing: bool, layer: bool) -> None:
-    """Check what the SDK reads, in part while it is imported: whether spans are made or not."""
-    most = 2**31 - 1
-    for name in LIMITS:
-        read.check(name, whole_number(0, most), f"a whole number from 0 to {most}")
-    if layer:
-        return
+def _check_own_set_up(read: EnvReader, *, tracing: bool, collector: bool) -> None:
+    """Check what OpenTelemetry reads where no layer has set it up."""
     for name, rule in _FOREIGN.items():
         if read.raw(name):
             read.refuse(name, rule)
     if not tracing:
         return
-    read.check("OTEL_TRACES_SAMPLER", one_of(*SAMPLERS), f"one of {', '.join(SAMPLERS)}")
+    check_sampler(read, SAMPLERS)
+    check_resource_attributes(read)
+    read.parsed("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "", one_of("true", "false"), "true or false")
+    if collector:
+        from otel.otlp_settings import check_exporter
+
+        check_exporter(read)
+
+
+def check_sampler(read: EnvReader, samplers: tuple[str, ...]) -> None:
+    """Check which sampler is asked for, and the ratio of one that has one."""
+    read.check("OTEL_TRACES_SAMPLER", one_of(*samplers), f"one of {', '.join(samplers)}")
     if read.raw("OTEL_TRACES_SAMPLER").lower() in _RATIO_SAMPLERS:
         read.check("OTEL_TRACES_SAMPLER_ARG", lambda text: 0 <= float(text) <= 1, "a probability from 0 to 1")
+
+
+def check_resource_attributes(read: EnvReader) -> None:
+    """Check the attributes that every span gets: OpenTelemetry leaves out, with a warning, what is no pair."""
     read.check("OTEL_RESOURCE_ATTRIBUTES", _are_pairs, "NAME=VALUE pairs in UTF-8, separated by commas")
-    read.parsed("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "", one_of("true", "false"), "true or false")
 
 
 def _are_pairs(text: str) -> bool:

@@ -11,6 +11,8 @@ from local.environment import LOCAL_CREDENTIALS, PROJECT_ROOT
 from tests.integration.rig import DATE, Services, event_for_no_row
 from tests.integration.variables import (
     COLLECTOR,
+    LAYER,
+    LAYER_DEFAULT,
     NAMED_IN_THE_LINE,
     NO_EFFECT,
     NOT_UTF8,
@@ -24,6 +26,7 @@ from tests.support.function import settings
 from tests.support.sandbox import Sandbox, sandbox_process
 from tests.unit.otel.loopback import loopback
 
+WRAPPER = PROJECT_ROOT / "deploy" / "image" / "layer" / "otel-instrument"
 LEAST = {"DEAD_LETTER_QUEUE_URL": "http://127.0.0.1:9/000000000000/dead-letters"}
 
 
@@ -53,6 +56,17 @@ def test_what_only_opentelemetry_can_judge(name: str) -> None:
         (problem,) = refused(sandbox)
 
     assert re.fullmatch(rf"OpenTelemetry refuses one of the variables (\w+, )*{name}(, \w+)*: RuntimeError", problem)
+
+
+@pytest.mark.parametrize(
+    ("fast_start", "name"), [*(("true", name) for name in LAYER), *(("false", name) for name in LAYER_DEFAULT)]
+)
+def test_so_it_is_where_adots_layer_would_read_it_first(fast_start: str, name: str) -> None:
+    layer = {"AWS_LAMBDA_EXEC_WRAPPER": str(WRAPPER), "OTEL_AWS_LAMBDA_FAST_START": fast_start}
+    with sandbox_process({**LEAST, **layer, **variables(name, LAYER_DEFAULT)}) as sandbox:
+        (problem,) = refused(sandbox)
+
+    assert problem.startswith(f"{name} must be ")
 
 
 NOT_LOOKED_AT = {
@@ -132,7 +146,7 @@ def test_every_variable_that_the_function_names_is_here() -> None:
             text for text in _texts(path) if re.fullmatch(r"(AWS|OTEL|EARNINGS|DEAD_LETTER)_[A-Z0-9_]+[A-Z0-9]", text)
         }
     others = {
-        "AWS_LAMBDA_EXEC_WRAPPER",  # only whether it is set
+        *("AWS_LAMBDA_EXEC_WRAPPER", "OTEL_AWS_LAMBDA_FAST_START"),  # whether the layer is on, and how
         *("OTEL_EXPORTER_OTLP", "OTEL_EXPORTER_OTLP_TRACES"),  # parts of names
     }
     assert set(OURS) <= named | {"ENVIRONMENT", "EVENT_SOURCE"}

@@ -107,6 +107,31 @@ OPENTELEMETRY: Mapping[str, Given] = {
 
 REFUSED: Mapping[str, Given] = {**OURS, **BOTO3, **OPENTELEMETRY}
 
+LAYER: Mapping[str, Given] = {
+    **dict.fromkeys(
+        (
+            *("AWS_XRAY_DAEMON_ADDRESS", "OTEL_PROPAGATORS", "OTEL_RESOURCE_ATTRIBUTES"),
+            "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+        ),
+        WRONG,
+    ),
+    "OTEL_SERVICE_NAME": NOT_UTF8,
+}
+"""What both set-ups of ADOT's layer read."""
+
+LAYER_DEFAULT: Mapping[str, Given] = {
+    **LAYER,
+    **dict.fromkeys(
+        (
+            *("OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_BSP_MAX_QUEUE_SIZE"),
+            *("OTEL_BSP_SCHEDULE_DELAY", "OTEL_PYTHON_ID_GENERATOR", "OTEL_TRACES_SAMPLER"),
+        ),
+        WRONG,
+    ),
+    "OTEL_TRACES_SAMPLER_ARG": RATIO | {"OTEL_TRACES_SAMPLER_ARG": "1.5"},
+}
+"""What its default set-up reads."""
+
 NAMED_IN_THE_LINE: Mapping[str, Given] = {
     name: COLLECTOR | {name: WRONG}
     for name in (
@@ -157,9 +182,9 @@ NO_EFFECT = (
 """Any value at all: events are processed as without it."""
 
 
-def variables(name: str) -> dict[str, str]:
+def variables(name: str, of: Mapping[str, Given] | None = None) -> dict[str, str]:
     """What to set so that a variable is read, and wrong."""
-    given = {**REFUSED, **NAMED_IN_THE_LINE}[name]
+    given = (of or {**REFUSED, **NAMED_IN_THE_LINE})[name]
     return {name: given} if isinstance(given, str) else dict(given)
 
 

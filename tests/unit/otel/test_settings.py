@@ -2,6 +2,7 @@
 
 import os
 import ssl
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from opentelemetry.sdk.trace import SpanLimits, sampling
 from opentelemetry.util.re import parse_env_headers
 
 from otel.environ import EnvReader, split_url
+from otel.layer_settings import BATCHES, ID_GENERATORS, PROPAGATORS
 from otel.otlp_settings import check_exporter
 from otel.settings import LIMITS, SAMPLERS, TelemetrySettings
 
@@ -81,11 +83,52 @@ def test_the_samplers_argument(sampler: str, argument: str, good: bool) -> None:
     assert found == ([] if good else ["OTEL_TRACES_SAMPLER_ARG must be a probability from 0 to 1"])
 
 
+LAYER = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument"}
+FAST_START = {**LAYER, "OTEL_AWS_LAMBDA_FAST_START": "true"}
+
+
 def test_the_layer_brings_samplers_providers_and_exporters_of_its_own() -> None:
     own = {"OTEL_TRACES_SAMPLER": "xray", "OTEL_PYTHON_TRACER_PROVIDER": "a", "OTEL_PYTHON_CONTEXT": "b"}
     exporter = {**COLLECTOR, "OTEL_EXPORTER_OTLP_COMPRESSION": "zstd"}
     assert len(problems(**own, **exporter)) == 4
-    assert problems(**own, **exporter, AWS_LAMBDA_EXEC_WRAPPER="/opt/otel-instrument") == []
+    assert problems(**own, **exporter, **LAYER) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        (
+            "AWS_XRAY_DAEMON_ADDRESS",
+            ("169.254.79.129:2000",),
+            ("2000", "a:b", "a:0", ":1", "tcp:a:1 udp:a:1", "[::1]:1"),
+        ),
+        ("OTEL_PROPAGATORS", ("xray", "none", " xray , tracecontext"), ("x-ray", "xray,", "XRAY", "xray;baggage")),
+        ("OTEL_RESOURCE_ATTRIBUTES", ("a=b", "a=,b=c,"), ("a", "a=b,c")),
+    ],
+)
+def test_what_both_set_ups_of_the_layer_read(name: str, good: tuple[str, ...], bad: tuple[str, ...]) -> None:
+    for layer in (LAYER, FAST_START):
+        assert [problem for value in good for problem in problems(**{name: value}, **layer)] == []
+        assert [each.split()[0] for value in bad for each in problems(**{name: value}, **layer)] == [name] * len(bad)
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("OTEL_TRACES_SAMPLER", ("xray", *SAMPLERS), ("aws", "always")),
+        ("OTEL_PYTHON_ID_GENERATOR", ("xray", "random"), ("aws", "XRAY", " xray")),
+        *((name, ("1", "2048"), ("0", "-1", "many", "1.5")) for name in BATCHES),
+    ],
+)
+def test_what_its_default_set_up_reads(name: str, good: tuple[str, ...], bad: tuple[str, ...]) -> None:
+    assert [problem for value in good for problem in problems(**{name: value}, **LAYER)] == []
+    assert [each.split()[0] for value in bad for each in problems(**{name: value}, **LAYER)] == [name] * len(bad)
+    assert [problem for value in bad for problem in problems(**{name: value}, **FAST_START)] == []
+
+
+def test_the_layers_names_are_those_of_its_packages() -> None:
+    assert {each.name for each in entry_points(group="opentelemetry_id_generator")} == set(ID_GENERATORS)
+    assert {each.name for each in entry_points(group="opentelemetry_propagator")} <= set(PROPAGATORS)
 
 
 @pytest.mark.parametrize(

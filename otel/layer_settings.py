@@ -1,0 +1,35 @@
+"""The rules of the variables that ADOT's layer reads. Loaded only where it is on."""
+
+from otel.environ import EnvReader, is_printable_ascii, whole_number
+from otel.settings import SAMPLERS, check_resource_attributes, check_sampler
+
+ID_GENERATORS = ("random", "xray")
+PROPAGATORS = (*("b3", "b3multi", "baggage", "jaeger", "none", "ottrace", "tracecontext", "xray", "xray-lambda"),)
+"""https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#general-sdk-configuration"""
+
+BATCHES = (
+    *("OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_BSP_MAX_QUEUE_SIZE"),
+    "OTEL_BSP_SCHEDULE_DELAY",
+)
+
+
+def check_layer(read: EnvReader) -> None:
+    """Check what the layer reads; its fast start reads only the first three."""
+    read.check("AWS_XRAY_DAEMON_ADDRESS", _is_address, "host:port: the layer knows no other form")
+    read.check(
+        "OTEL_PROPAGATORS",
+        lambda text: all(name.strip() in PROPAGATORS for name in text.split(",")),
+        f"some of {', '.join(PROPAGATORS)}, separated by commas",
+    )
+    check_resource_attributes(read)
+    if read.raw("OTEL_AWS_LAMBDA_FAST_START").strip().lower() == "true":
+        return
+    check_sampler(read, (*SAMPLERS, "xray"))
+    read.check("OTEL_PYTHON_ID_GENERATOR", lambda text: text in ID_GENERATORS, f"one of {', '.join(ID_GENERATORS)}")
+    for name in BATCHES:
+        read.check(name, whole_number(1, 2**31 - 1), f"a whole number from 1 to {2**31 - 1}")
+
+
+def _is_address(text: str) -> bool:
+    host, _, port = text.partition(":")
+    return bool(host) and is_printable_ascii(text) and bool(whole_number(1, 65535)(port))
