@@ -14,15 +14,14 @@ from handler.lean import lean_imports
 gc.disable()  # all that is made here stays: there is nothing to collect
 
 with lean_imports():
-    from handler.startup import read_settings
+    from handler.startup import begin, reported
     from otel.output import STDOUT, file_descriptor
 
     _write = file_descriptor(STDOUT)
-    # Before the libraries are imported: OpenTelemetry reads some variables then, and raises for a wrong one.
-    _settings = read_settings(os.environ, _write)
-
-    from handler.processor import LambdaContext
-    from handler.wiring import start
+    with reported(os.environ, _write):
+        _settings = begin(os.environ, _write)  # first: libraries log, warn and raise already while they are imported
+        from handler.processor import LambdaContext
+        from handler.wiring import start
 
 # A number of more digits than Python reads by default would be refused before the handler sees the event, and could
 # never be dead-lettered. How long one can be is bounded by Lambda.

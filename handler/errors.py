@@ -9,9 +9,12 @@ None of them ever carries a value from the event: messages end up in logs, spans
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from handler.categories import ErrorCategory
 from otel.settings import TelemetrySettings
+
+if TYPE_CHECKING:  # it imports botocore, and the settings are read before that
+    from handler.categories import ErrorCategory
 
 
 class MarkEarningsError(Exception):
@@ -41,7 +44,7 @@ class CallFailed(MarkEarningsError):  # noqa: N818 - it says what happened
         throttling_reasons: why DynamoDB throttled it, as `otel.throttling` tells; empty where it did not say.
     """
 
-    def __init__(self, category: ErrorCategory, code: str, throttling_reasons: tuple[str, ...] = ()) -> None:
+    def __init__(self, category: "ErrorCategory", code: str, throttling_reasons: tuple[str, ...] = ()) -> None:
         self.category = category
         self.code = code
         self.throttling_reasons = throttling_reasons
@@ -56,7 +59,7 @@ class EventNotProcessed(MarkEarningsError):  # noqa: N818 - operators read it as
     """
 
     def __init__(
-        self, category: ErrorCategory, correlation_id: str, code: str, throttling_reasons: Sequence[str] = ()
+        self, category: "ErrorCategory", correlation_id: str, code: str, throttling_reasons: Sequence[str] = ()
     ) -> None:
         why = f" ({'; '.join(throttling_reasons)})" if throttling_reasons else ""
         super().__init__(f"category={category} correlation_id={correlation_id} : {code}{why}")

@@ -1,7 +1,6 @@
 """One event, start to end: validation, decision, write, outcome."""
 
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,6 +15,7 @@ from handler.marking import AlreadyProcessed, Decision, Marked, NoSuchRow, Prove
 from handler.outcome import Outcome, OutcomeKind
 from handler.retry import Backoff, Budget, call_with_retries, uniform
 from handler.settings import Settings
+from otel.library_logs import location
 from otel.record import EventRecord
 from otel.telemetry import Telemetry
 from otel.tracing import identified
@@ -113,7 +113,7 @@ class Processor:
                 return self._dead_letter(outcome, message, event, record, budget)
         except Exception as error:  # noqa: BLE001 - a defect of ours must not lose the event
             record.exception_type = type(error).__name__
-            record.exception_at = _location(error)
+            record.exception_at = location(error.__traceback__)
             return Outcome(OutcomeKind.RETRY, ErrorCategory.INTERNAL, type(error).__name__)
         return outcome
 
@@ -216,9 +216,3 @@ def _traceparent(event: object) -> object:
     detail = event.get("detail") if isinstance(event, Mapping) else None
     # The one field whose two spellings differ by a letter's case alone.
     return detail.get("traceparent") or detail.get("traceParent") if isinstance(detail, Mapping) else None
-
-
-def _location(error: BaseException) -> str:
-    """Where an exception came from: file and line, never its message."""
-    frames = traceback.extract_tb(error.__traceback__, limit=-1)
-    return f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else "unknown"

@@ -1,48 +1,98 @@
-"""The first step of a start: the settings. Imports none of the libraries that read variables while they load."""
+"""The first step of a start: redaction, then the settings. Imports no library that reads variables while it loads.
+
+Nothing that a library logs, warns of or raises from here on is printed as it is: its text may hold a value.
+"""
 
 import sys
-from collections.abc import Mapping, MutableMapping
-from typing import NoReturn
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 
 from handler.errors import SettingsError
 from handler.settings import Settings, load_settings
 from otel.event_types import EventType
+from otel.library_logs import location, redact_process
 from otel.logs import CRITICAL, Log
 from otel.output import Write
+from otel.settings import TelemetrySettings
 
 _PREFIXES = ("AWS_", "OTEL_")
 _OTHERS = {"CURL_CA_BUNDLE", "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "REQUESTS_CA_BUNDLE", "SSLKEYLOGFILE"}
 
 
-def read_settings(environ: MutableMapping[str, str], write: Write) -> Settings:
-    """Read every setting; a wrong one is one log line and the end of the process, not a stack trace.
+def begin(environ: MutableMapping[str, str], write: Write) -> Settings:
+    """Redact what libraries say, then read the settings: call it before the first library is imported.
 
-    Blank variables of the libraries are removed: to them, blank is a value. OpenTelemetry's exporter, for one, fails
-    for a blank compression, and does not verify its peer for a blank certificate.
+    Some libraries read variables while they are imported, and raise for a wrong one: a problem that the settings know
+    of must come first. Blank variables of the libraries are removed: to them, blank is a value. OpenTelemetry's
+    exporter, for one, fails for a blank compression, and does not verify its peer for a blank certificate.
 
     Args:
         environ: The environment, normally `os.environ`.
-        write: Takes the log line.
+        write: Takes log lines.
 
     Raises:
-        SystemExit: A setting is missing or wrong.
+        SettingsError: A setting is missing or wrong; libraries are redacted all the same.
     """
     for name in [name for name, value in environ.items() if not value.strip()]:
         if name.startswith(_PREFIXES) or name in _OTHERS:
             del environ[name]
     try:
-        return load_settings(environ)
+        settings = load_settings(environ)
     except SettingsError as error:
-        refuse(error, write)
+        redact_process(Log(write, error.telemetry))
+        raise
+    redact_process(Log(write, settings.telemetry))
+    return settings
 
 
-def refuse(error: SettingsError, write: Write) -> NoReturn:
-    """Report every problem of the settings in one log line, and end the process."""
-    Log(write, error.telemetry).line(CRITICAL, EventType.START_FAILED, problems=list(error.problems))
-    sys.exit(1)
+@contextmanager
+def reported(environ: Mapping[str, str], write: Write) -> Iterator[None]:
+    """Make any exception inside the block one log line and the end of the process, not a stack trace.
+
+    Lambda's runtime client would print the exception's message, which may hold a value.
+
+    Args:
+        environ: The environment.
+        write: Takes log lines.
+
+    Raises:
+        SystemExit: In place of any exception.
+    """
+    try:
+        yield
+    except SettingsError as error:
+        Log(write, error.telemetry).line(CRITICAL, EventType.START_FAILED, problems=list(error.problems))
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - whatever a library raises
+        report_failure(error, environ, write, EventType.START_FAILED)
+        sys.exit(1)
+
+
+def report_failure(
+    error: Exception, environ: Mapping[str, str], write: Write, event_type: EventType, message: str | None = None
+) -> None:
+    """Write one line about an exception: its class and where it came from, never its text.
+
+    Args:
+        error: What was raised.
+        environ: The environment.
+        write: Takes log lines.
+        event_type: The kind of line.
+        message: What failed, a constant text; None for the one of the kind.
+    """
+    kind, at = type(error).__name__, location(error.__traceback__)
+    log = Log(write, _telemetry(environ))
+    log.line(CRITICAL, event_type, message=message, exception_type=kind, exception_at=at)
 
 
 def refused_by_opentelemetry(error: Exception, environ: Mapping[str, str]) -> str:
     """Say which variables OpenTelemetry was set up with, after it has raised for one of them."""
     names = sorted(name for name in environ if name.startswith("OTEL_"))
     return f"OpenTelemetry refuses one of the variables {', '.join(names) or 'OTEL_*'}: {type(error).__name__}"
+
+
+def _telemetry(environ: Mapping[str, str]) -> TelemetrySettings:
+    try:
+        return load_settings(environ).telemetry
+    except SettingsError as error:
+        return error.telemetry

@@ -10,9 +10,9 @@ from handler.dead_letter import DeadLetterQueue
 from handler.errors import SettingsError
 from handler.processor import Processor
 from handler.settings import Settings, load_settings
-from handler.startup import refuse, refused_by_opentelemetry
+from handler.startup import refused_by_opentelemetry, reported
 from otel.aws_calls import instrument, propagate_from_current_span
-from otel.logs import take_over_library_logs
+from otel.library_logs import take_over_library_logs
 from otel.output import Write
 from otel.telemetry import Telemetry
 from otel.tracing import start_tracing
@@ -38,13 +38,13 @@ def build(
         environ: the environment.
         write: takes log and metric lines.
         started: when the start began, on `time.perf_counter`; None for now.
-        settings: what was read from the environment before; None to read it now.
+        settings: what `environ` says; None to read it here.
 
     Raises:
         SettingsError: naming every setting that is missing or wrong.
     """
     started = time.perf_counter() if started is None else started
-    settings = settings or load_settings(environ)
+    settings = load_settings(environ) if settings is None else settings
     tracing = None
     if settings.telemetry.tracing:
         try:
@@ -94,12 +94,10 @@ def _unusual(environ: Mapping[str, str], config: Any) -> bool:
 
 
 def start(environ: Mapping[str, str], write: Write, started: float, settings: Settings | None = None) -> Processor:
-    """`build`, but a wrong setting is one log line and the end of the process, not a stack trace.
+    """`build`, but what goes wrong is one log line and the end of the process, not a stack trace.
 
     Raises:
-        SystemExit: when a setting is missing or wrong.
+        SystemExit: when a setting is missing or wrong, or a library raises.
     """
-    try:
+    with reported(environ, write):
         return build(environ, write, started, settings)
-    except SettingsError as error:
-        refuse(error, write)

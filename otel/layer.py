@@ -6,6 +6,7 @@ Ours is added for the IDs of the event, and the tracers of AWS calls are given o
 cannot be scrubbed any more once the layer's processors have it.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,18 +18,16 @@ from opentelemetry.trace import Link, Span, SpanKind
 from opentelemetry.util.types import Attributes
 
 from otel import names
+from otel.bounded import Bounded
 from otel.record import EventRecord
 from otel.scrub import ESSENTIAL
 from otel.settings import TelemetrySettings
-from otel.spans import EventSpans, annotate
+from otel.spans import MOST_SECONDS, EventSpans, annotate
 from otel.tracing import SCOPE, Tracing
 
 SPANS_A_FLUSH = 10
 """So many ended spans are flushed at once, in the middle of an event: the fast start puts all that it has into one
 datagram, and loses all of them when it is too large. Ten is what ADOT's default set-up puts into one."""
-
-FLUSH_MILLISECONDS = 1_000
-"""What the layer's processors may take, well within the 2 s that every invocation keeps for its end."""
 
 _ACCESS_KEY = "access_key"
 """ADOT puts the ID of the access key on spans of AWS calls, in attributes that have this in their names."""
@@ -96,14 +95,23 @@ class LayerSpans(EventSpans):
 
     def __init__(self, provider: Any) -> None:
         super().__init__(LayerExporters(provider))
+        self._spare_seconds = MOST_SECONDS
+        """What flushes in the middle of the event may still take."""
 
     def on_end(self, span: ReadableSpan) -> None:
         """Flush what has ended if that is enough for a datagram."""
         self._ended.append(span)
-        if len(self._ended) >= SPANS_A_FLUSH:
+        if len(self._ended) >= SPANS_A_FLUSH and self._spare_seconds > 0:
             spans = self._ended[:]
             del self._ended[: len(spans)]
-            self._dropped += self._exporter.export(spans)
+            started = time.perf_counter()
+            self._dropped += self._exporter.export(spans, self._spare_seconds)
+            self._spare_seconds -= time.perf_counter() - started
+
+    def flush(self, seconds: float = MOST_SECONDS) -> int:
+        """As `EventSpans.flush`."""
+        self._spare_seconds = MOST_SECONDS
+        return super().flush(seconds)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Nothing: the provider asks this of each processor when its own are asked to send.
@@ -116,17 +124,26 @@ class LayerSpans(EventSpans):
 
 
 class LayerExporters:
-    """The layer's own processors and exporters, as a way out."""
+    """The layer's own processors and exporters, as a way out.
+
+    They are given the time there is, and do not keep to it: names are resolved, and exporters try again.
+    """
 
     def __init__(self, provider: Any) -> None:
         self._provider = provider
+        self._worker = Bounded("layer")
 
-    def export(self, spans: Sequence[ReadableSpan]) -> int:
+    def export(self, spans: Sequence[ReadableSpan], seconds: float) -> int:
         """Have the layer send what it has, which is these spans; return how many were lost as far as it tells."""
-        return len(spans) if self._provider.force_flush(FLUSH_MILLISECONDS) is False else 0
+        try:
+            sent = self._worker.run(lambda: self._provider.force_flush(int(seconds * 1000)), seconds)
+        except TimeoutError:
+            sent = False
+        return len(spans) if sent is False else 0
 
     def close(self) -> None:
-        """Nothing: whoever shuts the provider down closes its exporters."""
+        """End the thread: whoever shuts the provider down closes its exporters."""
+        self._worker.close()
 
 
 class CallTracerProvider(trace.TracerProvider):

@@ -63,7 +63,7 @@ LOG_FIELDS = frozenset(
         *("asset_symbol", "earnings_date", "outcome", "error_category", "error_code", "same_event", "violations"),
         *("attempts", "attempt", "delay_ms", "timings_ms", "correlation_replaced", "security", "memory_used_mb"),
         *("memory_limit_mb", "dead_letter_id", "dead_letter_error", "kept_lines", "lost_spans", "logger"),
-        *("exception_type", "exception_at", "problems", THROTTLING_REASONS),
+        *("exception_type", "exception_at", "problems", "logged_at", THROTTLING_REASONS),
     }
 )
 """All that a log line may carry: what is not listed here is not written."""

@@ -16,6 +16,9 @@ from otel.scrub import clean
 EVENT_KEY = context_api.create_key("mark-earnings-processed-event")
 """Context key of the attributes that every span of the event carries."""
 
+MOST_SECONDS = 1.0
+"""What an export may take at most: half of the 2 s that every invocation keeps for its end."""
+
 MAX_KEPT_SPANS = 5_000
 """Bound on spans that wait for a flush; one event makes a handful."""
 
@@ -23,8 +26,8 @@ MAX_KEPT_SPANS = 5_000
 class Exporter(Protocol):
     """A way out for spans."""
 
-    def export(self, spans: Sequence[ReadableSpan]) -> int:
-        """Send spans; return how many were lost."""
+    def export(self, spans: Sequence[ReadableSpan], seconds: float, /) -> int:
+        """Send spans, in no more than so many seconds; return how many were lost."""
 
     def close(self) -> None:
         """Let go of sockets."""
@@ -70,22 +73,25 @@ class EventSpans(SpanProcessor):
                 fail(span, category, code)
                 span.end()
 
-    def flush(self) -> int:
-        """Export all that has ended; return how many spans were lost."""
+    def flush(self, seconds: float = MOST_SECONDS) -> int:
+        """Export all that has ended; return how many spans were lost.
+
+        Args:
+            seconds: what it may take.
+        """
         self._open.clear()
         spans = self._ended[:]
         del self._ended[: len(spans)]  # not a new list: the other thread may be appending
         lost, self._dropped = self._dropped, 0
-        return lost + (self._exporter.export(spans) if spans else 0)
+        return lost + (self._exporter.export(spans, seconds) if spans else 0)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Export all that has ended.
 
         Args:
-            timeout_millis: the exporter's own time-out decides; this is the interface's.
+            timeout_millis: what it may take; `MOST_SECONDS` if that is less.
         """
-        del timeout_millis
-        return self.flush() == 0
+        return self.flush(min(timeout_millis / 1000, MOST_SECONDS)) == 0
 
     def shutdown(self) -> None:
         """Export what is left and let go of the exporter."""

@@ -18,6 +18,7 @@ from otel.metrics import Metrics
 from otel.output import Write
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
+from otel.spans import MOST_SECONDS
 from otel.tracing import Tracing, finish_root
 from otel.watchdog import Watchdog
 
@@ -84,7 +85,7 @@ class Telemetry:
             # The way out of spans may hang: then the watchdog reports the event, as it ended, while it does.
             left = remaining_seconds - (time.perf_counter() - record.started)
             self._watchdog.arm(left, partial(self._report, record))
-            self._flush(record)
+            self._flush(record, left)
             self._watchdog.disarm()
             self._report(record)
         else:
@@ -129,13 +130,13 @@ class Telemetry:
 
     @contextmanager
     def _watched(self, record: EventRecord, span: Span | None, remaining_seconds: float) -> Iterator[None]:
-        self._watchdog.arm(remaining_seconds, partial(self._strike, record, span))
+        self._watchdog.arm(remaining_seconds, partial(self._strike, record, span, remaining_seconds))
         try:
             yield
         finally:
             self._watchdog.disarm()
 
-    def _strike(self, record: EventRecord, span: Span | None) -> None:
+    def _strike(self, record: EventRecord, span: Span | None, remaining_seconds: float) -> None:
         """The deadline is near and the event is not over: report it as it stands. Runs in the watchdog's thread."""
         with self._striking:
             if not record.close():
@@ -148,7 +149,8 @@ class Telemetry:
                 finish_root(span, final)
                 self._tracing.spans.close_open(final.error_category, final.error_code)
             self._report(final)
-            self._flush(final)  # last: a way out that hangs may take all the time there is
+            # Last, with what is left for it: lines do not wait for spans.
+            self._flush(final, remaining_seconds - (time.perf_counter() - final.started))
 
     def _report(self, record: EventRecord) -> None:
         """Write the event's line and metrics, once."""
@@ -184,12 +186,18 @@ class Telemetry:
             self.log.line(logs.WARNING, EventType.METRICS_NOT_WRITTEN, kept_lines=self._metrics.kept)
         self._watch_memory(record, used)
 
-    def _flush(self, record: EventRecord) -> None:
+    def _flush(self, record: EventRecord, left: float) -> None:
+        """Export the event's spans.
+
+        Args:
+            record: the event.
+            left: seconds until Lambda's deadline; half of them are for the spans.
+        """
         if self._tracing is None:
             return
         started = time.perf_counter()
         try:
-            lost = self._tracing.flush()
+            lost = self._tracing.flush(min(MOST_SECONDS, max(0.0, left / 2)))
         except Exception as error:  # noqa: BLE001 - no way out of spans may fail an event
             self.log.line(logs.WARNING, EventType.SPANS_NOT_EXPORTED, record, exception_type=type(error).__name__)
         else:

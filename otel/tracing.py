@@ -18,7 +18,7 @@ from otel import names
 from otel.ids import new_span_id, new_trace_id
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
-from otel.spans import EVENT_KEY, EventSpans, Exporter, RecordUnsampled, annotate
+from otel.spans import EVENT_KEY, MOST_SECONDS, EventSpans, Exporter, RecordUnsampled, annotate
 from otel.trace_header import LAMBDA_TRACE_HEADER, TraceOnly, read_trace_header
 from otel.xray_udp import XRayDaemon
 
@@ -98,9 +98,9 @@ class Tracing:
         finally:
             context_api.detach(token)
 
-    def flush(self) -> int:
-        """Export the spans that have ended; return how many were lost."""
-        return self.spans.flush()
+    def flush(self, seconds: float = MOST_SECONDS) -> int:
+        """Export the spans that have ended, in no more than so many seconds; return how many were lost."""
+        return self.spans.flush(seconds)
 
     def _parent(self, environ: Mapping[str, str]) -> context_api.Context:
         return read_trace_header(environ.get(LAMBDA_TRACE_HEADER))

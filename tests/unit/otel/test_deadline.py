@@ -7,7 +7,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from otel import names
-from otel.logs import take_over_library_logs
+from otel.library_logs import take_over_library_logs
 from otel.record import EventRecord
 from otel.tracing import Tracing, identified
 from otel.watchdog import Watchdog
@@ -145,9 +145,9 @@ class Hangs:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
 
-    def export(self, spans: object) -> int:
+    def export(self, spans: object, seconds: float) -> int:
         """Take long."""
-        del spans
+        del spans, seconds
         self._gate()
         return 0
 
@@ -276,7 +276,7 @@ def test_a_strike_that_comes_too_late_says_nothing(output: Output, new_telemetry
     """The watchdog's thread was on its way when the event ended."""
     telemetry = new_telemetry(None)
     record = run(telemetry)
-    telemetry._strike(record, None)
+    telemetry._strike(record, None, 30)
 
     assert not record.struck
     assert len(output.lines()) == 2
@@ -292,7 +292,7 @@ def test_whoever_reports_first_decides_for_both(output: Output, new_telemetry: N
 
         def strike(record: EventRecord = record, together: threading.Barrier = together) -> None:
             together.wait()
-            telemetry._strike(record, None)
+            telemetry._strike(record, None, 30)
 
         thread = threading.Thread(target=strike)
         thread.start()

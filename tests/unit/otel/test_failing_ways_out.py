@@ -28,8 +28,9 @@ def test_lost_spans_are_a_warning(tracing: Tracing, output: Output, new_telemetr
 class Explodes:
     """A way out with a defect."""
 
-    def export(self, spans: object) -> int:
+    def export(self, spans: object, seconds: float) -> int:
         """Fail."""
+        del seconds
         raise RuntimeError(f"s3cret {spans}")
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
 from snapshot_restore_py import get_after_restore  # type: ignore[import-untyped]
 
-from otel.layer import FLUSH_MILLISECONDS, SPANS_A_FLUSH, LayerExporters, LayerTracing, seed_after_restore
+from otel.layer import SPANS_A_FLUSH, LayerExporters, LayerTracing, seed_after_restore
 from otel.tracing import Tracing, identified, start_tracing
 from tests.support.telemetry import PARENT_ID, TRACE_HEADER, TRACE_ID, attributes, event_record, telemetry_settings
 from tests.support.udp import SpanSocket
@@ -229,5 +229,5 @@ def test_what_the_layer_says_it_lost_is_told(flushed: bool | None, lost: int) ->
     exporters = LayerExporters(Provider())
     spans: list[Any] = [None] * 3
 
-    assert exporters.export(spans) == lost
-    assert asked == [FLUSH_MILLISECONDS]
+    assert exporters.export(spans, 0.7) == lost
+    assert asked == [700]

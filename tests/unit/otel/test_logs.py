@@ -1,6 +1,5 @@
 """Log lines, as they stand in a real file."""
 
-import logging
 import os
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from otel import logs, names
 from otel.event_types import EventType
-from otel.logs import LibraryLogs, Log, take_over_library_logs
+from otel.logs import Log
 from otel.output import file_descriptor
 from tests.support.telemetry import Output, event_record, json_lines, output_file, telemetry_settings
 
@@ -230,93 +229,3 @@ def test_a_setting_that_is_not_utf8_costs_no_line(name: str, output: Output) -> 
 
     (line,) = output.lines()
     assert line[name] == "a?b"
-
-
-# ---- what libraries log ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def library(output: Output, root_logger: logging.Logger) -> logging.Logger:
-    """A library's logger, after its lines were taken over."""
-    del root_logger  # put back by its fixture
-    take_over_library_logs(new_log(output), lambda: None)
-    return logging.getLogger("a.library")
-
-
-def test_a_librarys_line_has_the_same_form(library: logging.Logger, output: Output) -> None:
-    library.warning("Connection pool is full")
-
-    (line,) = output.lines()
-    assert list(line) == [*ALWAYS_THERE, "logger"]
-    assert (line["level"], line["message"], line["logger"]) == ("WARN", "Connection pool is full", "a.library")
-
-
-@pytest.mark.parametrize(("level", "name"), [(30, "WARN"), (35, "WARN"), (40, "ERROR"), (49, "ERROR"), (99, "FATAL")])
-def test_a_level_of_its_own_is_the_one_below(level: int, name: str, library: logging.Logger, output: Output) -> None:
-    library.log(level, "text")
-
-    assert output.lines()[0]["level"] == name
-
-
-def test_its_arguments_are_not_written(library: logging.Logger, output: Output) -> None:
-    library.error("could not send %s to %(host)s", {"host": "s3cret"})
-    library.error("sending %s failed: %s", "s3cret", {"key": "s3cret"})
-
-    assert [line["message"] for line in output.lines()] == ["could not send %s to %(host)s", "sending %s failed: %s"]
-    assert b"s3cret" not in output.raw()
-
-
-def test_an_exception_is_told_by_its_class(library: logging.Logger, output: Output) -> None:
-    try:
-        os.kill(0, -1)  # no such signal
-    except OSError as error:
-        library.exception("it failed")
-        library.error(error)  # some do
-
-    first, second = output.lines()
-    assert (first["message"], first["exception_type"]) == ("it failed", "OSError")
-    assert second["message"] == "OSError"
-    assert b"Invalid argument" not in output.raw()
-
-
-def test_an_exception_that_is_none_is_none(library: logging.Logger, output: Output) -> None:
-    library.error("no exception", exc_info=True)
-
-    assert "exception_type" not in output.lines()[0]
-
-
-def test_what_is_less_than_a_warning_is_not_written(library: logging.Logger, output: Output) -> None:
-    library.setLevel(logging.DEBUG)
-    try:
-        library.debug("detail")
-        library.info("detail")
-    finally:
-        library.setLevel(logging.NOTSET)
-
-    assert output.lines() == []
-
-
-def test_its_line_carries_the_ids_of_the_event_in_work(output: Output, root_logger: logging.Logger) -> None:
-    del root_logger
-    in_work = iter([None, event_record(correlation_id="follow-me")])
-    take_over_library_logs(new_log(output), lambda: next(in_work))
-    library = logging.getLogger("a.library")
-
-    library.warning("between events")
-    library.warning("during an event")
-
-    assert [line["correlation_id"] for line in output.lines()] == [None, "follow-me"]
-
-
-def test_handlers_that_were_there_are_gone(output: Output, root_logger: logging.Logger, tmp_path: Any) -> None:
-    """Lambda's runtime client installs one that prints arguments, as text."""
-    other = logging.FileHandler(tmp_path / "theirs.log")
-    root_logger.addHandler(other)
-    take_over_library_logs(new_log(output), lambda: None)
-
-    logging.getLogger("a.library").warning("text %s", "s3cret")
-    other.close()
-
-    assert [type(handler) for handler in root_logger.handlers] == [LibraryLogs]
-    assert (tmp_path / "theirs.log").read_text() == ""
-    assert len(output.lines()) == 1

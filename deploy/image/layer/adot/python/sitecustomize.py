@@ -1,24 +1,34 @@
 """Sets ADOT up when the interpreter starts: Python imports this by itself where `otel-instrument` has set the path.
 
-Only the distribution's own entry points are called, and only with variables that are right. If they fail, Python says
-so and the function starts without them: spans then take the direct way.
+Only the distribution's own entry points are called, and only with variables that are right. If they fail, a log line
+reports it and the function starts without them: spans are then exported in `direct` mode.
 """
 
 import os
 
-from otel.environ import EnvReader
-from otel.settings import TelemetrySettings
+from handler.errors import SettingsError
+from handler.startup import begin, report_failure
+from otel.event_types import EventType
+from otel.output import STDOUT, file_descriptor
 
-_read = EnvReader(os.environ)
-TelemetrySettings.from_environ(_read)
-
-if _read.problems:
-    pass  # the function says so when it starts; ADOT would, with stack traces and values, before it
-elif os.environ.get("OTEL_AWS_LAMBDA_FAST_START", "").strip().lower() == "true":
-    from amazon.opentelemetry.distro.opentelemetry_lite_sdk import configure_lite_mode  # type: ignore[import-untyped]
-
-    configure_lite_mode()
+_write = file_descriptor(STDOUT)
+try:
+    # First: what ADOT logs of its variables would be printed as it is.
+    begin(os.environ, _write)
+except SettingsError:
+    pass  # the function reports the problems when it starts
 else:
-    from opentelemetry.instrumentation.auto_instrumentation import initialize
+    try:
+        if os.environ.get("OTEL_AWS_LAMBDA_FAST_START", "").strip().lower() == "true":
+            from amazon.opentelemetry.distro.opentelemetry_lite_sdk import (  # type: ignore[import-untyped]
+                configure_lite_mode,
+            )
 
-    initialize()
+            configure_lite_mode()
+        else:
+            from opentelemetry.instrumentation.auto_instrumentation import initialize
+
+            initialize()
+    except Exception as error:  # noqa: BLE001 - Python would print the exception's message
+        text = "ADOT cannot be set up: spans are exported in direct mode"
+        report_failure(error, os.environ, _write, EventType.LIBRARY, text)

@@ -1,0 +1,265 @@
+"""An export to a collector has one deadline, whatever the collector does: real sockets, real threads."""
+
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace import ReadableSpan
+
+from otel.bounded_http import MOST_BYTES
+from otel.collector import Collector
+from otel.tracing import Tracing
+from tests.support.hostile import (
+    HANGS,
+    HEAD,
+    REFUSES,
+    WITH_AN_ANSWER,
+    WITHOUT_A_HANDSHAKE,
+    Behaviour,
+    Connection,
+    Peer,
+    answers,
+    drip,
+    peer,
+    silent,
+    takes_no_data,
+    well,
+)
+from tests.support.telemetry import Output, event_record, eventually, telemetry_settings
+from tests.unit.otel.conftest import NewTelemetry
+from tests.unit.otel.test_collector import PATIENT, ended
+
+SHORT = 0.4
+"""Seconds for an export that will not succeed."""
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """What the exporter logs of a failure is not what these tests are about."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def collector(monkeypatch: pytest.MonkeyPatch, url: str) -> closing[Collector]:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+    return closing(Collector())
+
+
+def names(server: Peer) -> list[str]:
+    """The spans that were accepted, request by request."""
+    requests = [ExportTraceServiceRequest.FromString(body) for body in server.bodies]
+    return [
+        " ".join(span.name for each in request.resource_spans for scope in each.scope_spans for span in scope.spans)
+        for request in requests
+    ]
+
+
+def threads() -> int:
+    return sum(thread.name == "collector" for thread in threading.enumerate())
+
+
+def lost_until_it_works(exporter: Collector, spans: list[ReadableSpan]) -> None:
+    """Export until nothing is lost: what was aborted may still be on its way to its end."""
+    eventually(lambda: exporter.export(spans, PATIENT) == 0)
+
+
+@pytest.mark.parametrize("behaviour", [*HANGS, *REFUSES])
+def test_without_an_answer_the_spans_are_lost_in_time(behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    act = {**HANGS, **REFUSES}[behaviour]
+    with peer(act) as hostile, collector(monkeypatch, hostile.url) as exporter:
+        assert exporter.export([*ended(3), *ended(2, sampled=False)], SHORT) == 3
+        assert not hostile.gave_up
+
+
+@pytest.mark.parametrize("behaviour", WITH_AN_ANSWER)
+def test_with_an_answer_its_body_costs_nothing_but_time(behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    act = WITH_AN_ANSWER[behaviour]
+    with peer(act) as hostile, collector(monkeypatch, hostile.url) as exporter:
+        # On a busy machine the answer may not come in so short a time.
+        eventually(lambda: exporter.export(ended(3), SHORT * 5) == 0)
+        assert not hostile.gave_up
+    assert hostile.sent < 64 * 1024 * 1024, "what nobody needs is not read: it would fill the memory"
+
+
+@pytest.mark.parametrize("behaviour", WITHOUT_A_HANDSHAKE)
+def test_without_a_handshake_the_spans_are_lost_in_time(behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    act = WITHOUT_A_HANDSHAKE[behaviour]
+    with peer(act, scheme="https") as hostile, collector(monkeypatch, hostile.url) as exporter:
+        assert exporter.export(ended(3), SHORT) == 3
+        assert not hostile.gave_up
+
+
+def behind_tls(behaviour: Behaviour, authority: trustme.CA) -> Behaviour:
+    """The same, after a handshake as it should be."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    def act(connection: Connection) -> None:
+        try:
+            connection._client = context.wrap_socket(connection._client, server_side=True)
+            behaviour(connection)
+        except ssl.SSLError:
+            return  # the client has gone in the middle of a record
+        finally:
+            connection._client.close()
+
+    return act
+
+
+@pytest.mark.parametrize("behaviour", ["headers byte by byte", "accepts and never answers", "100 from time to time"])
+def test_behind_tls_it_is_the_same(behaviour: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", str(tmp_path / "ca.pem"))
+    act = behind_tls(HANGS[behaviour], authority)
+    good = behind_tls(well, authority)
+    with peer(act, good, scheme="https") as hostile, collector(monkeypatch, hostile.url) as exporter:
+        assert exporter.export(ended(3), 3.0) == 3
+        assert not hostile.gave_up
+        lost_until_it_works(exporter, ended(2))
+        assert set(names(hostile)) == {"span 0 span 1"}
+
+
+def test_a_peer_that_takes_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    spans = ended(1)
+    wide = ReadableSpan("wide", context=spans[0].get_span_context(), attributes={"text": "x" * 16_000_000})
+    with peer(takes_no_data) as hostile, collector(monkeypatch, hostile.url) as exporter:
+        assert exporter.export([wide], SHORT) == 1
+        assert not hostile.gave_up
+
+
+@pytest.mark.parametrize("behaviour", [*HANGS, *WITH_AN_ANSWER])
+def test_the_next_export_begins_anew(behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that was given up is not used again: what comes late on it is not taken for the next answer."""
+    act = {**HANGS, **WITH_AN_ANSWER}[behaviour]
+    with peer(act, well) as hostile, collector(monkeypatch, hostile.url) as exporter:
+        exporter.export(ended(1), SHORT)
+        lost_until_it_works(exporter, ended(3))
+        assert exporter.export(ended(2), PATIENT) == 0
+
+        assert names(hostile)[-2:] == ["span 0 span 1 span 2", "span 0 span 1"]
+        assert not hostile.gave_up
+
+
+def test_a_late_answer_is_not_the_next_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+
+    def late(connection: Connection) -> None:
+        connection.read_request()
+        go_on.wait(60)
+        connection.write(HEAD + b"Content-Length: 0\r\n\r\n" + HEAD + b"Content-Length: 0\r\n\r\n")
+        connection.wait()
+
+    refuses = answers(b"HTTP/1.1 400 x\r\nContent-Length: 0\r\n\r\n")
+    with peer(late, refuses) as hostile, collector(monkeypatch, hostile.url) as exporter:
+        assert exporter.export(ended(1), SHORT) == 1
+        go_on.set()
+        for _ in range(3):
+            assert exporter.export(ended(2), SHORT) == 2, "it was refused"
+
+
+def test_connections_are_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def counted(connection: Connection) -> None:
+        seen.append("connection")
+        well(connection)
+
+    with peer(counted) as server, collector(monkeypatch, server.url) as exporter:
+        assert [exporter.export(ended(1), PATIENT) for _ in range(4)] == [0, 0, 0, 0]
+    assert seen == ["connection"]
+    assert len(server.bodies) == 4
+
+
+@pytest.mark.parametrize("length", [0, 1, MOST_BYTES - 1, MOST_BYTES, MOST_BYTES + 1, 4 * MOST_BYTES])
+@pytest.mark.parametrize("close", [b"", b"Connection: close\r\n"], ids=["kept", "closed"])
+def test_an_answers_body_of_any_length(length: int, close: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    reply = HEAD + close + b"Content-Length: %d\r\n\r\n" % length + b"." * length
+
+    def once(connection: Connection) -> None:
+        connection.read_request()
+        connection.write(reply)
+
+    act = once if close else answers(reply)
+    with peer(act) as server, collector(monkeypatch, server.url) as exporter:
+        assert [exporter.export(ended(1), PATIENT) for _ in range(3)] == [0, 0, 0]
+
+
+def test_whatever_hangs_there_is_one_thread_and_no_socket_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    open_ones: list[Connection] = []
+
+    def seen(connection: Connection) -> None:
+        open_ones.append(connection)
+        connection.wait_for_the_end()
+        open_ones.remove(connection)
+
+    with peer(seen) as hostile:
+        with collector(monkeypatch, hostile.url) as exporter:
+            for _ in range(6):
+                exporter.export(ended(1), 0.1)
+            assert threads() <= 1
+        eventually(lambda: threads() == 0 and not open_ones)
+        assert not hostile.gave_up
+
+
+def test_a_name_that_is_not_resolved_costs_one_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    go_on = threading.Event()
+    resolve = socket.getaddrinfo
+
+    def hangs(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if host == "collector.invalid":
+            asked.append(host)
+            go_on.wait(60)
+            host = "127.0.0.1"
+        return resolve(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+    with peer(well) as server:
+        url = server.url.replace("127.0.0.1", "collector.invalid")
+        with collector(monkeypatch, url) as exporter:
+            assert [exporter.export(ended(3), SHORT) for _ in range(10)] == [3] * 10
+            assert asked == ["collector.invalid"]
+            go_on.set()
+            lost_until_it_works(exporter, ended(2))
+            assert set(names(server)) == {"span 0 span 1"}, "those that were lost are not sent late"
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0])
+def test_without_time_nobody_is_asked(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    with peer(well) as server, collector(monkeypatch, server.url) as exporter:
+        assert exporter.export(ended(3), seconds) == 3
+        assert server.bodies == []
+
+
+def test_the_variable_for_time_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "300")
+    with peer(drip(HEAD + b"X-Drip: ")) as hostile, collector(monkeypatch, hostile.url) as exporter:
+        assert exporter.export(ended(1), SHORT) == 1
+        assert not hostile.gave_up
+
+
+@pytest.mark.parametrize("behaviour", [silent, drip(HEAD), HANGS["100 for ever"]])
+def test_an_event_ends_as_it_ended_and_says_what_was_lost(
+    behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch, output: Output, new_telemetry: NewTelemetry
+) -> None:
+    with peer(behaviour) as hostile, collector(monkeypatch, hostile.url) as exporter:
+        telemetry = new_telemetry(Tracing(telemetry_settings(), exporter))
+        records = [event_record() for _ in range(3)]
+        for record in records:
+            with telemetry.event(record, None, 30):
+                record.outcome = "marked"
+        assert not hostile.gave_up
+
+    assert [line["outcome"] for line in output.logs() if "outcome" in line] == ["marked"] * 3
+    assert [line["lost_spans"] for line in output.logs() if "lost_spans" in line] == [1] * 3
+    assert not any(record.struck for record in records)

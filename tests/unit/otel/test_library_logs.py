@@ -1,0 +1,401 @@
+"""What libraries say, as it stands in a real file: their texts, no value of theirs."""
+
+import json
+import logging
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from enum import IntEnum
+from http import HTTPStatus
+from io import StringIO
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from otel import logs
+from otel.library_logs import WITHHELD, LibraryLogs, RedactedRecord, location, redact_process, take_over_library_logs
+from otel.logs import Log
+from tests.support.telemetry import Output, event_record, output_file, telemetry_settings
+from tests.unit.otel.library_calls import SECRET, library_calls
+from tests.unit.otel.test_logs import ALWAYS_THERE
+
+HEADER_INVALID = "header is invalid: %s"
+"""As OpenTelemetry has its texts: a module's name in capitals."""
+
+
+def new_log(output: Output, **changes: Any) -> Log:
+    return Log(output.write, telemetry_settings(**changes))
+
+
+@pytest.fixture
+def library(output: Output) -> logging.Logger:
+    """A library's logger, with nothing of pytest's on it."""
+    logger = logging.Logger("a.library")  # noqa: LOG001 - not one that stays
+    logger.addHandler(LibraryLogs(new_log(output), lambda: None))
+    return logger
+
+
+@pytest.fixture
+def redacted(output: Output, root_logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.Logger]:
+    """A library's logger in a process that is redacted; the process is put back afterwards as it was."""
+    del root_logger
+    for thing, name in (
+        (logging, "raiseExceptions"),
+        (warnings, "showwarning"),
+        (sys, "excepthook"),
+        (sys, "unraisablehook"),
+        (threading, "excepthook"),
+    ):
+        monkeypatch.setattr(thing, name, getattr(thing, name))
+    factory = logging.getLogRecordFactory()
+    redact_process(new_log(output))
+    yield logging.getLogger("a.library")
+    logging.setLogRecordFactory(factory)
+
+
+def messages(output: Output) -> list[str]:
+    return [line["message"] for line in output.logs()]
+
+
+# ---- the form of a line ------------------------------------------------------------------------------------------
+
+
+def test_a_librarys_line_has_the_same_form(library: logging.Logger, output: Output) -> None:
+    library.warning("Connection pool is full")
+
+    (line,) = output.lines()
+    assert list(line) == [*ALWAYS_THERE, "logger"]
+    assert (line["level"], line["message"], line["logger"]) == ("WARN", "Connection pool is full", "a.library")
+
+
+@pytest.mark.parametrize(("level", "name"), [(30, "WARN"), (35, "WARN"), (40, "ERROR"), (49, "ERROR"), (99, "FATAL")])
+def test_a_level_of_its_own_is_the_one_below(level: int, name: str, library: logging.Logger, output: Output) -> None:
+    library.log(level, "text")
+
+    assert output.lines()[0]["level"] == name
+
+
+def test_what_is_less_than_a_warning_is_not_written(library: logging.Logger, output: Output) -> None:
+    library.debug("detail")
+    library.info("detail")
+
+    assert output.lines() == []
+
+
+def test_its_line_carries_the_ids_of_the_event_in_work(output: Output, root_logger: logging.Logger) -> None:
+    del root_logger
+    in_work = [None]
+    take_over_library_logs(new_log(output), lambda: in_work[0])
+    library = logging.getLogger("a.library")
+
+    library.warning("between events")
+    in_work[0] = event_record(correlation_id="follow-me")  # type: ignore[call-overload]
+    library.warning("during an event")
+
+    assert [line["correlation_id"] for line in output.lines()] == [None, "follow-me"]
+
+
+def test_handlers_that_were_there_are_gone(output: Output, root_logger: logging.Logger, tmp_path: Any) -> None:
+    """Lambda's runtime client installs one that prints arguments, as text."""
+    other = logging.FileHandler(tmp_path / "theirs.log")
+    root_logger.addHandler(other)
+    take_over_library_logs(new_log(output), lambda: None)
+
+    logging.getLogger("a.library").warning("text %s", "s3cret")
+    other.close()
+
+    assert [type(handler) for handler in root_logger.handlers] == [LibraryLogs]
+    assert (tmp_path / "theirs.log").read_text() == ""
+    assert len(output.lines()) == 1
+
+
+# ---- what of a message is shown ----------------------------------------------------------------------------------
+
+
+class Code(IntEnum):
+    """Its text is not its number's."""
+
+    S3CRET = 1
+
+
+class Odd:
+    """A class that a library may pass."""
+
+    def __str__(self) -> str:
+        return "s3cret"
+
+    def __repr__(self) -> str:
+        raise RuntimeError("s3cret")
+
+
+def test_numbers_are_shown_and_of_other_arguments_the_type(library: logging.Logger, output: Output) -> None:
+    library.error("Failed to export span batch code: %s, reason: %s", 403, "Forbidden s3cret")
+    library.error("%s of %d in %.2fs: %r", 3, 5, 0.5, "s3cret")
+    library.error("%(status)d from %(host)s", {"status": 503, "host": "s3cret", "else": "s3cret"})
+    library.error("%s %s %s %s", None, b"s3cret", ["s3cret"], {"s3cret": "s3cret"})
+    library.error("%s %r", Odd(), Odd())
+    library.error("%s", {"s3cret": 1})
+
+    assert messages(output) == [
+        "Failed to export span batch code: 403, reason: str",
+        "3 of 5 in 0.50s: str",
+        "503 from str",
+        "NoneType bytes list dict",
+        "Odd Odd",
+        "dict",  # logging takes a lone one for arguments by name
+    ]
+    assert b"s3cret" not in output.raw()
+
+
+def test_what_is_a_number_only_by_inheritance_is_shown_by_its_type(library: logging.Logger, output: Output) -> None:
+    library.error("%s %s %s", True, HTTPStatus.FORBIDDEN, Code.S3CRET)
+
+    assert messages(output) == ["bool HTTPStatus Code"]
+
+
+@pytest.mark.parametrize("conversion", ["%s", "%r", "%a", "%.300s", "%-9s", "%(a)s %%", "%(a)r"])
+def test_no_conversion_brings_out_a_dict(conversion: str, library: logging.Logger, output: Output) -> None:
+    code = compile(f"library.error({conversion!r}, {{'s3cret': 's3cret', 'a': 's3cret'}})", "x.py", "exec")
+    exec(code, {"library": library})
+
+    assert b"s3cret" not in output.raw()
+    assert messages(output)[0].strip() in {"dict", "str %", "str"}
+
+
+def test_a_format_that_does_not_fit_is_shown_as_it_is(library: logging.Logger, output: Output) -> None:
+    library.error("%d", "s3cret")
+    library.error("%s and %s", "s3cret")
+    library.error("nothing", "s3cret")
+    library.error("%(missing)s", {"other": "s3cret"})
+    library.error("100 %", "s3cret")
+    library.error("%y %s", "s3cret")
+
+    assert messages(output) == ["%d", "%s and %s", "nothing", "%(missing)s", "100 %", "%y %s"]
+    assert b"s3cret" not in output.raw()
+
+
+@pytest.mark.parametrize("arguments", [(), ("x",), ({"name": "x"},)], ids=["none", "one", "named"])
+def test_a_text_that_was_put_together_is_not_shown(
+    arguments: tuple[Any, ...], library: logging.Logger, output: Output
+) -> None:
+    value = "s3cret".upper()
+    library.error(f"could not send {value}", *arguments)
+    library.error("could not send " + value, *arguments)
+    library.error("could not send %s" % value, *arguments)
+    library.error("could not send {}".format(value), *arguments)  # noqa: UP032
+    library.error(value, *arguments)
+
+    lines = output.lines()
+    assert [line["message"] for line in lines] == [WITHHELD] * 5
+    assert all(line["logged_at"].startswith("test_library_logs.py:") for line in lines)
+    assert len({line["logged_at"] for line in lines}) == 5
+    assert b"S3CRET" not in output.raw()
+
+
+def test_a_text_that_is_a_constant_is_shown_wherever_it_is_written(library: logging.Logger, output: Output) -> None:
+    local = "a name in the function"
+    library.error(local)
+    library.error("in two parts")
+    library.error("added " + "up")
+    library.error(HEADER_INVALID, "s3cret")
+    (lambda: library.error("in a lambda"))()
+    [library.error("in a comprehension") for _ in range(1)]
+
+    assert messages(output) == [
+        "a name in the function",
+        "in two parts",
+        "added up",
+        "header is invalid: str",
+        "in a lambda",
+        "in a comprehension",
+    ]
+
+
+lower_case = "s3cret-" + os.sep
+
+
+def test_a_modules_name_in_small_letters_is_no_constant(library: logging.Logger, output: Output) -> None:
+    library.error(lower_case)
+
+    assert messages(output) == [WITHHELD]
+
+
+def test_an_exception_is_told_by_its_class(library: logging.Logger, output: Output) -> None:
+    try:
+        os.kill(0, -1)  # no such signal
+    except OSError as error:
+        library.exception("it failed")
+        library.error(error)  # some do
+
+    first, second = output.lines()
+    assert (first["message"], first["exception_type"]) == ("it failed", "OSError")
+    assert second["message"] == "OSError"
+    assert second["logged_at"].startswith("test_library_logs.py:")
+    assert b"Invalid argument" not in output.raw()
+
+
+def test_an_exception_that_is_none_is_none(library: logging.Logger, output: Output) -> None:
+    library.error("no exception", exc_info=True)
+
+    assert "exception_type" not in output.lines()[0]
+
+
+@hypothesis_settings(deadline=None)
+@given(st.text(), st.recursive(st.text() | st.none() | st.integers(), st.lists, max_leaves=3))
+def test_whatever_comes_nothing_is_raised(text: str, argument: Any) -> None:
+    with output_file() as output:
+        handler = LibraryLogs(new_log(output), lambda: None)
+        for arguments in ((), (argument,), (argument, argument), ({text: argument},)):
+            record = logging.LogRecord("a.library", logging.ERROR, "x.py", 1, text, arguments, None)
+            handler.handle(record)
+
+        assert len(output.lines()) == 4
+
+
+# ---- all that the libraries log ----------------------------------------------------------------------------------
+
+
+def _everything(record: logging.LogRecord) -> str:
+    """All that a handler of a library's own could print or export."""
+    text = logging.Formatter("%(name)s %(pathname)s %(message)s").format(record)
+    return text + repr({name: value for name, value in vars(record).items() if name != "pathname"})
+
+
+def test_no_call_of_a_library_tells_a_value(output: Output) -> None:
+    """Every logging call in the sources of every package of the image, with a secret for each of its values."""
+    logger = logging.Logger("a.library", logging.DEBUG)  # noqa: LOG001
+    handler = LibraryLogs(new_log(output, log_level=logs.DEBUG), lambda: None)
+    handler.setLevel(logging.NOTSET)
+    logger.addHandler(handler)
+    leaking, withheld = [], []
+    calls = library_calls()
+
+    for call in calls:
+        output.clear()
+        call.run(logger)
+        (line,) = output.lines()
+        if SECRET in json.dumps(line):
+            leaking.append((call.place, line))
+        if call.constant is not None and line["message"] == WITHHELD:
+            withheld.append((call.place, line))
+
+    assert leaking == []
+    assert withheld == [], "a text of the source can be shown"
+    assert len(calls) > 1000, "or the search finds no calls any more"
+    assert sum(call.constant is None for call in calls) > 20, "or these"
+
+
+def test_nor_to_a_handler_of_its_own(redacted: logging.Logger) -> None:
+    assert redacted
+    printed = StringIO()
+    handler = logging.StreamHandler(printed)
+    handler.setFormatter(type("All", (logging.Formatter,), {"format": staticmethod(_everything)})())
+    logger = logging.Logger("a.library", logging.DEBUG)  # noqa: LOG001
+    logger.addHandler(handler)
+
+    for call in library_calls():
+        call.run(logger)
+
+    assert SECRET not in printed.getvalue()
+    assert printed.getvalue().count("\n") >= len(library_calls())
+
+
+# ---- a redacted process ------------------------------------------------------------------------------------------
+
+
+def test_a_redacted_record_reads_as_the_line(redacted: logging.Logger, output: Output) -> None:
+    seen: list[logging.LogRecord] = []
+
+    class Theirs(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(record)
+
+    theirs = Theirs()
+    redacted.addHandler(theirs)
+    try:
+        raise ValueError("s3cret")
+    except ValueError:
+        redacted.exception("%d failed for %s", 3, "s3cret")
+    redacted.removeHandler(theirs)
+
+    (record,), (line,) = seen, output.logs()
+    assert isinstance(record, RedactedRecord)
+    assert record.getMessage() == line["message"] == "3 failed for str"
+    assert (record.args, record.exc_info, line["exception_type"]) == (None, None, "ValueError")
+
+
+def test_a_handler_that_fails_prints_nothing(redacted: logging.Logger, capfd: pytest.CaptureFixture[str]) -> None:
+    class Broken(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            try:
+                raise ValueError("s3cret")
+            except ValueError:
+                self.handleError(record)
+
+    broken = Broken()
+    redacted.addHandler(broken)
+    redacted.error("text")
+    redacted.removeHandler(broken)
+
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_warning_is_told_by_its_class_and_its_place(
+    redacted: logging.Logger, output: Output, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert redacted
+    shown = warnings.showwarning
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = shown  # pytest collects them otherwise
+        warnings.warn("could not send s3cret", RuntimeWarning, stacklevel=1)
+
+    (line,) = output.logs()
+    assert (line["level"], line["logger"], line["exception_type"]) == ("WARN", "py.warnings", "RuntimeWarning")
+    assert line["logged_at"].startswith("test_library_logs.py:")
+    assert b"s3cret" not in output.raw()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_exception_that_nobody_catches_is_told_by_its_class(
+    redacted: logging.Logger, output: Output, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert redacted
+
+    def fail() -> None:
+        raise ValueError("s3cret")
+
+    class Fails:
+        def __del__(self) -> None:
+            fail()
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    Fails()
+    try:
+        fail()
+    except ValueError as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+
+    lines = output.logs()
+    assert [(line["level"], line["exception_type"]) for line in lines] == [("ERROR", "ValueError")] * 3
+    assert all(line["exception_at"].startswith("test_library_logs.py:") for line in lines)
+    assert b"s3cret" not in output.raw()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_has_no_traceback_is_from_nowhere() -> None:
+    assert location(None) == "unknown"
+
+
+def test_a_record_that_came_ready_made_shows_nothing(redacted: logging.Logger, output: Output) -> None:
+    made: Mapping[str, Any] = {"msg": "s3cret %s", "args": ("s3cret",), "levelno": 40, "name": "a.library"}
+    redacted.handle(logging.makeLogRecord(made))
+
+    assert b"s3cret" not in output.raw()
