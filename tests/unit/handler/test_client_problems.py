@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,14 @@ VARIABLES = sorted(
 )
 
 
+QUEUE = "http://127.0.0.1:1/111122223333/earnings-dead-letters"
+"""In any region."""
+
+
 def problems(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> tuple[str, ...]:
     """What a start with these variables complains of."""
     with monkeypatch.context() as patch:
-        for name, value in {**ENVIRON, **SILENT, **variables}.items():
+        for name, value in {**ENVIRON, **SILENT, "DEAD_LETTER_QUEUE_URL": QUEUE, **variables}.items():
             patch.setenv(name, value)
         try:
             build({**os.environ}, lambda _: None)._dynamodb.close()
@@ -63,7 +68,7 @@ ACCOUNTS = {
 
 @pytest.mark.parametrize("region", ["eu-central-1", "cn-north-1", "local"])
 def test_a_start_fails_where_every_call_would(monkeypatch: pytest.MonkeyPatch, region: str) -> None:
-    given, failed = settings(AWS_REGION=region), 0
+    given, failed = replace(settings(), region=region), 0
     for variables in combinations(VARIANTS, ACCOUNTS):
         told = problems(monkeypatch, {**KEYS, **variables, "AWS_REGION": region})
         with monkeypatch.context() as patch:

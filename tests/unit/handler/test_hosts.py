@@ -4,6 +4,7 @@ import functools
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -112,7 +113,8 @@ _shared = functools.cache(stock_session)  # most of the time goes into making on
 
 def hosts(service: str, region: str, *, table: str = "earningsCalendar", shared: bool = True) -> tuple[str, str]:
     """What the function calls, and what stock boto3 would."""
-    given = settings(AWS_REGION=region, EARNINGS_CALENDAR_TABLE=table)
+    # Not read from variables: those refuse a queue and a table in another region than the function's.
+    given = replace(settings(), region=region, calendar_table=table)
     make: Any = {"dynamodb": dynamodb_client, "sqs": sqs_client}[service]
     session: Any = _shared() if shared else stock_session()
     session._credentials = None  # the account is theirs
@@ -203,7 +205,7 @@ def test_of_the_services_that_give_credentials(monkeypatch: pytest.MonkeyPatch, 
     lean = botocore.session.Session(include_builtin_handlers=False)
     data = aws.OwnData(extra_search_paths=[aws.DATA], include_default_search_paths=False)
     lean.register_component("data_loader", data)
-    credentials.look_elsewhere(lean, data, settings(AWS_REGION=region))
+    credentials.look_elsewhere(lean, data, replace(settings(), region=region))
     for variables in combinations(VARIANTS, {"AWS_STS_REGIONAL_ENDPOINTS": ("", "legacy")}):
         with monkeypatch.context() as patch:
             for name, value in variables.items():

@@ -1,42 +1,70 @@
 """The first step of a start, before the libraries are imported."""
 
+import json
 import subprocess
 import sys
 
 import pytest
 
 from handler.errors import SettingsError
-from handler.startup import read_settings, refuse, refused_by_opentelemetry
+from handler.startup import refused_by_opentelemetry, reported
+from otel.event_types import EventType
 from tests.support.telemetry import json_lines, telemetry_settings
 from tests.unit.handler.stand import ENVIRON
 
 SECRET = "s3ntinel"
 
 
+def begin(environ: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+    """Run `begin` in a process of its own, since it changes the process; standard error has what is left of environ."""
+    code = """
+import json, os, sys
+from handler.startup import begin, reported
+environ = json.loads(sys.argv[1])
+write = sys.stdout.buffer.write
+with reported(environ, write):
+    begin(environ, write)
+print(json.dumps(environ), file=sys.stderr)
+print([name for name in sys.modules if name.startswith('opentelemetry')], file=sys.stderr)
+"""
+    command = [sys.executable, "-c", code, json.dumps(environ)]
+    return subprocess.run(command, capture_output=True, check=False, timeout=60)  # noqa: S603 - our own interpreter
+
+
 def test_blank_variables_of_the_libraries_are_removed_and_no_others() -> None:
     blank = ("OTEL_EXPORTER_OTLP_CERTIFICATE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSLKEYLOGFILE")
-    kept = {"https_proxy": "", "PATH": "", "_X_AMZN_TRACE_ID": " "}  # an empty proxy is a decision
-    environ = ENVIRON | kept | dict.fromkeys(blank, " ") | {"AWS_PROFILE": ""}
-    read_settings(environ, print)
-    assert environ == ENVIRON | kept
+    others = {"https_proxy": "", "PATH": "", "_X_AMZN_TRACE_ID": " "}  # an empty proxy is a decision
+    run = begin(ENVIRON | others | dict.fromkeys(blank, " ") | {"AWS_PROFILE": ""})
+    environ, modules = run.stderr.splitlines()
+    assert json.loads(environ) == ENVIRON | others
+    assert modules == b"[]", "a library that reads variables while it loads"
 
 
 def test_a_wrong_setting_is_one_line_and_the_end() -> None:
-    lines: list[bytes] = []
-    with pytest.raises(SystemExit) as caught:
-        read_settings(ENVIRON | {"OTEL_SPAN_LINK_COUNT_LIMIT": SECRET, "ENVIRONMENT": "prod"}, lines.append)
-    assert caught.value.code == 1
-    (line,) = json_lines(b"".join(lines))
+    run = begin(ENVIRON | {"OTEL_SPAN_LINK_COUNT_LIMIT": SECRET, "ENVIRONMENT": "prod"})
+    (line,) = json_lines(run.stdout)
+    assert (run.returncode, run.stderr) == (1, b"")
     assert (line["level"], line["environment"]) == ("FATAL", "prod")
     assert line["problems"] == ["OTEL_SPAN_LINK_COUNT_LIMIT must be a whole number from 0 to 2147483647"]
+
+
+def test_whatever_a_library_raises_is_one_line_without_its_text() -> None:
+    lines: list[bytes] = []
+    with pytest.raises(SystemExit) as caught, reported(ENVIRON | {"ENVIRONMENT": "\n"}, lines.append):
+        raise RuntimeError(SECRET)
+    assert caught.value.code == 1
+    (line,) = json_lines(b"".join(lines))
+    assert (line["event_type"], line["exception_type"]) == (EventType.START_FAILED, "RuntimeError")
+    assert line["exception_at"].startswith("test_startup.py:")
+    assert SECRET not in str(line)
 
 
 def test_an_output_that_fails_does_not_hide_the_end() -> None:
     def write(_: bytes) -> None:
         raise OSError
 
-    with pytest.raises(SystemExit):
-        refuse(SettingsError(["X must be Y"], telemetry_settings()), write)
+    with pytest.raises(SystemExit), reported(ENVIRON, write):
+        raise SettingsError(["X must be Y"], telemetry_settings())
 
 
 def test_what_opentelemetry_refuses() -> None:
@@ -44,9 +72,3 @@ def test_what_opentelemetry_refuses() -> None:
     told = "OpenTelemetry refuses one of the variables "
     assert refused_by_opentelemetry(RuntimeError(SECRET), environ) == f"{told}OTEL_A, OTEL_B: RuntimeError"
     assert refused_by_opentelemetry(RuntimeError(SECRET), {}) == f"{told}OTEL_*: RuntimeError"
-
-
-def test_it_imports_nothing_that_reads_variables_while_it_loads() -> None:
-    code = "import handler.startup, sys; print([name for name in sys.modules if name.startswith('opentelemetry')])"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)  # noqa: S603 - our own interpreter
-    assert run.stdout == "[]\n"
