@@ -192,7 +192,7 @@ def test_an_expiration_of_any_form(monkeypatch: pytest.MonkeyPatch, expiration: 
 
 def test_half_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     assert problems(monkeypatch, {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": ""}) == (
-        "AWS_SECRET_ACCESS_KEY is not set, but AWS_ACCESS_KEY_ID is: set both or neither",
+        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set together",
     )
 
 

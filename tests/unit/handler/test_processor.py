@@ -418,17 +418,6 @@ class TestDefect:
         check_accounts(run, "retry", "internal")
         assert "s3ntinel" not in run.output.decode()
 
-    def test_an_exception_from_nowhere(self, stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-        def parse(*_: object, **__: object) -> None:
-            raise defect
-
-        defect = MemoryError(SENTINEL)
-        monkeypatch.setattr("handler.processor.parse_event", parse)
-        monkeypatch.setattr("handler.processor.traceback.extract_tb", lambda *_, **__: [])
-        run = stand.invoke(EVENT)
-        check_accounts(run, "retry", "internal")
-        assert (run.summary["exception_type"], run.summary["exception_at"]) == ("MemoryError", "unknown")
-
 
 class TestSpans:
     """What a trace shows of each way."""
