@@ -118,6 +118,7 @@ class BoundedAdapter(HTTPAdapter):
             connection.twin.close()
         if connection not in self._connections:
             self._connections.append(connection)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MOST_BYTES)  # what waits here can be read after a shutdown
         # TLS takes the descriptor away from this object while it shakes hands, but not from its twin.
         connection.twin = made.dup()
         return self._attempt.watch(connection.twin)

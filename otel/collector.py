@@ -30,6 +30,7 @@ class Collector:
         session.mount("https://", self._adapter)
         self._exporter = OTLPSpanExporter(timeout=_NO_BACKOFF_SECONDS, session=session)
         self._worker = Bounded("collector")
+        self._attempt = Attempt(0.0)
 
     def export(self, spans: Sequence[ReadableSpan], seconds: float = MOST_SECONDS) -> int:
         """Send spans; return how many were lost.
@@ -42,7 +43,7 @@ class Collector:
         sampled = [span for span in spans if is_sampled(span)]
         if not sampled:
             return 0
-        attempt = Attempt(monotonic() + seconds)
+        attempt = self._attempt = Attempt(monotonic() + seconds)
 
         def send() -> bool:
             self._adapter.begin(attempt)
@@ -55,6 +56,7 @@ class Collector:
         return 0 if sent else len(sampled)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, whatever is going on."""
+        self._attempt.abort()
         self._exporter.shutdown()  # type: ignore[no-untyped-call]
         self._worker.close()
