@@ -4,6 +4,7 @@ from otel.environ import EnvReader, is_printable_ascii, whole_number
 from otel.settings import SAMPLERS, check_resource_attributes, check_sampler
 
 ID_GENERATORS = ("random", "xray")
+EXPORTERS = ("none", "otlp", "console")
 PROPAGATORS = (*("b3", "b3multi", "baggage", "jaeger", "none", "ottrace", "tracecontext", "xray", "xray-lambda"),)
 """https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#general-sdk-configuration"""
 
@@ -26,6 +27,8 @@ def check_layer(read: EnvReader) -> None:
         return
     check_sampler(read, (*SAMPLERS, "xray"))
     read.check("OTEL_PYTHON_ID_GENERATOR", lambda text: text in ID_GENERATORS, f"one of {', '.join(ID_GENERATORS)}")
+    for name in ("OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"):
+        read.check(name, lambda text: text in EXPORTERS, f"one of {', '.join(EXPORTERS)}")
     for name in BATCHES:
         read.check(name, whole_number(1, 2**31 - 1), f"a whole number from 1 to {2**31 - 1}")
 

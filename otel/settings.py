@@ -15,6 +15,8 @@ MAX_ENVIRONMENT = 255
 """Characters of a CloudWatch dimension's value."""
 
 MOST = 2**31 - 1
+"""The highest number that OpenTelemetry's settings take here; beyond any use."""
+
 LIMITS = (
     *("OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT"),
     *("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_EVENT_COUNT_LIMIT"),

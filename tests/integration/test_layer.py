@@ -233,7 +233,8 @@ def test_the_deadline_ends_and_sends_the_open_spans(services: Services, set_up: 
 
 
 def test_where_the_layer_cannot_be_set_up_spans_go_the_direct_way(services: Services) -> None:
-    with layered(services, "default", OTEL_PYTHON_ID_GENERATOR="unheard-of") as sandbox:
+    unheard_of = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "unheard-of"}
+    with layered(services, "default", **unheard_of) as sandbox:
         assert sandbox.invoke(event_for_a_row(services)).status == "ok"
         spans, stderr = sandbox.spans, "\n".join(sandbox.stderr)
 

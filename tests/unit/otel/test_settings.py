@@ -117,6 +117,7 @@ def test_what_both_set_ups_of_the_layer_read(name: str, good: tuple[str, ...], b
     [
         ("OTEL_TRACES_SAMPLER", ("xray", *SAMPLERS), ("aws", "always")),
         ("OTEL_PYTHON_ID_GENERATOR", ("xray", "random"), ("aws", "XRAY", " xray")),
+        *((name, ("none", "otlp"), ("x", "NONE")) for name in ("OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER")),
         *((name, ("1", "2048"), ("0", "-1", "many", "1.5")) for name in BATCHES),
     ],
 )
