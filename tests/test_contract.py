@@ -7,6 +7,8 @@ not there fails, and so does what is there and not listed.
 
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,16 +17,18 @@ from typing import Any
 import pytest
 
 from deploy.app import build
+from handler.startup import reported
 from handler.wiring import start
 from local.dynamodb import DynamoDBEndpoint
 from tests.deploy.assembly import Template, template
 from tests.integration.conftest import services
 from tests.integration.rig import Services, event_for_no_row
 from tests.monitoring.conftest import KINDS, TROUBLE, make_rig
+from tests.support.faults import throttled
 from tests.support.invoked import Invoked
 from tests.support.kept_run import KeptRun, exit_status_after, kept_run, mep
 from tests.support.surface import ROOT, Asked, commands, make_targets, query_words, upper_snake_words
-from tests.support.telemetry import output_file
+from tests.support.telemetry import json_lines, output_file
 
 __all__ = ["services"]
 
@@ -45,12 +49,17 @@ ANSWER = {"outcome", "correlation_id", "error_category", "error_code", "same_eve
 VIOLATION = {"field", "rule", "received"}
 
 RAISED_TYPE = "EventNotProcessed"
-RAISED_TEXT = r"category=(?P<category>[a-z_]+) correlation_id=(?P<correlation_id>[A-Za-z0-9._:-]+) : (?P<code>\w+)"
+RAISED_TEXT = (
+    r"category=(?P<category>[a-z_]+) correlation_id=(?P<correlation_id>[A-Za-z0-9._:-]+) : (?P<code>\w+)"
+    r"( \((?P<reasons>\w+ \S+(; \w+ \S+)*)\))?"
+)
+"""The reasons are DynamoDB's, of an event that was throttled."""
 
 START_FAILED = 1
 """Exit status of a function whose settings are wrong."""
 
 FUNCTION_VARIABLES = {
+    # settings of the function, of Lambda and of AWS's clients, whose values the function uses itself
     *("AWS_CONNECT_TIMEOUT_SECONDS", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"),
     *("AWS_ENDPOINT_URL_SQS", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME"),
     *("AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_LOG_LEVEL", "AWS_LAMBDA_LOG_STREAM_NAME"),
@@ -58,7 +67,30 @@ FUNCTION_VARIABLES = {
     *("EARNINGS_AUDIT_TABLE", "EARNINGS_CALENDAR_TABLE", "ENVIRONMENT", "EVENT_SOURCE", "OTEL_EXPORTER_OTLP_ENDPOINT"),
     *("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"),
     *("OTEL_SDK_DISABLED", "OTEL_SERVICE_NAME", "OTEL_TRACES_EXPORTER"),
+    "AWS_LAMBDA_EXEC_WRAPPER",  # whether ADOT's layer sets OpenTelemetry up
+    # boto3 reads them: credentials, and the endpoints that give some
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN", "AWS_EXECUTION_ENV"),
+    *("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"),
+    *("AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "AWS_ENDPOINT_URL_SSO"),
+    *("AWS_ENDPOINT_URL_SSO_OIDC", "AWS_ENDPOINT_URL_STS", "AWS_METADATA_SERVICE_NUM_ATTEMPTS"),
+    "AWS_METADATA_SERVICE_TIMEOUT",
+    # boto3 reads them: how it makes a client and a request
+    *("AWS_ACCOUNT_ID_ENDPOINT_MODE", "AWS_DEFAULTS_MODE", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"),
+    *("AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES"),
+    *("AWS_RESPONSE_CHECKSUM_VALIDATION", "AWS_S3_DISABLE_EXPRESS_SESSION_AUTH"),
+    *("AWS_S3_US_EAST_1_REGIONAL_ENDPOINT", "AWS_STS_REGIONAL_ENDPOINTS", "AWS_USE_DUALSTACK_ENDPOINT"),
+    "AWS_USE_FIPS_ENDPOINT",
+    # boto3, requests and Python's ssl read them: certificates and proxies
+    *("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSLKEYLOGFILE"),
+    *("HTTPS_PROXY", "HTTP_PROXY", "http_proxy", "https_proxy"),
+    # OpenTelemetry's SDK reads them
+    *("OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT"),
+    *("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "OTEL_PYTHON_CONTEXT", "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED"),
+    *("OTEL_PYTHON_TRACER_PROVIDER", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"),
+    *("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_SPAN_EVENT_COUNT_LIMIT", "OTEL_SPAN_LINK_COUNT_LIMIT"),
+    "OTEL_TRACES_SAMPLER",
 }
+"""Those of a start without any. A start with some asks for more: they are in `VARIABLES`."""
 
 NAMESPACE = "MarkEarningsProcessed"
 DIMENSIONS = {("Environment",), ("Environment", "ErrorCategory")}
@@ -95,17 +127,17 @@ LOG_LINES = {
     "event_outcome": {
         *("outcome", "asset_symbol", "earnings_date", "error_category", "error_code", "same_event", "violations"),
         *("attempts", "timings_ms", "correlation_replaced", "dead_letter_id", "dead_letter_error", "exception_type"),
-        "exception_at",
+        *("exception_at", "throttling_reasons"),
     },
     "attempt": {"attempt", "timings_ms"},
-    "retry_backoff": {"attempt", "delay_ms", "error_category"},
+    "retry_backoff": {"attempt", "delay_ms", "error_category", "throttling_reasons"},
     "access_denied": {"security", "error_code"},
     "metrics_not_written": {"kept_lines"},
     "spans_lost": {"lost_spans"},
     "spans_not_exported": {"exception_type"},
     "memory_pressure": {"memory_used_mb", "memory_limit_mb"},
-    "library": {"logger"},
-    "start_failed": {"problems"},
+    "library": {"logger", "logged_at", "exception_type", "exception_at"},
+    "start_failed": {"problems", "exception_type", "exception_at"},
 }
 """Value of `event_type` to the fields that such lines have beside those on every line."""
 TIMINGS = {"validate", "write", "backoff", "dead_letter", "flush", "total"}
@@ -118,7 +150,8 @@ SPANS = {
 }
 """The first is named after the function."""
 SPAN_ATTRIBUTES = {
-    *("asset_symbol", "aws.dynamodb.table_names", "aws.queue_url", "aws.request_id", "aws.xray.annotations"),
+    *("asset_symbol", "aws.dynamodb.table_names", "aws.dynamodb.throttling_reasons", "aws.queue_url"),
+    *("aws.request_id", "aws.xray.annotations"),
     *("cloud.region", "correlation_id", "db.operation", "db.system", "earnings_date", "error.type", "error_category"),
     *("faas.coldstart", "faas.invocation_id", "faas.trigger", "http.status_code", "messaging.destination"),
     *("messaging.message.id", "messaging.system", "messaging.url", "net.peer.name", "outcome", "retry_attempts"),
@@ -126,7 +159,7 @@ SPAN_ATTRIBUTES = {
 }
 ANNOTATIONS = {"correlation_id", "asset_symbol", "earnings_date", "outcome", "error_category"}
 SPAN_EVENTS = {
-    "retry.backoff": {"attempt", "delay_ms", "error_category"},
+    "retry.backoff": {"attempt", "delay_ms", "error_category", "throttling_reasons"},
     "exception": {"exception.type"},
 }
 RESOURCE_ATTRIBUTES = {
@@ -136,6 +169,8 @@ RESOURCE_ATTRIBUTES = {
 }
 
 DEAD_LETTER_ATTRIBUTES = {"ERROR_CODE", "ERROR_MESSAGE", "CORRELATION_ID", "REQUEST_ID", "SOURCE"}
+THROTTLED_BEFORE = "THROTTLING_REASONS"
+"""The attribute more of an event that DynamoDB throttled before it failed otherwise."""
 DEAD_LETTER_SOURCE = "handler"
 
 ROW_ATTRIBUTES = {"is_processed", "processed_at", "processed_by_event", "correlation_id", "updated_at"}
@@ -189,7 +224,7 @@ TARGETS = {
     *("bench", "bench-table", "budget", "clean"),
 }
 
-SUCCEEDED, FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+SUCCEEDED, FAILED, WRONG_USAGE, UNAVAILABLE, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 """Exit statuses of `mep`."""
 
 LOCAL_FILES = {
@@ -232,6 +267,7 @@ DLQ_GROUP = {"by", "group", "count"}
 DLQ_MESSAGE = {
     *("message_id", "shape", "category", "code", "message", "correlation_id", "request_id", "trace_id", "sent_at"),
     *("age_s", "receive_count", "tries", "redrives", "replay_name", "attributes", "body", "event"),
+    "throttling_reasons",
 }
 REDRIVE_COUNT = "redrive_count"
 """What a redrive adds to `detail`."""
@@ -242,7 +278,8 @@ OPERATOR_METRICS = {
     "DeadLettersDiscarded": "Count",
 }
 
-TRACE = {"correlation_id", "verdict", "parts", "rows", "notes"}
+TRACE = {"correlation_id", "verdict", "complete", "not_asked", "parts", "rows", "notes"}
+TRACE_NOT_ASKED = {"source", "name", "reason", "text", "advice", "code", "operation", "host"}
 TRACE_PART = {"title", "start", "length_ms", "moments"}
 TRACE_MOMENT = {
     *("timestamp", "at", "kind", "title", "gravity", "duration_ms", "trace_id", "span_id", "parent_id", "request_id"),
@@ -294,7 +331,7 @@ ALARMS = {
 QUERIES = {
     "by-correlation-id": {
         *("@timestamp", "level", "event_type", "message", "outcome", "error_category", "error_code", "attempt"),
-        *("attempts", "delay_ms", "request_id", "correlation_id"),
+        *("attempts", "delay_ms", "throttling_reasons.0", "request_id", "correlation_id"),
     },
     "error-categories": {"event_type", "error_category", "error_code", "@timestamp", "events", "first", "last"},
     "failed-events": {
@@ -310,6 +347,7 @@ QUERIES = {
         *("timings_ms.flush", "attempts", "cold_start", "outcome", "correlation_id", "event_type"),
     },
     "retries": {"event_type", "delay_ms", "waits", "mean_ms", "longest_ms", "error_category", "attempt"},
+    "throttling": {"event_type", "throttling_reasons.0", "asset_symbol", "attempts", "events", "most_attempts"},
     "security": {"@timestamp", "error_code", "correlation_id", "request_id", "event_type"},
     "dead-letters": {
         *("@timestamp", "dead_letter_id", "dead_letter_error", "error_category", "error_code", "asset_symbol"),
@@ -337,18 +375,29 @@ COMPOSE_VARIABLES = {"FUNCTION_PORT", "DYNAMODB_PORT", "QUEUE_PORT", "COLLECTOR_
 # The source: what has the form of a variable's name is one, or one of the words of others below.
 
 VARIABLES = {
-    *(name for name in FUNCTION_VARIABLES if "_TRACES_" not in name or name == "OTEL_TRACES_EXPORTER"),
+    *FUNCTION_VARIABLES,
     *KEPT_VARIABLES,
-    *("AWS_ACCESS_KEY_ID", "AWS_CONFIG_FILE", "AWS_EXECUTION_ENV", "AWS_LAMBDA_EXEC_WRAPPER"),
-    *("AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_RUNTIME_API"),
-    *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SHARED_CREDENTIALS_FILE", "AWS_XRAY_CONTEXT_MISSING"),
+    *("AWS_CONFIG_FILE", "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_GROUP_NAME"),
+    *("AWS_LAMBDA_RUNTIME_API", "AWS_SHARED_CREDENTIALS_FILE", "AWS_XRAY_CONTEXT_MISSING"),
     *("DOCKER_HOST", "JAVA_HOME", "JSII_NODE", "LAMBDA_TASK_ROOT", "MEP_OPERATOR", "OTEL_AWS_LAMBDA_FAST_START"),
-    *("OTEL_RESOURCE_ATTRIBUTES", "REQUESTS_CA_BUNDLE", "XDG_CACHE_HOME", "_X_AMZN_TRACE_ID"),
+    *("XDG_CACHE_HOME", "_X_AMZN_TRACE_ID"),
+    # boto3 reads them; the function and `mep` name them when it refuses what they say
+    *("AWS_ACCOUNT_ID", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_CREDENTIAL_EXPIRATION", "AWS_DEFAULT_PROFILE"),
+    *("AWS_MAX_ATTEMPTS", "AWS_PROFILE", "AWS_RETRY_MODE", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+    # OpenTelemetry's SDK reads it beside a sampler that takes it
+    "OTEL_TRACES_SAMPLER_ARG",
+    # the OTLP exporter and its libraries read them: checked where spans go to a collector
+    *("ALL_PROXY", "CURL_CA_BUNDLE", "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"),
+    # ADOT's layer reads them: checked where it is on
+    *("OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_BSP_MAX_QUEUE_SIZE"),
+    *("OTEL_BSP_SCHEDULE_DELAY", "OTEL_PROPAGATORS", "OTEL_PYTHON_ID_GENERATOR"),
     # of the emulators that are started
     *("BIND_HOST", "GATEWAY_PORT", "MINISTACK_ACCOUNT_ID", "MINISTACK_HOST", "MINISTACK_REGION"),
-} - {"ENVIRONMENT"}
+} - {"ENVIRONMENT", "SSLKEYLOGFILE", "http_proxy", "https_proxy"}
+"""But for four that have another form."""
 WORDS_OF_OTHERS = {
-    *(name for name in DEAD_LETTER_ATTRIBUTES if "_" in name),
+    *(name for name in (*DEAD_LETTER_ATTRIBUTES, THROTTLED_BEFORE) if "_" in name),
+    *("CLIENT_CERTIFICATE", "CLIENT_KEY"),  # ends of the names of the OTLP exporter's variables
     "DEAD_LETTER",  # in the key of an audit entry for an event that names no row
     # EventBridge's attributes of a dead letter, and its error codes
     *("EXHAUSTED_RETRY_CONDITION", "RETRY_ATTEMPTS", "RULE_ARN", "TARGET_ARN"),
@@ -370,6 +419,8 @@ def invocations(services: Services) -> list[Invoked]:
     with ExitStack() as stack:
         rig = make_rig(stack, services)
         found += [run(rig) for run in KINDS.values()]
+        rig.dynamodb.script(*[throttled()] * 9)  # more than there are attempts
+        found.append(rig.function(rig.event_for_a_row()))
     with ExitStack() as stack:
         small = make_rig(stack, services, AWS_LAMBDA_FUNCTION_MEMORY_SIZE="16")  # far less than this process has
         found.append(small.function(event_for_no_row()))
@@ -386,7 +437,23 @@ def log_lines(invocations: list[Invoked]) -> list[dict[str, Any]]:
         with pytest.raises(SystemExit) as ended:
             start({}, output.write, 0)
         assert ended.value.code == START_FAILED
-        return [line for each in invocations for line in each.logs] + output.logs()
+        with pytest.raises(SystemExit) as ended, reported({}, output.write):
+            raise RuntimeError  # of a library, while it is imported
+        assert ended.value.code == START_FAILED
+        return [line for each in invocations for line in each.logs] + output.logs() + uncaught()
+
+
+def uncaught() -> list[dict[str, Any]]:
+    """The log lines of a process in which nobody catches an exception."""
+    program = """if True:
+        import sys
+        from handler.startup import begin
+        begin({"DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/111122223333/q"}, sys.stdout.buffer.write)
+        raise RuntimeError"""
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)  # noqa: S603 - this interpreter
+    assert (ended.returncode, ended.stderr) == (START_FAILED, b"")
+    return json_lines(ended.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -427,10 +494,13 @@ def test_what_is_raised(invocations: list[Invoked], run: KeptRun) -> None:
     told = [line for line in run.lines("logs") if "errorType" in line]
 
     assert {type(each).__name__ for each in raised} == {line["errorType"] for line in told} == {RAISED_TYPE}
+    reasons = set()
     for text in (*map(str, raised), *(line["errorMessage"] for line in told)):
         match = re.fullmatch(RAISED_TEXT, text)
         assert match
         assert match["category"] in CATEGORIES
+        reasons.add((match["category"] == "throttling", match["reasons"] is not None))
+    assert reasons == {(False, False), (True, False), (True, True)}
     assert {frozenset(line) for line in told} == {frozenset(RUNTIME_LINE)}
 
 
@@ -468,14 +538,19 @@ def test_spans(spans: list[dict[str, Any]]) -> None:
     assert fields(span["attributes"] for span in spans) == SPAN_ATTRIBUTES
     assert {name for span in spans for name in span["attributes"]["aws.xray.annotations"]} == ANNOTATIONS
     assert fields(span["resource"] for span in spans) == RESOURCE_ATTRIBUTES
-    events = [event for span in spans for event in span["events"]]
-    assert {event["name"]: set(event["attributes"]) for event in events} == SPAN_EVENTS
+    events: dict[str, set[str]] = {}
+    for event in (event for span in spans for event in span["events"]):
+        events.setdefault(event["name"], set()).update(event["attributes"])
+    assert events == SPAN_EVENTS
 
 
 def test_dead_letters_of_the_function(run: KeptRun) -> None:
     found = [line["attributes"] for line in run.commands["list"].json["letters"] if line["shape"] == "handler"]
 
-    assert {frozenset(each) for each in found} == {frozenset(DEAD_LETTER_ATTRIBUTES)}
+    assert {frozenset(each) for each in found} == {
+        frozenset(DEAD_LETTER_ATTRIBUTES),
+        frozenset({*DEAD_LETTER_ATTRIBUTES, THROTTLED_BEFORE}),
+    }
     assert {each["SOURCE"] for each in found} == {DEAD_LETTER_SOURCE}
 
 
@@ -498,6 +573,7 @@ def test_commands() -> None:
 def test_exit_statuses(run: KeptRun, dynamodb_endpoint: DynamoDBEndpoint, tmp_path: Path) -> None:
     assert {run.commands[name].status for name in ("list", "show", "redrive", "discard", "trace")} == {SUCCEEDED}
     assert (run.commands["refused"].status, run.status) == (FAILED, FAILED)
+    assert run.commands["unasked"].status == UNAVAILABLE
     assert mep("no-such-command").status == WRONG_USAGE
     for sent, status in ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)):
         assert exit_status_after(sent, tmp_path / sent.name, dynamodb_endpoint.url) == status
@@ -532,7 +608,11 @@ def test_json_of_a_trace(run: KeptRun) -> None:
     told = run.commands["trace"].json
     moments = [moment for part in told["parts"] for moment in part["moments"]]
 
-    assert set(told) == TRACE
+    unasked = run.commands["unasked"].json
+
+    assert set(told) == set(unasked) == TRACE
+    assert (told["complete"], told["not_asked"], unasked["complete"]) == (True, [], False)
+    assert {frozenset(gap) for gap in unasked["not_asked"]} == {frozenset(TRACE_NOT_ASKED)}
     assert fields(told["parts"]) == TRACE_PART
     assert fields(moments) == TRACE_MOMENT
     assert {moment["kind"] for moment in moments} == {"span", "log", "backoff", "audit"}

@@ -89,6 +89,7 @@ LOG_FIELDS: Mapping[str, str] = {
     "kept_lines": "metric lines kept for the next event",
     "lost_spans": "how many spans could not be delivered",
     "logger": "of a library that has something to say",
+    "logged_at": "of a library's text that is not shown, and of a Python warning: file and line",
     "exception_type": "of a defect, or of what a library logged: the class, never the message",
     "exception_at": "of a defect: file and line",
     "problems": "what is wrong with the settings, one text each",

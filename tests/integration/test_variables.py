@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.environment import LOCAL_CREDENTIALS, PROJECT_ROOT
+from otel.event_types import EventType
 from tests.integration.rig import DATE, Services, event_for_no_row
 from tests.integration.variables import (
     COLLECTOR,
@@ -37,7 +38,7 @@ def refused(sandbox: Sandbox) -> list[str]:
     assert failed.error_text() == "Runtime.ExitError: Runtime exited with error: exit status 1"
     assert sandbox.stderr == []
     (line,) = sandbox.logs
-    assert (line["level"], line["message"]) == ("FATAL", "the function cannot start")
+    assert (line["level"], line["event_type"]) == ("FATAL", EventType.START_FAILED)
     assert WRONG not in "".join(sandbox.stdout).lower()
     return list(line["problems"])
 

@@ -151,10 +151,10 @@ def defect(rig: Rig) -> Invoked:
 
 
 def library(rig: Rig) -> Invoked:
-    """A library has something to say in the middle of an event."""
+    """A library has something to say in the middle of an event, in a text that is not a constant of its source."""
 
     def warns(low: float, high: float) -> float:
-        logging.getLogger("a.library").warning("text")
+        logging.getLogger("a.library").warning(str(["put together"]), exc_info=ValueError())
         return shortest(low, high)
 
     rig.function.processor._jitter = warns

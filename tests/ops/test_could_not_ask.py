@@ -14,6 +14,7 @@ import pytest
 
 from local.environment import PROJECT_ROOT
 from local.errors import ExitStatus
+from otel.event_types import OUTCOME_MESSAGES, EventType
 from tests.ops.account import FAILURES, NOTHING, ROLE, SECRET, Account, Ended, Run, error, ok
 
 EVENT = str(PROJECT_ROOT / "deploy" / "compose" / "event.json")
@@ -125,7 +126,8 @@ def test_a_queue_that_nobody_named_was_not_asked(here: Run) -> None:
 
 LINE = {
     "timestamp": "2026-03-01T10:00:00.000000Z",
-    "message": "event processed: the row is marked",
+    "event_type": EventType.EVENT_OUTCOME,
+    "message": OUTCOME_MESSAGES["marked"],
     "correlation_id": "q2-AAPL-17",
     "request_id": "r-1",
     "outcome": "marked",

@@ -19,6 +19,7 @@ from tests.support.runs import event, write_calendar
 DATE = "2025-07-31"
 _MEP = str(Path(sys.executable).with_name("mep"))
 _START_SECONDS = 240
+_NOBODY = "http://127.0.0.1:9"
 _JSON = {"Content-Type": "application/x-amz-json-1.0"}
 
 
@@ -118,7 +119,7 @@ def kept_run(dynamodb_url: str, directory: Path) -> KeptRun:
     accepted = answer(Reply(200, b"{}", _JSON), name="accepted")
     with (
         FaultProxy(dynamodb_url, otherwise=Fault("by symbol", _Failing())) as dynamodb,
-        FaultProxy("http://127.0.0.1:9", otherwise=accepted) as cloudwatch,
+        FaultProxy(_NOBODY, otherwise=accepted) as cloudwatch,
     ):
         with _keeping(run, dynamodb.url, directory) as environ:
             environ |= {"AWS_ENDPOINT_URL_CLOUDWATCH": cloudwatch.url, "MEP_OPERATOR": "contract"}
@@ -126,6 +127,8 @@ def kept_run(dynamodb_url: str, directory: Path) -> KeptRun:
         run.operator_metrics = [each.request.json for each in cloudwatch.requests]
     run.files |= {path.name for path in run.out.iterdir()}
     run.commands["trace"] = mep("trace", "slow-1", "--run", run.out, "--json")
+    silent = {"AWS_ENDPOINT_URL": _NOBODY, "AWS_MAX_ATTEMPTS": "1", "AWS_REGION": "eu-central-2"}
+    run.commands["unasked"] = mep("trace", "slow-1", "--json", **silent, DEAD_LETTER_QUEUE_URL=f"{_NOBODY}/q")
     return run
 
 
@@ -137,7 +140,7 @@ def _work(run: KeptRun, environ: Mapping[str, str]) -> None:
         "discard": ("discard", "--correlation-id", "broken-1", "--reason", "broken on purpose", "--yes"),
     }.items():
         run.commands[name] = mep("dlq", *words, **environ)
-    refused = {**environ, "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:9"}
+    refused = {**environ, "AWS_ENDPOINT_URL_LAMBDA": _NOBODY}
     words = ("dlq", "redrive", "--correlation-id", "lost-2", "--force", "--function", "nobody")
     run.commands["refused"] = mep(*words, **refused)
 
@@ -188,22 +191,23 @@ def _events() -> Iterator[str]:
     yield one(6, "SLOW", "slow-1")
     yield one(7, "FAIL", "failed-1")
     yield one(8, "BIG", "failed-2", ignored="x" * 1024 * 1024)  # with the rest of its record, more than SQS takes
+    yield one(9, "GONE", "gone-1")  # throttled, and then no such row
     yield "not JSON"
 
 
 class _Failing:
-    """Answers writes for some symbols with errors: `SLOW` once, `FAIL` and `BIG` always."""
+    """Answers writes for some symbols with errors: `SLOW` and `GONE` once, `FAIL` and `BIG` always."""
 
     def __init__(self) -> None:
-        self._throttled = False
+        self._to_throttle = {b'"SLOW"', b'"GONE"'}
 
     def __call__(self, exchange: Exchange) -> None:
         request = exchange.request
         write = request.operation == "TransactWriteItems"
         if write and (b'"FAIL"' in request.body or b'"BIG"' in request.body):
             http_status(500).act(exchange)
-        elif write and b'"SLOW"' in request.body and not self._throttled:
-            self._throttled = True
+        elif write and (found := {symbol for symbol in self._to_throttle if symbol in request.body}):
+            self._to_throttle -= found
             throttled().act(exchange)
         else:
             exchange.reply(exchange.forward())

@@ -31,7 +31,7 @@ def sent(monkeypatch: pytest.MonkeyPatch, output: Output, spans: SpanSocket, roo
     with wired(monkeypatch, output, spans, writes=writes) as function:
         payloads: list[object] = [event(), event(), event(), [], {"detail": {}}]
         outcomes = [invoke(function, payload)["outcome"] for payload in payloads]
-        logging.getLogger("a.library").warning("text", exc_info=ValueError("s3cret"))
+        logging.getLogger("a.library").warning(str(["put together"]), exc_info=ValueError("s3cret"))
     assert outcomes == ["marked", "marked", "dead_lettered", "dead_lettered", "dead_lettered"]
     return spans.take_spans()
 
