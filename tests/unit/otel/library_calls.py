@@ -61,12 +61,12 @@ def _runnable(place: str, node: ast.Call, at: int, capitals: Mapping[str, str]) 
         made: dict[str, Any] = {**capitals, "secret": SECRET}
         function = ast.parse("def run(logger):\n    pass")
         function.body[0].body = [ast.Expr(call)]  # type: ignore[attr-defined]
-        exec(compile(ast.fix_missing_locations(function), place, "exec"), made)
+        exec(compile(ast.fix_missing_locations(function), place, "exec"), made)  # noqa: S102 - a library's own call
         return made["run"]
 
     def run(logger: logging.Logger) -> None:
         try:
-            raise ValueError(SECRET)  # for those that log an exception
+            raise ValueError(SECRET)  # noqa: TRY301 - for those that log an exception
         except ValueError:
             try:
                 compiled(message)(logger)
@@ -91,7 +91,7 @@ class _Secrets(ast.NodeTransformer):
     def __init__(self, capitals: Mapping[str, str]) -> None:
         self._capitals = capitals
 
-    def visit(self, node: ast.AST) -> Any:
+    def visit(self, node: ast.AST) -> Any:  # noqa: PLR0911 - one for each way to put a text together
         match node:
             case ast.Constant(value=str()):
                 return node
@@ -100,15 +100,15 @@ class _Secrets(ast.NodeTransformer):
             case ast.Name(id=name) if name.isupper():
                 raise AssertionError(f"{name} is logged, and is no constant of a module's source")
             case ast.JoinedStr():
-                values = [
+                values: list[ast.expr] = [
                     each if isinstance(each, ast.Constant) else ast.FormattedValue(ast.Name("secret", ast.Load()), -1)
                     for each in node.values
                 ]
                 return ast.JoinedStr(values)
             case ast.BinOp(op=ast.Add()):
                 return ast.BinOp(self.visit(node.left), node.op, self.visit(node.right))
-            case ast.BinOp(op=ast.Mod(), right=ast.Tuple()):
-                return ast.BinOp(self.visit(node.left), node.op, ast.Tuple([_argument(e) for e in node.right.elts]))
+            case ast.BinOp(op=ast.Mod(), right=ast.Tuple(elts=elements)):
+                return ast.BinOp(self.visit(node.left), node.op, ast.Tuple([_argument(e) for e in elements]))
             case ast.BinOp(op=ast.Mod()):
                 return ast.BinOp(self.visit(node.left), node.op, _argument(node.right))
             case ast.Call(func=ast.Attribute(value=ast.Constant(), attr="format")):

@@ -130,8 +130,12 @@ def test_two_at_once_is_one_and_a_refusal(bounded: Bounded, gate: threading.Even
     begun = threading.Event()
     results: list[bool] = []
 
+    def task() -> bool:
+        begun.set()
+        return gate.wait(LONG)
+
     def first() -> None:
-        results.append(bounded.run(lambda: begun.set() or gate.wait(LONG), LONG))  # type: ignore[func-returns-value]
+        results.append(bounded.run(task, LONG))
 
     caller = threading.Thread(target=first)
     caller.start()
@@ -158,7 +162,7 @@ def test_without_a_thread_it_says_so_and_can_be_asked_again(bounded: Bounded, mo
 
 def test_after_close_the_thread_ends_and_the_next_task_has_another(bounded: Bounded) -> None:
     bounded.close()
-    first = bounded.run(lambda: threading.current_thread(), LONG)
+    first = bounded.run(threading.current_thread, LONG)
     bounded.close()
     first.join(LONG)
 
