@@ -204,7 +204,7 @@ def test_a_text_that_is_a_constant_is_shown_wherever_it_is_written(library: logg
     library.error("added " + "up")
     library.error(HEADER_INVALID, "s3cret")
     threading.Thread(target=lambda: library.error("in a lambda")).run()
-    [library.error("in a comprehension") for _ in range(1)]
+    [library.error("in a comprehension") for _ in range(1)]  # type: ignore[func-returns-value]
 
     assert messages(output) == [
         "a name in the function",
