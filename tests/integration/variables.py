@@ -43,6 +43,7 @@ BOTO3: Mapping[str, Given] = {
     "AWS_CA_BUNDLE": NO_FILE,
     "AWS_CONTAINER_CREDENTIALS_FULL_URI": WRONG,
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": WRONG,
+    "AWS_CREDENTIAL_EXPIRATION": WRONG,
     "AWS_DEFAULTS_MODE": WRONG,
     "AWS_DEFAULT_PROFILE": WRONG,
     "AWS_DEFAULT_REGION": {"AWS_REGION": "", "AWS_DEFAULT_REGION": f"{WRONG}."},
@@ -51,6 +52,9 @@ BOTO3: Mapping[str, Given] = {
     "AWS_ENDPOINT_URL": WRONG,
     "AWS_ENDPOINT_URL_DYNAMODB": WRONG,
     "AWS_ENDPOINT_URL_SQS": WRONG,
+    "AWS_ENDPOINT_URL_SSO": WRONG,
+    "AWS_ENDPOINT_URL_SSO_OIDC": WRONG,
+    "AWS_ENDPOINT_URL_STS": WRONG,
     "AWS_EXECUTION_ENV": NOT_UTF8,
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": WRONG,
     "AWS_METADATA_SERVICE_NUM_ATTEMPTS": WRONG,
@@ -133,17 +137,11 @@ LAYER_DEFAULT: Mapping[str, Given] = {
 }
 """What its default set-up reads."""
 
-NAMED_IN_THE_LINE: Mapping[str, Given] = {
-    name: COLLECTOR | {name: WRONG}
-    for name in (
-        "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER",
-        "OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER",
-    )
-}
-"""What only OpenTelemetry can judge: the line names all of its variables that are set."""
-
 _S3 = ("AWS_S3_DISABLE_MULTIREGION_ACCESS_POINTS", "AWS_S3_USE_ARN_REGION")
 NO_EFFECT = (
+    # of the exporter's own session: the function gives it one that has a deadline
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER",
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER",
     # of clients, services and sources of credentials that the function has not
     *(*_S3, "AWS_AUTH_SCHEME_PREFERENCE", "AWS_CSM_CLIENT_ID", "AWS_CSM_ENABLED", "AWS_CSM_HOST", "AWS_CSM_PORT"),
     *("AWS_DISABLE_HOST_PREFIX_INJECTION", "AWS_DISABLE_REQUEST_COMPRESSION", "AWS_ENDPOINT_DISCOVERY_ENABLED"),
@@ -185,7 +183,7 @@ NO_EFFECT = (
 
 def variables(name: str, of: Mapping[str, Given] | None = None) -> dict[str, str]:
     """What to set so that a variable is read, and wrong."""
-    given = (of or {**REFUSED, **NAMED_IN_THE_LINE})[name]
+    given = (of or REFUSED)[name]
     return {name: given} if isinstance(given, str) else dict(given)
 
 
