@@ -5,6 +5,7 @@ an attempt are shut down when its time is over, which ends every read, a TLS han
 """
 
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
 from threading import Lock
@@ -108,8 +109,10 @@ class BoundedAdapter(HTTPAdapter):
         return pool
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, those that are in use too: an attempt that is under way fails."""
         super().close()
+        for connection in list(self._connections):
+            connection.close()
         self._forget_closed()
 
     def connected(self, connection: "_Watched", made: socket.socket) -> bool:
@@ -137,6 +140,7 @@ class _Watched:
     adapter: BoundedAdapter
     sock: socket.socket | None
     twin: socket.socket | None = None
+    close: Callable[[], None]
 
     def _new_conn(self) -> socket.socket:
         made: socket.socket = super()._new_conn()  # type: ignore[misc]
