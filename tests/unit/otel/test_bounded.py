@@ -16,11 +16,13 @@ LONG = 60.0
 def bounded() -> Iterator[Bounded]:
     with closing(Bounded("under test")) as made:
         yield made
+    eventually(lambda: threads() == 0)  # the next test counts its own
 
 
 @pytest.fixture
-def gate() -> Iterator[threading.Event]:
-    """What tasks wait at; open when the test is over."""
+def gate(bounded: Bounded) -> Iterator[threading.Event]:
+    """What tasks wait at; open when the test is over, before the thread is waited for."""
+    del bounded
     made = threading.Event()
     yield made
     made.set()
