@@ -1,0 +1,37 @@
+"""A secret in an environment variable is in nothing that the function's process lets out."""
+
+import json
+
+import pytest
+
+from tests.integration.modes import COLLECTOR, DIRECT, sandbox_in_mode
+from tests.integration.rig import Services, event_for_no_row
+from tests.integration.sentinel import CORE, leaks
+from tests.integration.variables import NO_EFFECT
+from tests.support.sandbox import Sandbox
+
+WELL_FORMED = {
+    "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{CORE}",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS": f"x-key={CORE}",
+    "NO_PROXY": f"127.0.0.1,{CORE}.invalid",
+    "HTTPS_PROXY": f"http://user:{CORE}@127.0.0.1:9",
+}
+
+
+def everything(sandbox: Sandbox) -> list[str | bytes]:
+    return [*sandbox.stdout, *sandbox.stderr, *sandbox.datagrams, json.dumps(sandbox.spans)]
+
+
+@pytest.mark.parametrize("mode", [DIRECT, COLLECTOR])
+def test_in_values_that_are_taken(services: Services, mode: str) -> None:
+    """In the variables without effect, and well-formed in those that carry secrets."""
+    given = {**dict.fromkeys(set(NO_EFFECT) - {"no_proxy"}, f"s3 {CORE}"), **WELL_FORMED}
+    with sandbox_in_mode(services, mode, **given) as function:
+        function.mark_a_row()
+        results = [function.sandbox.invoke(each) for each in (event_for_no_row(), {"not": "an event"})]
+        letters = services.queue.drain()
+
+        assert leaks(*everything(function.sandbox), json.dumps(function.spans)) == []
+        assert leaks(*(result.payload for result in results)) == []
+        assert leaks(*(json.dumps(dict(letter.attributes)) for letter in letters)) == []
+        assert len(letters) == 2
