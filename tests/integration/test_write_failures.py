@@ -186,10 +186,18 @@ def test_a_table_that_is_not_there(new_rig: NewRig, table: str) -> None:
 
 
 def test_a_table_with_another_key(new_rig: NewRig, services: Services) -> None:
-    rig = new_rig(EARNINGS_AUDIT_TABLE=services.tables.calendar_table)
+    table = f"{services.tables.audit_table}-with-another-key"
+    services.tables.client.create_table(
+        TableName=table,
+        KeySchema=[{"AttributeName": "another", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "another", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    rig = new_rig(EARNINGS_AUDIT_TABLE=table)
     event = rig.event_for_a_row()
 
     invoked = rig(event)
+    services.tables.client.delete_table(TableName=table)
 
     assert len(rig.tokens()) == 1
     check_failure(rig, invoked, event, "configuration", invoked.outcome_line["error_code"])
