@@ -14,7 +14,7 @@ from typing import Any
 
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
-from requests.exceptions import Timeout
+from requests.exceptions import Timeout, TooManyRedirects
 from urllib3.exceptions import ConnectTimeoutError, HTTPError
 
 MOST_BYTES = 65_536
@@ -97,6 +97,10 @@ class BoundedAdapter(HTTPAdapter):
                 response.close()
                 raise Timeout("no time is left")
             _read_body(response)
+            if 300 <= response.status_code < 400:  # noqa: PLR2004 - the statuses of redirects
+                # The next host would get the headers of `OTEL_EXPORTER_OTLP_HEADERS` as well. And the stock exporter
+                # takes a redirect that is not followed for a success.
+                raise TooManyRedirects("redirects are not followed")
         finally:
             self._forget_closed()
         return response

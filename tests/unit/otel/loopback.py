@@ -35,11 +35,13 @@ class Reply:
         status: HTTP status.
         body: JSON, or bytes as they are.
         stalls: keep the client waiting.
+        location: where a redirect leads to.
     """
 
     status: int = 200
     body: Any = b""
     stalls: bool = False
+    location: str = ""
 
 
 class Loopback:
@@ -64,6 +66,8 @@ class Loopback:
                 handler.send_response(reply.status)
                 handler.send_header("Content-Length", str(len(body)))
                 handler.send_header("Content-Type", "application/x-amz-json-1.0")
+                if reply.location:
+                    handler.send_header("Location", reply.location)
                 handler.send_header("x-amzn-RequestId", "REQUEST-ID-OF-AWS")
                 handler.end_headers()
                 handler.wfile.write(body)

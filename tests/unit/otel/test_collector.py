@@ -76,6 +76,16 @@ def test_headers_of_the_environment_are_sent(monkeypatch: pytest.MonkeyPatch) ->
         assert server.requests[0].headers["x-tenant"] == "earnings"
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 304, 307, 308])
+def test_a_redirect_takes_no_headers_along(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with loopback() as elsewhere, loopback(lambda _: Reply(status, location=elsewhere.url)) as server:
+        variables = {ENDPOINT: server.url, "OTEL_EXPORTER_OTLP_HEADERS": "x-api-key=s3ntinel"}
+        with collector(monkeypatch, **variables) as exporter:
+            assert exporter.export(ended(2), PATIENT) == 2
+
+        assert (len(server.requests), elsewhere.requests) == (1, [])
+
+
 def test_only_sampled_spans_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     sampled, unsampled = ended(2), ended(3, sampled=False)
     with loopback() as server, collector(monkeypatch, **{ENDPOINT: server.url}) as exporter:
