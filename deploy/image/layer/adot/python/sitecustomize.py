@@ -5,19 +5,22 @@ reports it and the function starts without them: spans are then exported in `dir
 """
 
 import os
+from contextlib import suppress
 
 from handler.errors import SettingsError
 from handler.startup import begin, report_failure
+from otel.environ import EnvReader
 from otel.event_types import EventType
 from otel.output import STDOUT, file_descriptor
+from otel.settings import TelemetrySettings
 
 _write = file_descriptor(STDOUT)
-try:
-    # First: what ADOT logs of its variables would be printed as it is.
-    begin(os.environ, _write)
-except SettingsError:
-    pass  # the function reports the problems when it starts
-else:
+with suppress(SettingsError):  # the function reports the problems when it starts
+    begin(os.environ, _write)  # first: what ADOT logs of its variables would be printed as it is
+
+_read = EnvReader(os.environ)
+TelemetrySettings.from_environ(_read)
+if not _read.problems:
     try:
         if os.environ.get("OTEL_AWS_LAMBDA_FAST_START", "").strip().lower() == "true":
             from amazon.opentelemetry.distro.opentelemetry_lite_sdk import (  # type: ignore[import-untyped]
