@@ -281,7 +281,8 @@ print(handler.app.lambda_handler(event, Context())["outcome"])
 
 
 def test_a_role_gives_credentials(python: Python) -> None:
-    variables = {"AWS_ACCESS_KEY_ID": "", "AWS_ROLE_ARN": "arn:aws:iam::111122223333:role/earnings"}
+    role = {"AWS_ROLE_ARN": "arn:aws:iam::111122223333:role/earnings"}
+    variables = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", **role}
     token = f"/{SBOM}"  # any file will do
     result = python(_BY_WEB_IDENTITY, AWS_WEB_IDENTITY_TOKEN_FILE=token, OTEL_SDK_DISABLED="true", **variables)
     printed = [line for line in result.stdout.splitlines() if not line.startswith("{")]
