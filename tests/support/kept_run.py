@@ -16,7 +16,8 @@ from typing import Any
 from tests.support.faults import Exchange, Fault, FaultProxy, Reply, answer, http_status, throttled
 from tests.support.runs import event, write_calendar
 
-DATE = "2025-07-31"
+DATE = "2031-01-15"
+"""Of rows that no other test has: the DynamoDB is shared, its tables have their default names."""
 _MEP = str(Path(sys.executable).with_name("mep"))
 _START_SECONDS = 240
 _NOBODY = "http://127.0.0.1:9"
@@ -112,7 +113,7 @@ def kept_run(dynamodb_url: str, directory: Path) -> KeptRun:
     """Run events of every kind with `mep local --keep`, and the dead-letter commands beside it.
 
     Args:
-        dynamodb_url: A DynamoDB; the run has tables of a region of its own there.
+        dynamodb_url: A DynamoDB, which other runs may share.
         directory: For the input and the run's files.
     """
     run = KeptRun(directory / "out")
