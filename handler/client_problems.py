@@ -53,9 +53,7 @@ def problem_of(error: Exception, environ: Mapping[str, str]) -> str:
     """
     kind, profile = type(error).__name__, _profile(environ)
     variables = _variables(error, environ)
-    if isinstance(error, boto.PartialCredentialsError) and error.kwargs["provider"] == "env":
-        problem = f"{error.kwargs['cred_var']} is not set, but AWS_ACCESS_KEY_ID is: set both or neither"
-    elif "web identity" in str(error) and "AWS_WEB_IDENTITY_TOKEN_FILE" in environ:
+    if "web identity" in str(error) and "AWS_WEB_IDENTITY_TOKEN_FILE" in environ:
         problem = "AWS_ROLE_ARN is not set, but AWS_WEB_IDENTITY_TOKEN_FILE is: set both or neither"
     elif isinstance(error, boto.ConfigParseError):
         problem = "AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE must be in the format of ~/.aws/config and UTF-8"

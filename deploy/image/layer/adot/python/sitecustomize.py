@@ -5,7 +5,6 @@ reports it and the function starts without them: spans are then exported in `dir
 """
 
 import os
-from contextlib import suppress
 
 from handler.errors import SettingsError
 from handler.startup import begin, report_failure
@@ -15,11 +14,11 @@ from otel.output import STDOUT, file_descriptor
 from otel.settings import TelemetrySettings
 
 _write = file_descriptor(STDOUT)
-with suppress(SettingsError):  # the function reports the problems when it starts
-    begin(os.environ, _write)  # first: what ADOT logs of its variables would be printed as it is
-
 _read = EnvReader(os.environ)
-TelemetrySettings.from_environ(_read)
+try:
+    begin(os.environ, _write)  # first: what ADOT logs of its variables would be printed as it is
+except SettingsError:  # the function reports the problems when it starts; here, only the layer's own matter
+    TelemetrySettings.from_environ(_read)
 if not _read.problems:
     try:
         if os.environ.get("OTEL_AWS_LAMBDA_FAST_START", "").strip().lower() == "true":
