@@ -74,7 +74,7 @@ def remove_instrumentation() -> None:
 
 def _is_news(record: logging.LogRecord) -> bool:
     """The instrumentation looks for the ID of a refused message, too, and a warning says that there is none."""
-    return "messaging.message.id" not in (record.args or ())
+    return names.MESSAGE_ID not in record.getMessage()
 
 
 def propagate_from_current_span(client: Any) -> None:

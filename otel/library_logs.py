@@ -16,11 +16,14 @@ from typing import Any
 
 from otel.event_types import EventType
 from otel.logs import CRITICAL, ERROR, WARNING, Log
+from otel.names import MESSAGE_ID
 from otel.record import EventRecord
 
 WITHHELD = "message of a library, not shown: its text may hold values"
 
 _SPANS = "opentelemetry.sdk.trace"
+_PUBLIC = {MESSAGE_ID}
+"""Arguments that are shown as they are: names, by which a filter of ours knows a warning (`otel.aws_calls`)."""
 _NOT_CALLERS = {logging.Logger.handle.__code__.co_filename, (lambda: None).__code__.co_filename}
 """The source of `logging`, and this one."""
 
@@ -39,12 +42,13 @@ class LibraryLogs(logging.Handler):
         if record.name == _SPANS and record.levelno == WARNING and event is not None and event.over:
             return  # the watchdog has ended the spans, and the event's own thread, back to life, writes on them
         if isinstance(record, RedactedRecord):
-            text, kind = record.text, record.exception_type
+            text, kind, stand_in = record.text, record.exception_type, record.stand_in
         else:  # in a process where `redact_process` was not called
             text, kind = _redacted(record.msg, record.args), _exception_type(record)
+            stand_in = _stand_in(record.msg)
         at = f"{record.filename}:{record.lineno}" if text is None else None
         level = min(record.levelno // 10 * 10, CRITICAL)  # libraries may have levels of their own in between
-        self.line(level, text or _stand_in(record.msg), logger=record.name, exception_type=kind, logged_at=at)
+        self.line(level, text or stand_in, logger=record.name, exception_type=kind, logged_at=at)
 
     def line(self, level: int, message: str, **fields: Any) -> None:
         """Write one line, about the event that is being processed if there is one."""
@@ -61,7 +65,8 @@ class RedactedRecord(logging.LogRecord):
         super().__init__(*args, **kwargs)
         self.text = _redacted(self.msg, self.args)
         self.exception_type = _exception_type(self)
-        self.msg = self.text or _stand_in(self.msg)
+        self.stand_in = _stand_in(self.msg)
+        self.msg = self.text or self.stand_in
         self.args = self.exc_info = None
 
 
@@ -137,7 +142,9 @@ def _redacted(message: object, args: object) -> str | None:
 
 def _shown(value: object) -> object:
     # Not a subclass: the text of an enumeration's member, and of bool's, is its own.
-    return value if type(value) in {int, float} else _TypeName(type(value).__name__)
+    if type(value) in {int, float} or (type(value) is str and value in _PUBLIC):
+        return value
+    return _TypeName(type(value).__name__)
 
 
 def _stand_in(message: object) -> str:

@@ -43,6 +43,9 @@ CATEGORY = "error_category"
 ANNOTATIONS = (CORRELATION_ID, ASSET_SYMBOL, EARNINGS_DATE, OUTCOME, CATEGORY)
 """Span attributes that X-Ray must index; `aws.xray.annotations` on each span names those it has."""
 
+MESSAGE_ID = "messaging.message.id"
+"""Span attribute of the botocore instrumentation: the ID that SQS gave to a message."""
+
 XRAY_ANNOTATIONS = "aws.xray.annotations"
 
 RETRY_EVENT = "retry.backoff"

@@ -1,8 +1,11 @@
 """Fixtures for all tests: an environment without an AWS account, and the real services on loopback."""
 
+import logging
 import os
 import signal
+import sys
 import uuid
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,6 +18,7 @@ from local.dynamodb import DynamoDBEndpoint
 from local.queue import QueueEndpoint, create_queue, queue_service, sqs_client
 from local.service import ServiceError
 from local.tables import create_tables
+from otel import library_logs
 from tests.support.dynamodb_local import real_dynamodb
 from tests.support.stores import DeadLetters, Tables
 
@@ -80,6 +84,20 @@ def no_account() -> Iterator[None]:
         }.items():
             patch.setenv(name, value)
         yield
+
+
+@pytest.fixture(autouse=True)
+def process_as_it_was() -> Iterator[None]:
+    """Fail the test that leaves logging or Python's hooks changed: another would fail for it, in one order of many."""
+
+    def hooks() -> list[object]:
+        showwarning = warnings.showwarning.__module__ == library_logs.__name__  # pytest sets others
+        handlers = [each for each in logging.getLogger().handlers if isinstance(each, library_logs.LibraryLogs)]
+        return [logging.getLogRecordFactory(), sys.excepthook, logging.raiseExceptions, showwarning, handlers]
+
+    before = hooks()
+    yield
+    assert hooks() == before
 
 
 @pytest.fixture(scope="session", autouse=True)

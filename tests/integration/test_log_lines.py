@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from tests.integration.modes import MODES, sandbox_in_mode
 from tests.integration.rig import Rig, Services, event_for_no_row
-from tests.support.faults import aws_error, http_status
+from tests.support.faults import FaultProxy, aws_error, http_status, sqs_error
 from tests.support.function import settings
 from tests.support.sandbox import sandbox_process
 
@@ -88,3 +89,17 @@ def test_nor_does_the_runtime_client_let_any_through(services: Services) -> None
     assert [line["errorType"] for line in sandbox.logs if "errorType" in line] == ["Runtime.UnmarshalError"]
     assert "forged" not in stdout
     assert sandbox.stderr == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_refused_dead_letter_makes_no_library_warn(services: Services, mode: str) -> None:
+    """The instrumentation looks for the ID of a message that was not taken; redaction hides from a filter what for."""
+    with (
+        FaultProxy(services.queue.url, sqs_error("AccessDeniedException")) as queue,
+        sandbox_in_mode(services, mode, AWS_ENDPOINT_URL_SQS=queue.url) as function,
+    ):
+        assert function.sandbox.invoke(event_for_no_row()).status == "error"
+        logs = function.sandbox.logs
+
+    assert [line["outcome"] for line in logs if line.get("event_type") == "event_outcome"] == ["retry"]
+    assert [line for line in logs if "logger" in line] == []

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from handler import startup
 from handler.errors import EventNotProcessed, SettingsError
 from handler.processor import Processor
 from handler.wiring import build, start
@@ -162,6 +163,7 @@ class TestRightSettings:
         self, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     ) -> None:
         assert environ
+        monkeypatch.setattr(startup, "redact_process", lambda _: None)  # this process is pytest's
         monkeypatch.delitem(sys.modules, "handler.app", raising=False)
         with FaultProxy(NOBODY, COMMITTED) as aws:
             monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", aws.url)

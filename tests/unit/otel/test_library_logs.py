@@ -32,9 +32,11 @@ def new_log(output: Output, **changes: Any) -> Log:
     return Log(output.write, telemetry_settings(**changes))
 
 
-@pytest.fixture
-def library(output: Output) -> logging.Logger:
-    """A library's logger, with nothing of pytest's on it."""
+@pytest.fixture(params=[False, True], ids=["any process", "redacted process"])
+def library(output: Output, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> logging.Logger:
+    """A library's logger, with nothing of pytest's on it; its records are redacted when made, or when written."""
+    if request.param:
+        monkeypatch.setattr(logging, "_logRecordFactory", RedactedRecord)
     logger = logging.Logger("a.library")  # noqa: LOG001 - not one that stays
     logger.addHandler(LibraryLogs(new_log(output), lambda: None))
     return logger
