@@ -42,7 +42,7 @@ class Verdict:
     measured: float | None
 
     @property
-    def kept(self) -> bool:
+    def within_budget(self) -> bool:
         """Whether the budget holds; what could not be measured has its word said elsewhere."""
         return self.measured is None or self.measured <= self.limit
 
@@ -50,7 +50,7 @@ class Verdict:
         if self.measured is None:
             return f"  left out  {self.name:20} cannot be counted on this machine"
         change = 100 * (self.measured / self.baseline - 1)
-        word = "kept" if self.kept else "OVER"
+        word = "kept" if self.within_budget else "OVER"
         return (
             f"  {word:8}  {self.name:20} {self.measured:.3f} of V0, baseline {self.baseline:.3f} "
             f"({change:+.1f} %), limit {self.limit:.3f}"
@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
         BASELINE.write_text(json.dumps({name: ratios[name] for name in SLACK}, indent=2) + "\n")
     verdicts = judge(json.loads(BASELINE.read_text()), ratios, counted=counted)
     print("\n".join(["what the function costs, beside its budget:", *map(str, verdicts)]))
-    return 0 if all(verdict.kept for verdict in verdicts) else 1
+    return 0 if all(verdict.within_budget for verdict in verdicts) else 1
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from local.chain.chain import Arrival, Chain, Nets
-from local.chain.settings import AsyncInvokeConfig, ChainSettings
-from local.chain.timeline import RealTime, SimulatedTime, Timeline
+from local.chain.chain import EventPipeline, FailureDestinations, InputEvent
+from local.chain.settings import AsyncInvokeConfig, PipelineSettings
+from local.chain.timeline import RealTimeScheduler, Scheduler, SimulatedScheduler
 from local.worker import InvocationResult
 
 _USUAL = (1_000, 10_000, 100_000, 1_000_000)
@@ -41,15 +41,17 @@ class Nothing:
         return InvocationResult("ok", _MARKED, request_id or "", 0.002, cold_start=False)
 
 
-def measure(name: str, timeline: Timeline, events: int) -> None:
+def measure(name: str, timeline: Scheduler, events: int) -> None:
     """Send so many events through a chain, and print what it cost."""
-    settings = ChainSettings(invoke=AsyncInvokeConfig(duplicate_probability=0.001))
-    nets = Nets(on_failure=lambda _: None)
-    chain = Chain(timeline, [Nothing(), Nothing()], settings, nets=nets, on_data_point=lambda _: None)
+    settings = PipelineSettings(invoke=AsyncInvokeConfig(duplicate_probability=0.001))
+    destinations = FailureDestinations(on_failure=lambda _: None)
+    pipeline = EventPipeline(
+        timeline, [Nothing(), Nothing()], settings, destinations=destinations, on_data_point=lambda _: None
+    )
     wall, cpu = time.perf_counter(), time.process_time()
-    chain.run(Arrival(_EVENT, number) for number in range(events))
+    pipeline.run(InputEvent(_EVENT, number) for number in range(events))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    if chain.account.live or chain.account.received != events:
+    if pipeline.account.live or pipeline.account.received != events:
         raise SystemExit("the account does not balance")
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(f"| {name} | {events:,} | {events / wall:,.0f} | {cpu / events * 1e6:.0f} | {peak_mb} |", flush=True)
@@ -60,8 +62,8 @@ def main() -> None:
     print("| time | events | events a second | CPU an event (µs) | peak memory (MB) |")
     print("|---|---|---|---|---|")
     for events in map(int, sys.argv[1:] or _USUAL):
-        measure("simulated", SimulatedTime(), events)
-        measure("real", RealTime(4, scale=_SCALE), events)
+        measure("simulated", SimulatedScheduler(), events)
+        measure("real", RealTimeScheduler(4, scale=_SCALE), events)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,12 @@ import sys
 from typing import Any, NoReturn
 
 
-def give_way(*_: Any) -> NoReturn:
+def yield_to_instrument(*_: Any) -> NoReturn:
     """Exit where the other process would begin."""
     os._exit(0)
 
 
-os.execl = give_way  # type: ignore[assignment] # takes whatever it is given
+os.execl = yield_to_instrument  # type: ignore[assignment] # takes whatever it is given
 
 from opentelemetry.instrumentation.auto_instrumentation import run  # noqa: E402 - it takes the name from os
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.counters import Counter
-from bench.subject import NO_HANDLER, ROOT, Certificates, Ports, Subject
+from bench.subject import NO_HANDLER, ROOT, Certificates, Ports, Target
 
 REQUESTS = ("transactions", "idempotency_requests", "otlp_requests", "other_requests")
 """What the stub counts as a request."""
@@ -105,7 +105,7 @@ def _stub(certificates: Certificates | None) -> Iterator[tuple[Ports, dict[str, 
             seen.update(json.loads(said))
 
 
-def run(subject: Subject, events: int, counter: Counter | None = None) -> Run:
+def run(target: Target, events: int, counter: Counter | None = None) -> Run:
     """Run a handler for so many events in a fresh process, under the counter where one is given.
 
     Without a counter, standard output goes to a file (its size is measured), with one to the null device.
@@ -116,23 +116,21 @@ def run(subject: Subject, events: int, counter: Counter | None = None) -> Run:
     """
     with tempfile.TemporaryDirectory(prefix="bench-") as home:
         report = Path(home, "report")
-        words = ["bench/driver.py", subject.module, str(events), *([] if counter else [str(report)])]
-        with _stub(subject.certificates) as (ports, seen):
-            count = _process(subject, words, subject.variables(ports, home), counter)
-        _check(subject, seen, events)
+        words = ["bench/driver.py", target.module, str(events), *([] if counter else [str(report)])]
+        with _stub(target.certificates) as (ports, seen):
+            count = _process(target, words, target.variables(ports, home), counter)
+        _check(target, seen, events)
         lines = report.read_text().splitlines() if report.exists() else []
         values = {name: int(value) for name, value in (line.split("=") for line in lines)}
         return Run(values, seen, count)
 
 
-def _process(
-    subject: Subject, words: Sequence[str], variables: Mapping[str, str], counter: Counter | None
-) -> int | None:
+def _process(target: Target, words: Sequence[str], variables: Mapping[str, str], counter: Counter | None) -> int | None:
     """Run one of our scripts in the subject's interpreter to its end, and return what was counted."""
     home = variables["HOME"]
     out = Path(home, "count")
-    command = [*(counter.prefix(str(out)) if counter else []), subject.python, "-P", *words]
-    command = [subject.wrapper, *command] if subject.wrapper else command
+    command = [*(counter.prefix(str(out)) if counter else []), target.python, "-P", *words]
+    command = [target.wrapper, *command] if target.wrapper else command
     doing = f"with {words[2]} events" if len(words) > 1 else "while it was launched"
     with Path(os.devnull if counter else Path(home, "stdout")).open("wb") as stdout:
         try:
@@ -147,49 +145,49 @@ def _process(
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise BenchError(f"{subject.module} did not finish {doing} in {_TIMEOUT_SECONDS} s") from None
+            raise BenchError(f"{target.module} did not finish {doing} in {_TIMEOUT_SECONDS} s") from None
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
-        raise BenchError(f"{subject.module} failed {doing}: {said[-1]}")
+        raise BenchError(f"{target.module} failed {doing}: {said[-1]}")
     count = counter.parse(out.read_text()) if counter else None
     if counter and count is None:
         raise BenchError(f"{counter.name} counted nothing")
     return count
 
 
-def _check(subject: Subject, seen: Mapping[str, int], events: int) -> None:
+def _check(target: Target, seen: Mapping[str, int], events: int) -> None:
     """Refuse a run that did other work than it should have done."""
-    if subject.module == NO_HANDLER:
+    if target.module == NO_HANDLER:
         return
     if seen["transactions"] != events:
-        raise BenchError(f"{subject.module} sent {seen['transactions']} transactions for {events} events")
+        raise BenchError(f"{target.module} sent {seen['transactions']} transactions for {events} events")
     if seen["other_requests"]:
-        raise BenchError(f"{subject.module} sent {seen['other_requests']} requests that the stub does not know")
-    if subject.sends and seen[subject.sends] < events:
-        raise BenchError(f"{subject.module} sent {seen[subject.sends]} {subject.sends} for {events} events")
+        raise BenchError(f"{target.module} sent {seen['other_requests']} requests that the stub does not know")
+    if target.sends and seen[target.sends] < events:
+        raise BenchError(f"{target.module} sent {seen[target.sends]} {target.sends} for {events} events")
 
 
-def instructions(subject: Subject, events: int, counter: Counter) -> int:
+def instructions(target: Target, events: int, counter: Counter) -> int:
     """User-space instructions of a fresh process that handles so many events."""
-    return run(subject, events, counter).instructions or 0
+    return run(target, events, counter).instructions or 0
 
 
-def launch(subject: Subject, counter: Counter) -> int:
+def launch(target: Target, counter: Counter) -> int:
     """User-space instructions of the process that becomes the subject's, its interpreter included; 0 for none."""
-    if not subject.launched:
+    if not target.launched:
         return 0
     with tempfile.TemporaryDirectory(prefix="bench-") as home:
-        variables = dataclasses.replace(subject, path=()).variables(Ports(http=1, udp=1), home)
-        return _process(subject, ["bench/launcher.py"], variables, counter) or 0
+        variables = dataclasses.replace(target, path=()).variables(Ports(http=1, udp=1), home)
+        return _process(target, ["bench/launcher.py"], variables, counter) or 0
 
 
-def memory(subject: Subject, events: int, times: int = 3) -> Memory:
+def memory(target: Target, events: int, times: int = 3) -> Memory:
     """Peak memory and side effects of a handler over so many events (at least 2), median of several processes.
 
     Raises:
         BenchError: As `run`; or bytecode is missing, which would make start-up three times dearer.
     """
-    runs = [run(subject, events) for _ in range(times)]
+    runs = [run(target, events) for _ in range(times)]
     last = runs[-1]
     if last.report["without_bytecode"]:
         raise BenchError(f"{last.report['without_bytecode']} modules have no bytecode: is a directory read-only?")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bench.environments import FUNCTION, LAYER, interpreter, site_packages
-from bench.subject import NO_HANDLER, ROOT, Certificates, Subject
+from bench.subject import NO_HANDLER, ROOT, Certificates, Target
 
 _LAYER = {
     "ORIG_HANDLER": "bench.v0.lambda_handler",
@@ -46,7 +46,7 @@ class Variant:
         environment: a key of `bench.environments.GROUPS`.
         environ: variables on top of Lambda's.
         instrumented: whether Python starts by `opentelemetry-instrument`.
-        wrapper, sends: as in `bench.subject.Subject`.
+        wrapper, sends: as in `bench.target.Target`.
         tls: whether requests go by TLS, and to which variant it is compared.
     """
 
@@ -60,14 +60,14 @@ class Variant:
     sends: str = ""
     tls: bool = False
 
-    def subject(self, certificates: Certificates | None) -> Subject:
+    def target(self, certificates: Certificates | None) -> Target:
         """What to measure.
 
         Args:
             certificates: needed where `tls` is set, ignored otherwise.
         """
         first = site_packages(self.environment) / "opentelemetry/instrumentation/auto_instrumentation"
-        return Subject(
+        return Target(
             self.module,
             python=str(interpreter(self.environment)),
             environ=self.environ,
@@ -166,7 +166,7 @@ VARIANTS: tuple[Variant, ...] = (
 IDLE = Variant("interpreter", "the interpreter", NO_HANDLER)
 
 
-def yardstick(variant: Variant) -> Variant:
+def baseline_of(variant: Variant) -> Variant:
     """The plain function that a variant is compared to: by TLS where the variant is."""
     return PLAIN_TLS if variant.tls else PLAIN
 
@@ -181,5 +181,5 @@ def chosen(names: tuple[str, ...]) -> list[Variant]:
     if unknown:
         raise ValueError(f"no such variant: {', '.join(unknown)}; there are {', '.join(v.name for v in VARIANTS)}")
     asked = [variant for variant in VARIANTS if not names or variant.name in names]
-    needed = {yardstick(variant).name for variant in asked} | {variant.name for variant in asked}
+    needed = {baseline_of(variant).name for variant in asked} | {variant.name for variant in asked}
     return [variant for variant in VARIANTS if variant.name in needed]

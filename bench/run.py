@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a scri
 
 from bench.counters import Counter, find_counter
 from bench.measure import BenchError, Memory, instructions, launch, memory, run, unchanged_sources
-from bench.subject import NO_HANDLER, Subject
+from bench.subject import NO_HANDLER, Target
 
 V0 = "bench.v0"
 FUNCTION = "handler.app"
@@ -73,12 +73,12 @@ def derive(counted: Mapping[int, int], idle: Mapping[int, int], events: int, lau
 
 
 def measure(
-    subjects: Mapping[str, Subject], idle: Subject, events: int, counter: Counter | None
+    targets: Mapping[str, Target], idle: Target, events: int, counter: Counter | None
 ) -> tuple[dict[str, Figures], Figures]:
     """Measure all of these, and the interpreter without a handler.
 
     Args:
-        subjects: by name.
+        targets: by name.
         idle: `NO_HANDLER` in the environment that the others are compared to.
         events: how many warm events are counted.
         counter: counts instructions; None where nothing can.
@@ -86,25 +86,25 @@ def measure(
     Returns:
         The figures by name, and the interpreter's (`instructions` not net, of course).
     """
-    everyone = {**subjects, NO_HANDLER: idle}
-    for subject in everyone.values():
-        run(subject, 1)  # writes the bytecode, reads the disk
+    everyone = {**targets, NO_HANDLER: idle}
+    for target in everyone.values():
+        run(target, 1)  # writes the bytecode, reads the disk
     counts = (0, 1, 1 + events)
     counted: dict[str, dict[int, int]] = {}
     launched: dict[str, int] = {}
     if counter is not None:
         with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
             futures = {
-                (name, number): pool.submit(instructions, subject, number, counter)
-                for name, subject in everyone.items()
+                (name, number): pool.submit(instructions, target, number, counter)
+                for name, target in everyone.items()
                 for number in reversed(counts)
             }
-            launches = {name: pool.submit(launch, subject, counter) for name, subject in everyone.items()}
+            launches = {name: pool.submit(launch, target, counter) for name, target in everyone.items()}
             for (name, number), future in futures.items():
                 counted.setdefault(name, {})[number] = future.result()
             launched = {name: future.result() for name, future in launches.items()}
     nothing = dict.fromkeys(counts, 0)
-    memories = {name: memory(subject, MEMORY_EVENTS) for name, subject in everyone.items()}
+    memories = {name: memory(target, MEMORY_EVENTS) for name, target in everyone.items()}
     bare = memories[NO_HANDLER].modules_before
     figures = {
         name: Figures(
@@ -186,8 +186,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     how = counter.name if counter else "not counted: neither perf nor valgrind works here"
     try:
         with unchanged_sources():
-            subjects = {module: Subject(module) for module in (V0, options.function)}
-            figures, interpreter = measure(subjects, Subject(NO_HANDLER), options.events, counter)
+            targets = {module: Target(module) for module in (V0, options.function)}
+            figures, interpreter = measure(targets, Target(NO_HANDLER), options.events, counter)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

@@ -20,7 +20,7 @@ from deploy.monitoring.cost import GB_SECOND, REQUEST
 from local.calendar_csv import CalendarRow
 from local.tables import load
 from tests.image.events import DATE, event
-from tests.support.containers import IMAGE, Rig, rig
+from tests.support.containers import IMAGE, Harness, harness
 
 MEGABYTES = (128, 256, 512, 1024, 1769)
 ONE_CORE_MB = 1769
@@ -58,7 +58,7 @@ class Size:
         return 1e6 * (seconds * self.megabytes / 1024 * GB_SECOND + REQUEST)
 
 
-def measure(on: Rig, image: str, megabytes: int) -> Size:
+def measure(on: Harness, image: str, megabytes: int) -> Size:
     """Send events, each for a row of its own, to a function that has so much of a core."""
     with on.tables() as tables:
         load(tables.client, tables.calendar_table, [CalendarRow(f"S{number}", DATE) for number in range(EVENTS)])
@@ -83,7 +83,7 @@ def measure(on: Rig, image: str, megabytes: int) -> Size:
 
 def main() -> None:
     """Print a table in Markdown."""
-    with rig() as on:
+    with harness() as on:
         sizes = [measure(on, os.environ.get("IMAGE", IMAGE), megabytes) for megabytes in MEGABYTES]
     print("| memory | of a core | init | warm event, median | p99 | Lambda, a million events |")
     print("|---:|---:|---:|---:|---:|---:|")

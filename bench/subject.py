@@ -32,7 +32,7 @@ class Ports:
 
 
 @dataclass(frozen=True)
-class Subject:
+class Target:
     """One handler in one environment.
 
     Attributes:

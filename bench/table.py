@@ -24,7 +24,7 @@ from bench.certificates import make_certificates
 from bench.counters import find_counter
 from bench.environments import install, site_packages
 from bench.measure import BenchError, unchanged_sources
-from bench.roster import IDLE, PLAIN, PLAIN_TLS, VARIANTS, Variant, chosen, yardstick
+from bench.roster import IDLE, PLAIN, PLAIN_TLS, VARIANTS, Variant, baseline_of, chosen
 from bench.run import EVENTS, MEMORY_EVENTS, Figures, measure, ratios
 from bench.subject import ROOT
 
@@ -68,7 +68,7 @@ def machine() -> str:
 def compared(figures: Mapping[str, Figures]) -> dict[str, dict[str, float]]:
     """The ratios of every variant that was measured to its yardstick, by name."""
     roster = {variant.name: variant for variant in VARIANTS}
-    return {name: ratios(found, figures[yardstick(roster[name]).name]) for name, found in figures.items()}
+    return {name: ratios(found, figures[baseline_of(roster[name]).name]) for name, found in figures.items()}
 
 
 def absolutes(variant: Variant, figures: Figures) -> str:
@@ -86,7 +86,7 @@ def launches(figures: Mapping[str, Figures]) -> list[str]:
     lines = []
     for variant in VARIANTS:
         found = figures[variant.name].instructions if variant.name in figures else None
-        plain = figures[yardstick(variant).name].instructions if found else None
+        plain = figures[baseline_of(variant).name].instructions if found else None
         if found and plain and found.launch:
             lines.append(f"{variant.label}: {found.launch / plain.init:.2f} of its init is `opentelemetry-instrument`")
     return lines
@@ -138,9 +138,9 @@ def run_all(names: tuple[str, ...], events: int) -> dict[str, Any]:
     counter = find_counter()
     with tempfile.TemporaryDirectory(prefix="bench-tls-") as directory, unchanged_sources():
         certificates = make_certificates(Path(directory), site_packages(PLAIN.environment) / "botocore/cacert.pem")
-        subjects = {variant.name: variant.subject(certificates) for variant in variants}
-        print(f"measuring {', '.join(subjects)}", file=sys.stderr)
-        figures, interpreter = measure(subjects, IDLE.subject(None), events, counter)
+        targets = {variant.name: variant.target(certificates) for variant in variants}
+        print(f"measuring {', '.join(targets)}", file=sys.stderr)
+        figures, interpreter = measure(targets, IDLE.target(None), events, counter)
     return {
         "python": platform.python_version(),
         "machine": machine(),

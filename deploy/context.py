@@ -19,7 +19,7 @@ class ContextError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Environment:
     """What follows from the environment's name.
 
     Attributes:
@@ -37,18 +37,18 @@ class Stage:
     canary_minutes: int
 
 
-STAGES: Mapping[str, Stage] = {
+ENVIRONMENTS: Mapping[str, Environment] = {
     stage.name: stage
     for stage in (
-        Stage("dev", log_retention_days=14, archive_retention_days=7, keeps_data=False, canary_minutes=0),
-        Stage("staging", log_retention_days=30, archive_retention_days=14, keeps_data=True, canary_minutes=5),
-        Stage("prod", log_retention_days=365, archive_retention_days=90, keeps_data=True, canary_minutes=10),
+        Environment("dev", log_retention_days=14, archive_retention_days=7, keeps_data=False, canary_minutes=0),
+        Environment("staging", log_retention_days=30, archive_retention_days=14, keeps_data=True, canary_minutes=5),
+        Environment("prod", log_retention_days=365, archive_retention_days=90, keeps_data=True, canary_minutes=10),
     )
 }
 
 
 @dataclass(frozen=True, slots=True)
-class WayOut:
+class TelemetryMode:
     """How spans leave the function.
 
     Attributes:
@@ -62,17 +62,17 @@ class WayOut:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-WAYS_OUT: Mapping[str, WayOut] = {
+TELEMETRY_MODES: Mapping[str, TelemetryMode] = {
     way.name: way
     for way in (
-        WayOut("direct", memory_mb=128),
-        WayOut(
+        TelemetryMode("direct", memory_mb=128),
+        TelemetryMode(
             "layer",
             memory_mb=128,
             variables={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument", "OTEL_AWS_LAMBDA_FAST_START": "true"},
         ),
-        WayOut("layer-full", memory_mb=128, variables={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument"}),
-        WayOut("collector", memory_mb=128),  # and OTEL_EXPORTER_OTLP_ENDPOINT, which only the context knows
+        TelemetryMode("layer-full", memory_mb=128, variables={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument"}),
+        TelemetryMode("collector", memory_mb=128),  # and OTEL_EXPORTER_OTLP_ENDPOINT, which only the context knows
     )
 }
 
@@ -97,7 +97,7 @@ class Deployment:
 
     Attributes:
         stage: what follows from the environment.
-        way_out: how spans leave the function, with its variables.
+        telemetry_mode: how spans leave the function, with its variables.
         memory_mb: of the function.
         architecture: `arm64` or `x86_64`.
         image_uri: of an image in ECR; None: built from the project's Dockerfile.
@@ -111,8 +111,8 @@ class Deployment:
         runbook: where the runbook can be read, for the alarms' links; None: its path in this repository.
     """
 
-    stage: Stage
-    way_out: WayOut
+    stage: Environment
+    telemetry_mode: TelemetryMode
     memory_mb: int
     architecture: str
     image_uri: str | None
@@ -147,7 +147,7 @@ class Deployment:
     @property
     def environment(self) -> dict[str, str]:
         """The function's variables that do not depend on other resources."""
-        return {"ENVIRONMENT": self.stage.name, "EVENT_SOURCE": self.event_source, **self.way_out.variables}
+        return {"ENVIRONMENT": self.stage.name, "EVENT_SOURCE": self.event_source, **self.telemetry_mode.variables}
 
 
 _KEYS: Mapping[str, str] = {
@@ -184,11 +184,11 @@ def read_context(context: Mapping[str, Any]) -> Deployment:
             meant = f"did you mean {near[0]}?" if near else f"known: {', '.join(_KEYS)}"
             raise ContextError(f"context {key} is not known: {meant}")
     given = {key: str(context.get(key, "")).strip() or default for key, default in _KEYS.items()}
-    way_out = _way_out(given)
+    telemetry_mode = _telemetry_mode(given)
     return Deployment(
-        stage=STAGES[_one_of(given, "environment", tuple(STAGES))],
-        way_out=way_out,
-        memory_mb=_memory(given["memory"]) if given["memory"] else way_out.memory_mb,
+        stage=ENVIRONMENTS[_one_of(given, "environment", tuple(ENVIRONMENTS))],
+        telemetry_mode=telemetry_mode,
+        memory_mb=_memory(given["memory"]) if given["memory"] else telemetry_mode.memory_mb,
         architecture=_one_of(given, "architecture", ARCHITECTURES),
         image_uri=_matching(
             given,
@@ -230,8 +230,8 @@ def _memory(text: str) -> int:
     return int(text)
 
 
-def _way_out(given: Mapping[str, str]) -> WayOut:
-    way = WAYS_OUT[_one_of(given, "telemetry", tuple(WAYS_OUT))]
+def _telemetry_mode(given: Mapping[str, str]) -> TelemetryMode:
+    way = TELEMETRY_MODES[_one_of(given, "telemetry", tuple(TELEMETRY_MODES))]
     endpoint = _matching(given, "collector_endpoint", _URL, "a URL")
     if way.name != "collector":
         if endpoint:
@@ -239,4 +239,4 @@ def _way_out(given: Mapping[str, str]) -> WayOut:
         return way
     if endpoint is None:
         raise ContextError("context telemetry=collector needs -c collector_endpoint=URL")
-    return WayOut(way.name, way.memory_mb, {**way.variables, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})
+    return TelemetryMode(way.name, way.memory_mb, {**way.variables, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})

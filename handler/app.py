@@ -9,25 +9,25 @@ import os
 import sys
 from typing import Any
 
-from handler.lean import lean_imports
+from handler.lean import lazy_imports
 
 gc.disable()  # all that is made here stays: there is nothing to collect
 
-with lean_imports():
+with lazy_imports():
     from handler.startup import begin, reported
-    from otel.output import STDOUT, file_descriptor
+    from otel.output import STDOUT, fd_writer
 
-    _write = file_descriptor(STDOUT)
+    _write = fd_writer(STDOUT)
     with reported(os.environ, _write):
         _settings = begin(os.environ, _write)  # first: libraries log, warn and raise already while they are imported
         from handler.processor import LambdaContext
-        from handler.wiring import start
+        from handler.wiring import start_or_exit
 
 # A number of more digits than Python reads by default would be refused before the handler sees the event, and could
 # never be dead-lettered. How long one can be is bounded by Lambda.
 sys.set_int_max_str_digits(0)
 
-_processor = start(os.environ, _write, _started, _settings)
+_processor = start_or_exit(os.environ, _write, _started, _settings)
 
 gc.freeze()  # never to be looked at again
 gc.enable()

@@ -18,15 +18,15 @@ from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST, REGISTER_LAST
 from botocore.httpsession import DEFAULT_CA_BUNDLE
 from botocore.loaders import Loader
 
-from handler.categories import UNREADABLE_REPLY, ErrorCategory, classify_exception, classify_reply
-from handler.errors import CallFailed
+from handler.categories import INVALID_RESPONSE, ErrorCategory, classify_exception, classify_response
+from handler.errors import AwsCallError
 from handler.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
-Reply = Mapping[str, Any]
+Response = Mapping[str, Any]
 
 DATA = os.path.join(os.path.dirname(__file__), "botocore_data")  # noqa: PTH118, PTH120 - pathlib is not worth importing
 
@@ -74,7 +74,7 @@ def make_client(service: str, settings: Settings) -> Any:
     core = botocore.session.Session(include_builtin_handlers=False)
     data = OwnData(extra_search_paths=[DATA], include_default_search_paths=False)
     core.register_component("data_loader", data)
-    core.register_component("token_provider", _NoToken())
+    core.register_component("token_provider", _NoBearerToken())
     if os.environ.get("AWS_ACCESS_KEY_ID"):
         # As on Lambda. It is botocore's first choice anyway, and it would make all its other sources first, an HTTP
         # session for each service of metadata included.
@@ -93,7 +93,7 @@ def make_client(service: str, settings: Settings) -> Any:
     # with much of importlib.
     verify = core.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE") or DEFAULT_CA_BUNDLE
     client = make(service, config=client_config(settings, core.user_agent()), verify=verify)
-    errors_as_replies(client)
+    return_error_responses(client)
     return client
 
 
@@ -109,7 +109,7 @@ class OwnData(Loader):
         return True
 
 
-class _NoToken:
+class _NoBearerToken:
     """No bearer token: neither service takes one."""
 
     def load_token(self, **_: Any) -> None:
@@ -146,13 +146,13 @@ def register_handlers(core: botocore.session.Session, services: frozenset[str]) 
             register[when[0] if when else None](event, handler)
 
 
-def errors_as_replies(client: Any) -> None:
+def return_error_responses(client: Any) -> None:
     """Make a client return error replies (`{"Error": ..., ...}`) where it would raise `ClientError`.
 
     By botocore's own `after-call` event, which comes between parsing the reply and raising for its status.
     """
 
-    def keep_reply(http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
+    def keep_response(http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
         status = http_response.status_code
         if status >= 300:  # noqa: PLR2004 - what botocore itself raises for
             error = parsed.setdefault("Error", {})
@@ -161,15 +161,15 @@ def errors_as_replies(client: Any) -> None:
             # A proxy's page has no code in it, or anything: the status is all that is known.
             if not _CODE.match(str(error.get("Code"))):
                 error["Code"] = f"Http{status}"
-            if classify_reply(parsed) is None:
+            if classify_response(parsed) is None:
                 # X-Ray takes a call with this status for failed, whatever its span says.
                 parsed["ResponseMetadata"].pop("HTTPStatusCode")
             http_response.status_code = 200
         elif not parsed.keys() - {"ResponseMetadata"}:
             # Each call made here is answered with something. Told as an error, so that the call's span knows it too.
-            parsed["Error"] = {"Code": UNREADABLE_REPLY}
+            parsed["Error"] = {"Code": INVALID_RESPONSE}
 
-    client.meta.events.register_last("after-call", keep_reply)
+    client.meta.events.register_last("after-call", keep_response)
 
 
 def _read_xml(error: dict[str, Any]) -> None:
@@ -196,24 +196,24 @@ def exception_code(error: BaseException) -> str:
     return type(error).__name__
 
 
-def call(operation: Callable[..., Any], **parameters: Any) -> Reply:
+def call(operation: Callable[..., Any], **parameters: Any) -> Response:
     """One attempt at a call.
 
     Returns:
         The reply; one with `Error` only where a transaction's condition did not hold, which is an answer.
 
     Raises:
-        CallFailed: with its category.
+        AwsCallError: with its category.
     """
     try:
-        reply: Reply = operation(**parameters)
+        reply: Response = operation(**parameters)
     except Exception as error:
-        raise CallFailed(classify_exception(error), exception_code(error)) from error
-    category = classify_reply(reply)
+        raise AwsCallError(classify_exception(error), exception_code(error)) from error
+    category = classify_response(reply)
     if category is not None:
         from otel.throttling import throttling_reasons  # most sandboxes never need it
 
         actions = [action for item in parameters.get("TransactItems", ()) for action in item.values()]
         reasons = throttling_reasons(reply, [str(action["TableName"]) for action in actions])
-        raise CallFailed(category, str(reply["Error"].get("Code")), reasons)
+        raise AwsCallError(category, str(reply["Error"].get("Code")), reasons)
     return reply

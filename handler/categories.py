@@ -52,18 +52,18 @@ NO_REASON = "None"
 TRANSACTION_CANCELED = "TransactionCanceledException"
 """The error of a transaction that did not commit; its reasons tell why."""
 
-UNREADABLE_REPLY = "UnreadableReply"
+INVALID_RESPONSE = "UnreadableReply"
 """Our own code for a success that says nothing: garbage with status 200, or no body."""
 
 
-def _codes(category: ErrorCategory, names: str) -> dict[str, ErrorCategory]:
+def _map(category: ErrorCategory, names: str) -> dict[str, ErrorCategory]:
     return dict.fromkeys(names.split(), category)
 
 
 # Every error code of DynamoDB's and SQS's models, their cancellation reasons, and the codes common to all AWS services
 # (which no model lists). tests/unit/handler/test_categories.py walks the models: a code that is new breaks the build.
-BY_CODE: Mapping[str, ErrorCategory] = {
-    **_codes(
+CATEGORY_BY_CODE: Mapping[str, ErrorCategory] = {
+    **_map(
         ErrorCategory.THROTTLING,
         """ProvisionedThroughputExceededException ProvisionedThroughputExceeded ThrottlingException ThrottlingError
         Throttling RequestLimitExceeded RequestThrottled RequestThrottledException TooManyRequestsException
@@ -71,21 +71,21 @@ BY_CODE: Mapping[str, ErrorCategory] = {
         BandwidthLimitExceeded EC2ThrottledException""",
     ),
     # The last three: the signature's time is not the service's. The next attempt is signed anew.
-    **_codes(
+    **_map(
         ErrorCategory.NETWORK,
         "RequestTimeout RequestTimeoutException RequestExpired RequestInTheFuture RequestTimeTooSkewed",
     ),
-    **_codes(
+    **_map(
         ErrorCategory.CONFLICT,
         """TransactionConflictException TransactionConflict TransactionInProgressException
         ReplicatedWriteConflictException""",
     ),
-    **_codes(
+    **_map(
         ErrorCategory.DYNAMODB,
         """InternalServerError InternalServerException InternalFailure InternalError ServiceUnavailable
         ServiceUnavailableException UnreadableReply""",
     ),
-    **_codes(
+    **_map(
         ErrorCategory.ACCESS_DENIED,
         """AccessDeniedException AccessDenied UnrecognizedClientException InvalidClientTokenId ExpiredTokenException
         ExpiredToken InvalidSignatureException SignatureDoesNotMatch IncompleteSignature
@@ -93,7 +93,7 @@ BY_CODE: Mapping[str, ErrorCategory] = {
         NotAuthorized OptInRequired InvalidSecurity KmsAccessDenied KmsDisabled KmsInvalidKeyUsage KmsInvalidState
         KmsNotFound KmsOptInRequired""",
     ),
-    **_codes(
+    **_map(
         ErrorCategory.CONFIGURATION,
         """ResourceNotFoundException TableNotFoundException IndexNotFoundException ResourceInUseException
         TableInUseException ValidationException ValidationError ItemCollectionSizeLimitExceededException
@@ -101,7 +101,7 @@ BY_CODE: Mapping[str, ErrorCategory] = {
         QueueDeletedRecently InvalidAddress UnsupportedOperation UnknownOperationException SerializationException""",
     ),
     # A code that only a request of another shape than ours can earn: seeing one means a defect of ours.
-    **_codes(
+    **_map(
         ErrorCategory.INTERNAL,
         """IdempotentParameterMismatchException DuplicateItemException DuplicateItem BackupInUseException
         BackupNotFoundException ContinuousBackupsUnavailableException ExportConflictException ExportNotFoundException
@@ -113,9 +113,9 @@ BY_CODE: Mapping[str, ErrorCategory] = {
         QueueNameExists ReceiptHandleIsInvalid TooManyEntriesInBatchRequest ConditionalCheckFailedException""",
     ),
     # Of STS, SSO and OIDC, which botocore asks for credentials.
-    **_codes(ErrorCategory.NETWORK, "IDPCommunicationError"),
-    **_codes(ErrorCategory.THROTTLING, "SlowDownException"),
-    **_codes(
+    **_map(ErrorCategory.NETWORK, "IDPCommunicationError"),
+    **_map(ErrorCategory.THROTTLING, "SlowDownException"),
+    **_map(
         ErrorCategory.ACCESS_DENIED,
         """AuthorizationPendingException IDPRejectedClaim InvalidClientException InvalidGrantException
         InvalidIdentityToken InvalidRequestException InvalidScopeException MalformedPolicyDocument PackedPolicyTooLarge
@@ -184,7 +184,7 @@ def classify_code(code: str, status: int) -> ErrorCategory:
         status: HTTP status; decides when the code is unknown. An unknown 4xx is `configuration`: the request as it
             stands is refused, so it goes to a person, not round again.
     """
-    known = BY_CODE.get(code)
+    known = CATEGORY_BY_CODE.get(code)
     if known is not None:
         return known
     if status >= _SERVER_FAULT:
@@ -192,7 +192,7 @@ def classify_code(code: str, status: int) -> ErrorCategory:
     return _BY_STATUS.get(status, ErrorCategory.CONFIGURATION)
 
 
-def classify_reply(reply: Mapping[str, Any]) -> ErrorCategory | None:
+def classify_response(reply: Mapping[str, Any]) -> ErrorCategory | None:
     """The category of a botocore reply; None for a success and for a condition that did not hold.
 
     A transaction's items are judged one by one. A failed condition answers for all of them only if each was judged.
@@ -211,17 +211,17 @@ def classify_reply(reply: Mapping[str, Any]) -> ErrorCategory | None:
         reasons = {str(reason.get("Code")) for reason in reply.get("CancellationReasons", ()) if reason} - {NO_REASON}
         if reasons == {CONDITION_FAILED}:
             return None
-        return _weightiest(classify_code(reason, 400) for reason in reasons - {CONDITION_FAILED})
+        return _most_severe(classify_code(reason, 400) for reason in reasons - {CONDITION_FAILED})
     # SQS's errors have two names; `Code` is the older one: `KMS.AccessDeniedException` for `KmsAccessDenied`.
     other_code = str(error.get("QueryErrorCode"))
     # Only to classify: a message may hold anything, and goes nowhere.
     if _SIGNATURE_CODES & {code, other_code} and str(error.get("Message")).startswith(_SIGNATURE_TIME):
         return ErrorCategory.NETWORK
-    known = BY_CODE.get(other_code)
+    known = CATEGORY_BY_CODE.get(other_code)
     return known or classify_code(code, int(reply.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)))
 
 
-def _weightiest(categories: Iterable[ErrorCategory]) -> ErrorCategory:
+def _most_severe(categories: Iterable[ErrorCategory]) -> ErrorCategory:
     found = set(categories)
     # A cancellation that names no reason is the service's own trouble.
     return next((category for category in _PRECEDENCE if category in found), ErrorCategory.DYNAMODB)
@@ -246,5 +246,5 @@ def _by_class(error: BaseException) -> ErrorCategory | None:
         if isinstance(error, kind):
             return category
     if isinstance(error, boto.ClientError):  # a call that botocore made by itself, for credentials
-        return classify_reply(error.response) or ErrorCategory.INTERNAL
+        return classify_response(error.response) or ErrorCategory.INTERNAL
     return None

@@ -6,11 +6,11 @@ from typing import Any
 from uuid import uuid4
 
 from handler.event import optional
-from handler.fields import BrokenRule, absent, identifier
+from handler.fields import FieldError, absent, parse_id
 
 
 @dataclass(frozen=True, slots=True)
-class Correlation:
+class CorrelationId:
     """The ID that every span, log line, metric line, audit entry and dead letter of one event carries.
 
     Attributes:
@@ -22,7 +22,7 @@ class Correlation:
     replaced: bool
 
 
-def find_correlation(event: object, request_id: str = "") -> Correlation:
+def resolve_correlation_id(event: object, request_id: str = "") -> CorrelationId:
     """The first of `detail.correlation_id`, `detail.event_id` and the envelope's `id` that is there and not empty.
 
     It travels in `detail` because an event published again gets a new envelope, and because EventBridge does not
@@ -35,13 +35,13 @@ def find_correlation(event: object, request_id: str = "") -> Correlation:
     """
     for candidate in _candidates(event):
         try:
-            return Correlation(identifier(candidate), replaced=False)
-        except BrokenRule:
+            return CorrelationId(parse_id(candidate), replaced=False)
+        except FieldError:
             break
     try:
-        return Correlation(identifier(request_id), replaced=True)
-    except BrokenRule:
-        return Correlation(str(uuid4()), replaced=True)
+        return CorrelationId(parse_id(request_id), replaced=True)
+    except FieldError:
+        return CorrelationId(str(uuid4()), replaced=True)
 
 
 def _candidates(event: object) -> list[Any]:

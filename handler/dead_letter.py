@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError
 
 from handler.aws import call, exception_code
-from handler.categories import UNREADABLE_REPLY, ErrorCategory, classify_exception
-from handler.errors import CallFailed
+from handler.categories import INVALID_RESPONSE, ErrorCategory, classify_exception
+from handler.errors import AwsCallError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -59,14 +59,14 @@ class DeadLetterQueue:
         self._client: SQSClient | None = None
         self._queue_url = queue_url
 
-    def send(self, letter: DeadLetter) -> str:
+    def send(self, dead_letter: DeadLetter) -> str:
         """One attempt to send.
 
         Returns:
             SQS's message ID.
 
         Raises:
-            CallFailed: with its category.
+            AwsCallError: with its category.
         """
         if self._client is None:
             try:
@@ -75,29 +75,29 @@ class DeadLetterQueue:
                 category = classify_exception(error)
                 if category is ErrorCategory.INTERNAL and not isinstance(error, BotoCoreError):
                     raise
-                raise CallFailed(category, exception_code(error)) from error
+                raise AwsCallError(category, exception_code(error)) from error
         attributes = {
-            "ERROR_CODE": letter.category.value,
-            "ERROR_MESSAGE": letter.message[:MAX_MESSAGE_LENGTH],
-            "CORRELATION_ID": letter.correlation_id,
-            "REQUEST_ID": letter.request_id,
+            "ERROR_CODE": dead_letter.category.value,
+            "ERROR_MESSAGE": dead_letter.message[:MAX_MESSAGE_LENGTH],
+            "CORRELATION_ID": dead_letter.correlation_id,
+            "REQUEST_ID": dead_letter.request_id,
             "SOURCE": "handler",
-            "THROTTLING_REASONS": "; ".join(letter.throttling_reasons),
+            "THROTTLING_REASONS": "; ".join(dead_letter.throttling_reasons),
         }
         reply = call(
             self._client.send_message,
             QueueUrl=self._queue_url,
-            MessageBody=body_of(letter.event),
+            MessageBody=serialize_event(dead_letter.event),
             MessageAttributes={
                 name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
             },
         )
         if "MessageId" not in reply:
-            raise CallFailed(ErrorCategory.DYNAMODB, UNREADABLE_REPLY)
+            raise AwsCallError(ErrorCategory.DYNAMODB, INVALID_RESPONSE)
         return str(reply["MessageId"])
 
 
-def body_of(event: object) -> str:
+def serialize_event(event: object) -> str:
     """The event as JSON that SQS takes: equal to what arrived, escaped where SQS refuses the plain character."""
     text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
     if "Infinity" in text:

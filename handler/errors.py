@@ -35,7 +35,7 @@ class SettingsError(MarkEarningsError):
         super().__init__("; ".join(problems))
 
 
-class CallFailed(MarkEarningsError):  # noqa: N818 - it says what happened
+class AwsCallError(MarkEarningsError):
     """One attempt at an AWS call failed.
 
     Attributes:

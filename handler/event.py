@@ -5,13 +5,23 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from handler.fields import BrokenRule, Rule, Violation, absent, day, describe, identifier, instant, symbol
+from handler.fields import (
+    FieldError,
+    Validator,
+    Violation,
+    absent,
+    describe_type,
+    parse_date,
+    parse_id,
+    parse_symbol,
+    parse_timestamp,
+)
 
 DETAIL_TYPE = "earningsProcessed"
 
 # snake_case name -> rule. Producers write camelCase too; both are the same field.
-_REQUIRED: Mapping[str, Rule] = {"asset_symbol": symbol, "earnings_date": day}
-_OPTIONAL: Mapping[str, Rule] = {"event_id": identifier, "processed_at": instant}
+_REQUIRED: Mapping[str, Validator] = {"asset_symbol": parse_symbol, "earnings_date": parse_date}
+_OPTIONAL: Mapping[str, Validator] = {"event_id": parse_id, "processed_at": parse_timestamp}
 # A bad one is replaced or ignored, not refused; here only the two spellings must agree.
 _LENIENT = ("correlation_id", "traceparent", "earnings_id")
 
@@ -35,7 +45,7 @@ class EarningsEvent:
     processed_at: str | None
 
 
-class InvalidEvent(ValueError):  # noqa: N818 - the field's own term
+class InvalidEventError(ValueError):
     """An event breaks one or more rules.
 
     Attributes:
@@ -55,14 +65,14 @@ def parse_event(event: object, *, source: str) -> EarningsEvent:
         source: the `source` that the rule lets through.
 
     Raises:
-        InvalidEvent: with every violation, not only the first.
+        InvalidEventError: with every violation, not only the first.
     """
     if not isinstance(event, Mapping):
-        raise InvalidEvent((Violation("event", "an EventBridge event (a JSON object)", describe(event)),))
+        raise InvalidEventError((Violation("event", "an EventBridge event (a JSON object)", describe_type(event)),))
     check = _Check()
     check.equal("source", event, source)
     check.equal("detail-type", event, DETAIL_TYPE)
-    envelope_id = check.value("id", event.get("id", _MISSING), identifier, required=True)
+    envelope_id = check.value("id", event.get("id", _MISSING), parse_id, required=True)
     detail = event.get("detail", _MISSING)
     if isinstance(detail, Mapping):
         found = {name: check.detail(detail, name, rule, required=True) for name, rule in _REQUIRED.items()}
@@ -73,7 +83,7 @@ def parse_event(event: object, *, source: str) -> EarningsEvent:
         found = {}
         check.broken("detail", "a JSON object", detail)
     if check.violations:
-        raise InvalidEvent(tuple(check.violations))
+        raise InvalidEventError(tuple(check.violations))
     return EarningsEvent(
         asset_symbol=str(found["asset_symbol"]),
         earnings_date=str(found["earnings_date"]),
@@ -105,7 +115,7 @@ class _Check:
         self.violations: list[Violation] = []
 
     def broken(self, field: str, rule: str, value: object) -> None:
-        received = "nothing" if value is _MISSING else describe(value)
+        received = "nothing" if value is _MISSING else describe_type(value)
         self.violations.append(Violation(field, rule, received))
 
     def equal(self, field: str, envelope: Mapping[str, Any], expected: str) -> None:
@@ -113,16 +123,16 @@ class _Check:
         if value != expected:
             self.broken(field, f'exactly "{expected}"', value)
 
-    def value(self, field: str, value: object, rule: Rule, *, required: bool) -> str | None:
+    def value(self, field: str, value: object, rule: Validator, *, required: bool) -> str | None:
         if not required and value is _MISSING:
             return None
         try:
             return rule(value)
-        except BrokenRule as broken:
+        except FieldError as broken:
             self.broken(field, str(broken), value)
             return None
 
-    def detail(self, detail: Mapping[str, Any], name: str, rule: Rule, *, required: bool) -> str | None:
+    def detail(self, detail: Mapping[str, Any], name: str, rule: Validator, *, required: bool) -> str | None:
         return self.value(f"detail.{name}", self.spelling(detail, name, required=required), rule, required=required)
 
     def spelling(self, detail: Mapping[str, Any], name: str, *, required: bool) -> object:

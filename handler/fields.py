@@ -48,11 +48,11 @@ class Violation:
         return {"field": self.field, "rule": self.rule, "received": self.received}
 
 
-class BrokenRule(ValueError):  # noqa: N818 - the name says what happened
+class FieldError(ValueError):
     """A value does not follow its rule; the message is the rule."""
 
 
-Rule = Callable[[Any], str]
+Validator = Callable[[Any], str]
 
 
 def absent(value: object) -> bool:
@@ -64,7 +64,7 @@ def absent(value: object) -> bool:
     return value is None or value == ""
 
 
-def describe(value: object) -> str:
+def describe_type(value: object) -> str:
     """What a JSON value is, by type and length only."""
     if value is None:
         return "null"
@@ -83,24 +83,24 @@ _KINDS: tuple[tuple[Any, str, str], ...] = (
 )
 
 
-def identifier(value: Any) -> str:
+def parse_id(value: Any) -> str:
     """An ID: 1 to 128 characters of `[A-Za-z0-9._:-]`."""
     if isinstance(value, str) and _ID.match(value):
         return value
-    raise BrokenRule(f"1 to {MAX_ID_LENGTH} characters of A-Z a-z 0-9 . _ : -")
+    raise FieldError(f"1 to {MAX_ID_LENGTH} characters of A-Z a-z 0-9 . _ : -")
 
 
-def symbol(value: Any) -> str:
+def parse_symbol(value: Any) -> str:
     """A ticker symbol as market-data feeds send it; trimmed and upper-cased."""
     if isinstance(value, str):
         trimmed = value.strip(_BLANKS)
         # Checked before upper(): some letters outside ASCII become ASCII by it.
         if len(trimmed) <= MAX_SYMBOL_LENGTH and _SYMBOL.match(trimmed):
             return trimmed.upper()
-    raise BrokenRule(_SYMBOL_RULE)
+    raise FieldError(_SYMBOL_RULE)
 
 
-def day(value: Any) -> str:
+def parse_date(value: Any) -> str:
     """A real calendar day, `YYYY-MM-DD`."""
     if isinstance(value, str) and _DAY.match(value):
         try:
@@ -109,20 +109,20 @@ def day(value: Any) -> str:
             pass
         else:
             return value
-    raise BrokenRule("a calendar day, YYYY-MM-DD")
+    raise FieldError("a calendar day, YYYY-MM-DD")
 
 
-def instant(value: Any) -> str:
+def parse_timestamp(value: Any) -> str:
     """A point in time, RFC 3339; returned in UTC. One without an offset is taken as UTC."""
     if isinstance(value, str) and _INSTANT.match(value):
         try:
             parsed = datetime.fromisoformat(value.upper().replace(",", "."))
-            return utc_text(parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC))
+            return format_utc(parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC))
         except (ValueError, OverflowError):
             pass  # month 13, or an offset that leaves the calendar
-    raise BrokenRule("a date-time such as 2025-07-31T20:05:00Z")
+    raise FieldError("a date-time such as 2025-07-31T20:05:00Z")
 
 
-def utc_text(moment: datetime) -> str:
+def format_utc(moment: datetime) -> str:
     """A point in time as this product writes it: UTC, microseconds, `Z`."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -22,7 +22,7 @@ from typing import Any
 
 from handler.lean_modules import Inspect, TypingExtensions
 
-LEFT_OUT = {
+DEFERRED_MODULES = {
     # wrapt, for what it offers besides wrapping a function: the synchronisation of coroutines, with asyncio
     "wrapt.caching": (),
     "wrapt.decorators": (),
@@ -81,10 +81,10 @@ LEFT_OUT = {
 }
 """Packages that are left out, and their modules that are asked for by name."""
 
-ABSENT = ("urllib3.contrib.pyopenssl",)
+UNAVAILABLE_MODULES = ("urllib3.contrib.pyopenssl",)
 """Modules that libraries look for and that cannot be imported here, for want of what they build on."""
 
-INERT = (
+NO_OP_PREFIXES = (
     "botocore.docs",
     "boto3.resources",
     "opentelemetry._logs",
@@ -94,25 +94,25 @@ INERT = (
 """What is called to no effect: documentation, an interface that nobody uses, providers that nobody sets up."""
 
 
-def _never_raised(name: str) -> type[Exception]:
+def _placeholder_exception(name: str) -> type[Exception]:
     """For an `except` clause: what was left out raises nothing."""
     return type(name, (Exception,), {})
 
 
-class Later:
+class DeferredAttribute:
     """Stands for something in a module that was left out; called, it imports the real thing and calls that."""
 
-    def __init__(self, name: str, phase: "Phase") -> None:
+    def __init__(self, name: str, phase: "ImportPhase") -> None:
         self._name = name
         self._phase = phase
 
     def __getattr__(self, name: str) -> Any:
         """Anything of it is for later too."""
         if self._phase.importing and name.endswith("Error"):
-            return _never_raised(name)
-        return Later(f"{self._name}.{name}", self._phase)
+            return _placeholder_exception(name)
+        return DeferredAttribute(f"{self._name}.{name}", self._phase)
 
-    def __or__(self, _other: object) -> "Later":
+    def __or__(self, _other: object) -> "DeferredAttribute":
         """An annotation that is a union."""
         return self
 
@@ -123,7 +123,7 @@ class Later:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The real thing's answer; while the libraries load nothing is called but what is inert."""
-        if self._name.startswith(INERT):
+        if self._name.startswith(NO_OP_PREFIXES):
             return self
         if self._phase.importing:
             raise TypeError(f"{self._name} was left out of the start, and is called by it")
@@ -132,10 +132,10 @@ class Later:
         return resolve_name(self._name)(*args, **kwargs)
 
 
-class StandIn(ModuleType):
+class StubModule(ModuleType):
     """A module that was left out."""
 
-    def __init__(self, name: str, phase: "Phase") -> None:
+    def __init__(self, name: str, phase: "ImportPhase") -> None:
         super().__init__(name)
         self.__path__: list[str] = []
         self._phase = phase
@@ -145,15 +145,15 @@ class StandIn(ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         if self._phase.importing and name.endswith("Error"):
-            return _never_raised(name)
-        if self._phase.importing or self.__name__.startswith(INERT):
-            return Later(f"{self.__name__}.{name}", self._phase)
+            return _placeholder_exception(name)
+        if self._phase.importing or self.__name__.startswith(NO_OP_PREFIXES):
+            return DeferredAttribute(f"{self.__name__}.{name}", self._phase)
         from importlib import import_module
 
         return getattr(import_module(self.__name__), name)
 
 
-class Phase:
+class ImportPhase:
     """Whether the libraries are still being imported."""
 
     importing = True
@@ -187,16 +187,16 @@ def _compile_later(pattern: Any, flags: int = 0) -> Any:
 
 
 @contextmanager
-def lean_imports() -> Iterator[None]:
+def lazy_imports() -> Iterator[None]:
     """Import the function inside this block; build it outside."""
-    phase = Phase()
-    names = [name for package, modules in LEFT_OUT.items() for name in (package, *modules)]
-    available: dict[str, Any] = {name: StandIn(name, phase) for name in names} | dict.fromkeys(ABSENT)
+    phase = ImportPhase()
+    names = [name for package, modules in DEFERRED_MODULES.items() for name in (package, *modules)]
+    available: dict[str, Any] = {name: StubModule(name, phase) for name in names} | dict.fromkeys(UNAVAILABLE_MODULES)
     available |= {module.__name__: module for module in (Inspect("inspect"), TypingExtensions("typing_extensions"))}
     # What is loaded already stays what it is: a test run, or a layer that came first.
-    stand_ins = {name: stand_in for name, stand_in in available.items() if name not in sys.modules}
+    stubs = {name: stub for name, stub in available.items() if name not in sys.modules}
     first = "dataclasses" not in sys.modules
-    sys.modules.update(stand_ins)
+    sys.modules.update(stubs)
     import dataclasses
 
     from handler.lean_classes import dataclass
@@ -211,6 +211,6 @@ def lean_imports() -> Iterator[None]:
         phase.importing = False
         re.compile = _compile
         dataclasses.dataclass = real_dataclass
-        for name, stand_in in stand_ins.items():
-            if name in sys.modules and sys.modules[name] is stand_in:
+        for name, stub in stubs.items():
+            if name in sys.modules and sys.modules[name] is stub:
                 del sys.modules[name]

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from handler.aws import Reply, call
-from handler.categories import CONDITION_FAILED, UNREADABLE_REPLY, ErrorCategory
-from handler.errors import CallFailed
+from handler.aws import Response, call
+from handler.categories import CONDITION_FAILED, INVALID_RESPONSE, ErrorCategory
+from handler.errors import AwsCallError
 from handler.event import EarningsEvent
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ PREVIOUS_STATE = "unprocessed"
 
 
 @dataclass(frozen=True, slots=True)
-class Provenance:
+class AuditContext:
     """Who writes, and when: for the audit entry.
 
     Attributes:
@@ -70,7 +70,7 @@ class Transaction:
     """
 
     def __init__(
-        self, client: "DynamoDBClient", tables: tuple[str, str], event: EarningsEvent, provenance: Provenance
+        self, client: "DynamoDBClient", tables: tuple[str, str], event: EarningsEvent, provenance: AuditContext
     ) -> None:
         """Prepare the transaction.
 
@@ -93,20 +93,20 @@ class Transaction:
         """One attempt.
 
         Raises:
-            CallFailed: with its category.
+            AwsCallError: with its category.
         """
         reply = call(self._client.transact_write_items, **self._parameters)
         if "Error" in reply:
             return self._refused(reply)
         if "ConsumedCapacity" not in reply:
-            raise CallFailed(ErrorCategory.DYNAMODB, UNREADABLE_REPLY)
+            raise AwsCallError(ErrorCategory.DYNAMODB, INVALID_RESPONSE)
         return Marked()
 
-    def _refused(self, reply: Reply) -> Decision:
+    def _refused(self, reply: Response) -> Decision:
         row = reply["CancellationReasons"][0] or {}
         if row.get("Code") != CONDITION_FAILED:
             # Only the audit entry is there already, which its key rules out for an unmarked row.
-            raise CallFailed(ErrorCategory.INTERNAL, "AuditEntryExists")
+            raise AwsCallError(ErrorCategory.INTERNAL, "AuditEntryExists")
         stored: dict[str, Any] = row.get("Item") or {}
         if not stored:
             return NoSuchRow()
@@ -114,7 +114,7 @@ class Transaction:
         return AlreadyProcessed(same_event=marked_by.get("S") == self._event.event_id)
 
 
-def _update(table: str, event: EarningsEvent, provenance: Provenance) -> dict[str, Any]:
+def _update(table: str, event: EarningsEvent, provenance: AuditContext) -> dict[str, Any]:
     return {
         "Update": {
             "TableName": table,
@@ -138,7 +138,7 @@ def _update(table: str, event: EarningsEvent, provenance: Provenance) -> dict[st
     }
 
 
-def _audit(table: str, event: EarningsEvent, provenance: Provenance) -> dict[str, Any]:
+def _audit(table: str, event: EarningsEvent, provenance: AuditContext) -> dict[str, Any]:
     entry = {
         "earnings_key": f"{event.asset_symbol}#{event.earnings_date}",
         "entry_id": f"{provenance.recorded_at}#{event.event_id}",

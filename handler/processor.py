@@ -6,19 +6,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from handler.categories import ErrorCategory
-from handler.correlation import find_correlation
+from handler.correlation import resolve_correlation_id
 from handler.dead_letter import DeadLetter, DeadLetterQueue
-from handler.errors import CallFailed, EventNotProcessed
-from handler.event import EarningsEvent, InvalidEvent, parse_event
-from handler.fields import utc_text
-from handler.marking import AlreadyProcessed, Decision, Marked, NoSuchRow, Provenance, Transaction
+from handler.errors import AwsCallError, EventNotProcessed
+from handler.event import EarningsEvent, InvalidEventError, parse_event
+from handler.fields import format_utc
+from handler.marking import AlreadyProcessed, AuditContext, Decision, Marked, NoSuchRow, Transaction
 from handler.outcome import Outcome, OutcomeKind
 from handler.retry import Backoff, Budget, call_with_retries, uniform
 from handler.settings import Settings
 from otel.library_logs import location
 from otel.record import EventRecord
 from otel.telemetry import Telemetry
-from otel.tracing import identified
+from otel.tracing import set_event_attributes
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -77,7 +77,7 @@ class Processor:
         Raises:
             EventNotProcessed: when the event must be delivered again.
         """
-        correlation = find_correlation(event, context.aws_request_id)
+        correlation = resolve_correlation_id(event, context.aws_request_id)
         record = EventRecord(
             request_id=context.aws_request_id,
             correlation_id=correlation.id,
@@ -86,15 +86,15 @@ class Processor:
             started=time.perf_counter(),
         )
         self._cold = False
-        budget = Budget(lambda: context.get_remaining_time_in_millis() / 1000, self._settings.worst_attempt)
+        budget = Budget(lambda: context.get_remaining_time_in_millis() / 1000, self._settings.attempt_timeout)
         with self._telemetry.event(record, _traceparent(event), budget.remaining()):
-            outcome = self._bring_to_outcome(event, record, budget)
+            outcome = self._process(event, record, budget)
             record.outcome = outcome.kind.value
             record.error_category = outcome.category.value if outcome.category else None
             record.error_code = outcome.code
             record.same_event = outcome.same_event
             record.violations = [violation.as_json() for violation in outcome.violations]
-        if record.struck:  # reported as timed out: Lambda must see the same
+        if record.timed_out:  # reported as timed out: Lambda must see the same
             raise EventNotProcessed(ErrorCategory.TIMEOUT, record.correlation_id, "DeadlineExceeded")
         if outcome.kind is OutcomeKind.RETRY:
             throttled = outcome.category is ErrorCategory.THROTTLING
@@ -106,7 +106,7 @@ class Processor:
             )
         return outcome.as_json(record.correlation_id)
 
-    def _bring_to_outcome(self, event: object, record: EventRecord, budget: Budget) -> Outcome:
+    def _process(self, event: object, record: EventRecord, budget: Budget) -> Outcome:
         try:
             outcome, message = self._mark(event, record, budget)
             if outcome.category is not None and not outcome.category.transient:
@@ -122,20 +122,20 @@ class Processor:
         started = time.perf_counter()
         try:
             valid = parse_event(event, source=self._settings.event_source)
-        except InvalidEvent as invalid:
+        except InvalidEventError as invalid:
             category = ErrorCategory.VALIDATION
             outcome = Outcome(OutcomeKind.DEAD_LETTERED, category, "InvalidEvent", violations=invalid.violations)
             return outcome, str(invalid)
         finally:
-            record.spent("validate", time.perf_counter() - started)
+            record.add_timing("validate", time.perf_counter() - started)
         record.event_id = valid.event_id
         record.asset_symbol = valid.asset_symbol
         record.earnings_date = valid.earnings_date
-        identified(record)
+        set_event_attributes(record)
         try:
             decision = self._write(valid, record, budget)
-        except CallFailed as failed:
-            _note_denial(record, "DynamoDB", failed)
+        except AwsCallError as failed:
+            _record_access_denied(record, "DynamoDB", failed)
             kind = OutcomeKind.RETRY if failed.category.transient else OutcomeKind.DEAD_LETTERED
             return Outcome(kind, failed.category, failed.code), f"DynamoDB refused the write: {failed.code}"
         match decision:
@@ -148,12 +148,12 @@ class Processor:
                 return Outcome(OutcomeKind.MARKED), ""
 
     def _write(self, event: EarningsEvent, record: EventRecord, budget: Budget) -> Decision:
-        provenance = Provenance(
+        provenance = AuditContext(
             correlation_id=record.correlation_id,
             request_id=record.request_id,
             trace_id=record.trace_id,
             function_version=self._settings.function_version,
-            recorded_at=utc_text(self._now()),
+            recorded_at=format_utc(self._now()),
         )
         tables = (self._settings.calendar_table, self._settings.audit_table)
         transaction = Transaction(self._dynamodb, tables, event, provenance)
@@ -166,11 +166,11 @@ class Processor:
             started = time.perf_counter()
             try:
                 return transaction.attempt()
-            except CallFailed as failed:
+            except AwsCallError as failed:
                 record.throttled(failed.throttling_reasons)
                 raise
             finally:
-                self._telemetry.attempted(record, time.perf_counter() - started)
+                self._telemetry.record_attempt(record, time.perf_counter() - started)
 
         decision = self._call(attempt, record, budget)
         record.retry_successes = int(record.retries > 0 and isinstance(decision, Marked))
@@ -189,12 +189,12 @@ class Processor:
             try:
                 return self._dead_letters.send(letter)
             finally:
-                record.spent("dead_letter", time.perf_counter() - started)
+                record.add_timing("dead_letter", time.perf_counter() - started)
 
         try:
             record.dead_letter_id = self._call(attempt, record, budget)
-        except CallFailed as failed:
-            _note_denial(record, "SQS", failed)
+        except AwsCallError as failed:
+            _record_access_denied(record, "SQS", failed)
             record.dead_letter_error = str(failed)
             # Lambda's own retries and its on-failure destination are the second net.
             return Outcome(OutcomeKind.RETRY, outcome.category, outcome.code, violations=outcome.violations)
@@ -202,14 +202,16 @@ class Processor:
 
     def _call[T](self, attempt: Callable[[], T], record: EventRecord, budget: Budget) -> T:
         def on_backoff(wait: Backoff) -> None:
-            self._telemetry.backoff(record, wait.attempt, wait.delay, wait.category.value, wait.throttling_reasons)
+            self._telemetry.record_backoff(
+                record, wait.attempt, wait.delay, wait.category.value, wait.throttling_reasons
+            )
 
         return call_with_retries(attempt, budget=budget, on_backoff=on_backoff, jitter=self._jitter)
 
 
-def _note_denial(record: EventRecord, service: str, failed: CallFailed) -> None:
+def _record_access_denied(record: EventRecord, service: str, failed: AwsCallError) -> None:
     if failed.category is ErrorCategory.ACCESS_DENIED:
-        record.denied = f"{service}: {failed.code}"
+        record.access_denied_by = f"{service}: {failed.code}"
 
 
 def _traceparent(event: object) -> object:

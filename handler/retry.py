@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from random import SystemRandom
 
 from handler.categories import ErrorCategory
-from handler.errors import CallFailed
+from handler.errors import AwsCallError
 from handler.settings import FLUSH_RESERVE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RetryPolicy:
     """How one category is retried.
 
     Attributes:
@@ -32,11 +32,11 @@ uniform = SystemRandom().uniform
 """Draws a delay between two bounds, from the kernel's randomness. Sandboxes that are restored from one snapshot share
 the state of the process-wide generator: by that, all of them would back off in step."""
 
-RULES = {
-    ErrorCategory.THROTTLING: Rule(first_delay=1.0, max_attempts=None),
-    ErrorCategory.CONFLICT: Rule(first_delay=0.05, max_attempts=None),
-    ErrorCategory.NETWORK: Rule(first_delay=0.1, max_attempts=3),
-    ErrorCategory.DYNAMODB: Rule(first_delay=0.1, max_attempts=3),
+RETRY_POLICIES = {
+    ErrorCategory.THROTTLING: RetryPolicy(first_delay=1.0, max_attempts=None),
+    ErrorCategory.CONFLICT: RetryPolicy(first_delay=0.05, max_attempts=None),
+    ErrorCategory.NETWORK: RetryPolicy(first_delay=0.1, max_attempts=3),
+    ErrorCategory.DYNAMODB: RetryPolicy(first_delay=0.1, max_attempts=3),
 }
 """Categories that are tried again within the invocation; the others are not."""
 
@@ -64,17 +64,17 @@ class Budget:
 
     Attributes:
         remaining: seconds until Lambda's deadline, asked anew each time.
-        worst_attempt: seconds that one attempt may take at most.
+        attempt_timeout: seconds that one attempt may take at most.
         reserve: seconds that must be left when all is done, for flushing and answering.
     """
 
     remaining: Callable[[], float]
-    worst_attempt: float
+    attempt_timeout: float
     reserve: float = FLUSH_RESERVE_SECONDS
 
     def allows_attempt(self, after: float = 0.0) -> bool:
         """Whether another attempt, begun in `after` seconds, is over before the reserve is touched at the latest."""
-        return self.remaining() - (after + self.worst_attempt + self.reserve) > 0
+        return self.remaining() - (after + self.attempt_timeout + self.reserve) > 0
 
 
 def call_with_retries[T](
@@ -87,32 +87,32 @@ def call_with_retries[T](
     """Call until it succeeds, cannot succeed, or the time is up.
 
     Args:
-        attempt: one attempt; raises `CallFailed`.
+        attempt: one attempt; raises `AwsCallError`.
         budget: the time there is.
         on_backoff: told of each wait, before it.
         jitter: draws a delay between two bounds, seconds.
 
     Raises:
-        CallFailed: of the last attempt; `timeout` when there was not even time for the first.
+        AwsCallError: of the last attempt; `timeout` when there was not even time for the first.
     """
     if not budget.allows_attempt():
-        raise CallFailed(ErrorCategory.TIMEOUT, "NoTimeForAnAttempt")
+        raise AwsCallError(ErrorCategory.TIMEOUT, "NoTimeForAnAttempt")
     try:
         return attempt()
-    except CallFailed as failure:
-        if failure.category not in RULES:
+    except AwsCallError as failure:
+        if failure.category not in RETRY_POLICIES:
             raise
         failed_first = failure
     # stamina is imported by the first failure that may be retried: most sandboxes never have one.
-    return _retry(failed_first, attempt, _Decision(budget, on_backoff, jitter))
+    return _retry(failed_first, attempt, _BackoffPolicy(budget, on_backoff, jitter))
 
 
-def _retry[T](failed_first: CallFailed, attempt: Callable[[], T], decide: "_Decision") -> T:
+def _retry[T](failed_first: AwsCallError, attempt: Callable[[], T], decide: "_BackoffPolicy") -> T:
     import stamina
     from stamina.instrumentation import set_on_retry_hooks
 
     set_on_retry_hooks(())  # the default hooks log call arguments
-    pending: CallFailed | None = failed_first
+    pending: AwsCallError | None = failed_first
     # No attempts and no timeout of stamina's own: its timeout stops after a delay, and overruns.
     for tried in stamina.retry_context(on=decide, attempts=None, timeout=None):
         with tried:
@@ -123,7 +123,7 @@ def _retry[T](failed_first: CallFailed, attempt: Callable[[], T], decide: "_Deci
     raise AssertionError("stamina ends by returning or raising")  # pragma: no cover
 
 
-class _Decision:
+class _BackoffPolicy:
     """stamina's `on=` hook: after each failure, the delay before the next attempt, or False to stop."""
 
     def __init__(
@@ -137,7 +137,7 @@ class _Decision:
 
     def __call__(self, error: Exception) -> float | bool:
         self._attempts += 1
-        if not isinstance(error, CallFailed) or (rule := RULES.get(error.category)) is None:
+        if not isinstance(error, AwsCallError) or (rule := RETRY_POLICIES.get(error.category)) is None:
             return False
         failures = self._failures[error.category] = self._failures.get(error.category, 0) + 1
         if rule.max_attempts is not None and failures >= rule.max_attempts:
@@ -148,7 +148,7 @@ class _Decision:
         self._on_backoff(Backoff(self._attempts, delay, error.category, error.throttling_reasons))
         return delay
 
-    def _delay(self, rule: Rule, failures: int) -> float:
+    def _delay(self, rule: RetryPolicy, failures: int) -> float:
         # Between the exponential step and the next one: never less than the first delay, and no two callers in step,
         # at the upper bound neither.
         step = min(rule.first_delay * 2.0 ** min(failures - 1, 16), MAX_DELAY / 2)

@@ -47,7 +47,7 @@ class Settings:
     telemetry: TelemetrySettings
 
     @property
-    def worst_attempt(self) -> float:
+    def attempt_timeout(self) -> float:
         """Seconds that one attempt at a call may take at most."""
         return self.connect_timeout + self.read_timeout
 

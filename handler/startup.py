@@ -11,15 +11,15 @@ from handler.errors import SettingsError
 from handler.settings import Settings, load_settings
 from otel.event_types import EventType
 from otel.library_logs import location, redact_process
-from otel.logs import CRITICAL, Log
-from otel.output import Write
+from otel.logs import CRITICAL, JsonLogger
+from otel.output import Writer
 from otel.settings import TelemetrySettings
 
 _PREFIXES = ("AWS_", "OTEL_")
 _OTHERS = {"CURL_CA_BUNDLE", "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "REQUESTS_CA_BUNDLE", "SSLKEYLOGFILE"}
 
 
-def begin(environ: MutableMapping[str, str], write: Write) -> Settings:
+def begin(environ: MutableMapping[str, str], write: Writer) -> Settings:
     """Redact what libraries say, then read the settings: call it before the first library is imported.
 
     Some libraries read variables while they are imported, and raise for a wrong one: a problem that the settings know
@@ -39,14 +39,14 @@ def begin(environ: MutableMapping[str, str], write: Write) -> Settings:
     try:
         settings = load_settings(environ)
     except SettingsError as error:
-        redact_process(Log(write, error.telemetry))
+        redact_process(JsonLogger(write, error.telemetry))
         raise
-    redact_process(Log(write, settings.telemetry))
+    redact_process(JsonLogger(write, settings.telemetry))
     return settings
 
 
 @contextmanager
-def reported(environ: Mapping[str, str], write: Write) -> Iterator[None]:
+def reported(environ: Mapping[str, str], write: Writer) -> Iterator[None]:
     """Make any exception inside the block one log line and the end of the process, not a stack trace.
 
     Lambda's runtime client would print the exception's message, which may hold a value.
@@ -61,7 +61,7 @@ def reported(environ: Mapping[str, str], write: Write) -> Iterator[None]:
     try:
         yield
     except SettingsError as error:
-        Log(write, error.telemetry).line(CRITICAL, EventType.START_FAILED, problems=list(error.problems))
+        JsonLogger(write, error.telemetry).line(CRITICAL, EventType.START_FAILED, problems=list(error.problems))
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - whatever a library raises
         report_failure(error, environ, write, EventType.START_FAILED)
@@ -69,7 +69,7 @@ def reported(environ: Mapping[str, str], write: Write) -> Iterator[None]:
 
 
 def report_failure(
-    error: Exception, environ: Mapping[str, str], write: Write, event_type: EventType, message: str | None = None
+    error: Exception, environ: Mapping[str, str], write: Writer, event_type: EventType, message: str | None = None
 ) -> None:
     """Write one line about an exception: its class and where it came from, never its text.
 
@@ -81,7 +81,7 @@ def report_failure(
         message: What failed, a constant text; None for the one of the kind.
     """
     kind, at = type(error).__name__, location(error.__traceback__)
-    log = Log(write, _telemetry(environ))
+    log = JsonLogger(write, _telemetry(environ))
     log.line(CRITICAL, event_type, message=message, exception_type=kind, exception_at=at)
 
 

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from handler.aws import dynamodb_client, sqs_client
-from handler.categories import classify_exception, classify_reply
+from handler.categories import classify_exception, classify_response
 from handler.dead_letter import DeadLetterQueue
 from handler.errors import SettingsError
 from handler.processor import Processor
 from handler.settings import Settings, load_settings
 from handler.startup import refused_by_opentelemetry, reported
 from otel.aws_calls import instrument, propagate_from_current_span
-from otel.library_logs import take_over_library_logs
-from otel.output import Write
+from otel.library_logs import redirect_library_logs
+from otel.output import Writer
 from otel.telemetry import Telemetry
 from otel.tracing import start_tracing
 
@@ -29,8 +29,8 @@ _CHECKED = frozenset(
 """Variables with which a client can be made that cannot call anything."""
 
 
-def build(
-    environ: Mapping[str, str], write: Write, started: float | None = None, settings: Settings | None = None
+def create_processor(
+    environ: Mapping[str, str], write: Writer, started: float | None = None, settings: Settings | None = None
 ) -> Processor:
     """Wire the function.
 
@@ -51,7 +51,7 @@ def build(
             tracing = start_tracing(settings.telemetry)
         except Exception as error:
             raise SettingsError([refused_by_opentelemetry(error, environ)], settings.telemetry) from error
-        instrument(tracing.calls, classify_reply, classify_exception)
+        instrument(tracing.client_tracer_provider, classify_response, classify_exception)
     try:
         dynamodb = dynamodb_client(settings)
     except Exception as error:
@@ -74,7 +74,7 @@ def build(
         tracing=tracing,
         init_duration_ms=(time.perf_counter() - started) * 1000,
     )
-    take_over_library_logs(telemetry.log, lambda: telemetry.current)
+    redirect_library_logs(telemetry.log, lambda: telemetry.current_record)
     return Processor(
         settings,
         dynamodb=dynamodb,
@@ -93,11 +93,13 @@ def _unusual(environ: Mapping[str, str], config: Any) -> bool:
     )
 
 
-def start(environ: Mapping[str, str], write: Write, started: float, settings: Settings | None = None) -> Processor:
-    """`build`, but what goes wrong is one log line and the end of the process, not a stack trace.
+def start_or_exit(
+    environ: Mapping[str, str], write: Writer, started: float, settings: Settings | None = None
+) -> Processor:
+    """`create_processor`, but what goes wrong is one log line and the end of the process, not a stack trace.
 
     Raises:
         SystemExit: when a setting is missing or wrong, or a library raises.
     """
     with reported(environ, write):
-        return build(environ, write, started, settings)
+        return create_processor(environ, write, started, settings)

@@ -7,7 +7,7 @@ from typing import Any, Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.calendar_csv import CalendarRow
-from local.chain.nets import Net, SqsNet
+from local.chain.nets import Destination, SqsDestination
 from local.errors import RunError, UsageError
 from local.loopback import loopback_client
 from local.queue import DeadLetter, QueueEndpoint, drain, sqs_client
@@ -17,7 +17,7 @@ CALENDAR_TABLE = "earningsCalendar"
 AUDIT_TABLE = "earningsAudit"
 
 
-class Database:
+class CalendarTables:
     """The two tables of a run; a context manager that owns its client.
 
     Args:
@@ -85,7 +85,7 @@ class Database:
         self._client.close()
 
 
-def take_dead_letters(queue: QueueEndpoint) -> list[DeadLetter]:
+def drain_dead_letters(queue: QueueEndpoint) -> list[DeadLetter]:
     """Take every message out of `queue`.
 
     Raises:
@@ -98,7 +98,7 @@ def take_dead_letters(queue: QueueEndpoint) -> list[DeadLetter]:
 
 
 @contextmanager
-def queue_net(queue: QueueEndpoint) -> Iterator[Net]:
+def sqs_destination(queue: QueueEndpoint) -> Iterator[Destination]:
     """Yield `queue` as a net of the chain."""
     with closing(sqs_client(queue.url, queue.region)) as client:
-        yield SqsNet(client, queue.queue_url)
+        yield SqsDestination(client, queue.queue_url)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from handler.fields import BrokenRule, Rule, day, symbol
+from handler.fields import FieldError, Validator, parse_date, parse_symbol
 from local.errors import UsageError
 
 COLUMNS = ("symbol", "name", "reportDate", "fiscalDateEnding", "estimate", "currency")
@@ -61,18 +61,18 @@ def _rows(path: Path, reader: "csv.DictReader[str]") -> Iterator[CalendarRow]:
             if None in record or None in record.values():
                 raise UsageError(f"{where}: not as many values as the header has columns")
             yield CalendarRow(
-                _value(where, record, "symbol", symbol),
-                _value(where, record, "reportDate", day),
+                _value(where, record, "symbol", parse_symbol),
+                _value(where, record, "reportDate", parse_date),
                 _estimate(where, record),
             )
     except csv.Error as error:
         raise UsageError(f"{path} line {reader.reader.line_num}: {error}") from error
 
 
-def _value(where: str, record: Mapping[str, str], column: str, rule: Rule) -> str:
+def _value(where: str, record: Mapping[str, str], column: str, rule: Validator) -> str:
     try:
         return rule(record[column].strip())
-    except BrokenRule as broken:
+    except FieldError as broken:
         raise UsageError(f"{where}, column {column}: {record[column][:40]!r} is not {broken}") from None
 
 

@@ -7,7 +7,7 @@ from local.errors import RunError
 from local.worker import Worker
 
 
-def start_all(workers: Sequence[Worker]) -> None:
+def start_workers(workers: Sequence[Worker]) -> None:
     """Start the function's processes at the same time.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from local.jars import POM, default_cache, dynamodb_jars
 from local.loopback import loopback_client
 from local.ministack import ministack
-from local.service import Service, ServiceError, running
+from local.service import Service, ServiceError, managed_service
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -75,7 +75,7 @@ def dynamodb_local(cache: Path | None = None, announce: Announce = _quiet) -> It
         libraries = [f"-Djava.library.path={jars}", "-cp", f"{jars}/*"]
         return [java, *_JVM, f"-Dport={port}", *libraries, *_MAIN]
 
-    with running(Service("DynamoDB Local", command, PROBE)) as url:
+    with managed_service(Service("DynamoDB Local", command, PROBE)) as url:
         yield DynamoDBEndpoint(url, "dynamodb-local")
 
 

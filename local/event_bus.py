@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from local.chain.chain import Chain
-from local.chain.doors import Rule, doors
-from local.chain.patterns import emulated_test
+from local.chain.chain import EventPipeline
+from local.chain.doors import ServedRule, serve_api
+from local.chain.patterns import emulated_matcher
 from local.environment import FunctionConfig
 
 BUS = "earnings"
@@ -14,8 +14,8 @@ _PATTERN = {"source": ["signal9.advisor"], "detail-type": ["earningsProcessed"]}
 
 
 @contextmanager
-def event_bus(chain: Chain) -> Iterator[str]:
-    """Serve EventBridge's and Lambda's APIs in front of `chain` for the length of a `with` block.
+def event_bus(pipeline: EventPipeline) -> Iterator[str]:
+    """Serve EventBridge's and Lambda's APIs in front of `pipeline` for the length of a `with` block.
 
     Yields:
         The URL of both.
@@ -23,5 +23,8 @@ def event_bus(chain: Chain) -> Iterator[str]:
     Raises:
         ServiceError: What judges event patterns did not start.
     """
-    with emulated_test() as test, doors(chain, Rule(_PATTERN, test, "mark", FunctionConfig().arn)) as url:
+    with (
+        emulated_matcher() as test,
+        serve_api(pipeline, ServedRule(_PATTERN, test, "mark", FunctionConfig().arn)) as url,
+    ):
         yield url

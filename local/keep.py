@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from local.backends import AUDIT_TABLE, CALENDAR_TABLE
-from local.chain.chain import Arrival
+from local.chain.chain import InputEvent
 from local.errors import UsageError
 from local.event_bus import BUS, event_bus
 from local.outputs import ENV_FILE
-from local.run import Afterwards
+from local.run import CompletedRun
 
 _LOOK_SECONDS = 0.5
 
@@ -19,7 +19,7 @@ type Wait = Callable[[Callable[[], None]], None]
 """Returns when the stack may go; calls what it is given now and then meanwhile."""
 
 
-def until_told(meanwhile: Callable[[], None]) -> None:
+def wait_for_interrupt(meanwhile: Callable[[], None]) -> None:
     """Wait for Ctrl-C or SIGTERM, either of which is the usual end and no error."""
     with contextlib.suppress(KeyboardInterrupt, SystemExit):
         while True:
@@ -27,7 +27,7 @@ def until_told(meanwhile: Callable[[], None]) -> None:
             time.sleep(_LOOK_SECONDS)
 
 
-class Keep:
+class KeepAlive:
     """Keeps a run's DynamoDB, queue, bus and function at work, and says how to reach them.
 
     What comes in meanwhile, redriven events above all, goes through the chain and counts in the run. The run's files
@@ -41,21 +41,21 @@ class Keep:
     """
 
     def __init__(
-        self, out: Path, credentials: Mapping[str, str], say: Callable[[str], None], wait: Wait = until_told
+        self, out: Path, credentials: Mapping[str, str], say: Callable[[str], None], wait: Wait = wait_for_interrupt
     ) -> None:
         self._file = out / ENV_FILE
         self._credentials = credentials
         self._say = say
         self._wait = wait
 
-    def __call__(self, run: Afterwards) -> None:
+    def __call__(self, run: CompletedRun) -> None:
         """Keep the stack of `run` until it is told to go.
 
         Raises:
             ServiceError: The bus did not start.
             UsageError: The file cannot be written.
         """
-        with event_bus(run.chain) as bus_url:
+        with event_bus(run.pipeline) as bus_url:
             variables = {
                 "AWS_REGION": run.queue.region,
                 "AWS_DEFAULT_REGION": run.queue.region,
@@ -78,11 +78,11 @@ class Keep:
             try:
                 self._say("all events are through; everything stays as it is until Ctrl-C. In another terminal:")
                 self._say(f"  source {self._file} && uv run mep dlq list")
-                run.chain.run(self._nothing(run.flush))
+                run.pipeline.run(self._wait_until_interrupted(run.flush))
             finally:
                 self._file.unlink(missing_ok=True)
 
-    def _nothing(self, meanwhile: Callable[[], None]) -> Iterator[Arrival]:
+    def _wait_until_interrupted(self, meanwhile: Callable[[], None]) -> Iterator[InputEvent]:
         """An input of no events that does not end before it is told to."""
         self._wait(meanwhile)
         yield from ()

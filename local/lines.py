@@ -12,7 +12,7 @@ from local.errors import UsageError
 
 # Lambda takes no larger payload. Longer lines are skipped over without being held in memory.
 MAX_EVENT_BYTES = 6 * 1024 * 1024
-_KEPT_OF_LONG_LINE = 1000
+_STORED_CHARS_OF_LONG_LINE = 1000
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -66,7 +66,7 @@ def open_events(path: Path | None) -> Iterator[BinaryIO]:
         yield stream
 
 
-def size_of(stream: BinaryIO) -> int | None:
+def stream_size(stream: BinaryIO) -> int | None:
     """Return the bytes that a stream has; None where nobody knows."""
     if stream is sys.stdin.buffer or not stream.seekable():
         return None
@@ -86,7 +86,7 @@ def read_lines(stream: BinaryIO) -> Iterator[EventLine | RejectedLine]:
         number += 1
         size = len(raw)
         if size > MAX_EVENT_BYTES and not raw.endswith(b"\n"):
-            kept = raw[:_KEPT_OF_LONG_LINE].decode(errors="backslashreplace")
+            kept = raw[:_STORED_CHARS_OF_LONG_LINE].decode(errors="backslashreplace")
             while (rest := stream.readline(MAX_EVENT_BYTES)) and not rest.endswith(b"\n"):
                 size += len(rest)
             yield RejectedLine(number, f"longer than an event can be ({MAX_EVENT_BYTES} bytes)", kept, size + len(rest))
@@ -94,14 +94,14 @@ def read_lines(stream: BinaryIO) -> Iterator[EventLine | RejectedLine]:
         text = (raw.removeprefix(_BYTE_ORDER_MARK) if number == 1 else raw).strip(b" \t\r\n")
         if not text:
             continue
-        reason = why_not_json(text)
+        reason = json_error(text)
         if reason is None:
             yield EventLine(number, text, size)
         else:
             yield RejectedLine(number, reason, text.decode(errors="backslashreplace"), size)
 
 
-def why_not_json(text: bytes) -> str | None:
+def json_error(text: bytes) -> str | None:
     """Return why `text` is not JSON, or None when it is."""
     try:
         # Numbers are only looked at, not converted: Python refuses to convert very long ones.

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from local.environment import ACCOUNT_ID, REGION
-from local.service import LOOPBACK, Service, ServiceError, running
+from local.service import LOOPBACK, Service, ServiceError, managed_service
 
 _PROBES = {
     "dynamodb": "DynamoDB_20120810.ListTables",
@@ -45,5 +45,5 @@ def ministack(api: Literal["dynamodb", "events", "sqs"]) -> Iterator[str]:
         }
 
     command = [sys.executable, "-m", "ministack"]
-    with running(Service("MiniStack", lambda _: command, _PROBES[api], environment)) as url:
+    with managed_service(Service("MiniStack", lambda _: command, _PROBES[api], environment)) as url:
         yield url

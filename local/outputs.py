@@ -54,7 +54,7 @@ class JsonLines:
             self._file.flush()
 
 
-class Outputs:
+class RunFiles:
     """The files of one run in one directory; a context manager that closes them.
 
     An earlier run's files of the same names are replaced.

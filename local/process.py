@@ -57,7 +57,7 @@ class _LinePipe:
 
 
 @cache
-def _launcher() -> ThreadPoolExecutor:
+def _spawner() -> ThreadPoolExecutor:
     """The thread that starts every function process.
 
     Linux's parent-death signal fires when the *thread* that started a child ends, so the starting thread
@@ -67,7 +67,7 @@ def _launcher() -> ThreadPoolExecutor:
 
 
 @cache
-def _death_wish() -> tuple[str, ...]:
+def _parent_death_prefix() -> tuple[str, ...]:
     """A command prefix that ends the process when this one dies, even by SIGKILL; empty where there is none.
 
     Without it a process still ends at its next contact with its Runtime API, which died with us.
@@ -91,7 +91,7 @@ class FunctionProcess:
         with contextlib.ExitStack() as undo:
             self.api = undo.enter_context(RuntimeApi())
             self.events = self.api.events
-            self._process = _launcher().submit(self._start, config).result()
+            self._process = _spawner().submit(self._start, config).result()
             undo.pop_all()
         assert self._process.stdout is not None  # noqa: S101 -- for mypy: both are pipes
         assert self._process.stderr is not None  # noqa: S101
@@ -109,7 +109,14 @@ class FunctionProcess:
         # As Lambda's own start script: a wrapper is given the command that it is to end with.
         wrapper = environment.get("AWS_LAMBDA_EXEC_WRAPPER")
         return subprocess.Popen(  # noqa: S603 -- the interpreter that runs us, and a handler of the caller's
-            [*_death_wish(), *([wrapper] if wrapper else ()), sys.executable, "-m", "awslambdaric", config.handler],
+            [
+                *_parent_death_prefix(),
+                *([wrapper] if wrapper else ()),
+                sys.executable,
+                "-m",
+                "awslambdaric",
+                config.handler,
+            ],
             env=environment,
             cwd=config.task_root,
             stdin=subprocess.DEVNULL,

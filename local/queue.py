@@ -95,14 +95,14 @@ def drain(endpoint: QueueEndpoint) -> list[DeadLetter]:
     Returns:
         The messages in the order they came, which SQS does not promise to be the order they were sent.
     """
-    letters: list[DeadLetter] = []
+    dead_letters: list[DeadLetter] = []
     with contextlib.closing(sqs_client(endpoint.url, endpoint.region)) as client:
         # A receive may come back empty-handed from a queue that is not empty, so the queue is asked, too.
         while (batch := _receive(client, endpoint.queue_url)) or _visible(client, endpoint.queue_url):
-            letters += [_letter(message) for message in batch]
+            dead_letters += [_letter(message) for message in batch]
             for message in batch:
                 client.delete_message(QueueUrl=endpoint.queue_url, ReceiptHandle=message["ReceiptHandle"])
-    return letters
+    return dead_letters
 
 
 def _receive(client: "SQSClient", queue_url: str) -> "list[MessageTypeDef]":

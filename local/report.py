@@ -43,21 +43,21 @@ def read_jsonl(path: Path) -> Iterator[Any]:
             yield orjson.loads(line)
 
 
-def shown(text: object) -> str:
+def escape_control(text: object) -> str:
     """Return `text` with control characters escaped: what came from outside must not steer a terminal."""
     return "".join(
         character if unicodedata.category(character)[0] != "C" else ascii(character)[1:-1] for character in str(text)
     )
 
 
-def bare_table(*headers: str) -> Table:
+def plain_table(*headers: str) -> Table:
     """Return a table of no rows yet, with nothing around it."""
     return Table(*headers, box=box.SIMPLE_HEAD, pad_edge=False)
 
 
 def outcomes(summary: Summary) -> RenderableType:
     """Return the outcomes of a run as a table."""
-    table = bare_table("outcome", "events", "meaning")
+    table = plain_table("outcome", "events", "meaning")
     table.columns[1].justify = "right"
     counts = summary.as_dict()
     for name, meaning in _EXPLAINED.items():
@@ -79,11 +79,11 @@ def trace(spans: Iterable[dict[str, Any]]) -> RenderableType:
         children[span["parent_span_id"] if span["parent_span_id"] in ids else None].append(span)
     tree = Tree(Text(f"trace {every[0]['trace_id']}", "dim") if every else Text("no spans"))
     for root in children[None]:
-        _grow(tree, root, children)
+        _add_span(tree, root, children)
     return tree
 
 
-def _grow(tree: Tree, span: dict[str, Any], children: Mapping[str | None, list[dict[str, Any]]]) -> None:
+def _add_span(tree: Tree, span: dict[str, Any], children: Mapping[str | None, list[dict[str, Any]]]) -> None:
     branch = tree.add(_span_line(span))
     for link in span["links"]:
         branch.add(Text(f"linked to the producer's trace {link['trace_id']}", "magenta"))
@@ -92,14 +92,14 @@ def _grow(tree: Tree, span: dict[str, Any], children: Mapping[str | None, list[d
     inside += [(child["start_time_unix_nano"], child) for child in children.get(span["span_id"], ())]
     for _, each in sorted(inside, key=lambda pair: int(pair[0])):
         if "span_id" in each:
-            _grow(branch, each, children)
+            _add_span(branch, each, children)
         else:
             branch.add(_event_line(span, each))
 
 
 def _event_line(span: dict[str, Any], event: dict[str, Any]) -> Text:
     since_ms = (event["time_unix_nano"] - span["start_time_unix_nano"]) / 1e6
-    facts = "  ".join(f"{key}={shown(value)}" for key, value in event["attributes"].items())
+    facts = "  ".join(f"{key}={escape_control(value)}" for key, value in event["attributes"].items())
     return Text.assemble((event["name"], "bold yellow"), f"  at {since_ms:.0f} ms  ", (facts, "yellow"))
 
 
@@ -109,11 +109,11 @@ def _span_line(span: dict[str, Any]) -> Text:
         (span["name"], "bold red" if span["status"] == "ERROR" else "bold"),
         f"  {span['duration_ms']:.1f} ms",
         ("  correlation_id=", "dim"),
-        (shown(attributes.get("correlation_id", "(none)")), "cyan"),
+        (escape_control(attributes.get("correlation_id", "(none)")), "cyan"),
     )
     for key in ("outcome", "error_category", "error.type"):
         if key in attributes:
-            line.append(f"  {key}=", "dim").append(shown(attributes[key]))
+            line.append(f"  {key}=", "dim").append(escape_control(attributes[key]))
     return line
 
 
@@ -151,7 +151,7 @@ def sum_metrics(documents: Iterable[dict[str, Any]]) -> dict[str, Metric]:
 
 def metrics_table(metrics: dict[str, Metric]) -> RenderableType:
     """Return metrics as a table: counts summed, measures with average and maximum."""
-    table = bare_table("metric", "unit", "sum", "average", "maximum")
+    table = plain_table("metric", "unit", "sum", "average", "maximum")
     for column in table.columns[2:]:
         column.justify = "right"
     for name, metric in sorted(metrics.items(), key=lambda item: (item[1].unit != "Count", item[0])):
@@ -163,22 +163,22 @@ def metrics_table(metrics: dict[str, Metric]) -> RenderableType:
     return table
 
 
-def tries(lines: Iterable[dict[str, Any]]) -> RenderableType:
+def attempts_table(lines: Iterable[dict[str, Any]]) -> RenderableType:
     """Return the tries of each event as a table, from the log lines that tell an outcome."""
-    table = bare_table("correlation ID", "request ID", "outcomes of its tries")
+    table = plain_table("correlation ID", "request ID", "outcomes of its tries")
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for line in lines:
         if line.get("event_type") == EventType.EVENT_OUTCOME:
             found[line["request_id"]].append(line)
     for request_id, ended in found.items():
         outcomes = ", then ".join(str(line["outcome"]) for line in ended)
-        table.add_row(Text(shown(ended[0]["correlation_id"]), "cyan"), request_id, outcomes)
+        table.add_row(Text(escape_control(ended[0]["correlation_id"]), "cyan"), request_id, outcomes)
     return table
 
 
 def platform_table(points: Iterable[dict[str, Any]]) -> RenderableType:
     """Return the platform's metrics as a table: counts summed, measures with their maximum."""
-    table = bare_table("namespace", "metric", "sum", "maximum")
+    table = plain_table("namespace", "metric", "sum", "maximum")
     for column in table.columns[2:]:
         column.justify = "right"
     sums: dict[tuple[str, str, str], tuple[float, float]] = {}

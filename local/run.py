@@ -12,30 +12,30 @@ from typing import Any
 
 from rich.console import Console
 
-from local.backends import AUDIT_TABLE, CALENDAR_TABLE, Database, queue_net, take_dead_letters
+from local.backends import AUDIT_TABLE, CALENDAR_TABLE, CalendarTables, drain_dead_letters, sqs_destination
 from local.calendar_csv import read_calendar
-from local.chain.chain import Arrival, Chain, Nets
+from local.chain.chain import EventPipeline, FailureDestinations, InputEvent
 from local.chain.invokers import ContainerInvoker, Invoker
-from local.chain.nets import Net
-from local.chain.places import Ending, Place
-from local.chain.settings import AsyncInvokeConfig, ChainSettings
-from local.chain.timeline import RealTime
-from local.crew import start_all
+from local.chain.nets import Destination
+from local.chain.places import DeliveryResult, Disposition
+from local.chain.settings import AsyncInvokeConfig, PipelineSettings
+from local.chain.timeline import RealTimeScheduler
+from local.crew import start_workers
 from local.dynamodb import dynamodb
 from local.environment import ACCOUNT_ID, LOCAL_CREDENTIALS, REGION, FunctionConfig
 from local.errors import RunError
-from local.lines import EventLine, RejectedLine, open_events, read_lines, size_of
-from local.outputs import Outputs
+from local.lines import EventLine, RejectedLine, open_events, read_lines, stream_size
+from local.outputs import RunFiles
 from local.progress import RunProgress
 from local.queue import QueueEndpoint, queue_service
 from local.span_receiver import SpanReceiver
-from local.summary import Summary, Tally
+from local.summary import RunCounter, Summary
 from local.worker import Worker
 
 DEFAULT_SPEED = 300.0
 
 _NAMED_REJECTS = 20
-_NET_THREADS = 2
+_DESTINATION_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +74,19 @@ class RunOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Afterwards:
+class CompletedRun:
     """A run whose events have all come to an end, before its files are written.
 
     Attributes:
-        chain: Takes further events.
+        pipeline: Takes further events.
         database: Its tables.
         dynamodb_url: Where they are.
         queue: Its dead-letter queue, as the run has left it.
         flush: Brings the files up to date, those that are written as things happen.
     """
 
-    chain: Chain
-    database: Database
+    pipeline: EventPipeline
+    database: CalendarTables
     dynamodb_url: str
     queue: QueueEndpoint
     flush: Callable[[], None]
@@ -97,7 +97,7 @@ def run(
     console: Console,
     *,
     queue: QueueEndpoint | None = None,
-    then: Callable[[Afterwards], None] | None = None,
+    then: Callable[[CompletedRun], None] | None = None,
 ) -> Summary:
     """Deliver every event, and write what came of it to the files of `options.out`.
 
@@ -112,14 +112,14 @@ def run(
         RunError: DynamoDB, the queue or the function does not start.
     """
     rows = read_calendar(options.calendar)
-    tally = Tally()
+    tally = RunCounter()
     interrupted = False
     with ExitStack() as stack:
         events = stack.enter_context(open_events(options.events))
-        outputs = stack.enter_context(Outputs(options.out, keep=options.events))
+        outputs = stack.enter_context(RunFiles(options.out, keep=options.events))
         url = options.endpoint_url or _started(stack, console)
         queue = queue or stack.enter_context(queue_service(options.region))
-        database = stack.enter_context(Database(url, options.region, dict(options.credentials)))
+        database = stack.enter_context(CalendarTables(url, options.region, dict(options.credentials)))
         receiver = stack.enter_context(SpanReceiver(outputs.spans.write))
         function = _function(options, url, queue, receiver.address)
         here = 0 if options.function_url else options.workers
@@ -132,15 +132,15 @@ def run(
         # The emulator in a container takes one request at a time.
         invokers = [_container(options.function_url)] if options.function_url else workers
         on_end = _recorder(outputs, tally, console)
-        chain = _chain(options, function, invokers, stack.enter_context(queue_net(queue)), outputs, on_end)
+        pipeline = _chain(options, function, invokers, stack.enter_context(sqs_destination(queue)), outputs, on_end)
         started = time.monotonic()
         try:
-            with RunProgress(console, size_of(events)) as progress:
+            with RunProgress(console, stream_size(events)) as progress:
                 lines = _accepted(read_lines(events), outputs, tally, console, progress)
-                chain.run(Arrival(line.payload, line.number) for line in lines)
+                pipeline.run(InputEvent(line.payload, line.number) for line in lines)
             if then is not None:
-                then(Afterwards(chain, database, url, queue, outputs.flush))
-                chain.run()
+                then(CompletedRun(pipeline, database, url, queue, outputs.flush))
+                pipeline.run()
         except KeyboardInterrupt:
             interrupted = True
         elapsed_s = max(0.0, tally.last_end - started)
@@ -152,7 +152,7 @@ def run(
             interrupted=interrupted,
         )
         outputs.summary(summary.as_dict())
-        outputs.dlq.write_all(asdict(letter) for letter in take_dead_letters(queue))
+        outputs.dlq.write_all(asdict(dead_letter) for dead_letter in drain_dead_letters(queue))
         outputs.calendar.write_all(database.calendar())
         outputs.audit.write_all(database.audit())
     return summary
@@ -192,15 +192,15 @@ def _start(workers: list[Worker], options: RunOptions) -> None:
     if not workers:
         return
     try:
-        start_all(workers)
+        start_workers(workers)
     except RunError as error:
         raise RunError(f"{error} (what it printed: {options.out / 'logs.jsonl'})") from error
 
 
 def _accepted(
     lines: Iterable[EventLine | RejectedLine],
-    outputs: Outputs,
-    tally: Tally,
+    outputs: RunFiles,
+    tally: RunCounter,
     console: Console,
     progress: RunProgress,
 ) -> Iterator[EventLine]:
@@ -222,36 +222,36 @@ def _chain(  # noqa: PLR0913, PLR0917 -- what it is made of
     options: RunOptions,
     function: FunctionConfig,
     invokers: Sequence[Invoker],
-    net: Net,
-    outputs: Outputs,
-    on_end: Callable[[Ending], None],
-) -> Chain:
+    destination: Destination,
+    outputs: RunFiles,
+    on_end: Callable[[DeliveryResult], None],
+) -> EventPipeline:
     """Make the chain as it is deployed, but for the rule's pattern: every line is delivered."""
-    settings = ChainSettings(
+    settings = PipelineSettings(
         invoke=options.invoke,
         timeout_s=options.timeout_s,
         function_arn=function.arn,
         rule_arn=f"arn:aws:events:{options.region}:{ACCOUNT_ID}:rule/earnings/{function.name}",
         seed=secrets.randbits(64),
     )
-    return Chain(
-        RealTime(len(invokers) + _NET_THREADS, scale=1 / options.speed),
+    return EventPipeline(
+        RealTimeScheduler(len(invokers) + _DESTINATION_THREADS, scale=1 / options.speed),
         invokers,
         settings,
-        nets=Nets(on_failure=net, rule_dlq=net),
+        destinations=FailureDestinations(on_failure=destination, rule_dlq=destination),
         on_end=on_end,
         on_data_point=lambda point: outputs.platform.write(point.as_dict()),
     )
 
 
-def _recorder(outputs: Outputs, tally: Tally, console: Console) -> Callable[[Ending], None]:
-    def record(ending: Ending) -> None:
-        tally.add(ending)
-        if ending.place is Place.NO_OUTCOME:
-            _say(console, f"line {ending.tag}: the function returned no outcome")
-        for body in ending.unsent:
+def _recorder(outputs: RunFiles, tally: RunCounter, console: Console) -> Callable[[DeliveryResult], None]:
+    def record(delivery_result: DeliveryResult) -> None:
+        tally.add(delivery_result)
+        if delivery_result.disposition is Disposition.NO_OUTCOME:
+            _say(console, f"line {delivery_result.tag}: the function returned no outcome")
+        for body in delivery_result.unsent:
             outputs.undelivered(body)
-            _say(console, f"line {ending.tag}: the queue refused its record; it is in undelivered.jsonl")
+            _say(console, f"line {delivery_result.tag}: the queue refused its record; it is in undelivered.jsonl")
 
     return record
 

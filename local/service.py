@@ -61,7 +61,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(service: Service) -> Iterator[str]:
+def managed_service(service: Service) -> Iterator[str]:
     """Run a service for the length of a `with` block.
 
     It runs in a directory of its own that is removed afterwards, with little of our environment, and it ends with us
@@ -112,7 +112,7 @@ def _process(service: Service, port: int) -> Iterator[None]:
 def _wait_until_it_answers(service: Service, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     deadline = time.monotonic() + service.start_timeout_s
     while True:
-        answered = answers(port, service.probe)
+        answered = is_ready(port, service.probe)
         # Looked at after the answer: a process that is gone did not give it.
         if process.poll() is not None:
             text = _tail(log)
@@ -126,7 +126,7 @@ def _wait_until_it_answers(service: Service, process: subprocess.Popen[bytes], p
         time.sleep(_POLL_SECONDS)
 
 
-def answers(port: int, target: str) -> bool:
+def is_ready(port: int, target: str) -> bool:
     """Whether an AWS service on a port of loopback answers a call without parameters.
 
     Args:

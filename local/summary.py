@@ -4,18 +4,18 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from local.chain.places import Ending, Place
+from local.chain.places import DeliveryResult, Disposition
 
 type Outcome = Literal["marked", "duplicate", "dead_lettered", "retry"]
 
-_OUTCOMES: dict[Place, Outcome] = {
-    Place.MARKED: "marked",
-    Place.DUPLICATE: "duplicate",
-    Place.DEAD_LETTERED: "dead_lettered",
-    Place.ON_FAILURE: "retry",
-    Place.LAMBDA_DLQ: "retry",
-    Place.RULE_DLQ: "retry",
-    Place.DROPPED: "retry",
+_OUTCOMES: dict[Disposition, Outcome] = {
+    Disposition.MARKED: "marked",
+    Disposition.DUPLICATE: "duplicate",
+    Disposition.DEAD_LETTERED: "dead_lettered",
+    Disposition.ON_FAILURE: "retry",
+    Disposition.LAMBDA_DLQ: "retry",
+    Disposition.RULE_DLQ: "retry",
+    Disposition.DROPPED: "retry",
 }
 
 
@@ -61,7 +61,7 @@ class Summary:
         return asdict(self)
 
 
-class Tally:
+class RunCounter:
     """Counts while the run goes on; one thread calls `add`.
 
     Attributes:
@@ -77,13 +77,13 @@ class Tally:
         self.rejected = 0
         self.last_end = 0.0
 
-    def add(self, ending: Ending) -> None:
+    def add(self, delivery_result: DeliveryResult) -> None:
         """Count one event that has ended."""
         self.last_end = time.monotonic()
         self._received += 1
-        self._invocations += ending.tries
-        self._undelivered += bool(ending.unsent)
-        if (outcome := _OUTCOMES.get(ending.place)) is not None:
+        self._invocations += delivery_result.tries
+        self._undelivered += bool(delivery_result.unsent)
+        if (outcome := _OUTCOMES.get(delivery_result.disposition)) is not None:
             self._outcomes[outcome] += 1
 
     def summary(self, *, elapsed_s: float, spans: int, spans_lost: int, interrupted: bool) -> Summary:

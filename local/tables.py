@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from handler.fields import utc_text
+from handler.fields import format_utc
 from local.calendar_csv import CalendarRow
 from local.errors import RunError
 
@@ -91,7 +91,7 @@ def load(
     Raises:
         RunError: DynamoDB would not take all of them, however often it was asked.
     """
-    stamp = utc_text(now or datetime.now(UTC))
+    stamp = format_utc(now or datetime.now(UTC))
     wanted = {(row.asset_symbol, row.earnings_date): row for row in rows}
     for keys in itertools.batched(list(wanted), _GET_BATCH, strict=False):
         for present in _present(client, table, keys, sleep):

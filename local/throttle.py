@@ -30,10 +30,10 @@ _REFUSALS = (
 _TABLES = f"arn:aws:dynamodb:{REGION}:000000000000:table/"
 _WRITE = "DynamoDB_20120810.TransactWriteItems"
 # They are about one connection, and this front has its own on either side.
-_NOT_PASSED_ON = {"connection", "transfer-encoding", "content-length", "date", "server"}
+_HOP_BY_HOP_HEADERS = {"connection", "transfer-encoding", "content-length", "date", "server"}
 
 
-class _Front(QuietHandler):
+class _ProxyHandler(QuietHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     upstream: str
@@ -44,7 +44,7 @@ class _Front(QuietHandler):
         if self.headers.get("X-Amz-Target") == _WRITE and self.refusals:
             self._refuse(body, *self.refusals.pop(0))
         else:
-            self._pass_on(body)
+            self._forward(body)
 
     def _refuse(self, request: bytes, error_type: str, message: str, member: str, reason: str) -> None:
         (action,) = json.loads(request)["TransactItems"][0].values()
@@ -52,7 +52,7 @@ class _Front(QuietHandler):
         body = json.dumps({"__type": error_type, "message": message, member: reasons}).encode()
         self._reply(HTTPStatus.BAD_REQUEST, [("Content-Type", "application/x-amz-json-1.0")], body)
 
-    def _pass_on(self, body: bytes) -> None:
+    def _forward(self, body: bytes) -> None:
         with closing(http.client.HTTPConnection(self.upstream, timeout=30)) as connection:
             headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
             connection.request("POST", self.path, body, headers)
@@ -62,7 +62,7 @@ class _Front(QuietHandler):
     def _reply(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.send_response(status)
         for name, value in headers:
-            if name.lower() not in _NOT_PASSED_ON:
+            if name.lower() not in _HOP_BY_HOP_HEADERS:
                 self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -70,7 +70,7 @@ class _Front(QuietHandler):
 
 
 @contextmanager
-def throttled(url: str, times: int) -> Iterator[str]:
+def throttling_proxy(url: str, times: int) -> Iterator[str]:
     """Run a front of the DynamoDB at `url` that answers the first `times` transactions as a throttled table does.
 
     Both of DynamoDB's words for it take turns. Everything else passes through unchanged.
@@ -79,7 +79,7 @@ def throttled(url: str, times: int) -> Iterator[str]:
         The front's own URL.
     """
     refusals = [_REFUSALS[number % len(_REFUSALS)] for number in range(times)]
-    front = type("_BoundFront", (_Front,), {"upstream": urlsplit(url).netloc, "refusals": refusals})
+    front = type("_BoundFront", (_ProxyHandler,), {"upstream": urlsplit(url).netloc, "refusals": refusals})
     with ThreadingHTTPServer(("127.0.0.1", 0), front) as server:
         # Not joined: a client may keep its connection open for as long as it likes.
         server.daemon_threads = True

@@ -11,8 +11,8 @@ from typing import Any
 
 from botocore import exceptions as boto
 
-from handler.categories import ErrorCategory, classify_exception, classify_reply
-from local.report import shown
+from handler.categories import ErrorCategory, classify_exception, classify_response
+from local.report import escape_control
 from ops.aws_credentials import how_to_get_credentials, look_at_identity
 from ops.aws_hosts import authority
 from ops.problems import CREDENTIALS, Problem, Reason, as_error
@@ -134,11 +134,11 @@ def _of_exception(error: Exception, reason: Reason, host: str) -> Problem:
 def _of_reply(error: boto.ClientError, client: Any, host: str) -> Problem:
     response: Any = error.response
     found, metadata = response.get("Error", {}), response.get("ResponseMetadata", {})
-    code = shown(str(found.get("Code", "")))[:100]
+    code = escape_control(str(found.get("Code", "")))[:100]
     status = int(metadata.get("HTTPStatusCode", 0))
     operation = error.operation_name
     host = str(metadata.get("Host") or host)
-    message = " ".join(shown(str(found.get("Message") or found.get("message") or "")).split())
+    message = " ".join(escape_control(str(found.get("Message") or found.get("message") or "")).split())
     text = f"{code} at {operation} ({host})"
     own = client is not None and operation in client.meta.service_model.operation_names
     reason = _reason_of_reply(code, status, message, response)
@@ -165,7 +165,7 @@ def _reason_of_reply(code: str, status: int, message: str, response: Any) -> Rea
         return Reason.NOT_FOUND
     if code.startswith(_DENIED):
         return Reason.ACCESS_DENIED
-    category = classify_reply(response)
+    category = classify_response(response)
     return _BY_CATEGORY.get(category, Reason.REFUSED) if category is not None else Reason.REFUSED
 
 
@@ -229,8 +229,8 @@ def _cause(error: BaseException) -> str:
         inner = getattr(found, "kwargs", {}).get("error") if isinstance(found, boto.BotoCoreError) else None
         inner = inner if isinstance(inner, BaseException) else getattr(found, "reason", None)
         found = inner if isinstance(inner, BaseException) else found.__cause__ or found.__context__
-    return shown(text)
+    return escape_control(text)
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(shown(str(error)).split())
+    return " ".join(escape_control(str(error)).split())

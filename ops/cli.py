@@ -94,7 +94,7 @@ def local_command(  # noqa: PLR0913 -- its options
     """
     from local import report
     from local.environment import LOCAL_CREDENTIALS, REGION
-    from local.keep import Keep
+    from local.keep import KeepAlive
     from local.run import RunOptions, run
     from ops.aws_hosts import region_variable
 
@@ -120,7 +120,7 @@ def local_command(  # noqa: PLR0913 -- its options
             credentials=tuple((own or LOCAL_CREDENTIALS).items()),
         ),
         report.console(stderr=True),
-        then=Keep(out, {} if own else LOCAL_CREDENTIALS, _complain) if keep else None,
+        then=KeepAlive(out, {} if own else LOCAL_CREDENTIALS, _complain) if keep else None,
     )
     screen = report.console()
     screen.print(report.outcomes(summary))
@@ -186,16 +186,18 @@ def _show_answer(body: Any) -> None:
 
     screen = report.console()
     if not isinstance(body, dict):
-        screen.print(Text(report.shown(json.dumps(body, ensure_ascii=False))))
+        screen.print(Text(report.escape_control(json.dumps(body, ensure_ascii=False))))
         return
     for name, value in body.items():
         if name == "violations" and isinstance(value, list):
             screen.print(Text("violations", "dim"))
             for violation in value:
                 facts = violation.values() if isinstance(violation, dict) else [violation]
-                screen.print(Text("  " + " | ".join(report.shown(fact) for fact in facts)))
+                screen.print(Text("  " + " | ".join(report.escape_control(fact) for fact in facts)))
         elif name != "stackTrace":
-            screen.print(Text.assemble((f"{report.shown(name)}  ", "dim"), (report.shown(value), "bold")))
+            screen.print(
+                Text.assemble((f"{report.escape_control(name)}  ", "dim"), (report.escape_control(value), "bold"))
+            )
 
 
 @app.command("demo")

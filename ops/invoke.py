@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from local.errors import UnavailableError, UsageError
-from local.lines import why_not_json
+from local.lines import json_error
 
 DEFAULT_URL = "http://127.0.0.1:9000"
 INVOCATION_PATH = "/2015-03-31/functions/function/invocations"
@@ -40,7 +40,7 @@ def check_event(raw: bytes, name: str) -> bytes:
     Raises:
         UsageError: It is not; `name` says where it came from.
     """
-    if (reason := why_not_json(raw.strip())) is not None:
+    if (reason := json_error(raw.strip())) is not None:
         raise UsageError(f"{name} is not JSON: {reason}")
     return raw
 
@@ -102,7 +102,7 @@ def _invoke_deployed(name: str, event: bytes, timeout_s: float) -> Answer:
     with closing(aws.client("lambda", **config)) as client, asking(f"cannot invoke {name}", client):
         reply = client.invoke(FunctionName=name, Payload=event)
         raw = reply["Payload"].read()
-        if "FunctionError" not in reply and why_not_json(raw) is not None:  # Lambda's answers are JSON
+        if "FunctionError" not in reply and json_error(raw) is not None:  # Lambda's answers are JSON
             raise UnreadableReplyError(host=authority(client.meta.endpoint_url), operation="Invoke")
         return _answer(raw, broken="FunctionError" in reply)
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from otel.names import ENVIRONMENT, NAMESPACE
+from otel.names import ENVIRONMENT_DIMENSION, NAMESPACE
 
-__all__ = ["ENVIRONMENT", "METRICS", "NAMESPACE"]
+__all__ = ["ENVIRONMENT_DIMENSION", "METRICS", "NAMESPACE"]
 
 METRICS: Mapping[str, str] = {
     "DeadLettersSeen": "Count",  # messages that a command found: the volume as a person saw it

@@ -15,21 +15,23 @@ from opentelemetry.propagators.aws import AwsXRayPropagator
 from opentelemetry.trace import Span, TracerProvider
 
 from otel import names
-from otel.spans import fail
+from otel.spans import set_span_error
 
 _TRANSACTION = "TransactWriteItems"
 _TABLE_NAMES = "aws.dynamodb.table_names"
 
-ClassifyReply = Callable[[Mapping[str, Any]], str | None]
+ClassifyResponse = Callable[[Mapping[str, Any]], str | None]
 ClassifyException = Callable[[BaseException], str]
 
 
-def instrument(provider: TracerProvider, classify_reply: ClassifyReply, classify_exception: ClassifyException) -> None:
+def instrument(
+    provider: TracerProvider, classify_response: ClassifyResponse, classify_exception: ClassifyException
+) -> None:
     """Make a client span of every AWS call from now on.
 
     Args:
         provider: makes the spans.
-        classify_reply: category of a reply; None for a success and for an expected answer.
+        classify_response: category of a reply; None for a success and for an expected answer.
         classify_exception: category of an exception that came instead of a reply.
     """
 
@@ -43,16 +45,16 @@ def instrument(provider: TracerProvider, classify_reply: ClassifyReply, classify
         error = sys.exception()
         if error is not None and (reply is None or reply is getattr(error, "response", None)):
             code = type(error).__name__ if reply is None else str(reply["Error"].get("Code"))
-            fail(span, classify_exception(error), code)
+            set_span_error(span, classify_exception(error), code)
             return
         if reply is None:
             return
-        category = classify_reply(reply)
+        category = classify_response(reply)
         if category is not None:
-            fail(span, category, str(reply["Error"].get("Code")))
+            set_span_error(span, category, str(reply["Error"].get("Code")))
             _tell_reasons(span, reply)
 
-    logging.getLogger("opentelemetry.attributes").addFilter(_is_news)
+    logging.getLogger("opentelemetry.attributes").addFilter(_is_relevant)
     instrumentor = BotocoreInstrumentor()  # type: ignore[no-untyped-call]
     if instrumentor.is_instrumented_by_opentelemetry:  # by a layer, without these hooks: one span a call, not two
         instrumentor.uninstrument()
@@ -66,13 +68,13 @@ def instrument(provider: TracerProvider, classify_reply: ClassifyReply, classify
     )
 
 
-def remove_instrumentation() -> None:
+def uninstrument() -> None:
     """Undo `instrument`."""
     BotocoreInstrumentor().uninstrument()  # type: ignore[no-untyped-call]
-    logging.getLogger("opentelemetry.attributes").removeFilter(_is_news)
+    logging.getLogger("opentelemetry.attributes").removeFilter(_is_relevant)
 
 
-def _is_news(record: logging.LogRecord) -> bool:
+def _is_relevant(record: logging.LogRecord) -> bool:
     """The instrumentation looks for the ID of a refused message, too, and a warning says that there is none."""
     return names.MESSAGE_ID not in record.getMessage()
 

@@ -20,7 +20,7 @@ _NO_BACKOFF_SECONDS = 0.5
 """What the stock exporter is told that it has. Its first wait before a retry is at least 0.8 s: it makes none."""
 
 
-class Collector:
+class OtlpHttpExporter:
     """Sends sampled spans to an OTLP endpoint; the collector has no use for the others."""
 
     def __init__(self) -> None:

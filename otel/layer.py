@@ -20,12 +20,12 @@ from opentelemetry.util.types import Attributes
 from otel import names
 from otel.bounded import Bounded
 from otel.record import EventRecord
-from otel.scrub import ESSENTIAL
+from otel.scrub import ESSENTIAL_ATTRIBUTES
 from otel.settings import TelemetrySettings
-from otel.spans import MOST_SECONDS, EventSpans, annotate
+from otel.spans import MOST_SECONDS, BufferingSpanProcessor, set_xray_annotations
 from otel.tracing import SCOPE, Tracing
 
-SPANS_A_FLUSH = 10
+SPANS_PER_FLUSH = 10
 """So many ended spans are flushed at once, in the middle of an event: the fast start puts all that it has into one
 datagram, and loses all of them when it is too large. Ten is what ADOT's default set-up puts into one."""
 
@@ -58,13 +58,13 @@ class LayerTracing(Tracing):
     def __init__(self, settings: TelemetrySettings, provider: Any) -> None:
         self._settings = settings
         self.provider = provider
-        self.spans = LayerSpans(provider)
+        self.spans = LayerSpanProcessor(provider)
         self.provider.add_span_processor(self.spans)
-        self._calls = CallTracerProvider(provider, self.spans)
+        self._calls = RedactingTracerProvider(provider, self.spans)
         self._tracer = provider.get_tracer(SCOPE)
 
     @property
-    def calls(self) -> trace.TracerProvider:
+    def client_tracer_provider(self) -> trace.TracerProvider:
         """Makes the spans of AWS calls, scrubbed."""
         return self._calls
 
@@ -82,7 +82,7 @@ class LayerTracing(Tracing):
                 found = {name: getattr(record, name) for name in names.ANNOTATIONS}
                 around.set_attributes({name: value for name, value in found.items() if value is not None})
                 if around.is_recording():
-                    annotate(around)
+                    set_xray_annotations(around)
 
     def _parent(self, environ: Mapping[str, str]) -> context_api.Context:
         if trace.get_current_span().is_recording():
@@ -90,18 +90,18 @@ class LayerTracing(Tracing):
         return super()._parent(environ)
 
 
-class LayerSpans(EventSpans):
+class LayerSpanProcessor(BufferingSpanProcessor):
     """The event's IDs onto every span. What has ended is the layer's to export: here it is only counted."""
 
     def __init__(self, provider: Any) -> None:
-        super().__init__(LayerExporters(provider))
+        super().__init__(AdotLayerExporter(provider))
         self._spare_seconds = MOST_SECONDS
         """What flushes in the middle of the event may still take."""
 
     def on_end(self, span: ReadableSpan) -> None:
         """Flush what has ended if that is enough for a datagram."""
         self._ended.append(span)
-        if len(self._ended) >= SPANS_A_FLUSH and self._spare_seconds > 0:
+        if len(self._ended) >= SPANS_PER_FLUSH and self._spare_seconds > 0:
             spans = self._ended[:]
             del self._ended[: len(spans)]
             started = time.perf_counter()
@@ -109,7 +109,7 @@ class LayerSpans(EventSpans):
             self._spare_seconds -= time.perf_counter() - started
 
     def flush(self, seconds: float = MOST_SECONDS) -> int:
-        """As `EventSpans.flush`."""
+        """As `BufferingSpanProcessor.flush`."""
         self._spare_seconds = MOST_SECONDS
         return super().flush(seconds)
 
@@ -123,7 +123,7 @@ class LayerSpans(EventSpans):
         return True
 
 
-class LayerExporters:
+class AdotLayerExporter:
     """The layer's own processors and exporters, as a way out.
 
     They are given the time there is, and do not keep to it: names are resolved, and exporters try again.
@@ -146,22 +146,22 @@ class LayerExporters:
         self._worker.close()
 
 
-class CallTracerProvider(trace.TracerProvider):
+class RedactingTracerProvider(trace.TracerProvider):
     """Gives the instrumentation of botocore tracers that keep secrets to themselves."""
 
-    def __init__(self, provider: trace.TracerProvider, spans: EventSpans) -> None:
+    def __init__(self, provider: trace.TracerProvider, spans: BufferingSpanProcessor) -> None:
         self._provider = provider
         self._spans = spans
 
     def get_tracer(self, *args: Any, **kwargs: Any) -> trace.Tracer:
         """The layer's tracer, filtered."""
-        return CallTracer(self._provider.get_tracer(*args, **kwargs), self._spans)
+        return RedactingTracer(self._provider.get_tracer(*args, **kwargs), self._spans)
 
 
-class CallTracer(trace.Tracer):
+class RedactingTracer(trace.Tracer):
     """Makes spans of AWS calls: without the access key, with exceptions by their class only."""
 
-    def __init__(self, tracer: trace.Tracer, spans: EventSpans) -> None:
+    def __init__(self, tracer: trace.Tracer, spans: BufferingSpanProcessor) -> None:
         self._tracer = tracer
         self._spans = spans
 
@@ -197,7 +197,7 @@ class CallTracer(trace.Tracer):
             try:
                 yield span
             except Exception as error:
-                if record_exception and not self._spans.shed:
+                if record_exception and not self._spans.shedding:
                     kind_of = type(error)
                     span.add_event("exception", {"exception.type": f"{kind_of.__module__}.{kind_of.__qualname__}"})
                 raise
@@ -206,5 +206,5 @@ class CallTracer(trace.Tracer):
         return {
             name: value
             for name, value in (attributes or {}).items()
-            if _ACCESS_KEY not in name and (not self._spans.shed or name in ESSENTIAL)
+            if _ACCESS_KEY not in name and (not self._spans.shedding or name in ESSENTIAL_ATTRIBUTES)
         }

@@ -15,7 +15,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from otel.event_types import EventType
-from otel.logs import CRITICAL, ERROR, WARNING, Log
+from otel.logs import CRITICAL, ERROR, WARNING, JsonLogger
 from otel.names import MESSAGE_ID
 from otel.record import EventRecord
 
@@ -28,10 +28,10 @@ _NOT_CALLERS = {logging.Logger.handle.__code__.co_filename, (lambda: None).__cod
 """The source of `logging`, and this one."""
 
 
-class LibraryLogs(logging.Handler):
+class LibraryLogHandler(logging.Handler):
     """Brings what libraries log through Python's logging into the form of our own lines."""
 
-    def __init__(self, log: Log, current: Callable[[], EventRecord | None]) -> None:
+    def __init__(self, log: JsonLogger, current: Callable[[], EventRecord | None]) -> None:
         super().__init__(logging.WARNING)
         self._log = log
         self._current = current
@@ -39,7 +39,7 @@ class LibraryLogs(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record of a library."""
         event = self._current()
-        if record.name == _SPANS and record.levelno == WARNING and event is not None and event.over:
+        if record.name == _SPANS and record.levelno == WARNING and event is not None and event.closed:
             return  # the watchdog has ended the spans, and the event's own thread, back to life, writes on them
         if isinstance(record, RedactedRecord):
             text, kind, stand_in = record.text, record.exception_type, record.stand_in
@@ -70,7 +70,7 @@ class RedactedRecord(logging.LogRecord):
         self.args = self.exc_info = None
 
 
-def take_over_library_logs(log: Log, current: Callable[[], EventRecord | None]) -> None:
+def redirect_library_logs(log: JsonLogger, current: Callable[[], EventRecord | None]) -> None:
     """Replace the root logger's handlers: Lambda's own would print arguments, as text.
 
     Args:
@@ -80,16 +80,16 @@ def take_over_library_logs(log: Log, current: Callable[[], EventRecord | None]) 
     root = logging.getLogger()
     for handler in list(root.handlers):
         root.removeHandler(handler)
-    root.addHandler(LibraryLogs(log, current))
+    root.addHandler(LibraryLogHandler(log, current))
 
 
-def redact_process(log: Log) -> None:
+def redact_process(log: JsonLogger) -> None:
     """Redact all that libraries say in this process from now on: call it before the first of them is imported.
 
     Args:
-        log: where their lines go until `take_over_library_logs` is called again.
+        log: where their lines go until `redirect_library_logs` is called again.
     """
-    take_over_library_logs(log, lambda: None)
+    redirect_library_logs(log, lambda: None)
     logging.setLogRecordFactory(RedactedRecord)
     logging.raiseExceptions = False  # a handler that fails would print the record, and the exception's message
     warnings.showwarning = _show_warning
@@ -188,5 +188,5 @@ def _uncaught(kind: type[BaseException], _error: object, traceback: TracebackTyp
         logs.line(ERROR, "an exception that nobody caught", exception_type=kind.__name__, exception_at=at)
 
 
-def _installed() -> list[LibraryLogs]:
-    return [handler for handler in logging.getLogger().handlers if isinstance(handler, LibraryLogs)]
+def _installed() -> list[LibraryLogHandler]:
+    return [handler for handler in logging.getLogger().handlers if isinstance(handler, LibraryLogHandler)]

@@ -7,7 +7,7 @@ import orjson
 
 from otel import names
 from otel.event_types import MESSAGES, EventType
-from otel.output import Write, encode
+from otel.output import Writer, encode
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
 
@@ -18,15 +18,15 @@ _LEVEL_NAMES = {DEBUG: "DEBUG", INFO: "INFO", WARNING: "WARN", ERROR: "ERROR", C
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
 
-class Log:
+class JsonLogger:
     """Writes log lines. Never raises: a full disk or a closed pipe must not fail an event."""
 
-    def __init__(self, write: Write, settings: TelemetrySettings) -> None:
+    def __init__(self, write: Writer, settings: TelemetrySettings) -> None:
         self._write = write
         self._least = settings.log_level
         self._static = {"service": settings.service, "environment": settings.environment}
 
-    def raise_level(self, least: int) -> None:
+    def set_minimum_level(self, least: int) -> None:
         """Shed lines below a level, as under memory pressure."""
         self._least = max(self._least, least)
 

@@ -9,14 +9,14 @@ from threading import Lock
 from typing import Any
 
 from otel import names
-from otel.output import Write, encode
+from otel.output import Writer, encode
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
 
 MAX_VALUES = 100
 """EMF's limit for the values of one metric in one document."""
 
-KEPT_LINES = 200
+MAX_PENDING_LINES = 200
 """How many lines wait at most for an output that works again; the oldest go first."""
 
 _BY_OUTCOME = {
@@ -30,33 +30,33 @@ _BY_OUTCOME = {
 class Metrics:
     """Turns the record of an event into one EMF line; keeps what could not be written for the next event."""
 
-    def __init__(self, write: Write, settings: TelemetrySettings, init_duration_ms: float) -> None:
+    def __init__(self, write: Writer, settings: TelemetrySettings, init_duration_ms: float) -> None:
         self._write = write
         self._environment = settings.environment
         self._memory_mb = settings.memory_mb
         self._init_duration_ms = init_duration_ms
-        self._kept: deque[bytes] = deque(maxlen=KEPT_LINES)
+        self._pending: deque[bytes] = deque(maxlen=MAX_PENDING_LINES)
         self._failures = 0
         self._lock = Lock()  # the watchdog may still be reporting the last event while the next one ends
 
     @property
-    def kept(self) -> int:
+    def pending(self) -> int:
         """Lines that wait for the next event."""
-        return len(self._kept)
+        return len(self._pending)
 
     def emit(self, record: EventRecord, *, processing_ms: float, memory_used_mb: float) -> bool:
         """Write the event's metrics, after what earlier events had to keep.
 
         Returns:
-            False when that failed, for whatever reason; nothing is lost then, up to `KEPT_LINES`. Never raises.
+            False when that failed, for whatever reason; nothing is lost then, up to `MAX_PENDING_LINES`. Never raises.
         """
         with self._lock:
             try:
-                self._kept.append(self._line(record, processing_ms, memory_used_mb))
+                self._pending.append(self._line(record, processing_ms, memory_used_mb))
                 self._failures = 0  # told by this line from now on, which is written or kept
-                while self._kept:
-                    self._write(self._kept[0])
-                    self._kept.popleft()
+                while self._pending:
+                    self._write(self._pending[0])
+                    self._pending.popleft()
             except Exception:  # noqa: BLE001 - the event is over, and must not be processed again for its metrics
                 self._failures += 1
                 return False
@@ -77,7 +77,7 @@ class Metrics:
             _BY_OUTCOME[record.outcome or "retry"]: 1,
             "IdempotencyViolations": record.same_event is False,
             "Errors": record.error_category is not None,
-            "SecurityErrors": record.denied is not None,
+            "SecurityErrors": record.access_denied_by is not None,
             "Operations": record.operations,
             "Retries": record.retries,
             "RetrySuccesses": record.retry_successes,
@@ -97,11 +97,11 @@ class Metrics:
         return values
 
     def _document(self, values: dict[str, Any], record: EventRecord) -> bytes:
-        directives = [_directive([names.ENVIRONMENT], list(values))]
-        members: dict[str, Any] = {names.ENVIRONMENT: self._environment}
+        directives = [_directive([names.ENVIRONMENT_DIMENSION], list(values))]
+        members: dict[str, Any] = {names.ENVIRONMENT_DIMENSION: self._environment}
         if record.error_category is not None:
-            directives.append(_directive([names.ENVIRONMENT, names.ERROR_CATEGORY], ["Errors"]))
-            members[names.ERROR_CATEGORY] = record.error_category
+            directives.append(_directive([names.ENVIRONMENT_DIMENSION, names.ERROR_CATEGORY_DIMENSION], ["Errors"]))
+            members[names.ERROR_CATEGORY_DIMENSION] = record.error_category
         return encode(
             {
                 "_aws": {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": directives},

@@ -31,16 +31,16 @@ METRICS: Mapping[str, str] = {
 }
 """Metric name to CloudWatch unit."""
 
-ENVIRONMENT = "Environment"
-ERROR_CATEGORY = "ErrorCategory"
+ENVIRONMENT_DIMENSION = "Environment"
+ERROR_CATEGORY_DIMENSION = "ErrorCategory"
 
 CORRELATION_ID = "correlation_id"
 ASSET_SYMBOL = "asset_symbol"
 EARNINGS_DATE = "earnings_date"
 OUTCOME = "outcome"
-CATEGORY = "error_category"
+ERROR_CATEGORY_ATTRIBUTE = "error_category"
 
-ANNOTATIONS = (CORRELATION_ID, ASSET_SYMBOL, EARNINGS_DATE, OUTCOME, CATEGORY)
+ANNOTATIONS = (CORRELATION_ID, ASSET_SYMBOL, EARNINGS_DATE, OUTCOME, ERROR_CATEGORY_ATTRIBUTE)
 """Span attributes that X-Ray must index; `aws.xray.annotations` on each span names those it has."""
 
 MESSAGE_ID = "messaging.message.id"

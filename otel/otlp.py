@@ -49,7 +49,7 @@ _pack_double = struct.Struct("<d").pack
 _pack_fixed32 = struct.Struct("<I").pack
 
 
-def message(number: int, body: bytes) -> bytes:
+def length_delimited(number: int, body: bytes) -> bytes:
     """A length-delimited field: an embedded message, bytes or text; field numbers up to 15."""
     length = len(body)
     return _MESSAGE_TAGS[number] + (_SMALL[length] if length < 0x80 else _varint(length)) + body  # noqa: PLR2004
@@ -57,7 +57,7 @@ def message(number: int, body: bytes) -> bytes:
 
 def _text(number: int, value: str | None) -> bytes:
     # surrogatepass would be invalid UTF-8 on the wire; a replacement character keeps the span
-    return message(number, value.encode("utf-8", "replace")) if value else b""
+    return length_delimited(number, value.encode("utf-8", "replace")) if value else b""
 
 
 def _unsigned(number: int, value: int) -> bytes:
@@ -73,17 +73,17 @@ def _any_value(value: Any) -> bytes:  # noqa: PLR0911 - one for each kind
         case bool():
             return _VARINT_TAGS[2] + _varint(value)
         case str():
-            return message(1, value.encode("utf-8", "replace"))
+            return length_delimited(1, value.encode("utf-8", "replace"))
         case int() if _INT64_MIN <= value <= _INT64_MAX:  # cut to 64 bits, it would be another number
             return _VARINT_TAGS[3] + _varint(value)
         case float():
             return _FIXED64_TAGS[4] + _pack_double(value)
         case bytes():
-            return message(7, value)
+            return length_delimited(7, value)
         case Sequence():
-            return message(5, b"".join(message(1, _any_value(item)) for item in value))
+            return length_delimited(5, b"".join(length_delimited(1, _any_value(item)) for item in value))
         case Mapping():
-            return message(6, _attributes(1, value))
+            return length_delimited(6, _attributes(1, value))
         case _:
             return b""
 
@@ -97,7 +97,9 @@ def _attributes(number: int, attributes: Mapping[str, Any] | None) -> bytes:
 
 
 def _attribute(number: int, key: str, value: Any) -> bytes:
-    return message(number, message(1, key.encode("utf-8", "replace")) + message(2, _any_value(value)))
+    return length_delimited(
+        number, length_delimited(1, key.encode("utf-8", "replace")) + length_delimited(2, _any_value(value))
+    )
 
 
 # Most attributes of a span are the same for every event: service, region, table, method.
@@ -119,8 +121,8 @@ def _event(event: Event) -> bytes:
 
 def _link(link: Link) -> bytes:
     return (
-        message(1, link.context.trace_id.to_bytes(16))
-        + message(2, link.context.span_id.to_bytes(8))
+        length_delimited(1, link.context.trace_id.to_bytes(16))
+        + length_delimited(2, link.context.span_id.to_bytes(8))
         + _attributes(4, link.attributes)
         + _unsigned(5, link.dropped_attributes)
         + _fixed32(6, _flags(link.context))
@@ -138,21 +140,21 @@ def encode_span(span: ReadableSpan) -> bytes:
         raise ValueError("a span without a context cannot be encoded")
     trace_state = ",".join(f"{key}={value}" for key, value in context.trace_state.items())
     parts = [
-        message(1, context.trace_id.to_bytes(16)),
-        message(2, context.span_id.to_bytes(8)),
+        length_delimited(1, context.trace_id.to_bytes(16)),
+        length_delimited(2, context.span_id.to_bytes(8)),
         _text(3, trace_state),
-        message(4, span.parent.span_id.to_bytes(8)) if span.parent is not None else b"",
+        length_delimited(4, span.parent.span_id.to_bytes(8)) if span.parent is not None else b"",
         _text(5, span.name),
         _unsigned(6, span.kind.value + 1),  # OTLP's zero means "unspecified"
         _time(7, span.start_time),
         _time(8, span.end_time),
         _attributes(9, span.attributes),
         _unsigned(10, span.dropped_attributes),
-        *(message(11, _event(event)) for event in span.events),
+        *(length_delimited(11, _event(event)) for event in span.events),
         _unsigned(12, span.dropped_events),
-        *(message(13, _link(link)) for link in span.links),
+        *(length_delimited(13, _link(link)) for link in span.links),
         _unsigned(14, span.dropped_links),
-        message(15, _text(2, span.status.description) + _unsigned(3, span.status.status_code.value)),
+        length_delimited(15, _text(2, span.status.description) + _unsigned(3, span.status.status_code.value)),
         _fixed32(16, _flags(span.parent)),
     ]
     return b"".join(parts)
@@ -168,13 +170,13 @@ def encode_request(spans: Sequence[ReadableSpan], encoded: Iterable[bytes]) -> b
     by_scope: dict[int, tuple[Any, list[bytes]]] = {}
     for span, body in zip(spans, encoded, strict=True):
         scope = span.instrumentation_scope
-        by_scope.setdefault(id(scope), (scope, []))[1].append(message(2, body))
-    scope_spans = b"".join(message(2, _scope(scope) + b"".join(bodies)) for scope, bodies in by_scope.values())
+        by_scope.setdefault(id(scope), (scope, []))[1].append(length_delimited(2, body))
+    scope_spans = b"".join(length_delimited(2, _scope(scope) + b"".join(bodies)) for scope, bodies in by_scope.values())
     resource = spans[0].resource
-    return message(1, _resource(resource) + scope_spans + _text(3, resource.schema_url))
+    return length_delimited(1, _resource(resource) + scope_spans + _text(3, resource.schema_url))
 
 
-class _Remembered:
+class _IdentityCache:
     """An encoder that remembers what it made of the last few objects, by identity: they live as long as the sandbox.
 
     Not by equality: the hash of a resource is made from the JSON of all that is in it.
@@ -195,11 +197,11 @@ class _Remembered:
 
 def _encode_scope(scope: Any) -> bytes:
     if scope is None:
-        return message(1, b"")
+        return length_delimited(1, b"")
     body = _text(1, scope.name) + _text(2, scope.version) + _attributes(3, scope.attributes)
     # The schema URL belongs to ScopeSpans, beside the scope, not into it.
-    return message(1, body) + _text(3, scope.schema_url)
+    return length_delimited(1, body) + _text(3, scope.schema_url)
 
 
-_scope = _Remembered(_encode_scope)
-_resource = _Remembered(lambda resource: message(1, _attributes(1, resource.attributes)))
+_scope = _IdentityCache(_encode_scope)
+_resource = _IdentityCache(lambda resource: length_delimited(1, _attributes(1, resource.attributes)))

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-Write = Callable[[bytes], None]
+Writer = Callable[[bytes], None]
 """Writes bytes, or raises OSError."""
 
 STDOUT = 1
@@ -47,19 +47,19 @@ def _plain(value: Any, levels: int) -> Any:
             return type(value).__name__
 
 
-def file_descriptor(fd: int) -> Write:
+def fd_writer(fd: int) -> Writer:
     """A writer to an open file descriptor; nothing is buffered, so nothing is lost when the sandbox freezes."""
-    torn = False
+    partial_line = False
 
     def write(data: bytes) -> None:
-        nonlocal torn
-        if torn:  # the last line broke off half-way: what follows must not be glued to it
+        nonlocal partial_line
+        if partial_line:  # the last line broke off half-way: what follows must not be glued to it
             data = b"\n" + data
         rest = data
         try:
             while rest:  # a pipe may take less than it is given
                 rest = rest[os.write(fd, rest) :]
         finally:
-            torn = bool(rest) and (torn or len(rest) < len(data))
+            partial_line = bool(rest) and (partial_line or len(rest) < len(data))
 
     return write

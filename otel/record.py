@@ -37,10 +37,10 @@ class EventRecord:
         violations: for an invalid event: the broken rules, as JSON objects.
         dead_letter_id: SQS message ID of the dead letter.
         dead_letter_error: why the dead-letter queue could not be reached.
-        denied: the code with which AWS refused a call for want of permission, and the service; None if it did not.
+        access_denied_by: the service that denied access, and its code; None if none did.
         exception_type: for a defect: the exception's class.
         exception_at: for a defect: file and line.
-        struck: whether the deadline came first: the watchdog has reported the event, and it must be tried again.
+        timed_out: whether the deadline came first: the watchdog has reported the event, and it must be tried again.
     """
 
     request_id: str
@@ -67,14 +67,14 @@ class EventRecord:
     violations: list[dict[str, str]] = field(default_factory=list)
     dead_letter_id: str | None = None
     dead_letter_error: str | None = None
-    denied: str | None = None
+    access_denied_by: str | None = None
     exception_type: str | None = None
     exception_at: str | None = None
-    struck: bool = False
+    timed_out: bool = False
     _closing: Lock = field(default_factory=Lock, repr=False)
     _reporting: Lock = field(default_factory=Lock, repr=False)
 
-    def close(self) -> bool:
+    def try_close(self) -> bool:
         """Claim the right to say how the event ended; True for the first caller only.
 
         The event's own thread and the watchdog both come here; whoever is second stays silent, so that every event
@@ -83,11 +83,11 @@ class EventRecord:
         return self._closing.acquire(blocking=False)
 
     @property
-    def over(self) -> bool:
+    def closed(self) -> bool:
         """Whether somebody has closed it."""
         return self._closing.locked()
 
-    def first_to_report(self) -> bool:
+    def try_report(self) -> bool:
         """Claim the right to write the event's line and metrics; True for the first caller only."""
         return self._reporting.acquire(blocking=False)
 
@@ -96,6 +96,6 @@ class EventRecord:
         if reasons:  # hardly ever
             self.throttling_reasons = tuple(dict.fromkeys((*self.throttling_reasons, *reasons)))[:MAX_REASONS]
 
-    def spent(self, phase: str, seconds: float) -> None:
+    def add_timing(self, phase: str, seconds: float) -> None:
         """Add time to a phase."""
         self.timings_ms[phase] = self.timings_ms.get(phase, 0.0) + round(seconds * 1000, 3)

@@ -12,7 +12,7 @@ from otel import names
 _EXCEPTION_EVENT = "exception"
 _EXCEPTION_TYPE = "exception.type"
 
-ESSENTIAL = frozenset(
+ESSENTIAL_ATTRIBUTES = frozenset(
     {
         *(names.XRAY_ANNOTATIONS, *names.ANNOTATIONS),
         *("rpc.system", "rpc.service", "rpc.method", "error.type", "aws.request_id", "aws.dynamodb.table_names"),
@@ -22,27 +22,27 @@ ESSENTIAL = frozenset(
 """Span attributes that stay even when memory runs short."""
 
 
-def clean(span: ReadableSpan, *, shed: bool) -> ReadableSpan:
+def redact_span(span: ReadableSpan, *, shedding: bool) -> ReadableSpan:
     """The span as it may be exported.
 
     Args:
         span: as it ended.
-        shed: leave out what is optional, for want of memory.
+        shedding: leave out what is optional, for want of memory.
 
     Returns:
         The same object where there is nothing to change, which is the rule.
     """
     recorded_exception = any(event.name == _EXCEPTION_EVENT for event in span.events)
-    if not shed and not recorded_exception:
+    if not shedding and not recorded_exception:
         return span
-    events = [_clean_event(event) for event in span.events if not shed or event.name == names.RETRY_EVENT]
+    events = [_redact_event(event) for event in span.events if not shedding or event.name == names.RETRY_EVENT]
     attributes = dict(span.attributes or {})
-    if shed:
-        attributes = {name: value for name, value in attributes.items() if name in ESSENTIAL}
+    if shedding:
+        attributes = {name: value for name, value in attributes.items() if name in ESSENTIAL_ATTRIBUTES}
     status = span.status
     if recorded_exception and status.status_code is StatusCode.ERROR:
         # The API wrote "Class: message" into the description.
-        status = Status(StatusCode.ERROR, str(attributes.get(names.CATEGORY, "")) or None)
+        status = Status(StatusCode.ERROR, str(attributes.get(names.ERROR_CATEGORY_ATTRIBUTE, "")) or None)
     return ReadableSpan(
         name=span.name,
         context=span.get_span_context(),
@@ -59,7 +59,7 @@ def clean(span: ReadableSpan, *, shed: bool) -> ReadableSpan:
     )
 
 
-def _clean_event(event: Event) -> Event:
+def _redact_event(event: Event) -> Event:
     if event.name != _EXCEPTION_EVENT:
         return event
     kind = (event.attributes or {}).get(_EXCEPTION_TYPE, "")

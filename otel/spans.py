@@ -11,7 +11,7 @@ from opentelemetry.trace import Link, SpanKind, Status, StatusCode, TraceState
 from opentelemetry.util.types import Attributes
 
 from otel import names
-from otel.scrub import clean
+from otel.scrub import redact_span
 
 EVENT_KEY = context_api.create_key("mark-earnings-processed-event")
 """Context key of the attributes that every span of the event carries."""
@@ -19,11 +19,11 @@ EVENT_KEY = context_api.create_key("mark-earnings-processed-event")
 MOST_SECONDS = 1.0
 """What an export may take at most: half of the 2 s that every invocation keeps for its end."""
 
-MAX_KEPT_SPANS = 5_000
+MAX_BUFFERED_SPANS = 5_000
 """Bound on spans that wait for a flush; one event makes a handful."""
 
 
-class Exporter(Protocol):
+class SpanExporter(Protocol):
     """A way out for spans."""
 
     def export(self, spans: Sequence[ReadableSpan], seconds: float, /) -> int:
@@ -33,19 +33,19 @@ class Exporter(Protocol):
         """Let go of sockets."""
 
 
-class EventSpans(SpanProcessor):
+class BufferingSpanProcessor(SpanProcessor):
     """Collects the spans of an event and exports them in one go, before the invocation returns.
 
     The stock batch processor exports from a thread by a timer, and the sandbox freezes threads when the invocation
     returns: spans would leave with a later event, or never.
     """
 
-    def __init__(self, exporter: Exporter) -> None:
+    def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
         self._open: dict[int, Span] = {}
         self._ended: list[ReadableSpan] = []
         self._dropped = 0
-        self.shed = False
+        self.shedding = False
 
     def on_start(self, span: Span, parent_context: context_api.Context | None = None) -> None:
         """Put the IDs of the event on the span."""
@@ -56,12 +56,12 @@ class EventSpans(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Keep the span for the flush."""
-        if len(self._ended) < MAX_KEPT_SPANS:
-            self._ended.append(clean(span, shed=self.shed))
+        if len(self._ended) < MAX_BUFFERED_SPANS:
+            self._ended.append(redact_span(span, shedding=self.shedding))
         else:
             self._dropped += 1
 
-    def close_open(self, category: str, code: str) -> None:
+    def end_open_spans(self, category: str, code: str) -> None:
         """End the spans that are still open, for the watchdog: the call that hangs is what an operator looks for.
 
         Args:
@@ -70,7 +70,7 @@ class EventSpans(SpanProcessor):
         """
         for span in reversed(list(self._open.values())):
             if span.is_recording():
-                fail(span, category, code)
+                set_span_error(span, category, code)
                 span.end()
 
     def flush(self, seconds: float = MOST_SECONDS) -> int:
@@ -99,7 +99,7 @@ class EventSpans(SpanProcessor):
         self._exporter.close()
 
 
-def fail(span: trace.Span, category: str, code: str) -> None:
+def set_span_error(span: trace.Span, category: str, code: str) -> None:
     """Tell on a span what went wrong.
 
     Args:
@@ -107,18 +107,18 @@ def fail(span: trace.Span, category: str, code: str) -> None:
         category: what to do about it.
         code: AWS's error code, or the class of an exception.
     """
-    span.set_attributes({"error.type": code, names.CATEGORY: category})
-    annotate(span)
+    span.set_attributes({"error.type": code, names.ERROR_CATEGORY_ATTRIBUTE: category})
+    set_xray_annotations(span)
     span.set_status(Status(StatusCode.ERROR, category))
 
 
-def annotate(span: trace.Span) -> None:
+def set_xray_annotations(span: trace.Span) -> None:
     """Name the attributes of a span that X-Ray must index: those it has."""
     attributes = getattr(span, "attributes", None) or {}
     span.set_attribute(names.XRAY_ANNOTATIONS, tuple(name for name in names.ANNOTATIONS if name in attributes))
 
 
-class RecordUnsampled(Sampler):
+class RecordOnlySampler(Sampler):
     """Lets a sampler decide, but records what it would drop: unsampled spans go to the agent marked as such.
 
     X-Ray makes its unsampled statistics of them; nothing else about the decision changes.

@@ -13,13 +13,13 @@ from opentelemetry.trace import Span, get_current_span
 
 from otel import logs, memory, names
 from otel.event_types import OUTCOME_MESSAGES, EventType
-from otel.logs import Log
+from otel.logs import JsonLogger
 from otel.metrics import Metrics
-from otel.output import Write
+from otel.output import Writer
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
 from otel.spans import MOST_SECONDS
-from otel.tracing import Tracing, finish_root
+from otel.tracing import Tracing, end_root_span
 from otel.watchdog import Watchdog
 
 REPORT_SECONDS = 1.0
@@ -35,7 +35,7 @@ class Telemetry:
         self,
         settings: TelemetrySettings,
         *,
-        write: Write,
+        write: Writer,
         tracing: Tracing | None,
         init_duration_ms: float,
         watchdog: Watchdog | None = None,
@@ -51,37 +51,37 @@ class Telemetry:
             watchdog: acts shortly before the deadline.
             used_mb: tells the memory in use, megabytes.
         """
-        self.log = Log(write, settings)
+        self.log = JsonLogger(write, settings)
         self._metrics = Metrics(write, settings, init_duration_ms)
         self._tracing = tracing
         self._watchdog = watchdog or Watchdog()
         self._used_mb = used_mb
         self._memory_mb = settings.memory_mb
         self._shedding = False
-        self._striking = Lock()
-        self.current: EventRecord | None = None
+        self._deadline_lock = Lock()
+        self.current_record: EventRecord | None = None
 
     @contextmanager
     def event(self, record: EventRecord, traceparent: object, remaining_seconds: float) -> Iterator[None]:
         """Watch over one event; report it when the block ends, or just before the deadline if that comes first.
 
         Args:
-            record: the event's facts, filled in inside the block; `record.struck` afterwards tells that the
+            record: the event's facts, filled in inside the block; `record.timed_out` afterwards tells that the
                 deadline came first.
             traceparent: `detail.traceparent` as it came.
             remaining_seconds: until Lambda's deadline.
         """
-        self.current = record
+        self.current_record = record
         if self._tracing is None:
-            with self._watched(record, None, remaining_seconds):
+            with self._with_deadline(record, None, remaining_seconds):
                 yield
         else:
             with (
                 self._tracing.event_span(record, traceparent, os.environ) as span,
-                self._watched(record, span, remaining_seconds),
+                self._with_deadline(record, span, remaining_seconds),
             ):
                 yield
-        if record.close():
+        if record.try_close():
             # The way out of spans may hang: then the watchdog reports the event, as it ended, while it does.
             left = remaining_seconds - (time.perf_counter() - record.started)
             self._watchdog.arm(left, partial(self._report, record))
@@ -89,12 +89,12 @@ class Telemetry:
             self._watchdog.disarm()
             self._report(record)
         else:
-            record.struck = True
+            record.timed_out = True
             # The sandbox freezes when the invocation returns: not in the middle of the watchdog's report.
-            if self._striking.acquire(timeout=REPORT_SECONDS):
-                self._striking.release()
+            if self._deadline_lock.acquire(timeout=REPORT_SECONDS):
+                self._deadline_lock.release()
 
-    def attempted(self, record: EventRecord, seconds: float) -> None:
+    def record_attempt(self, record: EventRecord, seconds: float) -> None:
         """Tell of an attempt at DynamoDB that is over, whatever came of it.
 
         Args:
@@ -103,11 +103,11 @@ class Telemetry:
         """
         latency_ms = round(seconds * 1000, 3)
         record.latencies_ms.append(latency_ms)
-        record.spent("write", seconds)
+        record.add_timing("write", seconds)
         attempt = len(record.latencies_ms)
         self.log.line(logs.DEBUG, EventType.ATTEMPT, record, attempt=attempt, timings_ms={"write": latency_ms})
 
-    def backoff(
+    def record_backoff(
         self, record: EventRecord, attempt: int, delay: float, category: str, throttling_reasons: Sequence[str] = ()
     ) -> None:
         """Tell of a wait before another attempt.
@@ -121,40 +121,40 @@ class Telemetry:
         """
         delay_ms = round(delay * 1000, 3)
         record.delays_ms.append(delay_ms)
-        record.spent("backoff", delay)
-        event: dict[str, Any] = {"attempt": attempt, "delay_ms": delay_ms, names.CATEGORY: category}
+        record.add_timing("backoff", delay)
+        event: dict[str, Any] = {"attempt": attempt, "delay_ms": delay_ms, names.ERROR_CATEGORY_ATTRIBUTE: category}
         if throttling_reasons:
             event[names.THROTTLING_REASONS] = throttling_reasons
         get_current_span().add_event(names.RETRY_EVENT, event)
         self.log.line(logs.WARNING, EventType.RETRY_BACKOFF, record, **event)
 
     @contextmanager
-    def _watched(self, record: EventRecord, span: Span | None, remaining_seconds: float) -> Iterator[None]:
-        self._watchdog.arm(remaining_seconds, partial(self._strike, record, span, remaining_seconds))
+    def _with_deadline(self, record: EventRecord, span: Span | None, remaining_seconds: float) -> Iterator[None]:
+        self._watchdog.arm(remaining_seconds, partial(self._on_deadline, record, span, remaining_seconds))
         try:
             yield
         finally:
             self._watchdog.disarm()
 
-    def _strike(self, record: EventRecord, span: Span | None, remaining_seconds: float) -> None:
+    def _on_deadline(self, record: EventRecord, span: Span | None, remaining_seconds: float) -> None:
         """The deadline is near and the event is not over: report it as it stands. Runs in the watchdog's thread."""
-        with self._striking:
-            if not record.close():
+        with self._deadline_lock:
+            if not record.try_close():
                 return
             # A copy: the event's own thread may come back to life and write on.
             final = copy.copy(record)
             final.outcome, final.error_category, final.error_code = "retry", "timeout", "DeadlineExceeded"
             final.same_event = None
             if span is not None and self._tracing is not None:
-                finish_root(span, final)
-                self._tracing.spans.close_open(final.error_category, final.error_code)
+                end_root_span(span, final)
+                self._tracing.spans.end_open_spans(final.error_category, final.error_code)
             self._report(final)
             # Last, with what is left for it: lines do not wait for spans.
             self._flush(final, remaining_seconds - (time.perf_counter() - final.started))
 
     def _report(self, record: EventRecord) -> None:
         """Write the event's line and metrics, once."""
-        if not record.first_to_report():
+        if not record.try_report():
             return
         processing_ms = (time.perf_counter() - record.started) * 1000
         used = self._used_mb()
@@ -180,11 +180,13 @@ class Telemetry:
             exception_type=record.exception_type,
             exception_at=record.exception_at,
         )
-        if record.denied is not None:
-            self.log.line(logs.ERROR, EventType.ACCESS_DENIED, record, security=True, error_code=record.denied)
+        if record.access_denied_by is not None:
+            self.log.line(
+                logs.ERROR, EventType.ACCESS_DENIED, record, security=True, error_code=record.access_denied_by
+            )
         if not self._metrics.emit(record, processing_ms=processing_ms, memory_used_mb=used):
-            self.log.line(logs.WARNING, EventType.METRICS_NOT_WRITTEN, kept_lines=self._metrics.kept)
-        self._watch_memory(record, used)
+            self.log.line(logs.WARNING, EventType.METRICS_NOT_WRITTEN, kept_lines=self._metrics.pending)
+        self._check_memory(record, used)
 
     def _flush(self, record: EventRecord, left: float) -> None:
         """Export the event's spans.
@@ -203,15 +205,15 @@ class Telemetry:
         else:
             if lost:
                 self.log.line(logs.WARNING, EventType.SPANS_LOST, record, lost_spans=lost)
-        record.spent("flush", time.perf_counter() - started)
+        record.add_timing("flush", time.perf_counter() - started)
 
-    def _watch_memory(self, record: EventRecord, used: float) -> None:
+    def _check_memory(self, record: EventRecord, used: float) -> None:
         if self._shedding or used * 100 <= memory.PRESSURE_PERCENT * self._memory_mb:
             return
         self._shedding = True
-        self.log.raise_level(logs.INFO)
+        self.log.set_minimum_level(logs.INFO)
         if self._tracing is not None:
-            self._tracing.spans.shed = True
+            self._tracing.spans.shedding = True
         self.log.line(
             logs.WARNING,
             EventType.MEMORY_PRESSURE,

@@ -18,9 +18,16 @@ from otel import names
 from otel.ids import new_span_id, new_trace_id
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
-from otel.spans import EVENT_KEY, MOST_SECONDS, EventSpans, Exporter, RecordUnsampled, annotate
+from otel.spans import (
+    EVENT_KEY,
+    MOST_SECONDS,
+    BufferingSpanProcessor,
+    RecordOnlySampler,
+    SpanExporter,
+    set_xray_annotations,
+)
 from otel.trace_header import LAMBDA_TRACE_HEADER, TraceOnly, read_trace_header
-from otel.xray_udp import XRayDaemon
+from otel.xray_udp import XRayUdpExporter
 
 SCOPE = "mark-earnings-processed"
 """The instrumentation scope of the root spans."""
@@ -48,17 +55,17 @@ class KernelIds(IdGenerator):
 class Tracing:
     """Tracing of one sandbox."""
 
-    def __init__(self, settings: TelemetrySettings, exporter: Exporter) -> None:
+    def __init__(self, settings: TelemetrySettings, exporter: SpanExporter) -> None:
         self._settings = settings
-        self.spans = EventSpans(exporter)
+        self.spans = BufferingSpanProcessor(exporter)
         # No exit hook: every invocation flushes, and a sandbox is killed, not closed.
         self.provider = TracerProvider(resource=_resource(settings), id_generator=KernelIds(), shutdown_on_exit=False)
-        self.provider.sampler = RecordUnsampled(self.provider.sampler)  # the inner one comes from OTEL_TRACES_SAMPLER
+        self.provider.sampler = RecordOnlySampler(self.provider.sampler)  # the inner one comes from OTEL_TRACES_SAMPLER
         self.provider.add_span_processor(self.spans)
         self._tracer = self.provider.get_tracer(SCOPE)
 
     @property
-    def calls(self) -> trace.TracerProvider:
+    def client_tracer_provider(self) -> trace.TracerProvider:
         """Makes the spans of AWS calls."""
         return self.provider
 
@@ -67,7 +74,7 @@ class Tracing:
         """The root span of one event, current inside the block.
 
         Args:
-            record: gives the attributes; what is found out later is added by `identified` and at the end.
+            record: gives the attributes; what is found out later is added by `set_event_attributes` and at the end.
             traceparent: `detail.traceparent` as it came; linked to if it is one.
             environ: where Lambda's trace header is: the trace, and the parent if it names one.
         """
@@ -83,7 +90,7 @@ class Tracing:
                     "faas.invocation_id": record.request_id,
                     "faas.coldstart": record.cold_start,
                 },
-                links=link_to(traceparent),
+                links=span_links(traceparent),
             ) as span:
                 if isinstance(trace.get_current_span(parent), TraceOnly):
                     # The trace and the sampler's decision came by a parent that is nowhere: it must not be exported.
@@ -94,7 +101,7 @@ class Tracing:
                 try:
                     yield span
                 finally:
-                    finish_root(span, record)
+                    end_root_span(span, record)
         finally:
             context_api.detach(token)
 
@@ -106,7 +113,7 @@ class Tracing:
         return read_trace_header(environ.get(LAMBDA_TRACE_HEADER))
 
 
-def identified(record: EventRecord) -> None:
+def set_event_attributes(record: EventRecord) -> None:
     """Tell the current span, and those that follow, which row the event is about."""
     attributes = context_api.get_value(EVENT_KEY)
     if isinstance(attributes, dict):
@@ -115,18 +122,22 @@ def identified(record: EventRecord) -> None:
         trace.get_current_span().set_attributes(attributes)
 
 
-def finish_root(span: Span, record: EventRecord) -> None:
+def end_root_span(span: Span, record: EventRecord) -> None:
     """Write the end of the event onto its root span."""
-    found = {names.OUTCOME: record.outcome, names.CATEGORY: record.error_category, "error.type": record.error_code}
+    found = {
+        names.OUTCOME: record.outcome,
+        names.ERROR_CATEGORY_ATTRIBUTE: record.error_category,
+        "error.type": record.error_code,
+    }
     span.set_attributes({name: value for name, value in found.items() if value is not None})
     if record.throttling_reasons:
         span.set_attribute(names.DYNAMODB_THROTTLING_REASONS, record.throttling_reasons)
-    annotate(span)
+    set_xray_annotations(span)
     if record.error_category is not None:
         span.set_status(Status(StatusCode.ERROR, record.error_category))
 
 
-def link_to(traceparent: object) -> list[Link]:
+def span_links(traceparent: object) -> list[Link]:
     """A link to the producer's span; none if the text is not a W3C traceparent."""
     match = _TRACEPARENT.match(traceparent) if isinstance(traceparent, str) else None
     if match is None or match[1] == "ff":
@@ -144,16 +155,16 @@ def start_tracing(settings: TelemetrySettings) -> Tracing:
 
         seed_after_restore(os.environ)
         return LayerTracing(settings, provider)
-    return Tracing(settings, choose_exporter(settings))
+    return Tracing(settings, create_exporter(settings))
 
 
-def choose_exporter(settings: TelemetrySettings) -> Exporter:
+def create_exporter(settings: TelemetrySettings) -> SpanExporter:
     """The way out that the standard variables ask for."""
     if settings.collector:
-        from otel.collector import Collector
+        from otel.collector import OtlpHttpExporter
 
-        return Collector()
-    return XRayDaemon(settings.daemon)
+        return OtlpHttpExporter()
+    return XRayUdpExporter(settings.daemon)
 
 
 def _resource(settings: TelemetrySettings) -> Resource:

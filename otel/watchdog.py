@@ -21,54 +21,54 @@ class Watchdog:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._condition = Condition()
-        self._strike_at: float | None = None
-        self._on_strike: Callable[[], None] | None = None
+        self._deadline: float | None = None
+        self._on_deadline: Callable[[], None] | None = None
         self._wakes_at = math.inf
         self._thread: Thread | None = None
 
-    def arm(self, remaining_seconds: float, on_strike: Callable[[], None]) -> None:
-        """Call `on_strike` from another thread shortly before `remaining_seconds` are over, unless disarmed before.
+    def arm(self, remaining_seconds: float, on_deadline: Callable[[], None]) -> None:
+        """Call `on_deadline` from another thread shortly before `remaining_seconds` are over, unless disarmed before.
 
         Args:
             remaining_seconds: until Lambda's deadline.
-            on_strike: must not raise.
+            on_deadline: must not raise.
         """
         margin = min(MARGIN_SECONDS, remaining_seconds / 4)
         with self._condition:
-            self._strike_at = self._clock() + remaining_seconds - margin
-            self._on_strike = on_strike
+            self._deadline = self._clock() + remaining_seconds - margin
+            self._on_deadline = on_deadline
             if self._thread is None:
                 self._thread = Thread(target=self._watch, name="watchdog", daemon=True)
                 self._thread.start()
-            elif self._strike_at < self._wakes_at:
+            elif self._deadline < self._wakes_at:
                 self._condition.notify()
 
     def disarm(self) -> None:
         """Forget the deadline: the event is over."""
         with self._condition:
-            self._strike_at = None
-            self._on_strike = None
+            self._deadline = None
+            self._on_deadline = None
 
     def _watch(self) -> None:
         while True:
             with self._condition:
-                strike = self._wait()
+                callback = self._wait()
             # It must not raise; if it does, the events to come need their watchdog all the more.
             with suppress(Exception):
-                strike()
+                callback()
 
     def _wait(self) -> Callable[[], None]:
         """Sleep until a deadline that is still armed has come; return what is to be called."""
         while True:
-            if self._strike_at is None:
+            if self._deadline is None:
                 self._wakes_at = math.inf
                 self._condition.wait()
                 continue
-            left = self._strike_at - self._clock()
+            left = self._deadline - self._clock()
             if left > 0:
-                self._wakes_at = self._strike_at
+                self._wakes_at = self._deadline
                 self._condition.wait(left)
-            elif (strike := self._on_strike) is not None:
-                self._strike_at = None
-                self._on_strike = None
-                return strike
+            elif (callback := self._on_deadline) is not None:
+                self._deadline = None
+                self._on_deadline = None
+                return callback

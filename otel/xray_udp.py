@@ -30,7 +30,7 @@ _MAX_SPANS_BYTES = _MAX_PAYLOAD - 8_000
 _BURST_PAUSE_SECONDS = 0.002
 
 
-class XRayDaemon:
+class XRayUdpExporter:
     """Sends spans to the daemon's UDP socket."""
 
     def __init__(self, address: tuple[str, int]) -> None:

@@ -10,7 +10,7 @@ import typer
 from local import report as terminal
 from local.errors import LocalError
 from soak.faults import FaultRates
-from soak.report import Bar, as_json, show
+from soak.report import ProgressBar, as_json, show
 from soak.run import SoakOptions, soak
 
 _STANDARD_OUTPUT = Path("-")
@@ -43,18 +43,18 @@ def main(  # noqa: PLR0913 -- its options
     rates = FaultRates().times(faults)
     usual = SoakOptions(events)
     options = SoakOptions(events, seed, workers, minutes, rates, kill=usual.kill * faults, dynamodb_local=dynamodb)
-    if not settle_up(options, json_file):
+    if not run_and_report(options, json_file):
         raise typer.Exit(1)
 
 
-def settle_up(options: SoakOptions, json_file: Path | None = None) -> bool:
+def run_and_report(options: SoakOptions, json_file: Path | None = None) -> bool:
     """Soak, show what came of it, and return whether the account balances.
 
     Args:
         options: What to do.
         json_file: Where everything is written as JSON; `-` for standard output, instead of the tables.
     """
-    with Bar(terminal.console(stderr=True), options.events) as bar:
+    with ProgressBar(terminal.console(stderr=True), options.events) as bar:
         result = soak(options, bar, bar.say)
     text = orjson.dumps(as_json(options, result), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     if json_file == _STANDARD_OUTPUT:
@@ -63,7 +63,7 @@ def settle_up(options: SoakOptions, json_file: Path | None = None) -> bool:
         show(options, result, terminal.console())
         if json_file is not None:
             json_file.write_bytes(text)
-    return result.account.balances
+    return result.account.is_consistent
 
 
 if __name__ == "__main__":

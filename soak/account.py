@@ -14,13 +14,13 @@ NAMED = 20
 """Differences of each sort that are named; the others are counted."""
 
 LOST = "lost"
-DOUBLE = "marked more than once"
+DUPLICATED = "marked more than once"
 _MARKED, _DUPLICATE, _DEAD_LETTERED = "marked", "duplicate", "dead_lettered"
 _NOBODY = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class Reconciliation:
     """How many events met which fate. Each met exactly one, or `differences` says so.
 
     Attributes:
@@ -44,7 +44,7 @@ class Account:
     differences: tuple[str, ...]
 
     @property
-    def balances(self) -> bool:
+    def is_consistent(self) -> bool:
         """Whether all is as it must be."""
         return not self.differences and self.received == self.marked + self.duplicate + self.dead_lettered
 
@@ -81,9 +81,9 @@ class Stores:
         audited_by: The same of the audit entry.
         entries: Audit entries of markings, for each row.
         rows: How often the row is there.
-        unknown_letters: Messages in the queue that hold no such event.
+        unknown_dead_letters: Messages in the queue that hold no such event.
         others: Audit entries of other actions, by action.
-        letters: Copies in the queue, for each event.
+        dead_letters: Copies in the queue, for each event.
     """
 
     events: int
@@ -91,14 +91,18 @@ class Stores:
     audited_by: "array[int]" = field(init=False)
     entries: bytearray = field(init=False)
     rows: bytearray = field(init=False)
-    letters: bytearray = field(init=False)
-    unknown_letters: int = field(init=False, default=0)
+    dead_letters: bytearray = field(init=False)
+    unknown_dead_letters: int = field(init=False, default=0)
     others: "Counter[str]" = field(init=False, default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.marked_by = array("I", bytes(array("I").itemsize * self.events))
         self.audited_by = array("I", bytes(array("I").itemsize * self.events))
-        self.entries, self.rows, self.letters = bytearray(self.events), bytearray(self.events), bytearray(self.events)
+        self.entries, self.rows, self.dead_letters = (
+            bytearray(self.events),
+            bytearray(self.events),
+            bytearray(self.events),
+        )
 
     def read_calendar(self, items: Iterable[Mapping[str, Any]]) -> None:
         """Note the calendar's rows, as DynamoDB has them."""
@@ -119,18 +123,18 @@ class Stores:
                 self.entries[row] = min(255, self.entries[row] + 1)
                 self.audited_by[row] = number_of(item["event_id"]["S"]) + 1
 
-    def read_letters(self, events: Iterable[Any]) -> None:
+    def read_dead_letters(self, events: Iterable[Any]) -> None:
         """Note the events that lie in the queue."""
         for event in events:
             try:
                 number = number_in(event)
-                self.letters[number] = min(255, self.letters[number] + 1)
+                self.dead_letters[number] = min(255, self.dead_letters[number] + 1)
             except (TypeError, KeyError, ValueError, IndexError):
-                self.unknown_letters += 1
+                self.unknown_dead_letters += 1
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class ReconciliationInput:
     """All that an account is made of.
 
     Attributes:
@@ -148,7 +152,7 @@ class Evidence:
     redriven: int
 
 
-def settle(evidence: Evidence, more: Iterable[str] = ()) -> Account:
+def reconcile(evidence: ReconciliationInput, more: Iterable[str] = ()) -> Reconciliation:
     """Find every event's fate.
 
     Args:
@@ -159,26 +163,26 @@ def settle(evidence: Evidence, more: Iterable[str] = ()) -> Account:
     found = _Differences()
     fates: Counter[str] = Counter()
     for number in range(sent):
-        fates[_fate(evidence, number, found)] += 1
+        fates[_outcome_of(evidence, number, found)] += 1
     for number in range(sent, stores.events):
-        if stores.entries[number] or stores.marked_by[number] or stores.letters[number]:
+        if stores.entries[number] or stores.marked_by[number] or stores.dead_letters[number]:
             found.add("there, but never sent", number)
-    return Account(
+    return Reconciliation(
         received=sent,
         marked=fates[_MARKED],
         duplicate=fates[_DUPLICATE],
         dead_lettered=fates[_DEAD_LETTERED],
         redriven=evidence.redriven,
         lost=fates[LOST],
-        double=found.count(DOUBLE),
+        double=found.count(DUPLICATED),
         differences=(*found.texts(), *more),
     )
 
 
-def _fate(evidence: Evidence, number: int, found: _Differences) -> str:
+def _outcome_of(evidence: ReconciliationInput, number: int, found: _Differences) -> str:
     plan, stores = evidence.plan, evidence.stores
     event = plan.event(number)
-    in_queue = bool(stores.letters[number])
+    in_queue = bool(stores.dead_letters[number])
     if event.row == number:
         _check_row(number, stores, found)
     if event.kind in {Kind.NO_ROW, Kind.INVALID}:
@@ -206,7 +210,7 @@ def _check_row(row: int, stores: Stores, found: _Differences) -> None:
     if stores.rows[row] > 1:
         found.add("a row that is there twice", row)
     if stores.entries[row] > 1:
-        found.add(DOUBLE, row)
+        found.add(DUPLICATED, row)
     elif stores.marked_by[row] and not stores.entries[row]:
         found.add("marked without an audit entry", row)
     elif stores.entries[row] and stores.marked_by[row] != stores.audited_by[row]:

@@ -4,26 +4,28 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 
 from local.backends import AUDIT_TABLE
-from local.chain.chain import Chain
-from local.chain.doors import doors
+from local.chain.chain import EventPipeline
+from local.chain.doors import serve_api
 from local.loopback import loopback_client
 from local.queue import QueueEndpoint, sqs_client
 from ops.dlq.audit import AuditTrail
 from ops.dlq.destinations import Function
 from ops.dlq.metrics import OperatorMetrics
-from ops.dlq.queue import Queue, Reading
-from ops.dlq.redrive import Done, Redrive, plan
+from ops.dlq.queue import Queue, QueueSnapshot
+from ops.dlq.redrive import Redriver, RedriveResult, plan
 
 ROUNDS = 5
 _RATE = 1_000.0
 _LETTERS = 1_000_000
 
 
-def bring_back(chain: Chain, dynamodb_url: str, queue: QueueEndpoint, function: str, say: Callable[[str], None]) -> int:
+def redrive_all(
+    pipeline: EventPipeline, dynamodb_url: str, queue: QueueEndpoint, function: str, say: Callable[[str], None]
+) -> int:
     """Redrive what is transient until nothing transient is left, at most `ROUNDS` times.
 
     Args:
-        chain: Takes what is sent again, and brings it to an end.
+        pipeline: Takes what is sent again, and brings it to an end.
         dynamodb_url: Where the audit table is.
         queue: Holds the letters.
         function: Its ARN.
@@ -37,33 +39,33 @@ def bring_back(chain: Chain, dynamodb_url: str, queue: QueueEndpoint, function: 
     """
     sent = 0
     with ExitStack() as stack:
-        url = stack.enter_context(doors(chain))
+        url = stack.enter_context(serve_api(pipeline))
         destination = Function(stack.enter_context(closing(loopback_client("lambda", url))), function)
         dynamodb = stack.enter_context(closing(loopback_client("dynamodb", dynamodb_url)))
         audit = AuditTrail(dynamodb, AUDIT_TABLE, "soak")
         for _ in range(ROUNDS):
-            done = Done()
+            done = RedriveResult()
             with _held(queue) as (held, reading):
-                chosen = plan(reading.letters, destination, force=False).send
-                redrive = Redrive(held, destination, audit, OperatorMetrics(None, "soak", lambda _: None), rate=_RATE)
+                chosen = plan(reading.dead_letters, destination, force=False).send
+                redrive = Redriver(held, destination, audit, OperatorMetrics(None, "soak", lambda _: None), rate=_RATE)
                 redrive.run(chosen, done)
             sent += len(done.sent)
             if done.failed:
                 say(f"{len(done.failed)} letters were not accepted: {done.failed[0].reason}")
             if not chosen:
                 break
-            chain.run()
+            pipeline.run()
     return sent
 
 
-def read_all(queue: QueueEndpoint) -> Reading:
+def read_all(queue: QueueEndpoint) -> QueueSnapshot:
     """Every letter that lies in the queue, and whether SQS had more that it did not show."""
     with _held(queue) as (_, reading):
         return reading
 
 
 @contextmanager
-def _held(queue: QueueEndpoint) -> Iterator[tuple[Queue, Reading]]:
+def _held(queue: QueueEndpoint) -> Iterator[tuple[Queue, QueueSnapshot]]:
     with closing(sqs_client(queue.url, queue.region)) as sqs:
         held = Queue(sqs, queue.queue_url)
         try:

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from local.backends import CALENDAR_TABLE
-from local.chain.chain import Arrival
+from local.chain.chain import InputEvent
 from soak.plan import Kind, Plan
-from soak.stand import StandClient
+from soak.stand import FakeAwsClient
 
 _BLOCK = 1_000
 _TELL_EVERY = 20
 
 
-class Feed:
+class EventSource:
     """The events, in order; the calendar's rows are loaded a block ahead of them.
 
     Attributes:
@@ -29,22 +29,22 @@ class Feed:
         events: How many there are.
         minutes: No more are sent after so many.
         client: Of the store, for the rows.
-        told: Called now and then with the number sent.
+        on_progress: Called now and then with the number sent.
     """
 
     def __init__(
-        self, plan: Plan, events: int, minutes: float | None, client: StandClient, told: Callable[[int], None]
+        self, plan: Plan, events: int, minutes: float | None, client: FakeAwsClient, on_progress: Callable[[int], None]
     ) -> None:
         self._plan = plan
         self._events = events
         self._minutes = float("inf") if minutes is None else minutes
         self._client = client
-        self._told = told
+        self._told = on_progress
         self.stop = threading.Event()
         self.sent = 0
         self.kinds = {kind.value: 0 for kind in Kind}
 
-    def __iter__(self) -> Iterator[Arrival]:
+    def __iter__(self) -> Iterator[InputEvent]:
         """Yield them, each as an arrival on the bus."""
         end = time.monotonic() + 60 * self._minutes
         for numbers in itertools.batched(range(self._events), _BLOCK, strict=False):
@@ -58,11 +58,11 @@ class Feed:
                 self.kinds[event.kind] += 1
                 if self.sent % _TELL_EVERY == 0:
                     self._told(self.sent)
-                yield Arrival(self._plan.payload(event), event.number)
+                yield InputEvent(self._plan.payload(event), event.number)
 
 
 @contextmanager
-def stopped_by_signals(feed: Feed) -> Iterator[None]:
+def stopped_by_signals(feed: EventSource) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM end the sending; the account is then of what was sent."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -33,7 +33,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Checkpoint:
     """What it had cost when so many deliveries had ended.
 
     Attributes:
@@ -47,7 +47,7 @@ class Moment:
     costs: dict[str, Cost]
 
 
-class Meter:
+class UsageMeter:
     """Notes what it has cost since it was made.
 
     Attributes:
@@ -57,7 +57,7 @@ class Meter:
     def __init__(self) -> None:
         self._begun = time.monotonic()
         self._before = costs()
-        self.moments: list[Moment] = []
+        self.moments: list[Checkpoint] = []
 
     def seconds(self) -> float:
         """Seconds since the meter began."""
@@ -68,7 +68,7 @@ class Meter:
         if self.moments and self.moments[-1].events == events:
             return
         now = {role: Cost(cost.cpu_s - self._before[role].cpu_s, cost.peak_mb) for role, cost in costs().items()}
-        self.moments.append(Moment(events, self.seconds(), now))
+        self.moments.append(Checkpoint(events, self.seconds(), now))
 
 
 def costs() -> dict[str, Cost]:

@@ -9,7 +9,7 @@ from threading import Timer
 from local.worker import InvocationResult, Worker
 
 
-class KilledNowAndThen:
+class RandomKillInvoker:
     """An invoker: a worker, and somebody who kills its process by SIGKILL at a moment of his own.
 
     Attributes:

@@ -4,13 +4,16 @@ from collections.abc import Callable
 
 import orjson
 
-from local.chain.places import Ending, Place
+from local.chain.places import DeliveryResult, Disposition
 from soak.plan import number_in
 
-_BITS = {place: 1 << position for position, place in enumerate((Place.MARKED, Place.DUPLICATE, Place.DEAD_LETTERED))}
+_BITS = {
+    disposition: 1 << position
+    for position, disposition in enumerate((Disposition.MARKED, Disposition.DUPLICATE, Disposition.DEAD_LETTERED))
+}
 _NET = 1 << 3
 _ELSEWHERE = 1 << 4
-_SUCCESS = _BITS[Place.MARKED] | _BITS[Place.DUPLICATE]
+_SUCCESS = _BITS[Disposition.MARKED] | _BITS[Disposition.DUPLICATE]
 
 
 class Ledger:
@@ -18,7 +21,7 @@ class Ledger:
 
     Attributes:
         ended: Deliveries that ended.
-        places: The same by place.
+        dispositions: The same by place.
         tries: Invocations that they took.
         unsent: Records that no net took.
 
@@ -33,18 +36,22 @@ class Ledger:
         self._at = at
         self._moments = frozenset(moments)
         self.ended = 0
-        self.places: dict[Place, int] = dict.fromkeys(Place, 0)
+        self.dispositions: dict[Disposition, int] = dict.fromkeys(Disposition, 0)
         self.tries = 0
         self.unsent = 0
 
-    def __call__(self, ending: Ending) -> None:
+    def __call__(self, delivery_result: DeliveryResult) -> None:
         """Book one."""
-        number = ending.tag if ending.tag is not None else number_in(orjson.loads(ending.payload))
-        self._seen[number] |= _BITS.get(ending.place) or (_NET if ending.place is Place.ON_FAILURE else _ELSEWHERE)
+        number = (
+            delivery_result.tag if delivery_result.tag is not None else number_in(orjson.loads(delivery_result.payload))
+        )
+        self._seen[number] |= _BITS.get(delivery_result.disposition) or (
+            _NET if delivery_result.disposition is Disposition.ON_FAILURE else _ELSEWHERE
+        )
         self.ended += 1
-        self.places[ending.place] += 1
-        self.tries += ending.tries
-        self.unsent += len(ending.unsent)
+        self.dispositions[delivery_result.disposition] += 1
+        self.tries += delivery_result.tries
+        self.unsent += len(delivery_result.unsent)
         if self.ended in self._moments and self._at is not None:
             self._at(self.ended)
 

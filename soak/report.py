@@ -8,14 +8,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from soak.account import Account
+from soak.account import Reconciliation
 from soak.figures import ROLES
 from soak.run import SoakOptions, SoakResult
 
 _LINE_EVERY_S = 30.0
 
 
-class Bar:
+class ProgressBar:
     """A progress bar with the rate; on what is no terminal a line every half minute.
 
     Args:
@@ -66,7 +66,7 @@ class Bar:
 def as_json(options: SoakOptions, result: SoakResult) -> dict[str, Any]:
     """All of it as JSON values."""
     return {
-        "balances": result.account.balances,
+        "balances": result.account.is_consistent,
         "options": asdict(options),
         "events_per_second": round(result.account.received / result.seconds, 1),
         **asdict(result),
@@ -80,14 +80,14 @@ def show(options: SoakOptions, result: SoakResult, console: Console) -> None:
     console.print(_costs(result))
     for difference in result.account.differences:
         console.print(f"does not balance: {difference}", style="bold red", markup=False, soft_wrap=True)
-    balances = result.account.balances
+    is_consistent = result.account.is_consistent
     console.print(
-        "the account balances" if balances else "the account does not balance",
-        style="bold green" if balances else "bold red",
+        "the account balances" if is_consistent else "the account does not balance",
+        style="bold green" if is_consistent else "bold red",
     )
 
 
-def _account(account: Account) -> Table:
+def _account(account: Reconciliation) -> Table:
     table = Table(title="account", title_justify="left", show_header=False)
     table.add_column()
     table.add_column(justify="right")

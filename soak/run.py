@@ -5,12 +5,12 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.backends import AUDIT_TABLE, CALENDAR_TABLE, queue_net
-from local.chain.chain import Chain, Nets
-from local.chain.places import Place
-from local.chain.settings import AsyncInvokeConfig, ChainSettings
-from local.chain.timeline import RealTime
-from local.crew import start_all
+from local.backends import AUDIT_TABLE, CALENDAR_TABLE, sqs_destination
+from local.chain.chain import EventPipeline, FailureDestinations
+from local.chain.places import Disposition
+from local.chain.settings import AsyncInvokeConfig, PipelineSettings
+from local.chain.timeline import RealTimeScheduler
+from local.crew import start_workers
 from local.dynamodb import dynamodb_local
 from local.environment import FunctionConfig
 from local.loopback import loopback_client
@@ -18,19 +18,25 @@ from local.queue import QueueEndpoint, queue_service
 from local.tables import create_tables
 from local.worker import Worker
 from soak import stand as stand_in
-from soak.account import Account, Evidence, Stores, settle
-from soak.bring_back import bring_back, read_all
+from soak.account import Reconciliation, ReconciliationInput, Stores, reconcile
+from soak.bring_back import read_all, redrive_all
 from soak.faults import FaultRates
-from soak.feed import Feed, stopped_by_signals
-from soak.figures import Meter, Moment
-from soak.kills import KilledNowAndThen
+from soak.feed import EventSource, stopped_by_signals
+from soak.figures import Checkpoint, UsageMeter
+from soak.kills import RandomKillInvoker
 from soak.ledger import Ledger
 from soak.plan import Plan, Shares
-from soak.stand import StandClient, StandPorts
+from soak.stand import FakeAwsClient, FakeAwsPorts
 
-_NET_THREADS = 2
+_DESTINATION_THREADS = 2
 _SPEED = 300
-_UNUSED = (Place.NO_OUTCOME, Place.LAMBDA_DLQ, Place.RULE_DLQ, Place.DROPPED, Place.FILTERED)
+_UNUSED = (
+    Disposition.NO_OUTCOME,
+    Disposition.LAMBDA_DLQ,
+    Disposition.RULE_DLQ,
+    Disposition.DROPPED,
+    Disposition.FILTERED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +81,25 @@ class SoakResult:
     Attributes:
         account: The account.
         kinds: Events sent, by kind.
-        places: Endings of deliveries, by place.
+        dispositions: Endings of deliveries, by place.
         tries: Invocations.
         redelivered: Deliveries that the chain made once more after a success.
         kills: Function processes killed.
-        letters: What lies in the queue at the end, copies counted.
+        dead_letters: What lies in the queue at the end, copies counted.
         counters: What the store saw: calls, transactions, faults.
         moments: The cost on the way; the last one is the end.
         seconds: From the first event to the last ending.
     """
 
-    account: Account
+    account: Reconciliation
     kinds: dict[str, int]
-    places: dict[str, int]
+    dispositions: dict[str, int]
     tries: int
     redelivered: int
     kills: int
-    letters: int
+    dead_letters: int
     counters: dict[str, Any]
-    moments: tuple[Moment, ...]
+    moments: tuple[Checkpoint, ...]
     seconds: float
 
 
@@ -117,39 +123,39 @@ def soak(options: SoakOptions, watch: Watch, say: Callable[[str], None]) -> Soak
         queue = stack.enter_context(queue_service())
         url = stack.enter_context(dynamodb_local(announce=say)).url if options.dynamodb_local else None
         ports = stack.enter_context(
-            stand_in.stand(queue.url, options.rates, options.seed, dynamodb_url=url, module=options.store)
+            stand_in.fake_aws(queue.url, options.rates, options.seed, dynamodb_url=url, module=options.store)
         )
-        client = stack.enter_context(closing(StandClient(ports)))
+        client = stack.enter_context(closing(FakeAwsClient(ports)))
         with closing(loopback_client("dynamodb", ports.url)) as dynamodb:
             create_tables(dynamodb, CALENDAR_TABLE, AUDIT_TABLE)
         function = _function(options, ports, queue)
         workers = [stack.enter_context(Worker(function, lambda *_: None)) for _ in range(options.workers)]
-        start_all(workers)
+        start_workers(workers)
         invokers = [
-            KilledNowAndThen(worker, options.kill, options.kill_within_s, f"{options.seed} {number}")
+            RandomKillInvoker(worker, options.kill, options.kill_within_s, f"{options.seed} {number}")
             for number, worker in enumerate(workers)
         ]
-        meter = Meter()
+        meter = UsageMeter()
         ledger = Ledger(options.events, meter.note, options.moments)
-        net = stack.enter_context(queue_net(queue))
-        chain = Chain(
-            RealTime(options.workers + _NET_THREADS, scale=1 / _SPEED),
+        destination = stack.enter_context(sqs_destination(queue))
+        pipeline = EventPipeline(
+            RealTimeScheduler(options.workers + _DESTINATION_THREADS, scale=1 / _SPEED),
             invokers,
-            ChainSettings(
+            PipelineSettings(
                 invoke=AsyncInvokeConfig(duplicate_probability=options.redeliver),
                 function_arn=function.arn,
                 seed=options.seed,
             ),
-            nets=Nets(on_failure=net, rule_dlq=net),
+            destinations=FailureDestinations(on_failure=destination, rule_dlq=destination),
             on_end=ledger,
         )
-        feed = Feed(plan, options.events, options.minutes, client, lambda sent: watch(sent, ledger.ended))
+        feed = EventSource(plan, options.events, options.minutes, client, lambda sent: watch(sent, ledger.ended))
         with stopped_by_signals(feed):
-            chain.run(feed)
+            pipeline.run(feed)
         meter.note(ledger.ended)
         say(f"{feed.sent:,} events sent; the outage ends, and what is transient is redriven")
         client.call("Soak.Recover")
-        redriven = bring_back(chain, ports.url, queue, function.arn, say)
+        redriven = redrive_all(pipeline, ports.url, queue, function.arn, say)
         seconds = meter.seconds()
         say("reading the stores")
         counters = client.call("Soak.Counters")
@@ -157,24 +163,24 @@ def soak(options: SoakOptions, watch: Watch, say: Callable[[str], None]) -> Soak
         stores.read_calendar(client.scan(CALENDAR_TABLE))
         stores.read_audit(client.scan(AUDIT_TABLE))
         reading = read_all(queue)
-        stores.read_letters(letter.event for letter in reading.letters)
-        stores.unknown_letters += reading.in_flight + reading.unseen
-        evidence = Evidence(plan, feed.sent, stores, ledger, redriven)
+        stores.read_dead_letters(dead_letter.event for dead_letter in reading.dead_letters)
+        stores.unknown_dead_letters += reading.in_flight + reading.unseen
+        evidence = ReconciliationInput(plan, feed.sent, stores, ledger, redriven)
         return SoakResult(
-            account=settle(evidence, _disagreements(evidence, chain, counters)),
+            account=reconcile(evidence, _disagreements(evidence, pipeline, counters)),
             kinds=feed.kinds,
-            places={place.value: count for place, count in ledger.places.items() if count},
+            dispositions={disposition.value: count for disposition, count in ledger.dispositions.items() if count},
             tries=ledger.tries,
-            redelivered=chain.account.redelivered,
+            redelivered=pipeline.account.redelivered,
             kills=sum(invoker.kills for invoker in invokers),
-            letters=len(reading.letters),
+            dead_letters=len(reading.dead_letters),
             counters=counters,
             moments=tuple(meter.moments),
             seconds=seconds,
         )
 
 
-def _function(options: SoakOptions, ports: StandPorts, queue: QueueEndpoint) -> FunctionConfig:
+def _function(options: SoakOptions, ports: FakeAwsPorts, queue: QueueEndpoint) -> FunctionConfig:
     return FunctionConfig(
         settings={
             "AWS_ENDPOINT_URL_DYNAMODB": ports.url,
@@ -189,11 +195,11 @@ def _function(options: SoakOptions, ports: StandPorts, queue: QueueEndpoint) -> 
     )
 
 
-def _disagreements(evidence: Evidence, chain: Chain, counters: dict[str, Any]) -> list[str]:
+def _disagreements(evidence: ReconciliationInput, pipeline: EventPipeline, counters: dict[str, Any]) -> list[str]:
     """Where the witnesses do not say the same."""
-    account, stores, ledger = chain.account, evidence.stores, evidence.ledger
+    account, stores, ledger = pipeline.account, evidence.stores, evidence.ledger
     rows = sum(map(bool, stores.marked_by))
-    elsewhere = sum(ledger.places[place] for place in _UNUSED)
+    elsewhere = sum(ledger.dispositions[disposition] for disposition in _UNUSED)
     pairs = {
         "deliveries that the chain took in; sent and redriven": (account.received, evidence.sent + evidence.redriven),
         "deliveries that ended; that were made": (ledger.ended, account.received + account.redelivered),
@@ -201,7 +207,7 @@ def _disagreements(evidence: Evidence, chain: Chain, counters: dict[str, Any]) -
         "transactions that the store committed; rows marked": (counters.get("committed", rows), rows),
         "audit entries of markings; rows marked": (sum(stores.entries), rows),
         "audit entries of redrives; letters sent again": (stores.others["redriven"], evidence.redriven),
-        "letters that hold no event of the soak, or were not shown; none": (stores.unknown_letters, 0),
+        "letters that hold no event of the soak, or were not shown; none": (stores.unknown_dead_letters, 0),
         "records that no net took; none": (ledger.unsent, 0),
         "deliveries that ended where none should; none": (elsewhere, 0),
     }

@@ -51,7 +51,7 @@ def error_reply(status: int, code: str, message: str = "injected", **extra: Any)
     return http_reply(status, orjson.dumps(body))
 
 
-class Stand:
+class FakeAws:
     """Answers calls, and lets some of them go wrong.
 
     Attributes:
@@ -113,7 +113,7 @@ class Stand:
         error = cancelled([{"Code": code, "Message": "injected"}, {"Code": "None"}])
         return error_reply(400, error.code, str(error), **error.extra)
 
-    def hand_on(self, service: str, head: bytes, body: bytes) -> bytes:
+    def forward(self, service: str, head: bytes, body: bytes) -> bytes:
         """Let the real service answer; blocks.
 
         Raises:
@@ -133,8 +133,8 @@ class Stand:
 class Connection(asyncio.Protocol):
     """One connection: requests one after another, kept alive."""
 
-    def __init__(self, stand: Stand) -> None:
-        self._stand = stand
+    def __init__(self, stand: FakeAws) -> None:
+        self._fake_aws = stand
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -159,21 +159,21 @@ class Connection(asyncio.Protocol):
         body, self._buffer = self._buffer[end + 4 : whole], self._buffer[whole:]
         target = _TARGET.search(head)
         service, _, operation = (target[1].decode() if target else "").rpartition(".")
-        fault = self._stand.fault(operation, body)
-        if service in self._stand.upstreams and (fault is None or fault in _DONE_FIRST):
-            task = asyncio.get_running_loop().create_task(self._handed_on((service, head, body), fault))
+        fault = self._fake_aws.fault(operation, body)
+        if service in self._fake_aws.upstreams and (fault is None or fault in _DONE_FIRST):
+            task = asyncio.get_running_loop().create_task(self._forwarded((service, head, body), fault))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         elif fault is None or fault in _DONE_FIRST:
-            self._finish(self._stand.answer(operation, body), fault)
+            self._finish(self._fake_aws.answer(operation, body), fault)
         elif fault == "reset":
             self._reset()
         else:
-            self._write(self._stand.refusal(fault, operation))
+            self._write(self._fake_aws.refusal(fault, operation))
 
-    async def _handed_on(self, request: tuple[str, bytes, bytes], fault: str | None) -> None:
+    async def _forwarded(self, request: tuple[str, bytes, bytes], fault: str | None) -> None:
         try:
-            reply = await asyncio.to_thread(self._stand.hand_on, *request)
+            reply = await asyncio.to_thread(self._fake_aws.forward, *request)
         except OSError:
             reply = error_reply(_SERVER_FAULT, "InternalFailure")
         self._finish(reply, fault)
@@ -199,16 +199,16 @@ class Connection(asyncio.Protocol):
 
 
 class _Spans(asyncio.DatagramProtocol):
-    def __init__(self, stand: Stand) -> None:
-        self._stand = stand
+    def __init__(self, stand: FakeAws) -> None:
+        self._fake_aws = stand
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         """Count it."""
         del data, addr
-        self._stand.counters["datagrams"] += 1
+        self._fake_aws.counters["datagrams"] += 1
 
 
-async def serve(stand: Stand, announce: Callable[[bytes], None], until: Callable[[], object]) -> None:
+async def serve(stand: FakeAws, announce: Callable[[bytes], None], until: Callable[[], object]) -> None:
     """Serve on ports of loopback.
 
     Args:
@@ -226,7 +226,7 @@ async def serve(stand: Stand, announce: Callable[[bytes], None], until: Callable
     server.close()
 
 
-def main(make: Callable[[Tables, Faults, Mapping[str, Upstream]], Stand] = Stand) -> None:
+def main(make: Callable[[Tables, Faults, Mapping[str, Upstream]], FakeAws] = FakeAws) -> None:
     """Serve until standard input ends.
 
     Args:

@@ -21,7 +21,7 @@ _STOP_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class StandPorts:
+class FakeAwsPorts:
     """Where the stand-in listens on loopback.
 
     Attributes:
@@ -39,9 +39,9 @@ class StandPorts:
 
 
 @contextmanager
-def stand(
+def fake_aws(
     queue_url: str, rates: FaultRates, seed: int, *, dynamodb_url: str | None = None, module: str = MODULE
-) -> Iterator[StandPorts]:
+) -> Iterator[FakeAwsPorts]:
     """Run the stand-in for the length of a `with` block; it ends with this process.
 
     Args:
@@ -66,7 +66,7 @@ def stand(
             ports = process.stdout.readline()
             if not ports:
                 raise RunError("the soak's store did not start: what it printed is above")
-            yield StandPorts(**orjson.loads(ports))
+            yield FakeAwsPorts(**orjson.loads(ports))
         finally:
             process.stdin.close()
             try:
@@ -75,14 +75,14 @@ def stand(
                 process.kill()
 
 
-class StandClient:
+class FakeAwsClient:
     """Calls that are many, or that no AWS SDK knows.
 
     Args:
         ports: Where the stand-in is.
     """
 
-    def __init__(self, ports: StandPorts) -> None:
+    def __init__(self, ports: FakeAwsPorts) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", ports.http, timeout=60)
 
     def close(self) -> None:
@@ -145,7 +145,7 @@ class StandClient:
 
 
 @contextmanager
-def stand_client(ports: StandPorts) -> Iterator[StandClient]:
+def fake_aws_client(ports: FakeAwsPorts) -> Iterator[FakeAwsClient]:
     """A client for the length of a `with` block."""
-    with closing(StandClient(ports)) as client:
+    with closing(FakeAwsClient(ports)) as client:
         yield client

@@ -92,7 +92,7 @@ def process_as_it_was() -> Iterator[None]:
 
     def hooks() -> list[object]:
         showwarning = warnings.showwarning.__module__ == library_logs.__name__  # pytest sets others
-        handlers = [each for each in logging.getLogger().handlers if isinstance(each, library_logs.LibraryLogs)]
+        handlers = [each for each in logging.getLogger().handlers if isinstance(each, library_logs.LibraryLogHandler)]
         return [logging.getLogRecordFactory(), sys.excepthook, logging.raiseExceptions, showwarning, handlers]
 
     before = hooks()

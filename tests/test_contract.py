@@ -18,12 +18,12 @@ import pytest
 
 from deploy.app import build
 from handler.startup import reported
-from handler.wiring import start
+from handler.wiring import start_or_exit
 from local.dynamodb import DynamoDBEndpoint
 from tests.deploy.assembly import Template, template
 from tests.integration.conftest import services
 from tests.integration.rig import Services, event_for_no_row
-from tests.monitoring.conftest import KINDS, TROUBLE, make_rig
+from tests.monitoring.conftest import KINDS, TROUBLE, make_harness
 from tests.support.faults import throttled
 from tests.support.invoked import Invoked
 from tests.support.kept_run import KeptRun, exit_status_after, kept_run, mep
@@ -419,19 +419,19 @@ WORDS_OF_OTHERS = {
 def invocations(services: Services) -> list[Invoked]:
     """Every kind of event once, and every trouble."""
     with ExitStack() as stack:
-        rig = make_rig(stack, services, AWS_LAMBDA_LOG_LEVEL="DEBUG")
-        found = [rig.function(rig.event_for_a_row())]
-        found += [run(rig) for run in TROUBLE]
+        harness = make_harness(stack, services, AWS_LAMBDA_LOG_LEVEL="DEBUG")
+        found = [harness.function(harness.event_for_a_row())]
+        found += [run(harness) for run in TROUBLE]
     with ExitStack() as stack:
-        rig = make_rig(stack, services)
-        found += [run(rig) for run in KINDS.values()]
-        rig.dynamodb.script(*[throttled()] * 9)  # more than there are attempts
-        found.append(rig.function(rig.event_for_a_row()))
+        harness = make_harness(stack, services)
+        found += [run(harness) for run in KINDS.values()]
+        harness.dynamodb.script(*[throttled()] * 9)  # more than there are attempts
+        found.append(harness.function(harness.event_for_a_row()))
     with ExitStack() as stack:
-        small = make_rig(stack, services, AWS_LAMBDA_FUNCTION_MEMORY_SIZE="16")  # far less than this process has
+        small = make_harness(stack, services, AWS_LAMBDA_FUNCTION_MEMORY_SIZE="16")  # far less than this process has
         found.append(small.function(event_for_no_row()))
     with ExitStack() as stack:
-        unheard = make_rig(stack, services, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
+        unheard = make_harness(stack, services, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
         found.append(unheard.function(unheard.event_for_a_row()))
     return found
 
@@ -441,7 +441,7 @@ def log_lines(invocations: list[Invoked]) -> list[dict[str, Any]]:
     """All log lines, also that of a function that does not start."""
     with output_file() as output:
         with pytest.raises(SystemExit) as ended:
-            start({}, output.write, 0)
+            start_or_exit({}, output.write, 0)
         assert ended.value.code == START_FAILED
         with pytest.raises(SystemExit) as ended, reported({}, output.write):
             raise RuntimeError  # of a library, while it is imported
@@ -513,7 +513,7 @@ def test_what_is_raised(invocations: list[Invoked], run: KeptRun) -> None:
 def test_variables_that_the_function_asks_for() -> None:
     asked = Asked()
     with output_file() as output, pytest.raises(SystemExit):
-        start(asked, output.write, 0)
+        start_or_exit(asked, output.write, 0)
 
     assert asked.names == FUNCTION_VARIABLES
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deploy.monitoring.catalogue import COMPOSITES, alarms, anchor
 from deploy.monitoring.dashboard import SECTIONS
-from deploy.monitoring.model import Alarm, Metric, Scale
+from deploy.monitoring.model import Alarm, Limits, Metric
 from deploy.monitoring.queries import QUERIES, TRACE_GROUPS
 from deploy.monitoring.slo import OBJECTIVE
 from ops.names import METRICS as OPERATOR_UNITS
@@ -26,8 +26,8 @@ for, in sentences: [telemetry.md](telemetry.md); the alarms' reasons: [monitorin
 """
 
 _DIMENSIONS = f"""
-Namespace `{names.NAMESPACE}`, dimension `{names.ENVIRONMENT}`; `Errors` also with
-`{names.ENVIRONMENT}, {names.ERROR_CATEGORY}`.
+Namespace `{names.NAMESPACE}`, dimension `{names.ENVIRONMENT_DIMENSION}`; `Errors` also with
+`{names.ENVIRONMENT_DIMENSION}, {names.ERROR_CATEGORY_DIMENSION}`.
 """
 
 _ALARMS = f"""
@@ -69,7 +69,7 @@ def reference() -> str:
         _ALARMS,
         _table(
             ("alarm", "goes off above", "over", "M of N", "at least", "runbook"),
-            (_alarm_row(alarm) for alarm in alarms(Scale())),
+            (_alarm_row(alarm) for alarm in alarms(Limits())),
         ),
         _table(
             ("composite", "goes off when"),
@@ -116,7 +116,7 @@ def _users(name: str, namespace: str = names.NAMESPACE) -> tuple[str, str]:
     def is_it(metric: Metric) -> bool:
         return (metric.source.value, metric.name) == (namespace, name)
 
-    spoken = [alarm.name for alarm in alarms(Scale()) if any(map(is_it, alarm.metrics.values()))]
+    spoken = [alarm.name for alarm in alarms(Limits()) if any(map(is_it, alarm.metrics.values()))]
     shown = [
         widget.title
         for section in SECTIONS

@@ -7,9 +7,9 @@ import gc
 
 gc.disable()
 
-from handler.lean import lean_imports
+from handler.lean import lazy_imports
 
-with lean_imports():
+with lazy_imports():
     import json
     import os
     from datetime import UTC, datetime

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.app import synthesise
-from deploy.context import STAGES
+from deploy.context import ENVIRONMENTS
 
 # Each environment, and each choice that makes other resources.
 _CASES: Mapping[str, Mapping[str, str]] = {
-    **{stage: {"environment": stage} for stage in STAGES},
+    **{stage: {"environment": stage} for stage in ENVIRONMENTS},
     "others-resources": {
         "environment": "prod",
         "calendar_table": "a-calendar",

@@ -57,7 +57,7 @@ def main(task_root: str, *layer: str) -> None:
     _check_credential_services(read)
     from otel import collector
 
-    collector.Collector().close()
+    collector.OtlpHttpExporter().close()
     assert callable(app.lambda_handler)  # noqa: S101
     assert ("otel.layer" in sys.modules) is bool(layer), "the layer has set nothing up"  # noqa: S101
 

@@ -49,7 +49,7 @@ class PackError(Exception):
     """The directory is not what this script was written for; the message names the file."""
 
 
-def trim(root: Path) -> None:
+def prune(root: Path) -> None:
     """Leave out what the function never reads.
 
     Args:
@@ -64,10 +64,10 @@ def trim(root: Path) -> None:
         shutil.rmtree(root / name)
     for name, target in LINKED.items():
         (root / name).symlink_to(target)
-    tidy(root)
+    clean(root)
 
 
-def tidy(root: Path) -> None:
+def clean(root: Path) -> None:
     """Leave out of any packages what nobody reads at run time.
 
     Args:
@@ -98,7 +98,7 @@ def _keep_metadata(metadata: Path) -> None:
             entry.unlink()
 
 
-def finish(root: Path) -> None:
+def compile_all(root: Path) -> None:
     """Compile, make readable for any user, and take the time of the build out of the files.
 
     The bytecode says that it need not be checked against its source. It stays valid then when a copy changes the
@@ -129,7 +129,7 @@ def main(arguments: Sequence[str]) -> None:
     Raises:
         SystemExit: after an error, with one line that says what is wrong.
     """
-    commands = {"trim": trim, "tidy": tidy, "finish": finish}
+    commands = {"trim": prune, "tidy": clean, "finish": compile_all}
     if len(arguments) != len(("COMMAND", "DIRECTORY")) or arguments[0] not in commands:
         sys.exit(__doc__)
     try:

@@ -1,7 +1,7 @@
 """All alarms, and what is named after them elsewhere."""
 
 from deploy.monitoring.limits import PLATFORM, QUEUE, function_limits
-from deploy.monitoring.model import Alarm, Composite, Scale
+from deploy.monitoring.model import Alarm, Composite, Limits
 from deploy.monitoring.shares import ERROR_RATES, SHARES
 from deploy.monitoring.slo import BURN_RATES, WINDOWS
 
@@ -18,9 +18,9 @@ ROLLBACK = ("processing-failures", "error-rate-internal", "error-rate-configurat
 """Alarms that a bad version of the function sets off, and few others: what a gradual deployment watches."""
 
 
-def alarms(scale: Scale) -> tuple[Alarm, ...]:
+def alarms(limits: Limits) -> tuple[Alarm, ...]:
     """All metric alarms, in the order of the dashboard."""
-    return (*ERROR_RATES, *SHARES, *function_limits(scale), *QUEUE, *PLATFORM, *WINDOWS)
+    return (*ERROR_RATES, *SHARES, *function_limits(limits), *QUEUE, *PLATFORM, *WINDOWS)
 
 
 def anchor(name: str) -> str:
@@ -31,7 +31,7 @@ def anchor(name: str) -> str:
     return name
 
 
-def headings(scale: Scale) -> tuple[str, ...]:
+def headings(limits: Limits) -> tuple[str, ...]:
     """Every heading that the runbook must have."""
-    names = [alarm.name for alarm in alarms(scale)] + [composite.name for composite in COMPOSITES]
+    names = [alarm.name for alarm in alarms(limits)] + [composite.name for composite in COMPOSITES]
     return tuple(dict.fromkeys(anchor(name) for name in names))

@@ -26,7 +26,7 @@ RUNBOOK = "docs/runbook.md"
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class MonitoredResources:
     """What is watched.
 
     Attributes:
@@ -57,24 +57,24 @@ class Watched:
         return (self.function.lambda_ if isinstance(self.function, lambda_.Alias) else self.function).function_name
 
     @property
-    def scale(self) -> model.Scale:
+    def limits(self) -> model.Limits:
         """What thresholds depend on."""
-        return model.Scale(self.timeout_seconds, self.memory_mb)
+        return model.Limits(self.timeout_seconds, self.memory_mb)
 
 
 class Series:
     """Turns plain metrics into CloudWatch's, with the dimensions of what is watched."""
 
-    def __init__(self, watched: Watched, environment: str) -> None:
+    def __init__(self, monitored: MonitoredResources, environment: str) -> None:
         self._environment = environment
         self._dimensions: Mapping[model.Source, dict[str, str]] = {
-            model.Source.FUNCTION: {names.ENVIRONMENT: environment},
-            model.Source.LAMBDA: {"FunctionName": watched.function_name},
-            model.Source.QUEUE: {"QueueName": watched.queue.queue_name},
+            model.Source.FUNCTION: {names.ENVIRONMENT_DIMENSION: environment},
+            model.Source.LAMBDA: {"FunctionName": monitored.function_name},
+            model.Source.QUEUE: {"QueueName": monitored.queue.queue_name},
             # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html: both, on a bus of one's own.
             model.Source.RULE: {
-                **({} if watched.bus == DEFAULT_BUS else {"EventBusName": watched.bus}),
-                "RuleName": watched.rule,
+                **({} if monitored.bus == DEFAULT_BUS else {"EventBusName": monitored.bus}),
+                "RuleName": monitored.rule,
             },
         }
 
@@ -82,7 +82,7 @@ class Series:
         """One time series."""
         dimensions = dict(self._dimensions[metric.source])
         if metric.category is not None:
-            dimensions[names.ERROR_CATEGORY] = metric.category
+            dimensions[names.ERROR_CATEGORY_DIMENSION] = metric.category
         return cw.Metric(
             namespace=metric.source.value,
             metric_name=metric.name,
@@ -121,7 +121,7 @@ class Monitoring(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        watched: Watched,
+        monitored: MonitoredResources,
         environment: str,
         topic: sns.ITopic,
         prefix: str | None = None,
@@ -132,24 +132,24 @@ class Monitoring(Construct):
         Args:
             scope: parent.
             construct_id: as in CDK.
-            watched: what is watched.
-            environment: value of the function's `ENVIRONMENT`, and of the `Environment` dimension.
+            monitored: what is watched.
+            environment: value of the function's `ENVIRONMENT_DIMENSION`, and of the `Environment` dimension.
             topic: where alarms speak, and say that they are over.
             prefix: first part of all names; by default the function's `mark-earnings-processed-ENVIRONMENT`.
             runbook: address or path of the runbook; each description links to its section.
         """
         super().__init__(scope, construct_id)
-        self._series = Series(watched, environment)
+        self._series = Series(monitored, environment)
         self._action = actions.SnsAction(topic)
         self._prefix = prefix or f"mark-earnings-processed-{environment}"
         self._runbook = runbook
         self.alarms: dict[str, cw.AlarmBase] = {}
-        for alarm in alarms(watched.scale):
+        for alarm in alarms(monitored.limits):
             self.alarms[alarm.name] = self._alarm(alarm)
         for composite in COMPOSITES:
             self.alarms[composite.name] = self._composite(composite)
         self.rollback: list[cw.IAlarm] = [self.alarms[name] for name in ROLLBACK]
-        widgets = Widgets(self._series, watched.log_group, list(self.alarms.values()), watched.memory_mb)
+        widgets = Widgets(self._series, monitored.log_group, list(self.alarms.values()), monitored.memory_mb)
         self.dashboard = cw.Dashboard(
             self,
             "Dashboard",
@@ -157,8 +157,8 @@ class Monitoring(Construct):
             default_interval=cdk.Duration.hours(3),
             widgets=[row for section in SECTIONS for row in widgets.section(section)],
         )
-        self._queries(watched.log_group)
-        self._trace_groups(watched.service or watched.function_name, environment)
+        self._queries(monitored.log_group)
+        self._trace_groups(monitored.service or monitored.function_name, environment)
 
     def _alarm(self, alarm: model.Alarm) -> cw.Alarm:
         made = cw.Alarm(
@@ -174,7 +174,7 @@ class Monitoring(Construct):
             treat_missing_data=_MISSING[alarm.missing],
         )
         if alarm.notifies:
-            self._speak(made)
+            self._notify(made)
         return made
 
     def _composite(self, composite: model.Composite) -> cw.CompositeAlarm:
@@ -192,10 +192,10 @@ class Monitoring(Construct):
                 )
             ),
         )
-        self._speak(made)
+        self._notify(made)
         return made
 
-    def _speak(self, alarm: cw.AlarmBase) -> None:
+    def _notify(self, alarm: cw.AlarmBase) -> None:
         alarm.add_alarm_action(self._action)
         alarm.add_ok_action(self._action)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from deploy.monitoring.cost import COST
 from deploy.monitoring.model import Kind, Line, Metric, Section, Source, Widget
-from deploy.monitoring.shares import SHARES, filled
+from deploy.monitoring.shares import SHARES, zero_filled
 from deploy.monitoring.slo import WINDOWS
 from handler.categories import ErrorCategory
 
@@ -196,7 +196,7 @@ STARTS = Section(
                 Line(
                     "failed without a word",
                     {"m_failed": Metric("Errors", Source.LAMBDA), "m_raised": Metric("EventsRetried")},
-                    f"{filled('m_failed')}-{filled('m_raised')}",
+                    f"{zero_filled('m_failed')}-{zero_filled('m_raised')}",
                 ),
                 *_counts("MetricsFailures"),
             ),

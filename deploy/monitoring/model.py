@@ -198,7 +198,7 @@ class TraceGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class Limits:
     """What thresholds depend on.
 
     Attributes:

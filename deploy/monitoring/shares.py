@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from deploy.monitoring.model import Alarm, Metric
 from handler.categories import ErrorCategory
 
-SEVERAL = 4
+MIN_FAILURES = 4
 """Failures in a period from which a share counts. Lambda delivers one event that keeps failing three times within four
 minutes, so that three may all be one event: the fourth is another's."""
 
-FEW_WRITES = 10
+MIN_WRITES = 10
 """Writes in a period from which the share of retries counts: a single write may retry eight times by itself."""
 
-AT_ONE = frozenset({ErrorCategory.ACCESS_DENIED, ErrorCategory.CONFIGURATION})
+ALARM_ON_FIRST = frozenset({ErrorCategory.ACCESS_DENIED, ErrorCategory.CONFIGURATION})
 """Categories of which one failure is no noise: nothing heals them but a person, and the next event fails as well."""
 
 RECEIVED = Metric("EventsReceived")
@@ -48,20 +48,20 @@ def share(part: str, whole: str, *, least: str, minimum: int) -> str:
     return f"IF({whole}>0 AND {least}>={minimum}, 100*({part})/({whole}), 0)"
 
 
-def filled(name: str) -> str:
+def zero_filled(name: str) -> str:
     """A time series with zero where it has no value: counters are only emitted where they are not zero."""
     return f"FILL({name},0)"
 
 
 def error_rate(category: ErrorCategory) -> Alarm:
     """The alarm on one category's share of the events."""
-    minimum = 1 if category in AT_ONE else SEVERAL
-    failed = filled("failed")
+    minimum = 1 if category in ALARM_ON_FIRST else MIN_FAILURES
+    failed = zero_filled("failed")
     return Alarm(
         name=f"error-rate-{category.value.replace('_', '-')}",
         summary=f"More than 15 % of the events fail with {category.value}: {_MEANING[category]}.",
         metrics={"failed": Metric("Errors", category=category.value), "received": RECEIVED},
-        expression=share(failed, filled("received"), least=failed, minimum=minimum),
+        expression=share(failed, zero_filled("received"), least=failed, minimum=minimum),
         threshold=15,
         minimum=minimum,
     )
@@ -69,17 +69,17 @@ def error_rate(category: ErrorCategory) -> Alarm:
 
 ERROR_RATES = tuple(error_rate(category) for category in ErrorCategory)
 
-_UNPROCESSED = f"{filled('dead')}+{filled('retried')}"
-_UNMADE = f"{filled('asked')}-{filled('marked')}-{filled('duplicate')}-{filled('absent')}"
+_UNPROCESSED = f"{zero_filled('dead')}+{zero_filled('retried')}"
+_UNMADE = f"{zero_filled('asked')}-{zero_filled('marked')}-{zero_filled('duplicate')}-{zero_filled('absent')}"
 
 SHARES = (
     Alarm(
         name="processing-failures",
         summary="More than 10 % of the events were not processed: dead-lettered or given back to Lambda.",
         metrics={"dead": Metric("EventsDeadLettered"), "retried": Metric("EventsRetried"), "received": RECEIVED},
-        expression=share(_UNPROCESSED, filled("received"), least=f"({_UNPROCESSED})", minimum=SEVERAL),
+        expression=share(_UNPROCESSED, zero_filled("received"), least=f"({_UNPROCESSED})", minimum=MIN_FAILURES),
         threshold=10,
-        minimum=SEVERAL,
+        minimum=MIN_FAILURES,
     ),
     Alarm(
         name="dynamodb-failures",
@@ -92,25 +92,27 @@ SHARES = (
             "duplicate": Metric("EventsDuplicate"),
             "absent": Metric("Errors", category=ErrorCategory.NOT_FOUND.value),
         },
-        expression=share(_UNMADE, filled("asked"), least=f"({_UNMADE})", minimum=SEVERAL),
+        expression=share(_UNMADE, zero_filled("asked"), least=f"({_UNMADE})", minimum=MIN_FAILURES),
         threshold=15,
-        minimum=SEVERAL,
+        minimum=MIN_FAILURES,
     ),
     Alarm(
         name="retries",
         summary="Writes are tried again more often than every second one, and not only for a moment.",
         metrics={"retries": Metric("Retries"), "asked": OPERATIONS},
-        expression=share(filled("retries"), filled("asked"), least=filled("asked"), minimum=FEW_WRITES),
+        expression=share(zero_filled("retries"), zero_filled("asked"), least=zero_filled("asked"), minimum=MIN_WRITES),
         threshold=50,
         breaching=2,  # retries are what heals: they are news when they go on
-        minimum=FEW_WRITES,
+        minimum=MIN_WRITES,
     ),
     Alarm(
         name="idempotency-violations",
         summary="More than 20 % of the events are second, different events for rows that are processed already.",
         metrics={"second": Metric("IdempotencyViolations"), "received": RECEIVED},
-        expression=share(filled("second"), filled("received"), least=filled("second"), minimum=SEVERAL),
+        expression=share(
+            zero_filled("second"), zero_filled("received"), least=zero_filled("second"), minimum=MIN_FAILURES
+        ),
         threshold=20,
-        minimum=SEVERAL,
+        minimum=MIN_FAILURES,
     ),
 )

@@ -7,14 +7,14 @@ long one says that it matters, the short one that it goes on, so that the alarm 
 from dataclasses import dataclass
 
 from deploy.monitoring.model import HOUR, MINUTE, Alarm, Composite, Metric
-from deploy.monitoring.shares import RECEIVED, SEVERAL, filled
+from deploy.monitoring.shares import MIN_FAILURES, RECEIVED, zero_filled
 from handler.categories import ErrorCategory
 
 OBJECTIVE = 0.995
 """Share of deliveries, over 30 days, that the function brings to a good end: marked, duplicate, or, where the event
 itself is at fault (`validation`, `not_found`), dead-lettered. The other categories are the service's to answer for."""
 
-_AT_FAULT = f"{filled('errors')}-{filled('invalid')}-{filled('absent')}"
+_AT_FAULT = f"{zero_filled('errors')}-{zero_filled('invalid')}-{zero_filled('absent')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +53,15 @@ def _window(burn: Burn, which: str, period: int) -> Alarm:
             "received": RECEIVED,
         },
         expression=(
-            f"IF({filled('received')}>0 AND ({_AT_FAULT})>={SEVERAL}, "
-            f"({_AT_FAULT})/{filled('received')}/{round(1 - OBJECTIVE, 6)}, 0)"
+            f"IF({zero_filled('received')}>0 AND ({_AT_FAULT})>={MIN_FAILURES}, "
+            f"({_AT_FAULT})/{zero_filled('received')}/{round(1 - OBJECTIVE, 6)}, 0)"
         ),
         threshold=burn.rate,
         period=period,
         # The window slides by the minute. Data that is late would leave a hole in the newest short window.
         within=3 if which == "short" else 1,
         notifies=False,
-        minimum=SEVERAL,
+        minimum=MIN_FAILURES,
     )
 
 

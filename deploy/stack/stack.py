@@ -5,7 +5,7 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from constructs import Construct
 
 from deploy.context import Deployment
-from deploy.monitoring.construct import RUNBOOK, Monitoring, Watched
+from deploy.monitoring.construct import RUNBOOK, MonitoredResources, Monitoring
 from deploy.stack.alarm_topic import AlarmTopic
 from deploy.stack.dead_letters import DeadLetterQueue
 from deploy.stack.events import Events
@@ -34,7 +34,7 @@ class MarkEarningsProcessedStack(cdk.Stack):
         monitoring = Monitoring(
             self,
             "Monitoring",
-            watched=Watched(
+            monitored=MonitoredResources(
                 function=function.alias,
                 queue=queue,
                 rule=deployment.name,

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from local.chain.places import Ending, Place
+from local.chain.places import DeliveryResult, Disposition
 
 
-class Account:
+class DeliveryCounters:
     """Counts deliveries in a few numbers, however many there are.
 
     A delivery is one event for one target. What the queue delivers once more after it succeeded is a delivery of its
@@ -14,7 +14,7 @@ class Account:
     Attributes:
         received: Deliveries taken in.
         redelivered: Deliveries that the queue made once more after a success.
-        places: Deliveries that ended, by place.
+        dispositions: Deliveries that ended, by place.
         tries: Invocations of the function.
         throttles: Times that an event was put back because of a throttle or a system error.
 
@@ -22,26 +22,26 @@ class Account:
         on_end: Called with each delivery that has ended.
     """
 
-    def __init__(self, on_end: Callable[[Ending], None] | None = None) -> None:
+    def __init__(self, on_end: Callable[[DeliveryResult], None] | None = None) -> None:
         self._on_end = on_end
         self.received = 0
         self.redelivered = 0
-        self.places = dict.fromkeys(Place, 0)
+        self.dispositions = dict.fromkeys(Disposition, 0)
         self.tries = 0
         self.throttles = 0
 
-    def end(self, ending: Ending) -> None:
+    def end(self, delivery_result: DeliveryResult) -> None:
         """Book a delivery that has ended."""
-        self.places[ending.place] += 1
-        self.tries += ending.tries
-        self.throttles += ending.throttles
+        self.dispositions[delivery_result.disposition] += 1
+        self.tries += delivery_result.tries
+        self.throttles += delivery_result.throttles
         if self._on_end is not None:
-            self._on_end(ending)
+            self._on_end(delivery_result)
 
     @property
     def ended(self) -> int:
         """Deliveries that have ended."""
-        return sum(self.places.values())
+        return sum(self.dispositions.values())
 
     @property
     def live(self) -> int:

@@ -7,23 +7,23 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from local.chain.account import Account
+from local.chain.account import DeliveryCounters
 from local.chain.backoff import FUNCTION_ERROR_WAITS_S, queue_wait
-from local.chain.identity import Identities
+from local.chain.identity import IdGenerator
 from local.chain.invokers import Invoker
-from local.chain.nets import Net, NetError, NetMessage
-from local.chain.places import Condition, Ending, Place, place_of
+from local.chain.nets import Destination, DestinationError, DestinationMessage
+from local.chain.places import Condition, DeliveryResult, Disposition, disposition_of
 from local.chain.platform_metrics import PlatformMetrics
 from local.chain.records import lambda_dlq_message, on_failure_record
-from local.chain.settings import ChainSettings
-from local.chain.timeline import Timeline
+from local.chain.settings import PipelineSettings
+from local.chain.timeline import Scheduler
 from local.worker import InvocationResult
 
 _DUPLICATE_WITHIN_S = 60.0
 
 
 @dataclass(slots=True)
-class _Queued:
+class _QueuedEvent:
     """An event in the queue; changes as it is tried.
 
     Attributes:
@@ -45,7 +45,7 @@ class _Queued:
 
 
 @dataclass(frozen=True, slots=True)
-class FunctionNets:
+class FunctionDestinations:
     """Where Lambda sends what it gives up. Both, one or none; it sends to both.
 
     Attributes:
@@ -53,8 +53,8 @@ class FunctionNets:
         dlq: The function's classic dead-letter queue: takes events.
     """
 
-    on_failure: Net | None = None
-    dlq: Net | None = None
+    on_failure: Destination | None = None
+    dlq: Destination | None = None
 
 
 @dataclass(slots=True)
@@ -64,15 +64,15 @@ class AsyncQueue:
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
     """
 
-    settings: ChainSettings
-    timeline: Timeline
-    account: Account
+    settings: PipelineSettings
+    timeline: Scheduler
+    account: DeliveryCounters
     metrics: PlatformMetrics
-    nets: FunctionNets
+    destinations: FunctionDestinations
     invokers: Sequence[Invoker]
-    identities: Identities
+    identities: IdGenerator
     random: Random
-    _ready: deque[_Queued] = field(default_factory=deque)
+    _ready: deque[_QueuedEvent] = field(default_factory=deque)
     _idle: deque[Invoker] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -87,13 +87,13 @@ class AsyncQueue:
         """Queue an event: what Lambda does when it answers 202 to `Invoke` with `InvocationType=Event`."""
         self.metrics.add("AWS/Lambda", "AsyncEventsReceived")
         root = self.identities.trace_root(self.timeline.now())
-        queued = _Queued(payload, tag, request_id, root, self.timeline.now(), refusals)
+        queued = _QueuedEvent(payload, tag, request_id, root, self.timeline.now(), refusals)
         if self.settings.invoke.reserved_concurrency == 0:
-            self._give_up(queued, Condition.ZERO_RESERVED_CONCURRENCY)
+            self._send_to_destinations(queued, Condition.ZERO_RESERVED_CONCURRENCY)
             return
         self._put(queued)
 
-    def _put(self, queued: _Queued) -> None:
+    def _put(self, queued: _QueuedEvent) -> None:
         self._ready.append(queued)
         self._read()
 
@@ -103,14 +103,14 @@ class AsyncQueue:
         while self._ready and self._idle:
             queued = self._ready.popleft()
             if self._age(queued) > self.settings.invoke.maximum_event_age_s:
-                self._give_up(queued, Condition.EVENT_AGE_EXCEEDED)
+                self._send_to_destinations(queued, Condition.EVENT_AGE_EXCEEDED)
             elif reserved is not None and len(self.invokers) - len(self._idle) >= reserved:
                 refused = InvocationResult("throttled", b"", queued.request_id, 0, cold_start=False)
-                self._judge(queued, refused)
+                self._handle_result(queued, refused)
             else:
                 self._invoke(queued, self._idle.popleft())
 
-    def _invoke(self, queued: _Queued, invoker: Invoker) -> None:
+    def _invoke(self, queued: _QueuedEvent, invoker: Invoker) -> None:
         self.metrics.add("AWS/Lambda", "AsyncEventAge", round(self._age(queued) * 1000), "Milliseconds")
         work = partial(
             invoker.invoke,
@@ -119,59 +119,59 @@ class AsyncQueue:
             request_id=queued.request_id,
             timeout_s=self.settings.timeout_s,
         )
-        self.timeline.perform(work, partial(self._came_back, queued, invoker), _duration)
+        self.timeline.perform(work, partial(self._on_result, queued, invoker), _duration)
 
-    def _came_back(self, queued: _Queued, invoker: Invoker, result: InvocationResult) -> None:
+    def _on_result(self, queued: _QueuedEvent, invoker: Invoker, result: InvocationResult) -> None:
         self._idle.append(invoker)
-        self._judge(queued, result)
+        self._handle_result(queued, result)
         self._read()
 
-    def _judge(self, queued: _Queued, result: InvocationResult) -> None:
+    def _handle_result(self, queued: _QueuedEvent, result: InvocationResult) -> None:
         queued.tries += 1
         queued.last = result
         if result.status in {"throttled", "system_error"}:
             queued.throttles += 1
             if result.status == "throttled":
                 self.metrics.add("AWS/Lambda", "Throttles")
-            self._try_later(queued, queue_wait(queued.throttles, self.random))
+            self._retry_later(queued, queue_wait(queued.throttles, self.random))
             return
         self.metrics.add("AWS/Lambda", "Invocations")
         self.metrics.add("AWS/Lambda", "Duration", round(result.duration_s * 1000, 2), "Milliseconds")
         if result.status == "ok":
-            self._end(queued, place_of(result.payload))
+            self._end(queued, disposition_of(result.payload))
             if self.random.random() < self.settings.invoke.duplicate_probability:
                 self._deliver_again(queued)
             return
         self.metrics.add("AWS/Lambda", "Errors")
         queued.failures += 1
         if queued.failures > self.settings.invoke.maximum_retry_attempts:
-            self._give_up(queued, Condition.RETRIES_EXHAUSTED)
+            self._send_to_destinations(queued, Condition.RETRIES_EXHAUSTED)
         else:
-            self._try_later(queued, FUNCTION_ERROR_WAITS_S[queued.failures - 1])
+            self._retry_later(queued, FUNCTION_ERROR_WAITS_S[queued.failures - 1])
 
-    def _try_later(self, queued: _Queued, wait_s: float) -> None:
+    def _retry_later(self, queued: _QueuedEvent, wait_s: float) -> None:
         """Put an event back for a while; one that would be too old by then is given up now."""
         if self._age(queued) + wait_s > self.settings.invoke.maximum_event_age_s:
-            self._give_up(queued, Condition.EVENT_AGE_EXCEEDED)
+            self._send_to_destinations(queued, Condition.EVENT_AGE_EXCEEDED)
             return
         queued.skipped_s += wait_s * (1 - self.timeline.scale)
         self.timeline.call_later(wait_s, partial(self._put, queued))
 
-    def _deliver_again(self, queued: _Queued) -> None:
+    def _deliver_again(self, queued: _QueuedEvent) -> None:
         """The queue is eventually consistent: now and then an event comes again, with the same request ID."""
         self.account.redelivered += 1
-        again = _Queued(
+        again = _QueuedEvent(
             queued.payload, queued.tag, queued.request_id, queued.trace_root, queued.queued_at, redelivered=True
         )
         wait_s = self.random.random() * _DUPLICATE_WITHIN_S
         again.skipped_s = queued.skipped_s + wait_s * (1 - self.timeline.scale)
         self.timeline.call_later(wait_s, partial(self._put, again))
 
-    def _give_up(self, queued: _Queued, condition: Condition) -> None:
+    def _send_to_destinations(self, queued: _QueuedEvent, condition: Condition) -> None:
         """Send what is left of an event to the nets. `AsyncEventsDropped` counts it also when a net takes it."""
         self.metrics.add("AWS/Lambda", "AsyncEventsDropped")
-        messages: list[tuple[Place, Net, NetMessage]] = []
-        if self.nets.on_failure is not None:
+        messages: list[tuple[Disposition, Destination, DestinationMessage]] = []
+        if self.destinations.on_failure is not None:
             record = on_failure_record(
                 self.settings.function_arn,
                 queued.payload,
@@ -181,33 +181,41 @@ class AsyncQueue:
                 last=queued.last,
                 now=self.timeline.now(),
             )
-            messages.append((Place.ON_FAILURE, self.nets.on_failure, record))
-        if self.nets.dlq is not None:
+            messages.append((Disposition.ON_FAILURE, self.destinations.on_failure, record))
+        if self.destinations.dlq is not None:
             message = lambda_dlq_message(
                 queued.payload, request_id=queued.request_id, condition=condition, last=queued.last
             )
-            messages.append((Place.LAMBDA_DLQ, self.nets.dlq, message))
+            messages.append((Disposition.LAMBDA_DLQ, self.destinations.dlq, message))
         if messages:
-            self.timeline.perform(partial(_send, messages), partial(self._caught, queued, condition), _no_time)
+            self.timeline.perform(
+                partial(_send, messages), partial(self._on_destination_result, queued, condition), _no_duration
+            )
         else:
-            self._end(queued, Place.DROPPED, condition)
+            self._end(queued, Disposition.DROPPED, condition)
 
-    def _caught(self, queued: _Queued, condition: Condition, sent: list[tuple[Place, bytes | None]]) -> None:
+    def _on_destination_result(
+        self, queued: _QueuedEvent, condition: Condition, sent: list[tuple[Disposition, bytes | None]]
+    ) -> None:
         """Book what the nets did; `sent` has the body of each message that was not taken."""
-        took = [place for place, unsent in sent if unsent is None]
-        for place, unsent in sent:
+        took = [disposition for disposition, unsent in sent if unsent is None]
+        for disposition, unsent in sent:
             if unsent is not None:
-                name = "DestinationDeliveryFailures" if place is Place.ON_FAILURE else "DeadLetterErrors"
+                name = "DestinationDeliveryFailures" if disposition is Disposition.ON_FAILURE else "DeadLetterErrors"
                 self.metrics.add("AWS/Lambda", name)
         unsent_bodies = () if took else tuple(unsent for _, unsent in sent if unsent is not None)
-        self._end(queued, took[0] if took else Place.DROPPED, condition, unsent_bodies)
+        self._end(queued, took[0] if took else Disposition.DROPPED, condition, unsent_bodies)
 
     def _end(
-        self, queued: _Queued, place: Place, condition: Condition | None = None, unsent: tuple[bytes, ...] = ()
+        self,
+        queued: _QueuedEvent,
+        disposition: Disposition,
+        condition: Condition | None = None,
+        unsent: tuple[bytes, ...] = (),
     ) -> None:
         self.account.end(
-            Ending(
-                place=place,
+            DeliveryResult(
+                disposition=disposition,
                 payload=queued.payload,
                 tag=queued.tag,
                 tries=queued.tries,
@@ -222,7 +230,7 @@ class AsyncQueue:
             )
         )
 
-    def _age(self, queued: _Queued) -> float:
+    def _age(self, queued: _QueuedEvent) -> float:
         return self.timeline.now() - queued.queued_at + queued.skipped_s
 
 
@@ -230,17 +238,19 @@ def _duration(result: InvocationResult) -> float:
     return result.duration_s
 
 
-def _no_time(_: object) -> float:
+def _no_duration(_: object) -> float:
     return 0.0
 
 
-def _send(messages: list[tuple[Place, Net, NetMessage]]) -> list[tuple[Place, bytes | None]]:
-    sent: list[tuple[Place, bytes | None]] = []
-    for place, net, message in messages:
+def _send(
+    messages: list[tuple[Disposition, Destination, DestinationMessage]],
+) -> list[tuple[Disposition, bytes | None]]:
+    sent: list[tuple[Disposition, bytes | None]] = []
+    for disposition, destination, message in messages:
         try:
-            net(message)
-        except NetError:
-            sent.append((place, message.body))
+            destination(message)
+        except DestinationError:
+            sent.append((disposition, message.body))
         else:
-            sent.append((place, None))
+            sent.append((disposition, None))
     return sent

@@ -6,23 +6,23 @@ from functools import partial
 from random import Random
 from typing import Any, Literal
 
-from local.chain.account import Account
+from local.chain.account import DeliveryCounters
 from local.chain.archive import Archive
-from local.chain.async_queue import AsyncQueue, FunctionNets
+from local.chain.async_queue import AsyncQueue, FunctionDestinations
 from local.chain.bus import Bus, Entry
-from local.chain.identity import Identities
+from local.chain.identity import IdGenerator
 from local.chain.invokers import Invoker
-from local.chain.nets import Net
+from local.chain.nets import Destination
 from local.chain.patterns import EventPattern
-from local.chain.places import Ending, Place
+from local.chain.places import DeliveryResult, Disposition
 from local.chain.platform_metrics import DataPoint, PlatformMetrics, rule_dimensions
-from local.chain.settings import ChainSettings
-from local.chain.target import Door, LambdaTarget
-from local.chain.timeline import Action, Timeline
+from local.chain.settings import PipelineSettings
+from local.chain.target import InvokeApi, LambdaTarget
+from local.chain.timeline import Action, Scheduler
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class InputEvent:
     """An event of the input.
 
     Attributes:
@@ -39,7 +39,7 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Nets:
+class FailureDestinations:
     """Every net of the chain; None where there is none.
 
     Attributes:
@@ -48,12 +48,12 @@ class Nets:
         rule_dlq: The rule target's dead-letter queue.
     """
 
-    on_failure: Net | None = None
-    lambda_dlq: Net | None = None
-    rule_dlq: Net | None = None
+    on_failure: Destination | None = None
+    lambda_dlq: Destination | None = None
+    rule_dlq: Destination | None = None
 
 
-class Chain:
+class EventPipeline:
     """EventBridge to Lambda to the nets. Everything that is taken in ends in exactly one place.
 
     `put_event`, `put_entry`, `invoke_async` and `replay` take things in, from any thread, at any time; `run` lets them
@@ -67,10 +67,10 @@ class Chain:
         timeline: Simulated or real time.
         invokers: The function's workers: how many there are is how many run at once.
         settings: The rest.
-        nets: The nets.
+        destinations: The nets.
         pattern: The rule's; None matches everything.
         archive: Keeps what comes onto the bus.
-        door: Lambda's Invoke API, to let it refuse; None takes everything.
+        invoke_api: Lambda's Invoke API, to let it refuse; None takes everything.
         on_end: Called with each ending, in the chain's thread.
         on_data_point: Called with the platform's metrics, minute by minute, in the chain's thread.
 
@@ -80,28 +80,28 @@ class Chain:
 
     def __init__(  # noqa: PLR0913 -- its parts
         self,
-        timeline: Timeline,
+        timeline: Scheduler,
         invokers: Sequence[Invoker],
-        settings: ChainSettings | None = None,
+        settings: PipelineSettings | None = None,
         *,
-        nets: Nets | None = None,
+        destinations: FailureDestinations | None = None,
         pattern: EventPattern | None = None,
         archive: Archive | None = None,
-        door: Door | None = None,
-        on_end: Callable[[Ending], None] | None = None,
+        invoke_api: InvokeApi | None = None,
+        on_end: Callable[[DeliveryResult], None] | None = None,
         on_data_point: Callable[[DataPoint], None] | None = None,
     ) -> None:
         if not invokers:
             raise ValueError("a chain needs at least one invoker: without, nothing that is queued would ever end")
-        settings, nets = settings or ChainSettings(), nets or Nets()
+        settings, destinations = settings or PipelineSettings(), destinations or FailureDestinations()
         self._settings = settings
         self._timeline = timeline
         self._ahead = 2 * len(invokers)
         self._arriving = 0
         self._timed = False
-        self._identities = Identities(settings.seed)
+        self._identities = IdGenerator(settings.seed)
         random = Random(f"chain {settings.seed}")  # noqa: S311 -- jitter, not secrets
-        self.account = Account(on_end)
+        self.account = DeliveryCounters(on_end)
         self.metrics = PlatformMetrics(
             timeline.now,
             on_data_point,
@@ -115,13 +115,21 @@ class Chain:
             timeline,
             self.account,
             self.metrics,
-            FunctionNets(nets.on_failure, nets.lambda_dlq),
+            FunctionDestinations(destinations.on_failure, destinations.lambda_dlq),
             invokers,
             self._identities,
             random,
         )
         self._target = LambdaTarget(
-            settings, timeline, self.account, self.metrics, self._queue, nets.rule_dlq, door, self._identities, random
+            settings,
+            timeline,
+            self.account,
+            self.metrics,
+            self._queue,
+            destinations.rule_dlq,
+            invoke_api,
+            self._identities,
+            random,
         )
         self._bus = Bus(pattern, archive, timeline.now, self._matched, self._filtered)
 
@@ -149,11 +157,11 @@ class Chain:
         self._timeline.post(partial(self._into_queue, payload, tag, request_id))
         return request_id
 
-    def replay(self, name: str, start: float, end: float, pattern: EventPattern | None = None) -> Iterator[Arrival]:
+    def replay(self, name: str, start: float, end: float, pattern: EventPattern | None = None) -> Iterator[InputEvent]:
         """Return a replay of the archive as an input for `run`; see `local.chain.bus.Bus.replayed`."""
-        return (Arrival(payload, name) for payload in self._bus.replayed(name, start, end, pattern))
+        return (InputEvent(payload, name) for payload in self._bus.replayed(name, start, end, pattern))
 
-    def run(self, arrivals: Iterable[Arrival] = ()) -> None:
+    def run(self, arrivals: Iterable[InputEvent] = ()) -> None:
         """Let everything happen until nothing is left to happen.
 
         Args:
@@ -161,35 +169,35 @@ class Chain:
                 a time must come in the order of their time.
 
         Raises:
-            BaseException: What a callback, a net, an invoker or the input raised; see `Timeline.run`.
+            BaseException: What a callback, a net, an invoker or the input raised; see `Scheduler.run`.
         """
         try:
-            self._timeline.run(map(self._taking, arrivals), self._room)
+            self._timeline.run(map(self._is_accepting, arrivals), self._capacity)
         finally:
             self.metrics.flush()
 
-    def _room(self) -> int:
+    def _capacity(self) -> int:
         live = self._settings.live_limit - self.account.live - self._arriving
         if self._timed:  # what comes at its own time does not wait for a worker to be free
             return min(self._ahead - self._arriving, live)
         return min(self._ahead - self._queue.ready - self._arriving, live)
 
-    def _taking(self, arrival: Arrival) -> Action:
-        return partial(self._arrive, arrival)
+    def _is_accepting(self, arrival: InputEvent) -> Action:
+        return partial(self._accept, arrival)
 
-    def _arrive(self, arrival: Arrival) -> None:
+    def _accept(self, arrival: InputEvent) -> None:
         self._timed = arrival.at is not None
         if arrival.at is not None and (wait_s := arrival.at - self._timeline.now()) > 0:
             self._arriving += 1
-            self._timeline.call_later(wait_s, partial(self._arrived, arrival))
+            self._timeline.call_later(wait_s, partial(self._accepted, arrival))
         else:
-            self._take_in(arrival)
+            self._deliver(arrival)
 
-    def _arrived(self, arrival: Arrival) -> None:
+    def _accepted(self, arrival: InputEvent) -> None:
         self._arriving -= 1
-        self._take_in(arrival)
+        self._deliver(arrival)
 
-    def _take_in(self, arrival: Arrival) -> None:
+    def _deliver(self, arrival: InputEvent) -> None:
         if arrival.entry == "bus":
             self._onto_bus(arrival.payload, arrival.tag)
         else:
@@ -210,8 +218,8 @@ class Chain:
 
     def _filtered(self, payload: bytes, tag: Any) -> None:
         self.account.end(
-            Ending(
-                place=Place.FILTERED,
+            DeliveryResult(
+                disposition=Disposition.FILTERED,
                 payload=payload,
                 tag=tag,
                 tries=0,

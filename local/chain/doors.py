@@ -16,15 +16,15 @@ from threading import Thread
 from typing import Any
 
 from local.chain.bus import Entry
-from local.chain.chain import Chain
-from local.chain.patterns import PatternTest
+from local.chain.chain import EventPipeline
+from local.chain.patterns import PatternMatcher
 from local.loopback import QuietHandler
 
 _INVOKE = re.compile(r"/2015-03-31/functions/[^/]+/invocations")
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ServedRule:
     """What the bus says of its rule.
 
     Attributes:
@@ -35,25 +35,25 @@ class Rule:
     """
 
     pattern: Mapping[str, Any]
-    test: PatternTest
+    test: PatternMatcher
     name: str
     function_arn: str
 
 
 @contextmanager
-def doors(chain: Chain, rule: Rule | None = None) -> Iterator[str]:
+def serve_api(pipeline: EventPipeline, rule: ServedRule | None = None) -> Iterator[str]:
     """Serve the chain's doors on loopback for the length of a `with` block.
 
     What is taken in is accepted at once, and happens when the chain runs.
 
     Args:
-        chain: The chain.
+        pipeline: The chain.
         rule: What the bus says of its rule; None for nothing.
 
     Yields:
         The URL for `AWS_ENDPOINT_URL_EVENTBRIDGE` and `AWS_ENDPOINT_URL_LAMBDA`.
     """
-    bound = type("_BoundDoor", (_Door,), {"chain": chain, "rule": rule})
+    bound = type("_BoundDoor", (_ApiHandler,), {"chain": pipeline, "rule": rule})
     with ThreadingHTTPServer(("127.0.0.1", 0), bound) as server:
         server.daemon_threads = True  # a client may keep its connection open for as long as it likes
         thread = Thread(target=server.serve_forever, args=(0.05,), name="doors")
@@ -65,11 +65,11 @@ def doors(chain: Chain, rule: Rule | None = None) -> Iterator[str]:
             thread.join()
 
 
-class _Door(QuietHandler):
+class _ApiHandler(QuietHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    chain: Chain
-    rule: Rule | None
+    pipeline: EventPipeline
+    rule: ServedRule | None
 
     def do_POST(self) -> None:  # noqa: N802 - as http.server calls it
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -77,7 +77,7 @@ class _Door(QuietHandler):
             if self.headers.get("X-Amz-Invocation-Type") != "Event":
                 self._refuse("InvalidParameterValueException", "only InvocationType=Event is served here")
                 return
-            self._reply(HTTPStatus.ACCEPTED, b"", {"x-amzn-RequestId": self.chain.invoke_async(body or b"{}")})
+            self._reply(HTTPStatus.ACCEPTED, b"", {"x-amzn-RequestId": self.pipeline.invoke_async(body or b"{}")})
             return
         operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
         serve = _OPERATIONS.get(operation)
@@ -104,7 +104,7 @@ class _Door(QuietHandler):
             except ValueError as error:
                 results.append({"ErrorCode": "InvalidArgument", "ErrorMessage": str(error)})
             else:
-                results.append({"EventId": self.chain.put_entry(entry)})
+                results.append({"EventId": self.pipeline.put_entry(entry)})
         return {"FailedEntryCount": sum("ErrorCode" in result for result in results), "Entries": results}
 
     def list_rules(self, _: Any) -> dict[str, Any]:
@@ -136,11 +136,11 @@ class _Door(QuietHandler):
         self.wfile.write(body)
 
 
-_OPERATIONS: Mapping[str, Callable[[_Door, Any], dict[str, Any]]] = {
-    "PutEvents": _Door.put_events,
-    "ListRules": _Door.list_rules,
-    "ListTargetsByRule": _Door.list_targets,
-    "TestEventPattern": _Door.test_pattern,
+_OPERATIONS: Mapping[str, Callable[[_ApiHandler, Any], dict[str, Any]]] = {
+    "PutEvents": _ApiHandler.put_events,
+    "ListRules": _ApiHandler.list_rules,
+    "ListTargetsByRule": _ApiHandler.list_targets,
+    "TestEventPattern": _ApiHandler.test_pattern,
 }
 
 

@@ -4,7 +4,7 @@ import uuid
 from random import Random
 
 
-class Identities:
+class IdGenerator:
     """Draws IDs. Safe to use from several threads.
 
     Args:

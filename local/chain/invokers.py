@@ -100,7 +100,7 @@ def _judge(http_status: int, body: bytes) -> tuple[Status, bytes]:
     return ("error" if failed else "ok"), body
 
 
-class Struck(BaseException):
+class DeadlineExceeded(BaseException):
     """The deadline came: Lambda would have killed the process here. Not an `Exception`, as no code survives a kill."""
 
 
@@ -128,19 +128,19 @@ class InProcessContext:
         """Milliseconds until the deadline."""
         return max(0, int((self._timeout_s - self.passed_s) * 1000))
 
-    def let_pass(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         """Let time pass: put this where the function would sleep.
 
         Raises:
-            Struck: The deadline came first.
+            DeadlineExceeded: The deadline came first.
         """
         if self.passed_s + seconds >= self._timeout_s:
             self.passed_s = self._timeout_s
-            raise Struck
+            raise DeadlineExceeded
         self.passed_s += seconds
 
 
-class Crashed(BaseException):
+class ProcessCrashed(BaseException):
     """Raise it inside the function to let its process die there."""
 
 
@@ -149,7 +149,7 @@ class InProcessInvoker:
 
     Args:
         handler: Called with the event and an `InProcessContext`. What it returns is the answer; what it raises is a
-            function error, `Struck` a timeout and `Crashed` the death of the process.
+            function error, `DeadlineExceeded` a timeout and `ProcessCrashed` the death of the process.
         overhead_s: Seconds of simulated time that every invocation takes.
     """
 
@@ -165,11 +165,11 @@ class InProcessInvoker:
         context = InProcessContext(request_id, trace_header, timeout_s)
         status: Status = "ok"
         try:
-            context.let_pass(self._overhead_s)
+            context.advance(self._overhead_s)
             body = json.dumps(self._handler(json.loads(payload), context)).encode()
-        except Struck:
+        except DeadlineExceeded:
             status, body = "timeout", _error("Sandbox.Timedout", f"Task timed out after {timeout_s:.2f} seconds")
-        except Crashed:
+        except ProcessCrashed:
             status, body = "crashed", _error("Runtime.ExitError", "Runtime exited with error: signal: killed")
         except Exception as error:  # noqa: BLE001 -- as Lambda's runtime does
             status, body = "error", _error(type(error).__name__, str(error))

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
 
 
-class NetError(Exception):
+class DestinationError(Exception):
     """A net did not take a message; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class NetMessage:
+class DestinationMessage:
     """A message for a net.
 
     Attributes:
@@ -28,11 +28,11 @@ class NetMessage:
     attributes: Mapping[str, str | int] = field(default_factory=dict)
 
 
-type Net = Callable[[NetMessage], None]
-"""Takes a message for good, or raises `NetError`. Several threads may call it."""
+type Destination = Callable[[DestinationMessage], None]
+"""Takes a message for good, or raises `DestinationError`. Several threads may call it."""
 
 
-class SqsNet:
+class SqsDestination:
     """A queue of SQS.
 
     Args:
@@ -44,8 +44,8 @@ class SqsNet:
         self._client = client
         self._queue_url = queue_url
 
-    def __call__(self, message: NetMessage) -> None:
-        """Send the message; see `Net`."""
+    def __call__(self, message: DestinationMessage) -> None:
+        """Send the message; see `Destination`."""
         attributes: dict[str, MessageAttributeValueTypeDef] = {
             name: {"DataType": "Number" if isinstance(value, int) else "String", "StringValue": str(value)}
             for name, value in message.attributes.items()
@@ -55,4 +55,4 @@ class SqsNet:
                 QueueUrl=self._queue_url, MessageBody=message.body.decode(), MessageAttributes=attributes
             )
         except (BotoCoreError, ClientError) as error:
-            raise NetError(str(error)) from error
+            raise DestinationError(str(error)) from error

@@ -7,12 +7,12 @@ from typing import Any
 
 import orjson
 
-from handler.dead_letter import body_of
+from handler.dead_letter import serialize_event
 from local.errors import UsageError
 from local.loopback import loopback_client
 from local.ministack import ministack
 
-type PatternTest = Callable[[str, str], bool]
+type PatternMatcher = Callable[[str, str], bool]
 """Whether a pattern matches an event, both JSON."""
 
 _REMEMBERED = 10_000
@@ -43,7 +43,7 @@ class EventPattern:
         UsageError: The pattern is none.
     """
 
-    def __init__(self, pattern: Mapping[str, Any], test: PatternTest) -> None:
+    def __init__(self, pattern: Mapping[str, Any], test: PatternMatcher) -> None:
         self._text = orjson.dumps(pattern).decode()
         self._test = test
         self._fields = sorted(_named(pattern))
@@ -78,17 +78,17 @@ def _named(pattern: Mapping[str, Any]) -> Iterator[str]:
 
 
 @contextmanager
-def emulated_test() -> Iterator[PatternTest]:
+def emulated_matcher() -> Iterator[PatternMatcher]:
     """Run an emulator of EventBridge and yield its `TestEventPattern`.
 
     Raises:
         ServiceError: It did not start.
     """
     with ministack("events") as url, closing(loopback_client("events", url)) as client:
-        yield api_test(client)
+        yield api_matcher(client)
 
 
-def api_test(client: Any) -> PatternTest:
+def api_matcher(client: Any) -> PatternMatcher:
     """Return `TestEventPattern` of a boto3 client of EventBridge."""
 
     def test(pattern: str, event: str) -> bool:
@@ -104,4 +104,4 @@ def _json(value: Mapping[str, Any]) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:  # a number of more than 64 bits, a lone surrogate, deep nesting
-        return body_of(value).encode()
+        return serialize_event(value).encode()

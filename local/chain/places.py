@@ -9,7 +9,7 @@ import orjson
 from local.worker import InvocationResult
 
 
-class Place(StrEnum):
+class Disposition(StrEnum):
     """Where a delivery ended. Each ends in exactly one place.
 
     The first three are the function's own outcomes. `no_outcome`: it returned something that is none. The next three
@@ -28,17 +28,20 @@ class Place(StrEnum):
     FILTERED = "filtered"
 
 
-_OUTCOMES = {place.value: place for place in (Place.MARKED, Place.DUPLICATE, Place.DEAD_LETTERED)}
+_OUTCOMES = {
+    disposition.value: disposition
+    for disposition in (Disposition.MARKED, Disposition.DUPLICATE, Disposition.DEAD_LETTERED)
+}
 
 
-def place_of(answer: bytes) -> Place:
+def disposition_of(answer: bytes) -> Disposition:
     """Return the place that a function's answer, JSON, names as its outcome."""
     try:
         parsed = orjson.loads(answer)
     except orjson.JSONDecodeError:
-        return Place.NO_OUTCOME
+        return Disposition.NO_OUTCOME
     named = parsed.get("outcome") if isinstance(parsed, dict) else None
-    return _OUTCOMES.get(named, Place.NO_OUTCOME) if isinstance(named, str) else Place.NO_OUTCOME
+    return _OUTCOMES.get(named, Disposition.NO_OUTCOME) if isinstance(named, str) else Disposition.NO_OUTCOME
 
 
 class Condition(StrEnum):
@@ -54,11 +57,11 @@ class Condition(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class DeliveryResult:
     """What became of one delivery of an event.
 
     Attributes:
-        place: Where it ended.
+        disposition: Where it ended.
         payload: The event, JSON.
         tag: What the event was given in with, for whoever keeps the account.
         tries: Invocations of the function that it took.
@@ -73,7 +76,7 @@ class Ending:
         unsent: What a net should have taken and did not; it is nowhere else.
     """
 
-    place: Place
+    disposition: Disposition
     payload: bytes
     tag: Any
     tries: int

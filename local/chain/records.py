@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from local.chain.nets import NetMessage
+from local.chain.nets import DestinationMessage
 from local.chain.places import Condition
 from local.worker import InvocationResult
 
@@ -28,7 +28,7 @@ def on_failure_record(  # noqa: PLR0913 -- the record's fields
     tries: int,
     last: InvocationResult | None,
     now: float,
-) -> NetMessage:
+) -> DestinationMessage:
     """Return the record that Lambda sends to an on-failure destination.
 
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html shows it for a function error. For
@@ -59,12 +59,12 @@ def on_failure_record(  # noqa: PLR0913 -- the record's fields
     elif last is not None:
         record["responseContext"] = {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"}
         record["responsePayload"] = _json(last.payload)
-    return NetMessage(_sendable(orjson.dumps(record)))
+    return DestinationMessage(_sendable(orjson.dumps(record)))
 
 
 def lambda_dlq_message(
     payload: bytes, *, request_id: str, condition: Condition, last: InvocationResult | None
-) -> NetMessage:
+) -> DestinationMessage:
     """Return what Lambda sends to a function's dead-letter queue: the event, and the last error in attributes.
 
     `RequestID`, `ErrorCode` (the HTTP status, a Number) and `ErrorMessage` (its first kilobyte):
@@ -80,7 +80,7 @@ def lambda_dlq_message(
         answer = _json(last.payload)
         text = str(answer.get("errorMessage") or last.status) if isinstance(answer, dict) else last.status
     text = _sendable(text.encode()[:_DLQ_TEXT_BYTES]).decode(errors="ignore")
-    return NetMessage(_sendable(payload), {"RequestID": request_id, "ErrorCode": status, "ErrorMessage": text})
+    return DestinationMessage(_sendable(payload), {"RequestID": request_id, "ErrorCode": status, "ErrorMessage": text})
 
 
 def rule_dlq_message(  # noqa: PLR0913 -- the attributes
@@ -92,7 +92,7 @@ def rule_dlq_message(  # noqa: PLR0913 -- the attributes
     text: str,
     exhausted: str | None,
     retries: int,
-) -> NetMessage:
+) -> DestinationMessage:
     """Return what EventBridge sends to a target's dead-letter queue: the event, and why in attributes.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
@@ -115,7 +115,7 @@ def rule_dlq_message(  # noqa: PLR0913 -- the attributes
     }
     if exhausted is not None:
         attributes["EXHAUSTED_RETRY_CONDITION"] = exhausted
-    return NetMessage(_sendable(payload), attributes)
+    return DestinationMessage(_sendable(payload), attributes)
 
 
 def _json(text: bytes) -> object:

@@ -44,7 +44,7 @@ class AsyncInvokeConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class TargetRetryPolicy:
     """The retry policy of a rule's target.
 
     https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_RetryPolicy.html
@@ -66,7 +66,7 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class ChainSettings:
+class PipelineSettings:
     """The whole chain.
 
     Attributes:
@@ -80,7 +80,7 @@ class ChainSettings:
     """
 
     invoke: AsyncInvokeConfig = AsyncInvokeConfig()
-    retry: RetryPolicy = RetryPolicy()
+    retry: TargetRetryPolicy = TargetRetryPolicy()
     timeout_s: float = 30
     function_arn: str = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:MarkEarningsProcessed"
     rule_arn: str = f"arn:aws:events:{REGION}:{ACCOUNT_ID}:rule/earnings/MarkEarningsProcessed"

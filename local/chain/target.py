@@ -6,20 +6,20 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from local.chain.account import Account
+from local.chain.account import DeliveryCounters
 from local.chain.async_queue import AsyncQueue
 from local.chain.backoff import target_wait
-from local.chain.identity import Identities
-from local.chain.nets import Net, NetError
-from local.chain.places import Ending, Place
+from local.chain.identity import IdGenerator
+from local.chain.nets import Destination, DestinationError
+from local.chain.places import DeliveryResult, Disposition
 from local.chain.platform_metrics import PlatformMetrics
 from local.chain.records import rule_dlq_message
-from local.chain.settings import ChainSettings
-from local.chain.timeline import Timeline
+from local.chain.settings import PipelineSettings
+from local.chain.timeline import Scheduler
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class InvokeError:
     """Why Lambda's Invoke API did not take an event.
 
     Attributes:
@@ -32,12 +32,12 @@ class Refusal:
     text: str
 
     @property
-    def final(self) -> bool:
+    def permanent(self) -> bool:
         """Whether EventBridge does not retry it: nothing changes until somebody acts."""
         return self.code in {"NO_PERMISSIONS", "NO_RESOURCE"}
 
 
-type Door = Callable[[bytes], Refusal | None]
+type InvokeApi = Callable[[bytes], InvokeError | None]
 """Lambda's Invoke API: takes an event (None), or says why not."""
 
 
@@ -57,14 +57,14 @@ class LambdaTarget:
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
     """
 
-    settings: ChainSettings
-    timeline: Timeline
-    account: Account
+    settings: PipelineSettings
+    timeline: Scheduler
+    account: DeliveryCounters
     metrics: PlatformMetrics
     queue: AsyncQueue
-    dlq: Net | None
-    door: Door | None
-    identities: Identities
+    dlq: Destination | None
+    invoke_api: InvokeApi | None
+    identities: IdGenerator
     random: Random
 
     def deliver(self, payload: bytes, tag: Any) -> None:
@@ -76,8 +76,8 @@ class LambdaTarget:
         self.metrics.add("AWS/Events", "InvocationAttempts")
         if delivery.attempts > 1:
             self.metrics.add("AWS/Events", "RetryInvocationAttempts")
-        refusal = self.door(delivery.payload) if self.door is not None else None
-        if refusal is None:
+        invoke_error = self.invoke_api(delivery.payload) if self.invoke_api is not None else None
+        if invoke_error is None:
             self.metrics.add("AWS/Events", "SuccessfulInvocationAttempts")
             self.metrics.add("AWS/Events", "Invocations")
             self.queue.accept(delivery.payload, delivery.tag, self.identities.new(), delivery.attempts - 1)
@@ -85,7 +85,7 @@ class LambdaTarget:
         policy = self.settings.retry
         wait_s = target_wait(delivery.attempts, self.random)
         exhausted = None
-        if not refusal.final:
+        if not invoke_error.permanent:
             if delivery.attempts > policy.maximum_retry_attempts:
                 exhausted = "MaximumRetryAttempts"
             elif self._age(delivery) + wait_s > policy.maximum_event_age_s:
@@ -94,9 +94,9 @@ class LambdaTarget:
                 delivery.skipped_s += wait_s * (1 - self.timeline.scale)
                 self.timeline.call_later(wait_s, partial(self._attempt, delivery))
                 return
-        self._give_up(delivery, refusal, exhausted)
+        self._give_up(delivery, invoke_error, exhausted)
 
-    def _give_up(self, delivery: _Delivery, refusal: Refusal, exhausted: str | None) -> None:
+    def _give_up(self, delivery: _Delivery, invoke_error: InvokeError, exhausted: str | None) -> None:
         self.metrics.add("AWS/Events", "Invocations")
         self.metrics.add("AWS/Events", "FailedInvocations")
         if self.dlq is None:
@@ -106,16 +106,16 @@ class LambdaTarget:
             delivery.payload,
             rule_arn=self.settings.rule_arn,
             target_arn=self.settings.function_arn,
-            code=refusal.code,
-            text=refusal.text,
+            code=invoke_error.code,
+            text=invoke_error.text,
             exhausted=exhausted,
             retries=delivery.attempts - 1,
         )
 
-        def send(net: Net = self.dlq) -> bool:
+        def send(destination: Destination = self.dlq) -> bool:
             try:
-                net(message)
-            except NetError:
+                destination(message)
+            except DestinationError:
                 return False
             return True
 
@@ -131,8 +131,8 @@ class LambdaTarget:
 
     def _end(self, delivery: _Delivery, unsent: tuple[bytes, ...] | None) -> None:
         self.account.end(
-            Ending(
-                place=Place.RULE_DLQ if unsent is None else Place.DROPPED,
+            DeliveryResult(
+                disposition=Disposition.RULE_DLQ if unsent is None else Disposition.DROPPED,
                 payload=delivery.payload,
                 tag=delivery.tag,
                 tries=0,

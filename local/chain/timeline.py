@@ -15,7 +15,7 @@ type Action = Callable[[], None]
 SIMULATION_START = 1_753_992_000.0  # 2025-07-31T20:00:00Z
 
 
-class Timeline(Protocol):
+class Scheduler(Protocol):
     """What happens when. Every action runs in the thread that called `run`: what they share needs no lock.
 
     Attributes:
@@ -30,24 +30,24 @@ class Timeline(Protocol):
     def call_later(self, delay_s: float, action: Action) -> None:
         """Run `action` after a wait, which is scaled."""
 
-    def perform[T](self, work: Callable[[], T], then: Callable[[T], None], took_s: Callable[[T], float]) -> None:
+    def perform[T](self, work: Callable[[], T], then: Callable[[T], None], duration_s: Callable[[T], float]) -> None:
         """Do `work`, which may take time, beside everything else; then call `then` with its result.
 
         Args:
             work: May run in another thread.
             then: Is an action.
-            took_s: Tells from the result how many seconds the work takes where time is simulated.
+            duration_s: Tells from the result how many seconds the work takes where time is simulated.
         """
 
     def post(self, action: Action) -> None:
         """Run `action` as soon as `run` gets to it. Any thread may call this."""
 
-    def run(self, source: Iterable[Action] = (), room: Callable[[], int] = lambda: 1) -> None:
+    def run(self, source: Iterable[Action] = (), capacity: Callable[[], int] = lambda: 1) -> None:
         """Take the input in and let things happen until nothing is left to happen.
 
         Args:
             source: The input: each item is an action that takes one thing in.
-            room: Tells how many of them may be taken now.
+            capacity: Tells how many of them may be taken now.
 
         Raises:
             BaseException: What an action, a work or the source raised. If it was the source, or Ctrl-C, all that had
@@ -55,7 +55,7 @@ class Timeline(Protocol):
         """
 
 
-class SimulatedTime:
+class SimulatedScheduler:
     """Time that passes as fast as things are done; the same calls give the same history.
 
     Args:
@@ -77,10 +77,10 @@ class SimulatedTime:
         """Run `action` after a wait."""
         heapq.heappush(self._due, (self._now + delay_s, next(self._numbers), action))
 
-    def perform[T](self, work: Callable[[], T], then: Callable[[T], None], took_s: Callable[[T], float]) -> None:
+    def perform[T](self, work: Callable[[], T], then: Callable[[T], None], duration_s: Callable[[T], float]) -> None:
         """Do `work` now; `then` comes when the time that it says it took has passed."""
         result = work()
-        self.call_later(took_s(result), lambda: then(result))
+        self.call_later(duration_s(result), lambda: then(result))
 
     def post(self, action: Action) -> None:
         """Run `action` next, at the present time."""
@@ -89,22 +89,22 @@ class SimulatedTime:
     def run(
         self,
         source: Iterable[Action] = (),
-        room: Callable[[], int] = lambda: 1,
+        capacity: Callable[[], int] = lambda: 1,
         *,
         until: float = float("inf"),
     ) -> None:
-        """Let everything happen, in the order of its time; see `Timeline.run`.
+        """Let everything happen, in the order of its time; see `Scheduler.run`.
 
         Args:
             source: See there.
-            room: See there.
+            capacity: See there.
             until: Unix time; what is due later stays for the next call.
         """
         inputs = iter(source)
         failure: BaseException | None = None
         more = True
         while True:
-            while more and room() > 0:
+            while more and capacity() > 0:
                 try:
                     take = next(inputs, None)
                 except BaseException as raised:  # noqa: BLE001 -- raised again when what is under way has ended
@@ -122,7 +122,7 @@ class SimulatedTime:
             raise failure
 
 
-class RealTime:
+class RealTimeScheduler:
     """Real time, with threads for what takes time, and waits that may be shorter than they are on AWS.
 
     The actions run in a thread of their own: the caller's only reads the input, so that an input that comes slowly
@@ -153,9 +153,9 @@ class RealTime:
         """Run `action` after a scaled wait."""
         heapq.heappush(self._due, (time.monotonic() + delay_s * self.scale, next(self._numbers), action))
 
-    def perform[T](self, work: Callable[[], T], then: Callable[[T], None], took_s: Callable[[T], float]) -> None:
-        """Do `work` in a thread; see `Timeline.perform`."""
-        del took_s
+    def perform[T](self, work: Callable[[], T], then: Callable[[T], None], duration_s: Callable[[T], float]) -> None:
+        """Do `work` in a thread; see `Scheduler.perform`."""
+        del duration_s
         assert self._executor is not None  # noqa: S101 -- only actions come here
         self._under_way += 1
 
@@ -177,11 +177,11 @@ class RealTime:
         """Run `action` as soon as `run` gets to it."""
         self._inbox.put(action)
 
-    def run(self, source: Iterable[Action] = (), room: Callable[[], int] = lambda: 1) -> None:
-        """See `Timeline.run`. A second interruption does not wait for what is still to be tried again."""
+    def run(self, source: Iterable[Action] = (), capacity: Callable[[], int] = lambda: 1) -> None:
+        """See `Scheduler.run`. A second interruption does not wait for what is still to be tried again."""
         self._failures, self._granted, self._open = [], 0, True
         slots = Semaphore(0)
-        core = Thread(target=self._happen, args=(slots, room), name="chain")
+        core = Thread(target=self._happen, args=(slots, capacity), name="chain")
         core.start()
         interruption: list[BaseException] = []
         try:
@@ -215,13 +215,13 @@ class RealTime:
     def _close(self) -> None:
         self._open = False
 
-    def _happen(self, slots: Semaphore, room: Callable[[], int]) -> None:
+    def _happen(self, slots: Semaphore, capacity: Callable[[], int]) -> None:
         """What the chain's own thread does."""
         try:
             with ThreadPoolExecutor(self._threads, thread_name_prefix="chain") as self._executor:
                 try:
                     while self._open or self._due or self._under_way or not self._inbox.empty():
-                        self._step(slots, room)
+                        self._step(slots, capacity)
                 finally:
                     self._executor.shutdown(cancel_futures=True)
         except BaseException as failure:  # noqa: BLE001 -- raised again in the caller's thread
@@ -229,9 +229,9 @@ class RealTime:
         finally:
             slots.release()  # whoever waits for room looks at the failure
 
-    def _step(self, slots: Semaphore, room: Callable[[], int]) -> None:
+    def _step(self, slots: Semaphore, capacity: Callable[[], int]) -> None:
         """Run what is due, or else the next that comes."""
-        if (more := room() - self._granted) > 0:
+        if (more := capacity() - self._granted) > 0:
             self._granted += more
             slots.release(more)
         if self._due and self._due[0][0] <= time.monotonic():

@@ -22,14 +22,14 @@ class _Points:
     arrivals: list[float] = field(default_factory=list)
 
     def add(self, at: float, value: float, arrived: float) -> None:
-        place = bisect_right(self.times, at)
-        self.times.insert(place, at)
-        self.values.insert(place, value)
-        self.arrivals.insert(place, arrived)
+        disposition = bisect_right(self.times, at)
+        self.times.insert(disposition, at)
+        self.values.insert(disposition, value)
+        self.arrivals.insert(disposition, arrived)
 
     def between(self, start: float, end: float, seen_at: float) -> list[float]:
         inside = range(bisect_left(self.times, start), bisect_left(self.times, end))
-        return [self.values[place] for place in inside if self.arrivals[place] <= seen_at]
+        return [self.values[disposition] for disposition in inside if self.arrivals[disposition] <= seen_at]
 
 
 @dataclass(frozen=True, slots=True)

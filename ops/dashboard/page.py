@@ -6,7 +6,7 @@ from pathlib import Path
 
 from deploy.monitoring.catalogue import COMPOSITES, alarms
 from deploy.monitoring.dashboard import SECTIONS
-from deploy.monitoring.model import Kind, Scale, Widget
+from deploy.monitoring.model import Kind, Limits, Widget
 from deploy.monitoring.queries import QUERIES
 from ops.dashboard.chart import COLOURS, Drawn, chart, number
 from ops.dashboard.run import RunMetrics
@@ -46,7 +46,7 @@ def _document(run: RunMetrics, name: str) -> Iterator[str]:
 def _content(run: RunMetrics, widget: Widget) -> Iterator[str]:
     match widget.kind:
         case Kind.ALARMS:
-            names = [alarm.name for alarm in alarms(Scale(memory_mb=run.memory_mb))]
+            names = [alarm.name for alarm in alarms(Limits(memory_mb=run.memory_mb))]
             names += [composite.name for composite in COMPOSITES]
             yield from (f"<span class=alarm>{escape(name)}</span> " for name in names)
         case Kind.LOG:

@@ -80,7 +80,7 @@ def read_run(directory: Path, memory_mb: int) -> RunMetrics:
             store.put_platform(point, between=(start, end))
     period = max((end - start) / (BUCKETS - 1), 0.001)
     keys = {
-        (namespace, name, dict(found).get(names.ERROR_CATEGORY)): (namespace, name, found)
+        (namespace, name, dict(found).get(names.ERROR_CATEGORY_DIMENSION)): (namespace, name, found)
         for namespace, name, found in store.metrics()
     }
     return RunMetrics(store, keys, Grid(start + period * BUCKETS, period, BUCKETS), memory_mb)

@@ -1,7 +1,7 @@
 """`make demo`: the main job on this machine, shown readably, with every promise checked.
 
 The demo is a sequence of acts on one DynamoDB. Each runs the same machinery as `mep local`, shows what came of it and
-returns the promises it checked; a further act is a further function in `ACTS`.
+returns the promises it checked; a further act is a further function in `SCENARIOS`.
 """
 
 import tempfile
@@ -22,11 +22,11 @@ from local.environment import SAMPLES
 from local.lines import EventLine, read_lines
 from local.queue import QueueEndpoint, queue_service
 from local.run import RunOptions, run
-from local.throttle import throttled
+from local.throttle import throttling_proxy
 from ops.demo import checks
-from ops.demo.checks import Promise
+from ops.demo.checks import Check
 from ops.demo.letters import dead_letters
-from ops.demo.redrive import LATE_ROW, BringBack, brought_back
+from ops.demo.redrive import LATE_ROW, RedriveDemo, redriven
 
 THROTTLES = 2
 
@@ -42,7 +42,7 @@ _DEAD = slice(6, 11)  # which of the sample events cannot succeed
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class DemoContext:
     """What the acts share.
 
     Attributes:
@@ -58,51 +58,51 @@ class Stage:
     screen: Console
 
 
-def main_job(stage: Stage) -> list[Promise]:
+def main_job(context: DemoContext) -> list[Check]:
     """Real events in: rows marked, duplicates told apart, what cannot succeed dead-lettered."""
-    out = stage.directory / "main"
+    out = context.directory / "main"
     events = SAMPLES / "events.jsonl"
-    _heading(stage.screen, "Events in, rows marked", "one comes twice, one comes second, some cannot succeed")
+    _heading(context.screen, "Events in, rows marked", "one comes twice, one comes second, some cannot succeed")
     summary = run(
         RunOptions(
-            calendar=SAMPLES / "calendar.csv", events=events, out=out, endpoint_url=stage.dynamodb.url, workers=1
+            calendar=SAMPLES / "calendar.csv", events=events, out=out, endpoint_url=context.dynamodb.url, workers=1
         ),
-        stage.screen,
-        queue=stage.queue,
+        context.screen,
+        queue=context.queue,
     )
-    stage.screen.print(report.outcomes(summary))
-    _heading(stage.screen, "One trace", f"the event with correlation ID {_SHOWN_TRACE}")
+    context.screen.print(report.outcomes(summary))
+    _heading(context.screen, "One trace", f"the event with correlation ID {_SHOWN_TRACE}")
     spans = [
         span
         for span in report.read_jsonl(out / "spans.jsonl")
         if span["attributes"].get("correlation_id") == _SHOWN_TRACE
     ]
-    stage.screen.print(report.trace(spans))
-    _heading(stage.screen, "Metrics", "added up from the function's EMF lines")
+    context.screen.print(report.trace(spans))
+    _heading(context.screen, "Metrics", "added up from the function's EMF lines")
     metrics = report.sum_metrics(report.read_jsonl(out / "metrics.jsonl"))
-    stage.screen.print(report.metrics_table(metrics))
-    _heading(stage.screen, "Dead letters", "what the queue holds, with the reason")
-    stage.screen.print(dead_letters(report.read_jsonl(out / "dlq.jsonl")))
+    context.screen.print(report.metrics_table(metrics))
+    _heading(context.screen, "Dead letters", "what the queue holds, with the reason")
+    context.screen.print(dead_letters(report.read_jsonl(out / "dlq.jsonl")))
     with events.open("rb") as stream:
         lines = list(read_lines(stream))
     sent = [orjson.loads(line.payload) for line in lines if isinstance(line, EventLine)]
     counts = {name: count for name, count in summary.as_dict().items() if name in _OUTCOMES}
     return [
         checks.accounting(summary, len(lines)),
-        checks.promise("the outcomes are the expected ones", counts, _OUTCOMES),
+        checks.check("the outcomes are the expected ones", counts, _OUTCOMES),
         *checks.rows_and_audit(out, _MARKED),
         *checks.correlation(out),
-        checks.promise("the trace has its DynamoDB call", len(spans), 2),
+        checks.check("the trace has its DynamoDB call", len(spans), 2),
         *checks.metrics(out, summary),
         *checks.dead_letters(out, sent[_DEAD]),
     ]
 
 
-def throttling(stage: Stage) -> list[Promise]:
+def throttling(context: DemoContext) -> list[Check]:
     """An event whose write is refused twice, on the wire, and still succeeds."""
-    out = stage.directory / "throttled"
-    _heading(stage.screen, "Throttled twice, marked all the same", "DynamoDB refuses its first two writes")
-    with throttled(stage.dynamodb.url, THROTTLES) as url:
+    out = context.directory / "throttled"
+    _heading(context.screen, "Throttled twice, marked all the same", "DynamoDB refuses its first two writes")
+    with throttling_proxy(context.dynamodb.url, THROTTLES) as url:
         summary = run(
             RunOptions(
                 calendar=SAMPLES / "calendar.csv",
@@ -111,10 +111,10 @@ def throttling(stage: Stage) -> list[Promise]:
                 endpoint_url=url,
                 workers=1,
             ),
-            stage.screen,
-            queue=stage.queue,
+            context.screen,
+            queue=context.queue,
         )
-    stage.screen.print(report.trace(report.read_jsonl(out / "spans.jsonl")))
+    context.screen.print(report.trace(report.read_jsonl(out / "spans.jsonl")))
     return [
         checks.accounting(summary, 1),
         *checks.backoff(out, summary, THROTTLES),
@@ -123,13 +123,13 @@ def throttling(stage: Stage) -> list[Promise]:
     ]
 
 
-def platform_retries(stage: Stage) -> list[Promise]:
+def platform_retries(context: DemoContext) -> list[Check]:
     """A function that fails: Lambda tries again, and a net takes the event that it gives up."""
-    out = stage.directory / "failing"
+    out = context.directory / "failing"
     events = SAMPLES / "failing.jsonl"
     text = "a minute later, then two, here in 0.2 and 0.4 s; what fails three times goes to the queue"
-    _heading(stage.screen, "Lambda tries again", text)
-    with throttled(stage.dynamodb.url, _FAILED_TRIES) as url:
+    _heading(context.screen, "Lambda tries again", text)
+    with throttling_proxy(context.dynamodb.url, _FAILED_TRIES) as url:
         summary = run(
             RunOptions(
                 calendar=SAMPLES / "calendar.csv",
@@ -139,20 +139,20 @@ def platform_retries(stage: Stage) -> list[Promise]:
                 workers=1,
                 timeout_s=_NO_TIME_TO_RETRY_S,
             ),
-            stage.screen,
-            queue=stage.queue,
+            context.screen,
+            queue=context.queue,
         )
-    stage.screen.print(report.outcomes(summary))
-    stage.screen.print(report.tries(report.read_jsonl(out / "logs.jsonl")))
-    _heading(stage.screen, "The net", "Lambda's record of the event that it gave up")
-    stage.screen.print(dead_letters(report.read_jsonl(out / "dlq.jsonl")))
-    _heading(stage.screen, "The platform's own metrics", "as CloudWatch would have them, from platform.jsonl")
-    stage.screen.print(report.platform_table(report.read_jsonl(out / "platform.jsonl")))
+    context.screen.print(report.outcomes(summary))
+    context.screen.print(report.attempts_table(report.read_jsonl(out / "logs.jsonl")))
+    _heading(context.screen, "The net", "Lambda's record of the event that it gave up")
+    context.screen.print(dead_letters(report.read_jsonl(out / "dlq.jsonl")))
+    _heading(context.screen, "The platform's own metrics", "as CloudWatch would have them, from platform.jsonl")
+    context.screen.print(report.platform_table(report.read_jsonl(out / "platform.jsonl")))
     with events.open("rb") as stream:
         given_up = orjson.loads(stream.readline())
     return [
         checks.accounting(summary, 2),
-        checks.promise(
+        checks.check(
             "one event was marked at its third try, one was given up", (summary.marked, summary.retry), (1, 1)
         ),
         *checks.platform_retries(out, given_up),
@@ -161,39 +161,39 @@ def platform_retries(stage: Stage) -> list[Promise]:
     ]
 
 
-def redriving(stage: Stage) -> list[Promise]:
+def redriving(context: DemoContext) -> list[Check]:
     """An event that comes before its row is a dead letter; once the row is there, it is brought back."""
-    out = stage.directory / "redriven"
-    _heading(stage.screen, "A dead letter brought back", "its event came before its row")
-    bring_back = BringBack(stage.dynamodb, stage.screen)
+    out = context.directory / "redriven"
+    _heading(context.screen, "A dead letter brought back", "its event came before its row")
+    bring_back = RedriveDemo(context.dynamodb, context.screen)
     summary = run(
         RunOptions(
             calendar=SAMPLES / "calendar.csv",
             events=SAMPLES / "early.jsonl",
             out=out,
-            endpoint_url=stage.dynamodb.url,
+            endpoint_url=context.dynamodb.url,
             workers=1,
         ),
-        stage.screen,
-        queue=stage.queue,
+        context.screen,
+        queue=context.queue,
         then=bring_back,
     )
-    stage.screen.print(report.outcomes(summary))
+    context.screen.print(report.outcomes(summary))
     late = (LATE_ROW.asset_symbol, LATE_ROW.earnings_date)
     return [
         checks.accounting(summary, 2),
-        *bring_back.promises,
-        checks.promise("it is marked at the second delivery", (summary.dead_lettered, summary.marked), (1, 1)),
+        *bring_back.checks_made,
+        checks.check("it is marked at the second delivery", (summary.dead_lettered, summary.marked), (1, 1)),
         *checks.rows_and_audit(out, sorted([*_MARKED, ("TM", "2025-08-07"), ("WMT", "2025-08-21"), late])),
-        *brought_back(out),
+        *redriven(out),
         *checks.correlation(out),
     ]
 
 
-ACTS: tuple[Callable[[Stage], list[Promise]], ...] = (main_job, throttling, platform_retries, redriving)
+SCENARIOS: tuple[Callable[[DemoContext], list[Check]], ...] = (main_job, throttling, platform_retries, redriving)
 
 
-def demo(screen: Console) -> list[Promise]:
+def demo(screen: Console) -> list[Check]:
     """Play every act and return the promises that were broken.
 
     Args:
@@ -204,24 +204,24 @@ def demo(screen: Console) -> list[Promise]:
     """
     screen.print("starting DynamoDB, a queue and the function: all on this machine, no Docker, no account")
     with ExitStack() as stack:
-        stage = Stage(
+        context = DemoContext(
             stack.enter_context(dynamodb(announce=screen.print)),
             stack.enter_context(queue_service()),
             Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mep-demo-"))),
             screen,
         )
-        if stage.dynamodb.reason:
-            screen.print(f"DynamoDB is an emulator here: {stage.dynamodb.reason}", markup=False)
-        acts = [(act, act(stage)) for act in ACTS]
+        if context.dynamodb.reason:
+            screen.print(f"DynamoDB is an emulator here: {context.dynamodb.reason}", markup=False)
+        acts = [(act, act(context)) for act in SCENARIOS]
     _heading(screen, "Promises", "checked on what the acts left behind")
-    for act, promises in acts:
+    for act, checks_made in acts:
         screen.print(Text((act.__doc__ or "").splitlines()[0], "dim"))
-        for promise in promises:
-            word = Text("BROKEN", "bold red") if promise.broken else Text("kept  ", "green")
+        for promise in checks_made:
+            word = Text("BROKEN", "bold red") if promise.failure else Text("kept  ", "green")
             screen.print(Text.assemble("  ", word, "  ", promise.text))
-            if promise.broken:
-                screen.print(Padding(Text(report.shown(promise.broken), "red"), (0, 0, 0, 10)))
-    return [promise for _, promises in acts for promise in promises if promise.broken]
+            if promise.failure:
+                screen.print(Padding(Text(report.escape_control(promise.failure), "red"), (0, 0, 0, 10)))
+    return [promise for _, checks_made in acts for promise in checks_made if promise.failure]
 
 
 def _heading(screen: Console, title: str, explanation: str) -> None:

@@ -6,18 +6,18 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from local.report import bare_table, shown
+from local.report import escape_control, plain_table
 from ops.dlq.shapes import read_line
 
 
 def dead_letters(lines: Iterable[dict[str, Any]]) -> RenderableType:
     """Return the lines of `dlq.jsonl` as a table."""
-    table = bare_table("category", "correlation ID", "why")
+    table = plain_table("category", "correlation ID", "why")
     table.columns[1].overflow = "fold"
-    for letter in map(read_line, lines):
+    for dead_letter in map(read_line, lines):
         table.add_row(
-            Text(shown(letter.group), "red"),
-            Text(shown(letter.correlation_id or ""), "cyan"),
-            Text(shown(letter.message or letter.code)),
+            Text(escape_control(dead_letter.group), "red"),
+            Text(escape_control(dead_letter.correlation_id or ""), "cyan"),
+            Text(escape_control(dead_letter.message or dead_letter.code)),
         )
     return table

@@ -12,20 +12,20 @@ from local.dynamodb import DynamoDBEndpoint
 from local.event_bus import BUS, event_bus
 from local.loopback import loopback_client
 from local.queue import sqs_client
-from local.run import Afterwards
-from ops.demo.checks import Promise, promise
-from ops.dlq import report as letters
+from local.run import CompletedRun
+from ops.demo.checks import Check, check
+from ops.dlq import report as dead_letters
 from ops.dlq.audit import Action, AuditTrail
 from ops.dlq.destinations import Bus
 from ops.dlq.metrics import OperatorMetrics
 from ops.dlq.queue import Queue
-from ops.dlq.redrive import Done, Redrive, plan
+from ops.dlq.redrive import Redriver, RedriveResult, plan
 
 LATE_ROW = CalendarRow("SNOW", "2025-08-27")
 CORRELATION_ID = "demo-early"
 
 
-class BringBack:
+class RedriveDemo:
     """Loads the row that was missing, then redrives what the queue holds.
 
     Args:
@@ -33,45 +33,43 @@ class BringBack:
         screen: what is shown.
 
     Attributes:
-        promises: what was promised of it, once it has been called.
+        checks_made: what was promised of it, once it has been called.
     """
 
     def __init__(self, dynamodb: DynamoDBEndpoint, screen: Console) -> None:
         self._dynamodb = dynamodb
         self._screen = screen
-        self.promises: list[Promise] = []
+        self.checks_made: list[Check] = []
 
-    def __call__(self, run: Afterwards) -> None:
+    def __call__(self, run: CompletedRun) -> None:
         """Do it, between the first delivery and the second."""
-        done, metrics = Done(), OperatorMetrics(None, "local", self._screen.print)
+        done, metrics = RedriveResult(), OperatorMetrics(None, "local", self._screen.print)
         with ExitStack() as stack:
-            events_url = stack.enter_context(event_bus(run.chain))
+            events_url = stack.enter_context(event_bus(run.pipeline))
             destination = Bus(stack.enter_context(closing(loopback_client("events", events_url))), BUS)
             sqs = stack.enter_context(closing(sqs_client(run.queue.url, run.queue.region)))
             dynamodb = stack.enter_context(closing(self._dynamodb.client()))
             queue = Queue(sqs, run.queue.queue_url)
-            found = queue.read().letters
-            self._screen.print(letters.listing(found, "category"))
+            found = queue.read().dead_letters
+            self._screen.print(dead_letters.listing(found, "category"))
             unforced = plan(found, destination, force=False)
-            letters.kept(unforced.kept, self._screen)
+            dead_letters.print_skipped(unforced.kept, self._screen)
             run.database.load([LATE_ROW])
             self._screen.print("the calendar's sync brings the row; now with --force:")
             forced = plan(found, destination, force=True)
             audit = AuditTrail(dynamodb, AUDIT_TABLE, "demo")
-            Redrive(queue, destination, audit, metrics).run(forced.send, done)
+            Redriver(queue, destination, audit, metrics).run(forced.send, done)
             queue.release()
         self._screen.print(f"{len(done.sent)} of {len(found)} sent to {destination.name}, and deleted")
         sent = [each.correlation_id for each in done.sent]
-        self.promises = [
-            promise(
-                "an event that comes before its row is a dead letter", [each.group for each in found], ["not_found"]
-            ),
-            promise("what does not mend itself is not redriven unasked", len(unforced.send), 0),
-            promise("redriven with --force, it is accepted", sent, [CORRELATION_ID]),
+        self.checks_made = [
+            check("an event that comes before its row is a dead letter", [each.group for each in found], ["not_found"]),
+            check("what does not mend itself is not redriven unasked", len(unforced.send), 0),
+            check("redriven with --force, it is accepted", sent, [CORRELATION_ID]),
         ]
 
 
-def brought_back(out: Path) -> list[Promise]:
+def redriven(out: Path) -> list[Check]:
     """What must hold of the files after the second delivery."""
     key = f"{LATE_ROW.asset_symbol}#{LATE_ROW.earnings_date}"
     actions = [record["action"] for record in report.read_jsonl(out / "audit.jsonl") if record["earnings_key"] == key]
@@ -80,13 +78,13 @@ def brought_back(out: Path) -> list[Promise]:
         for span in report.read_jsonl(out / "spans.jsonl")
         if span["attributes"].get("correlation_id") == CORRELATION_ID
     }
-    left = [letter["message_id"] for letter in report.read_jsonl(out / "dlq.jsonl")]
+    left = [dead_letter["message_id"] for dead_letter in report.read_jsonl(out / "dlq.jsonl")]
     return [
-        promise("the queue is empty", left, []),
-        promise(
+        check("the queue is empty", left, []),
+        check(
             "the audit table tells the whole story",
             sorted(actions),
             sorted([Action.REDRIVE_REQUESTED, Action.REDRIVEN, "mark_processed"]),
         ),
-        promise("one correlation ID finds both deliveries", len(traces), 2),
+        check("one correlation ID finds both deliveries", len(traces), 2),
     ]

@@ -14,13 +14,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from handler.event import optional
-from handler.fields import BrokenRule, day, symbol, utc_text
+from handler.fields import FieldError, format_utc, parse_date, parse_symbol
 from local.errors import RunError
 from ops.aws_errors import asking
-from ops.dlq.letter import Letter
+from ops.dlq.letter import DeadLetter
 from ops.dlq.resend import event_id, trace_id
 
-ROWLESS = "DEAD_LETTER"
+NO_ROW_KEY = "DEAD_LETTER"
 """Stands for the symbol in the key of an event that names no row: `DEAD_LETTER#MESSAGE_ID`."""
 
 
@@ -49,12 +49,12 @@ class AuditTrail:
     operator: str
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def note(self, action: Action, letter: Letter, **more: str) -> None:
+    def record(self, action: Action, dead_letter: DeadLetter, **more: str) -> None:
         """Write an entry.
 
         Args:
             action: what is done.
-            letter: to which message.
+            dead_letter: to which message.
             more: further attributes: `destination`, `accepted_as`, `reason`.
 
         Raises:
@@ -62,27 +62,27 @@ class AuditTrail:
             RunError: its key is taken, again and again.
         """
         for _ in range(3):  # two acts on one row in the same microsecond: one of them waits
-            if self._put(action, letter, more):
+            if self._put(action, dead_letter, more):
                 return
-        raise RunError(f"the audit entry of message {letter.message_id} could not be written: its key is taken")
+        raise RunError(f"the audit entry of message {dead_letter.message_id} could not be written: its key is taken")
 
-    def _put(self, action: Action, letter: Letter, more: Mapping[str, str]) -> bool:
-        now = utc_text(self.clock())
-        identity = event_id(letter) or letter.message_id
+    def _put(self, action: Action, dead_letter: DeadLetter, more: Mapping[str, str]) -> bool:
+        now = format_utc(self.clock())
+        identity = event_id(dead_letter) or dead_letter.message_id
         entry = {
-            "earnings_key": earnings_key(letter),
+            "earnings_key": earnings_key(dead_letter),
             "entry_id": f"{now}#{identity}",
             "event_id": identity,
             "action": action.value,
             "previous_state": "dead_lettered",
-            "correlation_id": letter.correlation_id,
-            "request_id": letter.request_id,
-            "trace_id": trace_id(letter),
+            "correlation_id": dead_letter.correlation_id,
+            "request_id": dead_letter.request_id,
+            "trace_id": trace_id(dead_letter),
             "recorded_at": now,
             "operator": self.operator,
-            "message_id": letter.message_id,
-            "shape": letter.shape.value,
-            "error_category": letter.group,
+            "message_id": dead_letter.message_id,
+            "shape": dead_letter.shape.value,
+            "error_category": dead_letter.group,
             **more,
         }
         item = {name: {"S": value} for name, value in entry.items() if value}
@@ -102,13 +102,13 @@ class AuditTrail:
         return True
 
 
-def earnings_key(letter: Letter) -> str:
+def earnings_key(dead_letter: DeadLetter) -> str:
     """The partition key: the row that the event names, else the message's own."""
-    event = letter.event if isinstance(letter.event, Mapping) else {}
+    event = dead_letter.event if isinstance(dead_letter.event, Mapping) else {}
     detail = event.get("detail")
     if isinstance(detail, Mapping):
         try:
-            return f"{symbol(optional(detail, 'asset_symbol'))}#{day(optional(detail, 'earnings_date'))}"
-        except BrokenRule:
+            return f"{parse_symbol(optional(detail, 'asset_symbol'))}#{parse_date(optional(detail, 'earnings_date'))}"
+        except FieldError:
             pass
-    return f"{ROWLESS}#{letter.message_id}"
+    return f"{NO_ROW_KEY}#{dead_letter.message_id}"

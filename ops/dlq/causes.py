@@ -33,7 +33,7 @@ SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class ErrorCause:
     """What an error text of the function's tells.
 
     Attributes:
@@ -47,7 +47,7 @@ class Cause:
     throttling_reasons: tuple[str, ...] = ()
 
 
-def own_category(text: str) -> ErrorCategory | None:
+def parse_category(text: str) -> ErrorCategory | None:
     """The category of that name."""
     try:
         return ErrorCategory(text)
@@ -65,7 +65,7 @@ def eventbridge_category(code: str) -> ErrorCategory | None:
     return _BY_CODE.get(code)
 
 
-def function_cause(error_type: str, message: str) -> Cause:
+def function_cause(error_type: str, message: str) -> ErrorCause:
     """What an error of a Lambda function says: ours name category and ID, a time-out and a crash say so.
 
     Args:
@@ -76,14 +76,14 @@ def function_cause(error_type: str, message: str) -> Cause:
         why = _WHY.match(match[3])
         # Lambda's classic queue keeps the first 1 KB of a message: what was cut in its middle is left out.
         reasons = why[1].split(";")[: None if why[2] else -1] if why else ()
-        return Cause(own_category(match[1]), match[2], named_reasons(reasons))
+        return ErrorCause(parse_category(match[1]), match[2], named_reasons(reasons))
     if error_type == "Sandbox.Timedout" or _TIMED_OUT.search(message):
-        return Cause(ErrorCategory.TIMEOUT)
+        return ErrorCause(ErrorCategory.TIMEOUT)
     # It raised something else, or its process ended (Runtime.ExitError, Runtime.OutOfMemory): ours to mend.
-    return Cause(ErrorCategory.INTERNAL if error_type or message else None)
+    return ErrorCause(ErrorCategory.INTERNAL if error_type or message else None)
 
 
-def never_ran(condition: str) -> ErrorCategory | None:
+def not_invoked_category(condition: str) -> ErrorCategory | None:
     """The category of an on-failure record without an answer: the function was not invoked, or not to its end.
 
     Args:

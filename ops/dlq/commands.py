@@ -7,34 +7,34 @@ import typer
 from rich.text import Text
 
 from local.errors import ExitStatus, RunError, UnavailableError, UsageError
-from ops.dlq.limits import HIDDEN_S, MAX_MESSAGES, RATE
+from ops.dlq.limits import MAX_MESSAGES, RATE, VISIBILITY_TIMEOUT_S
 from ops.dlq.options import (
     Categories,
     CorrelationIds,
     DryRun,
-    Hidden,
     Ids,
     Limit,
     NewerThan,
     OlderThan,
     Operator,
     QueueUrl,
+    VisibilityTimeout,
 )
 from ops.dlq.terminal import (
-    agreed,
-    at_work,
-    choose,
+    confirm,
     destination_of,
+    open_session,
     progress_bar,
     screen,
-    told_given_up,
-    told_missing,
-    told_unseen,
+    select_messages,
     warn,
+    warn_expired,
+    warn_missing,
+    warn_unread,
 )
 
 if TYPE_CHECKING:
-    from ops.dlq.letter import Letter
+    from ops.dlq.letter import DeadLetter
 
 dlq = typer.Typer(
     name="dlq",
@@ -55,7 +55,7 @@ def list_command(  # noqa: PLR0913 -- its options
     older_than: OlderThan = None,
     newer_than: NewerThan = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    hidden: Hidden = HIDDEN_S,
+    visibility_timeout: VisibilityTimeout = VISIBILITY_TIMEOUT_S,
     limit: Limit = MAX_MESSAGES,
 ) -> None:
     """Show what is in the queue. Nothing is consumed: what was received is shown to others again at once."""
@@ -65,16 +65,16 @@ def list_command(  # noqa: PLR0913 -- its options
     selection = select(id_ or (), correlation_id or (), category or (), older_than, newer_than)
     if by not in report.GROUPINGS:
         raise UsageError(f"--by {by}: one of {', '.join(report.GROUPINGS)} is needed")
-    with at_work(queue_url, hidden, limit) as here:
-        letters = selection.pick(here.reading.letters)
+    with open_session(queue_url, visibility_timeout, limit) as here:
+        dead_letters = selection.pick(here.reading.dead_letters)
         if as_json:
-            typer.echo(report.as_json(letters, here.reading, by, datetime.now(UTC)))
+            typer.echo(report.as_json(dead_letters, here.reading, by, datetime.now(UTC)))
             return
         out = screen()
-        if letters:
-            out.print(report.listing(letters, by))
-        out.print(f"{len(letters)} of {len(here.reading.letters)} messages")
-        for line in report.what_was_not_seen(here.reading):
+        if dead_letters:
+            out.print(report.listing(dead_letters, by))
+        out.print(f"{len(dead_letters)} of {len(here.reading.dead_letters)} messages")
+        for line in report.unread_notes(here.reading):
             out.print(Text(line, "yellow"))
 
 
@@ -84,28 +84,28 @@ def show_command(
     *,
     queue_url: QueueUrl = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    hidden: Hidden = HIDDEN_S,
+    visibility_timeout: VisibilityTimeout = VISIBILITY_TIMEOUT_S,
     limit: Limit = MAX_MESSAGES,
 ) -> None:
     """Show one message with all that it holds, or every message of one correlation ID."""
     from ops.dlq import report
     from ops.dlq.selection import MIN_PREFIX
 
-    with at_work(queue_url, hidden, limit) as here:
+    with open_session(queue_url, visibility_timeout, limit) as here:
         by_prefix = len(wanted) >= MIN_PREFIX
-        found = [each for each in here.reading.letters if each.correlation_id == wanted] or [
-            each for each in here.reading.letters if by_prefix and each.message_id.startswith(wanted)
+        found = [each for each in here.reading.dead_letters if each.correlation_id == wanted] or [
+            each for each in here.reading.dead_letters if by_prefix and each.message_id.startswith(wanted)
         ]
         if not found:
-            text = f"no message {wanted} among the {len(here.reading.letters)} that were seen"
+            text = f"no message {wanted} among the {len(here.reading.dead_letters)} that were seen"
             if not here.reading.complete:
-                raise UnavailableError("; ".join((text, *report.what_was_not_seen(here.reading))))
+                raise UnavailableError("; ".join((text, *report.unread_notes(here.reading))))
             raise RunError(text)
-        for letter in found:
+        for dead_letter in found:
             if as_json:
-                typer.echo(report.json_text(report.whole(letter, datetime.now(UTC))))
+                typer.echo(report.json_text(report.to_json_full(dead_letter, datetime.now(UTC))))
             else:
-                screen().print(report.details(letter), soft_wrap=True)
+                screen().print(report.details(dead_letter), soft_wrap=True)
 
 
 @dlq.command("redrive")
@@ -130,7 +130,7 @@ def redrive_command(  # noqa: PLR0913 -- its options
     rate: Annotated[float, typer.Option(min=0.01, max=1000, metavar="N", help="Events a second at most.")] = RATE,
     dry_run: DryRun = False,
     operator: Operator = None,
-    hidden: Hidden = HIDDEN_S,
+    visibility_timeout: VisibilityTimeout = VISIBILITY_TIMEOUT_S,
     limit: Limit = MAX_MESSAGES,
 ) -> None:
     """Bring events back: to the bus, or straight to the function.
@@ -143,38 +143,41 @@ def redrive_command(  # noqa: PLR0913 -- its options
     """
     from ops.dlq import report
     from ops.dlq.operator import operator_name
-    from ops.dlq.redrive import Done, Redrive, plan
+    from ops.dlq.redrive import Redriver, RedriveResult, plan
     from ops.dlq.selection import select
 
     selection = select(id_ or (), correlation_id or (), category or (), older_than, newer_than)
     out = screen()
-    with at_work(queue_url, hidden, limit, {"--bus": bus, "--function": function}) as here:
+    with open_session(queue_url, visibility_timeout, limit, {"--bus": bus, "--function": function}) as here:
         destination = destination_of(here.settings, bus, function)
-        chosen = choose(here, selection)
-        told_unseen(here)
+        chosen = select_messages(here, selection)
+        warn_unread(here)
         with progress_bar(chosen) as each:
-            planned = plan(each, destination, force=force, renew=here.queue.renew)
-        here.queue.release(each.letter for each in planned.staying)
-        report.kept(planned.staying, out)
-        incomplete = told_missing(selection, planned) or bool(planned.unjudged)
+            planned = plan(each, destination, force=force, extend_visibility=here.queue.extend_visibility)
+        here.queue.release(each.dead_letter for each in planned.skipped_count)
+        report.print_skipped(planned.skipped_count, out)
+        incomplete = warn_missing(selection, planned) or bool(planned.unverified)
         if dry_run:
             out.print(report.listing(planned.send, "category") if planned.send else "")
             out.print(f"{len(planned.send)} would be sent to {destination.name}; nothing was")
         else:
-            done = Done()
+            done = RedriveResult()
             audit = here.audit(operator_name(here.settings.aws, operator))
             try:
                 with progress_bar(planned.send) as each:
-                    Redrive(here.queue, destination, audit, here.metrics, rate).run(each, done)
+                    Redriver(here.queue, destination, audit, here.metrics, rate).run(each, done)
             finally:
-                report.kept(done.failed, out)
+                report.print_skipped(done.failed, out)
                 out.print(f"{len(done.sent)} of {len(planned.send)} sent to {destination.name}, and deleted")
-                for letter in done.accepted:
-                    warn(f"{letter.message_id} was accepted, but is in the queue still: sent again, it arrives twice")
-            told_given_up(done.given_up)
+                for dead_letter in done.accepted:
+                    warn(
+                        f"{dead_letter.message_id} was accepted, but is in the queue still: "
+                        "sent again, it arrives twice"
+                    )
+            warn_expired(done.expired)
             if done.stopped:
                 raise RunError(done.stopped)
-            incomplete = incomplete or bool(done.failed or done.given_up)
+            incomplete = incomplete or bool(done.failed or done.expired)
     if incomplete:
         raise typer.Exit(ExitStatus.FAILED)
 
@@ -192,7 +195,7 @@ def discard_command(  # noqa: PLR0913 -- its options
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     dry_run: DryRun = False,
     operator: Operator = None,
-    hidden: Hidden = HIDDEN_S,
+    visibility_timeout: VisibilityTimeout = VISIBILITY_TIMEOUT_S,
     limit: Limit = MAX_MESSAGES,
 ) -> None:
     """Delete messages for good. A filter or an ID is needed; what nobody understands is never deleted.
@@ -209,26 +212,26 @@ def discard_command(  # noqa: PLR0913 -- its options
     if selection.empty:
         raise UsageError("say which: --id, --correlation-id, --category, --older-than or --newer-than")
     out = screen()
-    with at_work(queue_url, hidden, limit) as here:
-        chosen = choose(here, selection)
-        told_unseen(here)
+    with open_session(queue_url, visibility_timeout, limit) as here:
+        chosen = select_messages(here, selection)
+        warn_unread(here)
         planned = plan(chosen)
-        report.kept(planned.kept, out)
-        incomplete = told_missing(selection, planned)
+        report.print_skipped(planned.kept, out)
+        incomplete = warn_missing(selection, planned)
         if planned.send:
             out.print(report.listing(planned.send, "category"))
         if dry_run:
             out.print(f"{len(planned.send)} would be discarded; nothing was")
-        elif planned.send and agreed(yes=yes, count=len(planned.send)):
-            gone: list[Letter] = []
+        elif planned.send and confirm(yes=yes, count=len(planned.send)):
+            gone: list[DeadLetter] = []
             audit = here.audit(operator_name(here.settings.aws, operator))
             try:
                 discard(planned.send, reason, here.queue, audit, here.metrics, gone)
             finally:
                 out.print(f"{len(gone)} of {len(planned.send)} discarded")
-            given_up = len(planned.send) - len(gone)
-            told_given_up(given_up)
-            incomplete = incomplete or bool(given_up)
+            expired = len(planned.send) - len(gone)
+            warn_expired(expired)
+            incomplete = incomplete or bool(expired)
         else:
             out.print("nothing was discarded")
             incomplete = incomplete or bool(planned.send and selection.names)

@@ -7,8 +7,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
 
-from handler.dead_letter import body_of
-from handler.fields import BrokenRule, instant
+from handler.dead_letter import serialize_event
+from handler.fields import FieldError, parse_timestamp
 from local.errors import RunError, UnavailableError
 from ops.aws_errors import explain
 from ops.problems import CREDENTIALS, Reason, as_error
@@ -18,15 +18,15 @@ MAX_BYTES = 1024 * 1024
 
 _TIME_BYTES = 14  # what PutEvents counts for `Time`
 # What TestEventPattern insists on; EventBridge makes most of it anew.
-_JUDGED = {"id": "0", "account": "0", "region": "none", "time": "2000-01-01T00:00:00Z", "resources": []}
-_HOPELESS = CREDENTIALS | {Reason.ACCESS_DENIED, Reason.NOT_FOUND, Reason.SETTING}
+_TEST_ENVELOPE = {"id": "0", "account": "0", "region": "none", "time": "2000-01-01T00:00:00Z", "resources": []}
+_FATAL_CODES = CREDENTIALS | {Reason.ACCESS_DENIED, Reason.NOT_FOUND, Reason.SETTING}
 
 
-class Refused(Exception):  # noqa: N818 - it says what happened
+class CannotSendError(Exception):
     """This event cannot go this way, now or later; the message says why. Nothing was sent."""
 
 
-class NotAccepted(Exception):  # noqa: N818 - it says what happened
+class RejectedError(Exception):
     """The service did not accept the event; the message is its reason."""
 
 
@@ -41,8 +41,8 @@ class Destination(Protocol):
         """Look whether the event would arrive, without sending it.
 
         Raises:
-            Refused: it would not.
-            NotAccepted: the service did not answer the question.
+            CannotSendError: it would not.
+            RejectedError: the service did not answer the question.
             RunError: nothing can be sent this way.
             UnavailableError: the service cannot be asked at all.
         """
@@ -85,7 +85,7 @@ class Bus:
         """The patterns of the bus's enabled rules that invoke a function. EventBridge's own (archives) do not count."""
         found: list[str] = []
         more: dict[str, str] = {}
-        with _told(self.name, self.client):
+        with aws_errors(self.name, self.client):
             while True:
                 page = self.client.list_rules(EventBusName=self.bus, **more)
                 for rule in page.get("Rules", []):
@@ -102,48 +102,50 @@ class Bus:
         self._entry(event)
         try:
             patterns = self._patterns
-        except NotAccepted as failed:  # asked once: no event can be judged without
+        except RejectedError as failed:  # asked once: no event can be judged without
             raise UnavailableError(f"the rules of bus {self.bus} cannot be read: {failed}") from failed
         if not patterns:
             raise RunError(f"{self.bus} has no enabled rule that invokes a function: an event put there would be lost")
-        judged = body_of(_JUDGED | event)
-        with _told(self.name, self.client):
+        judged = serialize_event(_TEST_ENVELOPE | event)
+        with aws_errors(self.name, self.client):
             if not any(
                 self.client.test_event_pattern(EventPattern=pattern, Event=judged)["Result"] for pattern in patterns
             ):
-                raise Refused(f"no enabled rule of bus {self.bus} matches it: put there it would be lost")
+                raise CannotSendError(f"no enabled rule of bus {self.bus} matches it: put there it would be lost")
 
     def send(self, event: Any) -> str:
         """As in `Destination`."""
-        with _told(self.name, self.client):
+        with aws_errors(self.name, self.client):
             reply = self.client.put_events(Entries=[self._entry(event)])
         entries: list[dict[str, str]] = reply.get("Entries") or [{}]
         result = entries[0]
         if reply.get("FailedEntryCount") != 0 or not result.get("EventId"):
-            raise NotAccepted(f"{result.get('ErrorCode', 'no answer')}: {result.get('ErrorMessage', '')}")
+            raise RejectedError(f"{result.get('ErrorCode', 'no answer')}: {result.get('ErrorMessage', '')}")
         return str(result["EventId"])
 
     def _entry(self, event: Any) -> dict[str, Any]:
         detail = event.get("detail") if isinstance(event, Mapping) else None
         if not isinstance(event, Mapping) or not isinstance(detail, Mapping):
-            raise Refused("it is no EventBridge event with a detail: a bus does not take it, but --function does")
+            raise CannotSendError(
+                "it is no EventBridge event with a detail: a bus does not take it, but --function does"
+            )
         source, kind, resources = event.get("source"), event.get("detail-type"), event.get("resources") or []
         if not (isinstance(source, str) and source and isinstance(kind, str) and kind):
-            raise Refused("it has no source or no detail-type: a bus does not take it, but --function does")
+            raise CannotSendError("it has no source or no detail-type: a bus does not take it, but --function does")
         if not (isinstance(resources, list) and all(isinstance(each, str) for each in resources)):
-            raise Refused("its resources are no list of texts: a bus does not take it, but --function does")
+            raise CannotSendError("its resources are no list of texts: a bus does not take it, but --function does")
         entry: dict[str, Any] = {
             "EventBusName": self.bus,
             "Source": source,
             "DetailType": kind,
-            "Detail": body_of(detail),
+            "Detail": serialize_event(detail),
             "Resources": resources,
         }
-        with suppress(BrokenRule):  # else EventBridge takes the time of the call
-            entry["Time"] = datetime.fromisoformat(instant(event.get("time")))
+        with suppress(FieldError):  # else EventBridge takes the time of the call
+            entry["Time"] = datetime.fromisoformat(parse_timestamp(event.get("time")))
         size = _TIME_BYTES + sum(_size(text) for text in (source, kind, entry["Detail"], *resources))
         if size > MAX_BYTES:
-            raise Refused(f"it has {size:,} bytes, and a bus takes {MAX_BYTES:,}")
+            raise CannotSendError(f"it has {size:,} bytes, and a bus takes {MAX_BYTES:,}")
         return entry
 
 
@@ -168,21 +170,23 @@ class Function:
 
     def check(self, event: Any) -> None:
         """As in `Destination`."""
-        if (size := _size(body_of(event))) > MAX_BYTES:
-            raise Refused(f"it has {size:,} bytes, and an asynchronous invocation takes {MAX_BYTES:,}")
+        if (size := _size(serialize_event(event))) > MAX_BYTES:
+            raise CannotSendError(f"it has {size:,} bytes, and an asynchronous invocation takes {MAX_BYTES:,}")
 
     def send(self, event: Any) -> str:
         """As in `Destination`."""
-        with _told(self.name, self.client):
+        with aws_errors(self.name, self.client):
             reply = self.client.invoke(
-                FunctionName=self.function, InvocationType="Event", Payload=body_of(event).encode(errors="replace")
+                FunctionName=self.function,
+                InvocationType="Event",
+                Payload=serialize_event(event).encode(errors="replace"),
             )
         if reply.get("StatusCode") != 202:  # noqa: PLR2004 - Accepted
-            raise NotAccepted(f"status {reply.get('StatusCode')} instead of 202")
+            raise RejectedError(f"status {reply.get('StatusCode')} instead of 202")
         return str(reply.get("ResponseMetadata", {}).get("RequestId", ""))
 
 
-class _told:  # noqa: N801 - reads as a statement
+class aws_errors:  # noqa: N801 - reads as a statement
     """Turns botocore's errors into ours: hopeless ones end the run, others are about this event."""
 
     def __init__(self, name: str, client: Any) -> None:
@@ -196,9 +200,9 @@ class _told:  # noqa: N801 - reads as a statement
         problem = explain(error, self._client) if isinstance(error, Exception) else None
         if problem is None:
             return
-        if problem.reason in _HOPELESS:
+        if problem.reason in _FATAL_CODES:
             raise as_error(f"{self._name} cannot be used", problem) from error
-        raise NotAccepted(str(problem)) from error
+        raise RejectedError(str(problem)) from error
 
 
 def _size(text: str) -> int:

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from local.errors import UsageError
 from ops.dlq.audit import Action, AuditTrail
-from ops.dlq.letter import Letter, Shape
+from ops.dlq.letter import DeadLetter, DeadLetterSource
 from ops.dlq.metrics import OperatorMetrics
 from ops.dlq.queue import Queue
-from ops.dlq.redrive import Kept, Plan
+from ops.dlq.redrive import RedrivePlan, Skipped
 
 MAX_REASON = 500
 
@@ -24,35 +24,39 @@ def check_reason(reason: str) -> str:
     return text
 
 
-def plan(letters: Iterable[Letter]) -> Plan:
+def plan(dead_letters: Iterable[DeadLetter]) -> RedrivePlan:
     """Decide which letters may be deleted: all that are understood."""
-    letters = list(letters)
+    dead_letters = list(dead_letters)
     unknown = "nobody known writes such a message: it is never deleted"
-    return Plan(
-        tuple(letter for letter in letters if letter.shape is not Shape.UNKNOWN),
-        tuple(Kept(letter, unknown) for letter in letters if letter.shape is Shape.UNKNOWN),
+    return RedrivePlan(
+        tuple(dead_letter for dead_letter in dead_letters if dead_letter.shape is not DeadLetterSource.UNKNOWN),
+        tuple(
+            Skipped(dead_letter, unknown)
+            for dead_letter in dead_letters
+            if dead_letter.shape is DeadLetterSource.UNKNOWN
+        ),
     )
 
 
 def discard(  # noqa: PLR0913, PLR0917 - what it works with
-    letters: Iterable[Letter],
+    dead_letters: Iterable[DeadLetter],
     reason: str,
     queue: Queue,
     audit: AuditTrail,
     metrics: OperatorMetrics,
-    done: list[Letter],
+    done: list[DeadLetter],
 ) -> None:
     """Delete letters, each framed by its audit entries; `done` has those that are gone, also when interrupted.
 
     Raises:
         LocalError: the queue or the audit table cannot be used.
     """
-    for letter in letters:
-        queue.renew()
-        if not queue.holds(letter):
+    for dead_letter in dead_letters:
+        queue.extend_visibility()
+        if not queue.owns(dead_letter):
             continue
-        audit.note(Action.DISCARD_REQUESTED, letter, reason=reason)
-        queue.delete(letter)
-        done.append(letter)
+        audit.record(Action.DISCARD_REQUESTED, dead_letter, reason=reason)
+        queue.delete(dead_letter)
+        done.append(dead_letter)
         metrics.count("DeadLettersDiscarded")
-        audit.note(Action.DISCARDED, letter, reason=reason)
+        audit.record(Action.DISCARDED, dead_letter, reason=reason)

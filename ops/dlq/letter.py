@@ -10,7 +10,7 @@ UNCLASSIFIED = "unknown"
 """Stands for the category where nothing tells one."""
 
 
-class Shape(StrEnum):
+class DeadLetterSource(StrEnum):
     """Who wrote a message, and so what it looks like."""
 
     HANDLER = "handler"
@@ -28,7 +28,7 @@ class Shape(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """One message of the dead-letter queue, read.
 
     Attributes:
@@ -55,7 +55,7 @@ class Letter:
     """
 
     message_id: str
-    shape: Shape
+    shape: DeadLetterSource
     body: str
     attributes: dict[str, str] = field(default_factory=dict)
     event: object = None

@@ -1,6 +1,6 @@
 """Limits of these commands, in a module that costs nothing to import."""
 
-HIDDEN_S = 300
+VISIBILITY_TIMEOUT_S = 300
 """Seconds for which a received message is hidden from others: so long it stays hidden if the process is killed."""
 
 MAX_MESSAGES = 20_000

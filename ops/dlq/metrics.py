@@ -5,7 +5,7 @@ from collections.abc import Callable
 from local.errors import LocalError
 from ops.aws import Aws
 from ops.aws_errors import asking
-from ops.names import ENVIRONMENT, METRICS, NAMESPACE
+from ops.names import ENVIRONMENT_DIMENSION, METRICS, NAMESPACE
 
 
 class OperatorMetrics:
@@ -46,7 +46,7 @@ class OperatorMetrics:
                     MetricData=[
                         {
                             "MetricName": name,
-                            "Dimensions": [{"Name": ENVIRONMENT, "Value": self._environment}],
+                            "Dimensions": [{"Name": ENVIRONMENT_DIMENSION, "Value": self._environment}],
                             "Unit": METRICS[name],
                             "Value": count,
                         }

@@ -18,7 +18,7 @@ Categories = Annotated[
 ]
 OlderThan = Annotated[str | None, typer.Option("--older-than", metavar="AGE", help="90s, 15m, 2h, 3d.")]
 NewerThan = Annotated[str | None, typer.Option("--newer-than", metavar="AGE", help="Likewise.")]
-Hidden = Annotated[
+VisibilityTimeout = Annotated[
     int,
     typer.Option(
         "--visibility",

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 from local.errors import LocalError, UnavailableError
 from ops.dlq.audit import Action, AuditTrail
-from ops.dlq.destinations import Destination, NotAccepted, Refused
-from ops.dlq.letter import Letter, Shape
+from ops.dlq.destinations import CannotSendError, Destination, RejectedError
+from ops.dlq.letter import DeadLetter, DeadLetterSource
 from ops.dlq.limits import RATE
 from ops.dlq.metrics import OperatorMetrics
 from ops.dlq.queue import Queue
-from ops.dlq.resend import resent
+from ops.dlq.resend import prepare_for_redrive
 
 MAX_FAILURES = 5
 """Questions or sends in a row that the service did not accept and that end the run."""
@@ -25,113 +25,117 @@ _METRICS_EVERY_S = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Skipped:
     """A letter that is not sent.
 
     Attributes:
-        letter: which.
+        dead_letter: which.
         reason: why.
     """
 
-    letter: Letter
+    dead_letter: DeadLetter
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RedrivePlan:
     """What a redrive is going to do.
 
     Attributes:
         send: these, in this order.
         kept: these stay, each for its reason.
-        unjudged: these stay because the destination could not be asked about them.
+        unverified: these stay because the destination could not be asked about them.
     """
 
-    send: tuple[Letter, ...]
-    kept: tuple[Kept, ...]
-    unjudged: tuple[Kept, ...] = ()
+    send: tuple[DeadLetter, ...]
+    kept: tuple[Skipped, ...]
+    unverified: tuple[Skipped, ...] = ()
 
     @property
-    def staying(self) -> tuple[Kept, ...]:
+    def skipped_count(self) -> tuple[Skipped, ...]:
         """All that are not sent."""
-        return self.kept + self.unjudged
+        return self.kept + self.unverified
 
 
 @dataclass(slots=True)
-class Done:
+class RedriveResult:
     """What a redrive did.
 
     Attributes:
         accepted: accepted, but not deleted: they are in the queue still, and sending them again delivers them twice.
         sent: accepted and deleted.
         failed: not accepted; still in the queue.
-        given_up: not tried, because another consumer may have them: they were hidden too short.
+        expired: not tried, because another consumer may have them: they were hidden too short.
         stopped: why it ended early; empty if it did not.
     """
 
-    accepted: list[Letter] = field(default_factory=list)
-    sent: list[Letter] = field(default_factory=list)
-    failed: list[Kept] = field(default_factory=list)
-    given_up: int = 0
+    accepted: list[DeadLetter] = field(default_factory=list)
+    sent: list[DeadLetter] = field(default_factory=list)
+    failed: list[Skipped] = field(default_factory=list)
+    expired: int = 0
     stopped: str = ""
 
 
-def why_kept(letter: Letter, *, force: bool) -> str:
+def skip_reason(dead_letter: DeadLetter, *, force: bool) -> str:
     """Why a letter is not sent, whatever the destination; empty if it is."""
-    if letter.shape is Shape.UNKNOWN:
+    if dead_letter.shape is DeadLetterSource.UNKNOWN:
         return "nobody known writes such a message: it stays as it is"
-    if letter.shape is Shape.SUBSCRIBER:
+    if dead_letter.shape is DeadLetterSource.SUBSCRIBER:
         return "its record names events, but does not hold them: replay them from the bus's archive"
-    if letter.event_text is None:
+    if dead_letter.event_text is None:
         return "it holds no event that is JSON"
-    if not force and (letter.category is None or not letter.category.transient):
-        return f"{letter.group} does not mend itself: once the cause is mended, --force"
+    if not force and (dead_letter.category is None or not dead_letter.category.transient):
+        return f"{dead_letter.group} does not mend itself: once the cause is mended, --force"
     return ""
 
 
 def plan(
-    letters: Iterable[Letter], destination: Destination, *, force: bool, renew: Callable[[], None] = lambda: None
-) -> Plan:
+    dead_letters: Iterable[DeadLetter],
+    destination: Destination,
+    *,
+    force: bool,
+    extend_visibility: Callable[[], None] = lambda: None,
+) -> RedrivePlan:
     """Decide for each letter whether it is sent.
 
     Args:
-        letters: which.
+        dead_letters: which.
         destination: asked about each, which takes a call or more: many letters take minutes.
         force: also what does not mend itself.
-        renew: called before each question, to keep the letters hidden meanwhile.
+        extend_visibility: called before each question, to keep the letters hidden meanwhile.
 
     Raises:
         RunError: nothing can be sent that way at all.
         UnavailableError: the destination cannot be asked.
     """
-    send: list[Letter] = []
-    kept: list[Kept] = []
-    unjudged: list[Kept] = []
+    send: list[DeadLetter] = []
+    kept: list[Skipped] = []
+    unverified: list[Skipped] = []
     in_a_row = 0
-    for letter in letters:
-        if reason := why_kept(letter, force=force):
-            kept.append(Kept(letter, reason))
+    for dead_letter in dead_letters:
+        if reason := skip_reason(dead_letter, force=force):
+            kept.append(Skipped(dead_letter, reason))
             continue
-        renew()
+        extend_visibility()
         try:
-            destination.check(resent(letter))
-        except Refused as refused:
-            kept.append(Kept(letter, str(refused)))
-        except NotAccepted as failed:
-            unjudged.append(Kept(letter, str(failed)))
+            destination.check(prepare_for_redrive(dead_letter))
+        except CannotSendError as refused:
+            kept.append(Skipped(dead_letter, str(refused)))
+        except RejectedError as failed:
+            unverified.append(Skipped(dead_letter, str(failed)))
             in_a_row += 1
             if in_a_row >= MAX_FAILURES:
                 what = f"{destination.name} could not be asked about {in_a_row} in a row"
                 raise UnavailableError(f"{what}: {failed}") from failed
             continue
         else:
-            send.append(letter)
+            send.append(dead_letter)
         in_a_row = 0
-    return Plan(tuple(send), tuple(kept), tuple(unjudged))
+    return RedrivePlan(tuple(send), tuple(kept), tuple(unverified))
 
 
 @dataclass(frozen=True, slots=True)
-class Redrive:
+class Redriver:
     """Sends letters.
 
     Attributes:
@@ -152,7 +156,7 @@ class Redrive:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
-    def run(self, letters: Iterable[Letter], done: Done) -> None:
+    def run(self, dead_letters: Iterable[DeadLetter], done: RedriveResult) -> None:
         """Send one after the other. What comes of it is in `done`, also when this is interrupted.
 
         Raises:
@@ -162,15 +166,15 @@ class Redrive:
         in_a_row = 0
         due = metrics_due = self.clock()
         metrics_due += _METRICS_EVERY_S
-        for letter in letters:
+        for dead_letter in dead_letters:
             if (wait := due - self.clock()) > 0:
                 self.sleep(wait)
             due = max(due, self.clock()) + 1 / self.rate
-            self.queue.renew()
-            if self.queue.holds(letter):
-                in_a_row = 0 if self._one(letter, done) else in_a_row + 1
+            self.queue.extend_visibility()
+            if self.queue.owns(dead_letter):
+                in_a_row = 0 if self._one(dead_letter, done) else in_a_row + 1
             else:
-                done.given_up += 1
+                done.expired += 1
             if in_a_row >= MAX_FAILURES:
                 done.stopped = f"{MAX_FAILURES} in a row were not accepted: {done.failed[-1].reason}"
                 return
@@ -178,23 +182,23 @@ class Redrive:
                 metrics_due = self.clock() + _METRICS_EVERY_S
                 self.metrics.send()
 
-    def _one(self, letter: Letter, done: Done) -> bool:
+    def _one(self, dead_letter: DeadLetter, done: RedriveResult) -> bool:
         where = self.destination.name
-        self.audit.note(Action.REDRIVE_REQUESTED, letter, destination=where)
+        self.audit.record(Action.REDRIVE_REQUESTED, dead_letter, destination=where)
         try:
-            accepted = self.destination.send(resent(letter))
-        except (NotAccepted, Refused) as refused:
-            done.failed.append(Kept(letter, str(refused)))
+            accepted = self.destination.send(prepare_for_redrive(dead_letter))
+        except (RejectedError, CannotSendError) as refused:
+            done.failed.append(Skipped(dead_letter, str(refused)))
             self.metrics.count("DeadLettersRedriveFailed")
             return False
         except LocalError as error:
-            done.failed.append(Kept(letter, str(error)))
+            done.failed.append(Skipped(dead_letter, str(error)))
             self.metrics.count("DeadLettersRedriveFailed")
             raise
-        done.accepted.append(letter)
+        done.accepted.append(dead_letter)
         self.metrics.count("DeadLettersRedriven")
-        self.audit.note(Action.REDRIVEN, letter, destination=where, accepted_as=accepted)
-        self.queue.delete(letter)
-        done.accepted.remove(letter)
-        done.sent.append(letter)
+        self.audit.record(Action.REDRIVEN, dead_letter, destination=where, accepted_as=accepted)
+        self.queue.delete(dead_letter)
+        done.accepted.remove(dead_letter)
+        done.sent.append(dead_letter)
         return True

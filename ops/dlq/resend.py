@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from handler.correlation import find_correlation
+from handler.correlation import resolve_correlation_id
 from handler.event import camel_case, optional
-from handler.fields import BrokenRule, identifier
-from ops.dlq.letter import Letter
+from handler.fields import FieldError, parse_id
+from ops.dlq.letter import DeadLetter
 from ops.dlq.shapes import REDRIVE_COUNT
 
 # https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
@@ -16,32 +16,32 @@ _PARENT = re.compile(r"(?:^|;)\s*Parent=([0-9a-f]{16})(?=;|$)")
 _SAMPLED = re.compile(r"(?:^|;)\s*Sampled=1(?=;|$)")
 
 
-def trace_id(letter: Letter) -> str | None:
+def trace_id(dead_letter: DeadLetter) -> str | None:
     """The trace in which the event failed, as 32 hex digits; None where SQS does not tell it."""
-    match = _ROOT.search(letter.trace_header)
+    match = _ROOT.search(dead_letter.trace_header)
     return match[1] + match[2] if match else None
 
 
-def traceparent(letter: Letter) -> str | None:
+def traceparent(dead_letter: DeadLetter) -> str | None:
     """The same as W3C traceparent; None where SQS tells no span to link to."""
-    trace, parent = trace_id(letter), _PARENT.search(letter.trace_header)
+    trace, parent = trace_id(dead_letter), _PARENT.search(dead_letter.trace_header)
     if trace is None or parent is None or not int(trace, 16) or not int(parent[1], 16):
         return None
-    return f"00-{trace}-{parent[1]}-{'01' if _SAMPLED.search(letter.trace_header) else '00'}"
+    return f"00-{trace}-{parent[1]}-{'01' if _SAMPLED.search(dead_letter.trace_header) else '00'}"
 
 
-def event_id(letter: Letter) -> str | None:
+def event_id(dead_letter: DeadLetter) -> str | None:
     """The event's identity, as the function finds it: `detail.event_id`, else the envelope's `id`."""
-    event = letter.event if isinstance(letter.event, Mapping) else {}
+    event = dead_letter.event if isinstance(dead_letter.event, Mapping) else {}
     detail = event.get("detail")
     own = optional(detail, "event_id") if isinstance(detail, Mapping) else None
     try:
-        return identifier(own if own is not None else event.get("id"))
-    except BrokenRule:
+        return parse_id(own if own is not None else event.get("id"))
+    except FieldError:
         return None
 
 
-def resent(letter: Letter) -> Any:
+def prepare_for_redrive(dead_letter: DeadLetter) -> Any:
     """The letter's event with what must survive the journey written into `detail`.
 
     A new envelope gets a new `id`, so the correlation ID and the event ID that came from the old one move into
@@ -49,18 +49,18 @@ def resent(letter: Letter) -> Any:
     `detail.traceparent` becomes the trace in which the event failed, which itself links to the producer's;
     `detail.redrive_count` grows by one. An event without a `detail` object is returned as it is.
     """
-    event = letter.event
+    event = dead_letter.event
     detail = event.get("detail") if isinstance(event, Mapping) else None
     if not isinstance(event, Mapping) or not isinstance(detail, Mapping):
         return event
     new = dict(detail)
-    if optional(detail, "event_id") is None and (found := event_id(letter)):
+    if optional(detail, "event_id") is None and (found := event_id(dead_letter)):
         _put(new, "event_id", found)
-    if letter.correlation_id and find_correlation({"detail": new}).id != letter.correlation_id:
-        _put(new, "correlation_id", letter.correlation_id)
-    if parent := traceparent(letter):
+    if dead_letter.correlation_id and resolve_correlation_id({"detail": new}).id != dead_letter.correlation_id:
+        _put(new, "correlation_id", dead_letter.correlation_id)
+    if parent := traceparent(dead_letter):
         _put(new, "traceparent", parent)
-    new[REDRIVE_COUNT] = letter.redrives + 1
+    new[REDRIVE_COUNT] = dead_letter.redrives + 1
     return {**event, "detail": new}
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from handler.categories import ErrorCategory
 from local.errors import UsageError
-from ops.dlq.letter import UNCLASSIFIED, Letter
+from ops.dlq.letter import UNCLASSIFIED, DeadLetter
 
 MIN_PREFIX = 4
 """Characters of a message ID that must be given at least."""
@@ -46,25 +46,25 @@ class Selection:
         """Whether it names messages or events."""
         return bool(self.ids or self.correlation_ids)
 
-    def matches(self, letter: Letter, now: datetime) -> bool:
+    def matches(self, dead_letter: DeadLetter, now: datetime) -> bool:
         """Whether the letter meets every condition. One whose age nobody knows meets none about age."""
-        age = None if letter.sent_at is None else now - letter.sent_at
+        age = None if dead_letter.sent_at is None else now - dead_letter.sent_at
         return (
-            (not self.ids or any(letter.message_id.startswith(wanted) for wanted in self.ids))
-            and (not self.correlation_ids or letter.correlation_id in self.correlation_ids)
-            and (not self.categories or letter.group in self.categories)
+            (not self.ids or any(dead_letter.message_id.startswith(wanted) for wanted in self.ids))
+            and (not self.correlation_ids or dead_letter.correlation_id in self.correlation_ids)
+            and (not self.categories or dead_letter.group in self.categories)
             and (self.older_than is None or (age is not None and age >= self.older_than))
             and (self.newer_than is None or (age is not None and age <= self.newer_than))
         )
 
-    def pick(self, letters: Iterable[Letter], now: datetime | None = None) -> list[Letter]:
+    def pick(self, dead_letters: Iterable[DeadLetter], now: datetime | None = None) -> list[DeadLetter]:
         """The letters that match, in their order."""
         now = now or datetime.now(UTC)
-        return [letter for letter in letters if self.matches(letter, now)]
+        return [dead_letter for dead_letter in dead_letters if self.matches(dead_letter, now)]
 
-    def missing(self, letters: Iterable[Letter]) -> list[str]:
+    def missing(self, dead_letters: Iterable[DeadLetter]) -> list[str]:
         """The named IDs and correlation IDs that none of the letters has."""
-        found = list(letters)
+        found = list(dead_letters)
         ids = [wanted for wanted in self.ids if not any(each.message_id.startswith(wanted) for each in found)]
         known = {each.correlation_id for each in found}
         return ids + [wanted for wanted in self.correlation_ids if wanted not in known]

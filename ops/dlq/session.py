@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ops.dlq.audit import AuditTrail
 from ops.dlq.metrics import OperatorMetrics
-from ops.dlq.queue import Queue, Reading
+from ops.dlq.queue import Queue, QueueSnapshot
 from ops.settings import Settings
 
 
@@ -23,7 +23,7 @@ class Session:
 
     settings: Settings
     queue: Queue
-    reading: Reading
+    reading: QueueSnapshot
     metrics: OperatorMetrics
 
     def audit(self, operator: str) -> AuditTrail:
@@ -32,26 +32,30 @@ class Session:
 
 
 @contextmanager
-def session(settings: Settings, *, hidden_s: int, limit: int, warn: Callable[[str], None]) -> Iterator[Session]:
+def session(
+    settings: Settings, *, visibility_timeout_s: int, limit: int, warn: Callable[[str], None]
+) -> Iterator[Session]:
     """Read the queue; at the end show every message again that was not deleted, and send the metrics.
 
     Args:
         settings: where everything is.
-        hidden_s: seconds for which messages are hidden at a time.
+        visibility_timeout_s: seconds for which messages are hidden at a time.
         limit: how many messages to look at.
         warn: told what did not work and is no error.
 
     Raises:
         LocalError: the queue cannot be used.
     """
-    queue = Queue(settings.aws.client("sqs"), settings.queue_url, hidden_s=hidden_s)
+    queue = Queue(settings.aws.client("sqs"), settings.queue_url, visibility_timeout_s=visibility_timeout_s)
     metrics = OperatorMetrics(settings.aws, settings.environment, warn)
     try:
         reading = queue.read(limit)
-        metrics.count("DeadLettersSeen", len(reading.letters))
+        metrics.count("DeadLettersSeen", len(reading.dead_letters))
         yield Session(settings, queue, reading, metrics)
     finally:
         queue.release()
         metrics.send()
-        if queue.hidden_still:
-            warn(f"{queue.hidden_still} messages could not be shown again: they are back within {hidden_s} s")
+        if queue.not_released:
+            warn(
+                f"{queue.not_released} messages could not be shown again: they are back within {visibility_timeout_s} s"
+            )

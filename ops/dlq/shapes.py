@@ -1,4 +1,4 @@
-"""From an SQS message to a `Letter`: the one place that knows what each service writes. Never raises on a body."""
+"""From an SQS message to a `DeadLetter`: the one place that knows what each service writes. Never raises on a body."""
 
 import json
 from collections.abc import Mapping
@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from handler.correlation import find_correlation
-from handler.dead_letter import body_of
-from handler.fields import BrokenRule, identifier
+from handler.correlation import resolve_correlation_id
+from handler.dead_letter import serialize_event
+from handler.fields import FieldError, parse_id
 from ops.dlq.causes import (
     eventbridge_category,
     function_cause,
     named_reasons,
-    never_ran,
-    own_category,
+    not_invoked_category,
+    parse_category,
     status_category,
 )
-from ops.dlq.letter import Letter, Shape
+from ops.dlq.letter import DeadLetter, DeadLetterSource
 
 REDRIVE_COUNT = "redrive_count"
 """Member of `detail` in which a redrive counts; the function ignores it."""
@@ -25,7 +25,7 @@ REDRIVE_COUNT = "redrive_count"
 SYSTEM_ATTRIBUTES = ("SentTimestamp", "ApproximateReceiveCount", "AWSTraceHeader")
 """What to ask SQS for beside the message attributes."""
 
-_HOLDERS = {Shape.HANDLER, Shape.RULE, Shape.LAMBDA}
+_HOLDERS = {DeadLetterSource.HANDLER, DeadLetterSource.RULE, DeadLetterSource.LAMBDA}
 """Whose body is the event."""
 
 _NO_JSON = object()
@@ -43,7 +43,7 @@ class _Message:
         return self.attributes.get(name, "")
 
 
-def read_message(message: Mapping[str, Any]) -> Letter:
+def read_message(message: Mapping[str, Any]) -> DeadLetter:
     """Read a message as boto3's `receive_message` returns it, asked for `SYSTEM_ATTRIBUTES` and all attributes."""
     attributes = {
         name: value.get("StringValue", "")
@@ -51,20 +51,20 @@ def read_message(message: Mapping[str, Any]) -> Letter:
         if isinstance(value, Mapping)
     }
     return replace(
-        read_letter(message["MessageId"], message["Body"], attributes, message.get("Attributes") or {}),
+        read_dead_letter(message["MessageId"], message["Body"], attributes, message.get("Attributes") or {}),
         receipt_handle=message.get("ReceiptHandle", ""),
     )
 
 
-def read_line(line: Mapping[str, Any]) -> Letter:
+def read_line(line: Mapping[str, Any]) -> DeadLetter:
     """Read a line of `dlq.jsonl`, which `mep local` writes; what it lacks is taken as empty."""
     attributes = line.get("attributes") or {}
-    return read_letter(str(line.get("message_id", "")), str(line.get("body", "")), attributes, line.get("system"))
+    return read_dead_letter(str(line.get("message_id", "")), str(line.get("body", "")), attributes, line.get("system"))
 
 
-def read_letter(
+def read_dead_letter(
     message_id: str, body: str, attributes: Mapping[str, str], system: Mapping[str, str] | None = None
-) -> Letter:
+) -> DeadLetter:
     """Read a message by its parts.
 
     Args:
@@ -78,20 +78,20 @@ def read_letter(
     """
     message = _Message(body, attributes, _json(body))
     system = system or {}
-    letter = _read(message, Letter(message_id, Shape.UNKNOWN, body, dict(attributes)))
-    if letter.shape in _HOLDERS and letter.event_text is None:
+    dead_letter = _read(message, DeadLetter(message_id, DeadLetterSource.UNKNOWN, body, dict(attributes)))
+    if dead_letter.shape in _HOLDERS and dead_letter.event_text is None:
         # Whoever wrote this, it was not who its attributes say; what they tell still helps to find it.
-        letter = replace(letter, shape=Shape.UNKNOWN)
-    letter = replace(
-        letter,
+        dead_letter = replace(dead_letter, shape=DeadLetterSource.UNKNOWN)
+    dead_letter = replace(
+        dead_letter,
         sent_at=_moment(system.get("SentTimestamp", "")),
         receive_count=_count(system.get("ApproximateReceiveCount")) or 0,
         trace_header=system.get("AWSTraceHeader", ""),
     )
-    return _identified(letter)
+    return _identified(dead_letter)
 
 
-def _read(message: _Message, blank: Letter) -> Letter:
+def _read(message: _Message, blank: DeadLetter) -> DeadLetter:
     if message.text("SOURCE") == "handler" and message.text("ERROR_CODE"):
         return _from_handler(message, blank)
     if message.text("RULE_ARN") and message.text("ERROR_CODE"):
@@ -107,11 +107,11 @@ def _read(message: _Message, blank: Letter) -> Letter:
     return blank
 
 
-def _from_handler(message: _Message, blank: Letter) -> Letter:
+def _from_handler(message: _Message, blank: DeadLetter) -> DeadLetter:
     return replace(
         _holding(message, blank),
-        shape=Shape.HANDLER,
-        category=own_category(message.text("ERROR_CODE")),
+        shape=DeadLetterSource.HANDLER,
+        category=parse_category(message.text("ERROR_CODE")),
         code=message.text("ERROR_CODE"),
         message=message.text("ERROR_MESSAGE"),
         throttling_reasons=named_reasons(message.text("THROTTLING_REASONS").split(";")),
@@ -120,10 +120,10 @@ def _from_handler(message: _Message, blank: Letter) -> Letter:
     )
 
 
-def _from_rule(message: _Message, blank: Letter) -> Letter:
+def _from_rule(message: _Message, blank: DeadLetter) -> DeadLetter:
     return replace(
         _holding(message, blank),
-        shape=Shape.RULE,
+        shape=DeadLetterSource.RULE,
         category=eventbridge_category(message.text("ERROR_CODE")),
         code=message.text("ERROR_CODE"),
         message=message.text("ERROR_MESSAGE"),
@@ -131,12 +131,12 @@ def _from_rule(message: _Message, blank: Letter) -> Letter:
     )
 
 
-def _from_lambda(message: _Message, blank: Letter) -> Letter:
+def _from_lambda(message: _Message, blank: DeadLetter) -> DeadLetter:
     status, text = message.text("ErrorCode"), message.text("ErrorMessage")
     cause = function_cause("", text)
     return replace(
         _holding(message, blank),
-        shape=Shape.LAMBDA,
+        shape=DeadLetterSource.LAMBDA,
         category=status_category(status) or cause.category,
         code=status,
         message=text,
@@ -146,17 +146,17 @@ def _from_lambda(message: _Message, blank: Letter) -> Letter:
     )
 
 
-def _from_on_failure(record: Mapping[str, Any], context: Mapping[str, Any], blank: Letter) -> Letter:
+def _from_on_failure(record: Mapping[str, Any], context: Mapping[str, Any], blank: DeadLetter) -> DeadLetter:
     condition = _text(context.get("condition"))
     answer = record.get("responsePayload")
     error = answer if isinstance(answer, dict) else {}
     error_type, text = _text(error.get("errorType")), _text(error.get("errorMessage"))
     cause = function_cause(error_type, text)
-    letter = replace(
+    dead_letter = replace(
         blank,
-        shape=Shape.ON_FAILURE,
+        shape=DeadLetterSource.ON_FAILURE,
         # When time ran out after an answer, that answer is the better reason.
-        category=cause.category or never_ran(condition),
+        category=cause.category or not_invoked_category(condition),
         code=error_type or condition,
         message=text or condition,
         throttling_reasons=cause.throttling_reasons,
@@ -165,15 +165,15 @@ def _from_on_failure(record: Mapping[str, Any], context: Mapping[str, Any], blan
         tries=_count(context.get("approximateInvokeCount")),
     )
     if "requestPayload" not in record:
-        return letter
+        return dead_letter
     event = record["requestPayload"]
-    return replace(letter, event=event, event_text=body_of(event))
+    return replace(dead_letter, event=event, event_text=serialize_event(event))
 
 
-def _from_subscriber(record: Mapping[str, Any], blank: Letter) -> Letter:
+def _from_subscriber(record: Mapping[str, Any], blank: DeadLetter) -> DeadLetter:
     return replace(
         blank,
-        shape=Shape.SUBSCRIBER,
+        shape=DeadLetterSource.SUBSCRIBER,
         category=eventbridge_category(_text(record.get("errorCode"))),
         code=_text(record.get("errorCode")),
         message=_text(record.get("errorMessage")),
@@ -181,25 +181,25 @@ def _from_subscriber(record: Mapping[str, Any], blank: Letter) -> Letter:
     )
 
 
-def _holding(message: _Message, blank: Letter) -> Letter:
+def _holding(message: _Message, blank: DeadLetter) -> DeadLetter:
     """The letter with its body as the event; without one when the body is no JSON."""
     if message.value is _NO_JSON:
         return blank
     return replace(blank, event=message.value, event_text=message.body)
 
 
-def _identified(letter: Letter) -> Letter:
+def _identified(dead_letter: DeadLetter) -> DeadLetter:
     """Add what the event itself tells."""
-    if letter.event_text is None:
-        return letter
-    event = letter.event if isinstance(letter.event, dict) else {}
+    if dead_letter.event_text is None:
+        return dead_letter
+    event = dead_letter.event if isinstance(dead_letter.event, dict) else {}
     detail = event.get("detail")
-    found = find_correlation(letter.event, letter.request_id)
+    found = resolve_correlation_id(dead_letter.event, dead_letter.request_id)
     # Without a request ID a replaced ID is random: it would be another one at each reading.
-    by_rule = None if found.replaced and found.id != letter.request_id else found.id
+    by_rule = None if found.replaced and found.id != dead_letter.request_id else found.id
     return replace(
-        letter,
-        correlation_id=letter.correlation_id or by_rule,
+        dead_letter,
+        correlation_id=dead_letter.correlation_id or by_rule,
         redrives=_count(detail.get(REDRIVE_COUNT)) or 0 if isinstance(detail, dict) else 0,
         replay_name=_text(event.get("replay-name")) or None,
     )
@@ -208,7 +208,7 @@ def _identified(letter: Letter) -> Letter:
 def _json(text: str) -> object:
     try:
         value: object = json.loads(text)
-        body_of(value)  # what cannot be written again cannot be worked with either
+        serialize_event(value)  # what cannot be written again cannot be worked with either
     except (ValueError, RecursionError):
         return _NO_JSON
     return value
@@ -220,8 +220,8 @@ def _text(value: object) -> str:
 
 def _usable(text: str) -> str | None:
     try:
-        return identifier(text)
-    except BrokenRule:
+        return parse_id(text)
+    except FieldError:
         return None
 
 

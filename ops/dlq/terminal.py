@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ops.dlq.destinations import Destination
-    from ops.dlq.letter import Letter
-    from ops.dlq.redrive import Plan
+    from ops.dlq.letter import DeadLetter
+    from ops.dlq.redrive import RedrivePlan
     from ops.dlq.selection import Selection
     from ops.dlq.session import Session
     from ops.settings import Settings
@@ -36,14 +36,14 @@ def warn(text: str) -> None:
 
 
 @contextmanager
-def at_work(
-    queue_url: str | None, hidden_s: int, limit: int, named: "Mapping[str, str | None] | None" = None
+def open_session(
+    queue_url: str | None, visibility_timeout_s: int, limit: int, named: "Mapping[str, str | None] | None" = None
 ) -> "Iterator[Session]":
     """Read the queue; see `ops.dlq.session.session`.
 
     Args:
         queue_url: the option.
-        hidden_s: seconds for which messages are hidden at a time.
+        visibility_timeout_s: seconds for which messages are hidden at a time.
         limit: how many messages to look at.
         named: options that may hold an ARN.
 
@@ -56,18 +56,18 @@ def at_work(
     try:
         settings = load_settings(queue_url=queue_url, named=named)
         settings.aws.check_credentials()
-        with session(settings, hidden_s=hidden_s, limit=limit, warn=warn) as here:
+        with session(settings, visibility_timeout_s=visibility_timeout_s, limit=limit, warn=warn) as here:
             yield here
     except KeyboardInterrupt:
         warn("interrupted: what was not done is in the queue")
         raise typer.Exit(ExitStatus.INTERRUPTED) from None
 
 
-def choose(here: "Session", selection: "Selection") -> "list[Letter]":
+def select_messages(here: "Session", selection: "Selection") -> "list[DeadLetter]":
     """The letters that the selection means; all others are shown to their other readers again at once."""
-    chosen = selection.pick(here.reading.letters)
-    wanted = {letter.message_id for letter in chosen}
-    here.queue.release(letter for letter in here.reading.letters if letter.message_id not in wanted)
+    chosen = selection.pick(here.reading.dead_letters)
+    wanted = {dead_letter.message_id for dead_letter in chosen}
+    here.queue.release(dead_letter for dead_letter in here.reading.dead_letters if dead_letter.message_id not in wanted)
     return chosen
 
 
@@ -86,29 +86,29 @@ def destination_of(settings: "Settings", bus: str | None, function: str | None) 
     raise UsageError("say where to: --bus NAME (or EVENT_BUS_NAME), or --function NAME")
 
 
-def told_missing(selection: "Selection", planned: "Plan") -> bool:
+def warn_missing(selection: "Selection", planned: "RedrivePlan") -> bool:
     """Whether something that was named is not going to be done; what was not even found is told."""
-    every = [*planned.send, *(each.letter for each in planned.staying)]
+    every = [*planned.send, *(each.dead_letter for each in planned.skipped_count)]
     for name in selection.missing(every):
         warn(f"{name} was not found")
     return bool(selection.missing(planned.send))
 
 
-def told_unseen(here: "Session") -> None:
+def warn_unread(here: "Session") -> None:
     """Tell what the command does not know of, because it could not see it."""
     from ops.dlq import report
 
-    for line in report.what_was_not_seen(here.reading):
+    for line in report.unread_notes(here.reading):
         warn(line)
 
 
-def told_given_up(count: int) -> None:
+def warn_expired(count: int) -> None:
     """Tell how many letters are another consumer's by now, if any."""
     if count:
         warn(f"{count} were hidden too short and are somebody else's now: run it again")
 
 
-def agreed(*, yes: bool, count: int) -> bool:
+def confirm(*, yes: bool, count: int) -> bool:
     """Whether the person wants `count` messages deleted.
 
     Raises:
@@ -122,7 +122,7 @@ def agreed(*, yes: bool, count: int) -> bool:
 
 
 @contextmanager
-def progress_bar(letters: "Sequence[Letter]") -> "Iterator[Iterator[Letter]]":
+def progress_bar(dead_letters: "Sequence[DeadLetter]") -> "Iterator[Iterator[DeadLetter]]":
     """The letters, one after the other; a bar on standard error, once it takes long and if somebody is looking.
 
     A letter is done with when the next one is asked for.
@@ -140,11 +140,11 @@ def progress_bar(letters: "Sequence[Letter]") -> "Iterator[Iterator[Letter]]":
         transient=True,
     )
     started = time.monotonic()
-    task = bar.add_task("", total=len(letters))
+    task = bar.add_task("", total=len(dead_letters))
 
-    def advancing() -> "Iterator[Letter]":
-        for letter in letters:
-            yield letter
+    def advancing() -> "Iterator[DeadLetter]":
+        for dead_letter in dead_letters:
+            yield dead_letter
             bar.advance(task)
             if console.is_terminal and not bar.live.is_started and time.monotonic() - started > LONG_S:
                 bar.start()

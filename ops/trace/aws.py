@@ -16,9 +16,9 @@ from local.tables import plain_item
 from ops.aws_errors import explain
 from ops.problems import Problem, Reason
 from ops.trace.gaps import Gap, Source
-from ops.trace.moments import Finding, Moment, audit_moment, log_moment
-from ops.trace.segments import segment_moments, span_record_moments, xray_id
-from ops.trace.where import ADVICE, AUDIT_INDEX, NotAskedError, Where, names_of
+from ops.trace.moments import Entry, SearchResult, audit_entry, log_entry
+from ops.trace.segments import segment_entries, span_record_entries, xray_id
+from ops.trace.where import ADVICE, AUDIT_INDEX, NotAskedError, SearchScope, names_of
 from ops.trace.words import OTHER_IDS, keys_of, no_row, other_id
 
 _MOST_LINES = 10_000  # Logs Insights returns no more
@@ -32,12 +32,12 @@ Make = Callable[[str], Any]
 
 def find_in_aws(
     correlation_id: str,
-    where: Where,
+    where: SearchScope,
     make: Make,
     *,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     sleep: Callable[[float], None] = time.sleep,
-) -> Finding:
+) -> SearchResult:
     """Ask AWS.
 
     Args:
@@ -48,17 +48,17 @@ def find_in_aws(
         sleep: waits between questions about a query's state.
     """
     search = _Search(correlation_id, where, make, now(), sleep)
-    moments = [*search.logs(), *search.audit()]
-    moments += search.spans({moment.trace_id for moment in moments} - {""})
-    if not moments:
+    entries = [*search.logs(), *search.audit()]
+    entries += search.spans({timeline_entry.trace_id for timeline_entry in entries} - {""})
+    if not entries:
         search.note_other_ids()
-    rows = search.rows(moments)
-    return Finding(tuple(moments), tuple(rows), tuple(search.notes), tuple(search.gaps))
+    rows = search.rows(entries)
+    return SearchResult(tuple(entries), tuple(rows), tuple(search.notes), tuple(search.gaps))
 
 
 class _Search:
     def __init__(
-        self, correlation_id: str, where: Where, make: Make, until: datetime, sleep: Callable[[float], None]
+        self, correlation_id: str, where: SearchScope, make: Make, until: datetime, sleep: Callable[[float], None]
     ) -> None:
         self._id = correlation_id
         self._where = where
@@ -98,18 +98,24 @@ class _Search:
         if gap not in self.gaps:
             self.gaps.append(gap)
 
-    def logs(self) -> list[Moment]:
+    def logs(self) -> list[Entry]:
         """Log lines of the function, and Lambda's own about the same invocations."""
         # The runtime client's line about what the function raised has the ID in its text.
         condition = f'correlation_id = "{self._id}" or @message like "correlation_id={self._id} "'
         lines = self._ask_log(condition)
-        moments = [moment for line in lines if "_aws" not in line and (moment := log_moment(line)) is not None]
-        requests = sorted({moment.request_id for moment in moments} - {""})
+        entries = [
+            timeline_entry for line in lines if "_aws" not in line and (timeline_entry := log_entry(line)) is not None
+        ]
+        requests = sorted({timeline_entry.request_id for timeline_entry in entries} - {""})
         for some in batched(requests, 50, strict=False):
             named = ", ".join(f'"{request}"' for request in some)
             condition = f'type = "platform.report" and record.requestId in [{named}]'
-            moments += [moment for line in self._ask_log(condition) if (moment := report_moment(line)) is not None]
-        return moments
+            entries += [
+                timeline_entry
+                for line in self._ask_log(condition)
+                if (timeline_entry := report_entry(line)) is not None
+            ]
+        return entries
 
     def note_other_ids(self) -> None:
         """Say so if the text is an ID of another kind."""
@@ -157,7 +163,7 @@ class _Search:
             if isinstance(line, dict):
                 yield line
 
-    def audit(self) -> list[Moment]:
+    def audit(self) -> list[Entry]:
         """The audit entries."""
 
         def query(client: Any) -> Iterator[dict[str, Any]]:
@@ -171,21 +177,25 @@ class _Search:
                 yield from map(plain_item, page["Items"])
 
         entries = self._asked(Source.AUDIT, "dynamodb", query)
-        return [moment for entry in entries if (moment := audit_moment(entry)) is not None]
+        return [timeline_entry for entry in entries if (timeline_entry := audit_entry(entry)) is not None]
 
-    def spans(self, trace_ids: set[str]) -> list[Moment]:
+    def spans(self, trace_ids: set[str]) -> list[Entry]:
         """The spans of the traces that the log names; where it names none, those that X-Ray has annotated."""
         if self._where.spans_in_logs:
             condition = f'attributes.correlation_id = "{self._id}"'
             records = self._asked(
                 Source.TRACES, "logs", lambda client: self._insights(client, Source.TRACES, condition)
             )
-            return [moment for record in records for moment in span_record_moments(record)]
+            return [timeline_entry for record in records for timeline_entry in span_record_entries(record)]
         ids = sorted(map(xray_id, trace_ids)) or self._asked(Source.TRACES, "xray", self._annotated)
         segments = self._asked(Source.TRACES, "xray", lambda client: _traces(client, ids))
-        moments = [moment for document in segments for moment in segment_moments(document)]
+        entries = [timeline_entry for document in segments for timeline_entry in segment_entries(document)]
         # A trace may hold what belongs to others: the bus, the producer. Lambda's own segments carry no ID.
-        return [moment for moment in moments if moment.facts.get("correlation_id", self._id) == self._id]
+        return [
+            timeline_entry
+            for timeline_entry in entries
+            if timeline_entry.attributes.get("correlation_id", self._id) == self._id
+        ]
 
     def _annotated(self, client: Any) -> Iterator[str]:
         paginator = client.get_paginator("get_trace_summaries")
@@ -199,11 +209,11 @@ class _Search:
                 yield from (summary["Id"] for summary in page["TraceSummaries"])
             until = start
 
-    def rows(self, moments: Iterable[Moment]) -> list[dict[str, Any]]:
+    def rows(self, entries: Iterable[Entry]) -> list[dict[str, Any]]:
         """The calendar rows that the moments are about."""
 
         def get(client: Any) -> Iterator[dict[str, Any]]:
-            for symbol, date in keys_of(moments):
+            for symbol, date in keys_of(entries):
                 reply = client.get_item(
                     TableName=self._where.calendar_table,
                     Key={"asset_symbol": {"S": symbol}, "earnings_date": {"S": date}},
@@ -225,25 +235,25 @@ def _traces(client: Any, ids: Sequence[str]) -> Iterator[str]:
                 yield from (segment["Document"] for segment in trace["Segments"])
 
 
-def report_moment(line: dict[str, Any]) -> Moment | None:
+def report_entry(line: dict[str, Any]) -> Entry | None:
     """The moment of Lambda's own report of an invocation (`platform.report`).
 
     https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
     """
     record = line.get("record")
-    moment = log_moment({**line, "timestamp": line.get("time"), "message": "Lambda's report of the invocation"})
-    if moment is None or not isinstance(record, dict):
+    timeline_entry = log_entry({**line, "timestamp": line.get("time"), "message": "Lambda's report of the invocation"})
+    if timeline_entry is None or not isinstance(record, dict):
         return None
     metrics = record.get("metrics")
-    facts = dict(metrics) if isinstance(metrics, dict) else {}
+    attributes = dict(metrics) if isinstance(metrics, dict) else {}
     if "errorType" in record:
-        facts["errorType"] = record["errorType"]
+        attributes["errorType"] = record["errorType"]
     status = str(record.get("status", "success"))
-    return Moment(
-        at=moment.at,
+    return Entry(
+        at=timeline_entry.at,
         kind="log",
         title=f"Lambda's report: {status}",
-        gravity="fine" if status == "success" else "error",
+        severity="fine" if status == "success" else "error",
         request_id=str(record.get("requestId", "")),
-        facts=facts,
+        attributes=attributes,
     )

@@ -63,13 +63,13 @@ def trace_command(  # noqa: PLR0913 -- its options
     else:
         from ops.settings import load_settings
         from ops.trace.session import find_in_account
-        from ops.trace.where import Where
+        from ops.trace.where import SearchScope
 
         if spans not in {"xray", "logs"}:
             raise UsageError(f"--spans {spans}: xray or logs is needed")
         age = _age(since)
         settings = load_settings(needs_queue=False)
-        where = Where(
+        where = SearchScope(
             log_group=log_group or f"/aws/lambda/{function or deployed_name(settings.environment)}",
             spans_in_logs=spans == "logs",
             calendar_table=settings.calendar_table,
@@ -95,7 +95,7 @@ def trace_command(  # noqa: PLR0913 -- its options
     if timeline.gaps:
         why = " | ".join(lines(timeline.gaps)) if as_json else f"without {named(timeline.gaps)}"
         raise UnavailableError(f"not everything could be asked about {correlation_id}: {why}")
-    if not timeline.parts:
+    if not timeline.sections:
         raise RunError(f"nothing is known of {correlation_id} {_where(run, since)}")
 
 

@@ -17,8 +17,8 @@ from local.errors import UsageError
 from ops.dlq.shapes import read_line
 from ops.problems import Problem, Reason
 from ops.trace.gaps import Gap, Source
-from ops.trace.letters import letter_moment
-from ops.trace.moments import Finding, Moment, audit_moment, log_moment, span_moments
+from ops.trace.letters import dead_letter_entry
+from ops.trace.moments import Entry, SearchResult, audit_entry, log_entry, span_entries
 from ops.trace.words import OTHER_IDS, keys_of, no_row, other_id
 
 _SUMMARY = "summary.json"
@@ -31,7 +31,7 @@ _FILES = {
 }
 
 
-def find_in_folder(correlation_id: str, folder: Path) -> Finding:
+def find_in_folder(correlation_id: str, folder: Path) -> SearchResult:
     """Look through a run's files.
 
     Args:
@@ -47,12 +47,12 @@ def find_in_folder(correlation_id: str, folder: Path) -> Finding:
         raise UsageError(f"{folder} has no logs.jsonl: give the --out of a `mep local` run")
     notes: list[str] = []
     gaps = tuple(_gaps(folder))
-    moments = [*_spans(correlation_id, folder), *_logs(correlation_id, folder), *_audit(correlation_id, folder)]
-    moments += _letters(correlation_id, folder, moments)
-    if not moments:
+    entries = [*_spans(correlation_id, folder), *_logs(correlation_id, folder), *_audit(correlation_id, folder)]
+    entries += _letters(correlation_id, folder, entries)
+    if not entries:
         notes += dict.fromkeys(_others(correlation_id, folder))
-    rows = tuple(_rows(folder, moments, notes))
-    return Finding(tuple(moments), rows, tuple(notes), gaps)
+    rows = tuple(_rows(folder, entries, notes))
+    return SearchResult(tuple(entries), rows, tuple(notes), gaps)
 
 
 def _gaps(folder: Path) -> Iterator[Gap]:
@@ -103,37 +103,37 @@ def _has(value: Mapping[str, Any], correlation_id: str) -> bool:
     return value.get("correlation_id") == correlation_id
 
 
-def _spans(correlation_id: str, folder: Path) -> Iterator[Moment]:
+def _spans(correlation_id: str, folder: Path) -> Iterator[Entry]:
     for span in _values(folder, "spans", correlation_id):
         if _has(span["attributes"], correlation_id):
-            yield from span_moments(span)
+            yield from span_entries(span)
 
 
-def _logs(correlation_id: str, folder: Path) -> Iterator[Moment]:
+def _logs(correlation_id: str, folder: Path) -> Iterator[Entry]:
     for line in _values(folder, "logs", correlation_id):
         # The runtime client's line about what the function raised has the ID in its text.
         raised = f"correlation_id={correlation_id} " in str(line.get("errorMessage", ""))
-        moment = log_moment(line) if raised or _has(line, correlation_id) else None
-        if moment is not None:
-            yield moment
+        timeline_entry = log_entry(line) if raised or _has(line, correlation_id) else None
+        if timeline_entry is not None:
+            yield timeline_entry
 
 
-def _audit(correlation_id: str, folder: Path) -> Iterator[Moment]:
+def _audit(correlation_id: str, folder: Path) -> Iterator[Entry]:
     for entry in _values(folder, "audit", correlation_id):
-        moment = audit_moment(entry) if _has(entry, correlation_id) else None
-        if moment is not None:
-            yield moment
+        timeline_entry = audit_entry(entry) if _has(entry, correlation_id) else None
+        if timeline_entry is not None:
+            yield timeline_entry
 
 
-def _letters(correlation_id: str, folder: Path, moments: list[Moment]) -> Iterator[Moment]:
+def _letters(correlation_id: str, folder: Path, entries: list[Entry]) -> Iterator[Entry]:
     for value in _values(folder, "dlq", correlation_id):
-        letter = read_line(value)
-        if letter.correlation_id == correlation_id:
-            yield letter_moment(letter, moments)
+        dead_letter = read_line(value)
+        if dead_letter.correlation_id == correlation_id:
+            yield dead_letter_entry(dead_letter, entries)
 
 
-def _rows(folder: Path, moments: list[Moment], notes: list[str]) -> Iterator[dict[str, Any]]:
-    for symbol, date in keys_of(moments):
+def _rows(folder: Path, entries: list[Entry], notes: list[str]) -> Iterator[dict[str, Any]]:
+    for symbol, date in keys_of(entries):
         found = [row for row in _values(folder, "calendar", f'"{symbol}"') if _key(row) == (symbol, date)]
         yield from found
         if not found and (folder / _SUMMARY).exists():

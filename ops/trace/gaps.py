@@ -58,7 +58,7 @@ def lines(gaps: Iterable[Gap]) -> list[str]:
     """Gaps in sentences, one for each cause: what was not asked, why, and what to do."""
     causes: dict[str, list[Gap]] = {}
     for gap in gaps:
-        text = "; ".join(part for part in (gap.problem.text, gap.problem.advice) if part)
+        text = "; ".join(section for section in (gap.problem.text, gap.problem.advice) if section)
         causes.setdefault(text, []).append(gap)
     return [f"{named(members)}: {text}" for text, members in causes.items()]
 

@@ -4,55 +4,55 @@ import json
 from collections.abc import Iterable
 from datetime import UTC
 
-from ops.dlq.letter import Letter, Shape
-from ops.trace.moments import Moment, nanoseconds
+from ops.dlq.letter import DeadLetter, DeadLetterSource
+from ops.trace.moments import Entry, nanoseconds
 
 _WROTE = {
-    Shape.HANDLER: "dead letter of the function",
-    Shape.ON_FAILURE: "Lambda's on-failure record",
-    Shape.RULE: "dead letter of the EventBridge rule",
-    Shape.LAMBDA: "dead letter of Lambda's queue",
-    Shape.SUBSCRIBER: "dead-letter record of the bus",
-    Shape.UNKNOWN: "a message that nobody knows",
+    DeadLetterSource.HANDLER: "dead letter of the function",
+    DeadLetterSource.ON_FAILURE: "Lambda's on-failure record",
+    DeadLetterSource.RULE: "dead letter of the EventBridge rule",
+    DeadLetterSource.LAMBDA: "dead letter of Lambda's queue",
+    DeadLetterSource.SUBSCRIBER: "dead-letter record of the bus",
+    DeadLetterSource.UNKNOWN: "a message that nobody knows",
 }
 
 
-def letter_moment(letter: Letter, others: Iterable[Moment]) -> Moment:
+def dead_letter_entry(dead_letter: DeadLetter, others: Iterable[Entry]) -> Entry:
     """A dead letter as a moment.
 
     Args:
-        letter: as it was read.
+        dead_letter: as it was read.
         others: tell when it was sent, where the letter does not.
     """
-    return Moment(
-        at=_sent_at(letter, list(others)),
+    return Entry(
+        at=_sent_at(dead_letter, list(others)),
         kind="dead_letter",
-        title=_WROTE[letter.shape],
-        gravity="error",
-        request_id=letter.request_id,
-        facts={
-            "error_category": letter.group,
-            "code": letter.code,
-            "why": letter.message,
-            "throttling_reasons": list(letter.throttling_reasons) or None,
-            "message_id": letter.message_id,
-            "tries": letter.tries,
-            "redrives": letter.redrives or None,
-            "body": letter.body,
+        title=_WROTE[dead_letter.shape],
+        severity="error",
+        request_id=dead_letter.request_id,
+        attributes={
+            "error_category": dead_letter.group,
+            "code": dead_letter.code,
+            "why": dead_letter.message,
+            "throttling_reasons": list(dead_letter.throttling_reasons) or None,
+            "message_id": dead_letter.message_id,
+            "tries": dead_letter.tries,
+            "redrives": dead_letter.redrives or None,
+            "body": dead_letter.body,
         },
     )
 
 
-def _sent_at(letter: Letter, others: list[Moment]) -> int:
-    if letter.sent_at is not None:
-        whole = letter.sent_at.astimezone(UTC)
+def _sent_at(dead_letter: DeadLetter, others: list[Entry]) -> int:
+    if dead_letter.sent_at is not None:
+        whole = dead_letter.sent_at.astimezone(UTC)
         return int(whole.timestamp()) * 1_000_000_000 + whole.microsecond * 1000
-    if letter.shape is Shape.ON_FAILURE:
+    if dead_letter.shape is DeadLetterSource.ON_FAILURE:
         try:
-            told = nanoseconds(json.loads(letter.body).get("timestamp"))
+            told = nanoseconds(json.loads(dead_letter.body).get("timestamp"))
         except ValueError:
             told = None
         if told is not None:
             return told
-    sending = (moment.at for moment in others if moment.facts.get("dead_letter_id") == letter.message_id)
-    return next(sending, max((moment.end for moment in others), default=0))
+    sending = (entry.at for entry in others if entry.attributes.get("dead_letter_id") == dead_letter.message_id)
+    return next(sending, max((entry.end for entry in others), default=0))

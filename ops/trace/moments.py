@@ -9,41 +9,41 @@ from ops.trace.gaps import Gap
 from otel.event_types import EventType
 
 type Kind = Literal["span", "backoff", "log", "audit", "dead_letter"]
-type Gravity = Literal["fine", "warning", "error"]
+type Severity = Literal["fine", "warning", "error"]
 
 _ON_EVERY_LINE = frozenset(
     {"timestamp", "level", "message", "service", "environment", "correlation_id", "request_id", "trace_id", "span_id"}
 )
-_GRAVITIES: Mapping[str, Gravity] = {"WARN": "warning", "WARNING": "warning", "ERROR": "error", "FATAL": "error"}
+_SEVERITIES: Mapping[str, Severity] = {"WARN": "warning", "WARNING": "warning", "ERROR": "error", "FATAL": "error"}
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Entry:
     """One thing that happened.
 
     Attributes:
         at: when it began, nanoseconds since 1970.
         kind: what it is.
         title: what to call it.
-        gravity: how bad it is.
+        severity: how bad it is.
         duration_ms: how long it took; None for what has no length.
         trace_id: the trace it belongs to, 32 hexadecimal digits; empty where it is in none.
         span_id: its own for a span, the span it was written in for a log line.
         parent_id: of a span, the span above it.
         request_id: Lambda's.
-        facts: the rest, by name.
+        attributes: the rest, by name.
     """
 
     at: int
     kind: Kind
     title: str
-    gravity: Gravity = "fine"
+    severity: Severity = "fine"
     duration_ms: float | None = None
     trace_id: str = ""
     span_id: str = ""
     parent_id: str = ""
     request_id: str = ""
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def end(self) -> int:
@@ -52,21 +52,21 @@ class Moment:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON would have it, with the time as text as well."""
-        return {"timestamp": time_text(self.at), **asdict(self), "facts": dict(self.facts)}
+        return {"timestamp": time_text(self.at), **asdict(self), "facts": dict(self.attributes)}
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class SearchResult:
     """What one source knows of a correlation ID.
 
     Attributes:
-        moments: in any order.
+        entries: in any order.
         rows: the calendar rows that the moments are about, as they are now.
         notes: what is worth knowing; one sentence each.
         gaps: what could not be asked.
     """
 
-    moments: tuple[Moment, ...] = ()
+    entries: tuple[Entry, ...] = ()
     rows: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
     gaps: tuple[Gap, ...] = ()
@@ -74,36 +74,36 @@ class Finding:
 
 def time_text(nanoseconds: int) -> str:
     """A time as the log writes it."""
-    moment = datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanoseconds % 1_000_000_000 // 1000:06d}Z"
+    entry = datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC)
+    return f"{entry:%Y-%m-%dT%H:%M:%S}.{nanoseconds % 1_000_000_000 // 1000:06d}Z"
 
 
 def nanoseconds(text: object) -> int | None:
     """Read a time as the log, the audit entry and Lambda's records write it; None if it is none."""
     try:
-        moment = datetime.fromisoformat(str(text))
+        entry = datetime.fromisoformat(str(text))
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp()) * 1_000_000_000 + moment.microsecond * 1000
+    if entry.tzinfo is None:
+        entry = entry.replace(tzinfo=UTC)
+    return int(entry.timestamp()) * 1_000_000_000 + entry.microsecond * 1000
 
 
-def span_moments(span: Mapping[str, Any]) -> Iterator[Moment]:
+def span_entries(span: Mapping[str, Any]) -> Iterator[Entry]:
     """The moments of one span, in the form of `spans.jsonl`: itself, and each wait that it tells of."""
     attributes = span["attributes"]
     start = int(span["start_time_unix_nano"])
-    yield Moment(
+    yield Entry(
         at=start,
         kind="span",
         title=span["name"],
-        gravity="error" if span["status"] == "ERROR" else "fine",
+        severity="error" if span["status"] == "ERROR" else "fine",
         duration_ms=(int(span["end_time_unix_nano"]) - start) / 1e6,
         trace_id=span["trace_id"],
         span_id=span["span_id"],
         parent_id=span["parent_span_id"] or "",
         request_id=str(attributes.get("faas.invocation_id", "")),
-        facts={
+        attributes={
             "kind": span["kind"],
             **attributes,
             **({"links": [link["trace_id"] for link in span["links"]]} if span["links"] else {}),
@@ -114,69 +114,69 @@ def span_moments(span: Mapping[str, Any]) -> Iterator[Moment]:
             yield _backoff(int(event["time_unix_nano"]), event["attributes"], span["trace_id"], span["span_id"])
 
 
-def log_moment(line: Mapping[str, Any]) -> Moment | None:
+def log_entry(line: Mapping[str, Any]) -> Entry | None:
     """The moment of one log line of the function, or of Lambda's runtime client; None for one without a time."""
     at = nanoseconds(line.get("timestamp"))
     if at is None:
         return None
     trace_id, span_id, request_id = (str(line.get(name) or "") for name in ("trace_id", "span_id", "request_id"))
-    facts = {name: value for name, value in line.items() if name not in _ON_EVERY_LINE and value is not None}
+    attributes = {name: value for name, value in line.items() if name not in _ON_EVERY_LINE and value is not None}
     if line.get("event_type") == EventType.RETRY_BACKOFF:
-        return _backoff(at, facts, trace_id, span_id, request_id)
+        return _backoff(at, attributes, trace_id, span_id, request_id)
     if "errorMessage" in line:  # the runtime client's own words for what the function raised
         request_id = str(line.get("requestId") or "")
-        facts = {name: facts[name] for name in ("errorType", "errorMessage") if name in facts}
-    return Moment(
+        attributes = {name: attributes[name] for name in ("errorType", "errorMessage") if name in attributes}
+    return Entry(
         at=at,
         kind="log",
         title=str(line.get("message") or line.get("errorType") or "a log line"),
-        gravity=_GRAVITIES.get(str(line.get("level") or line.get("log_level")).upper(), "fine"),
+        severity=_SEVERITIES.get(str(line.get("level") or line.get("log_level")).upper(), "fine"),
         trace_id=trace_id,
         span_id=span_id,
         request_id=request_id,
-        facts=facts,
+        attributes=attributes,
     )
 
 
-def _backoff(at: int, facts: Mapping[str, Any], trace_id: str, span_id: str, request_id: str = "") -> Moment:
-    named = {name: facts.get(name) for name in ("attempt", "delay_ms", "error_category")}
-    if facts.get("throttling_reasons"):
-        named["throttling_reasons"] = facts["throttling_reasons"]
+def _backoff(at: int, attributes: Mapping[str, Any], trace_id: str, span_id: str, request_id: str = "") -> Entry:
+    named = {name: attributes.get(name) for name in ("attempt", "delay_ms", "error_category")}
+    if attributes.get("throttling_reasons"):
+        named["throttling_reasons"] = attributes["throttling_reasons"]
     delay = named["delay_ms"]
-    return Moment(
+    return Entry(
         at=at,
         kind="backoff",
         title=f"waiting after attempt {named['attempt']}",
-        gravity="warning",
+        severity="warning",
         duration_ms=float(delay) if isinstance(delay, int | float) else None,
         trace_id=trace_id,
         span_id=span_id,
         request_id=request_id,
-        facts=named,
+        attributes=named,
     )
 
 
-def audit_moment(entry: Mapping[str, Any]) -> Moment | None:
+def audit_entry(entry: Mapping[str, Any]) -> Entry | None:
     """The moment of one audit entry, as plain JSON; None for one without a time."""
     at = nanoseconds(entry.get("recorded_at"))
     if at is None:
         return None
     told = ("trace_id", "request_id", "correlation_id", "recorded_at")
-    return Moment(
+    return Entry(
         at=at,
         kind="audit",
         title=f"audit entry: {entry.get('action')}",
         trace_id=str(entry.get("trace_id") or ""),
         request_id=str(entry.get("request_id") or ""),
-        facts={name: value for name, value in entry.items() if name not in told},
+        attributes={name: value for name, value in entry.items() if name not in told},
     )
 
 
-def without_repeats(moments: Iterable[Moment]) -> list[Moment]:
+def deduplicate(entries: Iterable[Entry]) -> list[Entry]:
     """Leave out a wait that both the span and the log tell of: the log's, which knows the request, stays."""
-    every = list(moments)
+    every = list(entries)
     logged = {
-        (each.span_id, each.facts.get("attempt"), each.facts.get("delay_ms"))
+        (each.span_id, each.attributes.get("attempt"), each.attributes.get("delay_ms"))
         for each in every
         if each.kind == "backoff" and each.request_id
     }
@@ -185,5 +185,5 @@ def without_repeats(moments: Iterable[Moment]) -> list[Moment]:
         for each in every
         if each.kind != "backoff"
         or each.request_id
-        or (each.span_id, each.facts.get("attempt"), each.facts.get("delay_ms")) not in logged
+        or (each.span_id, each.attributes.get("attempt"), each.attributes.get("delay_ms")) not in logged
     ]

@@ -5,9 +5,9 @@ from html import escape
 from pathlib import Path
 
 from ops.trace.gaps import lines
-from ops.trace.moments import Moment, time_text
-from ops.trace.shown import facts_of, milliseconds, text_of
-from ops.trace.timeline import Part, Timeline
+from ops.trace.moments import Entry, time_text
+from ops.trace.shown import displayed_attributes, milliseconds, text_of
+from ops.trace.timeline import Section, Timeline
 
 _STYLE = Path(__file__).with_name("page.css")
 
@@ -23,39 +23,39 @@ def _document(timeline: Timeline) -> Iterator[str]:
     yield '<meta name="viewport" content="width=device-width"><meta http-equiv="Content-Security-Policy" '
     yield f"content=\"default-src 'none'; style-src 'unsafe-inline'\"><style>{_STYLE.read_text()}</style></head><body>"
     yield f'<h1><span class="dim">correlation ID</span> <code>{name}</code></h1>'
-    yield f'<p class="verdict">{escape(timeline.verdict)}</p>'
+    yield f'<p class="verdict">{escape(timeline.summary)}</p>'
     for row in timeline.rows:
         yield f'<p><span class="dim">the row now</span> <code>{escape(text_of(row))}</code></p>'
     for line in lines(timeline.gaps):
         yield f'<p class="note"><strong>not asked</strong> {escape(line)}</p>'
     for note in timeline.notes:
         yield f'<p class="note">{escape(note)}</p>'
-    for part in timeline.parts:
-        yield from _part(part)
+    for section in timeline.sections:
+        yield from _part(section)
     yield "</body></html>\n"
 
 
-def _part(part: Part) -> Iterator[str]:
-    length = f" {milliseconds(part.length_ms)}" if part.length_ms else ""
-    trace_id = next((moment.trace_id for moment in part.moments if moment.trace_id), "")
+def _part(section: Section) -> Iterator[str]:
+    length = f" {milliseconds(section.length_ms)}" if section.length_ms else ""
+    trace_id = next((entry.trace_id for entry in section.entries if entry.trace_id), "")
     trace = f" trace <code>{escape(trace_id)}</code>" if trace_id else ""
-    yield f'<h2>{escape(part.title)} <span class="dim">{time_text(part.start)}{length}{trace}</span></h2><table>'
-    for moment, depth in zip(part.moments, part.depths, strict=True):
-        yield from _moment(part, moment, depth)
+    yield f'<h2>{escape(section.title)} <span class="dim">{time_text(section.start)}{length}{trace}</span></h2><table>'
+    for entry, depth in zip(section.entries, section.depths, strict=True):
+        yield from _moment(section, entry, depth)
     yield "</table>"
 
 
-def _moment(part: Part, moment: Moment, depth: int) -> Iterator[str]:
-    scale = part.length_ms or 1
-    offset = (moment.at - part.start) / 1e6
+def _moment(section: Section, entry: Entry, depth: int) -> Iterator[str]:
+    scale = section.length_ms or 1
+    offset = (entry.at - section.start) / 1e6
     left = min(100 * offset / scale, 100)
-    width = f"width:{100 * moment.duration_ms / scale:.3f}%;" if moment.duration_ms else ""
-    length = f" {milliseconds(moment.duration_ms)}" if moment.duration_ms is not None else ""
-    facts = "".join(
+    width = f"width:{100 * entry.duration_ms / scale:.3f}%;" if entry.duration_ms else ""
+    length = f" {milliseconds(entry.duration_ms)}" if entry.duration_ms is not None else ""
+    attributes = "".join(
         f'<span class="fact"><span class="dim">{escape(name)}</span> <code>{escape(value)}</code></span>'
-        for name, value in facts_of(moment)
+        for name, value in displayed_attributes(entry)
     )
-    yield f'<tr class="{moment.kind} {moment.gravity}"><td class="offset">+{milliseconds(offset)}</td>'
+    yield f'<tr class="{entry.kind} {entry.severity}"><td class="offset">+{milliseconds(offset)}</td>'
     yield f'<td class="track"><div class="bar" style="left:{left:.3f}%;{width}"></div></td>'
-    yield f'<td style="padding-left:{0.4 + 1.2 * depth:.1f}rem"><span class="title">{escape(moment.title)}</span>'
-    yield f"{length} {facts}</td></tr>"
+    yield f'<td style="padding-left:{0.4 + 1.2 * depth:.1f}rem"><span class="title">{escape(entry.title)}</span>'
+    yield f"{length} {attributes}</td></tr>"

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from ops.trace.moments import Moment, span_moments
+from ops.trace.moments import Entry, span_entries
 
 _STATUS = {"STATUS_CODE_ERROR": "ERROR", "ERROR": "ERROR"}
 
@@ -18,7 +18,7 @@ def xray_id(trace_id: str) -> str:
     return f"1-{trace_id[:8]}-{trace_id[8:]}"
 
 
-def segment_moments(document: str) -> Iterator[Moment]:
+def segment_entries(document: str) -> Iterator[Entry]:
     """The moments of one segment document: the segment, and its subsegments however deep."""
     try:
         segment = orjson.loads(document)
@@ -28,28 +28,30 @@ def segment_moments(document: str) -> Iterator[Moment]:
         yield from _segment(segment, str(segment.get("trace_id", "")), str(segment.get("parent_id") or ""))
 
 
-def _segment(segment: Mapping[str, Any], trace_id: str, parent_id: str) -> Iterator[Moment]:
+def _segment(segment: Mapping[str, Any], trace_id: str, parent_id: str) -> Iterator[Entry]:
     start, end = segment.get("start_time"), segment.get("end_time")
     if not isinstance(start, int | float):
         return
     aws, metadata = _object(segment, "aws"), _object(segment, "metadata")
-    facts: dict[str, Any] = {}
-    facts.update(_object(metadata, "default"))
-    facts.update(_object(segment, "annotations"))
-    facts.update({name: aws[name] for name in ("operation", "request_id", "table_names", "queue_url") if name in aws})
-    facts.update({name: True for name in ("error", "fault", "throttle") if segment.get(name)})
+    attributes: dict[str, Any] = {}
+    attributes.update(_object(metadata, "default"))
+    attributes.update(_object(segment, "annotations"))
+    attributes.update(
+        {name: aws[name] for name in ("operation", "request_id", "table_names", "queue_url") if name in aws}
+    )
+    attributes.update({name: True for name in ("error", "fault", "throttle") if segment.get(name)})
     name = str(segment.get("name", "segment"))
-    yield Moment(
+    yield Entry(
         at=int(start * 1_000_000) * 1000,  # a double holds microseconds of today, not nanoseconds
         kind="span",
         title=f"{name}.{aws['operation']}" if "operation" in aws else name,
-        gravity="error" if segment.get("error") or segment.get("fault") else "fine",
+        severity="error" if segment.get("error") or segment.get("fault") else "fine",
         duration_ms=(end - start) * 1000 if isinstance(end, int | float) else None,
         trace_id="".join(trace_id.split("-")[1:]) if "-" in trace_id else trace_id,
         span_id=str(segment.get("id", "")),
         parent_id=parent_id,
-        request_id=str(facts.get("faas.invocation_id", "")),
-        facts=facts,
+        request_id=str(attributes.get("faas.invocation_id", "")),
+        attributes=attributes,
     )
     for child in segment.get("subsegments") or ():
         if isinstance(child, Mapping):
@@ -61,7 +63,7 @@ def _object(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def span_record_moments(record: Mapping[str, Any]) -> Iterator[Moment]:
+def span_record_entries(record: Mapping[str, Any]) -> Iterator[Entry]:
     """The moments of one record of the log group `aws/spans`, where X-Ray's Transaction Search keeps spans.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-Transaction-Search.html
@@ -69,7 +71,7 @@ def span_record_moments(record: Mapping[str, Any]) -> Iterator[Moment]:
     if not {"traceId", "spanId", "name", "startTimeUnixNano", "endTimeUnixNano"} <= record.keys():
         return
     status = record.get("status")
-    yield from span_moments(
+    yield from span_entries(
         {
             "name": record["name"],
             "trace_id": record["traceId"],

@@ -9,14 +9,14 @@ from ops.problems import AwsUnavailableError, Problem, Reason
 from ops.settings import QUEUE_VARIABLE, Settings
 from ops.trace.aws import find_in_aws
 from ops.trace.gaps import Gap, Source
-from ops.trace.letters import letter_moment
-from ops.trace.moments import Finding
-from ops.trace.where import NotAskedError, Where, names_of
+from ops.trace.letters import dead_letter_entry
+from ops.trace.moments import SearchResult
+from ops.trace.where import NotAskedError, SearchScope, names_of
 
 _SERVICES = ("logs", "xray", "dynamodb")
 
 
-def find_in_account(correlation_id: str, where: Where, settings: Settings) -> Finding:
+def find_in_account(correlation_id: str, where: SearchScope, settings: Settings) -> SearchResult:
     """Ask AWS, with the caller's own credentials and region.
 
     Args:
@@ -31,7 +31,7 @@ def find_in_account(correlation_id: str, where: Where, settings: Settings) -> Fi
     problem = aws.credentials_problem
     if problem is not None:
         names = {**names_of(where), Source.QUEUE: url}
-        return Finding(gaps=tuple(Gap(source, name, problem) for source, name in names.items()))
+        return SearchResult(gaps=tuple(Gap(source, name, problem) for source, name in names.items()))
     services = (*_SERVICES, "sqs") if url else _SERVICES
     sides = {aws.is_emulated(service) for service in services}  # of all: a wrong setting is told before anything else
     aws.emulated = True if True in sides else None
@@ -40,7 +40,7 @@ def find_in_account(correlation_id: str, where: Where, settings: Settings) -> Fi
         sqs = _client(aws, "sqs") if url else None
     except NotAskedError as error:
         return replace(finding, gaps=(*finding.gaps, Gap(Source.QUEUE, url, error.problem)))
-    return with_letters(finding, correlation_id, sqs, url)
+    return with_dead_letters(finding, correlation_id, sqs, url)
 
 
 def _client(aws: Aws, service: str) -> Any:
@@ -56,7 +56,7 @@ def _client(aws: Aws, service: str) -> Any:
     raise NotAskedError(Problem(Reason.NOT_CONFIGURED, text, advice))
 
 
-def with_letters(finding: Finding, correlation_id: str, sqs: Any, queue_url: str | None) -> Finding:
+def with_dead_letters(finding: SearchResult, correlation_id: str, sqs: Any, queue_url: str | None) -> SearchResult:
     """Add the dead letters of an ID. They are looked at, not consumed.
 
     Args:
@@ -66,7 +66,7 @@ def with_letters(finding: Finding, correlation_id: str, sqs: Any, queue_url: str
         queue_url: of the queue; None or empty if nobody has named it.
     """
     from ops.dlq.queue import Queue
-    from ops.dlq.report import what_was_not_seen
+    from ops.dlq.report import unread_notes
 
     if not queue_url:
         advice = "the stack's output DeadLetterQueueUrl has it"
@@ -82,10 +82,10 @@ def with_letters(finding: Finding, correlation_id: str, sqs: Any, queue_url: str
         return replace(finding, gaps=(*finding.gaps, Gap(Source.QUEUE, queue_url, given)))
     finally:
         queue.release()
-    letters = [letter for letter in reading.letters if letter.correlation_id == correlation_id]
-    moments = [letter_moment(letter, finding.moments) for letter in letters]
-    found = replace(finding, moments=(*finding.moments, *moments))
+    dead_letters = [dead_letter for dead_letter in reading.dead_letters if dead_letter.correlation_id == correlation_id]
+    entries = [dead_letter_entry(dead_letter, finding.entries) for dead_letter in dead_letters]
+    found = replace(finding, entries=(*finding.entries, *entries))
     if reading.complete:
         return found
-    partial = Problem(Reason.INCOMPLETE, "; ".join(what_was_not_seen(reading)))
+    partial = Problem(Reason.INCOMPLETE, "; ".join(unread_notes(reading)))
     return replace(found, gaps=(*found.gaps, Gap(Source.QUEUE, queue_url, partial)))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ops.trace.moments import Moment
+from ops.trace.moments import Entry
 
 _LEFT_OUT = frozenset(
     {
@@ -21,13 +21,13 @@ _LEFT_OUT = frozenset(
 _FALSE_IS_NO_NEWS = frozenset({"faas.coldstart", "error", "fault", "throttle"})
 
 
-def facts_of(moment: Moment) -> list[tuple[str, str]]:
+def displayed_attributes(entry: Entry) -> list[tuple[str, str]]:
     """Names and values, short."""
     told = []
-    for name, value in moment.facts.items():
+    for name, value in entry.attributes.items():
         if name in _LEFT_OUT or value is None or (value is False and name in _FALSE_IS_NO_NEWS):
             continue
-        if name == "delay_ms" and moment.kind == "backoff":  # its length
+        if name == "delay_ms" and entry.kind == "backoff":  # its length
             continue
         told.append((name, text_of(value)))
     return told

@@ -8,11 +8,11 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from local.report import shown
+from local.report import escape_control
 from ops.trace.gaps import lines
-from ops.trace.moments import Moment, time_text
-from ops.trace.shown import facts_of, milliseconds
-from ops.trace.timeline import Part, Timeline
+from ops.trace.moments import Entry, time_text
+from ops.trace.shown import displayed_attributes, milliseconds
+from ops.trace.timeline import Section, Timeline
 
 _BAR = 24
 _STYLES = {"fine": "", "warning": "yellow", "error": "red"}
@@ -27,24 +27,27 @@ def show(timeline: Timeline, screen: Console) -> None:
 
 def _blocks(timeline: Timeline) -> Iterator[RenderableType]:
     yield Text.assemble(
-        ("correlation ID  ", "dim"), (shown(timeline.correlation_id), "bold cyan"), "\n", ("verdict         ", "dim"),
-        (shown(timeline.verdict), "bold"),
+        ("correlation ID  ", "dim"),
+        (escape_control(timeline.correlation_id), "bold cyan"),
+        "\n",
+        ("verdict         ", "dim"),
+        (escape_control(timeline.summary), "bold"),
     )  # fmt: skip
     for row in timeline.rows:
-        yield Text.assemble(("the row now     ", "dim"), shown(_row(row)))
+        yield Text.assemble(("the row now     ", "dim"), escape_control(_row(row)))
     for line in lines(timeline.gaps):
-        yield Text.assemble(("not asked       ", "bold yellow"), shown(line))
+        yield Text.assemble(("not asked       ", "bold yellow"), escape_control(line))
     for note in timeline.notes:
-        yield Text.assemble(("note            ", "yellow"), shown(note))
-    for part in timeline.parts:
+        yield Text.assemble(("note            ", "yellow"), escape_control(note))
+    for section in timeline.sections:
         yield Text()
         yield Text.assemble(
-            (time_text(part.start), "dim"),
-            f"  {part.title}",
-            (f"  {milliseconds(part.length_ms)}" if part.length_ms else "", "dim"),
-            (_trace_of(part), "dim"),
+            (time_text(section.start), "dim"),
+            f"  {section.title}",
+            (f"  {milliseconds(section.length_ms)}" if section.length_ms else "", "dim"),
+            (_trace_of(section), "dim"),
         )
-        yield _table(part)
+        yield _table(section)
 
 
 def _row(row: Mapping[str, Any]) -> str:
@@ -57,31 +60,31 @@ def _row(row: Mapping[str, Any]) -> str:
     )
 
 
-def _trace_of(part: Part) -> str:
-    trace_id = next((moment.trace_id for moment in part.moments if moment.trace_id), "")
+def _trace_of(section: Section) -> str:
+    trace_id = next((entry.trace_id for entry in section.entries if entry.trace_id), "")
     return f"  trace {trace_id}" if trace_id else ""
 
 
-def _table(part: Part) -> Table:
+def _table(section: Section) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_header=False, pad_edge=False, show_edge=False)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True, width=_BAR)
     table.add_column(overflow="fold")
-    for moment, depth in zip(part.moments, part.depths, strict=True):
-        style = _STYLES[moment.gravity]
+    for entry, depth in zip(section.entries, section.depths, strict=True):
+        style = _STYLES[entry.severity]
         what = Text("  " * depth)
-        what.append(shown(moment.title), f"bold {style}".strip())
-        if moment.duration_ms is not None:
-            what.append(f"  {milliseconds(moment.duration_ms)}")
-        for name, value in facts_of(moment):
-            what.append(f"  {shown(name)}=", "dim").append(shown(value), style)
-        offset = milliseconds((moment.at - part.start) / 1e6)
-        table.add_row(Text(f"+{offset}", "dim"), Text(_bar(part, moment), style or "cyan"), what)
+        what.append(escape_control(entry.title), f"bold {style}".strip())
+        if entry.duration_ms is not None:
+            what.append(f"  {milliseconds(entry.duration_ms)}")
+        for name, value in displayed_attributes(entry):
+            what.append(f"  {escape_control(name)}=", "dim").append(escape_control(value), style)
+        offset = milliseconds((entry.at - section.start) / 1e6)
+        table.add_row(Text(f"+{offset}", "dim"), Text(_bar(section, entry), style or "cyan"), what)
     return table
 
 
-def _bar(part: Part, moment: Moment) -> str:
-    scale = part.length_ms or 1
-    start = min(int((moment.at - part.start) / 1e6 / scale * _BAR), _BAR - 1)
-    length = max(1, round((moment.duration_ms or 0) / scale * _BAR))
-    return (" " * start + _MARKS[moment.kind] * length)[:_BAR]
+def _bar(section: Section, entry: Entry) -> str:
+    scale = section.length_ms or 1
+    start = min(int((entry.at - section.start) / 1e6 / scale * _BAR), _BAR - 1)
+    length = max(1, round((entry.duration_ms or 0) / scale * _BAR))
+    return (" " * start + _MARKS[entry.kind] * length)[:_BAR]

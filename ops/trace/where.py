@@ -12,7 +12,7 @@ SPAN_LOG_GROUP = "aws/spans"
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class SearchScope:
     """Where to look.
 
     Attributes:
@@ -43,7 +43,7 @@ class NotAskedError(Exception):
         self.problem = problem
 
 
-def names_of(where: Where) -> dict[Source, str]:
+def names_of(where: SearchScope) -> dict[Source, str]:
     """The sources that are asked, by the names of what is asked."""
     return {
         Source.LOG: where.log_group,

@@ -2,19 +2,19 @@
 
 from collections.abc import Iterable
 
-from ops.trace.moments import Moment
+from ops.trace.moments import Entry
 
 OTHER_IDS = ("event_id", "request_id", "trace_id", "span_id", "dead_letter_id")
 """Fields of the log by which a person may ask, too."""
 
 
-def keys_of(moments: Iterable[Moment]) -> list[tuple[str, str]]:
+def keys_of(entries: Iterable[Entry]) -> list[tuple[str, str]]:
     """The calendar rows that moments are about, as symbol and date."""
     found = set()
-    for moment in moments:
-        symbol, date = moment.facts.get("asset_symbol"), moment.facts.get("earnings_date")
+    for entry in entries:
+        symbol, date = entry.attributes.get("asset_symbol"), entry.attributes.get("earnings_date")
         if not symbol:  # an audit entry names both in one
-            symbol, _, date = str(moment.facts.get("earnings_key", "")).partition("#")
+            symbol, _, date = str(entry.attributes.get("earnings_key", "")).partition("#")
         if symbol and date:
             found.add((str(symbol), str(date)))
     return sorted(found)

@@ -9,7 +9,7 @@ from bench.counters import parse_callgrind, parse_perf
 from bench.measure import BenchError, Memory, memory, run, unchanged_sources
 from bench.run import Figures, Instructions, derive, main, ratios, table
 from bench.stub import reply
-from bench.subject import Subject
+from bench.subject import Target
 
 MEMORY = Memory(
     peak_kb=1024.0,
@@ -72,7 +72,7 @@ def test_reply_carries_its_checksum() -> None:
 
 
 def test_v0_processes_events_against_the_stub() -> None:
-    result = memory(Subject("bench.v0"), 3, times=1)
+    result = memory(Target("bench.v0"), 3, times=1)
     assert result.attempts_per_event == 1.0
     assert result.datagrams_per_event == 0.0
     assert result.modules_init > 100
@@ -81,21 +81,21 @@ def test_v0_processes_events_against_the_stub() -> None:
 
 
 def test_no_handler_sends_nothing() -> None:
-    result = run(Subject("-"), 2)
+    result = run(Target("-"), 2)
     assert result.seen["connections"] == 0
     assert result.report["modules_init"] == 0
 
 
 def test_handler_that_cannot_be_imported_is_one_line() -> None:
     with pytest.raises(BenchError, match=r"^bench\.nowhere failed with 1 events: ModuleNotFoundError: .*$") as caught:
-        run(Subject("bench.nowhere"), 1)
+        run(Target("bench.nowhere"), 1)
     assert "\n" not in str(caught.value)
 
 
 def test_handler_that_writes_nothing_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.measure.NO_HANDLER", "")  # so that the empty handler is held to what others are
     with pytest.raises(BenchError, match=r"^- sent 0 transactions for 2 events$"):
-        run(Subject("-"), 2)
+        run(Target("-"), 2)
 
 
 def test_edit_while_measuring_is_refused(tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ KEPT = dict.fromkeys(SLACK, 0.5)
 
 
 def names_over(ratios: dict[str, float], *, counted: bool = True) -> list[str]:
-    return [verdict.name for verdict in judge(KEPT, ratios, counted=counted) if not verdict.kept]
+    return [verdict.name for verdict in judge(KEPT, ratios, counted=counted) if not verdict.within_budget]
 
 
 def test_the_baseline_keeps_its_own_budget() -> None:
     baseline = json.loads(BASELINE.read_text())
-    assert all(verdict.kept for verdict in judge(baseline, baseline, counted=True))
+    assert all(verdict.within_budget for verdict in judge(baseline, baseline, counted=True))
     assert all(baseline[name] <= ceiling for name, ceiling in CEILING.items())
 
 
@@ -30,13 +30,13 @@ def test_a_figure_beyond_its_slack_is_over(name: str) -> None:
 
 def test_a_ceiling_holds_whatever_the_baseline() -> None:
     (init, *_) = judge(KEPT | {"init": 0.54}, KEPT | {"init": 0.551}, counted=True)
-    assert not init.kept
+    assert not init.within_budget
 
 
 def test_instructions_that_cannot_be_counted_are_left_out_with_a_word() -> None:
     ratios = {name: ratio for name, ratio in KEPT.items() if name not in budget.INSTRUCTIONS}
     verdicts = judge(KEPT, ratios, counted=False)
-    assert all(verdict.kept for verdict in verdicts)
+    assert all(verdict.within_budget for verdict in verdicts)
     assert [str(verdict).split()[:2] for verdict in verdicts][:3] == [["left", "out"]] * 3
 
 

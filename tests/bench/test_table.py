@@ -22,10 +22,10 @@ from bench.certificates import make_certificates
 from bench.environments import GROUPS, install
 from bench.measure import BenchError, Memory
 from bench.measure import run as measured
-from bench.roster import PLAIN, PLAIN_TLS, VARIANTS, Variant, chosen, yardstick
+from bench.roster import PLAIN, PLAIN_TLS, VARIANTS, Variant, baseline_of, chosen
 from bench.run import Figures, Instructions, measure
 from bench.stub import kind
-from bench.subject import NO_HANDLER, ROOT, Ports, Subject
+from bench.subject import NO_HANDLER, ROOT, Ports, Target
 
 BY_NAME = {variant.name: variant for variant in VARIANTS}
 MEMORY = Memory(
@@ -46,11 +46,11 @@ def figures(million: int, *, launch: int = 0, peak_kb: float = 2048.0) -> Figure
     return Figures(counted, dataclasses.replace(MEMORY, peak_kb=peak_kb))
 
 
-def here(variant: Variant) -> Subject:
+def here(variant: Variant) -> Target:
     """The variant in the interpreter that runs the tests, whose packages include those of most variants."""
     first = Path(sysconfig.get_path("purelib"), "opentelemetry/instrumentation/auto_instrumentation")
     path = (str(first),) if variant.instrumented else ()
-    return dataclasses.replace(variant.subject(None), python=sys.executable, path=path)
+    return dataclasses.replace(variant.target(None), python=sys.executable, path=path)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_ratios_are_to_the_plain_function_with_the_same_transport() -> None:
         "v0-tls": 1.0,
         "direct-tls": 0.75,
     }
-    assert {yardstick(variant).name for variant in VARIANTS} == {PLAIN.name, PLAIN_TLS.name}
+    assert {baseline_of(variant).name for variant in VARIANTS} == {PLAIN.name, PLAIN_TLS.name}
 
 
 def test_table_is_markdown_with_the_absolute_figures_below() -> None:
@@ -175,11 +175,11 @@ def test_tls_is_spoken_and_verified(tmp_path: Path) -> None:
     authorities = tmp_path / "authorities.pem"
     authorities.touch()
     certificates = make_certificates(tmp_path, authorities)
-    subject = dataclasses.replace(here(BY_NAME["floor"]), certificates=certificates)
-    assert measured(subject, 2).seen["transactions"] == 2
+    target = dataclasses.replace(here(BY_NAME["floor"]), certificates=certificates)
+    assert measured(target, 2).seen["transactions"] == 2
     stranger = dataclasses.replace(certificates, bundle=_other_authority(tmp_path))
     with pytest.raises(BenchError, match="certificate verify failed"):
-        measured(dataclasses.replace(subject, certificates=stranger), 1)
+        measured(dataclasses.replace(target, certificates=stranger), 1)
 
 
 def _other_authority(directory: Path) -> Path:
@@ -197,15 +197,15 @@ def test_silent_telemetry_is_not_measured() -> None:
 
 def test_request_that_the_stub_does_not_know_is_refused() -> None:
     with pytest.raises(BenchError, match=r"^tests\.bench\.stray sent 1 requests that the stub does not know$"):
-        measured(Subject("tests.bench.stray"), 1)
+        measured(Target("tests.bench.stray"), 1)
 
 
 def test_what_comes_before_the_handler_is_part_of_its_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(run, "MEMORY_EVENTS", 2)
     (tmp_path / "sitecustomize.py").write_text("import decimal, numbers\n")
     floor = here(BY_NAME["floor"])
-    subjects = {"floor": floor, "more": dataclasses.replace(floor, path=(str(tmp_path),))}
-    found, interpreter = measure(subjects, Subject(NO_HANDLER), 1, None)
+    targets = {"floor": floor, "more": dataclasses.replace(floor, path=(str(tmp_path),))}
+    found, interpreter = measure(targets, Target(NO_HANDLER), 1, None)
     assert found["more"].memory.modules_init >= found["floor"].memory.modules_init + 2
     assert interpreter.memory.modules_init == 0
 
@@ -214,7 +214,7 @@ def test_launcher_ends_where_the_process_would_begin() -> None:
     ports = Ports(http=1, udp=1)
     done = subprocess.run(
         [sys.executable, "-P", "bench/launcher.py"],
-        env=Subject(NO_HANDLER).variables(ports, "/tmp"),  # noqa: S108 - nothing is written there
+        env=Target(NO_HANDLER).variables(ports, "/tmp"),  # noqa: S108 - nothing is written there
         cwd=ROOT,
         capture_output=True,
         check=False,

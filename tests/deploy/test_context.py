@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.context import STAGES, WAYS_OUT, ContextError, read_context
+from deploy.context import ENVIRONMENTS, TELEMETRY_MODES, ContextError, read_context
 
 ECR = "111122223333.dkr.ecr.us-east-1.amazonaws.com/mark-earnings-processed"
 
@@ -11,7 +11,7 @@ ECR = "111122223333.dkr.ecr.us-east-1.amazonaws.com/mark-earnings-processed"
 def test_the_environment_is_enough(name: str) -> None:
     deployment = read_context({"environment": name})
 
-    assert deployment.stage is STAGES[name]
+    assert deployment.stage is ENVIRONMENTS[name]
     assert deployment.name == f"mark-earnings-processed-{name}"
     assert deployment.bus_name == f"earnings-{name}"
     assert deployment.environment == {"ENVIRONMENT": name, "EVENT_SOURCE": "signal9.advisor"}
@@ -19,7 +19,7 @@ def test_the_environment_is_enough(name: str) -> None:
 
 
 def test_production_keeps_what_dev_throws_away() -> None:
-    dev, staging, prod = STAGES.values()
+    dev, staging, prod = ENVIRONMENTS.values()
 
     assert [stage.keeps_data for stage in (dev, staging, prod)] == [False, True, True]
     assert dev.log_retention_days < staging.log_retention_days < prod.log_retention_days
@@ -28,7 +28,7 @@ def test_production_keeps_what_dev_throws_away() -> None:
 
 
 def test_tables_have_their_plain_name_in_production_only() -> None:
-    names = [read_context({"environment": stage}).table_name("earningsCalendar") for stage in STAGES]
+    names = [read_context({"environment": stage}).table_name("earningsCalendar") for stage in ENVIRONMENTS]
 
     assert names == ["earningsCalendar-dev", "earningsCalendar-staging", "earningsCalendar"]
 
@@ -37,8 +37,8 @@ def test_tables_have_their_plain_name_in_production_only() -> None:
 def test_a_way_out_brings_its_variables_and_its_memory(way: str) -> None:
     deployment = read_context({"environment": "dev", "telemetry": way})
 
-    assert deployment.memory_mb == WAYS_OUT[way].memory_mb
-    assert deployment.environment.items() >= WAYS_OUT[way].variables.items()
+    assert deployment.memory_mb == TELEMETRY_MODES[way].memory_mb
+    assert deployment.environment.items() >= TELEMETRY_MODES[way].variables.items()
 
 
 def test_the_layer_starts_fast_unless_all_of_it_is_wanted() -> None:

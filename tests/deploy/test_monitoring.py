@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from deploy.context import STAGES
+from deploy.context import ENVIRONMENTS
 from tests.deploy.assembly import Template, template
 from tests.monitoring import synthesis
 
 pytestmark = pytest.mark.deploy
 
-stages = pytest.mark.parametrize("stage", STAGES)
+stages = pytest.mark.parametrize("stage", ENVIRONMENTS)
 
 
 def alarms(made: Template, name: str) -> dict[str, dict[str, Any]]:

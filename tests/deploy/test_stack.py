@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from deploy.context import STAGES
+from deploy.context import ENVIRONMENTS
 from handler.settings import FLUSH_RESERVE_SECONDS, load_settings
 from local.tables import CORRELATION_INDEX, create_tables
 from tests.deploy.assembly import ACCOUNT, IMAGE, REGION, Template, template
@@ -18,7 +18,7 @@ QUEUE_ARN = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{NAME}-dead-letters"
 TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:{NAME}-alarms"
 ALIAS_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{NAME}:live"
 
-stages = pytest.mark.parametrize("stage", STAGES)
+stages = pytest.mark.parametrize("stage", ENVIRONMENTS)
 
 
 def variables(made: Template) -> dict[str, str]:
@@ -58,7 +58,7 @@ def test_another_source_is_asked_for_in_the_rule_and_in_the_function() -> None:
 def test_events_can_be_replayed(stage: str) -> None:
     archive = template(stage).one("AWS::Events::Archive")
 
-    assert archive["RetentionDays"] == STAGES[stage].archive_retention_days
+    assert archive["RetentionDays"] == ENVIRONMENTS[stage].archive_retention_days
     assert archive["EventPattern"] == template(stage).one("AWS::Events::Rule")["EventPattern"]
 
 
@@ -94,7 +94,7 @@ def test_the_function_starts_with_the_variables_that_it_gets(context: dict[str, 
     assert read.dead_letter_queue_url == f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{NAME}-dead-letters"
     assert read.telemetry.environment == "prod"
     assert read.telemetry.collector == ("collector_endpoint" in context)
-    assert template(**context).one("AWS::Lambda::Function")["Timeout"] > read.worst_attempt + FLUSH_RESERVE_SECONDS
+    assert template(**context).one("AWS::Lambda::Function")["Timeout"] > read.attempt_timeout + FLUSH_RESERVE_SECONDS
 
 
 def test_each_way_out_and_architecture() -> None:
@@ -169,7 +169,7 @@ def test_the_tables_are_those_that_every_test_runs_on() -> None:
 @stages
 def test_data_outlives_a_stack_that_is_not_for_trials(stage: str) -> None:
     made = template(stage)
-    keeps = STAGES[stage].keeps_data
+    keeps = ENVIRONMENTS[stage].keeps_data
 
     for kind in ("AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::Logs::LogGroup"):
         for name in made.ids(kind):
@@ -184,7 +184,7 @@ def test_data_outlives_a_stack_that_is_not_for_trials(stage: str) -> None:
 
 @stages
 def test_log_lines_are_kept_as_long_as_the_environment_says(stage: str) -> None:
-    assert template(stage).one("AWS::Logs::LogGroup")["RetentionInDays"] == STAGES[stage].log_retention_days
+    assert template(stage).one("AWS::Logs::LogGroup")["RetentionInDays"] == ENVIRONMENTS[stage].log_retention_days
 
 
 @stages

@@ -2,7 +2,7 @@
 
 from deploy.monitoring.catalogue import COMPOSITES, alarms
 from deploy.monitoring.cost import GB_SECOND, REQUEST, WRITE_UNIT, WRITE_UNITS
-from deploy.monitoring.model import Scale
+from deploy.monitoring.model import Limits
 from handler.categories import ErrorCategory
 from local.environment import PROJECT_ROOT
 from ops.names import METRICS as OPERATORS_METRICS
@@ -35,7 +35,7 @@ def test_what_is_counted_is_there() -> None:
     assert f"at most {emitted}: {len(METRICS)}, and {len(ErrorCategory)} categories" in TEXT
     assert float(by_the_month["metrics of the function"][-1]) == round(emitted * 0.3, 2)
     assert f"at most {len(OPERATORS_METRICS)} " in TEXT
-    every = alarms(Scale())
+    every = alarms(Limits())
     looked_at = sum(len(alarm.metrics) for alarm in every)
     assert f"{len(every)} alarms, {looked_at} metrics" in TEXT
     assert by_the_month["composite alarms"][1] == str(len(COMPOSITES))

@@ -8,19 +8,19 @@ import pytest
 import typer
 
 from deploy.monitoring.catalogue import alarms, headings
-from deploy.monitoring.model import Scale
+from deploy.monitoring.model import Limits
 from deploy.monitoring.queries import QUERIES
-from handler.categories import BY_CODE, ErrorCategory
+from handler.categories import CATEGORY_BY_CODE, ErrorCategory
 from local.environment import PROJECT_ROOT
 from ops import cli
-from ops.dlq.letter import Shape
+from ops.dlq.letter import DeadLetterSource
 from ops.names import METRICS as OPERATORS_METRICS
 from otel.event_types import EventType
 from otel.names import LOG_FIELDS, METRICS
 
 RUNBOOK = PROJECT_ROOT / "docs" / "runbook.md"
 TEXT = RUNBOOK.read_text(encoding="utf-8")
-PLATFORM_METRICS = {metric.name for alarm in alarms(Scale()) for metric in alarm.metrics.values()}
+PLATFORM_METRICS = {metric.name for alarm in alarms(Limits()) for metric in alarm.metrics.values()}
 OTHERS_METRICS = {
     # of the dashboard's and AWS's own consoles; nothing of ours emits them or is alarmed on them
     *("WriteThrottleEvents", "ConcurrentExecutions", "Invocations", "Throttles"),
@@ -65,31 +65,42 @@ def parse(command: str) -> None:
 
 def test_every_alarm_has_its_section_and_every_section_its_alarm() -> None:
     found = [heading for heading in sections() if heading != "Before anything else"]
-    assert sorted(found) == sorted(headings(Scale()))
+    assert sorted(found) == sorted(headings(Limits()))
 
 
-@pytest.mark.parametrize("heading", headings(Scale()))
+@pytest.mark.parametrize("heading", headings(Limits()))
 def test_a_section_says_all_five_things(heading: str) -> None:
     words = re.findall(r"^\*\*([A-Z][a-z ]+)\.\*\*", sections()[heading], flags=re.MULTILINE)
     assert words == ["Means", "Look first", "Usually", "Do", "Over when"]
 
 
 def test_metrics_queries_and_alarms_that_are_named_exist() -> None:
-    known = METRICS.keys() | OPERATORS_METRICS.keys() | PLATFORM_METRICS | OTHERS_METRICS | AWS_WORDS | BY_CODE.keys()
+    known = (
+        METRICS.keys()
+        | OPERATORS_METRICS.keys()
+        | PLATFORM_METRICS
+        | OTHERS_METRICS
+        | AWS_WORDS
+        | CATEGORY_BY_CODE.keys()
+    )
     for name in set(re.findall(r"`([A-Z][a-z]+[A-Za-z]*[A-Z][A-Za-z]*)`", TEXT)):
         assert name in known, name
     queries = {query.name for query in QUERIES}
     named = set(re.findall(r"[Qq]uer(?:y|ies) `([a-z-]+)`", TEXT))
     assert named
     assert named <= queries
-    names = {alarm.name for alarm in alarms(Scale())} | set(headings(Scale()))
+    names = {alarm.name for alarm in alarms(Limits())} | set(headings(Limits()))
     hyphened = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", TEXT)) - queries - {"detail-type"}
     assert hyphened <= names
 
 
 def test_fields_and_categories_that_are_named_exist() -> None:
     words = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", TEXT))
-    others = {"last_sync_timestamp", *Shape, "dead_letter"}  # the calendar sync's, the shapes of letters, a timing
+    others = {
+        "last_sync_timestamp",
+        *DeadLetterSource,
+        "dead_letter",
+    }  # the calendar sync's, the shapes of letters, a timing
     categories = {category.value for category in ErrorCategory}
     assert words - others <= LOG_FIELDS | categories | set(EventType)
     for category in re.findall(r"--category ([a-z_]+)", TEXT):

@@ -68,7 +68,7 @@ class Chain:
         """The lines with which the function told an event's outcome, so far."""
         return [line for line in self.emulator.function_lines(self.name) if line.get("event_type") == "event_outcome"]
 
-    def letters(self) -> list[DeadLetter]:
+    def dead_letters(self) -> list[DeadLetter]:
         """Take every message out of the queue."""
         return drain(self.queue)
 
@@ -109,7 +109,7 @@ def function_settings(emulator: Emulator, tables: Tables, queue: QueueEndpoint) 
 
 
 @contextmanager
-def chain(  # noqa: PLR0913 - what it is made of
+def pipeline(  # noqa: PLR0913 - what it is made of
     emulator: Emulator, name: str, image: str, tables: Tables, settings: Mapping[str, str], *, timeout_s: int = 30
 ) -> Iterator[Chain]:
     """Set up a chain for the length of a `with` block; afterwards its function's container is gone.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from local.dynamodb import PROBE, dynamodb_client
 from local.environment import ACCOUNT_ID
 from local.loopback import loopback_client
-from local.service import LOOPBACK, answers
+from local.service import LOOPBACK, is_ready
 from tests.support.containers import DYNAMODB_PORT, ROOT, base_image, output_of, running
 from tests.support.dynamodb_local import IMAGE as DYNAMODB_LOCAL
 
@@ -134,7 +134,7 @@ def emulator() -> Iterator[Emulator]:
         )
         container = stack.enter_context(_localemu(network, owner))
         made = Emulator(f"http://{LOOPBACK}:{gateway}", f"http://{LOOPBACK}:{dynamodb}", container, network)
-        made.wait_until("DynamoDB Local answers", lambda: answers(dynamodb, PROBE), _START_SECONDS)
+        made.wait_until("DynamoDB Local answers", lambda: is_ready(dynamodb, PROBE), _START_SECONDS)
         made.wait_until("LocalEmu answers", lambda: _healthy(made.url), _START_SECONDS)
         yield made
 

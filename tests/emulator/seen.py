@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.queue import DeadLetter
-from ops.dlq.shapes import read_letter
+from ops.dlq.shapes import read_dead_letter
 from tests.image.events import DATE
 from tests.support.containers import ROOT
 from tests.support.stores import Tables
 
 type Facts = dict[str, Any]
-"""Facts by their names: `tries`, `row.processed_by_event`, `letter.attributes.ERROR_CODE`, ..."""
+"""Facts by their names: `tries`, `row.processed_by_event`, `dead_letter.attributes.ERROR_CODE`, ..."""
 
 NOTHING = "nothing"
 """Stands for a fact that one side has not."""
@@ -44,7 +44,7 @@ def facts(  # noqa: PLR0913 - all that is left of an event
     symbol: str,
     *,
     tries: Sequence[Mapping[str, Any]],
-    letters: Sequence[DeadLetter],
+    dead_letters: Sequence[DeadLetter],
     event_ids: set[str],
 ) -> Facts:
     """Gather what became of an event.
@@ -56,7 +56,7 @@ def facts(  # noqa: PLR0913 - all that is left of an event
         tables: the function's.
         symbol: the event's.
         tries: the line that tells the outcome, of each try that came to its end.
-        letters: what is in the queue afterwards.
+        dead_letters: what is in the queue afterwards.
         event_ids: that the bus gave.
     """
     names = dict.fromkeys(event_ids, "<the event's ID>")
@@ -68,17 +68,17 @@ def facts(  # noqa: PLR0913 - all that is left of an event
         "requests": len({line["request_id"] for line in tries}),
         "row.processed_by_event": row.get("processed_by_event"),
         "audit": [entry["event_id"] for entry in tables.audit(symbol, DATE)],
-        "letters": len(letters),
+        "letters": len(dead_letters),
     }
-    for letter in letters:
-        read = read_letter(letter.message_id, letter.body, letter.attributes)
+    for dead_letter in dead_letters:
+        read = read_dead_letter(dead_letter.message_id, dead_letter.body, dead_letter.attributes)
         found |= {
             "letter.shape": read.shape.value,
             "letter.category": read.group,
             "letter.correlation_id": read.correlation_id,
             "letter.tries": read.tries,
         }
-        text = {"body": json.loads(letter.body), "attributes": dict(letter.attributes)}
+        text = {"body": json.loads(dead_letter.body), "attributes": dict(dead_letter.attributes)}
         found |= {f"letter.{path}": _steady(value, name, names) for path, value in _flat(text)}
     return found
 

@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from local.chain.bus import Entry
-from local.chain.chain import Chain as OurChain
-from local.chain.chain import Nets
-from local.chain.nets import SqsNet
-from local.chain.patterns import EventPattern, PatternTest
-from local.chain.settings import AsyncInvokeConfig, ChainSettings, RetryPolicy
-from local.chain.target import Refusal
-from local.chain.timeline import SimulatedTime
+from local.chain.chain import EventPipeline as OurPipeline
+from local.chain.chain import FailureDestinations
+from local.chain.nets import SqsDestination
+from local.chain.patterns import EventPattern, PatternMatcher
+from local.chain.settings import AsyncInvokeConfig, PipelineSettings, TargetRetryPolicy
+from local.chain.target import InvokeError
+from local.chain.timeline import SimulatedScheduler
 from local.environment import FunctionConfig
 from local.queue import DeadLetter, sqs_client
 from local.service import LOOPBACK
 from local.worker import Worker
-from tests.emulator.chain import PATTERN, chain, function_arn, rule_arn
+from tests.emulator.chain import PATTERN, function_arn, pipeline, rule_arn
 from tests.emulator.emulator import Emulator
 from tests.emulator.scenarios import Scenario
 from tests.emulator.seen import Facts, facts
@@ -51,7 +51,7 @@ def theirs(emulator: Emulator, name: str, image: str, tables: Tables, scenario: 
             stack.enter_context(
                 running(base_image(), entrypoint=command, files={TARPIT: "/script.py"}, network_mode=emulator.network)
             )
-        made = stack.enter_context(chain(emulator, name, image, tables, more, timeout_s=scenario.timeout_s))
+        made = stack.enter_context(pipeline(emulator, name, image, tables, more, timeout_s=scenario.timeout_s))
         made.retry(scenario.retries, destination=scenario.trouble != "classic queue")
         if scenario.trouble == "classic queue":
             made.configure(DeadLetterConfig={"TargetArn": made.queue_arn})
@@ -59,25 +59,25 @@ def theirs(emulator: Emulator, name: str, image: str, tables: Tables, scenario: 
             made.allow(0)
         if scenario.trouble == "no function":
             made.delete_function()
-        letters: list[DeadLetter] = []
+        dead_letters: list[DeadLetter] = []
         event_ids = set()
 
         def told(count: int) -> bool:
             return len(made.told()) >= count
 
         def ended() -> bool:
-            letters.extend(made.letters())
-            return told(len(scenario.tries)) and (scenario.shape is None or bool(letters))
+            dead_letters.extend(made.dead_letters())
+            return told(len(scenario.tries)) and (scenario.shape is None or bool(dead_letters))
 
         for number, event in enumerate(scenario.events, start=1):
             event_ids.add(made.put(event))
             if all(event[name] in values for name, values in PATTERN.items()) and number < len(scenario.events):
                 emulator.wait_until(f"outcome {number}", partial(told, number))
         emulator.wait_until("the end", ended)
-        return facts(name, tables, scenario.symbol, tries=made.told(), letters=letters, event_ids=event_ids)
+        return facts(name, tables, scenario.symbol, tries=made.told(), dead_letters=dead_letters, event_ids=event_ids)
 
 
-def ours(name: str, tables: Tables, dead_letters: DeadLetters, test: PatternTest, scenario: Scenario) -> Facts:
+def ours(name: str, tables: Tables, dead_letters: DeadLetters, test: PatternMatcher, scenario: Scenario) -> Facts:
     """Send a scenario's events through our chain."""
     told: list[dict[str, Any]] = []
 
@@ -91,34 +91,34 @@ def ours(name: str, tables: Tables, dead_letters: DeadLetters, test: PatternTest
             more["AWS_ENDPOINT_URL_DYNAMODB"] = stack.enter_context(FaultProxy(tables.url, _ENDLESS)).url
         variables = settings(tables, dead_letters, **more)
         client = stack.enter_context(closing(sqs_client(dead_letters.url)))
-        net = SqsNet(client, dead_letters.queue_url)
-        nets = Nets(rule_dlq=net, on_failure=net)
+        destination = SqsDestination(client, dead_letters.queue_url)
+        destinations = FailureDestinations(rule_dlq=destination, on_failure=destination)
         if scenario.trouble == "classic queue":
-            nets = Nets(rule_dlq=net, lambda_dlq=net)
-        made = OurChain(
-            SimulatedTime(),
+            destinations = FailureDestinations(rule_dlq=destination, lambda_dlq=destination)
+        made = OurPipeline(
+            SimulatedScheduler(),
             [stack.enter_context(Worker(FunctionConfig(settings=variables), sink))],
-            ChainSettings(
+            PipelineSettings(
                 AsyncInvokeConfig(
                     scenario.retries, reserved_concurrency=0 if scenario.trouble == "no concurrency" else None
                 ),
-                RetryPolicy(1, 3600),
+                TargetRetryPolicy(1, 3600),
                 scenario.timeout_s,
                 function_arn(name),
                 rule_arn(name),
             ),
-            nets=nets,
+            destinations=destinations,
             pattern=EventPattern(PATTERN, test),
-            door=_gone if scenario.trouble == "no function" else None,
+            invoke_api=_gone if scenario.trouble == "no function" else None,
         )
         event_ids = set()
         for event in scenario.events:
             entry = Entry(event["source"], event["detail-type"], json.dumps(event["detail"]).encode())
             event_ids.add(made.put_entry(entry))
             made.run()
-        return facts(name, tables, scenario.symbol, tries=told, letters=dead_letters.drain(), event_ids=event_ids)
+        return facts(name, tables, scenario.symbol, tries=told, dead_letters=dead_letters.drain(), event_ids=event_ids)
 
 
-def _gone(_: bytes) -> Refusal:
+def _gone(_: bytes) -> InvokeError:
     """Lambda's Invoke API, where there is no such function."""
-    return Refusal("NO_RESOURCE", "Function not found")
+    return InvokeError("NO_RESOURCE", "Function not found")

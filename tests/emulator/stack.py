@@ -130,7 +130,7 @@ class Stack:
         """Its dead-letter queue."""
         return QueueEndpoint(self.emulator.url, self.outputs()["DeadLetterQueueUrl"])
 
-    def letters(self) -> list[DeadLetter]:
+    def dead_letters(self) -> list[DeadLetter]:
         """Take every message out of its queue."""
         return drain(self.queue)
 

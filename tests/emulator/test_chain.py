@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.exceptions import ClientError
 
-from local.chain.patterns import PatternTest, emulated_test
-from tests.emulator.chain import chain
+from local.chain.patterns import PatternMatcher, emulated_matcher
+from tests.emulator.chain import pipeline
 from tests.emulator.emulator import Emulator
 from tests.emulator.scenarios import SCENARIOS, Scenario
 from tests.emulator.seen import NOTHING, Difference, differences
@@ -63,9 +63,9 @@ DIFFERENCES: Mapping[str, Mapping[str, Difference]] = {
 
 
 @pytest.fixture(scope="session")
-def pattern_test(no_account: None) -> Iterator[PatternTest]:  # noqa: ARG001
+def pattern_test(no_account: None) -> Iterator[PatternMatcher]:  # noqa: ARG001
     """Another emulator's `TestEventPattern`, which is what our chain asks."""
-    with emulated_test() as test:
+    with emulated_matcher() as test:
         yield test
 
 
@@ -75,7 +75,7 @@ def test_both_tell_the_same(  # noqa: PLR0913, PLR0917 - all of both sides
     emulated_image: str,
     new_tables: Callable[[], Tables],
     dead_letters: DeadLetters,
-    pattern_test: PatternTest,
+    pattern_test: PatternMatcher,
     scenario: Scenario,
 ) -> None:
     name = f"mep-{uuid.uuid4().hex[:8]}"
@@ -104,7 +104,7 @@ def test_a_replay_is_beyond_the_emulator(aws: Emulator, emulated_image: str, new
     tables = new_tables()
     tables.put_row("AAPL", DATE)
     name = f"mep-{uuid.uuid4().hex[:8]}"
-    with chain(aws, name, emulated_image, tables, {}) as made, closing(aws.client("events")) as events:
+    with pipeline(aws, name, emulated_image, tables, {}) as made, closing(aws.client("events")) as events:
         bus = events.describe_event_bus(Name=name)["Arn"]
         archive = events.create_archive(ArchiveName=name, EventSourceArn=bus)["ArchiveArn"]
         made.put(event())

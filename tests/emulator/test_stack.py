@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ops.dlq.shapes import read_letter
+from ops.dlq.shapes import read_dead_letter
 from tests.deploy.assembly import template
 from tests.emulator.dropped import DROPPED
 from tests.emulator.emulator import Emulator
@@ -110,7 +110,7 @@ def test_an_event_marks_its_row_and_a_broken_one_comes_back_from_the_queue(dev: 
         "redrive_requested",
         "redriven",
     ]
-    assert dev.letters() == []
+    assert dev.dead_letters() == []
 
 
 def test_an_updated_stack_works_on_and_a_deleted_one_leaves_nothing(dev: Stack) -> None:
@@ -174,8 +174,8 @@ def test_the_emulator_looks_for_the_settings_of_an_alias_under_its_version(aws: 
         made.put(event("<script>", "evt-broken"))
         made.wait_for("retry", "retry", "retry", "dead_lettered")
 
-        letters = [read_letter(each.message_id, each.body, each.attributes) for each in made.letters()]
-        assert [letter.correlation_id for letter in letters] == ["corr-evt-broken"]
+        dead_letters = [read_dead_letter(each.message_id, each.body, each.attributes) for each in made.dead_letters()]
+        assert [dead_letter.correlation_id for dead_letter in dead_letters] == ["corr-evt-broken"]
 
 
 def _found(made: Stack) -> dict[str, int]:

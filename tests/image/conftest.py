@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import containers
-from tests.support.containers import Rig
+from tests.support.containers import Harness
 from tests.support.dynamodb_local import IMAGE as DYNAMODB_LOCAL
 from tests.support.images import BUILD_SECONDS, require, run
 from tests.support.stores import DeadLetters, Tables
@@ -34,28 +34,28 @@ def docker_config() -> str:
 
 
 @pytest.fixture(scope="session")
-def rig(docker_command: str, image: str) -> Iterator[Rig]:  # noqa: ARG001 - without the image none of it is of use
+def harness(docker_command: str, image: str) -> Iterator[Harness]:  # noqa: ARG001 - without the image none of it is of use
     """DynamoDB Local and a queue in containers."""
     for name in (DYNAMODB_LOCAL, containers.queue_image()):
         require(docker_command, name)
-    with containers.rig() as made:
+    with containers.harness() as made:
         yield made
 
 
 @pytest.fixture
-def tables(rig: Rig) -> Iterator[Tables]:
+def tables(harness: Harness) -> Iterator[Tables]:
     """Two empty tables, in the rig's DynamoDB."""
-    with rig.tables() as made:
+    with harness.tables() as made:
         yield made
 
 
 @pytest.fixture
-def dead_letters(rig: Rig) -> DeadLetters:
+def dead_letters(harness: Harness) -> DeadLetters:
     """An empty queue, in the rig."""
-    return rig.dead_letters()
+    return harness.dead_letters()
 
 
 @pytest.fixture
-def environment(rig: Rig, tables: Tables, dead_letters: DeadLetters) -> dict[str, str]:
+def environment(harness: Harness, tables: Tables, dead_letters: DeadLetters) -> dict[str, str]:
     """The function's variables."""
-    return rig.environment(tables, dead_letters)
+    return harness.environment(tables, dead_letters)

@@ -2,46 +2,56 @@
 
 import json
 
-from local.chain.chain import Arrival, Chain, Nets
+from local.chain.chain import EventPipeline, FailureDestinations, InputEvent
 from local.chain.invokers import ContainerInvoker
-from local.chain.nets import SqsNet
-from local.chain.places import Ending, Place
-from local.chain.timeline import RealTime
+from local.chain.nets import SqsDestination
+from local.chain.places import DeliveryResult, Disposition
+from local.chain.timeline import RealTimeScheduler
 from local.queue import sqs_client
 from tests.image.events import DATE, event
-from tests.support.containers import Rig
+from tests.support.containers import Harness
 from tests.support.stores import DeadLetters, Tables
 
 _SCALE = 1 / 300
 
 
 def test_outcomes_and_an_event_that_is_given_up(
-    image: str, rig: Rig, tables: Tables, environment: dict[str, str], dead_letters: DeadLetters
+    image: str, harness: Harness, tables: Tables, environment: dict[str, str], dead_letters: DeadLetters
 ) -> None:
     tables.put_row("AAPL", DATE)
     sent = [event(), event(), event(event_id="evt-2", symbol="UNKNOWN"), {"no": "event"}]
-    endings: list[Ending] = []
+    endings: list[DeliveryResult] = []
     client = sqs_client(dead_letters.url)
-    nets = Nets(on_failure=SqsNet(client, dead_letters.queue_url))
+    destinations = FailureDestinations(on_failure=SqsDestination(client, dead_letters.queue_url))
 
-    with rig.function(image, environment) as function:
-        chain = Chain(RealTime(2, scale=_SCALE), [ContainerInvoker(function.url)], nets=nets, on_end=endings.append)
-        chain.run(Arrival(json.dumps(each).encode()) for each in sent)
+    with harness.function(image, environment) as function:
+        pipeline = EventPipeline(
+            RealTimeScheduler(2, scale=_SCALE),
+            [ContainerInvoker(function.url)],
+            destinations=destinations,
+            on_end=endings.append,
+        )
+        pipeline.run(InputEvent(json.dumps(each).encode()) for each in sent)
     nowhere = {**environment, "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:9"}
-    with rig.function(image, nowhere) as function:
-        chain = Chain(RealTime(2, scale=_SCALE), [ContainerInvoker(function.url)], nets=nets, on_end=endings.append)
-        chain.run([Arrival(json.dumps(sent[0]).encode())])
+    with harness.function(image, nowhere) as function:
+        pipeline = EventPipeline(
+            RealTimeScheduler(2, scale=_SCALE),
+            [ContainerInvoker(function.url)],
+            destinations=destinations,
+            on_end=endings.append,
+        )
+        pipeline.run([InputEvent(json.dumps(sent[0]).encode())])
     client.close()
 
-    assert [ending.place for ending in endings] == [
-        Place.MARKED,
-        Place.DUPLICATE,
-        Place.DEAD_LETTERED,
-        Place.DEAD_LETTERED,
-        Place.ON_FAILURE,
+    assert [delivery_result.disposition for delivery_result in endings] == [
+        Disposition.MARKED,
+        Disposition.DUPLICATE,
+        Disposition.DEAD_LETTERED,
+        Disposition.DEAD_LETTERED,
+        Disposition.ON_FAILURE,
     ]
     assert endings[-1].tries == 3
-    records = [json.loads(letter.body) for letter in dead_letters.drain() if not letter.attributes]
+    records = [json.loads(dead_letter.body) for dead_letter in dead_letters.drain() if not dead_letter.attributes]
     (record,) = records
     assert record["requestPayload"] == sent[0]
     assert record["responsePayload"]["errorType"] == "EventNotProcessed"

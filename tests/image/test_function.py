@@ -9,15 +9,15 @@ from pathlib import Path
 
 from local.span_receiver import decode_datagram
 from tests.image.events import DATE, event
-from tests.support.containers import DYNAMODB_PORT, Function, Rig, frozen, output_of
+from tests.support.containers import DYNAMODB_PORT, Function, Harness, frozen, output_of
 from tests.support.stores import DeadLetters, Tables
 
 _TARPIT = Path(__file__).with_name("tarpit.py")
 
 
-def test_an_event_marks_its_row_once(image: str, rig: Rig, tables: Tables, environment: dict[str, str]) -> None:
+def test_an_event_marks_its_row_once(image: str, harness: Harness, tables: Tables, environment: dict[str, str]) -> None:
     tables.put_row("AAPL", DATE)
-    with rig.function(image, environment) as function:
+    with harness.function(image, environment) as function:
         first = function.invoke(event())
         again = function.invoke(event())
         other = function.invoke(event(event_id="evt-2"))
@@ -31,10 +31,10 @@ def test_an_event_marks_its_row_once(image: str, rig: Rig, tables: Tables, envir
 
 
 def test_every_line_it_writes_is_a_json_object(
-    image: str, rig: Rig, tables: Tables, environment: dict[str, str]
+    image: str, harness: Harness, tables: Tables, environment: dict[str, str]
 ) -> None:
     tables.put_row("AAPL", DATE)
-    with rig.function(image, environment) as function:
+    with harness.function(image, environment) as function:
         function.invoke(event())
         lines, output = function.lines(), output_of(function.container)
     assert [line["outcome"] for line in lines if line.get("event_type") == "event_outcome"] == ["marked"]
@@ -48,9 +48,11 @@ def test_every_line_it_writes_is_a_json_object(
     ] == []
 
 
-def test_its_spans_go_to_the_agents_socket(image: str, rig: Rig, tables: Tables, environment: dict[str, str]) -> None:
+def test_its_spans_go_to_the_agents_socket(
+    image: str, harness: Harness, tables: Tables, environment: dict[str, str]
+) -> None:
     tables.put_row("AAPL", DATE)
-    with rig.agent() as agent, rig.function(image, environment) as function:
+    with harness.agent() as agent, harness.function(image, environment) as function:
         function.wait_until("the agent listens", lambda: "listening" in output_of(agent))
         function.invoke(event())
         function.wait_until("the agent has a datagram", lambda: len(output_of(agent).splitlines()) > 1)
@@ -62,21 +64,21 @@ def test_its_spans_go_to_the_agents_socket(image: str, rig: Rig, tables: Tables,
 
 
 def test_an_invalid_event_goes_to_the_dead_letter_queue(
-    image: str, rig: Rig, dead_letters: DeadLetters, environment: dict[str, str]
+    image: str, harness: Harness, dead_letters: DeadLetters, environment: dict[str, str]
 ) -> None:
     sent = event(symbol="<script>")
-    with rig.function(image, environment) as function:
+    with harness.function(image, environment) as function:
         reply = function.invoke(sent)
     assert (reply.body["outcome"], reply.body["error_category"]) == ("dead_lettered", "validation")
     assert [violation["field"] for violation in reply.body["violations"]] == ["detail.asset_symbol"]
-    [letter] = dead_letters.drain()
-    assert json.loads(letter.body) == sent
-    assert letter.attributes["ERROR_CODE"] == "validation"
-    assert letter.attributes["CORRELATION_ID"] == "corr-evt-1"
+    [dead_letter] = dead_letters.drain()
+    assert json.loads(dead_letter.body) == sent
+    assert dead_letter.attributes["ERROR_CODE"] == "validation"
+    assert dead_letter.attributes["CORRELATION_ID"] == "corr-evt-1"
 
 
 def test_the_deadline_is_reported_before_it_strikes(
-    image: str, rig: Rig, tables: Tables, environment: dict[str, str]
+    image: str, harness: Harness, tables: Tables, environment: dict[str, str]
 ) -> None:
     tables.put_row("AAPL", DATE)
     environment |= {
@@ -84,7 +86,7 @@ def test_the_deadline_is_reported_before_it_strikes(
         "AWS_READ_TIMEOUT_SECONDS": "1",  # each byte of the endless answer comes in time
         "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:8001",
     }
-    with rig.beside(_TARPIT, 8001, DYNAMODB_PORT), rig.function(image, environment) as function:
+    with harness.beside(_TARPIT, 8001, DYNAMODB_PORT), harness.function(image, environment) as function:
         late = function.invoke(event())
         function.wait_until("the outcome is told", lambda: bool(function.outcomes()))
         [outcome] = function.outcomes()
@@ -96,12 +98,12 @@ def test_the_deadline_is_reported_before_it_strikes(
 
 
 def test_a_crash_in_the_middle_of_the_write_leaves_nothing_half_done(
-    image: str, rig: Rig, tables: Tables, environment: dict[str, str]
+    image: str, harness: Harness, tables: Tables, environment: dict[str, str]
 ) -> None:
     tables.put_row("AAPL", DATE)
-    with rig.function(image, environment) as function, ThreadPoolExecutor(1) as thread:
+    with harness.function(image, environment) as function, ThreadPoolExecutor(1) as thread:
         function.invoke(event("NVDA"))  # started, and connected to DynamoDB
-        with frozen(rig.dynamodb):
+        with frozen(harness.dynamodb):
             stalled = thread.submit(function.invoke, event())
             function.wait_until("the event has begun", lambda: _starts(function) == 2)
             time.sleep(0.5)  # the write is on its way: the calls before it take milliseconds
@@ -114,12 +116,12 @@ def test_a_crash_in_the_middle_of_the_write_leaves_nothing_half_done(
 
 
 def test_dynamodb_down_is_a_retry_and_dynamodb_back_a_success(
-    image: str, rig: Rig, tables: Tables, environment: dict[str, str]
+    image: str, harness: Harness, tables: Tables, environment: dict[str, str]
 ) -> None:
     tables.put_row("AAPL", DATE)
-    with rig.function(image, environment) as function:
+    with harness.function(image, environment) as function:
         function.invoke(event("NVDA"))
-        store = rig.dynamodb.get_wrapped_container()
+        store = harness.dynamodb.get_wrapped_container()
         store.kill()
         try:
             down = function.invoke(event())
@@ -135,9 +137,9 @@ def test_dynamodb_down_is_a_retry_and_dynamodb_back_a_success(
     _processed_once(tables, back.body)
 
 
-def test_a_missing_setting_is_one_line_that_names_it(image: str, rig: Rig, environment: dict[str, str]) -> None:
+def test_a_missing_setting_is_one_line_that_names_it(image: str, harness: Harness, environment: dict[str, str]) -> None:
     del environment["DEAD_LETTER_QUEUE_URL"]
-    with rig.function(image, environment) as function:
+    with harness.function(image, environment) as function:
         reply = function.invoke(event())
         lines, output = function.lines(), output_of(function.container)
     assert reply.status >= 500 or "error" in reply.text.lower(), reply
@@ -146,12 +148,12 @@ def test_a_missing_setting_is_one_line_that_names_it(image: str, rig: Rig, envir
 
 
 def test_mep_invoke_reaches_it(
-    image: str, rig: Rig, tables: Tables, environment: dict[str, str], tmp_path: Path
+    image: str, harness: Harness, tables: Tables, environment: dict[str, str], tmp_path: Path
 ) -> None:
     tables.put_row("AAPL", DATE)
     file = tmp_path / "event.json"
     file.write_text(json.dumps(event()))
-    with rig.function(image, environment) as function:
+    with harness.function(image, environment) as function:
         mep = Path(sys.executable).with_name("mep")
         command = [str(mep), "invoke", str(file), "--url", function.url]
         result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603
@@ -163,7 +165,7 @@ def test_mep_invoke_reaches_it(
 
 
 def test_a_wrapper_script_starts_the_runtime(
-    image: str, rig: Rig, tables: Tables, environment: dict[str, str], tmp_path: Path
+    image: str, harness: Harness, tables: Tables, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """How the ADOT layer is turned on: the image must not replace the base image's entry point."""
     tables.put_row("AAPL", DATE)
@@ -171,7 +173,7 @@ def test_a_wrapper_script_starts_the_runtime(
     wrapper.write_text('#!/bin/sh\necho wrapped by $0\nexport EVENT_SOURCE=wrapped\nexec "$@"\n')
     wrapper.chmod(0o755)
     wrapped = {**environment, "AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrapper"}
-    with rig.function(image, wrapped, files={wrapper: "/opt/wrapper"}) as function:
+    with harness.function(image, wrapped, files={wrapper: "/opt/wrapper"}) as function:
         reply = function.invoke({**event(), "source": "wrapped"})
         output = output_of(function.container)
     assert reply.body["outcome"] == "marked"

@@ -7,7 +7,7 @@ import pytest
 from local.span_receiver import SpanDict, decode_datagram
 from tests.image.events import DATE, event
 from tests.image.ways_out import WAYS_OUT
-from tests.support.containers import Function, Rig, frozen, output_of
+from tests.support.containers import Function, Harness, frozen, output_of
 from tests.support.stores import DeadLetters, Tables
 
 EVENTS = 5
@@ -18,12 +18,12 @@ layers = pytest.mark.parametrize("way", ["layer", "layer, fast start"])
 
 @layers
 def test_spans_carry_the_ids_and_leave_before_the_answer(  # noqa: PLR0913, PLR0917 - the fixtures
-    image: str, rig: Rig, tables: Tables, dead_letters: DeadLetters, environment: dict[str, str], way: str
+    image: str, harness: Harness, tables: Tables, dead_letters: DeadLetters, environment: dict[str, str], way: str
 ) -> None:
     for number in range(EVENTS):
         tables.put_row(f"S{number}", DATE)
     arrived: list[list[SpanDict]] = []
-    with rig.agent() as agent, rig.function(image, {**environment, **WAYS_OUT[way].variables}) as function:
+    with harness.agent() as agent, harness.function(image, {**environment, **WAYS_OUT[way].variables}) as function:
         function.wait_until("the agent listens", lambda: "listening" in output_of(agent))
 
         def received() -> list[SpanDict]:
@@ -65,9 +65,9 @@ def test_spans_carry_the_ids_and_leave_before_the_answer(  # noqa: PLR0913, PLR0
 
 
 @layers
-def test_no_access_key_is_in_a_span(image: str, rig: Rig, environment: dict[str, str], way: str) -> None:
+def test_no_access_key_is_in_a_span(image: str, harness: Harness, environment: dict[str, str], way: str) -> None:
     environment |= {**WAYS_OUT[way].variables, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SESSION_TOKEN": ACCESS_KEY}
-    with rig.agent() as agent, rig.function(image, environment) as function:
+    with harness.agent() as agent, harness.function(image, environment) as function:
         function.wait_until("the agent listens", lambda: "listening" in output_of(agent))
         function.invoke(event())
         function.wait_until("a datagram", lambda: len(output_of(agent).splitlines()) > 1)
@@ -81,10 +81,10 @@ def test_no_access_key_is_in_a_span(image: str, rig: Rig, environment: dict[str,
 
 @layers
 def test_nothing_but_the_functions_lines_is_written(
-    image: str, rig: Rig, tables: Tables, environment: dict[str, str], way: str
+    image: str, harness: Harness, tables: Tables, environment: dict[str, str], way: str
 ) -> None:
     tables.put_row("AAPL", DATE)
-    with rig.function(image, {**environment, **WAYS_OUT[way].variables}) as function:
+    with harness.function(image, {**environment, **WAYS_OUT[way].variables}) as function:
         function.invoke(event())
         function.invoke(event())
         output = _without_the_emulators(function)

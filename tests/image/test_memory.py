@@ -7,7 +7,7 @@ from local.tables import load
 from tests.image.baseline import hold
 from tests.image.events import DATE, event
 from tests.image.ways_out import WAYS_OUT
-from tests.support.containers import MEMORY_MB, Rig
+from tests.support.containers import MEMORY_MB, Harness
 from tests.support.stores import Tables
 
 EVENTS = 1_000
@@ -16,10 +16,12 @@ ALLOWED_PERCENT = 80
 
 @pytest.mark.timeout(300, func_only=True)
 @pytest.mark.parametrize("way", WAYS_OUT)
-def test_a_thousand_events_fit(image: str, rig: Rig, tables: Tables, environment: dict[str, str], way: str) -> None:
+def test_a_thousand_events_fit(
+    image: str, harness: Harness, tables: Tables, environment: dict[str, str], way: str
+) -> None:
     load(tables.client, tables.calendar_table, [CalendarRow(f"S{number}", DATE) for number in range(EVENTS)])
     variables = {**environment, **WAYS_OUT[way].variables}
-    with WAYS_OUT[way].receiver(rig), rig.function(image, variables) as function:
+    with WAYS_OUT[way].receiver(harness), harness.function(image, variables) as function:
         outcomes = [function.invoke(event(f"S{number}", f"evt-{number}")).body["outcome"] for number in range(EVENTS)]
         assert outcomes == ["marked"] * EVENTS
         counted, summed = function.peak_memory_mb()

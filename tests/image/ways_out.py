@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.containers import Rig
+from tests.support.containers import Harness
 
 _COLLECTOR = Path(__file__).with_name("collector.py")
 _PORT = 4318
@@ -25,9 +25,9 @@ class WayOut:
     variables: Mapping[str, str]
     collector: bool = False
 
-    def receiver(self, rig: Rig) -> AbstractContextManager[Any]:
+    def receiver(self, harness: Harness) -> AbstractContextManager[Any]:
         """Who must be there: nobody needs to be at the agent's port."""
-        return rig.beside(_COLLECTOR, _PORT) if self.collector else nullcontext()
+        return harness.beside(_COLLECTOR, _PORT) if self.collector else nullcontext()
 
 
 WAYS_OUT = {

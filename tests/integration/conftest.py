@@ -11,7 +11,7 @@ import pytest
 from local.dynamodb import DynamoDBEndpoint
 from local.queue import QueueEndpoint, create_queue
 from local.tables import create_tables
-from tests.integration.rig import Rig, Services
+from tests.integration.rig import Harness, Services
 from tests.support.faults import FaultProxy
 from tests.support.function import function, settings, shortest
 from tests.support.stores import DeadLetters, Tables
@@ -19,7 +19,7 @@ from tests.support.stores import DeadLetters, Tables
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-NewRig = Callable[..., Rig]
+NewHarness = Callable[..., Harness]
 
 
 @pytest.fixture(scope="session")
@@ -34,24 +34,24 @@ def services(
 
 
 @pytest.fixture
-def new_rig(services: Services) -> Iterator[NewRig]:
+def new_harness(services: Services) -> Iterator[NewHarness]:
     """Makes a rig; its arguments are environment variables, and `jitter`."""
     with ExitStack() as stack:
 
-        def make(jitter: Any = shortest, **environ: str) -> Rig:
+        def make(jitter: Any = shortest, **environ: str) -> Harness:
             dynamodb = stack.enter_context(FaultProxy(services.tables.url))
             sqs = stack.enter_context(FaultProxy(services.queue.url))
             between = {"AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url, "AWS_ENDPOINT_URL_SQS": sqs.url}
             given = settings(services.tables, services.queue, **(between | environ))
-            return Rig(stack.enter_context(function(given, jitter=jitter)), services, dynamodb, sqs)
+            return Harness(stack.enter_context(function(given, jitter=jitter)), services, dynamodb, sqs)
 
         yield make
 
 
 @pytest.fixture
-def rig(new_rig: NewRig) -> Rig:
+def harness(new_harness: NewHarness) -> Harness:
     """The function with its default settings."""
-    return new_rig()
+    return new_harness()
 
 
 @pytest.fixture

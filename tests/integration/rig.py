@@ -31,16 +31,16 @@ class Services:
     Attributes:
         tables: the tables.
         queue: the dead-letter queue.
-        letters: what was taken out of it so far.
+        dead_letters: what was taken out of it so far.
     """
 
     tables: Tables
     queue: DeadLetters
-    letters: list[DeadLetter] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class Rig:
+class Harness:
     """The function under test.
 
     Attributes:
@@ -66,13 +66,13 @@ class Rig:
         requests = [recorded.request for recorded in self.dynamodb.requests]
         return [request.json["ClientRequestToken"] for request in requests if request.operation == "TransactWriteItems"]
 
-    def letters(self, invoked: Invoked) -> list[DeadLetter]:
+    def dead_letters(self, invoked: Invoked) -> list[DeadLetter]:
         """The dead letters with the invocation's correlation ID."""
-        collected = {each.message_id for each in self.services.letters}
+        collected = {each.message_id for each in self.services.dead_letters}
         if invoked.outcome_line.get("dead_letter_id") not in collected:  # else all that it sent came with it
-            self.services.letters.extend(self.services.queue.drain())
+            self.services.dead_letters.extend(self.services.queue.drain())
         correlation_id = invoked.outcome_line["correlation_id"]
-        return [each for each in self.services.letters if each.attributes.get("CORRELATION_ID") == correlation_id]
+        return [each for each in self.services.dead_letters if each.attributes.get("CORRELATION_ID") == correlation_id]
 
     def row(self, event: Mapping[str, Any]) -> dict[str, Any] | None:
         """The calendar row that an event names in the usual spelling."""

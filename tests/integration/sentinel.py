@@ -107,7 +107,7 @@ def leaks(*texts: str | bytes) -> list[str]:
     return found
 
 
-def everything_told(invoked: Invoked, letters: list[DeadLetter]) -> Iterator[str | bytes]:
+def everything_told(invoked: Invoked, dead_letters: list[DeadLetter]) -> Iterator[str | bytes]:
     """All that leaves the function about an event, dead letters' bodies excepted."""
     yield invoked.output
     yield invoked.output.decode("unicode_escape")
@@ -118,8 +118,8 @@ def everything_told(invoked: Invoked, letters: list[DeadLetter]) -> Iterator[str
     if invoked.error is not None:
         yield "".join(traceback.format_exception(invoked.error))
         yield repr(vars(invoked.error))
-    for letter in letters:
-        yield json.dumps(dict(letter.attributes))
+    for dead_letter in dead_letters:
+        yield json.dumps(dict(dead_letter.attributes))
 
 
 def valid_as_id(place: str, secret: Any) -> bool:

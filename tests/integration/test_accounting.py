@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.rig import Rig, event_for_no_row
+from tests.integration.rig import Harness, event_for_no_row
 from tests.support.faults import aws_error, lost_reply, sqs_error, throttled
 from tests.support.invoked import Invoked
 from tests.support.telemetry import check_emf, emf_values
@@ -20,47 +20,47 @@ OUTCOMES = {
 }
 
 
-def marked(rig: Rig) -> Invoked:
-    return rig(rig.event_for_a_row())
+def marked(harness: Harness) -> Invoked:
+    return harness(harness.event_for_a_row())
 
 
-def marked_after_a_retry(rig: Rig) -> Invoked:
-    rig.dynamodb.script(throttled(), lost_reply())
-    return rig(rig.event_for_a_row())
+def marked_after_a_retry(harness: Harness) -> Invoked:
+    harness.dynamodb.script(throttled(), lost_reply())
+    return harness(harness.event_for_a_row())
 
 
-def duplicate(rig: Rig) -> Invoked:
-    return rig(rig.event_for_a_row(is_processed=True))
+def duplicate(harness: Harness) -> Invoked:
+    return harness(harness.event_for_a_row(is_processed=True))
 
 
-def unknown_row(rig: Rig) -> Invoked:
-    return rig(event_for_no_row())
+def unknown_row(harness: Harness) -> Invoked:
+    return harness(event_for_no_row())
 
 
-def malformed(rig: Rig) -> Invoked:
-    return rig(event_for_no_row({"asset_symbol": None}))
+def malformed(harness: Harness) -> Invoked:
+    return harness(event_for_no_row({"asset_symbol": None}))
 
 
-def denied(rig: Rig) -> Invoked:
-    rig.dynamodb.script(aws_error("AccessDeniedException"))
-    return rig(rig.event_for_a_row())
+def denied(harness: Harness) -> Invoked:
+    harness.dynamodb.script(aws_error("AccessDeniedException"))
+    return harness(harness.event_for_a_row())
 
 
-def failed(rig: Rig) -> Invoked:
-    rig.dynamodb.script(*[aws_error("InternalServerError", 500)] * 3)
-    return rig(rig.event_for_a_row())
+def failed(harness: Harness) -> Invoked:
+    harness.dynamodb.script(*[aws_error("InternalServerError", 500)] * 3)
+    return harness(harness.event_for_a_row())
 
 
-def queue_failed(rig: Rig) -> Invoked:
-    rig.sqs.script(*[sqs_error("InternalError", 500)] * 3)
-    return rig(event_for_no_row())
+def queue_failed(harness: Harness) -> Invoked:
+    harness.sqs.script(*[sqs_error("InternalError", 500)] * 3)
+    return harness(event_for_no_row())
 
 
-def out_of_time(rig: Rig) -> Invoked:
-    return rig(rig.event_for_a_row(), timeout=3)
+def out_of_time(harness: Harness) -> Invoked:
+    return harness(harness.event_for_a_row(), timeout=3)
 
 
-KINDS: dict[Callable[[Rig], Invoked], str] = {
+KINDS: dict[Callable[[Harness], Invoked], str] = {
     marked: "marked",
     marked_after_a_retry: "marked",
     duplicate: "duplicate",
@@ -81,11 +81,11 @@ def check_accounts(lines: list[dict[str, Any]], expected: Counter[str]) -> None:
     assert sum(emf_values(lines, "EventsReceived")) == sum(counted.values()) == expected.total()
 
 
-def test_received_is_the_sum_of_the_outcomes(rig: Rig) -> None:
+def test_received_is_the_sum_of_the_outcomes(harness: Harness) -> None:
     run = [kind for kind in KINDS for _ in range(3)]
     random.shuffle(run)
 
-    seen = [kind(rig) for kind in run]
+    seen = [kind(harness) for kind in run]
 
     lines = [each.metric_line for each in seen]
     check_accounts(lines, Counter(KINDS[kind] for kind in run))
@@ -101,19 +101,19 @@ def test_received_is_the_sum_of_the_outcomes(rig: Rig) -> None:
     assert sum(emf_values(lines, "Operations")) == 3 * (len(KINDS) - 2)
     assert sum(emf_values(lines, "Retries")) == 3 * 2 + 3 * 2
     assert sum(emf_values(lines, "RetrySuccesses")) == 3
-    assert len(emf_values(lines, "DynamoDBLatency")) == rig.dynamodb.attempts("TransactWriteItems")
+    assert len(emf_values(lines, "DynamoDBLatency")) == harness.dynamodb.attempts("TransactWriteItems")
 
 
-def test_no_id_is_ever_a_dimension(rig: Rig) -> None:
+def test_no_id_is_ever_a_dimension(harness: Harness) -> None:
     for kind in KINDS:
-        for directive in kind(rig).metric_line["_aws"]["CloudWatchMetrics"]:
+        for directive in kind(harness).metric_line["_aws"]["CloudWatchMetrics"]:
             assert directive["Namespace"] == "MarkEarningsProcessed"
             assert directive["Dimensions"] in ([["Environment"]], [["Environment", "ErrorCategory"]])
 
 
 @pytest.mark.parametrize("broken_for", [1, 5])
-def test_what_could_not_be_written_is_written_by_the_next_event(rig: Rig, broken_for: int) -> None:
-    telemetry, written = rig.function.processor._telemetry, list[bytes]()
+def test_what_could_not_be_written_is_written_by_the_next_event(harness: Harness, broken_for: int) -> None:
+    telemetry, written = harness.function.processor._telemetry, list[bytes]()
 
     def broken(_: bytes) -> None:
         raise BrokenPipeError
@@ -121,14 +121,14 @@ def test_what_could_not_be_written_is_written_by_the_next_event(rig: Rig, broken
     whole = telemetry._metrics._write
     for _ in range(broken_for):
         telemetry._metrics._write = broken
-        invoked = rig.function(rig.event_for_a_row())
+        invoked = harness.function(harness.event_for_a_row())
         assert invoked.answer is not None
         assert invoked.answer["outcome"] == "marked"
         assert invoked.metrics == []
         written.append(invoked.output)
     telemetry._metrics._write = whole
 
-    after = rig.function(rig.event_for_a_row())
+    after = harness.function(harness.event_for_a_row())
 
     check_accounts(after.metrics, Counter(dict.fromkeys(OUTCOMES, 0) | {"marked": broken_for + 1}))
     assert sum(emf_values(after.metrics, "MetricsFailures")) == broken_for

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from handler.processor import Processor
-from local.crew import start_all
+from local.crew import start_workers
 from local.environment import FunctionConfig, new_trace_header
 from local.worker import InvocationResult, Worker
 from tests.integration.rig import Services, event_for_no_row
@@ -84,7 +84,7 @@ def test_by_four_processes(services: Services, event: dict[str, Any]) -> None:
         def deliver(worker: Worker) -> list[InvocationResult]:
             return [worker.invoke(payload, trace_header=new_trace_header()) for _ in range(DELIVERIES // len(workers))]
 
-        start_all(workers)
+        start_workers(workers)
         with ThreadPoolExecutor(len(workers)) as executor:
             results = [result for each in executor.map(deliver, workers) for result in each]
 

@@ -309,10 +309,10 @@ def test_credentials_that_are_denied_once(services: Services, tmp_path: Path, na
         code,
     )
     check_denied(here, f"DynamoDB: {code}")
-    services.letters.extend(services.queue.drain())
-    (letter,) = [each for each in services.letters if each.message_id == line["dead_letter_id"]]
-    assert same_json(letter.body, event)
-    assert letter.attributes["ERROR_CODE"] == "access_denied"
+    services.dead_letters.extend(services.queue.drain())
+    (dead_letter,) = [each for each in services.dead_letters if each.message_id == line["dead_letter_id"]]
+    assert same_json(dead_letter.body, event)
+    assert dead_letter.attributes["ERROR_CODE"] == "access_denied"
     assert next_answer["outcome"] == "marked", "the next event asks again"
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import NewRig
-from tests.integration.rig import Rig, event_for_no_row
+from tests.integration.conftest import NewHarness
+from tests.integration.rig import Harness, event_for_no_row
 from tests.support.faults import (
     Fault,
     Reply,
@@ -42,35 +42,35 @@ NASTY: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("what", NASTY)
-def test_the_body_is_the_event_as_it_came(rig: Rig, what: str) -> None:
+def test_the_body_is_the_event_as_it_came(harness: Harness, what: str) -> None:
     event = event_for_no_row({"note": NASTY[what], "asset_symbol": ""})
     delivered = json.loads(json.dumps(event))  # as Lambda's runtime reads it
 
-    invoked = rig(delivered)
+    invoked = harness(delivered)
 
-    (letter,) = rig.letters(invoked)
-    assert same_json(letter.body, event)
-    assert invoked.outcome_line["dead_letter_id"] == letter.message_id
+    (dead_letter,) = harness.dead_letters(invoked)
+    assert same_json(dead_letter.body, event)
+    assert invoked.outcome_line["dead_letter_id"] == dead_letter.message_id
     assert invoked.outcome_line["timings_ms"]["dead_letter"] > 0
 
 
 @pytest.mark.parametrize("event", [None, True, 0, -1.5, 2**70, "", "text", [], ["list"], {}, {"detail": []}], ids=repr)
-def test_whatever_is_no_event_is_kept_as_well(rig: Rig, event: object) -> None:
-    invoked = rig(event)
+def test_whatever_is_no_event_is_kept_as_well(harness: Harness, event: object) -> None:
+    invoked = harness(event)
 
-    (letter,) = rig.letters(invoked)
-    assert same_json(letter.body, event)
-    assert letter.attributes["ERROR_CODE"] == "validation"
+    (dead_letter,) = harness.dead_letters(invoked)
+    assert same_json(dead_letter.body, event)
+    assert dead_letter.attributes["ERROR_CODE"] == "validation"
     assert invoked.answer is not None
     assert invoked.answer["violations"]
     assert invoked.outcome_line["correlation_replaced"] is True
 
 
-def test_the_attributes_name_every_broken_rule(rig: Rig) -> None:
+def test_the_attributes_name_every_broken_rule(harness: Harness) -> None:
     event = event_for_no_row({"asset_symbol": "", "earnings_date": "2025-02-30", "eventId": "another"})
     event["detail-type"] = "somethingElse"
 
-    invoked = rig(event)
+    invoked = harness(event)
 
     broken = [
         'detail-type: exactly "earningsProcessed" (received: string of 13 characters)',
@@ -78,8 +78,8 @@ def test_the_attributes_name_every_broken_rule(rig: Rig) -> None:
         "detail.earnings_date: a calendar day, YYYY-MM-DD (received: string of 10 characters)",
         "detail.event_id: the same value as detail.eventId (received: string of 7 characters)",
     ]
-    (letter,) = rig.letters(invoked)
-    assert letter.attributes == {
+    (dead_letter,) = harness.dead_letters(invoked)
+    assert dead_letter.attributes == {
         "ERROR_CODE": "validation",
         "ERROR_MESSAGE": "; ".join(broken),
         "CORRELATION_ID": event["detail"]["correlation_id"],
@@ -89,16 +89,16 @@ def test_the_attributes_name_every_broken_rule(rig: Rig) -> None:
     assert invoked.answer is not None
     told = [f"{each['field']}: {each['rule']} (received: {each['received']})" for each in invoked.answer["violations"]]
     assert told == broken
-    assert rig.dynamodb.requests == (), "an invalid event is not written"
+    assert harness.dynamodb.requests == (), "an invalid event is not written"
 
 
-def test_the_queue_learns_the_trace_of_the_call_that_sent_it(new_rig: NewRig) -> None:
-    rig = new_rig(AWS_LAMBDA_FUNCTION_NAME="mark")  # by which botocore knows that it is in Lambda
+def test_the_queue_learns_the_trace_of_the_call_that_sent_it(new_harness: NewHarness) -> None:
+    harness = new_harness(AWS_LAMBDA_FUNCTION_NAME="mark")  # by which botocore knows that it is in Lambda
 
-    invoked = rig(event_for_no_row())
+    invoked = harness(event_for_no_row())
 
     (call,) = invoked.calls(SEND)
-    (request,) = [recorded.request for recorded in rig.sqs.requests]
+    (request,) = [recorded.request for recorded in harness.sqs.requests]
     header = dict(part.split("=") for part in request.headers["x-amzn-trace-id"].split(";"))
     root = header["Root"].removeprefix("1-").replace("-", "")
     assert (root, header["Parent"]) == (call["trace_id"], call["span_id"])
@@ -119,14 +119,14 @@ def test_the_queue_learns_the_trace_of_the_call_that_sent_it(new_rig: NewRig) ->
     ],
     ids=lambda fault: fault.name,
 )
-def test_passing_trouble_with_the_queue(rig: Rig, trouble: Fault) -> None:
+def test_passing_trouble_with_the_queue(harness: Harness, trouble: Fault) -> None:
     event = event_for_no_row()
-    rig.sqs.script(trouble, trouble)
+    harness.sqs.script(trouble, trouble)
 
-    invoked = rig(event)
+    invoked = harness(event)
 
-    (letter,) = rig.letters(invoked)
-    assert same_json(letter.body, event)
+    (dead_letter,) = harness.dead_letters(invoked)
+    assert same_json(dead_letter.body, event)
     assert invoked.outcome_line["outcome"] == "dead_lettered"
     assert [call["status"] for call in invoked.calls(SEND)] == ["ERROR", "ERROR", "UNSET"]
     assert len(invoked.waits) == 2
@@ -153,13 +153,13 @@ def test_passing_trouble_with_the_queue(rig: Rig, trouble: Fault) -> None:
     ids=lambda value: getattr(value, "name", str(value)),
 )
 def test_lasting_trouble_with_the_queue_leaves_the_event_to_lambda(
-    rig: Rig, trouble: Fault, attempts: int, why: str
+    harness: Harness, trouble: Fault, attempts: int, why: str
 ) -> None:
-    rig.sqs.script(*[trouble] * 10)
+    harness.sqs.script(*[trouble] * 10)
 
-    invoked = rig(event_for_no_row())
+    invoked = harness(event_for_no_row())
 
-    assert rig.sqs.attempts("SendMessage") == attempts
+    assert harness.sqs.attempts("SendMessage") == attempts
     correlation_id = invoked.outcome_line["correlation_id"]
     assert str(invoked.error) == f"category=not_found correlation_id={correlation_id} : NoSuchRow"
     assert invoked.outcome_line["dead_letter_error"] == why
@@ -167,51 +167,51 @@ def test_lasting_trouble_with_the_queue_leaves_the_event_to_lambda(
     assert invoked.metric_line["EventsRetried"] == 1
     assert invoked.metric_line["ErrorCategory"] == "not_found"
     assert invoked.metric_line.get("SecurityErrors", 0) == why.startswith("access_denied")
-    assert rig.letters(invoked) == []
+    assert harness.dead_letters(invoked) == []
 
 
-def test_no_queue_at_all(new_rig: NewRig) -> None:
-    rig = new_rig(AWS_ENDPOINT_URL_SQS="http://127.0.0.1:1")
+def test_no_queue_at_all(new_harness: NewHarness) -> None:
+    harness = new_harness(AWS_ENDPOINT_URL_SQS="http://127.0.0.1:1")
 
-    invoked = rig({"not": "an event"})
+    invoked = harness({"not": "an event"})
 
     assert "category=validation" in str(invoked.error)
     assert invoked.outcome_line["violations"]
     assert invoked.outcome_line["dead_letter_error"] == "network: EndpointConnectionError"
 
 
-def test_an_event_too_large_for_the_queue_is_left_to_lambda(rig: Rig) -> None:
+def test_an_event_too_large_for_the_queue_is_left_to_lambda(harness: Harness) -> None:
     event = event_for_no_row({"padding": "x" * 1_100_000})
 
-    invoked = rig(event)
+    invoked = harness(event)
 
     assert "category=not_found" in str(invoked.error)
     assert invoked.outcome_line["dead_letter_error"].startswith("configuration: ")
     assert len(invoked.output) < 10_000
-    assert rig.letters(invoked) == []
+    assert harness.dead_letters(invoked) == []
 
 
-def test_the_dead_letter_shares_the_deadline_with_the_write(rig: Rig) -> None:
-    rig.dynamodb.script(*[throttled()] * 3)
-    rig.sqs.script(*[sqs_error("RequestThrottled")] * 10)
+def test_the_dead_letter_shares_the_deadline_with_the_write(harness: Harness) -> None:
+    harness.dynamodb.script(*[throttled()] * 3)
+    harness.sqs.script(*[sqs_error("RequestThrottled")] * 10)
 
-    invoked = rig(event_for_no_row(), timeout=20)
+    invoked = harness(event_for_no_row(), timeout=20)
 
     # 7 s of the 20 went to the write; of the rest 6 s are kept for an attempt and the end.
     assert invoked.waits == [1, 2, 4, 1, 2]
-    assert rig.sqs.attempts("SendMessage") == 3
+    assert harness.sqs.attempts("SendMessage") == 3
     assert "category=not_found" in str(invoked.error)
 
 
-def test_no_time_is_left_for_the_dead_letter(rig: Rig) -> None:
+def test_no_time_is_left_for_the_dead_letter(harness: Harness) -> None:
     def write_for_three_seconds(exchange: Exchange) -> None:
-        rig.function.clock.advance(3)
+        harness.function.clock.advance(3)
         exchange.reply(exchange.forward())
 
-    rig.dynamodb.script(Fault("slow", write_for_three_seconds))
+    harness.dynamodb.script(Fault("slow", write_for_three_seconds))
 
-    invoked = rig(event_for_no_row(), timeout=8.9)
+    invoked = harness(event_for_no_row(), timeout=8.9)
 
-    assert rig.sqs.requests == (), "5.9 s are left; an attempt may take 4 s, the end 2 s"
+    assert harness.sqs.requests == (), "5.9 s are left; an attempt may take 4 s, the end 2 s"
     assert "category=not_found" in str(invoked.error)
     assert invoked.outcome_line["dead_letter_error"] == "timeout: NoTimeForAnAttempt"

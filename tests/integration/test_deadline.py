@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.rig import DATE, Rig, Services, event_for_no_row
+from tests.integration.rig import DATE, Harness, Services, event_for_no_row
 from tests.support.faults import Fault, FaultProxy
 from tests.support.function import settings
 from tests.support.sandbox import sandbox_process
@@ -57,23 +57,23 @@ def test_a_timed_out_invocation_is_not_a_blank(services: Services) -> None:
     assert entry["request_id"] == killed.request_id
 
 
-def overslept(rig: Rig) -> Fault:
+def overslept(harness: Harness) -> Fault:
     """The transaction commits, but its reply comes after the invocation's deadline."""
 
     def act(exchange: Exchange) -> None:
         reply = exchange.forward()
-        rig.function.clock.advance(60)
+        harness.function.clock.advance(60)
         exchange.reply(reply)
 
     return Fault("overslept", act)
 
 
-def test_a_reply_after_the_deadline_changes_nothing_that_was_told(rig: Rig) -> None:
-    event = rig.event_for_a_row()
-    rig.dynamodb.script(overslept(rig))
+def test_a_reply_after_the_deadline_changes_nothing_that_was_told(harness: Harness) -> None:
+    event = harness.event_for_a_row()
+    harness.dynamodb.script(overslept(harness))
 
-    late = rig.function(event)
-    again = rig(event, request_id=late.request_id)
+    late = harness.function(event)
+    again = harness(event, request_id=late.request_id)
 
     assert str(late.error).startswith("category=timeout ")
     assert (late.outcome_line["outcome"], late.metric_line["EventsRetried"]) == ("retry", 1)
@@ -81,17 +81,17 @@ def test_a_reply_after_the_deadline_changes_nothing_that_was_told(rig: Rig) -> N
     assert [span["status"] for span in late.spans] == ["ERROR", "ERROR"]
     assert again.answer is not None
     assert (again.answer["outcome"], again.answer["same_event"]) == ("duplicate", True)
-    assert len(rig.audit(event)) == 1
+    assert len(harness.audit(event)) == 1
 
 
 @pytest.mark.parametrize("timeout", [0.05, 1, 3, 6])
-def test_too_little_time_for_an_attempt(rig: Rig, timeout: float) -> None:
-    event = rig.event_for_a_row()
+def test_too_little_time_for_an_attempt(harness: Harness, timeout: float) -> None:
+    event = harness.event_for_a_row()
 
-    invoked = rig(event, timeout=timeout)
+    invoked = harness(event, timeout=timeout)
 
     assert str(invoked.error).startswith("category=timeout ")
     assert invoked.outcome_line["error_code"] == "NoTimeForAnAttempt"
-    assert rig.dynamodb.requests == ()
+    assert harness.dynamodb.requests == ()
     assert "Operations" not in invoked.metric_line
-    assert rig(event).outcome_line["outcome"] == "marked"
+    assert harness(event).outcome_line["outcome"] == "marked"

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.integration.rig import DATE, Rig, event_for_no_row
+from tests.integration.rig import DATE, Harness, event_for_no_row
 from tests.support.function import same_json
 
 
-def stored(rig: Rig, event: dict[str, Any]) -> tuple[Any, Any]:
+def stored(harness: Harness, event: dict[str, Any]) -> tuple[Any, Any]:
     """All that the tables hold of an event's row, in DynamoDB's own form."""
-    tables, symbol = rig.services.tables, event["detail"]["asset_symbol"]
+    tables, symbol = harness.services.tables, event["detail"]["asset_symbol"]
     key = {"asset_symbol": {"S": symbol}, "earnings_date": {"S": DATE}}
     row = tables.client.get_item(TableName=tables.calendar_table, Key=key, ConsistentRead=True).get("Item")
     audit = tables.client.query(
@@ -23,74 +23,74 @@ def stored(rig: Rig, event: dict[str, Any]) -> tuple[Any, Any]:
     return row, audit
 
 
-def test_an_event_that_is_delivered_again_changes_nothing(rig: Rig) -> None:
-    event = rig.event_for_a_row()
-    first = rig(event)
-    before = stored(rig, event)
+def test_an_event_that_is_delivered_again_changes_nothing(harness: Harness) -> None:
+    event = harness.event_for_a_row()
+    first = harness(event)
+    before = stored(harness, event)
 
-    again = rig(copy.deepcopy(event), request_id=first.request_id)  # an asynchronous retry keeps the ID
+    again = harness(copy.deepcopy(event), request_id=first.request_id)  # an asynchronous retry keeps the ID
 
     assert again.answer == {
         "outcome": "duplicate",
         "correlation_id": event["detail"]["correlation_id"],
         "same_event": True,
     }
-    assert stored(rig, event) == before
+    assert stored(harness, event) == before
     assert len(before[1]) == 1
     assert again.outcome_line["same_event"] is True
     assert "IdempotencyViolations" not in again.metric_line
     assert [span["status"] for span in again.spans] == ["UNSET", "UNSET"], "an expected answer is no error"
-    assert len(set(rig.tokens())) == 2, "a new invocation is a new request to DynamoDB"
-    assert rig.letters(again) == []
+    assert len(set(harness.tokens())) == 2, "a new invocation is a new request to DynamoDB"
+    assert harness.dead_letters(again) == []
 
 
-def test_an_event_published_again_is_the_same_event(rig: Rig) -> None:
-    event = rig.event_for_a_row()
-    rig(event)
+def test_an_event_published_again_is_the_same_event(harness: Harness) -> None:
+    event = harness.event_for_a_row()
+    harness(event)
 
-    again = rig({**event, "id": "another-envelope", "replay-name": "replay-1"})
+    again = harness({**event, "id": "another-envelope", "replay-name": "replay-1"})
 
     assert again.answer is not None
     assert again.answer["same_event"] is True
 
 
-def test_without_an_event_id_the_envelope_tells_events_apart(rig: Rig) -> None:
-    event = rig.event_for_a_row({"event_id": None})
-    rig(event)
+def test_without_an_event_id_the_envelope_tells_events_apart(harness: Harness) -> None:
+    event = harness.event_for_a_row({"event_id": None})
+    harness(event)
 
-    same, other = rig(event), rig({**event, "id": "another-envelope"})
+    same, other = harness(event), harness({**event, "id": "another-envelope"})
 
     assert [each.outcome_line["same_event"] for each in (same, other)] == [True, False]
 
 
-def test_a_second_event_for_the_row_is_a_violation_and_writes_nothing(rig: Rig) -> None:
-    event = rig.event_for_a_row()
-    rig(event)
-    before = stored(rig, event)
+def test_a_second_event_for_the_row_is_a_violation_and_writes_nothing(harness: Harness) -> None:
+    event = harness.event_for_a_row()
+    harness(event)
+    before = stored(harness, event)
     second = copy.deepcopy(event)
     second["detail"] |= {"event_id": "second", "correlation_id": "second", "processed_at": "2030-01-01T00:00:00Z"}
 
-    invoked = rig(second)
+    invoked = harness(second)
 
     assert invoked.answer == {"outcome": "duplicate", "correlation_id": "second", "same_event": False}
-    assert stored(rig, event) == before
+    assert stored(harness, event) == before
     assert invoked.metric_line["IdempotencyViolations"] == 1
     assert "Errors" not in invoked.metric_line
-    assert rig.letters(invoked) == []
+    assert harness.dead_letters(invoked) == []
 
 
-def test_a_row_that_is_not_there_is_not_made(rig: Rig) -> None:
+def test_a_row_that_is_not_there_is_not_made(harness: Harness) -> None:
     event = event_for_no_row()
 
-    invoked = rig(event)
+    invoked = harness(event)
 
-    assert stored(rig, event) == (None, [])
+    assert stored(harness, event) == (None, [])
     assert invoked.answer is not None
     assert (invoked.answer["outcome"], invoked.answer["error_category"]) == ("dead_lettered", "not_found")
     assert "violations" not in invoked.answer
-    (letter,) = rig.letters(invoked)
-    assert same_json(letter.body, event)
-    assert letter.attributes == {
+    (dead_letter,) = harness.dead_letters(invoked)
+    assert same_json(dead_letter.body, event)
+    assert dead_letter.attributes == {
         "ERROR_CODE": "not_found",
         "ERROR_MESSAGE": f"no row for {event['detail']['asset_symbol']} on {DATE} in the calendar",
         "CORRELATION_ID": event["detail"]["correlation_id"],
@@ -116,16 +116,16 @@ def test_a_row_that_is_not_there_is_not_made(rig: Rig) -> None:
     ],
     ids=str,
 )
-def test_only_true_means_processed(rig: Rig, odd: Any) -> None:
-    event = rig.event_for_a_row()
-    tables, key = rig.services.tables, stored(rig, event)[0]
+def test_only_true_means_processed(harness: Harness, odd: Any) -> None:
+    event = harness.event_for_a_row()
+    tables, key = harness.services.tables, stored(harness, event)[0]
     item = {name: value for name, value in key.items() if name != "is_processed"}
     tables.client.put_item(TableName=tables.calendar_table, Item=item | ({"is_processed": odd} if odd else {}))
 
-    first, second = rig(event), rig(event)
+    first, second = harness(event), harness(event)
 
     assert [each.outcome_line["outcome"] for each in (first, second)] == ["marked", "duplicate"]
-    row, audit = stored(rig, event)
+    row, audit = stored(harness, event)
     assert row["is_processed"] == {"BOOL": True}
     assert len(audit) == 1
 
@@ -133,12 +133,12 @@ def test_only_true_means_processed(rig: Rig, odd: Any) -> None:
 @pytest.mark.parametrize(
     "marked_by", [{}, {"processed_by_event": None}, {"processed_by_event": 7}, {"processed_by_event": ["event"]}]
 )
-def test_a_row_that_somebody_else_marked(rig: Rig, marked_by: dict[str, Any]) -> None:
-    event = rig.event_for_a_row(is_processed=True, **marked_by)
-    before = stored(rig, event)
+def test_a_row_that_somebody_else_marked(harness: Harness, marked_by: dict[str, Any]) -> None:
+    event = harness.event_for_a_row(is_processed=True, **marked_by)
+    before = stored(harness, event)
 
-    invoked = rig(event)
+    invoked = harness(event)
 
     assert invoked.answer is not None
     assert (invoked.answer["outcome"], invoked.answer["same_event"]) == ("duplicate", False)
-    assert stored(rig, event) == before == (before[0], [])
+    assert stored(harness, event) == before == (before[0], [])

@@ -29,9 +29,9 @@ def test_in_values_that_are_taken(services: Services, mode: str) -> None:
     with sandbox_in_mode(services, mode, **given) as function:
         function.mark_a_row()
         results = [function.sandbox.invoke(each) for each in (event_for_no_row(), {"not": "an event"})]
-        letters = services.queue.drain()
+        dead_letters = services.queue.drain()
 
         assert leaks(*everything(function.sandbox), json.dumps(function.spans)) == []
         assert leaks(*(result.payload for result in results)) == []
-        assert leaks(*(json.dumps(dict(letter.attributes)) for letter in letters)) == []
-        assert len(letters) == 2
+        assert leaks(*(json.dumps(dict(dead_letter.attributes)) for dead_letter in dead_letters)) == []
+        assert len(dead_letters) == 2

@@ -74,11 +74,11 @@ def test_every_event_has_its_spans_once_and_before_its_answer(services: Services
         spans, logs, stderr = sandbox.spans, sandbox.logs, sandbox.stderr
 
     write, root = ("CLIENT", "DynamoDB.TransactWriteItems"), ("SERVER", "MarkEarningsProcessed")
-    letter = ("CLIENT", "SQS.SendMessage")
+    dead_letter = ("CLIENT", "SQS.SendMessage")
     assert [Counter(each) for each in arrived] == [
         Counter([write, root]),
         Counter([write, root]),
-        Counter([write, letter, root]),
+        Counter([write, dead_letter, root]),
         Counter([write, root]),
         Counter([write, root]),
     ]

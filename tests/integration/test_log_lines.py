@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.integration.modes import MODES, sandbox_in_mode
-from tests.integration.rig import Rig, Services, event_for_no_row
+from tests.integration.rig import Harness, Services, event_for_no_row
 from tests.support.faults import FaultProxy, aws_error, http_status, sqs_error
 from tests.support.function import settings
 from tests.support.sandbox import sandbox_process
@@ -47,9 +47,9 @@ def check_lines(output: str | bytes, lines: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)
-def test_one_log_line_and_one_metric_line_for_every_event(rig: Rig, forgery: str) -> None:
+def test_one_log_line_and_one_metric_line_for_every_event(harness: Harness, forgery: str) -> None:
     for event in everywhere(FORGERIES[forgery]):
-        invoked = rig(event)
+        invoked = harness(event)
 
         log, metrics = check_lines(invoked.output, 2)
         assert log["outcome"] == "dead_lettered"
@@ -58,17 +58,17 @@ def test_one_log_line_and_one_metric_line_for_every_event(rig: Rig, forgery: str
 
 
 @pytest.mark.parametrize("forgery", [name for name in FORGERIES if name != "half a surrogate pair"])
-def test_replies_do_not_forge_either(rig: Rig, forgery: str) -> None:
+def test_replies_do_not_forge_either(harness: Harness, forgery: str) -> None:
     text = FORGERIES[forgery]
     faults = (
         aws_error("AccessDeniedException", message=text),
         aws_error(text, message=text),
         http_status(400, text.encode()),
     )
-    rig.dynamodb.script(*faults)
+    harness.dynamodb.script(*faults)
 
     for expected in (3, 2, 2):  # one more for access denied
-        invoked = rig(rig.event_for_a_row())
+        invoked = harness(harness.event_for_a_row())
 
         check_lines(invoked.output, expected)
         assert "forged" not in invoked.output.decode()

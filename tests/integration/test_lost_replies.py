@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.rig import Rig
+from tests.integration.rig import Harness
 from tests.support.faults import (
     Fault,
     aws_error,
@@ -17,8 +17,8 @@ from tests.support.faults import (
 )
 
 
-def marked_once(rig: Rig, event: dict[str, Any], request_id: str) -> None:
-    row, (entry,) = rig.row(event), rig.audit(event)
+def marked_once(harness: Harness, event: dict[str, Any], request_id: str) -> None:
+    row, (entry,) = harness.row(event), harness.audit(event)
     assert row is not None
     assert (row["is_processed"], row["processed_by_event"]) == (True, event["detail"]["event_id"])
     assert (entry["request_id"], entry["recorded_at"]) == (request_id, row["updated_at"])
@@ -35,16 +35,16 @@ def marked_once(rig: Rig, event: dict[str, Any], request_id: str) -> None:
     ],
     ids=lambda value: getattr(value, "name", value),
 )
-def test_the_second_attempt_finds_the_first_ones_success(rig: Rig, lost: Fault, category: str) -> None:
-    event = rig.event_for_a_row()
-    rig.dynamodb.script(lost)
+def test_the_second_attempt_finds_the_first_ones_success(harness: Harness, lost: Fault, category: str) -> None:
+    event = harness.event_for_a_row()
+    harness.dynamodb.script(lost)
 
-    invoked = rig(event)
+    invoked = harness(event)
 
     assert invoked.answer == {"outcome": "marked", "correlation_id": event["detail"]["correlation_id"]}
-    first, second = rig.tokens()
+    first, second = harness.tokens()
     assert first == second
-    marked_once(rig, event, invoked.request_id)
+    marked_once(harness, event, invoked.request_id)
     line, metrics = invoked.outcome_line, invoked.metric_line
     assert line["attempts"] == 2
     assert "error_category" not in line
@@ -54,29 +54,29 @@ def test_the_second_attempt_finds_the_first_ones_success(rig: Rig, lost: Fault, 
         None,
     ]
     assert invoked.root["status"] == "UNSET"
-    assert rig.letters(invoked) == []
+    assert harness.dead_letters(invoked) == []
 
 
-def test_lost_twice_then_throttled_then_through(rig: Rig) -> None:
-    event = rig.event_for_a_row()
-    rig.dynamodb.script(lost_reply(), lost_reply(), throttled(), cancelled("TransactionConflict", "None"))
+def test_lost_twice_then_throttled_then_through(harness: Harness) -> None:
+    event = harness.event_for_a_row()
+    harness.dynamodb.script(lost_reply(), lost_reply(), throttled(), cancelled("TransactionConflict", "None"))
 
-    invoked = rig(event)
+    invoked = harness(event)
 
     assert invoked.answer is not None
     assert invoked.answer["outcome"] == "marked"
     assert invoked.waits == [0.1, 0.2, 1.0, 0.05]
-    assert len(rig.tokens()) == 5
-    assert len(set(rig.tokens())) == 1
-    marked_once(rig, event, invoked.request_id)
+    assert len(harness.tokens()) == 5
+    assert len(set(harness.tokens())) == 1
+    marked_once(harness, event, invoked.request_id)
 
 
-def test_when_every_reply_is_lost_lambdas_retry_finds_the_row_marked(rig: Rig) -> None:
-    event = rig.event_for_a_row()
-    rig.dynamodb.script(*[lost_reply()] * 3)
+def test_when_every_reply_is_lost_lambdas_retry_finds_the_row_marked(harness: Harness) -> None:
+    event = harness.event_for_a_row()
+    harness.dynamodb.script(*[lost_reply()] * 3)
 
-    first = rig(event)
-    second = rig(event, request_id=first.request_id)
+    first = harness(event)
+    second = harness(event, request_id=first.request_id)
 
     assert "category=network" in str(first.error)
     assert second.answer == {
@@ -85,21 +85,21 @@ def test_when_every_reply_is_lost_lambdas_retry_finds_the_row_marked(rig: Rig) -
         "same_event": True,
     }
     assert "IdempotencyViolations" not in second.metric_line
-    *tokens, token = rig.tokens()
+    *tokens, token = harness.tokens()
     assert len(tokens) == 3
     assert len(set(tokens)) == 1
     assert token not in tokens, "a known token with another request's parameters is an error"
-    marked_once(rig, event, first.request_id)
+    marked_once(harness, event, first.request_id)
 
 
-def test_the_same_request_id_with_another_token_is_no_mismatch(rig: Rig) -> None:
+def test_the_same_request_id_with_another_token_is_no_mismatch(harness: Harness) -> None:
     """What a token derived from the request ID or the event would break."""
-    event = rig.event_for_a_row()
-    rig.dynamodb.script(*[throttled()] * 5)
+    event = harness.event_for_a_row()
+    harness.dynamodb.script(*[throttled()] * 5)
 
-    first = rig(event)
-    second = rig(event, request_id=first.request_id)
+    first = harness(event)
+    second = harness(event, request_id=first.request_id)
 
     assert "category=throttling" in str(first.error)
     assert second.outcome_line["outcome"] == "marked"
-    marked_once(rig, event, first.request_id)
+    marked_once(harness, event, first.request_id)

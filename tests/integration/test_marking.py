@@ -5,22 +5,22 @@ from typing import Any
 import pytest
 
 from otel.event_types import OUTCOME_MESSAGES
-from tests.integration.conftest import NewRig
+from tests.integration.conftest import NewHarness
 from tests.integration.consistency import TRANSACTION
-from tests.integration.rig import DATE, OTHERS_ATTRIBUTES, Rig, event_for_no_row
+from tests.integration.rig import DATE, OTHERS_ATTRIBUTES, Harness, event_for_no_row
 from tests.support.strategies import ABSENT_VALUES, MARKET_SYMBOLS
 
 TRACE_HEADER = "Root=1-6880d1f0-0123456789abcdef01234567;Parent=1122334455667788;Sampled=1"
 TRACE_ID = "6880d1f00123456789abcdef01234567"
 
 
-def test_the_row_gets_five_attributes_and_keeps_the_others(rig: Rig) -> None:
-    event = rig.event_for_a_row()
+def test_the_row_gets_five_attributes_and_keeps_the_others(harness: Harness) -> None:
+    event = harness.event_for_a_row()
 
-    invoked = rig(event)
+    invoked = harness(event)
 
     line = invoked.outcome_line
-    row = rig.row(event)
+    row = harness.row(event)
     assert row is not None
     now = row["updated_at"]
     assert row == {
@@ -38,15 +38,15 @@ def test_the_row_gets_five_attributes_and_keeps_the_others(rig: Rig) -> None:
     assert invoked.answer == {"outcome": "marked", "correlation_id": event["detail"]["correlation_id"]}
 
 
-def test_the_audit_entry(new_rig: NewRig) -> None:
-    rig = new_rig(AWS_LAMBDA_FUNCTION_VERSION="42")
-    event = rig.event_for_a_row()
+def test_the_audit_entry(new_harness: NewHarness) -> None:
+    harness = new_harness(AWS_LAMBDA_FUNCTION_VERSION="42")
+    event = harness.event_for_a_row()
 
-    invoked = rig(event, trace_header=TRACE_HEADER)
+    invoked = harness(event, trace_header=TRACE_HEADER)
 
-    row = rig.row(event)
+    row = harness.row(event)
     assert row is not None
-    assert rig.audit(event) == [
+    assert harness.audit(event) == [
         {
             "earnings_key": f"{event['detail']['asset_symbol']}#{DATE}",
             "entry_id": f"{row['updated_at']}#{event['detail']['event_id']}",
@@ -60,8 +60,8 @@ def test_the_audit_entry(new_rig: NewRig) -> None:
             "recorded_at": row["updated_at"],
         }
     ]
-    index = rig.services.tables.client.query(
-        TableName=rig.services.tables.audit_table,
+    index = harness.services.tables.client.query(
+        TableName=harness.services.tables.audit_table,
         IndexName="correlation_id-index",
         KeyConditionExpression="correlation_id = :id",
         ExpressionAttributeValues={":id": {"S": event["detail"]["correlation_id"]}},
@@ -69,12 +69,12 @@ def test_the_audit_entry(new_rig: NewRig) -> None:
     assert index["Count"] == 1
 
 
-def test_the_trace(new_rig: NewRig) -> None:
-    rig = new_rig(OTEL_SERVICE_NAME="earnings", AWS_LAMBDA_FUNCTION_NAME="mark", ENVIRONMENT="staging")
+def test_the_trace(new_harness: NewHarness) -> None:
+    harness = new_harness(OTEL_SERVICE_NAME="earnings", AWS_LAMBDA_FUNCTION_NAME="mark", ENVIRONMENT="staging")
     traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    event = rig.event_for_a_row({"traceparent": traceparent})
+    event = harness.event_for_a_row({"traceparent": traceparent})
 
-    invoked = rig(event, trace_header=TRACE_HEADER)
+    invoked = harness(event, trace_header=TRACE_HEADER)
 
     call, root = invoked.spans
     assert (root["name"], root["trace_id"], root["parent_span_id"]) == ("mark", TRACE_ID, "1122334455667788")
@@ -95,26 +95,26 @@ def test_the_trace(new_rig: NewRig) -> None:
     assert root["resource"]["service.name"] == "earnings"
     assert root["resource"]["deployment.environment.name"] == "staging"
     assert (call["name"], call["parent_span_id"], call["status"]) == (TRANSACTION, root["span_id"], "UNSET")
-    tables = rig.services.tables
+    tables = harness.services.tables
     assert call["attributes"]["aws.dynamodb.table_names"] == [tables.calendar_table, tables.audit_table]
     assert call["attributes"].items() >= identity.items()
     assert root["start_time_unix_nano"] <= call["start_time_unix_nano"]
     assert call["end_time_unix_nano"] <= root["end_time_unix_nano"]
 
 
-def test_an_unsampled_trace_goes_to_the_agent_as_such(rig: Rig) -> None:
-    invoked = rig(rig.event_for_a_row(), trace_header=TRACE_HEADER.replace("Sampled=1", "Sampled=0"))
+def test_an_unsampled_trace_goes_to_the_agent_as_such(harness: Harness) -> None:
+    invoked = harness(harness.event_for_a_row(), trace_header=TRACE_HEADER.replace("Sampled=1", "Sampled=0"))
 
     (datagram,) = invoked.datagrams
     assert datagram.split(b"\n")[1].startswith(b"T1U")
     assert len(invoked.spans) == 2
 
 
-def test_one_log_line_and_one_metric_line(new_rig: NewRig) -> None:
-    rig = new_rig(OTEL_SERVICE_NAME="earnings", ENVIRONMENT="staging")
-    event = rig.event_for_a_row()
+def test_one_log_line_and_one_metric_line(new_harness: NewHarness) -> None:
+    harness = new_harness(OTEL_SERVICE_NAME="earnings", ENVIRONMENT="staging")
+    event = harness.event_for_a_row()
 
-    invoked = rig(event)
+    invoked = harness(event)
 
     assert len(invoked.output.splitlines()) == 2
     (line,) = invoked.logs
@@ -155,16 +155,16 @@ def test_one_log_line_and_one_metric_line(new_rig: NewRig) -> None:
     }
 
 
-def test_the_second_event_of_a_sandbox_is_warm(rig: Rig) -> None:
-    first, second = rig(rig.event_for_a_row()), rig(rig.event_for_a_row())
+def test_the_second_event_of_a_sandbox_is_warm(harness: Harness) -> None:
+    first, second = harness(harness.event_for_a_row()), harness(harness.event_for_a_row())
 
     assert (first.metric_line.get("ColdStarts"), second.metric_line.get("ColdStarts")) == (1, None)
     assert "InitDuration" not in second.metric_line
     assert second.root["attributes"]["faas.coldstart"] is False
 
 
-def test_producers_may_write_camel_case(rig: Rig) -> None:
-    event = rig.event_for_a_row({"processed_at": "2025-07-31T16:05:00-04:00"})
+def test_producers_may_write_camel_case(harness: Harness) -> None:
+    event = harness.event_for_a_row({"processed_at": "2025-07-31T16:05:00-04:00"})
     expected = dict(event["detail"])
     event["detail"] = {
         "assetSymbol": f" {expected['asset_symbol'].lower()}\n",
@@ -175,9 +175,9 @@ def test_producers_may_write_camel_case(rig: Rig) -> None:
         "processedAt": expected["processed_at"],
     }
 
-    invoked = rig(event)
+    invoked = harness(event)
 
-    row = rig.row({"detail": expected})
+    row = harness.row({"detail": expected})
     assert row is not None
     assert row["is_processed"] is True
     assert row["processed_by_event"] == expected["event_id"]
@@ -186,15 +186,15 @@ def test_producers_may_write_camel_case(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("absent", ABSENT_VALUES)
-def test_a_producer_may_send_every_optional_field_empty(rig: Rig, absent: str | None) -> None:
+def test_a_producer_may_send_every_optional_field_empty(harness: Harness, absent: str | None) -> None:
     """As encoders of Go and protobuf do, in one spelling or the other."""
     names = ("event_id", "correlation_id", "earnings_id", "processed_at", "traceparent")
     camel = ("eventId", "correlationId", "earningsId", "processedAt", "traceParent")
-    event = rig.event_for_a_row(dict.fromkeys((*names, *camel), absent))
+    event = harness.event_for_a_row(dict.fromkeys((*names, *camel), absent))
 
-    invoked = rig(event)
+    invoked = harness(event)
 
-    row = rig.row(event)
+    row = harness.row(event)
     assert row is not None
     assert invoked.answer == {"outcome": "marked", "correlation_id": event["id"]}
     assert (row["processed_by_event"], row["processed_at"]) == (event["id"], row["updated_at"])
@@ -203,25 +203,25 @@ def test_a_producer_may_send_every_optional_field_empty(rig: Rig, absent: str | 
 
 
 @pytest.mark.parametrize("absent", ABSENT_VALUES)
-def test_a_trace_to_link_to_may_be_under_the_other_spelling(rig: Rig, absent: str | None) -> None:
+def test_a_trace_to_link_to_may_be_under_the_other_spelling(harness: Harness, absent: str | None) -> None:
     parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    event = rig.event_for_a_row({"traceparent": absent, "traceParent": parent})
+    event = harness.event_for_a_row({"traceparent": absent, "traceParent": parent})
 
-    (link,) = rig(event).root["links"]
+    (link,) = harness(event).root["links"]
 
     assert link["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
 
 
-def test_the_producers_time_is_not_ours(rig: Rig) -> None:
-    event = rig.event_for_a_row({"processed_at": "2020-01-02T03:04:05.6789+01:00"})
+def test_the_producers_time_is_not_ours(harness: Harness) -> None:
+    event = harness.event_for_a_row({"processed_at": "2020-01-02T03:04:05.6789+01:00"})
 
-    rig(event)
+    harness(event)
 
-    row = rig.row(event)
+    row = harness.row(event)
     assert row is not None
     assert row["processed_at"] == "2020-01-02T02:04:05.678900Z"
     assert row["updated_at"] > "2025"
-    (entry,) = rig.audit(event)
+    (entry,) = harness.audit(event)
     assert entry["recorded_at"] == row["updated_at"]
 
 
@@ -239,14 +239,14 @@ def test_the_producers_time_is_not_ours(rig: Rig) -> None:
     ],
 )
 def test_the_ids_an_event_goes_by(
-    rig: Rig, detail: dict[str, Any], correlation_id: str | None, event_id: str, *, replaced: bool
+    harness: Harness, detail: dict[str, Any], correlation_id: str | None, event_id: str, *, replaced: bool
 ) -> None:
-    event = rig.event_for_a_row(detail)
+    event = harness.event_for_a_row(detail)
     number = event["id"].removeprefix("envelope-")
 
-    invoked = rig(event)
+    invoked = harness(event)
 
-    row = rig.row(event)
+    row = harness.row(event)
     assert row is not None
     assert invoked.answer is not None
     assert row["correlation_id"] == invoked.answer["correlation_id"]
@@ -260,17 +260,17 @@ def test_the_ids_an_event_goes_by(
         assert invoked.answer["correlation_id"] == f"{correlation_id}-{number}"
 
 
-def test_what_market_data_feeds_call_companies(rig: Rig) -> None:
+def test_what_market_data_feeds_call_companies(harness: Harness) -> None:
     for symbol in MARKET_SYMBOLS:
-        rig.services.tables.put_row(symbol, DATE)
+        harness.services.tables.put_row(symbol, DATE)
         event = event_for_no_row({"asset_symbol": symbol.lower()})
 
-        invoked = rig(event)
+        invoked = harness(event)
 
-        row = rig.services.tables.row(symbol, DATE)
+        row = harness.services.tables.row(symbol, DATE)
         assert row is not None
         assert row["is_processed"] is True
-        (entry,) = rig.services.tables.audit(symbol, DATE)
+        (entry,) = harness.services.tables.audit(symbol, DATE)
         assert entry["event_id"] == event["detail"]["event_id"]
         assert invoked.outcome_line["asset_symbol"] == symbol
         assert {span["attributes"]["asset_symbol"] for span in invoked.spans} == {symbol}

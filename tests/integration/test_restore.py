@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.integration.conftest import NewRig
+from tests.integration.conftest import NewHarness
 from tests.integration.modes import MODES, sandbox_in_mode
 from tests.integration.rig import Services, event_for_no_row
 from tests.support.faults import Fault, cancelled, forward, http_status, reset_before, sqs_error, throttled
@@ -57,15 +57,15 @@ def test_without_the_hook_the_layers_ids_would_be_shared(services: Services, mod
     assert common(each.delays_ms for each in drawn) == set()
 
 
-def test_no_event_draws_from_the_process_wide_generator(new_rig: NewRig) -> None:
+def test_no_event_draws_from_the_process_wide_generator(new_harness: NewHarness) -> None:
     """Whatever happens to it: what it would draw, the other sandboxes would draw, too."""
-    rig = new_rig(jitter=None)
-    events = [rig.event_for_a_row() for _ in range(3)]
+    harness = new_harness(jitter=None)
+    events = [harness.event_for_a_row() for _ in range(3)]
     before = random.getstate()
 
-    rig.dynamodb.script(throttled(), cancelled("TransactionConflict", "None"), reset_before(), http_status(503))
-    rig.sqs.script(sqs_error("ThrottlingException"))
-    invoked = [rig.function(event) for event in (*events, events[0], event_for_no_row(), {"not": "an event"}, "x")]
+    harness.dynamodb.script(throttled(), cancelled("TransactionConflict", "None"), reset_before(), http_status(503))
+    harness.sqs.script(sqs_error("ThrottlingException"))
+    invoked = [harness.function(event) for event in (*events, events[0], event_for_no_row(), {"not": "an event"}, "x")]
 
     assert random.getstate() == before
     outcomes = [each.outcome_line["outcome"] for each in invoked]

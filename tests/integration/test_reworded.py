@@ -10,13 +10,13 @@ from typing import Any, cast
 import pytest
 
 from deploy.monitoring.queries import QUERIES
-from handler.wiring import start
+from handler.wiring import start_or_exit
 from ops.demo.checks import correlation
 from ops.trace.folder import find_in_folder
 from ops.trace.timeline import Timeline, make_timeline
 from otel import event_types
 from tests.integration.rig import Services, event_for_no_row
-from tests.monitoring.conftest import TROUBLE, keeps_failing, make_rig
+from tests.monitoring.conftest import TROUBLE, keeps_failing, make_harness
 from tests.support.faults import throttled
 from tests.support.insights import matching
 from tests.support.invoked import Invoked
@@ -32,35 +32,35 @@ class Round:
     Attributes:
         lines: All log lines.
         timelines: What `mep trace` makes of each event, in the order of the story.
-        broken: Promises of the demo about the log that were broken.
+        failure: Promises of the demo about the log that were broken.
     """
 
     lines: list[dict[str, Any]]
     timelines: list[Timeline]
-    broken: list[str]
+    failure: list[str]
 
 
-def story(services: Services) -> list[Invoked]:
+def scenario(services: Services) -> list[Invoked]:
     """Events that make the function write every kind of line."""
     with ExitStack() as stack:
-        rig = make_rig(stack, services, AWS_LAMBDA_LOG_LEVEL="DEBUG")
-        rig.dynamodb.script(throttled(), throttled())
-        event = rig.event_for_a_row()
-        told = [rig.function(each) for each in (event, event, event_for_no_row({"earnings_date": "soon"}))]
-        told += [keeps_failing(category)(rig) for category in ("access_denied", "conflict")]
-        told += [run(rig) for run in TROUBLE]
+        harness = make_harness(stack, services, AWS_LAMBDA_LOG_LEVEL="DEBUG")
+        harness.dynamodb.script(throttled(), throttled())
+        event = harness.event_for_a_row()
+        told = [harness.function(each) for each in (event, event, event_for_no_row({"earnings_date": "soon"}))]
+        told += [keeps_failing(category)(harness) for category in ("access_denied", "conflict")]
+        told += [run(harness) for run in TROUBLE]
     with ExitStack() as stack:
-        small = make_rig(
+        small = make_harness(
             stack, services, AWS_LAMBDA_FUNCTION_MEMORY_SIZE="16", OTEL_EXPORTER_OTLP_ENDPOINT="http://[::1]:1"
         )
         return [*told, small.function(small.event_for_a_row())]
 
 
 def tell(services: Services, folder: Path) -> Round:
-    told = story(services)
+    told = scenario(services)
     with output_file() as output:
         with pytest.raises(SystemExit):
-            start({}, output.write, 0)
+            start_or_exit({}, output.write, 0)
         lines = [line for each in told for line in each.logs] + output.logs()
     folder.mkdir()
     for name, values in {"logs": lines, "spans": [span for each in told for span in each.spans]}.items():
@@ -68,7 +68,7 @@ def tell(services: Services, folder: Path) -> Round:
     (folder / "summary.json").write_text("{}")
     ids = dict.fromkeys(each.outcome_line["correlation_id"] for each in told)
     timelines = [make_timeline(each, [find_in_folder(each, folder)]) for each in ids]
-    return Round(lines, timelines, [promise.text for promise in correlation(folder) if promise.broken])
+    return Round(lines, timelines, [promise.text for promise in correlation(folder) if promise.failure])
 
 
 @pytest.fixture(scope="module")
@@ -108,14 +108,14 @@ def test_a_saved_query_finds_the_same_lines(query: Any, rounds: tuple[Round, Rou
 
 def what_it_says(timeline: Timeline) -> tuple[str, list[Any]]:
     """A timeline without what differs from one run to the next: IDs, times and the texts of lines."""
-    parts = [
+    sections = [
         [
-            (moment.kind, moment.gravity, depth, "" if moment.kind == "log" else moment.title)
-            for moment, depth in zip(part.moments, part.depths, strict=True)
+            (entry.kind, entry.severity, depth, "" if entry.kind == "log" else entry.title)
+            for entry, depth in zip(section.entries, section.depths, strict=True)
         ]
-        for part in timeline.parts
+        for section in timeline.sections
     ]
-    return timeline.verdict, parts
+    return timeline.summary, sections
 
 
 def test_a_trace_tells_the_same_story(rounds: tuple[Round, Round]) -> None:
@@ -123,10 +123,10 @@ def test_a_trace_tells_the_same_story(rounds: tuple[Round, Round]) -> None:
 
     assert usual == reworded
     assert usual[0][0].startswith("the row is marked, after 3 attempts, invocation 1 of 2 (partial: ")
-    assert sum(kind == "backoff" for _, parts in usual for part in parts for kind, *_ in part) > 5
-    titles = [moment.title for timeline in rounds[1].timelines for moment in timeline.moments if moment.kind == "log"]
+    assert sum(kind == "backoff" for _, sections in usual for section in sections for kind, *_ in section) > 5
+    titles = [entry.title for timeline in rounds[1].timelines for entry in timeline.entries if entry.kind == "log"]
     assert len([title for title in titles if title.startswith(REWORDED)]) > 10
 
 
 def test_the_demo_finds_its_promises_kept(rounds: tuple[Round, Round]) -> None:
-    assert [each.broken for each in rounds] == [[], []]
+    assert [each.failure for each in rounds] == [[], []]

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from tests.integration.conftest import NewRig
-from tests.integration.rig import Rig, Services, event_for_no_row
+from tests.integration.conftest import NewHarness
+from tests.integration.rig import Harness, Services, event_for_no_row
 from tests.integration.sentinel import (
     CORE,
     CREDENTIALS,
@@ -39,34 +39,36 @@ from tests.support.wire import Exchange
 
 
 @pytest.fixture
-def rig(new_rig: NewRig) -> Rig:
+def harness(new_harness: NewHarness) -> Harness:
     """The function at its most talkative."""
-    return new_rig(AWS_LAMBDA_LOG_LEVEL="DEBUG", **CREDENTIALS)
+    return new_harness(AWS_LAMBDA_LOG_LEVEL="DEBUG", **CREDENTIALS)
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_in_every_place_of_an_event(rig: Rig, secret: str) -> None:
+def test_in_every_place_of_an_event(harness: Harness, secret: str) -> None:
     def deliver(put: Put) -> Invoked:
-        event = rig.event_for_a_row()
+        event = harness.event_for_a_row()
         put(event, SECRETS[secret])
-        return rig(event)
+        return harness(event)
 
     seen = {place: deliver(put) for place, put in PLACES.items() if not valid_as_id(place, SECRETS[secret])}
 
     for place, invoked in seen.items():
-        letters = rig.letters(invoked) if "dead_letter_id" in invoked.outcome_line else []
-        assert leaks(*everything_told(invoked, letters)) == [], place
-        assert all(leaks(letter.body) for letter in letters), f"{place}: a dead letter is the event itself"
+        dead_letters = harness.dead_letters(invoked) if "dead_letter_id" in invoked.outcome_line else []
+        assert leaks(*everything_told(invoked, dead_letters)) == [], place
+        assert all(leaks(dead_letter.body) for dead_letter in dead_letters), (
+            f"{place}: a dead letter is the event itself"
+        )
     assert {invoked.outcome_line["outcome"] for invoked in seen.values()} == {"marked", "dead_lettered"}
 
 
 @pytest.mark.parametrize("event", [CORE, [CORE], {CORE: CORE}, {"detail": CORE}, {"detail": {"detail": {CORE: 1}}}])
-def test_as_the_whole_event(rig: Rig, event: object) -> None:
-    invoked = rig(event)
+def test_as_the_whole_event(harness: Harness, event: object) -> None:
+    invoked = harness(event)
 
-    letters = rig.letters(invoked)
-    assert leaks(*everything_told(invoked, letters)) == []
-    assert leaks(letters[0].body)
+    dead_letters = harness.dead_letters(invoked)
+    assert leaks(*everything_told(invoked, dead_letters)) == []
+    assert leaks(dead_letters[0].body)
 
 
 def raw(name: str, text: str) -> Fault:
@@ -94,13 +96,13 @@ REPLIES = {
 
 
 @pytest.mark.parametrize("reply", REPLIES)
-def test_in_dynamodbs_reply(rig: Rig, reply: str) -> None:
-    rig.dynamodb.script(*[REPLIES[reply]] * 20)
+def test_in_dynamodbs_reply(harness: Harness, reply: str) -> None:
+    harness.dynamodb.script(*[REPLIES[reply]] * 20)
 
-    invoked = rig.function(rig.event_for_a_row())  # urllib3 has something to say on some of them
+    invoked = harness.function(harness.event_for_a_row())  # urllib3 has something to say on some of them
 
     assert invoked.outcome_line["error_category"]
-    assert leaks(*everything_told(invoked, rig.letters(invoked))) == []
+    assert leaks(*everything_told(invoked, harness.dead_letters(invoked))) == []
 
 
 @pytest.mark.parametrize(
@@ -112,36 +114,36 @@ def test_in_dynamodbs_reply(rig: Rig, reply: str) -> None:
     ],
     ids=lambda fault: fault.name,
 )
-def test_in_the_queues_reply(rig: Rig, trouble: Fault) -> None:
-    rig.sqs.script(*[trouble] * 3)
+def test_in_the_queues_reply(harness: Harness, trouble: Fault) -> None:
+    harness.sqs.script(*[trouble] * 3)
 
-    invoked = rig({"not": "an event"})
+    invoked = harness({"not": "an event"})
 
     assert invoked.error is not None
     assert leaks(*everything_told(invoked, [])) == []
 
 
 @pytest.mark.parametrize("processed", [True, False])
-def test_in_the_row(rig: Rig, *, processed: bool) -> None:
-    event = rig.event_for_a_row(is_processed=processed, note=CORE, processed_by_event=CORE, correlation_id=CORE)
+def test_in_the_row(harness: Harness, *, processed: bool) -> None:
+    event = harness.event_for_a_row(is_processed=processed, note=CORE, processed_by_event=CORE, correlation_id=CORE)
 
-    invoked = rig(event)
+    invoked = harness(event)
 
     assert invoked.outcome_line["outcome"] == ("duplicate" if processed else "marked")
     assert leaks(*everything_told(invoked, [])) == []
 
 
-def test_in_the_credentials(rig: Rig) -> None:
+def test_in_the_credentials(harness: Harness) -> None:
     key = CREDENTIALS["AWS_ACCESS_KEY_ID"]
     denied = aws_error("UnrecognizedClientException", message=f"{key} is not known")
-    rig.dynamodb.script(denied, *[http_status(502)] * 3, *[reset_before()] * 3)
+    harness.dynamodb.script(denied, *[http_status(502)] * 3, *[reset_before()] * 3)
 
-    seen = [rig(rig.event_for_a_row()) for _ in range(4)]
+    seen = [harness(harness.event_for_a_row()) for _ in range(4)]
 
     assert [each.outcome_line.get("error_category") for each in seen] == ["access_denied", "dynamodb", "network", None]
     for invoked in seen:
-        assert leaks(*everything_told(invoked, rig.letters(invoked))) == []
-    assert key in rig.dynamodb.requests[0].request.headers["authorization"], "they were used"
+        assert leaks(*everything_told(invoked, harness.dead_letters(invoked))) == []
+    assert key in harness.dynamodb.requests[0].request.headers["authorization"], "they were used"
 
 
 def test_the_process_keeps_all_of_them_to_itself(services: Services) -> None:

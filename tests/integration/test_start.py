@@ -75,9 +75,9 @@ def test_a_process_as_lambda_runs_it(services: Services) -> None:
     assert sandbox.metrics[0]["InitDuration"] > 0
     assert len(sandbox.spans) == 2 + 2 + 3
     assert sandbox.stderr == []
-    services.letters.extend(services.queue.drain())
-    (letter,) = [each for each in services.letters if each.attributes["REQUEST_ID"] == results[2].request_id]
-    assert same_json(letter.body, lost)
+    services.dead_letters.extend(services.queue.drain())
+    (dead_letter,) = [each for each in services.dead_letters if each.attributes["REQUEST_ID"] == results[2].request_id]
+    assert same_json(dead_letter.body, lost)
 
 
 def test_a_raised_event_is_lambdas_error_reply(services: Services) -> None:

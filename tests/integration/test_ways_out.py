@@ -3,23 +3,23 @@
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.integration.conftest import NewRig
+from tests.integration.conftest import NewHarness
 from tests.integration.rig import event_for_no_row
 from tests.support.faults import Fault, FaultProxy, Reply, answer, http_status, stall
 from tests.support.telemetry import attributes
 from tests.support.udp import closed_udp_port
 
 
-def outcomes(new_rig: NewRig, **environ: str) -> list[tuple[str, list[str]]]:
+def outcomes(new_harness: NewHarness, **environ: str) -> list[tuple[str, list[str]]]:
     """What becomes of an event for a row, of the same event again, and of one for no row; and what was said."""
-    rig = new_rig(**environ)
-    event = rig.event_for_a_row()
-    seen = [rig.function(each) for each in (event, event, event_for_no_row(), {"not": "an event"})]
-    row = rig.row(event)
+    harness = new_harness(**environ)
+    event = harness.event_for_a_row()
+    seen = [harness.function(each) for each in (event, event, event_for_no_row(), {"not": "an event"})]
+    row = harness.row(event)
     assert row is not None
     assert row["is_processed"] is True
-    assert len(rig.audit(event)) == 1
-    assert [len(rig.letters(each)) for each in seen] == [0, 0, 1, 1]
+    assert len(harness.audit(event)) == 1
+    assert [len(harness.dead_letters(each)) for each in seen] == [0, 0, 1, 1]
     assert all(len(each.metrics) == 1 for each in seen)
     return [
         (
@@ -33,43 +33,43 @@ def outcomes(new_rig: NewRig, **environ: str) -> list[tuple[str, list[str]]]:
 ALL = ["marked", "duplicate", "dead_lettered", "dead_lettered"]
 
 
-def test_nobody_listens_at_the_agents_port(new_rig: NewRig) -> None:
-    seen = outcomes(new_rig, AWS_XRAY_DAEMON_ADDRESS=f"127.0.0.1:{closed_udp_port()}")
+def test_nobody_listens_at_the_agents_port(new_harness: NewHarness) -> None:
+    seen = outcomes(new_harness, AWS_XRAY_DAEMON_ADDRESS=f"127.0.0.1:{closed_udp_port()}")
 
     assert [outcome for outcome, _ in seen] == ALL
     assert [said for _, said in seen] == [[]] * 4, "UDP cannot tell"
 
 
 @pytest.mark.usefixtures("no_names")
-def test_the_agents_name_is_unknown(new_rig: NewRig) -> None:
-    seen = outcomes(new_rig, AWS_XRAY_DAEMON_ADDRESS="agent.invalid:2000")
+def test_the_agents_name_is_unknown(new_harness: NewHarness) -> None:
+    seen = outcomes(new_harness, AWS_XRAY_DAEMON_ADDRESS="agent.invalid:2000")
 
     assert [outcome for outcome, _ in seen] == ALL
     assert [said for _, said in seen] == [["spans_lost"]] * 4
 
 
 @pytest.mark.parametrize("switch", [{"OTEL_SDK_DISABLED": "true"}, {"OTEL_TRACES_EXPORTER": "none"}])
-def test_without_spans(new_rig: NewRig, switch: dict[str, str]) -> None:
-    rig = new_rig(**switch)
-    event = rig.event_for_a_row()
+def test_without_spans(new_harness: NewHarness, switch: dict[str, str]) -> None:
+    harness = new_harness(**switch)
+    event = harness.event_for_a_row()
 
-    invoked = rig.function(event)
+    invoked = harness.function(event)
 
     assert invoked.spans == []
     assert invoked.outcome_line["outcome"] == "marked"
     assert (invoked.outcome_line["trace_id"], invoked.outcome_line["span_id"]) == (None, None)
-    (entry,) = rig.audit(event)
+    (entry,) = harness.audit(event)
     assert "trace_id" not in entry
 
 
-def test_a_collector_gets_the_spans_instead(new_rig: NewRig) -> None:
+def test_a_collector_gets_the_spans_instead(new_harness: NewHarness) -> None:
     accepted = Reply(200, b"", {"Content-Type": "application/x-protobuf"})
     with FaultProxy("http://127.0.0.1:1", *[answer(accepted)] * 2) as collector:
-        rig = new_rig(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_EXPORTER_OTLP_HEADERS="x-tenant=earnings")
-        event = rig.event_for_a_row()
+        harness = new_harness(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_EXPORTER_OTLP_HEADERS="x-tenant=earnings")
+        event = harness.event_for_a_row()
 
-        invoked = rig.function(event)
-        unsampled = rig.function(event, trace_header=invoked.trace_header.replace("Sampled=1", "Sampled=0"))
+        invoked = harness.function(event)
+        unsampled = harness.function(event, trace_header=invoked.trace_header.replace("Sampled=1", "Sampled=0"))
 
     assert (invoked.datagrams, unsampled.datagrams) == ([], [])
     (recorded,) = collector.requests
@@ -85,11 +85,11 @@ def test_a_collector_gets_the_spans_instead(new_rig: NewRig) -> None:
 @pytest.mark.parametrize(
     "dead", [None, http_status(503), http_status(400), stall()], ids=lambda each: each and each.name
 )
-def test_a_dead_collector(new_rig: NewRig, dead: Fault | None) -> None:
+def test_a_dead_collector(new_harness: NewHarness, dead: Fault | None) -> None:
     with FaultProxy("http://127.0.0.1:1", *[dead] * 100 if dead else ()) as collector:
         url = collector.url if dead else "http://127.0.0.1:1"
 
-        seen = outcomes(new_rig, OTEL_EXPORTER_OTLP_ENDPOINT=url)
+        seen = outcomes(new_harness, OTEL_EXPORTER_OTLP_ENDPOINT=url)
 
     assert [outcome for outcome, _ in seen] == ALL
     for _, said in seen:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from ops.dlq.shapes import read_letter
+from ops.dlq.shapes import read_dead_letter
 from tests.integration.cases import CANCELED, CASES, DELAYS, RAISED, Case
-from tests.integration.conftest import NewRig
+from tests.integration.conftest import NewHarness
 from tests.integration.consistency import REASONS, TRANSACTION
-from tests.integration.rig import Rig, Services
+from tests.integration.rig import Harness, Services
 from tests.support.dead_letters import from_on_failure
 from tests.support.faults import USED_UP, Fault, aws_error, cancelled, stall, throttled, trickle
 from tests.support.function import same_json
@@ -19,23 +19,23 @@ from tests.support.invoked import Invoked
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_write_that_keeps_failing(rig: Rig, case: Case) -> None:
-    event = rig.event_for_a_row()
-    before = rig.row(event)
+def test_a_write_that_keeps_failing(harness: Harness, case: Case) -> None:
+    event = harness.event_for_a_row()
+    before = harness.row(event)
     delays = DELAYS[case.category]
-    rig.dynamodb.script(*[case.fault] * 20, operation="TransactWriteItems")
+    harness.dynamodb.script(*[case.fault] * 20, operation="TransactWriteItems")
 
-    invoked = rig(event)
+    invoked = harness(event)
 
-    tokens = rig.tokens()
+    tokens = harness.tokens()
     assert len(tokens) == len(delays) + 1
     assert len(set(tokens)) == 1
     assert invoked.waits == delays
-    check_failure(rig, invoked, event, case.category, case.code)
-    assert (rig.row(event), rig.audit(event)) == (before, [])
+    check_failure(harness, invoked, event, case.category, case.code)
+    assert (harness.row(event), harness.audit(event)) == (before, [])
 
 
-def check_failure(rig: Rig, invoked: Invoked, event: dict[str, Any], category: str, error_code: str) -> None:
+def check_failure(harness: Harness, invoked: Invoked, event: dict[str, Any], category: str, error_code: str) -> None:
     """What is told of a failed write; `check_consistency` has looked at the rest."""
     outcome = "retry" if category in RAISED else "dead_lettered"
     line, metrics, root = invoked.outcome_line, invoked.metric_line, invoked.root
@@ -55,7 +55,7 @@ def check_failure(rig: Rig, invoked: Invoked, event: dict[str, Any], category: s
             assert call["attributes"]["error.type"] == error_code
     assert root["attributes"]["outcome"] == outcome
     check_security(invoked, denied=category == "access_denied")
-    check_where_it_went(rig, invoked, event, category, error_code)
+    check_where_it_went(harness, invoked, event, category, error_code)
 
 
 def check_security(invoked: Invoked, *, denied: bool) -> None:
@@ -64,18 +64,20 @@ def check_security(invoked: Invoked, *, denied: bool) -> None:
     assert invoked.metric_line.get("SecurityErrors", 0) == denied
 
 
-def check_where_it_went(rig: Rig, invoked: Invoked, event: dict[str, Any], category: str, error_code: str) -> None:
+def check_where_it_went(
+    harness: Harness, invoked: Invoked, event: dict[str, Any], category: str, error_code: str
+) -> None:
     correlation_id = event["detail"]["correlation_id"]
     if category in RAISED:
         why = f" ({'; '.join(reasons)})" if (reasons := invoked.outcome_line.get("throttling_reasons")) else ""
         assert str(invoked.error) == f"category={category} correlation_id={correlation_id} : {error_code}{why}"
-        assert rig.letters(invoked) == []
+        assert harness.dead_letters(invoked) == []
         return
-    (letter,) = rig.letters(invoked)
-    assert same_json(letter.body, event)
-    assert letter.message_id == invoked.outcome_line["dead_letter_id"]
+    (dead_letter,) = harness.dead_letters(invoked)
+    assert same_json(dead_letter.body, event)
+    assert dead_letter.message_id == invoked.outcome_line["dead_letter_id"]
     reasons = invoked.outcome_line.get("throttling_reasons")
-    assert letter.attributes == {
+    assert dead_letter.attributes == {
         "ERROR_CODE": category,
         "ERROR_MESSAGE": f"DynamoDB refused the write: {error_code}",
         "CORRELATION_ID": correlation_id,
@@ -86,18 +88,18 @@ def check_where_it_went(rig: Rig, invoked: Invoked, event: dict[str, Any], categ
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if len(DELAYS[case.category]) > 1], ids=str)
-def test_a_write_that_fails_once(rig: Rig, case: Case) -> None:
-    event = rig.event_for_a_row()
-    rig.dynamodb.script(case.fault, operation="TransactWriteItems")
+def test_a_write_that_fails_once(harness: Harness, case: Case) -> None:
+    event = harness.event_for_a_row()
+    harness.dynamodb.script(case.fault, operation="TransactWriteItems")
 
-    invoked = rig(event)
+    invoked = harness(event)
 
     assert invoked.answer == {"outcome": "marked", "correlation_id": event["detail"]["correlation_id"]}
     assert invoked.waits == DELAYS[case.category][:1]
     metrics = invoked.metric_line
     assert (metrics["Operations"], metrics["Retries"], metrics["RetrySuccesses"]) == (1, 1, 1)
     assert invoked.root["status"] == "UNSET"
-    assert len(rig.audit(event)) == 1
+    assert len(harness.audit(event)) == 1
     check_security(invoked, denied=False)
 
 
@@ -111,81 +113,81 @@ def test_a_write_that_fails_once(rig: Rig, case: Case) -> None:
     ],
     ids=lambda value: getattr(value, "name", str(value)),
 )
-def test_why_dynamodb_throttles(rig: Rig, fault: Fault, item: int | None, reason: str) -> None:
-    event = rig.event_for_a_row()
-    rig.dynamodb.script(*[fault] * 20, operation="TransactWriteItems")
+def test_why_dynamodb_throttles(harness: Harness, fault: Fault, item: int | None, reason: str) -> None:
+    event = harness.event_for_a_row()
+    harness.dynamodb.script(*[fault] * 20, operation="TransactWriteItems")
 
-    invoked = rig(event)
+    invoked = harness(event)
 
-    tables = (rig.services.tables.calendar_table, rig.services.tables.audit_table)
+    tables = (harness.services.tables.calendar_table, harness.services.tables.audit_table)
     told = reason if item is None else f"{reason} {tables[item]}"
     assert invoked.outcome_line["throttling_reasons"] == [told]
     assert str(invoked.error).endswith(f" ({told})")
     assert [line["throttling_reasons"] for line in invoked.said("retry_backoff")] == [[told]] * len(invoked.waits)
-    assert [call["attributes"][REASONS] for call in invoked.calls(TRANSACTION)] == [[told]] * len(rig.tokens())
+    assert [call["attributes"][REASONS] for call in invoked.calls(TRANSACTION)] == [[told]] * len(harness.tokens())
     record, attributes = from_on_failure(
         event, {"errorType": type(invoked.error).__name__, "errorMessage": str(invoked.error)}
     )
-    assert read_letter("m-1", record, attributes).throttling_reasons == (told,)
+    assert read_dead_letter("m-1", record, attributes).throttling_reasons == (told,)
 
 
-def test_no_reply_within_the_time_for_one(new_rig: NewRig) -> None:
-    rig = new_rig(AWS_READ_TIMEOUT_SECONDS="0.2")
-    event = rig.event_for_a_row()
-    rig.dynamodb.script(*[stall()] * 20, operation="TransactWriteItems")
+def test_no_reply_within_the_time_for_one(new_harness: NewHarness) -> None:
+    harness = new_harness(AWS_READ_TIMEOUT_SECONDS="0.2")
+    event = harness.event_for_a_row()
+    harness.dynamodb.script(*[stall()] * 20, operation="TransactWriteItems")
 
-    invoked = rig(event)
-
-    assert invoked.waits == DELAYS["network"]
-    assert len(rig.tokens()) == 3
-    check_failure(rig, invoked, event, "network", "ReadTimeoutError")
-
-
-def test_nobody_listens(new_rig: NewRig) -> None:
-    rig = new_rig(AWS_ENDPOINT_URL_DYNAMODB="http://127.0.0.1:1")
-    event = rig.event_for_a_row()
-
-    invoked = rig(event)
+    invoked = harness(event)
 
     assert invoked.waits == DELAYS["network"]
-    check_failure(rig, invoked, event, "network", "EndpointConnectionError")
+    assert len(harness.tokens()) == 3
+    check_failure(harness, invoked, event, "network", "ReadTimeoutError")
+
+
+def test_nobody_listens(new_harness: NewHarness) -> None:
+    harness = new_harness(AWS_ENDPOINT_URL_DYNAMODB="http://127.0.0.1:1")
+    event = harness.event_for_a_row()
+
+    invoked = harness(event)
+
+    assert invoked.waits == DELAYS["network"]
+    check_failure(harness, invoked, event, "network", "EndpointConnectionError")
 
 
 @pytest.mark.usefixtures("no_names")
-def test_no_such_host(new_rig: NewRig) -> None:
-    rig = new_rig(AWS_ENDPOINT_URL_DYNAMODB="http://dynamodb.invalid:80")
-    event = rig.event_for_a_row()
+def test_no_such_host(new_harness: NewHarness) -> None:
+    harness = new_harness(AWS_ENDPOINT_URL_DYNAMODB="http://dynamodb.invalid:80")
+    event = harness.event_for_a_row()
 
-    invoked = rig(event)
+    invoked = harness(event)
 
     assert invoked.waits == DELAYS["network"]
-    check_failure(rig, invoked, event, "network", "EndpointConnectionError")
+    check_failure(harness, invoked, event, "network", "EndpointConnectionError")
 
 
-def test_a_reply_that_comes_slowly_but_comes(rig: Rig) -> None:
-    event = rig.event_for_a_row()
-    rig.dynamodb.script(trickle(0.001))
+def test_a_reply_that_comes_slowly_but_comes(harness: Harness) -> None:
+    event = harness.event_for_a_row()
+    harness.dynamodb.script(trickle(0.001))
 
-    invoked = rig(event)
+    invoked = harness(event)
 
     assert invoked.outcome_line["outcome"] == "marked"
-    assert len(rig.tokens()) == 1
+    assert len(harness.tokens()) == 1
 
 
 @pytest.mark.parametrize("table", ["EARNINGS_CALENDAR_TABLE", "EARNINGS_AUDIT_TABLE"])
-def test_a_table_that_is_not_there(new_rig: NewRig, table: str) -> None:
-    rig = new_rig(**{table: "no-such-table"})
-    event = rig.event_for_a_row()
+def test_a_table_that_is_not_there(new_harness: NewHarness, table: str) -> None:
+    harness = new_harness(**{table: "no-such-table"})
+    event = harness.event_for_a_row()
 
-    invoked = rig(event)
+    invoked = harness(event)
 
-    assert len(rig.tokens()) == 1
-    check_failure(rig, invoked, event, "configuration", "ResourceNotFoundException")
+    assert len(harness.tokens()) == 1
+    check_failure(harness, invoked, event, "configuration", "ResourceNotFoundException")
     assert invoked.answer is not None
     assert invoked.answer["outcome"] == "dead_lettered"
 
 
-def test_a_table_with_another_key(new_rig: NewRig, services: Services) -> None:
+def test_a_table_with_another_key(new_harness: NewHarness, services: Services) -> None:
     table = f"{services.tables.audit_table}-with-another-key"
     services.tables.client.create_table(
         TableName=table,
@@ -193,24 +195,24 @@ def test_a_table_with_another_key(new_rig: NewRig, services: Services) -> None:
         AttributeDefinitions=[{"AttributeName": "another", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    rig = new_rig(EARNINGS_AUDIT_TABLE=table)
-    event = rig.event_for_a_row()
+    harness = new_harness(EARNINGS_AUDIT_TABLE=table)
+    event = harness.event_for_a_row()
 
-    invoked = rig(event)
+    invoked = harness(event)
     services.tables.client.delete_table(TableName=table)
 
-    assert len(rig.tokens()) == 1
-    check_failure(rig, invoked, event, "configuration", invoked.outcome_line["error_code"])
+    assert len(harness.tokens()) == 1
+    check_failure(harness, invoked, event, "configuration", invoked.outcome_line["error_code"])
     assert invoked.outcome_line["error_code"] in {"ValidationException", CANCELED}
 
 
-def test_no_credentials(new_rig: NewRig) -> None:
-    rig = new_rig(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
-    event = rig.event_for_a_row()
+def test_no_credentials(new_harness: NewHarness) -> None:
+    harness = new_harness(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    event = harness.event_for_a_row()
 
-    invoked = rig(event)
+    invoked = harness(event)
 
-    assert rig.tokens() == []
+    assert harness.tokens() == []
     line = invoked.outcome_line
     assert (line["outcome"], line["error_category"], line["error_code"]) == (
         "retry",  # the queue cannot be reached without them either

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from local.crew import start_all
+from local.crew import start_workers
 from local.environment import FunctionConfig
 from local.errors import RunError
 from local.worker import Worker
@@ -17,6 +17,6 @@ def test_a_function_that_does_not_start_says_why() -> None:
         Worker(function, lambda *_: None) as two,
         pytest.raises(RunError, match="ImportModuleError") as caught,
     ):
-        start_all([one, two])
+        start_workers([one, two])
 
     assert "\n" not in str(caught.value)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from local import keep as keep_module
 from local.environment import LOCAL_CREDENTIALS
-from local.keep import Keep, until_told
+from local.keep import KeepAlive, wait_for_interrupt
 from local.loopback import loopback_client
 from local.report import read_jsonl
 from local.run import run
@@ -44,7 +44,7 @@ def test_what_is_kept_takes_further_events_and_the_run_counts_them(
             assert reply["FailedEntryCount"] == 0
 
     said: list[str] = []
-    keep = Keep(chosen.out, LOCAL_CREDENTIALS, said.append, wait)
+    keep = KeepAlive(chosen.out, LOCAL_CREDENTIALS, said.append, wait)
     summary = run(chosen, screen, queue=dead_letters.endpoint, then=keep)
 
     assert outcomes(summary) == (2, 0, 1, 0, 1, 0)
@@ -72,7 +72,7 @@ def test_credentials_of_one_s_own_are_in_no_file(
     def wait(_: Callable[[], None]) -> None:
         found.append(variables(chosen.out / "kept.env"))
 
-    run(chosen, screen, queue=dead_letters.endpoint, then=Keep(chosen.out, {}, lambda _: None, wait))
+    run(chosen, screen, queue=dead_letters.endpoint, then=KeepAlive(chosen.out, {}, lambda _: None, wait))
 
     assert not [name for name in found[0] if "KEY" in name]
 
@@ -86,6 +86,6 @@ def test_being_told_to_end_is_the_usual_end(told: type[BaseException], monkeypat
         if next(looks, None) is None:
             raise told
 
-    until_told(meanwhile)
+    wait_for_interrupt(meanwhile)
 
     assert list(looks) == []

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local import lines
-from local.lines import EventLine, RejectedLine, read_lines, why_not_json
+from local.lines import EventLine, RejectedLine, json_error, read_lines
 
 
 def read(text: bytes) -> list[EventLine | RejectedLine]:
@@ -90,6 +90,6 @@ def test_any_bytes_are_read_without_an_error(text: bytes) -> None:
 
 @given(st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5))
 def test_what_python_writes_as_json_is_json(value: object) -> None:
-    assert why_not_json(json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")) is None or (
+    assert json_error(json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")) is None or (
         "\\ud" in json.dumps(value)
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local.errors import UsageError
-from local.outputs import JsonLines, Outputs
+from local.outputs import JsonLines, RunFiles
 
 
 def read(path: Path) -> list[Any]:
@@ -16,7 +16,7 @@ def read(path: Path) -> list[Any]:
 
 
 def test_what_the_function_prints_is_told_apart(tmp_path: Path) -> None:
-    with Outputs(tmp_path) as outputs:
+    with RunFiles(tmp_path) as outputs:
         outputs.function_line("stdout", '{"_aws": {}, "EventsReceived": 1}')
         outputs.function_line("stdout", '{"message": "event processed",  "n": 1.10}')
         outputs.function_line("stdout", "plain text")
@@ -39,7 +39,7 @@ def test_an_earlier_runs_files_are_replaced(tmp_path: Path) -> None:
     (tmp_path / "summary.json").write_text("old\n")
     (tmp_path / "undelivered.jsonl").write_text("old\n")
 
-    with Outputs(tmp_path) as outputs:
+    with RunFiles(tmp_path) as outputs:
         outputs.spans.write({"name": "new"})
 
     assert read(tmp_path / "spans.jsonl") == [{"name": "new"}]
@@ -48,7 +48,7 @@ def test_an_earlier_runs_files_are_replaced(tmp_path: Path) -> None:
 
 
 def test_a_record_that_was_not_taken_gets_a_file(tmp_path: Path) -> None:
-    with Outputs(tmp_path) as outputs:
+    with RunFiles(tmp_path) as outputs:
         outputs.undelivered(b'{"a":1}')
         outputs.undelivered(b'{"a":2}')
 
@@ -77,4 +77,4 @@ def test_a_directory_that_cannot_be_made_is_the_users_to_mend(tmp_path: Path) ->
     (tmp_path / "file").write_text("")
 
     with pytest.raises(UsageError, match=r"cannot write to .*file: "):
-        Outputs(tmp_path / "file")
+        RunFiles(tmp_path / "file")

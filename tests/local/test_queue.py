@@ -7,10 +7,10 @@ from tests.support.faults import FaultProxy, Reply, answer
 from tests.support.stores import DeadLetters
 
 
-def send(letters: DeadLetters, body: str, **attributes: str) -> str:
-    with closing(sqs_client(letters.url)) as client:
+def send(dead_letters: DeadLetters, body: str, **attributes: str) -> str:
+    with closing(sqs_client(dead_letters.url)) as client:
         reply = client.send_message(
-            QueueUrl=letters.queue_url,
+            QueueUrl=dead_letters.queue_url,
             MessageBody=body,
             MessageAttributes={
                 name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
@@ -27,14 +27,14 @@ def test_a_letter_has_its_body_and_attributes(dead_letters: DeadLetters) -> None
 
 def test_a_letter_without_attributes_has_none(dead_letters: DeadLetters) -> None:
     send(dead_letters, "plain")
-    (letter,) = dead_letters.drain()
-    assert letter.attributes == {}
+    (dead_letter,) = dead_letters.drain()
+    assert dead_letter.attributes == {}
 
 
 def test_more_than_a_batch_is_drained_once_each(dead_letters: DeadLetters) -> None:
     for number in range(23):
         send(dead_letters, str(number))
-    assert sorted(int(letter.body) for letter in dead_letters.drain()) == list(range(23))
+    assert sorted(int(dead_letter.body) for dead_letter in dead_letters.drain()) == list(range(23))
     assert dead_letters.drain() == []
 
 
@@ -42,7 +42,7 @@ def test_an_empty_reply_is_not_taken_for_an_empty_queue(dead_letters: DeadLetter
     send(dead_letters, "late")
     nothing = answer(Reply(200, b"{}", {"Content-Type": "application/x-amz-json-1.0"}))
     with FaultProxy(dead_letters.url, nothing, operation="ReceiveMessage") as proxy:
-        assert [letter.body for letter in drain(QueueEndpoint(proxy.url, dead_letters.queue_url))] == ["late"]
+        assert [dead_letter.body for dead_letter in drain(QueueEndpoint(proxy.url, dead_letters.queue_url))] == ["late"]
         assert not proxy.unused
 
 
@@ -77,11 +77,11 @@ def test_queues_of_two_tests_are_two(dead_letters: DeadLetters) -> None:
     other = DeadLetters(create_queue(dead_letters.url, "another"))
     send(other, "theirs")
     assert dead_letters.drain() == []
-    assert [letter.body for letter in other.drain()] == ["theirs"]
+    assert [dead_letter.body for dead_letter in other.drain()] == ["theirs"]
 
 
 def test_a_queue_is_known_in_its_own_region_only(queue_endpoint: QueueEndpoint) -> None:
     queue = create_queue(queue_endpoint.url, "in-another-region", "eu-west-1")
     with closing(sqs_client(queue.url, queue.region)) as client:
         client.send_message(QueueUrl=queue.queue_url, MessageBody="{}")
-    assert [letter.body for letter in drain(queue)] == ["{}"]
+    assert [dead_letter.body for dead_letter in drain(queue)] == ["{}"]

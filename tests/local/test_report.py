@@ -102,7 +102,7 @@ def test_metrics_are_summed_once_however_many_dimensions(show: Show) -> None:
     ("text", "expected"), [("\x1b[31m", "\\x1b[31m"), ("a\nb", "a\\nb"), ("ü \u202ex", "ü \\u202ex"), (5, "5")]
 )
 def test_what_came_from_outside_cannot_steer_the_terminal(text: object, expected: str) -> None:
-    assert report.shown(text) == expected
+    assert report.escape_control(text) == expected
 
 
 def test_outcomes_show_every_count(show: Show) -> None:

@@ -56,10 +56,13 @@ def test_a_calendar_s_worth_of_events_is_accounted_for_and_again_all_duplicates(
         record = audit[f"{row['asset_symbol']}#{row['earnings_date']}"]
         assert record["event_id"] == row["processed_by_event"]
         assert record["correlation_id"] == row["correlation_id"]
-    letters = list(read_jsonl(out / "dlq.jsonl"))
-    assert Counter(letter["attributes"]["ERROR_CODE"] for letter in letters) == {"validation": 8, "not_found": 4}
+    sent_messages = list(read_jsonl(out / "dlq.jsonl"))
+    assert Counter(dead_letter["attributes"]["ERROR_CODE"] for dead_letter in sent_messages) == {
+        "validation": 8,
+        "not_found": 4,
+    }
     failed = {each["id"]: each for each in events[420:]}
-    assert {each["id"]: each for each in (json.loads(letter["body"]) for letter in letters)} == failed
+    assert {each["id"]: each for each in (json.loads(dead_letter["body"]) for dead_letter in sent_messages)} == failed
     metrics = sum_metrics(read_jsonl(out / "metrics.jsonl"))
     counted = {name: metrics[name].total for name in ("EventsReceived", "EventsMarked", "EventsDuplicate")}
     assert counted == {"EventsReceived": 432, "EventsMarked": 400, "EventsDuplicate": 20}

@@ -50,8 +50,8 @@ def test_an_event_that_fails_to_the_end_is_one_retry_and_a_record_in_the_queue(
 
     assert outcomes(summary) == (1, 0, 0, 0, 0, 1)
     assert summary.invocations == 3
-    (letter,) = read_jsonl(chosen.out / "dlq.jsonl")
-    record = json.loads(letter["body"])
+    (dead_letter,) = read_jsonl(chosen.out / "dlq.jsonl")
+    record = json.loads(dead_letter["body"])
     assert record["requestPayload"] == sent
     assert record["requestContext"]["condition"] == "RetriesExhausted"
     assert record["requestContext"]["approximateInvokeCount"] == 3
@@ -110,7 +110,7 @@ def test_a_function_that_dies_or_answers_no_outcome_is_told(
     assert outcomes(summary) == (3, 0, 0, 0, 0, 2)
     assert not summary.accounted
     assert "line 2: the function returned no outcome" in said(screen)
-    records = [json.loads(letter["body"]) for letter in read_jsonl(tmp_path / "out" / "dlq.jsonl")]
+    records = [json.loads(dead_letter["body"]) for dead_letter in read_jsonl(tmp_path / "out" / "dlq.jsonl")]
     assert {record["responsePayload"]["errorType"] for record in records} == {
         "Runtime.ExitError",
         "Sandbox.Timedout",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from local.service import LOOPBACK, Service, ServiceError, answers, free_port, running
+from local.service import LOOPBACK, Service, ServiceError, free_port, is_ready, managed_service
 
 PROBE = "DynamoDB_20120810.ListTables"
 
@@ -41,23 +41,23 @@ def refuses(port: int) -> bool:
 
 
 def test_it_answers_inside_the_block_and_is_gone_after_it() -> None:
-    with running(Service("it", python(SERVER), PROBE)) as url:
+    with managed_service(Service("it", python(SERVER), PROBE)) as url:
         assert url.startswith("http://127.0.0.1:")
-        assert answers(port_of(url), PROBE)
+        assert is_ready(port_of(url), PROBE)
     assert refuses(port_of(url))
 
 
 def test_another_answer_than_success_is_no_answer() -> None:
-    with running(Service("it", python(SERVER), PROBE)) as url:
-        assert not answers(port_of(url), "AmazonSQS.ListQueues")
-    assert not answers(port_of(url), PROBE)
+    with managed_service(Service("it", python(SERVER), PROBE)) as url:
+        assert not is_ready(port_of(url), "AmazonSQS.ListQueues")
+    assert not is_ready(port_of(url), PROBE)
 
 
 def test_it_is_gone_when_the_block_raises() -> None:
     seen = []
 
     def fail() -> None:
-        with running(Service("it", python(SERVER), PROBE)) as url:
+        with managed_service(Service("it", python(SERVER), PROBE)) as url:
             seen.append(port_of(url))
             raise RuntimeError("ours")
 
@@ -68,7 +68,7 @@ def test_it_is_gone_when_the_block_raises() -> None:
 
 def test_one_that_ignores_the_request_to_end_is_killed() -> None:
     stubborn = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n{SERVER}"
-    with running(Service("it", python(stubborn), PROBE)) as url:
+    with managed_service(Service("it", python(stubborn), PROBE)) as url:
         pass
     assert refuses(port_of(url))
 
@@ -87,7 +87,7 @@ def test_it_ends_and_leaves_nothing_when_we_are_killed(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:  # noqa: S603
         assert parent.stdout is not None
         port = port_of(parent.stdout.readline().strip())
-        assert answers(port, PROBE)
+        assert is_ready(port, PROBE)
         assert list(tmp_path.iterdir())
         parent.send_signal(signal.SIGKILL)
     for _ in range(500):
@@ -103,7 +103,7 @@ def test_it_sees_little_of_our_environment(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("AWS_PROFILE", "production")
     code = f"import os; open({str(seen)!r}, 'w').write(repr((dict(os.environ), os.getcwd())))\n{SERVER}"
     service = Service("it", python(code), PROBE, lambda port: {"GIVEN": str(port)})
-    with running(service) as url:
+    with managed_service(service) as url:
         environment, directory = eval(seen.read_text())  # noqa: S307 - written by ourselves
         assert Path(directory).is_dir()
     assert "AWS_PROFILE" not in environment
@@ -115,7 +115,7 @@ def test_it_sees_little_of_our_environment(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_one_that_ends_at_once_is_told_with_the_end_of_its_log() -> None:
     code = "import sys; print('first\\n' * 100 + 'config:   bad\\n\\tat some.Frame(X.java:1)'); sys.exit(3)"
-    with pytest.raises(ServiceError) as caught, running(Service("the thing", python(code), PROBE)):
+    with pytest.raises(ServiceError) as caught, managed_service(Service("the thing", python(code), PROBE)):
         pytest.fail("it does not start")
     message = str(caught.value)
     assert message.startswith("the thing ended at its start (exit status 3)")
@@ -130,7 +130,7 @@ def test_one_that_never_answers_is_told_and_ended(tmp_path: Path) -> None:
     service = Service("the thing", lambda _: ["/bin/sh", "-c", script], PROBE, start_timeout_s=2)
     with (
         pytest.raises(ServiceError, match=r"^the thing gave no answer within 2 s; its log ends: warming up$"),
-        running(service),
+        managed_service(service),
     ):
         pytest.fail("it does not start")
     with pytest.raises(ProcessLookupError):
@@ -146,14 +146,14 @@ if not tried.exists():
     tried.touch()
     sys.exit("OSError: [Errno 98] Address already in use")
 {SERVER}"""
-    with running(Service("it", python(code), PROBE)) as url:
-        assert answers(port_of(url), PROBE)
+    with managed_service(Service("it", python(code), PROBE)) as url:
+        assert is_ready(port_of(url), PROBE)
     assert tried.exists()
 
 
 def test_ports_that_are_always_taken_are_told() -> None:
     service = Service("it", python("import sys; sys.exit('Address already in use')"), PROBE)
-    with pytest.raises(ServiceError, match="already in use"), running(service):
+    with pytest.raises(ServiceError, match="already in use"), managed_service(service):
         pytest.fail("it does not start")
 
 

@@ -9,7 +9,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local.throttle import throttled
+from local.throttle import throttling_proxy
 from otel.throttling import throttling_reasons
 from tests.support.stores import Tables
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def client(tables: Tables) -> Iterator["DynamoDBClient"]:
     with (
-        throttled(tables.url, times=3) as url,
+        throttling_proxy(tables.url, times=3) as url,
         closing(boto3.client("dynamodb", endpoint_url=url, config=Config(retries={"total_max_attempts": 1}))) as client,
     ):
         yield client

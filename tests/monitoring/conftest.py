@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from handler.wiring import start
+from handler.wiring import start_or_exit
 from tests.integration.cases import CASES, DELAYS
 from tests.integration.conftest import services
-from tests.integration.rig import Rig, Services, event_for_no_row
+from tests.integration.rig import Harness, Services, event_for_no_row
 from tests.support.faults import Exchange, Fault, FaultProxy, sqs_error, throttled
 from tests.support.function import function, settings, shortest
 from tests.support.invoked import Invoked
@@ -25,7 +25,7 @@ EACH = 5
 SLOW_SECONDS = 26
 """How long a slow event takes: longer than the alarm allows."""
 
-Told = Mapping[str, list[dict[str, Any]]]
+Notifications = Mapping[str, list[dict[str, Any]]]
 """EMF documents by kind of event: those of `recorded`."""
 
 Recorded = Mapping[str, list[Invoked]]
@@ -37,47 +37,47 @@ _FAULTS: Mapping[str, Fault] = {
 }
 
 
-def make_rig(stack: ExitStack, services: Services, **environ: str) -> Rig:
+def make_harness(stack: ExitStack, services: Services, **environ: str) -> Harness:
     dynamodb = stack.enter_context(FaultProxy(services.tables.url))
     sqs = stack.enter_context(FaultProxy(services.queue.url))
     between = {"AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url, "AWS_ENDPOINT_URL_SQS": sqs.url, "ENVIRONMENT": "test"}
     given = settings(services.tables, services.queue, **(between | environ))
-    return Rig(stack.enter_context(function(given, jitter=shortest)), services, dynamodb, sqs)
+    return Harness(stack.enter_context(function(given, jitter=shortest)), services, dynamodb, sqs)
 
 
-def marked(rig: Rig) -> Invoked:
-    return rig(rig.event_for_a_row())
+def marked(harness: Harness) -> Invoked:
+    return harness(harness.event_for_a_row())
 
 
-def not_found(rig: Rig) -> Invoked:
-    return rig(event_for_no_row())
+def not_found(harness: Harness) -> Invoked:
+    return harness(event_for_no_row())
 
 
-def validation(rig: Rig) -> Invoked:
-    return rig(event_for_no_row({"earnings_date": "soon"}))
+def validation(harness: Harness) -> Invoked:
+    return harness(event_for_no_row({"earnings_date": "soon"}))
 
 
-def duplicate(rig: Rig) -> Invoked:
-    event = rig.event_for_a_row({"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
-    rig(event)
-    return rig(event)
+def duplicate(harness: Harness) -> Invoked:
+    event = harness.event_for_a_row({"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
+    harness(event)
+    return harness(event)
 
 
-def second(rig: Rig) -> Invoked:
+def second(harness: Harness) -> Invoked:
     """A different event for a row that is processed already."""
-    event = rig.event_for_a_row()
-    rig(event)
+    event = harness.event_for_a_row()
+    harness(event)
     event["detail"]["event_id"] += "-again"
-    return rig(event)
+    return harness(event)
 
 
-def helped(rig: Rig) -> Invoked:
+def helped(harness: Harness) -> Invoked:
     """Throttled twice, then marked."""
-    rig.dynamodb.script(throttled(), throttled())
-    return rig(rig.event_for_a_row())
+    harness.dynamodb.script(throttled(), throttled())
+    return harness(harness.event_for_a_row())
 
 
-def slow_reply(rig: Rig) -> Invoked:
+def slow_reply(harness: Harness) -> Invoked:
     """A reply that takes 26 s of the clocks that tests hold: that of the deadline, and that of durations."""
     real, slept = time.perf_counter, 0.0
 
@@ -85,36 +85,36 @@ def slow_reply(rig: Rig) -> Invoked:
         nonlocal slept
         reply = exchange.forward()
         slept = SLOW_SECONDS
-        rig.function.clock.advance(SLOW_SECONDS)
+        harness.function.clock.advance(SLOW_SECONDS)
         exchange.reply(reply)
 
-    rig.dynamodb.script(Fault("slow", act))
+    harness.dynamodb.script(Fault("slow", act))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "perf_counter", lambda: real() + slept)
-        return rig(rig.event_for_a_row())
+        return harness(harness.event_for_a_row())
 
 
-def timeout(rig: Rig) -> Invoked:
+def timeout(harness: Harness) -> Invoked:
     """A reply that comes after the deadline: the watchdog strikes meanwhile."""
 
     def act(exchange: Exchange) -> None:
         reply = exchange.forward()
-        rig.function.clock.advance(60)
+        harness.function.clock.advance(60)
         exchange.reply(reply)
 
-    rig.dynamodb.script(Fault("overslept", act))
-    return rig.function(rig.event_for_a_row())
+    harness.dynamodb.script(Fault("overslept", act))
+    return harness.function(harness.event_for_a_row())
 
 
-def keeps_failing(category: str) -> Callable[[Rig], Invoked]:
-    def run(rig: Rig) -> Invoked:
-        rig.dynamodb.script(*[_FAULTS[category]] * (len(DELAYS[category]) + 1), operation="TransactWriteItems")
-        return rig(rig.event_for_a_row())
+def keeps_failing(category: str) -> Callable[[Harness], Invoked]:
+    def run(harness: Harness) -> Invoked:
+        harness.dynamodb.script(*[_FAULTS[category]] * (len(DELAYS[category]) + 1), operation="TransactWriteItems")
+        return harness(harness.event_for_a_row())
 
     return run
 
 
-KINDS: Mapping[str, Callable[[Rig], Invoked]] = {
+KINDS: Mapping[str, Callable[[Harness], Invoked]] = {
     "marked": marked,
     "not_found": not_found,
     "validation": validation,
@@ -128,71 +128,71 @@ KINDS: Mapping[str, Callable[[Rig], Invoked]] = {
 """What alarms are about."""
 
 
-def replaced(rig: Rig) -> Invoked:
+def replaced(harness: Harness) -> Invoked:
     """A correlation ID that is none."""
-    return rig(rig.event_for_a_row({"correlation_id": "two words"}))
+    return harness(harness.event_for_a_row({"correlation_id": "two words"}))
 
 
-def queue_down(rig: Rig) -> Invoked:
-    rig.sqs.script(*[sqs_error("InternalError", 500)] * 3)
-    return rig(event_for_no_row())
+def queue_down(harness: Harness) -> Invoked:
+    harness.sqs.script(*[sqs_error("InternalError", 500)] * 3)
+    return harness(event_for_no_row())
 
 
-def defect(rig: Rig) -> Invoked:
+def defect(harness: Harness) -> Invoked:
     """A defect of the function's own."""
 
     def broken() -> Any:
         raise KeyError
 
-    rig.function.processor._now, whole = broken, rig.function.processor._now
-    invoked = rig(rig.event_for_a_row())
-    rig.function.processor._now = whole
+    harness.function.processor._now, whole = broken, harness.function.processor._now
+    invoked = harness(harness.event_for_a_row())
+    harness.function.processor._now = whole
     return invoked
 
 
-def library(rig: Rig) -> Invoked:
+def library(harness: Harness) -> Invoked:
     """A library has something to say in the middle of an event, in a text that is not a constant of its source."""
 
     def warns(low: float, high: float) -> float:
         logging.getLogger("a.library").warning(str(["put together"]), exc_info=ValueError())
         return shortest(low, high)
 
-    rig.function.processor._jitter = warns
-    rig.dynamodb.script(throttled())
-    invoked = rig.function(rig.event_for_a_row())
-    rig.function.processor._jitter = shortest
+    harness.function.processor._jitter = warns
+    harness.dynamodb.script(throttled())
+    invoked = harness.function(harness.event_for_a_row())
+    harness.function.processor._jitter = shortest
     return invoked
 
 
-def unwritten(rig: Rig) -> Invoked:
+def unwritten(harness: Harness) -> Invoked:
     """Standard output does not take metrics for a moment."""
 
     def broken(_: bytes) -> None:
         raise BrokenPipeError
 
-    metrics = rig.function.processor._telemetry._metrics
+    metrics = harness.function.processor._telemetry._metrics
     metrics._write, whole = broken, metrics._write
-    invoked = rig.function(rig.event_for_a_row())
+    invoked = harness.function(harness.event_for_a_row())
     metrics._write = whole
     return invoked
 
 
-def rewritten(rig: Rig) -> Invoked:
+def rewritten(harness: Harness) -> Invoked:
     """And takes them again."""
-    return rig.function(rig.event_for_a_row())
+    return harness.function(harness.event_for_a_row())
 
 
-def unexported(rig: Rig) -> Invoked:
+def unexported(harness: Harness) -> Invoked:
     """The exporter of spans fails with an exception."""
 
     def broken() -> int:
         raise RuntimeError
 
-    tracing = rig.function.processor._telemetry._tracing
+    tracing = harness.function.processor._telemetry._tracing
     assert tracing is not None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tracing, "flush", broken)
-        return rig.function(rig.event_for_a_row())
+        return harness.function(harness.event_for_a_row())
 
 
 TROUBLE = (replaced, queue_down, defect, library, unwritten, rewritten, unexported)
@@ -204,25 +204,25 @@ def recorded(services: Services) -> Recorded:
     """Every kind of event, run on DynamoDB Local through a proxy that makes the faults."""
     found: dict[str, list[Invoked]] = {}
     with ExitStack() as stack:
-        rig = make_rig(stack, services, AWS_LAMBDA_LOG_LEVEL="DEBUG")
-        found["cold"] = [rig.function(rig.event_for_a_row())]
-        found |= {run.__name__: [run(rig)] for run in TROUBLE}
+        harness = make_harness(stack, services, AWS_LAMBDA_LOG_LEVEL="DEBUG")
+        found["cold"] = [harness.function(harness.event_for_a_row())]
+        found |= {run.__name__: [run(harness)] for run in TROUBLE}
     with ExitStack() as stack:
-        rig = make_rig(stack, services)
-        marked(rig)  # the cold start, which is news in itself
+        harness = make_harness(stack, services)
+        marked(harness)  # the cold start, which is news in itself
         for kind, run in KINDS.items():
-            found[kind] = [run(rig) for _ in range(EACH)]
+            found[kind] = [run(harness) for _ in range(EACH)]
     with ExitStack() as stack:
-        small = make_rig(stack, services, AWS_LAMBDA_FUNCTION_MEMORY_SIZE="16")  # far less than this process has
+        small = make_harness(stack, services, AWS_LAMBDA_FUNCTION_MEMORY_SIZE="16")  # far less than this process has
         found["full"] = [marked(small) if number else small.function(event_for_no_row()) for number in range(EACH)]
     with ExitStack() as stack:
-        unheard = make_rig(stack, services, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
+        unheard = make_harness(stack, services, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
         found["unheard"] = [unheard.function(unheard.event_for_a_row())]
     return found
 
 
 @pytest.fixture(scope="session")
-def told(recorded: Recorded) -> Told:
+def told(recorded: Recorded) -> Notifications:
     """The metric lines of every kind of event."""
     return {kind: [line for each in invoked for line in each.metrics] for kind, invoked in recorded.items()}
 
@@ -232,7 +232,7 @@ def log_lines(recorded: Recorded) -> list[dict[str, Any]]:
     """All log lines, also those of a function that does not start."""
     with output_file() as output:
         with pytest.raises(SystemExit):
-            start({}, output.write, 0)
+            start_or_exit({}, output.write, 0)
         unstarted = output.logs()
     return [line for kind in recorded.values() for each in kind for line in each.logs] + unstarted
 

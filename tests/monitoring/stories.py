@@ -20,7 +20,7 @@ DIMENSIONS: Mapping[str, Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class FailureScenario:
     """A failure that lasts some minutes.
 
     Attributes:
@@ -32,27 +32,30 @@ class Story:
     counted: tuple[tuple[str, str, float], ...] = ()
 
 
-_AT_FAULT = Story(("throttling",))
+_AT_FAULT = FailureScenario(("throttling",))
 
-FAILURES: Mapping[str, Story] = {
-    **{f"error-rate-{category.value.replace('_', '-')}": Story((category.value,)) for category in ErrorCategory},
-    "processing-failures": Story(("validation", "throttling")),
-    "dynamodb-failures": Story(("internal", "dynamodb")),
-    "retries": Story(("helped",)),
-    "idempotency-violations": Story(("second",)),
-    "processing-time": Story(("slow",)),
-    "memory": Story(("full",)),
-    "security": Story(("access_denied",)),
-    "dlq-volume": Story(("validation",), (("AWS/SQS", "NumberOfMessagesSent", 5),)),
-    "dlq-depth": Story((), (("AWS/SQS", "ApproximateNumberOfMessagesVisible", 1),)),
-    "dlq-age": Story((), (("AWS/SQS", "ApproximateAgeOfOldestMessage", 90_000),)),
-    "async-events-dropped": Story((), (("AWS/Lambda", "AsyncEventsDropped", 1),)),
-    "destination-delivery-failures": Story((), (("AWS/Lambda", "DestinationDeliveryFailures", 1),)),
-    "rule-failed-invocations": Story((), (("AWS/Events", "FailedInvocations", 1),)),
-    "rule-dlq-failures": Story((), (("AWS/Events", "InvocationsFailedToBeSentToDlq", 1),)),
-    "async-event-age": Story((), (("AWS/Lambda", "AsyncEventAge", 1_000_000),)),
-    "throttles": Story((), (("AWS/Lambda", "Throttles", 1),)),
-    "unreported-failures": Story((), (("AWS/Lambda", "Errors", 5),)),
+FAILURES: Mapping[str, FailureScenario] = {
+    **{
+        f"error-rate-{category.value.replace('_', '-')}": FailureScenario((category.value,))
+        for category in ErrorCategory
+    },
+    "processing-failures": FailureScenario(("validation", "throttling")),
+    "dynamodb-failures": FailureScenario(("internal", "dynamodb")),
+    "retries": FailureScenario(("helped",)),
+    "idempotency-violations": FailureScenario(("second",)),
+    "processing-time": FailureScenario(("slow",)),
+    "memory": FailureScenario(("full",)),
+    "security": FailureScenario(("access_denied",)),
+    "dlq-volume": FailureScenario(("validation",), (("AWS/SQS", "NumberOfMessagesSent", 5),)),
+    "dlq-depth": FailureScenario((), (("AWS/SQS", "ApproximateNumberOfMessagesVisible", 1),)),
+    "dlq-age": FailureScenario((), (("AWS/SQS", "ApproximateAgeOfOldestMessage", 90_000),)),
+    "async-events-dropped": FailureScenario((), (("AWS/Lambda", "AsyncEventsDropped", 1),)),
+    "destination-delivery-failures": FailureScenario((), (("AWS/Lambda", "DestinationDeliveryFailures", 1),)),
+    "rule-failed-invocations": FailureScenario((), (("AWS/Events", "FailedInvocations", 1),)),
+    "rule-dlq-failures": FailureScenario((), (("AWS/Events", "InvocationsFailedToBeSentToDlq", 1),)),
+    "async-event-age": FailureScenario((), (("AWS/Lambda", "AsyncEventAge", 1_000_000),)),
+    "throttles": FailureScenario((), (("AWS/Lambda", "Throttles", 1),)),
+    "unreported-failures": FailureScenario((), (("AWS/Lambda", "Errors", 5),)),
     "slo-fast-burn-long": _AT_FAULT,
     "slo-fast-burn-short": _AT_FAULT,
     "slo-slow-burn-long": _AT_FAULT,

@@ -11,7 +11,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
-from deploy.monitoring.construct import Monitoring, Watched
+from deploy.monitoring.construct import MonitoredResources, Monitoring
 
 ENVIRONMENT = "test"
 PREFIX = "mark-earnings-processed-test-"
@@ -29,7 +29,7 @@ def template() -> dict[str, Any]:
     """The template of a stack with nothing but the monitoring, around resources known by name."""
     stack = cdk.Stack(cdk.App(), "Stack", env=cdk.Environment(account="111122223333", region="us-east-1"))
     arn = "arn:aws:{}:us-east-1:111122223333:{}".format
-    watched = Watched(
+    monitored = MonitoredResources(
         function=lambda_.Function.from_function_arn(stack, "Function", arn("lambda", f"function:{FUNCTION}")),
         queue=sqs.Queue.from_queue_arn(stack, "Queue", arn("sqs", QUEUE)),
         rule=RULE,
@@ -38,7 +38,7 @@ def template() -> dict[str, Any]:
         memory_mb=128,
     )
     topic = sns.Topic.from_topic_arn(stack, "Topic", TOPIC_ARN)
-    Monitoring(stack, "Monitoring", watched=watched, environment=ENVIRONMENT, topic=topic, runbook=RUNBOOK)
+    Monitoring(stack, "Monitoring", monitored=monitored, environment=ENVIRONMENT, topic=topic, runbook=RUNBOOK)
     return dict(assertions.Template.from_stack(stack).to_json())
 
 

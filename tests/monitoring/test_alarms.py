@@ -5,14 +5,14 @@ from collections.abc import Iterable
 import pytest
 
 from deploy.monitoring.catalogue import COMPOSITES, alarms
-from deploy.monitoring.model import Alarm, Scale
-from tests.monitoring.conftest import Told
-from tests.monitoring.stories import DIMENSIONS, FAILURES, OTHERS, RAISED, TRIES, Story
+from deploy.monitoring.model import Alarm, Limits
+from tests.monitoring.conftest import Notifications
+from tests.monitoring.stories import DIMENSIONS, FAILURES, OTHERS, RAISED, TRIES, FailureScenario
 from tests.monitoring.synthesis import PREFIX, alarm, resources, template
 from tests.support.cloudwatch.alarms import READINGS, Reading, State, composite_state
 from tests.support.cloudwatch.timeline import Timeline
 
-ALARMS = {alarm.name: alarm for alarm in alarms(Scale())}
+ALARMS = {alarm.name: alarm for alarm in alarms(Limits())}
 CALM, BEGINS, ENDS = 60, 60, 70
 """Minutes: until when all is well, and from when to when it is not."""
 OVER = (*range(ENDS + 1, ENDS + 60), *range(ENDS + 60, ENDS + 8 * 60, 10))
@@ -22,7 +22,7 @@ each_alarm = pytest.mark.parametrize("name", ALARMS)
 each_reading = pytest.mark.parametrize("reading", READINGS, ids=str)
 
 
-def calm(told: Told, minutes: Iterable[int], *, late: float = 0) -> Timeline:
+def calm(told: Notifications, minutes: Iterable[int], *, late: float = 0) -> Timeline:
     """Ordinary traffic: an event a minute, one delivered twice now and then; the services count along."""
     timeline = Timeline(DIMENSIONS, late=late)
     for minute in minutes:
@@ -34,14 +34,16 @@ def calm(told: Told, minutes: Iterable[int], *, late: float = 0) -> Timeline:
     return timeline
 
 
-def happen(timeline: Timeline, told: Told, story: Story, minutes: Iterable[int] = range(BEGINS, ENDS)) -> None:
+def happen(
+    timeline: Timeline, told: Notifications, scenario: FailureScenario, minutes: Iterable[int] = range(BEGINS, ENDS)
+) -> None:
     """Let a failure happen in these minutes."""
     for minute in minutes:
-        for kind in story.kinds:
+        for kind in scenario.kinds:
             timeline.told(told[kind], minute + 0.5)
             if kind in RAISED:
                 timeline.platform("AWS/Lambda", "Errors", len(told[kind]), minute + 0.5)
-        for namespace, name, value in story.counted:
+        for namespace, name, value in scenario.counted:
             timeline.platform(namespace, name, value, minute + 0.5)
 
 
@@ -51,7 +53,7 @@ def test_every_alarm_has_a_story() -> None:
 
 @each_alarm
 @each_reading
-def test_it_goes_off_on_its_failure_and_comes_back(told: Told, name: str, reading: Reading) -> None:
+def test_it_goes_off_on_its_failure_and_comes_back(told: Notifications, name: str, reading: Reading) -> None:
     timeline = calm(told, [*range(CALM), *range(ENDS, ENDS + 8 * 60, 7)])
     happen(timeline, told, FAILURES[name])
 
@@ -67,7 +69,7 @@ def test_it_goes_off_on_its_failure_and_comes_back(told: Told, name: str, readin
 
 @each_alarm
 @each_reading
-def test_it_goes_off_also_when_nothing_else_comes(told: Told, name: str, reading: Reading) -> None:
+def test_it_goes_off_also_when_nothing_else_comes(told: Notifications, name: str, reading: Reading) -> None:
     timeline = Timeline(DIMENSIONS)
     happen(timeline, told, FAILURES[name])
 
@@ -84,7 +86,7 @@ def test_it_stays_ok_when_idle(name: str, reading: Reading) -> None:
 
 
 @each_alarm
-def test_it_stays_ok_on_ordinary_traffic_that_is_told_late(told: Told, name: str) -> None:
+def test_it_stays_ok_on_ordinary_traffic_that_is_told_late(told: Notifications, name: str) -> None:
     for late in (0, 1, 4):
         timeline = calm(told, range(120), late=late)
         assert set(timeline.states(alarm(name), range(1, 125))) == {State.OK}
@@ -92,7 +94,7 @@ def test_it_stays_ok_on_ordinary_traffic_that_is_told_late(told: Told, name: str
 
 @each_alarm
 @pytest.mark.parametrize("late", [1, 4])
-def test_it_goes_off_also_when_the_failure_is_told_late(told: Told, name: str, late: int) -> None:
+def test_it_goes_off_also_when_the_failure_is_told_late(told: Notifications, name: str, late: int) -> None:
     timeline = calm(told, [*range(CALM), *range(ENDS, ENDS + 40)], late=late)
     happen(timeline, told, FAILURES[name])
 
@@ -103,16 +105,16 @@ def test_it_goes_off_also_when_the_failure_is_told_late(told: Told, name: str, l
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_it_stays_ok_on_what_is_another_alarms_business(told: Told, name: str) -> None:
+def test_it_stays_ok_on_what_is_another_alarms_business(told: Notifications, name: str) -> None:
     timeline = Timeline(DIMENSIONS)
-    happen(timeline, told, Story(OTHERS[name]))
+    happen(timeline, told, FailureScenario(OTHERS[name]))
 
     states = timeline.states(alarm(name), [*range(BEGINS, ENDS + 30)])
 
     assert set(states) == {State.OK}
 
 
-def quiet_hour(told: Told, kind: str) -> Timeline:
+def quiet_hour(told: Notifications, kind: str) -> Timeline:
     """An hour with three events, one of which fails: as often as Lambda delivers it."""
     timeline = Timeline(DIMENSIONS)
     timeline.told(told["marked"][:2], 30)
@@ -137,7 +139,9 @@ def one_alone(definition: Alarm) -> list[str]:
     ("name", "kind"), [(alarm.name, kind) for alarm in ALARMS.values() for kind in one_alone(alarm)]
 )
 @each_reading
-def test_one_failing_event_in_a_quiet_hour_is_no_share(told: Told, name: str, kind: str, reading: Reading) -> None:
+def test_one_failing_event_in_a_quiet_hour_is_no_share(
+    told: Notifications, name: str, kind: str, reading: Reading
+) -> None:
     timeline = quiet_hour(told, kind)
 
     assert set(timeline.states(alarm(name), range(25, 70), reading)) == {State.OK}
@@ -145,7 +149,7 @@ def test_one_failing_event_in_a_quiet_hour_is_no_share(told: Told, name: str, ki
     assert State.ALARM in timeline.states(alarm("dlq-depth"), range(25, 70), reading)
 
 
-def test_one_is_enough_where_only_a_person_can_help(told: Told) -> None:
+def test_one_is_enough_where_only_a_person_can_help(told: Notifications) -> None:
     at_one = {name for name, alarm in ALARMS.items() if alarm.minimum == 1}
 
     assert at_one == {"error-rate-access-denied", "error-rate-configuration"}
@@ -171,9 +175,9 @@ def logical_ids() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("composite", [each.name for each in COMPOSITES])
-def test_composites(told: Told, composite: str) -> None:
+def test_composites(told: Notifications, composite: str) -> None:
     timeline = calm(told, [*range(CALM), *range(ENDS, ENDS + 8 * 60, 7)])
-    happen(timeline, told, Story(("throttling",)))
+    happen(timeline, told, FailureScenario(("throttling",)))
     made = resources("AWS::CloudWatch::CompositeAlarm")
     (rule,) = [each["AlarmRule"] for each in made if each["AlarmName"].endswith(f"-test-{composite}")]
     minutes = [*range(1, ENDS + 5), *OVER]

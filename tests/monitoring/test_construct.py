@@ -5,7 +5,7 @@ from typing import Any
 
 from deploy.monitoring.catalogue import COMPOSITES, alarms, anchor, headings
 from deploy.monitoring.dashboard import SECTIONS
-from deploy.monitoring.model import Scale
+from deploy.monitoring.model import Limits
 from deploy.monitoring.queries import QUERIES, TRACE_GROUPS
 from tests.monitoring.synthesis import (
     BUS,
@@ -28,7 +28,7 @@ DIMENSIONS = {
 }
 
 
-def watched(properties: dict[str, Any]) -> list[tuple[str, str, dict[str, str]]]:
+def monitored(properties: dict[str, Any]) -> list[tuple[str, str, dict[str, str]]]:
     """Namespace, name and dimensions of each metric that an alarm looks at."""
     stats = [each["MetricStat"]["Metric"] for each in properties.get("Metrics", ()) if "MetricStat" in each]
     return [
@@ -41,14 +41,14 @@ def test_every_definition_is_made() -> None:
     made = {each["AlarmName"] for each in resources("AWS::CloudWatch::Alarm")}
     composites = {each["AlarmName"] for each in resources("AWS::CloudWatch::CompositeAlarm")}
 
-    assert made == {PREFIX + each.name for each in alarms(Scale())}
+    assert made == {PREFIX + each.name for each in alarms(Limits())}
     assert composites == {PREFIX + each.name for each in COMPOSITES}
     assert len(resources("AWS::Logs::QueryDefinition")) == len(QUERIES)
     assert len(resources("AWS::XRay::Group")) == len(TRACE_GROUPS)
 
 
 def test_every_alarm_speaks_or_is_part_of_one_that_does() -> None:
-    silent = {each.name for each in alarms(Scale()) if not each.notifies}
+    silent = {each.name for each in alarms(Limits()) if not each.notifies}
     spoken_for = {name for composite in COMPOSITES for group in composite.groups for name in group}
 
     assert silent <= spoken_for
@@ -62,13 +62,13 @@ def test_every_description_links_to_its_heading_of_the_runbook() -> None:
     linked = {each["AlarmName"]: each["AlarmDescription"].rpartition(f"{RUNBOOK}#")[2] for each in everything}
 
     assert linked == {name: anchor(name.removeprefix(PREFIX)) for name in linked}
-    assert set(linked.values()) == set(headings(Scale()))
-    assert all(name.replace("-", "").isalnum() and name.islower() for name in headings(Scale()))
+    assert set(linked.values()) == set(headings(Limits()))
+    assert all(name.replace("-", "").isalnum() and name.islower() for name in headings(Limits()))
 
 
 def test_metrics_are_those_of_what_is_watched() -> None:
     for each in resources("AWS::CloudWatch::Alarm"):
-        for namespace, _, dimensions in watched(each):
+        for namespace, _, dimensions in monitored(each):
             if namespace == "MarkEarningsProcessed":
                 assert dimensions.pop("Environment") == ENVIRONMENT
                 assert set(dimensions) <= {"ErrorCategory"}
@@ -85,7 +85,7 @@ def test_limits_of_cloudwatch() -> None:
     for each in resources("AWS::CloudWatch::Alarm"):
         periods = {stat["MetricStat"]["Period"] for stat in each.get("Metrics", ()) if "MetricStat" in stat}
         assert len(periods or {each.get("Period")}) == 1
-        assert len(watched(each)) <= 10
+        assert len(monitored(each)) <= 10
         assert "SEARCH" not in json.dumps(each)
         assert (periods or {each["Period"]}).pop() * each["EvaluationPeriods"] <= 86_400
         assert len(each["AlarmName"]) <= 255
@@ -96,7 +96,7 @@ def test_limits_of_cloudwatch() -> None:
 
 def test_thresholds_follow_the_function() -> None:
     assert alarm("processing-time")["Threshold"] == 25_000
-    short = {each.name: each.threshold for each in alarms(Scale(timeout_seconds=12))}
+    short = {each.name: each.threshold for each in alarms(Limits(timeout_seconds=12))}
     assert short["processing-time"] == 10_000
 
 

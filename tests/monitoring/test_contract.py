@@ -9,13 +9,13 @@ import pytest
 
 from deploy.monitoring.catalogue import alarms
 from deploy.monitoring.dashboard import SECTIONS
-from deploy.monitoring.model import Metric, Query, Scale, Source, TraceGroup
+from deploy.monitoring.model import Limits, Metric, Query, Source, TraceGroup
 from deploy.monitoring.queries import QUERIES, TRACE_GROUPS
 from local.cloudwatch.store import Key, MetricStore
 from ops.names import METRICS as OPERATOR_METRICS
 from otel import names
 from otel.event_types import MESSAGES, OUTCOME_MESSAGES, EventType
-from tests.monitoring.conftest import Recorded, Told, flattened
+from tests.monitoring.conftest import Notifications, Recorded, flattened
 from tests.monitoring.synthesis import ENVIRONMENT, dashboard_widgets, resources
 from tests.support.insights import matching
 from tools import telemetry_catalogue as catalogue
@@ -31,7 +31,7 @@ LANGUAGE = frozenset(
 
 
 @pytest.fixture(scope="session")
-def emitted(told: Told) -> MetricStore:
+def emitted(told: Notifications) -> MetricStore:
     store = MetricStore()
     for documents in told.values():
         for document in documents:
@@ -45,7 +45,7 @@ def spans(recorded: Recorded) -> list[Any]:
 
 
 @pytest.fixture(scope="session")
-def logged(log_lines: list[dict[str, Any]], told: Told) -> dict[str, set[Any]]:
+def logged(log_lines: list[dict[str, Any]], told: Notifications) -> dict[str, set[Any]]:
     """Values by field, of log lines and metric lines: both are in the log group."""
     found: dict[str, set[Any]] = {}
     metric_lines = [document for documents in told.values() for document in documents]
@@ -59,13 +59,13 @@ def test_every_metric_is_emitted_and_documented(emitted: MetricStore) -> None:
     assert {name for _, name, _ in emitted.metrics()} == set(names.METRICS) == set(catalogue.METRICS)
     assert set(catalogue.OPERATOR_METRICS) == set(OPERATOR_METRICS)
     dimensions = {tuple(name for name, _ in key[2]) for key in emitted.metrics()}
-    assert dimensions == {(names.ENVIRONMENT,), (names.ENVIRONMENT, names.ERROR_CATEGORY)}
+    assert dimensions == {(names.ENVIRONMENT_DIMENSION,), (names.ENVIRONMENT_DIMENSION, names.ERROR_CATEGORY_DIMENSION)}
 
 
-def test_every_property_of_a_metric_line_is_documented(told: Told) -> None:
+def test_every_property_of_a_metric_line_is_documented(told: Notifications) -> None:
     members = {name for documents in told.values() for document in documents for name in document}
 
-    own = members - set(names.METRICS) - {"_aws", names.ENVIRONMENT, names.ERROR_CATEGORY}
+    own = members - set(names.METRICS) - {"_aws", names.ENVIRONMENT_DIMENSION, names.ERROR_CATEGORY_DIMENSION}
     assert own == set(catalogue.EMF_PROPERTIES)
 
 
@@ -125,18 +125,18 @@ def is_ours(key: Key) -> bool:
 
 
 def test_every_metric_that_is_watched_is_emitted_with_those_dimensions(emitted: MetricStore) -> None:
-    watched = [*watched_by_alarms(), *shown_by_widgets()]
+    monitored = [*watched_by_alarms(), *shown_by_widgets()]
 
-    assert {key for key in watched if is_ours(key)} <= set(emitted.metrics())
-    assert len([key for key in watched if is_ours(key)]) > 50
-    operator = {key for key in watched if key[1] in OPERATOR_METRICS}
-    assert {key[2] for key in operator} == {((names.ENVIRONMENT, ENVIRONMENT),)}
+    assert {key for key in monitored if is_ours(key)} <= set(emitted.metrics())
+    assert len([key for key in monitored if is_ours(key)]) > 50
+    operator = {key for key in monitored if key[1] in OPERATOR_METRICS}
+    assert {key[2] for key in operator} == {((names.ENVIRONMENT_DIMENSION, ENVIRONMENT),)}
 
 
 def test_every_metric_of_the_platform_that_is_watched_is_documented_and_the_other_way_round() -> None:
-    watched = {key[:2] for key in [*watched_by_alarms(), *shown_by_widgets()] if key[0] != names.NAMESPACE}
+    monitored = {key[:2] for key in [*watched_by_alarms(), *shown_by_widgets()] if key[0] != names.NAMESPACE}
 
-    assert watched == set(catalogue.PLATFORM_METRICS)
+    assert monitored == set(catalogue.PLATFORM_METRICS)
 
 
 def test_every_metric_is_looked_at_by_somebody() -> None:
@@ -145,7 +145,7 @@ def test_every_metric_is_looked_at_by_somebody() -> None:
 
     ours = {metric.name for metric in shown if metric.source is Source.FUNCTION}
     assert ours == set(names.METRICS) | set(OPERATOR_METRICS) - {"DeadLettersSeen"}
-    assert {metric.name for alarm in alarms(Scale()) for metric in alarm.metrics.values()} <= {
+    assert {metric.name for alarm in alarms(Limits()) for metric in alarm.metrics.values()} <= {
         each.name for each in shown
     }
 
@@ -179,7 +179,7 @@ def test_every_value_that_a_saved_query_looks_for_is_written(query: Query, logge
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
-def test_every_saved_query_finds_something(query: Query, log_lines: list[dict[str, Any]], told: Told) -> None:
+def test_every_saved_query_finds_something(query: Query, log_lines: list[dict[str, Any]], told: Notifications) -> None:
     """One correlation ID is put in, and Lambda's own lines, which this run has none of, are as documented."""
     wanted = next(line["correlation_id"] for line in log_lines if line["correlation_id"])
     platform = {"type": "platform.report", "record": {"status": "success"}}

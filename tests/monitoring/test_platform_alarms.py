@@ -5,38 +5,40 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.chain.chain import Arrival, Nets
+from local.chain.chain import FailureDestinations, InputEvent
 from local.chain.platform_metrics import rule_dimensions
-from local.chain.target import Refusal
+from local.chain.target import InvokeError
 from local.chain.timeline import SIMULATION_START
 from local.cloudwatch.store import MetricStore
 from tests.monitoring.stories import DIMENSIONS
 from tests.monitoring.synthesis import alarm
-from tests.support.chains import PAYLOAD, MemoryNet, Simulation, simulation
+from tests.support.chains import PAYLOAD, MemoryDestination, Simulation, simulation
 from tests.support.cloudwatch.alarms import READINGS, MetricAlarm, Reading, State
 
 if TYPE_CHECKING:
     from local.worker import Status
 
 
-def refused(_: bytes) -> Refusal:
-    return Refusal("NO_PERMISSIONS", "the rule may not invoke the function")
+def refused(_: bytes) -> InvokeError:
+    return InvokeError("NO_PERMISSIONS", "the rule may not invoke the function")
 
 
 def dropped() -> Simulation:
-    return simulation("error", nets=Nets()).deliver()
+    return simulation("error", destinations=FailureDestinations()).deliver()
 
 
 def destination_broken() -> Simulation:
-    return simulation("error", nets=Nets(on_failure=MemoryNet(broken=True))).deliver()
+    return simulation("error", destinations=FailureDestinations(on_failure=MemoryDestination(broken=True))).deliver()
 
 
 def not_delivered() -> Simulation:
-    return simulation(door=refused, nets=Nets(rule_dlq=MemoryNet())).deliver()
+    return simulation(invoke_api=refused, destinations=FailureDestinations(rule_dlq=MemoryDestination())).deliver()
 
 
 def rule_queue_broken() -> Simulation:
-    return simulation(door=refused, nets=Nets(rule_dlq=MemoryNet(broken=True))).deliver()
+    return simulation(
+        invoke_api=refused, destinations=FailureDestinations(rule_dlq=MemoryDestination(broken=True))
+    ).deliver()
 
 
 def throttled() -> Simulation:
@@ -46,8 +48,8 @@ def throttled() -> Simulation:
 
 def crashing() -> Simulation:
     """The process dies in every invocation: the function cannot say a word."""
-    events = (Arrival(PAYLOAD, at=SIMULATION_START + number * 30) for number in range(30))
-    return simulation("crashed", nets=Nets(on_failure=MemoryNet())).run(events)
+    events = (InputEvent(PAYLOAD, at=SIMULATION_START + number * 30) for number in range(30))
+    return simulation("crashed", destinations=FailureDestinations(on_failure=MemoryDestination())).run(events)
 
 
 FAILURES: dict[str, Callable[[], Simulation]] = {
@@ -86,7 +88,7 @@ def test_it_goes_off_and_comes_back(name: str, reading: Reading) -> None:
 @pytest.mark.parametrize("name", FAILURES)
 @pytest.mark.parametrize("answers", [("ok",), ("error", "error", "ok"), ("throttled", "ok")], ids=str)
 def test_it_stays_ok_on_what_lambda_heals(name: str, answers: tuple[Any, ...]) -> None:
-    simulated = simulation(*answers, nets=Nets(on_failure=MemoryNet())).deliver()
+    simulated = simulation(*answers, destinations=FailureDestinations(on_failure=MemoryDestination())).deliver()
 
     assert set(states(name, simulated, Reading())) == {State.OK}
 

@@ -19,7 +19,7 @@ from local.run import RunOptions
 from local.summary import Summary
 from ops import cli
 from ops.demo import acts as demo_module
-from ops.demo.checks import Promise
+from ops.demo.checks import Check
 from tests.support.command_line import mep
 from tests.support.runs import event, write_calendar, write_events
 
@@ -197,9 +197,9 @@ def test_what_cannot_be_started_is_exit_status_1(
     assert capsys.readouterr().err == "mep: the function does not start: reasons\n"
 
 
-@pytest.mark.parametrize(("broken", "status"), [([], 0), ([Promise("all is well", "it is not")], 1)])
+@pytest.mark.parametrize(("broken", "status"), [([], 0), ([Check("all is well", "it is not")], 1)])
 def test_the_demo_names_a_broken_promise(
-    broken: list[Promise], status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    broken: list[Check], status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(demo_module, "demo", lambda _: broken)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local.throttle import throttled
+from local.throttle import throttling_proxy
 from tests.support.command_line import mep
 
 
@@ -207,7 +207,7 @@ def test_an_error_of_aws_is_one_line(
 def test_nobody_there_is_one_line(
     event: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with throttled("http://127.0.0.1:9", 0) as url:
+    with throttling_proxy("http://127.0.0.1:9", 0) as url:
         pass  # a port that was just given back
 
     assert mep(monkeypatch, "invoke", event, "--url", url) == 3

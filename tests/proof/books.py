@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.chain.places import Ending
+from local.chain.places import DeliveryResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +45,22 @@ class Try:
 
 
 @dataclass
-class Books:
+class Observations:
     """What happened, seen from outside of the function, the chain and the operator's commands.
 
     Attributes:
         put: deliveries that were put onto the bus, by event ID.
         endings: of deliveries.
         tries: of the function.
-        letters: messages that the queue took: message ID to event ID.
+        dead_letters: messages that the queue took: message ID to event ID.
         deleted: IDs of the messages that were deleted.
         sent_again: events that EventBridge took from the operator, by event ID; they are in `put`, too.
     """
 
     put: Counter[str] = field(default_factory=Counter)
-    endings: list[Ending] = field(default_factory=list)
+    endings: list[DeliveryResult] = field(default_factory=list)
     tries: list[Try] = field(default_factory=list)
-    letters: dict[str, str] = field(default_factory=dict)
+    dead_letters: dict[str, str] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     sent_again: Counter[str] = field(default_factory=Counter)
     handles: dict[str, str] = field(default_factory=dict)

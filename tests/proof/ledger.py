@@ -7,12 +7,12 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.chain.places import Place
+from local.chain.places import Disposition
 from local.queue import sqs_client
 from local.tables import plain_item
 from ops.dlq.audit import Action
-from tests.proof.books import Books, Try, event_id
-from tests.proof.world import World
+from tests.proof.books import Observations, Try, event_id
+from tests.proof.world import Simulation
 
 DATE = "2025-07-31"
 """Of every valid event."""
@@ -31,35 +31,35 @@ class Ledger:
     """Looks at the stores, and holds them against the books.
 
     Attributes:
-        world: it.
+        simulation: it.
         events: all that were published, by event ID.
         audit: the audit table, when it was looked at last.
         marked: symbols whose row was marked then.
         sound: whether the account balanced when it was looked at last.
     """
 
-    world: World
+    simulation: Simulation
     events: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     audit: list[dict[str, Any]] = field(default_factory=list)
     marked: set[str] = field(default_factory=set)
     sound: bool = True
 
     @property
-    def books(self) -> Books:
+    def observations(self) -> Observations:
         """The world's."""
-        return self.world.books
+        return self.simulation.observations
 
     def balance(self) -> None:
         """Look, and check everything."""
         self.sound = False
-        self.audit = self._scan(self.world.tables.audit_table)
+        self.audit = self._scan(self.simulation.tables.audit_table)
         self._deliveries()
-        for each in self.books.tries:
+        for each in self.observations.tries:
             _check_try(each)
         self._rows()
         self._letters()
         for identity in self.events:
-            assert self.places(identity), f"{identity} is lost"
+            assert self.dispositions(identity), f"{identity} is lost"
         self.sound = True
 
     def valid(self, identity: str) -> bool:
@@ -72,40 +72,54 @@ class Ledger:
 
     def in_the_queue(self) -> list[str]:
         """The events that the queue's messages hold."""
-        return [identity for message, identity in self.books.letters.items() if message not in self.books.deleted]
+        return [
+            identity
+            for message, identity in self.observations.dead_letters.items()
+            if message not in self.observations.deleted
+        ]
 
-    def places(self, identity: str) -> set[str]:
+    def dispositions(self, identity: str) -> set[str]:
         """Where an event is. In more than one place it is only if it was delivered more than once."""
-        endings = [each for each in self.books.endings if event_id(json.loads(each.payload)) == identity]
-        places: set[str] = set()
-        if self.books.put[identity] > sum(not each.redelivered for each in endings):
-            places.add("in flight")
+        endings = [each for each in self.observations.endings if event_id(json.loads(each.payload)) == identity]
+        dispositions: set[str] = set()
+        if self.observations.put[identity] > sum(not each.redelivered for each in endings):
+            dispositions.add("in flight")
         if self.valid(identity) and self.symbol(identity) in self.marked:
-            places.add("marked")
+            dispositions.add("marked")
         if identity in self.in_the_queue():
-            places.add("in the queue")
-        if any(self.books.letters[message] == identity for message in self._deleted(Action.DISCARD_REQUESTED)):
-            places.add("discarded")
-        if any(each.place is Place.DROPPED for each in endings):
-            places.add("archive only")
-        return places
+            dispositions.add("in the queue")
+        if any(
+            self.observations.dead_letters[message] == identity for message in self._deleted(Action.DISCARD_REQUESTED)
+        ):
+            dispositions.add("discarded")
+        if any(each.disposition is Disposition.DROPPED for each in endings):
+            dispositions.add("archive only")
+        return dispositions
 
     def _deliveries(self) -> None:
         """Each has one ending, or none yet."""
-        account, endings = self.world.chain.account, self.books.endings
-        assert account.received == self.books.put.total()
+        account, endings = self.simulation.pipeline.account, self.observations.endings
+        assert account.received == self.observations.put.total()
         assert account.received + account.redelivered == len(endings) + account.live
-        tags = Counter(ending.tag for ending in endings if ending.tag and not ending.redelivered)
+        tags = Counter(
+            delivery_result.tag
+            for delivery_result in endings
+            if delivery_result.tag and not delivery_result.redelivered
+        )
         assert max(tags.values(), default=1) == 1
-        assert not account.places[Place.NO_OUTCOME]
-        for ending in endings:
-            assert bool(ending.unsent) == (ending.place is Place.DROPPED), "dropped, because its net refused it"
+        assert not account.dispositions[Disposition.NO_OUTCOME]
+        for delivery_result in endings:
+            assert bool(delivery_result.unsent) == (delivery_result.disposition is Disposition.DROPPED), (
+                "dropped, because its net refused it"
+            )
 
     def _rows(self) -> None:
         """Each row is marked at most once, by one event, with one entry, in one transaction."""
-        rows = {row["asset_symbol"]: row for row in self._scan(self.world.tables.calendar_table) if row["is_processed"]}
+        rows = {
+            row["asset_symbol"]: row for row in self._scan(self.simulation.tables.calendar_table) if row["is_processed"]
+        }
         marks = [entry for entry in self.audit if entry["action"] == "mark_processed"]
-        assert len(marks) == len(rows) == sum(len(each.committed) for each in self.books.tries)
+        assert len(marks) == len(rows) == sum(len(each.committed) for each in self.observations.tries)
         for mark in marks:
             symbol = mark["earnings_key"].partition("#")[0]
             assert self.symbol(mark["event_id"]) == symbol
@@ -115,29 +129,32 @@ class Ledger:
 
     def _letters(self) -> None:
         """Each message came from one giving up, and is in the queue, or sent again, or discarded: and that is told."""
-        books = self.books
-        caught = sum(ending.place in {Place.ON_FAILURE, Place.RULE_DLQ} for ending in books.endings)
-        assert len(books.letters) == caught + sum(each.sent for each in books.tries)
+        observations = self.observations
+        caught = sum(
+            delivery_result.disposition in {Disposition.ON_FAILURE, Disposition.RULE_DLQ}
+            for delivery_result in observations.endings
+        )
+        assert len(observations.dead_letters) == caught + sum(each.sent for each in observations.tries)
         assert self._queue_length() == len(self.in_the_queue())
         redriven, discarded = self._deleted(Action.REDRIVEN), self._deleted(Action.DISCARD_REQUESTED)
-        assert redriven | discarded == books.deleted
-        for identity, count in Counter(books.letters[message] for message in redriven - discarded).items():
-            assert count <= books.sent_again[identity], f"{identity} was deleted, but not sent"
+        assert redriven | discarded == observations.deleted
+        for identity, count in Counter(observations.dead_letters[message] for message in redriven - discarded).items():
+            assert count <= observations.sent_again[identity], f"{identity} was deleted, but not sent"
 
     def _deleted(self, action: Action) -> set[str]:
         """IDs of the messages that were deleted, and of which the audit table tells this."""
-        return self.books.deleted & {entry["message_id"] for entry in self.audit if entry["action"] == action}
+        return self.observations.deleted & {entry["message_id"] for entry in self.audit if entry["action"] == action}
 
     def _queue_length(self) -> int:
-        with closing(sqs_client(self.world.queue.url)) as client:
+        with closing(sqs_client(self.simulation.queue.url)) as client:
             found = client.get_queue_attributes(
-                QueueUrl=self.world.queue.queue_url,
+                QueueUrl=self.simulation.queue.queue_url,
                 AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
             )["Attributes"]
         return sum(map(int, found.values()))
 
     def _scan(self, table: str) -> list[dict[str, Any]]:
-        items = self.world.tables.client.scan(TableName=table, ConsistentRead=True)["Items"]
+        items = self.simulation.tables.client.scan(TableName=table, ConsistentRead=True)["Items"]
         return [plain_item(item) for item in items]
 
 

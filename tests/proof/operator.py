@@ -11,10 +11,10 @@ from ops.dlq.audit import AuditTrail
 from ops.dlq.destinations import Bus
 from ops.dlq.discard import discard
 from ops.dlq.discard import plan as plan_discard
-from ops.dlq.letter import Letter
+from ops.dlq.letter import DeadLetter
 from ops.dlq.metrics import OperatorMetrics
 from ops.dlq.queue import Queue
-from ops.dlq.redrive import Done, Redrive, plan
+from ops.dlq.redrive import Redriver, RedriveResult, plan
 from tests.support.stores import DeadLetters, Tables
 
 
@@ -36,25 +36,25 @@ class Operator:
 
     queue_url: str
     bus_url: str
-    letters: DeadLetters
+    dead_letters: DeadLetters
     tables: Tables
     handles: Collection[str]
     dies_at: int | str | None = None
 
-    def redrive(self, *, force: bool) -> Done:
+    def redrive(self, *, force: bool) -> RedriveResult:
         """`mep dlq redrive` for all there is."""
-        done = Done()
+        done = RedriveResult()
         with self._at_work() as (queue, bus, audit, metrics):
-            planned = plan(queue.read().letters, bus, force=force)
-            redrive = Redrive(queue, bus, audit, metrics, sleep=lambda _: None)
+            planned = plan(queue.read().dead_letters, bus, force=force)
+            redrive = Redriver(queue, bus, audit, metrics, sleep=lambda _: None)
             redrive.run(planned.send, done)
         return done
 
-    def discard(self, category: str) -> list[Letter]:
+    def discard(self, category: str) -> list[DeadLetter]:
         """`mep dlq discard --category`."""
-        gone: list[Letter] = []
+        gone: list[DeadLetter] = []
         with self._at_work() as (queue, _, audit, metrics):
-            chosen = [letter for letter in queue.read().letters if letter.group == category]
+            chosen = [dead_letter for dead_letter in queue.read().dead_letters if dead_letter.group == category]
             discard(plan_discard(chosen).send, "a test", queue, audit, metrics, gone)
         return gone
 
@@ -75,7 +75,7 @@ class Operator:
             for client in (sqs, events, dynamodb):
                 client.meta.events.register("before-send", moment)
                 client.meta.events.register("response-received", moment)
-            queue = Queue(sqs, self.letters.queue_url)
+            queue = Queue(sqs, self.dead_letters.queue_url)
             with suppress(Killed):
                 audit = AuditTrail(dynamodb, self.tables.audit_table, "alice")
                 yield queue, Bus(events, "earnings"), audit, OperatorMetrics(None, "test", print)
@@ -83,4 +83,4 @@ class Operator:
             # killed before it saw.
             self.dies_at = None
             queue.release()
-            self.letters.show_again(list(self.handles)[given_out:])
+            self.dead_letters.show_again(list(self.handles)[given_out:])

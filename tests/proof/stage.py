@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from local.chain.chain import Chain, Nets
-from local.chain.doors import Rule, doors
-from local.chain.nets import SqsNet
-from local.chain.places import Ending
-from local.chain.settings import ChainSettings
-from local.chain.timeline import SimulatedTime
+from local.chain.chain import EventPipeline, FailureDestinations
+from local.chain.doors import ServedRule, serve_api
+from local.chain.nets import SqsDestination
+from local.chain.places import DeliveryResult
+from local.chain.settings import PipelineSettings
+from local.chain.timeline import SimulatedScheduler
 from local.loopback import loopback_client
 from local.queue import DeadLetter, sqs_client
 from ops.dlq.audit import AuditTrail
 from ops.dlq.destinations import Bus
 from ops.dlq.metrics import OperatorMetrics
 from ops.dlq.queue import Queue
-from ops.dlq.redrive import Done, Redrive, plan
+from ops.dlq.redrive import Redriver, RedriveResult, plan
 from tests.proof.paths import DATE, Path
 from tests.support.faults import Exchange, Fault, FaultProxy
 from tests.support.function import settings
@@ -35,7 +35,7 @@ _PATTERN = {"source": ["signal9.advisor"], "detail-type": ["earningsProcessed"]}
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class FailureScenario:
     """What became of one event.
 
     Attributes:
@@ -44,17 +44,17 @@ class Story:
         endings: of its deliveries.
         row: the calendar row afterwards; None where there is none.
         marks: audit entries of the function for the row.
-        letters: what lay in the queue, which is empty then; none if they were to stay there.
+        dead_letters: what lay in the queue, which is empty then; none if they were to stay there.
         metrics: metric lines of the function.
         outcomes: as the log lines tell them.
     """
 
     event: dict[str, Any]
     watch: Watch
-    endings: list[Ending]
+    endings: list[DeliveryResult]
     row: dict[str, Any] | None
     marks: list[dict[str, Any]]
-    letters: list[DeadLetter]
+    dead_letters: list[DeadLetter]
     metrics: list[dict[str, Any]]
     outcomes: list[str]
 
@@ -64,47 +64,47 @@ class Story:
 
     def held(self) -> list[dict[str, Any]]:
         """The events in the letters."""
-        bodies = [json.loads(letter.body) for letter in self.letters]
+        bodies = [json.loads(dead_letter.body) for dead_letter in self.dead_letters]
         return [body.get("requestPayload", body) for body in bodies]
 
 
 @dataclass
-class Stage:
+class ProcessHarness:
     """Where the stories happen, one after the other; the process stays warm in between, unless it was killed.
 
     Attributes:
-        chain: the chain.
+        pipeline: the chain.
         sandbox: the function's process, and what it printed.
         tables: the tables.
-        letters: the queue.
+        dead_letters: the queue.
         bus_url: of the EventBridge that leads into the chain.
         endings: of the present story.
         watch: what each call meets at present.
     """
 
-    chain: Chain
+    pipeline: EventPipeline
     sandbox: Sandbox
     tables: Tables
-    letters: DeadLetters
+    dead_letters: DeadLetters
     bus_url: str
-    endings: list[Ending]
+    endings: list[DeliveryResult]
     watch: Watch = field(default_factory=Watch)
-    _recorded: dict[Path, Story] = field(default_factory=dict)
+    _recorded: dict[Path, FailureScenario] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def recorded(self, path: Path) -> Story:
+    def recorded(self, path: Path) -> FailureScenario:
         """The path without a kill: which calls there are to be killed at."""
         if path not in self._recorded:
             self._recorded[path] = self.play(path)
         return self._recorded[path]
 
-    def play(self, path: Path, moment: Moment | None = None, *, keep_letters: bool = False) -> Story:
+    def play(self, path: Path, moment: Moment | None = None, *, store_dead_letters: bool = False) -> FailureScenario:
         """Deliver an event on this path, and let the chain come to rest.
 
         Args:
             path: what it meets.
             moment: when the process is killed.
-            keep_letters: leave them in the queue; the story has none then.
+            store_dead_letters: leave them in the queue; the story has none then.
         """
         number = next(self._numbers)
         symbol = f"S{number}"
@@ -112,48 +112,48 @@ class Stage:
         sent["detail"] = {**sent["detail"], "correlation_id": f"correlation-{number}", **path.detail}
         if path.row is not None:
             self.tables.put_row(symbol, DATE, **path.row)
-        return self._deliver(sent, Watch(self._kill, path.faults, moment), keep_letters=keep_letters)
+        return self._deliver(sent, Watch(self._kill, path.faults, moment), store_dead_letters=store_dead_letters)
 
-    def mended(self, story: Story) -> Story:
+    def mended(self, scenario: FailureScenario) -> FailureScenario:
         """Mend the cause, bring every dead letter of the story back, and let the chain come to rest."""
-        symbol = story.event["detail"]["asset_symbol"]
-        if story.row is None:
+        symbol = scenario.event["detail"]["asset_symbol"]
+        if scenario.row is None:
             self.tables.put_row(symbol, DATE)
-        return self._deliver(story.event, Watch(self._kill), redrive=True)
+        return self._deliver(scenario.event, Watch(self._kill), redrive=True)
 
     def _deliver(
-        self, sent: dict[str, Any], watch: Watch, *, redrive: bool = False, keep_letters: bool = False
-    ) -> Story:
+        self, sent: dict[str, Any], watch: Watch, *, redrive: bool = False, store_dead_letters: bool = False
+    ) -> FailureScenario:
         symbol = sent["detail"]["asset_symbol"]
         self.watch, printed = watch, len(self.sandbox.stdout)
         self.endings.clear()
         if redrive:
             self._redrive()
         else:
-            self.chain.put_event(json.dumps(sent).encode())
-        self.chain.run()
-        assert self.chain.account.live == 0
+            self.pipeline.put_event(json.dumps(sent).encode())
+        self.pipeline.run()
+        assert self.pipeline.account.live == 0
         lines = json_lines("".join(f"{line}\n" for line in self.sandbox.stdout[printed:]).encode())
-        return Story(
+        return FailureScenario(
             sent,
             watch,
             list(self.endings),
             self.tables.row(symbol, DATE),
             [entry for entry in self.tables.audit(symbol, DATE) if entry["action"] == "mark_processed"],
-            [] if keep_letters else self.letters.drain(),
+            [] if store_dead_letters else self.dead_letters.drain(),
             [line for line in lines if "_aws" in line],
             [line["outcome"] for line in lines if line.get("event_type") == "event_outcome"],
         )
 
     def _redrive(self) -> None:
         with (
-            closing(sqs_client(self.letters.url)) as sqs,
+            closing(sqs_client(self.dead_letters.url)) as sqs,
             closing(loopback_client("events", self.bus_url)) as events,
         ):
-            queue, bus, done = Queue(sqs, self.letters.queue_url), Bus(events, "earnings"), Done()
+            queue, bus, done = Queue(sqs, self.dead_letters.queue_url), Bus(events, "earnings"), RedriveResult()
             audit = AuditTrail(self.tables.client, self.tables.audit_table, "alice")
-            planned = plan(queue.read().letters, bus, force=True)
-            Redrive(queue, bus, audit, OperatorMetrics(None, "test", print), 1000).run(planned.send, done)
+            planned = plan(queue.read().dead_letters, bus, force=True)
+            Redriver(queue, bus, audit, OperatorMetrics(None, "test", print), 1000).run(planned.send, done)
             queue.release()
         assert not planned.kept
         assert len(done.sent) == len(planned.send)
@@ -165,12 +165,12 @@ class Stage:
 
 
 @contextmanager
-def stage(
+def process_harness(
     tables: Tables, dead_letters: DeadLetters, handler: str = "tests.support.around.told_before_return"
-) -> Iterator[Stage]:
+) -> Iterator[ProcessHarness]:
     """Set one up; the process starts with the first event."""
-    made: list[Stage] = []
-    endings: list[Ending] = []
+    made: list[ProcessHarness] = []
+    endings: list[DeliveryResult] = []
 
     def meet(exchange: Exchange) -> None:
         made[0].watch.meet(exchange)
@@ -188,15 +188,15 @@ def stage(
             RETURN_POINT=returning.url.removeprefix("http://"),
         )
         sandbox = stack.enter_context(sandbox_process(given, handler=handler))
-        net = SqsNet(stack.enter_context(closing(sqs_client(dead_letters.url))), dead_letters.queue_url)
-        chain = Chain(
-            SimulatedTime(),
+        destination = SqsDestination(stack.enter_context(closing(sqs_client(dead_letters.url))), dead_letters.queue_url)
+        pipeline = EventPipeline(
+            SimulatedScheduler(),
             [sandbox.worker],
-            ChainSettings(timeout_s=PATIENCE),
-            nets=Nets(on_failure=net, rule_dlq=net),
+            PipelineSettings(timeout_s=PATIENCE),
+            destinations=FailureDestinations(on_failure=destination, rule_dlq=destination),
             on_end=endings.append,
         )
-        rule = Rule(_PATTERN, lambda _, __: True, "mark", ChainSettings().function_arn)
-        bus_url = stack.enter_context(doors(chain, rule))
-        made.append(Stage(chain, sandbox, tables, dead_letters, bus_url, endings))
+        rule = ServedRule(_PATTERN, lambda _, __: True, "mark", PipelineSettings().function_arn)
+        bus_url = stack.enter_context(serve_api(pipeline, rule))
+        made.append(ProcessHarness(pipeline, sandbox, tables, dead_letters, bus_url, endings))
         yield made[0]

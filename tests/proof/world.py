@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.chain.archive import Archive
-from local.chain.chain import Chain, Nets
-from local.chain.doors import Rule, doors
-from local.chain.invokers import Crashed, InProcessContext, InProcessInvoker
-from local.chain.nets import SqsNet
-from local.chain.settings import AsyncInvokeConfig, ChainSettings
-from local.chain.target import Refusal
-from local.chain.timeline import SimulatedTime
+from local.chain.chain import EventPipeline, FailureDestinations
+from local.chain.doors import ServedRule, serve_api
+from local.chain.invokers import InProcessContext, InProcessInvoker, ProcessCrashed
+from local.chain.nets import SqsDestination
+from local.chain.settings import AsyncInvokeConfig, PipelineSettings
+from local.chain.target import InvokeError
+from local.chain.timeline import SimulatedScheduler
 from local.queue import sqs_client
 from local.worker import InvocationResult
-from tests.proof.books import Books, Trouble, Try, event_id
+from tests.proof.books import Observations, Trouble, Try, event_id
 from tests.support.faults import (
     Exchange,
     Fault,
@@ -48,14 +48,14 @@ _REFUSED = sqs_error("AccessDenied", 403)
 
 
 @dataclass
-class World:
+class Simulation:
     """A chain with everything before and behind it.
 
     Attributes:
         tables, queue: the stores.
         queue_url, bus_url: APIs for the operator: calls are seen here, and end up in the books.
         chain, timeline, archive: the chain.
-        books: what happened so far.
+        observations: what happened so far.
         troubles: what the next tries meet, one each.
         refuses_function, refuses_platform, no_permission: what is broken at present: the queue for the function, the
             queue for Lambda and EventBridge, EventBridge's right to invoke.
@@ -65,14 +65,14 @@ class World:
     queue: DeadLetters
     queue_url: str
     bus_url: str
-    timeline: SimulatedTime
+    timeline: SimulatedScheduler
     archive: Archive
-    books: Books = field(default_factory=Books)
+    observations: Observations = field(default_factory=Observations)
     troubles: deque[Trouble] = field(default_factory=deque)
     refuses_function: bool = False
     refuses_platform: bool = False
     no_permission: bool = False
-    chain: Chain = field(init=False)
+    pipeline: EventPipeline = field(init=False)
     _function: Function = field(init=False)
     _now: Trouble = field(default_factory=Trouble)
     _writes: Iterator[str] = field(default_factory=lambda: iter(()))
@@ -84,39 +84,39 @@ class World:
 
     def deliver(self, payload: bytes) -> None:
         """Likewise, as bytes."""
-        self.books.put[event_id(json.loads(payload))] += 1
-        self.chain.put_event(payload, tag=sum(self.books.put.values()))
+        self.observations.put[event_id(json.loads(payload))] += 1
+        self.pipeline.put_event(payload, tag=sum(self.observations.put.values()))
 
-    def let_pass(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         """Let what is due happen."""
         self.timeline.run(until=self.timeline.now() + seconds)
 
     # What the chain calls.
 
     def invoke(self, payload: bytes, **how: Any) -> InvocationResult:
-        """One try: `local.chain.invokers.Invoker`."""
+        """One try: `local.pipeline.invokers.Invoker`."""
         self._now = self.troubles.popleft() if self.troubles else Trouble()
         if self._now.lambda_throttles:
             return InvocationResult("throttled", b"", how["request_id"], 0, cold_start=False)
         self._writes = iter(self._now.writes)
-        self.books.tries.append(Try())
+        self.observations.tries.append(Try())
         result = InProcessInvoker(self._handle).invoke(payload, **how)
         if result.status == "crashed":
-            self.books.tries[-1].outcome = "crashed"
+            self.observations.tries[-1].outcome = "crashed"
         return result
 
     def _handle(self, event: Any, context: InProcessContext) -> Any:
-        self._context, this = context, self.books.tries[-1]
+        self._context, this = context, self.observations.tries[-1]
         before = self._function.clock.now
         try:
             invoked = self._function(event, trace_header=context.trace_header, request_id=context.aws_request_id)
-        except Crashed:
+        except ProcessCrashed:
             raise  # what it has printed is not told
         except BaseException:
             this.outcome = "struck"
             (this.metrics,) = [line for line in self._function._output.lines() if "_aws" in line]
             raise
-        context.let_pass(self._function.clock.now - before)
+        context.advance(self._function.clock.now - before)
         this.outcome, this.metrics = (invoked.answer or {"outcome": "raised"})["outcome"], invoked.metric_line
         if invoked.error is not None:
             raise invoked.error
@@ -126,14 +126,14 @@ class World:
         if (self._now.dies, self._now.after) != (operation, after):
             return
         if not self._now.deadline:
-            raise Crashed
+            raise ProcessCrashed
         assert self._context is not None
         self._function.clock.advance(TIMEOUT)  # the watchdog is faster
-        self._context.let_pass(TIMEOUT)
+        self._context.advance(TIMEOUT)
 
-    def door(self, _: bytes) -> Refusal | None:
-        """Lambda's Invoke API: `local.chain.target.Door`."""
-        return Refusal("NO_PERMISSIONS", "injected") if self.no_permission else None
+    def invoke_api(self, _: bytes) -> InvokeError | None:
+        """Lambda's Invoke API: `local.pipeline.target.Door`."""
+        return InvokeError("NO_PERMISSIONS", "injected") if self.no_permission else None
 
     # What the proxies call.
 
@@ -145,7 +145,7 @@ class World:
             return
         reply = exchange.forward()
         if reply.status == 200:
-            self.books.tries[-1].committed.add(exchange.request.json["ClientRequestToken"])
+            self.observations.tries[-1].committed.add(exchange.request.json["ClientRequestToken"])
         if spoilt == "lost":
             exchange.reset()
         else:
@@ -156,7 +156,7 @@ class World:
         if self.refuses_function:
             _REFUSED.act(exchange)
             return
-        self.books.tries[-1].sent += self._at_queue(exchange).status == 200
+        self.observations.tries[-1].sent += self._at_queue(exchange).status == 200
 
     def meet_platform_queue(self, exchange: Exchange) -> None:
         """A call of Lambda, EventBridge or the operator at the queue."""
@@ -166,15 +166,15 @@ class World:
             self._at_queue(exchange)
 
     def _at_queue(self, exchange: Exchange) -> Reply:
-        reply, asked, books = exchange.forward(), exchange.request, self.books
+        reply, asked, observations = exchange.forward(), exchange.request, self.observations
         if asked.operation == SEND:
             body = json.loads(asked.json["MessageBody"])
-            books.letters[json.loads(reply.body)["MessageId"]] = event_id(body.get("requestPayload", body))
+            observations.dead_letters[json.loads(reply.body)["MessageId"]] = event_id(body.get("requestPayload", body))
         if asked.operation == "ReceiveMessage":
             for each in json.loads(reply.body).get("Messages", []):
-                books.handles[each["ReceiptHandle"]] = each["MessageId"]
+                observations.handles[each["ReceiptHandle"]] = each["MessageId"]
         if asked.operation == "DeleteMessage":
-            books.deleted.add(books.handles[asked.json["ReceiptHandle"]])
+            observations.deleted.add(observations.handles[asked.json["ReceiptHandle"]])
         exchange.reply(reply)
         return reply
 
@@ -183,21 +183,21 @@ class World:
         reply = exchange.forward()
         if exchange.request.operation == "PutEvents" and json.loads(reply.body)["FailedEntryCount"] == 0:
             for entry in exchange.request.json["Entries"]:
-                self.books.put[json.loads(entry["Detail"])["event_id"]] += 1
-                self.books.sent_again[json.loads(entry["Detail"])["event_id"]] += 1
+                self.observations.put[json.loads(entry["Detail"])["event_id"]] += 1
+                self.observations.sent_again[json.loads(entry["Detail"])["event_id"]] += 1
         exchange.reply(reply)
 
 
 @contextmanager
-def worlds(tables: Tables, queue: DeadLetters) -> Iterator[Callable[[int], World]]:
+def worlds(tables: Tables, queue: DeadLetters) -> Iterator[Callable[[int], Simulation]]:
     """Set the function up once, and worlds around it one after the other.
 
     Yields:
         Makes a world of a seed, which takes the place of the one before; its stores are empty.
     """
-    present: list[World] = []
+    present: list[Simulation] = []
 
-    def through(url: str, meet: Callable[[World, Exchange], None]) -> str:
+    def through(url: str, meet: Callable[[Simulation, Exchange], None]) -> str:
         watched = Fault("watched", lambda exchange: meet(present[-1], exchange))
         return stack.enter_context(FaultProxy(url, otherwise=watched)).url
 
@@ -205,42 +205,46 @@ def worlds(tables: Tables, queue: DeadLetters) -> Iterator[Callable[[int], World
         given = settings(
             tables,
             queue,
-            AWS_ENDPOINT_URL_DYNAMODB=through(tables.url, World.meet_database),
-            AWS_ENDPOINT_URL_SQS=through(queue.url, World.meet_function_queue),
+            AWS_ENDPOINT_URL_DYNAMODB=through(tables.url, Simulation.meet_database),
+            AWS_ENDPOINT_URL_SQS=through(queue.url, Simulation.meet_function_queue),
         )
         invoke = stack.enter_context(function(given))
-        letters = invoke.processor._dead_letters
-        letters._client = letters._make_client()
-        for client, operation in ((invoke.processor._dynamodb, WRITE), (letters._client, SEND)):
+        dead_letters = invoke.processor._dead_letters
+        dead_letters._client = dead_letters._make_client()
+        for client, operation in ((invoke.processor._dynamodb, WRITE), (dead_letters._client, SEND)):
             for moment, after in (("before-send", False), ("response-received", True)):
                 client.meta.events.register(
                     moment, lambda operation=operation, after=after, **_: present[-1]._dies(operation, after=after)
                 )
-        queue_url = through(queue.url, World.meet_platform_queue)
-        net = SqsNet(stack.enter_context(closing(sqs_client(queue_url))), queue.queue_url)
+        queue_url = through(queue.url, Simulation.meet_platform_queue)
+        destination = SqsDestination(stack.enter_context(closing(sqs_client(queue_url))), queue.queue_url)
 
-        def make(seed: int) -> World:
+        def make(seed: int) -> Simulation:
             of_one.close()
             queue.drain()
             _clear(tables)
-            timeline, archive = SimulatedTime(), of_one.enter_context(closing(Archive()))
-            world = World(tables, queue, queue_url, "", timeline, archive)
-            world._function = invoke
-            world.chain = Chain(
+            timeline, archive = SimulatedScheduler(), of_one.enter_context(closing(Archive()))
+            simulation = Simulation(tables, queue, queue_url, "", timeline, archive)
+            simulation._function = invoke
+            simulation.pipeline = EventPipeline(
                 timeline,
-                [world] * 2,
-                ChainSettings(invoke=AsyncInvokeConfig(maximum_event_age_s=600, duplicate_probability=0.2), seed=seed),
-                nets=Nets(on_failure=net, rule_dlq=net),
+                [simulation] * 2,
+                PipelineSettings(
+                    invoke=AsyncInvokeConfig(maximum_event_age_s=600, duplicate_probability=0.2), seed=seed
+                ),
+                destinations=FailureDestinations(on_failure=destination, rule_dlq=destination),
                 archive=archive,
-                door=world.door,
-                on_end=world.books.endings.append,
+                invoke_api=simulation.invoke_api,
+                on_end=simulation.observations.endings.append,
             )
-            rule = Rule({"source": ["signal9.advisor"]}, lambda _, __: True, "mark", ChainSettings().function_arn)
-            behind = of_one.enter_context(doors(world.chain, rule))
-            watched = Fault("watched", world.meet_bus)
-            world.bus_url = of_one.enter_context(FaultProxy(behind, otherwise=watched)).url
-            present.append(world)
-            return world
+            rule = ServedRule(
+                {"source": ["signal9.advisor"]}, lambda _, __: True, "mark", PipelineSettings().function_arn
+            )
+            behind = of_one.enter_context(serve_api(simulation.pipeline, rule))
+            watched = Fault("watched", simulation.meet_bus)
+            simulation.bus_url = of_one.enter_context(FaultProxy(behind, otherwise=watched)).url
+            present.append(simulation)
+            return simulation
 
         yield make
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, override
 
-from soak.server import Stand, main
+from soak.server import FakeAws, main
 from soak.tables import Tables
 
 
-class Careless(Tables):
+class CarelessStore(Tables):
     """Every condition holds."""
 
     @override
@@ -16,4 +16,4 @@ class Careless(Tables):
 
 
 if __name__ == "__main__":
-    main(lambda _, faults, upstreams: Stand(Careless(), faults, upstreams))
+    main(lambda _, faults, upstreams: FakeAws(CarelessStore(), faults, upstreams))

@@ -2,11 +2,11 @@
 
 from typing import Any, override
 
-from soak.server import Stand, main
+from soak.server import FakeAws, main
 from soak.tables import Request, Tables
 
 
-class Forgetful(Tables):
+class ForgetfulStore(Tables):
     """Every tenth write is none."""
 
     _calls = 0
@@ -18,4 +18,4 @@ class Forgetful(Tables):
 
 
 if __name__ == "__main__":
-    main(lambda _, faults, upstreams: Stand(Forgetful(), faults, upstreams))
+    main(lambda _, faults, upstreams: FakeAws(ForgetfulStore(), faults, upstreams))

@@ -4,21 +4,21 @@ from typing import override
 
 import orjson
 
-from soak.server import Stand, http_reply, main
+from soak.server import FakeAws, http_reply, main
 
 
-class Losing(Stand):
+class LosingStore(FakeAws):
     """Every other message is lost."""
 
     _sent = 0
 
     @override
-    def hand_on(self, service: str, head: bytes, body: bytes) -> bytes:
+    def forward(self, service: str, head: bytes, body: bytes) -> bytes:
         self._sent += 1
         if self._sent % 2:
             return http_reply(200, orjson.dumps({"MessageId": "lost", "MD5OfMessageBody": "0"}))
-        return super().hand_on(service, head, body)
+        return super().forward(service, head, body)
 
 
 if __name__ == "__main__":
-    main(Losing)
+    main(LosingStore)

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handler.event import EarningsEvent
-from handler.marking import Provenance, Transaction
+from handler.marking import AuditContext, Transaction
 from local.dynamodb import DynamoDBEndpoint
 from local.loopback import loopback_client
 from local.tables import create_tables
 from soak.faults import FaultRates
-from soak.stand import stand
+from soak.stand import fake_aws
 from soak.tables import TOKEN_SECONDS, TableError, Tables
 
 DAY = "2025-07-31"
@@ -67,7 +67,7 @@ def _answer(client: Any, operation: str, request: dict[str, Any]) -> Any:
 def pair(dynamodb_endpoint: DynamoDBEndpoint) -> Iterator[Pair]:
     name = uuid.uuid4().hex
     with (
-        stand("http://127.0.0.1:1", FaultRates.none(), 0) as ports,
+        fake_aws("http://127.0.0.1:1", FaultRates.none(), 0) as ports,
         closing(loopback_client("dynamodb", ports.url)) as ours,
         closing(dynamodb_endpoint.client()) as theirs,
     ):
@@ -140,7 +140,7 @@ def _transaction(pair: Pair, run: str, parts: tuple[int, int, int, int], *, told
             event_id=f"e-{event}",
             processed_at=None,
         ),
-        Provenance("c", "r", None, "1", f"2025-07-31T20:05:0{time}Z"),
+        AuditContext("c", "r", None, "1", f"2025-07-31T20:05:0{time}Z"),
     )
     request = transaction._parameters
     if token:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from soak.__main__ import settle_up
+from soak.__main__ import run_and_report
 from soak.faults import FaultRates
 from soak.plan import Shares
 from soak.run import SoakOptions, SoakResult, soak
@@ -29,7 +29,7 @@ def test_a_soak_with_every_fault_balances(dynamodb_local: bool) -> None:
     account = result.account
 
     assert account.differences == ()
-    assert account.balances
+    assert account.is_consistent
     assert (account.received, account.lost, account.double) == (300, 0, 0)
     assert account.marked + account.duplicate + account.dead_lettered == 300
     assert account.dead_lettered == result.kinds["no_row"] + result.kinds["invalid"]
@@ -55,7 +55,7 @@ def test_a_defect_does_not_balance(store: str, difference: str) -> None:
         SoakOptions(200, seed=4, workers=2, rates=FEW, shares=MANY, kill=0, redeliver=0, store=f"tests.soak.{store}")
     )
 
-    assert not result.account.balances
+    assert not result.account.is_consistent
     assert any(text.startswith(f"{difference}: ") for text in result.account.differences)
     assert (result.account.double if "once" in difference else result.account.lost) > 0
 
@@ -65,7 +65,7 @@ def test_the_command_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     file = tmp_path / "account.json"
     options = SoakOptions(60, seed=4, workers=1, rates=FEW, shares=MANY, kill=0, store="tests.soak.forgetful")
 
-    assert not settle_up(options, file)
+    assert not run_and_report(options, file)
 
     shown = capsys.readouterr().out
     assert "does not balance: lost: " in shown

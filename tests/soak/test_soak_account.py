@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from local.chain.places import Ending, Place
-from soak.account import Account, Evidence, Stores, settle
+from local.chain.places import DeliveryResult, Disposition
+from soak.account import Reconciliation, ReconciliationInput, Stores, reconcile
 from soak.ledger import Ledger
 from soak.plan import Kind, Plan, Planned, Shares
 
@@ -13,9 +13,9 @@ PLAN = Plan(7, Shares(down=0.05, repeat=0.1, rival=0.1, no_row=0.1, invalid=0.1)
 EVENTS = 500
 
 
-def ending(number: int, place: Place) -> Ending:
-    return Ending(
-        place=place,
+def ending(number: int, disposition: Disposition) -> DeliveryResult:
+    return DeliveryResult(
+        disposition=disposition,
         payload=b"",
         tag=number,
         tries=1,
@@ -40,12 +40,12 @@ def good() -> tuple[Stores, Ledger]:
         match event.kind:
             case Kind.FRESH | Kind.DOWN:
                 mark(stores, event.number, event.number)
-                ledger(ending(event.number, Place.MARKED))
+                ledger(ending(event.number, Disposition.MARKED))
             case Kind.REPEAT | Kind.RIVAL:
-                ledger(ending(event.number, Place.DUPLICATE))
+                ledger(ending(event.number, Disposition.DUPLICATE))
             case _:
-                stores.read_letters([letter(event.number)])
-                ledger(ending(event.number, Place.DEAD_LETTERED))
+                stores.read_dead_letters([dead_letter(event.number)])
+                ledger(ending(event.number, Disposition.DEAD_LETTERED))
     return stores, ledger
 
 
@@ -62,7 +62,7 @@ def entry(symbol: str, by: int) -> dict[str, dict[str, object]]:
     }
 
 
-def letter(number: int) -> dict[str, dict[str, str]]:
+def dead_letter(number: int) -> dict[str, dict[str, str]]:
     return {"detail": {"event_id": f"soak-{number}"}}
 
 
@@ -72,14 +72,14 @@ def mark(stores: Stores, number: int, by: int) -> None:
     stores.read_audit([entry(symbol, by)])
 
 
-def settled(stores: Stores, ledger: Ledger, sent: int = EVENTS) -> Account:
-    return settle(Evidence(PLAN, sent, stores, ledger, 0))
+def settled(stores: Stores, ledger: Ledger, sent: int = EVENTS) -> Reconciliation:
+    return reconcile(ReconciliationInput(PLAN, sent, stores, ledger, 0))
 
 
 def test_what_is_right_balances() -> None:
     account = settled(*good())
 
-    assert account.balances
+    assert account.is_consistent
     assert account.marked == len(events(Kind.FRESH)) + len(events(Kind.DOWN))
     assert account.duplicate == len(events(Kind.REPEAT)) + len(events(Kind.RIVAL))
     assert account.dead_lettered == len(events(Kind.NO_ROW)) + len(events(Kind.INVALID))
@@ -92,7 +92,7 @@ def test_a_rival_that_came_first_is_as_good() -> None:
     stores.rows[rival.row] = stores.entries[rival.row] = 0
     mark(stores, rival.row, rival.number)
 
-    assert settled(stores, ledger).balances
+    assert settled(stores, ledger).is_consistent
 
 
 def test_a_mark_whose_answer_was_lost_counts_by_the_store() -> None:
@@ -101,9 +101,9 @@ def test_a_mark_whose_answer_was_lost_counts_by_the_store() -> None:
     ledger = Ledger(EVENTS)
     for event in map(PLAN.event, range(EVENTS)):
         lettered = event.kind in {Kind.NO_ROW, Kind.INVALID}
-        ledger(ending(event.number, Place.DEAD_LETTERED if lettered else Place.DUPLICATE))
+        ledger(ending(event.number, Disposition.DEAD_LETTERED if lettered else Disposition.DUPLICATE))
 
-    assert settled(stores, ledger).balances
+    assert settled(stores, ledger).is_consistent
 
 
 def _unmark(stores: Stores) -> None:
@@ -125,11 +125,11 @@ def _other_entry(stores: Stores) -> None:
 
 
 def _no_letter(stores: Stores) -> None:
-    stores.letters[events(Kind.INVALID)[0].number] = 0
+    stores.dead_letters[events(Kind.INVALID)[0].number] = 0
 
 
 def _letter(stores: Stores) -> None:
-    stores.read_letters([letter(events(Kind.FRESH)[0].number)])
+    stores.read_dead_letters([dead_letter(events(Kind.FRESH)[0].number)])
 
 
 def _impossible(stores: Stores) -> None:
@@ -160,7 +160,7 @@ def test_each_defect_is_named(defect: Callable[[Stores], None], said: str) -> No
     defect(stores)
     account = settled(stores, ledger)
 
-    assert not account.balances
+    assert not account.is_consistent
     assert any(text.startswith(said) for text in account.differences), account.differences
 
 
@@ -174,12 +174,12 @@ def test_an_event_that_never_ended_is_lost() -> None:
     assert account.lost > 0
 
 
-@pytest.mark.parametrize("event", [None, "text", {}, {"detail": {"event_id": "other-1"}}, letter(EVENTS)])
+@pytest.mark.parametrize("event", [None, "text", {}, {"detail": {"event_id": "other-1"}}, dead_letter(EVENTS)])
 def test_a_letter_that_nobody_sent_is_counted(event: object) -> None:
     stores, _ = good()
-    stores.read_letters([event])
+    stores.read_dead_letters([event])
 
-    assert stores.unknown_letters == 1
+    assert stores.unknown_dead_letters == 1
 
 
 def test_what_was_never_sent_is_not_there() -> None:

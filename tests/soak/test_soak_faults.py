@@ -8,11 +8,11 @@ import pytest
 
 from handler.aws import call, dynamodb_client
 from handler.categories import ErrorCategory
-from handler.errors import CallFailed
+from handler.errors import AwsCallError
 from handler.settings import load_settings
 from local.loopback import loopback_client
 from soak.faults import FaultRates, Faults
-from soak.stand import stand, stand_client
+from soak.stand import fake_aws, fake_aws_client
 
 TABLE = "audit"
 ITEM = {"earnings_key": {"S": "A#2025-07-31"}, "entry_id": {"S": "0"}}
@@ -35,9 +35,9 @@ def test_a_fault_is_what_it_says(
 ) -> None:
     rates = replace(FaultRates.none(), **{fault: 1.0})
     with (
-        stand("http://127.0.0.1:1", rates, 0) as ports,
+        fake_aws("http://127.0.0.1:1", rates, 0) as ports,
         closing(loopback_client("dynamodb", ports.url)) as plain,
-        stand_client(ports) as own,
+        fake_aws_client(ports) as own,
     ):
         keys = [("earnings_key", "HASH"), ("entry_id", "RANGE")]
         plain.create_table(
@@ -51,7 +51,7 @@ def test_a_fault_is_what_it_says(
             {"AWS_REGION": "us-east-1", "DEAD_LETTER_QUEUE_URL": "http://q/1/q", "AWS_READ_TIMEOUT_SECONDS": "1"}
         )
         put: dict[str, Any] = {"Put": {"TableName": TABLE, "Item": ITEM}}
-        with closing(dynamodb_client(settings)) as client, pytest.raises(CallFailed) as failed:
+        with closing(dynamodb_client(settings)) as client, pytest.raises(AwsCallError) as failed:
             call(client.transact_write_items, TransactItems=[put])
 
         assert failed.value.category is category

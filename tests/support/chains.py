@@ -8,12 +8,12 @@ from typing import Any
 
 import orjson
 
-from local.chain.chain import Arrival, Chain, Nets
-from local.chain.nets import NetError, NetMessage
-from local.chain.places import Ending, Place
+from local.chain.chain import EventPipeline, FailureDestinations, InputEvent
+from local.chain.nets import DestinationError, DestinationMessage
+from local.chain.places import DeliveryResult, Disposition
 from local.chain.platform_metrics import DataPoint
-from local.chain.settings import AsyncInvokeConfig, ChainSettings
-from local.chain.timeline import SimulatedTime
+from local.chain.settings import AsyncInvokeConfig, PipelineSettings
+from local.chain.timeline import SimulatedScheduler
 from local.worker import InvocationResult, Status
 from tests.support.runs import event
 
@@ -22,7 +22,7 @@ FAILED = b'{"errorType": "EventNotProcessed", "errorMessage": "category=throttli
 PAYLOAD = orjson.dumps(event("AAPL", "2025-07-31", 1))
 
 
-class MemoryNet:
+class MemoryDestination:
     """Keeps what it is sent.
 
     Attributes:
@@ -31,12 +31,12 @@ class MemoryNet:
     """
 
     def __init__(self, *, broken: bool = False) -> None:
-        self.messages: list[NetMessage] = []
+        self.messages: list[DestinationMessage] = []
         self.broken = broken
 
-    def __call__(self, message: NetMessage) -> None:
+    def __call__(self, message: DestinationMessage) -> None:
         if self.broken:
-            raise NetError("the net is broken")
+            raise DestinationError("the net is broken")
         self.messages.append(message)
 
     def bodies(self) -> list[Any]:
@@ -66,7 +66,7 @@ class Script:
         asked: What it was asked.
     """
 
-    timeline: SimulatedTime
+    timeline: SimulatedScheduler
     answers: list[Status] = field(default_factory=lambda: ["ok"])
     duration_s: float = 0.0
     asked: list[Asked] = field(default_factory=list)
@@ -90,55 +90,55 @@ class Simulation:
     """A chain in simulated time, and all that comes out of it.
 
     Attributes:
-        chain: The chain.
+        pipeline: The chain.
         timeline: Its time.
         function: What runs; there is one worker unless `workers` says otherwise.
         endings: What became of each delivery.
         points: The platform's metrics, minute by minute.
     """
 
-    chain: Chain
-    timeline: SimulatedTime
+    pipeline: EventPipeline
+    timeline: SimulatedScheduler
     function: Script
-    endings: list[Ending]
+    endings: list[DeliveryResult]
     points: list[DataPoint]
 
-    def run(self, arrivals: Iterable[Arrival] = ()) -> "Simulation":
+    def run(self, arrivals: Iterable[InputEvent] = ()) -> "Simulation":
         """Run it, and check that the account balances."""
-        self.chain.run(arrivals)
-        account = self.chain.account
+        self.pipeline.run(arrivals)
+        account = self.pipeline.account
         assert account.live == 0, "nothing is on its way any more"
         assert account.received + account.redelivered == len(self.endings), "each delivery has exactly one ending"
         return self
 
     def deliver(self, payload: bytes = PAYLOAD) -> "Simulation":
         """Put one event onto the bus and run."""
-        self.chain.put_event(payload)
+        self.pipeline.put_event(payload)
         return self.run()
 
     @property
-    def ending(self) -> Ending:
+    def delivery_result(self) -> DeliveryResult:
         """The only ending."""
-        (ending,) = self.endings
-        return ending
+        (delivery_result,) = self.endings
+        return delivery_result
 
-    def places(self) -> list[Place]:
+    def dispositions(self) -> list[Disposition]:
         """Return where each delivery ended."""
-        return [ending.place for ending in self.endings]
+        return [delivery_result.disposition for delivery_result in self.endings]
 
     def metrics(self) -> Mapping[str, float]:
         """Return the totals of Lambda's metrics, and of EventBridge's with `Rule` in front."""
         return {
             ("Rule" if namespace == "AWS/Events" else "") + name: value
-            for (namespace, name), value in self.chain.metrics.totals.items()
+            for (namespace, name), value in self.pipeline.metrics.totals.items()
         }
 
 
 def simulation(  # noqa: PLR0913 -- what a test may want to say
     *answers: Status,
-    nets: Nets | None = None,
+    destinations: FailureDestinations | None = None,
     invoke: AsyncInvokeConfig | None = None,
-    settings: Callable[[ChainSettings], ChainSettings] = lambda same: same,
+    settings: Callable[[PipelineSettings], PipelineSettings] = lambda same: same,
     duration_s: float = 0.0,
     workers: int = 1,
     seed: int = 0,
@@ -148,26 +148,26 @@ def simulation(  # noqa: PLR0913 -- what a test may want to say
 
     Args:
         answers: How each try ends; the last goes on for ever; none for `ok`.
-        nets: None for none at all.
+        destinations: None for none at all.
         invoke: Lambda's settings.
         settings: Changes the rest of the settings.
         duration_s: Seconds that each try takes.
         workers: How many tries may run at once.
         seed: Of the chain.
-        more: For `Chain`.
+        more: For `EventPipeline`.
     """
-    timeline = SimulatedTime()
+    timeline = SimulatedScheduler()
     function = Script(timeline, list(answers) or ["ok"], duration_s)
-    endings: list[Ending] = []
+    endings: list[DeliveryResult] = []
     points: list[DataPoint] = []
-    chosen = settings(ChainSettings(invoke=invoke or AsyncInvokeConfig(), seed=seed))
-    chain = Chain(
+    chosen = settings(PipelineSettings(invoke=invoke or AsyncInvokeConfig(), seed=seed))
+    pipeline = EventPipeline(
         timeline,
         [function] * workers,
         chosen,
-        nets=nets,
+        destinations=destinations,
         on_end=endings.append,
         on_data_point=points.append,
         **more,
     )
-    return Simulation(chain, timeline, function, endings, points)
+    return Simulation(pipeline, timeline, function, endings, points)

@@ -68,10 +68,10 @@ class ClockWatchdog(Watchdog):
         super().__init__(clock)
         self._test_clock = clock
 
-    def arm(self, remaining_seconds: float, on_strike: Callable[[], None]) -> None:
+    def arm(self, remaining_seconds: float, on_deadline: Callable[[], None]) -> None:
         """As the real one, without a thread."""
         margin = min(MARGIN_SECONDS, remaining_seconds / 4)
-        self._test_clock.set_alarm(self._test_clock.now + remaining_seconds - margin, on_strike)
+        self._test_clock.set_alarm(self._test_clock.now + remaining_seconds - margin, on_deadline)
 
     def disarm(self) -> None:
         """As the real one."""

@@ -240,7 +240,7 @@ class Function:
 
 
 @dataclass(frozen=True)
-class Rig:
+class Harness:
     """DynamoDB Local and a queue in containers, and the function beside them on the same loopback.
 
     Attributes:
@@ -270,9 +270,9 @@ class Rig:
         """An empty queue of a test's own."""
         return DeadLetters(create_queue(self.queue_url, f"{QUEUE_NAME}-{uuid.uuid4().hex[:8]}"))
 
-    def environment(self, tables: Tables, letters: DeadLetters) -> dict[str, str]:
+    def environment(self, tables: Tables, dead_letters: DeadLetters) -> dict[str, str]:
         """The function's variables, as its container needs them."""
-        queue = letters.queue_url.rpartition("/")[2]
+        queue = dead_letters.queue_url.rpartition("/")[2]
         return {
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
@@ -316,7 +316,7 @@ class Rig:
 
 
 @contextmanager
-def rig() -> Iterator[Rig]:
+def harness() -> Iterator[Harness]:
     """Run DynamoDB Local and a queue for the length of a `with` block."""
     remove_abandoned()
     with ExitStack() as stack:
@@ -341,7 +341,7 @@ def rig() -> Iterator[Rig]:
             while not _answers(port):
                 assert time.monotonic() < deadline, f"no answer within {_START_SECONDS} s:\n{output_of(store)}"
                 time.sleep(_POLL_SECONDS)
-        yield Rig(network, store, function, f"http://{LOOPBACK}:{dynamodb}", f"http://{LOOPBACK}:{queue}")
+        yield Harness(network, store, function, f"http://{LOOPBACK}:{dynamodb}", f"http://{LOOPBACK}:{queue}")
 
 
 def _answers(port: int) -> bool:

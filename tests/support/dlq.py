@@ -15,17 +15,17 @@ FUNCTION_ARN = "arn:aws:lambda:us-east-1:000000000000:function:MarkEarningsProce
 
 
 @dataclass(frozen=True)
-class Rig:
+class Harness:
     """Everything around one queue.
 
     Attributes:
-        letters: the queue.
+        dead_letters: the queue.
         tables: where the audit table is.
         bus: name of the bus.
         sqs, events, dynamodb, function, cloudwatch: the proxies; nothing is behind the last two.
     """
 
-    letters: DeadLetters
+    dead_letters: DeadLetters
     tables: Tables
     bus: str
     sqs: FaultProxy
@@ -44,7 +44,7 @@ class Rig:
         return {
             **LOCAL_CREDENTIALS,
             "AWS_REGION": REGION,
-            "DEAD_LETTER_QUEUE_URL": self.letters.queue_url,
+            "DEAD_LETTER_QUEUE_URL": self.dead_letters.queue_url,
             "EARNINGS_AUDIT_TABLE": self.tables.audit_table,
             "EVENT_BUS_NAME": self.bus,
             "ENVIRONMENT": "test",
@@ -61,10 +61,10 @@ class Rig:
         system: dict[Literal["AWSTraceHeader"], Any] = {}
         if trace:
             system = {"AWSTraceHeader": {"DataType": "String", "StringValue": TRACE_HEADER}}
-        with closing(sqs_client(self.letters.url)) as client:
+        with closing(sqs_client(self.dead_letters.url)) as client:
             return [
                 client.send_message(
-                    QueueUrl=self.letters.queue_url,
+                    QueueUrl=self.dead_letters.queue_url,
                     MessageBody=body,
                     MessageAttributes={
                         name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()
@@ -76,7 +76,7 @@ class Rig:
 
     def left(self) -> list[DeadLetter]:
         """What is in the queue for others to see; it is empty afterwards."""
-        return self.letters.drain()
+        return self.dead_letters.drain()
 
     def put_events(self) -> list[dict[str, Any]]:
         """The entries that were asked to be put onto the bus, on the wire."""

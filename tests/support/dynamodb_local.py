@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing, contextmanager
 import pytest
 
 from local.dynamodb import PROBE, DynamoDBEndpoint, dynamodb_local
-from local.service import LOOPBACK, ServiceError, answers
+from local.service import LOOPBACK, ServiceError, is_ready
 from tests.support.abandoned import labels, remove_abandoned
 
 IMAGE = "amazon/dynamodb-local:3.1.0"
@@ -76,7 +76,7 @@ def _container(image: str) -> Iterator[str]:
             stack.enter_context(container)
             port = container.get_exposed_port(_PORT)
         deadline = time.monotonic() + _START_SECONDS
-        while not answers(port, PROBE):
+        while not is_ready(port, PROBE):
             if time.monotonic() > deadline:
                 log = " | ".join(b"".join(container.get_logs()).decode(errors="replace").split("\n")[-8:])
                 raise ServiceError(f"no container: {image} gave no answer within {_START_SECONDS} s: {log}")

@@ -15,7 +15,7 @@ import tenacity.nap
 from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
 
 from handler.processor import Processor
-from handler.wiring import build
+from handler.wiring import create_processor
 from local.environment import LOCAL_CREDENTIALS, REGION, new_trace_header
 from tests.support.clock import Clock, ClockWatchdog, Invocation
 from tests.support.invoked import Invoked
@@ -55,7 +55,7 @@ class Function:
     """The function. A wait takes no time, but moves the clock that the deadline is on.
 
     Attributes:
-        processor: what `handler.wiring.build` made.
+        processor: what `handler.wiring.create_processor` made.
         clock: the deadline's.
         waits: seconds of each wait so far.
     """
@@ -179,12 +179,12 @@ def sandbox(environ: Mapping[str, str]) -> Iterator[pytest.MonkeyPatch]:
 
 @contextmanager
 def built(write: Callable[[bytes], None]) -> Iterator[Processor]:
-    """What `handler.wiring.build` makes of the environment, closed afterwards, which Lambda never does.
+    """What `handler.wiring.create_processor` makes of the environment, closed afterwards, which Lambda never does.
 
     Args:
         write: takes log and metric lines.
     """
-    processor = build({**os.environ}, write)
+    processor = create_processor({**os.environ}, write)
     try:
         yield processor
     finally:

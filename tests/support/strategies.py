@@ -148,8 +148,8 @@ _VALUES = st.one_of(scalars, any_text, symbols, days, identifiers, st.just(_GONE
 
 
 def _damage(detail: dict[str, Any], changes: list[tuple[tuple[str, str], Any]]) -> dict[str, Any]:
-    envelope = {name: value for (place, name), value in changes if not place}
-    detail = detail | {name: value for (place, name), value in changes if place}
+    envelope = {name: value for (disposition, name), value in changes if not disposition}
+    detail = detail | {name: value for (disposition, name), value in changes if disposition}
     event = eventbridge_event(_without_gone(detail)) | envelope
     return _without_gone(event)
 

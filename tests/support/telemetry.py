@@ -15,7 +15,7 @@ import jsonschema
 from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from otel.output import file_descriptor
+from otel.output import fd_writer
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
 
@@ -65,7 +65,7 @@ class Output:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self.write = file_descriptor(fd)
+        self.write = fd_writer(fd)
 
     def raw(self) -> bytes:
         """All bytes so far."""

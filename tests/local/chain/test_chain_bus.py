@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 from local.chain.archive import Archive
 from local.chain.bus import Entry
-from local.chain.chain import Arrival, Nets
-from local.chain.patterns import EventPattern, PatternTest, emulated_test
-from local.chain.places import Place
+from local.chain.chain import FailureDestinations, InputEvent
+from local.chain.patterns import EventPattern, PatternMatcher, emulated_matcher
+from local.chain.places import Disposition
 from local.environment import trace_root
 from local.errors import UsageError
-from tests.support.chains import PAYLOAD, MemoryNet, simulation
+from tests.support.chains import PAYLOAD, MemoryDestination, simulation
 from tests.support.runs import event
 
 PATTERN = {"source": ["signal9.advisor"], "detail-type": ["earningsProcessed"]}
@@ -31,8 +31,8 @@ NOON = datetime.fromisoformat("2025-08-28T12:00:00+00:00").timestamp()
 
 
 @pytest.fixture(scope="module")
-def pattern_test() -> Iterator[PatternTest]:
-    with emulated_test() as test:
+def pattern_test() -> Iterator[PatternMatcher]:
+    with emulated_matcher() as test:
         yield test
 
 
@@ -60,16 +60,16 @@ def at(time: str, number: int, **more: Any) -> bytes:
     ],
 )
 def test_the_rule_lets_through_what_its_pattern_matches(
-    pattern_test: PatternTest, payload: bytes, matches: bool
+    pattern_test: PatternMatcher, payload: bytes, matches: bool
 ) -> None:
     done = simulation(pattern=EventPattern(PATTERN, pattern_test)).deliver(payload)
 
-    assert done.ending.place is (Place.MARKED if matches else Place.FILTERED)
+    assert done.delivery_result.disposition is (Disposition.MARKED if matches else Disposition.FILTERED)
     assert done.metrics().get("RuleMatchedEvents", 0) == matches
 
 
 @pytest.mark.integration
-def test_patterns_that_look_deeper_are_the_emulator_s_business(pattern_test: PatternTest) -> None:
+def test_patterns_that_look_deeper_are_the_emulator_s_business(pattern_test: PatternMatcher) -> None:
     pattern = EventPattern(
         {"$or": [{"detail": {"asset_symbol": [{"prefix": "A"}]}}, {"region": [{"anything-but": ["us-east-1"]}]}]},
         pattern_test,
@@ -81,7 +81,7 @@ def test_patterns_that_look_deeper_are_the_emulator_s_business(pattern_test: Pat
 
 
 @pytest.mark.integration
-def test_what_is_no_pattern_is_told_at_once(pattern_test: PatternTest) -> None:
+def test_what_is_no_pattern_is_told_at_once(pattern_test: PatternMatcher) -> None:
     with pytest.raises(UsageError, match="the event pattern"):
         EventPattern({"source": "signal9.advisor"}, pattern_test)
 
@@ -135,16 +135,16 @@ def test_a_remembered_answer_is_the_one_that_would_have_been_given(
 
 
 def test_a_replay_brings_back_a_window_in_the_order_of_time(archive: Archive) -> None:
-    nets = Nets(on_failure=MemoryNet())
-    done = simulation(archive=archive, nets=nets)
+    destinations = FailureDestinations(on_failure=MemoryDestination())
+    done = simulation(archive=archive, destinations=destinations)
     for number, time in enumerate(("12:00:30", "11:59:59", "12:00:10", "12:01:00", "12:00:10")):
-        done.chain.put_event(at(f"2025-08-28T{time}Z", number))
+        done.pipeline.put_event(at(f"2025-08-28T{time}Z", number))
     done.run()
     assert len(archive) == 5
     first = done.function.asked[:]
     done.function.asked.clear()
 
-    done.run(done.chain.replay("again", NOON, NOON + 60))
+    done.run(done.pipeline.replay("again", NOON, NOON + 60))
 
     replayed = [json.loads(asked.payload) for asked in done.function.asked]
     assert [int(each["id"][-4:]) for each in replayed] == [2, 4, 0]
@@ -155,13 +155,13 @@ def test_a_replay_brings_back_a_window_in_the_order_of_time(archive: Archive) ->
 
 
 @pytest.mark.integration
-def test_a_replay_can_be_narrowed_by_a_pattern(archive: Archive, pattern_test: PatternTest) -> None:
+def test_a_replay_can_be_narrowed_by_a_pattern(archive: Archive, pattern_test: PatternMatcher) -> None:
     done = simulation(archive=archive)
-    done.chain.put_event(at("2025-08-28T12:00:00Z", 1))
-    done.chain.put_event(at("2025-08-28T12:00:00Z", 2, source="somebody.else"))
+    done.pipeline.put_event(at("2025-08-28T12:00:00Z", 1))
+    done.pipeline.put_event(at("2025-08-28T12:00:00Z", 2, source="somebody.else"))
     done.run()
 
-    found = list(done.chain.replay("again", NOON, NOON + 1, EventPattern(PATTERN, pattern_test)))
+    found = list(done.pipeline.replay("again", NOON, NOON + 1, EventPattern(PATTERN, pattern_test)))
 
     assert [json.loads(each.payload)["source"] for each in found] == ["signal9.advisor"]
 
@@ -173,7 +173,7 @@ def test_a_replay_can_be_narrowed_by_a_pattern(archive: Archive, pattern_test: P
     ids=["half a character", "beyond a double", "beyond 64 bits", "very long", "deep"],
 )
 def test_what_one_parser_refuses_is_archived_matched_and_replayed_all_the_same(
-    value: str, archive: Archive, pattern_test: PatternTest, request: pytest.FixtureRequest
+    value: str, archive: Archive, pattern_test: PatternMatcher, request: pytest.FixtureRequest
 ) -> None:
     request.addfinalizer(partial(sys.set_int_max_str_digits, sys.get_int_max_str_digits()))
     sys.set_int_max_str_digits(0)  # as in `mep`
@@ -182,8 +182,8 @@ def test_what_one_parser_refuses_is_archived_matched_and_replayed_all_the_same(
     done = simulation(archive=archive, pattern=pattern)
 
     done.deliver(payload)
-    assert done.ending.place is not Place.FILTERED
-    (again,) = done.chain.replay("again", NOON, NOON + 1)
+    assert done.delivery_result.disposition is not Disposition.FILTERED
+    (again,) = done.pipeline.replay("again", NOON, NOON + 1)
 
     assert len(archive) == 1
     assert again.payload.endswith(payload.lstrip()[1:])
@@ -191,7 +191,7 @@ def test_what_one_parser_refuses_is_archived_matched_and_replayed_all_the_same(
 
 def test_without_an_archive_there_is_no_replay() -> None:
     with pytest.raises(ValueError, match="no archive"):
-        list(simulation().chain.replay("again", 0, 1))
+        list(simulation().pipeline.replay("again", 0, 1))
 
 
 @settings(deadline=None, max_examples=50)
@@ -230,7 +230,7 @@ def test_publishing_an_event_again_gives_it_another_envelope() -> None:
     done = simulation()
     old = event("AAPL", "2025-07-31", 1, resources=["arn:aws:s3:::b"])
 
-    event_id = done.chain.put_entry(Entry.of(old))
+    event_id = done.pipeline.put_entry(Entry.of(old))
     done.run()
 
     new = json.loads(done.function.asked[0].payload)
@@ -253,6 +253,6 @@ def test_events_come_at_their_time_or_when_there_is_room() -> None:
     done = simulation(duration_s=10)
     begun = done.timeline.now()
 
-    done.run(Arrival(PAYLOAD, at=begun + 100 * number) for number in range(5))
+    done.run(InputEvent(PAYLOAD, at=begun + 100 * number) for number in range(5))
 
     assert [asked.at - begun for asked in done.function.asked] == [0, 100, 200, 300, 400]

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.chain.doors import Rule, doors
-from local.chain.patterns import EventPattern, PatternTest
-from local.chain.places import Place
-from local.chain.settings import ChainSettings
+from local.chain.doors import ServedRule, serve_api
+from local.chain.patterns import EventPattern, PatternMatcher
+from local.chain.places import Disposition
+from local.chain.settings import PipelineSettings
 from local.loopback import loopback_client
-from ops.dlq.destinations import Bus, Function, Refused
+from ops.dlq.destinations import Bus, CannotSendError, Function
 from tests.support.chains import PAYLOAD, Simulation, simulation
 from tests.support.runs import event
 
@@ -27,24 +27,24 @@ def judge(pattern: str, text: str) -> bool:
 
 
 @contextmanager
-def served(test: PatternTest = judge) -> Iterator[tuple[Simulation, Any, Any]]:
+def served(test: PatternMatcher = judge) -> Iterator[tuple[Simulation, Any, Any]]:
     """Yield a chain behind its doors, a client of EventBridge and one of Lambda."""
-    chain = simulation(pattern=EventPattern(PATTERN, test))
-    rule = Rule(PATTERN, test, "MarkEarningsProcessed", ChainSettings().function_arn)
+    pipeline = simulation(pattern=EventPattern(PATTERN, test))
+    rule = ServedRule(PATTERN, test, "MarkEarningsProcessed", PipelineSettings().function_arn)
     with (
-        doors(chain.chain, rule) as url,
+        serve_api(pipeline.pipeline, rule) as url,
         closing(loopback_client("events", url)) as events,
         closing(loopback_client("lambda", url)) as function,
     ):
-        yield chain, events, function
+        yield pipeline, events, function
 
 
 def test_put_events_is_the_way_onto_the_bus() -> None:
     sent = event("AAPL", "2025-07-31", 1, detail={"asset_symbol": "AAPL", "n": 123456789012345678901234567890})
-    with served() as (chain, events, _):
+    with served() as (pipeline, events, _):
         event_id = Bus(events, "earnings").send(sent)
 
-        done = chain.run()
+        done = pipeline.run()
 
     received = json.loads(done.function.asked[0].payload)
     assert received["id"] == event_id != sent["id"]
@@ -52,36 +52,36 @@ def test_put_events_is_the_way_onto_the_bus() -> None:
 
 
 def test_a_redrive_to_the_bus_looks_whether_the_rule_matches() -> None:
-    with served() as (chain, events, _):
+    with served() as (pipeline, events, _):
         bus = Bus(events, "earnings")
         bus.check(event("AAPL", "2025-07-31", 1))
-        with pytest.raises(Refused, match="no enabled rule"):
+        with pytest.raises(CannotSendError, match="no enabled rule"):
             bus.check(event("AAPL", "2025-07-31", 1, source="somebody.else"))
-        chain.run()
+        pipeline.run()
 
-    assert chain.endings == [], "looking sends nothing"
+    assert pipeline.endings == [], "looking sends nothing"
 
 
 def test_invoke_with_type_event_is_the_way_to_the_function() -> None:
-    with served() as (chain, _, function):
+    with served() as (pipeline, _, function):
         request_id = Function(function, "MarkEarningsProcessed").send({"not": "for a bus"})
 
-        done = chain.run()
+        done = pipeline.run()
 
     assert json.loads(done.function.asked[0].payload) == {"not": "for a bus"}
-    assert done.ending.request_id == request_id
-    assert done.ending.place is Place.MARKED
+    assert done.delivery_result.request_id == request_id
+    assert done.delivery_result.disposition is Disposition.MARKED
 
 
 def test_each_entry_is_judged_by_itself() -> None:
     good = {"Source": "signal9.advisor", "DetailType": "earningsProcessed", "Detail": "{}"}
-    with served() as (chain, events, _):
+    with served() as (pipeline, events, _):
         reply = events.put_events(Entries=[good, {**good, "Detail": "no json"}, {**good, "Source": "aws.s3"}])
-        chain.run()
+        pipeline.run()
 
     assert reply["FailedEntryCount"] == 2
     assert ["EventId" in entry for entry in reply["Entries"]] == [True, False, False]
-    assert len(chain.endings) == 1
+    assert len(pipeline.endings) == 1
 
 
 def test_what_is_not_served_says_so() -> None:

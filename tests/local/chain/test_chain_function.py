@@ -4,12 +4,12 @@ import json
 from collections import Counter
 from typing import Any
 
-from local.chain.chain import Arrival, Chain, Nets
+from local.chain.chain import EventPipeline, FailureDestinations, InputEvent
 from local.chain.invokers import InProcessContext, InProcessInvoker
-from local.chain.nets import SqsNet
-from local.chain.places import Ending, Place
-from local.chain.settings import AsyncInvokeConfig, ChainSettings
-from local.chain.timeline import SimulatedTime
+from local.chain.nets import SqsDestination
+from local.chain.places import DeliveryResult, Disposition
+from local.chain.settings import AsyncInvokeConfig, PipelineSettings
+from local.chain.timeline import SimulatedScheduler
 from local.queue import drain, sqs_client
 from tests.support.faults import FaultProxy, http_status
 from tests.support.function import function, settings
@@ -24,27 +24,31 @@ def run(
     arrivals: list[dict[str, Any]],
     tables: Tables,
     dead_letters: DeadLetters,
-    chosen: ChainSettings,
+    chosen: PipelineSettings,
     **environ: str,
-) -> list[Ending]:
+) -> list[DeliveryResult]:
     """Deliver events to the function in this process, and return what became of each."""
-    endings: list[Ending] = []
+    endings: list[DeliveryResult] = []
     client = sqs_client(dead_letters.url)
     with function(settings(tables, dead_letters, **environ)) as invoke:
 
         def handler(received: Any, context: InProcessContext) -> dict[str, Any] | None:
             before = invoke.clock.now
             invoked = invoke(received, trace_header=context.trace_header, request_id=context.aws_request_id)
-            context.let_pass(invoke.clock.now - before)
+            context.advance(invoke.clock.now - before)
             if invoked.error is not None:
                 raise invoked.error
             return invoked.answer
 
-        net = SqsNet(client, dead_letters.queue_url)
-        chain = Chain(
-            SimulatedTime(), [InProcessInvoker(handler)] * 2, chosen, nets=Nets(on_failure=net), on_end=endings.append
+        destination = SqsDestination(client, dead_letters.queue_url)
+        pipeline = EventPipeline(
+            SimulatedScheduler(),
+            [InProcessInvoker(handler)] * 2,
+            chosen,
+            destinations=FailureDestinations(on_failure=destination),
+            on_end=endings.append,
         )
-        chain.run(Arrival(json.dumps(each).encode(), each["id"]) for each in arrivals)
+        pipeline.run(InputEvent(json.dumps(each).encode(), each["id"]) for each in arrivals)
     client.close()
     return endings
 
@@ -57,17 +61,17 @@ def test_duplicates_are_absorbed_and_what_cannot_succeed_is_in_the_queue_each_ti
         tables.put_row(*row)
     events = [event(symbol, date, number) for number, (symbol, date) in enumerate(rows)]
     events += [event("UNKNOWN", DATE, 100), event("S1", "not a day", 101)]
-    chosen = ChainSettings(invoke=AsyncInvokeConfig(duplicate_probability=0.3), seed=1)
+    chosen = PipelineSettings(invoke=AsyncInvokeConfig(duplicate_probability=0.3), seed=1)
 
     endings = run(events, tables, dead_letters, chosen)
 
-    first = Counter(ending.place for ending in endings if not ending.redelivered)
-    assert first == {Place.MARKED: 30, Place.DEAD_LETTERED: 2}
-    again = [ending.place for ending in endings if ending.redelivered]
-    assert set(again) <= {Place.DUPLICATE, Place.DEAD_LETTERED}
-    assert Place.DUPLICATE in again
+    first = Counter(delivery_result.disposition for delivery_result in endings if not delivery_result.redelivered)
+    assert first == {Disposition.MARKED: 30, Disposition.DEAD_LETTERED: 2}
+    again = [delivery_result.disposition for delivery_result in endings if delivery_result.redelivered]
+    assert set(again) <= {Disposition.DUPLICATE, Disposition.DEAD_LETTERED}
+    assert Disposition.DUPLICATE in again
     assert all(len(tables.audit(*row)) == 1 for row in rows)
-    assert len(drain(dead_letters.endpoint)) == 2 + again.count(Place.DEAD_LETTERED)
+    assert len(drain(dead_letters.endpoint)) == 2 + again.count(Disposition.DEAD_LETTERED)
 
 
 def test_a_failing_database_costs_three_tries_within_minutes_and_the_record_says_why(
@@ -77,13 +81,13 @@ def test_a_failing_database_costs_three_tries_within_minutes_and_the_record_says
     sent = event("AAPL", DATE, 1)
 
     with FaultProxy(tables.url, *[http_status(500)] * 9, operation=WRITE) as proxy:
-        (ending,) = run([sent], tables, dead_letters, ChainSettings(), AWS_ENDPOINT_URL_DYNAMODB=proxy.url)
+        (delivery_result,) = run([sent], tables, dead_letters, PipelineSettings(), AWS_ENDPOINT_URL_DYNAMODB=proxy.url)
         assert proxy.unused == ()
 
-    assert (ending.place, ending.tries) == (Place.ON_FAILURE, 3)
-    assert 180 < ending.age_s < 200, "the function's own waits are part of it"
-    (letter,) = drain(dead_letters.endpoint)
-    record = json.loads(letter.body)
+    assert (delivery_result.disposition, delivery_result.tries) == (Disposition.ON_FAILURE, 3)
+    assert 180 < delivery_result.age_s < 200, "the function's own waits are part of it"
+    (dead_letter,) = drain(dead_letters.endpoint)
+    record = json.loads(dead_letter.body)
     assert record["requestPayload"] == sent
     assert record["responsePayload"]["errorType"] == "EventNotProcessed"
     assert "category=dynamodb" in record["responsePayload"]["errorMessage"]

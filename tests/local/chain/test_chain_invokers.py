@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from local.chain.chain import Arrival, Chain
-from local.chain.invokers import ContainerInvoker, Crashed, InProcessContext, InProcessInvoker
-from local.chain.nets import NetError, NetMessage, SqsNet
-from local.chain.places import Place
-from local.chain.timeline import SimulatedTime
+from local.chain.chain import EventPipeline, InputEvent
+from local.chain.invokers import ContainerInvoker, InProcessContext, InProcessInvoker, ProcessCrashed
+from local.chain.nets import DestinationError, DestinationMessage, SqsDestination
+from local.chain.places import Disposition
+from local.chain.timeline import SimulatedScheduler
 from local.loopback import QuietHandler
 from local.queue import drain, sqs_client
 from local.worker import Status
@@ -53,32 +53,32 @@ def test_a_container_that_never_answers_is_a_timeout() -> None:
 
 
 def sleeps_for_a_while(_: Any, context: InProcessContext) -> dict[str, str]:
-    context.let_pass(20)
+    context.advance(20)
     assert context.get_remaining_time_in_millis() < 10_000
-    context.let_pass(5)
+    context.advance(5)
     return {"outcome": "marked"}
 
 
 def test_a_callable_s_time_is_simulated() -> None:
-    timeline = SimulatedTime()
+    timeline = SimulatedScheduler()
     begun = timeline.now()
-    chain = Chain(timeline, [InProcessInvoker(sleeps_for_a_while, overhead_s=1)])
+    pipeline = EventPipeline(timeline, [InProcessInvoker(sleeps_for_a_while, overhead_s=1)])
 
-    chain.run([Arrival(PAYLOAD)])
+    pipeline.run([InputEvent(PAYLOAD)])
 
-    assert chain.account.places[Place.MARKED] == 1
+    assert pipeline.account.dispositions[Disposition.MARKED] == 1
     assert timeline.now() - begun == 26
 
 
 @pytest.mark.parametrize(
-    ("raised", "status"), [(RuntimeError("no"), "error"), (Crashed(), "crashed"), (None, "timeout")]
+    ("raised", "status"), [(RuntimeError("no"), "error"), (ProcessCrashed(), "crashed"), (None, "timeout")]
 )
 def test_how_a_callable_fails(raised: BaseException | None, status: Status) -> None:
     def fails(_: Any, context: InProcessContext) -> None:
         if raised is not None:
             raise raised
         try:
-            context.let_pass(31)
+            context.advance(31)
         except Exception:  # noqa: BLE001 -- no code survives a kill
             return
 
@@ -92,14 +92,14 @@ def test_how_a_callable_fails(raised: BaseException | None, status: Status) -> N
 @pytest.mark.integration
 def test_a_net_is_a_real_queue(dead_letters: DeadLetters) -> None:
     client = sqs_client(dead_letters.url)
-    net = SqsNet(client, dead_letters.queue_url)
+    destination = SqsDestination(client, dead_letters.queue_url)
 
-    net(NetMessage(PAYLOAD, {"RequestID": "r", "ErrorCode": 200}))
-    with pytest.raises(NetError):
-        net(NetMessage(b"x" * 2_000_000))
-    with pytest.raises(NetError):
-        SqsNet(client, dead_letters.queue_url + "-that-is-not-there")(NetMessage(PAYLOAD))
+    destination(DestinationMessage(PAYLOAD, {"RequestID": "r", "ErrorCode": 200}))
+    with pytest.raises(DestinationError):
+        destination(DestinationMessage(b"x" * 2_000_000))
+    with pytest.raises(DestinationError):
+        SqsDestination(client, dead_letters.queue_url + "-that-is-not-there")(DestinationMessage(PAYLOAD))
 
-    (letter,) = drain(dead_letters.endpoint)
-    assert (letter.body.encode(), letter.attributes) == (PAYLOAD, {"RequestID": "r", "ErrorCode": "200"})
+    (dead_letter,) = drain(dead_letters.endpoint)
+    assert (dead_letter.body.encode(), dead_letter.attributes) == (PAYLOAD, {"RequestID": "r", "ErrorCode": "200"})
     client.close()

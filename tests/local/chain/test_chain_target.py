@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.chain.backoff import queue_wait, target_wait
-from local.chain.chain import Nets
-from local.chain.places import Place
-from local.chain.settings import AsyncInvokeConfig, ChainSettings, RetryPolicy
-from local.chain.target import Refusal
-from tests.support.chains import PAYLOAD, MemoryNet, Simulation, simulation
+from local.chain.chain import FailureDestinations
+from local.chain.places import Disposition
+from local.chain.settings import AsyncInvokeConfig, PipelineSettings, TargetRetryPolicy
+from local.chain.target import InvokeError
+from tests.support.chains import PAYLOAD, MemoryDestination, Simulation, simulation
 
 HOUR = 3600.0
 
@@ -26,40 +26,48 @@ class Door:
     def __init__(self, code: str, times: int | None = None) -> None:
         self.code, self.times, self.asked = code, times, 0
 
-    def __call__(self, payload: bytes) -> Refusal | None:
+    def __call__(self, payload: bytes) -> InvokeError | None:
         assert payload == PAYLOAD
         self.asked += 1
         refuses = self.times is None or self.asked <= self.times
-        return Refusal(self.code, "Rate exceeded") if refuses else None
+        return InvokeError(self.code, "Rate exceeded") if refuses else None
 
 
-def refused(door: Door, *, policy: RetryPolicy | None = None, net: MemoryNet | None = None) -> Simulation:
-    def settings(usual: ChainSettings) -> ChainSettings:
-        return replace(usual, retry=policy or RetryPolicy())
+def refused(
+    invoke_api: Door, *, policy: TargetRetryPolicy | None = None, destination: MemoryDestination | None = None
+) -> Simulation:
+    def settings(usual: PipelineSettings) -> PipelineSettings:
+        return replace(usual, retry=policy or TargetRetryPolicy())
 
-    return simulation(door=door, settings=settings, nets=Nets(rule_dlq=net)).deliver()
+    return simulation(
+        invoke_api=invoke_api, settings=settings, destinations=FailureDestinations(rule_dlq=destination)
+    ).deliver()
 
 
 def test_a_refusal_that_ends_costs_nothing_but_time() -> None:
     done = refused(Door("THROTTLING", times=3))
 
-    assert (done.ending.place, done.ending.refusals, done.ending.tries) == (Place.MARKED, 3, 1)
+    assert (done.delivery_result.disposition, done.delivery_result.refusals, done.delivery_result.tries) == (
+        Disposition.MARKED,
+        3,
+        1,
+    )
     assert done.metrics()["RuleRetryInvocationAttempts"] == 3
     assert "RuleFailedInvocations" not in done.metrics()
 
 
 def test_after_185_further_attempts_or_a_day_the_event_goes_to_the_target_s_queue() -> None:
-    net, door = MemoryNet(), Door("THROTTLING")
+    destination, invoke_api = MemoryDestination(), Door("THROTTLING")
 
-    done = refused(door, net=net)
+    done = refused(invoke_api, destination=destination)
 
-    assert done.ending.place is Place.RULE_DLQ
-    assert 20 * HOUR < done.ending.age_s <= 24 * HOUR
-    (message,) = net.messages
+    assert done.delivery_result.disposition is Disposition.RULE_DLQ
+    assert 20 * HOUR < done.delivery_result.age_s <= 24 * HOUR
+    (message,) = destination.messages
     assert message.body == PAYLOAD
     assert message.attributes == {
-        "RULE_ARN": ChainSettings().rule_arn,
-        "TARGET_ARN": ChainSettings().function_arn,
+        "RULE_ARN": PipelineSettings().rule_arn,
+        "TARGET_ARN": PipelineSettings().function_arn,
         "ERROR_CODE": "THROTTLING",
         "ERROR_MESSAGE": "Rate exceeded",
         "EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts",
@@ -67,53 +75,53 @@ def test_after_185_further_attempts_or_a_day_the_event_goes_to_the_target_s_queu
     }
     metrics = done.metrics()
     assert (metrics["RuleFailedInvocations"], metrics["RuleInvocationsSentToDlq"]) == (1, 1)
-    assert metrics["RuleInvocationAttempts"] == door.asked == 186
+    assert metrics["RuleInvocationAttempts"] == invoke_api.asked == 186
     assert "AsyncEventsReceived" not in metrics, "Lambda never had it"
 
 
 def test_the_maximum_age_of_the_target() -> None:
-    net = MemoryNet()
+    destination = MemoryDestination()
 
-    done = refused(Door("THROTTLING"), policy=RetryPolicy(maximum_event_age_s=60), net=net)
+    done = refused(Door("THROTTLING"), policy=TargetRetryPolicy(maximum_event_age_s=60), destination=destination)
 
-    assert done.ending.age_s <= 60
-    assert net.messages[0].attributes["EXHAUSTED_RETRY_CONDITION"] == "MaximumEventAgeInSeconds"
+    assert done.delivery_result.age_s <= 60
+    assert destination.messages[0].attributes["EXHAUSTED_RETRY_CONDITION"] == "MaximumEventAgeInSeconds"
 
 
 @pytest.mark.parametrize("code", ["NO_PERMISSIONS", "NO_RESOURCE"])
 def test_what_no_retry_can_help_goes_there_at_once(code: str) -> None:
-    net, door = MemoryNet(), Door(code)
+    destination, invoke_api = MemoryDestination(), Door(code)
 
-    done = refused(door, net=net)
+    done = refused(invoke_api, destination=destination)
 
-    assert door.asked == 1
-    assert done.ending.age_s == 0
-    assert net.messages[0].attributes["RETRY_ATTEMPTS"] == 0
-    assert "EXHAUSTED_RETRY_CONDITION" not in net.messages[0].attributes
+    assert invoke_api.asked == 1
+    assert done.delivery_result.age_s == 0
+    assert destination.messages[0].attributes["RETRY_ATTEMPTS"] == 0
+    assert "EXHAUSTED_RETRY_CONDITION" not in destination.messages[0].attributes
 
 
 def test_a_target_without_a_queue_drops_the_event() -> None:
     done = refused(Door("NO_RESOURCE"))
 
-    assert (done.ending.place, done.ending.unsent) == (Place.DROPPED, ())
+    assert (done.delivery_result.disposition, done.delivery_result.unsent) == (Disposition.DROPPED, ())
     assert done.metrics()["RuleFailedInvocations"] == 1
 
 
 def test_a_queue_that_fails_is_told() -> None:
-    done = refused(Door("NO_RESOURCE"), net=MemoryNet(broken=True))
+    done = refused(Door("NO_RESOURCE"), destination=MemoryDestination(broken=True))
 
-    assert (done.ending.place, done.ending.unsent) == (Place.DROPPED, (PAYLOAD,))
+    assert (done.delivery_result.disposition, done.delivery_result.unsent) == (Disposition.DROPPED, (PAYLOAD,))
     assert done.metrics()["RuleInvocationsFailedToBeSentToDlq"] == 1
 
 
 def test_an_execution_failure_never_reaches_the_rule_s_queue_and_a_delivery_failure_never_lambda_s() -> None:
-    rule, function = MemoryNet(), MemoryNet()
-    nets = Nets(on_failure=function, rule_dlq=rule)
+    rule, function = MemoryDestination(), MemoryDestination()
+    destinations = FailureDestinations(on_failure=function, rule_dlq=rule)
 
-    simulation("error", nets=nets).deliver()
+    simulation("error", destinations=destinations).deliver()
     assert (len(function.messages), len(rule.messages)) == (1, 0)
 
-    simulation(nets=nets, door=Door("NO_PERMISSIONS")).deliver()
+    simulation(destinations=destinations, invoke_api=Door("NO_PERMISSIONS")).deliver()
     assert (len(function.messages), len(rule.messages)) == (1, 1)
 
 
@@ -134,8 +142,8 @@ def test_waits_stay_within_their_bounds_and_do_not_shrink(number: int, seed: int
         lambda: AsyncInvokeConfig(maximum_event_age_s=6 * HOUR + 1),
         lambda: AsyncInvokeConfig(reserved_concurrency=-1),
         lambda: AsyncInvokeConfig(duplicate_probability=1.1),
-        lambda: RetryPolicy(maximum_retry_attempts=186),
-        lambda: RetryPolicy(maximum_event_age_s=24 * HOUR + 1),
+        lambda: TargetRetryPolicy(maximum_retry_attempts=186),
+        lambda: TargetRetryPolicy(maximum_event_age_s=24 * HOUR + 1),
     ],
 )
 def test_settings_outside_of_aws_s_bounds_are_refused(make: object) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from local.summary import Summary
 from ops.demo import checks
-from ops.demo.checks import Promise
+from ops.demo.checks import Check
 
 SUMMARY = Summary(
     received=4,
@@ -84,7 +84,7 @@ def out(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def check(out: Path, summary: Summary = SUMMARY) -> list[Promise]:
+def check(out: Path, summary: Summary = SUMMARY) -> list[Check]:
     """Every check, on a run of five lines with one event that cannot succeed."""
     return [
         checks.accounting(summary, 5),
@@ -96,21 +96,21 @@ def check(out: Path, summary: Summary = SUMMARY) -> list[Promise]:
     ]
 
 
-def broken(promises: list[Promise]) -> list[str]:
-    return [promise.text for promise in promises if promise.broken]
+def failure(checks_made: list[Check]) -> list[str]:
+    return [promise.text for promise in checks_made if promise.failure]
 
 
 def test_a_good_run_breaks_none(out: Path) -> None:
-    assert broken(check(out)) == []
+    assert failure(check(out)) == []
 
 
 @pytest.mark.parametrize("change", [{"marked": 2}, {"rejected": 0}])
 def test_a_line_that_is_not_accounted_for_is_noticed(out: Path, change: dict[str, int]) -> None:
-    assert "every line is accounted for" in broken(check(out, replace(SUMMARY, **change)))[0]  # type: ignore[arg-type]
+    assert "every line is accounted for" in failure(check(out, replace(SUMMARY, **change)))[0]  # type: ignore[arg-type]
 
 
 ROW = {"asset_symbol": "B", "earnings_date": "2025-01-01", "is_processed": True, "correlation_id": "c"}
-LETTER = {"message_id": "m", "body": '{"id": "e"}', "attributes": {}}
+DEAD_LETTER_MESSAGE = {"message_id": "m", "body": '{"id": "e"}', "attributes": {}}
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,8 @@ LETTER = {"message_id": "m", "body": '{"id": "e"}', "attributes": {}}
         ("metrics", [emf(EventsReceived=3)], "the metrics add up to the outcomes"),
         ("metrics", [emf(Operations=1, Retries=1)], "the metrics count them"),
         ("dlq", [], "the dead-letter queue holds the failed events"),
-        ("dlq", [LETTER], "the dead-letter queue holds the failed events"),
-        ("dlq", [LETTER], "every dead letter has its correlation ID"),
+        ("dlq", [DEAD_LETTER_MESSAGE], "the dead-letter queue holds the failed events"),
+        ("dlq", [DEAD_LETTER_MESSAGE], "every dead letter has its correlation ID"),
         ("spans", [span(events=[backoff(1)])], "shows each backoff"),
         ("spans", [span(events=[backoff(1), backoff(2, 10.0)])], "the delays are 1 s to 30 s"),
         ("spans", [span(), span()], "each attempt is a span of its own"),
@@ -137,10 +137,10 @@ LETTER = {"message_id": "m", "body": '{"id": "e"}', "attributes": {}}
 def test_each_promise_can_be_broken(out: Path, name: str, values: list[Any], noticed: str) -> None:
     write(out, name, values)
 
-    assert any(noticed in text for text in broken(check(out)))
+    assert any(noticed in text for text in failure(check(out)))
 
 
 def test_a_throttled_event_that_did_not_mark_is_noticed(out: Path) -> None:
-    found = broken(list(checks.backoff(out, SUMMARY, 2)))
+    found = failure(list(checks.backoff(out, SUMMARY, 2)))
 
     assert found == ["the throttled event still marked its row"]

@@ -13,8 +13,8 @@ from local.dynamodb import DynamoDBEndpoint
 from local.queue import QueueEndpoint
 from local.report import WIDTH
 from ops.demo import acts as demo_module
-from ops.demo.acts import Stage, demo
-from ops.demo.checks import Promise
+from ops.demo.acts import DemoContext, demo
+from ops.demo.checks import Check
 from tests.support.runs import said
 
 
@@ -25,9 +25,9 @@ def screen() -> Console:
 
 @pytest.mark.integration
 def test_the_demo_shows_everything_and_breaks_no_promise(screen: Console) -> None:
-    broken = demo(screen)
+    failure = demo(screen)
 
-    assert broken == []
+    assert failure == []
     text = said(screen)
     assert max(map(len, text.splitlines())) <= WIDTH
     assert "BROKEN" not in text
@@ -60,18 +60,18 @@ def test_a_broken_promise_is_named(screen: Console, monkeypatch: pytest.MonkeyPa
     def queue() -> Iterator[QueueEndpoint]:
         yield QueueEndpoint("http://127.0.0.1:9", "http://127.0.0.1:9/queue")
 
-    def act(stage: Stage) -> list[Promise]:
+    def act(context: DemoContext) -> list[Check]:
         """Promise much."""
-        assert Path(stage.directory).is_dir()
-        return [Promise("the sky is up"), Promise("rain falls up", "it\x1b falls down")]
+        assert Path(context.directory).is_dir()
+        return [Check("the sky is up"), Check("rain falls up", "it\x1b falls down")]
 
     monkeypatch.setattr(demo_module, "dynamodb", dynamodb)
     monkeypatch.setattr(demo_module, "queue_service", queue)
     monkeypatch.setattr(demo_module, "ACTS", (act,))
 
-    broken = demo(screen)
+    failure = demo(screen)
 
-    assert [promise.text for promise in broken] == ["rain falls up"]
+    assert [promise.text for promise in failure] == ["rain falls up"]
     text = said(screen)
     assert "an emulator here: there is no `java` on the PATH" in text
     assert "kept    the sky is up" in text

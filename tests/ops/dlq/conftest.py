@@ -8,7 +8,7 @@ import pytest
 
 from local.loopback import loopback_client
 from local.ministack import ministack
-from tests.support.dlq import FUNCTION_ARN, Rig
+from tests.support.dlq import FUNCTION_ARN, Harness
 from tests.support.faults import FaultProxy
 from tests.support.stores import DeadLetters, Tables
 
@@ -37,9 +37,9 @@ def bus(events_url: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def rig(
+def harness(
     dead_letters: DeadLetters, tables: Tables, events_url: str, bus: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Rig]:
+) -> Iterator[Harness]:
     """The command line, pointed at all of it through proxies that see every call."""
     with (
         FaultProxy(dead_letters.url) as sqs,
@@ -48,7 +48,7 @@ def rig(
         FaultProxy("http://127.0.0.1:9") as function,
         FaultProxy("http://127.0.0.1:9") as cloudwatch,
     ):
-        made = Rig(dead_letters, tables, bus, sqs, events, dynamodb, function, cloudwatch)
+        made = Harness(dead_letters, tables, bus, sqs, events, dynamodb, function, cloudwatch)
         for name, value in made.environ().items():
             monkeypatch.setenv(name, value)
         yield made

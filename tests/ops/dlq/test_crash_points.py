@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support.dead_letters import event, from_handler, from_rule
-from tests.support.dlq import Rig, detail_of
+from tests.support.dlq import Harness, detail_of
 from tests.support.faults import Exchange, Fault, Reply
 from tests.support.forks import Forks, forks
 
@@ -89,9 +89,9 @@ def processes(no_account: None) -> Iterator[Forks]:  # noqa: ARG001
 
 
 @contextmanager
-def watched(rig: Rig, killer: Killer) -> Iterator[None]:
+def watched(harness: Harness, killer: Killer) -> Iterator[None]:
     """Every call meets the killer."""
-    proxies = (rig.sqs, rig.events, rig.dynamodb, rig.function, rig.cloudwatch)
+    proxies = (harness.sqs, harness.events, harness.dynamodb, harness.function, harness.cloudwatch)
     for proxy in proxies:
         proxy._script.clear()
         proxy.script(*[killer.fault()] * _MANY)
@@ -100,11 +100,11 @@ def watched(rig: Rig, killer: Killer) -> Iterator[None]:
         proxy._script.clear()
 
 
-def run(processes: Forks, rig: Rig, killer: Killer, arguments: tuple[str, ...]) -> int:
+def run(processes: Forks, harness: Harness, killer: Killer, arguments: tuple[str, ...]) -> int:
     """Run `mep dlq` as a process of its own; return its exit status, negative when it was killed."""
     killer.processes = processes
-    with watched(rig, killer):
-        return processes.run(("dlq", *arguments), rig.environ())
+    with watched(harness, killer):
+        return processes.run(("dlq", *arguments), harness.environ())
 
 
 @pytest.mark.timeout(400)  # dozens of processes, one after another
@@ -113,36 +113,36 @@ def run(processes: Forks, rig: Rig, killer: Killer, arguments: tuple[str, ...]) 
     ("where_to", "sends"), [((), "PutEvents"), (("--function", "mark"), "Invoke")], ids=["bus", "function"]
 )
 def test_redrive_killed_at_any_call_loses_nothing(
-    rig: Rig, processes: Forks, where_to: tuple[str, ...], sends: str, *, after: bool
+    harness: Harness, processes: Forks, where_to: tuple[str, ...], sends: str, *, after: bool
 ) -> None:
     numbers = count(1)
     redrive = (*REDRIVE, *where_to)
 
     def fill() -> tuple[str, str]:
         good, poison = next(numbers), next(numbers)
-        rig.send(from_rule(event(good), "TIMEOUT"), from_handler(event(poison), "validation"))
+        harness.send(from_rule(event(good), "TIMEOUT"), from_handler(event(poison), "validation"))
         return event(good)["id"], json.dumps(event(poison))
 
     fill()
     whole = Killer()
-    assert run(processes, rig, whole, redrive) == 0
-    rig.left()
+    assert run(processes, harness, whole, redrive) == 0
+    harness.left()
     assert {"ReceiveMessage", "PutItem", sends, "DeleteMessage", "PutMetricData"} <= set(whole.calls)
 
     for at in range(len(whole.calls)):
         sent, poison = fill()
         killed = Killer(at=at, after=after)
-        assert run(processes, rig, killed, redrive) == -signal.SIGKILL, f"call {at}: {killed.calls}"
-        rig.letters.show_again(killed.handles)
+        assert run(processes, harness, killed, redrive) == -signal.SIGKILL, f"call {at}: {killed.calls}"
+        harness.dead_letters.show_again(killed.handles)
         again = Killer()
-        assert run(processes, rig, again, redrive) == 0
+        assert run(processes, harness, again, redrive) == 0
 
         where = f"killed {'after' if after else 'before'} call {at}, {killed.calls[-1]}"
         delivered = [detail["event_id"] for detail in (*killed.accepted, *again.accepted)]
         assert set(delivered) == {sent}, where
         assert len(delivered) <= 2, where
-        assert [letter.body for letter in rig.left()] == [poison], where
-        entries = [entry for entry in rig.audit() if entry["event_id"] == sent]
+        assert [dead_letter.body for dead_letter in harness.left()] == [poison], where
+        entries = [entry for entry in harness.audit() if entry["event_id"] == sent]
         assert entries[-1]["action"] == "redriven", where
         assert sum(entry["action"] == "redrive_requested" for entry in entries) >= len(delivered), where
         assert sum(entry["action"] == "redriven" for entry in entries) <= len(delivered), where
@@ -150,32 +150,32 @@ def test_redrive_killed_at_any_call_loses_nothing(
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_discard_killed_at_any_call_deletes_nothing_unrecorded(rig: Rig, processes: Forks, after: bool) -> None:
+def test_discard_killed_at_any_call_deletes_nothing_unrecorded(harness: Harness, processes: Forks, after: bool) -> None:
     numbers = count(1)
 
     def fill() -> str:
         number = next(numbers)
-        rig.send(from_rule(event(number), "TIMEOUT"))
+        harness.send(from_rule(event(number), "TIMEOUT"))
         return str(event(number)["id"])
 
     def actions(identity: str) -> set[str]:
-        return {entry["action"] for entry in rig.audit() if entry["event_id"] == identity}
+        return {entry["action"] for entry in harness.audit() if entry["event_id"] == identity}
 
     fill()
     whole = Killer()
-    assert run(processes, rig, whole, DISCARD) == 0
-    assert rig.left() == []
+    assert run(processes, harness, whole, DISCARD) == 0
+    assert harness.left() == []
 
     for at in range(len(whole.calls)):
         identity = fill()
         killed = Killer(at=at, after=after)
-        assert run(processes, rig, killed, DISCARD) == -signal.SIGKILL
-        rig.letters.show_again(killed.handles)
+        assert run(processes, harness, killed, DISCARD) == -signal.SIGKILL
+        harness.dead_letters.show_again(killed.handles)
         where = f"killed {'after' if after else 'before'} call {at}, {killed.calls[-1]}"
         before = actions(identity)
         again = Killer()
-        assert run(processes, rig, again, DISCARD) == 0, where
-        assert rig.left() == [], where
+        assert run(processes, harness, again, DISCARD) == 0, where
+        assert harness.left() == [], where
         kept = "DeleteMessage" in again.calls
         assert kept or "discard_requested" in before, where
         assert not (kept and "discarded" in before), where
@@ -185,18 +185,18 @@ def test_discard_killed_at_any_call_deletes_nothing_unrecorded(rig: Rig, process
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_ended_from_outside_it_shows_the_rest_again_at_once(
-    rig: Rig, processes: Forks, sent: signal.Signals, status: int, *, after: bool
+    harness: Harness, processes: Forks, sent: signal.Signals, status: int, *, after: bool
 ) -> None:
-    rig.send(from_rule(event(1), "TIMEOUT"), from_rule(event(2), "TIMEOUT"))
+    harness.send(from_rule(event(1), "TIMEOUT"), from_rule(event(2), "TIMEOUT"))
     looking = Killer()
-    assert run(processes, rig, looking, (*REDRIVE, "--dry-run")) == 0
+    assert run(processes, harness, looking, (*REDRIVE, "--dry-run")) == 0
     first = ["PutItem", "PutEvents", "PutItem", "DeleteMessage"]
     second = looking.calls.index("ChangeMessageVisibilityBatch") + len(first)
     interrupted = Killer(at=second, after=after, deadly=sent)
 
-    assert run(processes, rig, interrupted, REDRIVE) == status
+    assert run(processes, harness, interrupted, REDRIVE) == status
 
     assert interrupted.calls[second - len(first) : second + 1] == [*first, "PutItem"]
-    (letter,) = rig.left()
+    (dead_letter,) = harness.left()
     (accepted,) = interrupted.accepted
-    assert {json.loads(letter.body)["id"], accepted["event_id"]} == {event(1)["id"], event(2)["id"]}
+    assert {json.loads(dead_letter.body)["id"], accepted["event_id"]} == {event(1)["id"], event(2)["id"]}

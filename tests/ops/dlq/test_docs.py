@@ -14,11 +14,11 @@ import pytest
 from handler.categories import ErrorCategory
 from local.environment import PROJECT_ROOT
 from ops.dlq.audit import Action
-from ops.dlq.letter import Shape
+from ops.dlq.letter import DeadLetterSource
 from ops.names import METRICS
 from tests.support.command_line import mep
 from tests.support.dead_letters import event, from_handler
-from tests.support.dlq import Rig
+from tests.support.dlq import Harness
 
 PAGE = Path(PROJECT_ROOT, "docs", "dead-letters.md").read_text()
 REFERENCE, ON_ONE_MACHINE = PAGE.split("\n## On one machine\n")
@@ -32,16 +32,16 @@ def test_there_are_commands() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_documented_command_runs(
-    command: str, rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command: str, harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (message,) = rig.send(from_handler(event(1), "not_found", CORRELATION_ID="q2-AAPL-17"))
+    (message,) = harness.send(from_handler(event(1), "not_found", CORRELATION_ID="q2-AAPL-17"))
     arguments = [message[:4] if each == "7d4c" else each for each in shlex.split(command)]
     if arguments[1] == "discard":
         arguments.append("--yes")
 
     assert mep(monkeypatch, *arguments) == 0, capsys.readouterr().err
 
-    assert len(rig.left()) == 1, "none of them deletes this one"
+    assert len(harness.left()) == 1, "none of them deletes this one"
 
 
 @pytest.mark.timeout(600)
@@ -74,13 +74,13 @@ def test_the_session_on_one_machine_runs_as_it_is_written(tmp_path: Path) -> Non
             kept.communicate(timeout=60)
     assert kept.returncode == 0
 
-    story = done(blocks[1])
-    assert "the row is marked, invocation 2 of 2" in story
+    scenario = done(blocks[1])
+    assert "the row is marked, invocation 2 of 2" in scenario
     assert not (tmp_path / "out" / "dlq.jsonl").read_text(), "everything was brought back or given up"
 
 
 def test_the_page_names_every_shape_action_and_category_that_needs_force() -> None:
-    for word in (*Shape, *Action, *(category for category in ErrorCategory if not category.transient)):
+    for word in (*DeadLetterSource, *Action, *(category for category in ErrorCategory if not category.transient)):
         assert f"`{word}`" in PAGE
 
 
@@ -92,14 +92,19 @@ def test_the_metrics_are_documented() -> None:
 
 @pytest.mark.parametrize("calls", [("--bus", None), ("--function", "f")])
 def test_the_page_names_every_permission_that_is_used(
-    calls: tuple[str, str | None], rig: Rig, monkeypatch: pytest.MonkeyPatch
+    calls: tuple[str, str | None], harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rig.send(from_handler(event(1), "throttling"))
+    harness.send(from_handler(event(1), "throttling"))
     option, value = calls
 
-    assert mep(monkeypatch, "dlq", "redrive", option, value or rig.bus) in {0, 1}
+    assert mep(monkeypatch, "dlq", "redrive", option, value or harness.bus) in {0, 1}
 
-    services = {"sqs": rig.sqs, "events": rig.events, "dynamodb": rig.dynamodb, "cloudwatch": rig.cloudwatch}
+    services = {
+        "sqs": harness.sqs,
+        "events": harness.events,
+        "dynamodb": harness.dynamodb,
+        "cloudwatch": harness.cloudwatch,
+    }
     used = {
         f"{service}:{recorded.request.operation.removesuffix('Batch')}"
         for service, proxy in services.items()

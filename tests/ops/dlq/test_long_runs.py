@@ -12,9 +12,9 @@ from ops.aws import Aws
 from ops.dlq.audit import AuditTrail
 from ops.dlq.metrics import OperatorMetrics
 from ops.dlq.queue import Queue
-from ops.dlq.redrive import Done, Redrive, plan
+from ops.dlq.redrive import Redriver, RedriveResult, plan
 from tests.support.dead_letters import event, from_rule
-from tests.support.dlq import Rig
+from tests.support.dlq import Harness
 
 
 @dataclass
@@ -52,15 +52,15 @@ class Anywhere:
 class Bench:
     """A redrive on a clock."""
 
-    rig: Rig
+    harness: Harness
     clock: Clock
     queue: Queue
-    done: Done = field(default_factory=Done)
+    done: RedriveResult = field(default_factory=RedriveResult)
 
     def run(self, rate: float, on_send: Callable[[Any], None] = lambda _: None) -> None:
-        letters = self.queue.read().letters
-        audit = AuditTrail(self.rig.tables.client, self.rig.tables.audit_table, "alice")
-        redrive = Redrive(
+        dead_letters = self.queue.read().dead_letters
+        audit = AuditTrail(self.harness.tables.client, self.harness.tables.audit_table, "alice")
+        redrive = Redriver(
             self.queue,
             Anywhere(on_send=on_send),
             audit,
@@ -69,52 +69,52 @@ class Bench:
             clock=self.clock,
             sleep=self.clock.sleep,
         )
-        redrive.run(letters, self.done)
+        redrive.run(dead_letters, self.done)
 
 
 @pytest.fixture
-def bench(rig: Rig) -> Any:
+def bench(harness: Harness) -> Any:
     clock = Clock()
-    with closing(sqs_client(rig.sqs.url)) as client:
-        yield Bench(rig, clock, Queue(client, rig.letters.queue_url, hidden_s=60, clock=clock))
+    with closing(sqs_client(harness.sqs.url)) as client:
+        yield Bench(harness, clock, Queue(client, harness.dead_letters.queue_url, visibility_timeout_s=60, clock=clock))
 
 
-def operations(rig: Rig) -> list[str]:
-    return [recorded.request.operation for recorded in rig.sqs.requests]
+def operations(harness: Harness) -> list[str]:
+    return [recorded.request.operation for recorded in harness.sqs.requests]
 
 
 def test_it_keeps_its_pace(bench: Bench) -> None:
-    bench.rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(5)))
+    bench.harness.send(*(from_rule(event(number), "TIMEOUT") for number in range(5)))
     bench.run(rate=2)
     assert bench.clock.waits == [0.5] * 4
     assert len(bench.done.sent) == 5
 
 
 def test_what_it_holds_stays_hidden_and_metrics_go_out_on_the_way(bench: Bench) -> None:
-    bench.rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(12)))
+    bench.harness.send(*(from_rule(event(number), "TIMEOUT") for number in range(12)))
     bench.run(rate=0.1)
 
-    renewals = [each.request.json for each in bench.rig.sqs.requests if "VisibilityBatch" in each.request.operation]
+    renewals = [each.request.json for each in bench.harness.sqs.requests if "VisibilityBatch" in each.request.operation]
     assert {entry["VisibilityTimeout"] for call in renewals for entry in call["Entries"]} == {60}
     # 110 s in steps of 10: once more than 20 s have passed, everything that is held is hidden anew.
     assert [len(call["Entries"]) for call in renewals] == [9, 6, 3]
-    assert bench.rig.metrics() == {"DeadLettersRedriven": 7}, "after a minute; the rest when the session ends"
+    assert bench.harness.metrics() == {"DeadLettersRedriven": 7}, "after a minute; the rest when the session ends"
 
 
 def test_what_is_asked_about_for_long_stays_hidden(bench: Bench) -> None:
-    bench.rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(4)))
-    letters = bench.queue.read().letters
+    bench.harness.send(*(from_rule(event(number), "TIMEOUT") for number in range(4)))
+    dead_letters = bench.queue.read().dead_letters
 
     destination = Anywhere(on_check=lambda _: bench.clock.sleep(25))
-    planned = plan(letters, destination, force=False, renew=bench.queue.renew)
+    planned = plan(dead_letters, destination, force=False, extend_visibility=bench.queue.extend_visibility)
 
     assert len(planned.send) == 4
-    renewals = [each.request.json for each in bench.rig.sqs.requests if "VisibilityBatch" in each.request.operation]
+    renewals = [each.request.json for each in bench.harness.sqs.requests if "VisibilityBatch" in each.request.operation]
     assert [len(call["Entries"]) for call in renewals] == [4, 4, 4], "before each question but the first"
 
 
 def test_a_reading_that_takes_long_keeps_what_it_has(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench.rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(12)))
+    bench.harness.send(*(from_rule(event(number), "TIMEOUT") for number in range(12)))
     receive = bench.queue._receive
 
     def slowly(wait_s: int) -> Any:
@@ -123,30 +123,32 @@ def test_a_reading_that_takes_long_keeps_what_it_has(bench: Bench, monkeypatch: 
 
     monkeypatch.setattr(bench.queue, "_receive", slowly)
 
-    assert len(bench.queue.read().letters) == 12
+    assert len(bench.queue.read().dead_letters) == 12
 
-    assert "ChangeMessageVisibilityBatch" in operations(bench.rig)
+    assert "ChangeMessageVisibilityBatch" in operations(bench.harness)
 
 
 def test_what_is_somebody_elses_by_now_is_left_alone(bench: Bench) -> None:
-    bench.rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(3)))
+    bench.harness.send(*(from_rule(event(number), "TIMEOUT") for number in range(3)))
     sent: list[Any] = []
 
     def on_send(each: Any) -> None:
         sent.append(each)
-        held = list(bench.queue._held.values())
-        with closing(sqs_client(bench.rig.letters.url)) as other:
-            for letter in held[1:]:  # all but the one that is being sent
-                other.delete_message(QueueUrl=bench.rig.letters.queue_url, ReceiptHandle=letter.receipt_handle)
+        held = list(bench.queue._in_flight.values())
+        with closing(sqs_client(bench.harness.dead_letters.url)) as other:
+            for dead_letter in held[1:]:  # all but the one that is being sent
+                other.delete_message(
+                    QueueUrl=bench.harness.dead_letters.queue_url, ReceiptHandle=dead_letter.receipt_handle
+                )
 
     bench.run(rate=0.01, on_send=on_send)
 
     assert len(sent) == 1
-    assert bench.done.given_up == 2
+    assert bench.done.expired == 2
 
 
 def test_an_interruption_shows_everything_again_that_was_not_sent(bench: Bench) -> None:
-    bench.rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(4)))
+    bench.harness.send(*(from_rule(event(number), "TIMEOUT") for number in range(4)))
     sent: list[Any] = []
 
     def interrupt(each: Any) -> None:
@@ -159,4 +161,4 @@ def test_an_interruption_shows_everything_again_that_was_not_sent(bench: Bench) 
     bench.queue.release()
 
     assert len(bench.done.sent) == 2
-    assert len(bench.rig.left()) == 2
+    assert len(bench.harness.left()) == 2

@@ -12,10 +12,10 @@ from handler.categories import ErrorCategory
 from handler.errors import EventNotProcessed
 from local.queue import sqs_client
 from ops.dlq.report import listing
-from ops.dlq.shapes import read_letter
+from ops.dlq.shapes import read_dead_letter
 from tests.support.command_line import mep
 from tests.support.dead_letters import event, from_handler, from_on_failure, from_rule, from_subscriber
-from tests.support.dlq import Rig
+from tests.support.dlq import Harness
 from tests.support.faults import Exchange, Fault, Reply, answer, aws_error, forward, sqs_error
 
 
@@ -25,26 +25,28 @@ def as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 
 
 def test_a_list_groups_and_consumes_nothing(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rig.send(*(from_rule(event(number), "TIMEOUT") for number in range(11)), from_handler(event(20)), from_subscriber())
+    harness.send(
+        *(from_rule(event(number), "TIMEOUT") for number in range(11)), from_handler(event(20)), from_subscriber()
+    )
 
     found = as_json(monkeypatch, capsys, "list")
 
     groups = {(group["group"], group["count"]) for group in found["groups"]}
     assert groups == {("timeout", 11), ("not_found", 1), ("access_denied", 1)}
     assert (found["seen"], found["matching"], found["complete"], found["in_flight"]) == (13, 13, True, 0)
-    assert {letter["correlation_id"] for letter in found["letters"] if letter["category"] == "not_found"} == {
-        "from-attribute"
-    }
-    assert rig.metrics() == {"DeadLettersSeen": 13}
-    assert len(rig.left()) == 13, "others see every message again at once"
+    assert {
+        dead_letter["correlation_id"] for dead_letter in found["letters"] if dead_letter["category"] == "not_found"
+    } == {"from-attribute"}
+    assert harness.metrics() == {"DeadLettersSeen": 13}
+    assert len(harness.left()) == 13, "others see every message again at once"
 
 
 def test_a_list_can_be_filtered_and_grouped_otherwise(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rig.send(from_rule(event(1, event_id="e-1"), "TIMEOUT"), from_handler(event(2)))
+    harness.send(from_rule(event(1, event_id="e-1"), "TIMEOUT"), from_handler(event(2)))
 
     by_id = as_json(monkeypatch, capsys, "list", "--by", "correlation-id", "--category", "timeout")
     by_age = as_json(monkeypatch, capsys, "list", "--by", "age", "--newer-than", "1h")
@@ -55,11 +57,11 @@ def test_a_list_can_be_filtered_and_grouped_otherwise(
 
 
 def test_a_list_says_what_it_could_not_see(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rig.send(from_rule(event(1), "TIMEOUT"))
-    with closing(sqs_client(rig.letters.url)) as other:
-        other.receive_message(QueueUrl=rig.letters.queue_url, VisibilityTimeout=60)
+    harness.send(from_rule(event(1), "TIMEOUT"))
+    with closing(sqs_client(harness.dead_letters.url)) as other:
+        other.receive_message(QueueUrl=harness.dead_letters.queue_url, VisibilityTimeout=60)
 
     assert mep(monkeypatch, "dlq", "list") == 0
 
@@ -70,9 +72,9 @@ def test_a_list_says_what_it_could_not_see(
 
 
 def test_a_list_fits_a_terminal_and_nothing_steers_it(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rig.send(from_rule(event(1), "TIMEOUT", ERROR_MESSAGE="red: \u202e\u0085[31m " + "x" * 300))
+    harness.send(from_rule(event(1), "TIMEOUT", ERROR_MESSAGE="red: \u202e\u0085[31m " + "x" * 300))
 
     assert mep(monkeypatch, "dlq", "list") == 0
 
@@ -83,10 +85,10 @@ def test_a_list_fits_a_terminal_and_nothing_steers_it(
 
 
 def test_what_cannot_be_shown_again_is_told(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rig.send(from_rule(event(1), "TIMEOUT"))
-    rig.sqs.script(aws_error("AccessDeniedException"), operation="ChangeMessageVisibilityBatch")
+    harness.send(from_rule(event(1), "TIMEOUT"))
+    harness.sqs.script(aws_error("AccessDeniedException"), operation="ChangeMessageVisibilityBatch")
 
     assert mep(monkeypatch, "dlq", "list", "--visibility", "30") == 0
 
@@ -94,9 +96,9 @@ def test_what_cannot_be_shown_again_is_told(
 
 
 def test_show_finds_by_message_id_its_beginning_or_correlation_id(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    message, _ = rig.send(from_rule(event(1, event_id="e-1"), "TIMEOUT"), from_rule(event(2), "TIMEOUT"))
+    message, _ = harness.send(from_rule(event(1, event_id="e-1"), "TIMEOUT"), from_rule(event(2), "TIMEOUT"))
 
     for wanted in (message, message[:6], "e-1"):
         found = as_json(monkeypatch, capsys, "show", wanted)
@@ -105,25 +107,27 @@ def test_show_finds_by_message_id_its_beginning_or_correlation_id(
     assert '"asset_symbol": "AAPL"' in capsys.readouterr().out
     assert mep(monkeypatch, "dlq", "show", "nobody") == 1
     assert "no message nobody among the 2 that were seen" in capsys.readouterr().err
-    assert len(rig.left()) == 2
+    assert len(harness.left()) == 2
 
 
 def test_why_dynamodb_throttled_an_event_is_shown(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     reason = "TableWriteKeyRangeThroughputExceeded arn:aws:dynamodb:us-east-1:111122223333:table/earningsCalendar"
     text = str(EventNotProcessed(ErrorCategory.THROTTLING, "c-1", "ThrottlingException", (reason,)))
-    (message,) = rig.send(from_on_failure(error={"errorType": "EventNotProcessed", "errorMessage": text}))
+    (message,) = harness.send(from_on_failure(error={"errorType": "EventNotProcessed", "errorMessage": text}))
 
     (found,) = as_json(monkeypatch, capsys, "list")["letters"]
     assert found["throttling_reasons"] == as_json(monkeypatch, capsys, "show", message)["throttling_reasons"]
     assert found["throttling_reasons"] == [reason]
     assert mep(monkeypatch, "dlq", "show", message) == 0
     assert f"throttling_reasons  {reason}" in " ".join(capsys.readouterr().out.split("\n"))
-    letter = read_letter(message, *from_on_failure(error={"errorType": "EventNotProcessed", "errorMessage": text}))
+    dead_letter = read_dead_letter(
+        message, *from_on_failure(error={"errorType": "EventNotProcessed", "errorMessage": text})
+    )
     for width, lines in ((200, 1), (100, 3)):
         screen = Console(file=io.StringIO(), width=width)
-        screen.print(listing([letter], "category"))
+        screen.print(listing([dead_letter], "category"))
         assert isinstance(screen.file, io.StringIO)
         *_, row = screen.file.getvalue().rstrip().partition(message[:13])
         assert len(row.splitlines()) == lines
@@ -132,10 +136,10 @@ def test_why_dynamodb_throttled_an_event_is_shown(
 
 
 def test_show_shows_what_nobody_understands_as_it_is(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     body = '{"half": "a message'
-    (message,) = rig.send((body, {"Some": "attribute"}))
+    (message,) = harness.send((body, {"Some": "attribute"}))
 
     assert mep(monkeypatch, "dlq", "show", message) == 0
 
@@ -148,44 +152,46 @@ def discard(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return mep(monkeypatch, "dlq", "discard", "--reason", "tested by hand", *arguments)
 
 
-def test_discard_deletes_what_was_chosen_and_records_why(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    message, other = rig.send(from_handler(event(1), "validation"), from_rule(event(2), "TIMEOUT"))
+def test_discard_deletes_what_was_chosen_and_records_why(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    message, other = harness.send(from_handler(event(1), "validation"), from_rule(event(2), "TIMEOUT"))
 
     assert discard(monkeypatch, "--category", "validation", "--yes") == 0
 
-    assert [letter.message_id for letter in rig.left()] == [other]
-    requested, discarded = rig.audit()
+    assert [dead_letter.message_id for dead_letter in harness.left()] == [other]
+    requested, discarded = harness.audit()
     assert (requested["action"], discarded["action"]) == ("discard_requested", "discarded")
     assert (discarded["reason"], discarded["operator"]) == ("tested by hand", "alice")
     assert (discarded["message_id"], discarded["earnings_key"]) == (message, "AAPL#2025-07-31")
-    assert rig.metrics() == {"DeadLettersSeen": 2, "DeadLettersDiscarded": 1}
+    assert harness.metrics() == {"DeadLettersSeen": 2, "DeadLettersDiscarded": 1}
 
 
-def test_an_event_without_a_row_has_an_audit_key_of_its_own(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    (message,) = rig.send(from_handler(["no", "event"], "validation"))
+def test_an_event_without_a_row_has_an_audit_key_of_its_own(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    (message,) = harness.send(from_handler(["no", "event"], "validation"))
 
     assert discard(monkeypatch, "--id", message, "--yes") == 0
 
-    assert {entry["earnings_key"] for entry in rig.audit()} == {f"DEAD_LETTER#{message}"}
-    assert rig.audit()[0]["event_id"] == message
+    assert {entry["earnings_key"] for entry in harness.audit()} == {f"DEAD_LETTER#{message}"}
+    assert harness.audit()[0]["event_id"] == message
 
 
 @pytest.mark.parametrize("attributes", [{}, from_handler(None, "validation")[1]], ids=["nobody's", "the function's"])
 def test_what_nobody_understands_is_never_discarded(
-    attributes: dict[str, str], rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    attributes: dict[str, str], harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (message,) = rig.send(("what is this?", attributes))
+    (message,) = harness.send(("what is this?", attributes))
 
     assert discard(monkeypatch, "--id", message, "--yes") == 1
     assert discard(monkeypatch, "--category", "unknown", "--category", "validation", "--yes") == 0
 
     assert "it is never deleted" in " ".join(capsys.readouterr().out.split())
-    assert len(rig.left()) == 1
-    assert rig.actions() == []
+    assert len(harness.left()) == 1
+    assert harness.actions() == []
 
 
-def test_discard_asks_first(rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    (message,) = rig.send(from_handler(event(1), "validation"))
+def test_discard_asks_first(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (message,) = harness.send(from_handler(event(1), "validation"))
 
     assert discard(monkeypatch, "--id", message, "--dry-run") == 0
     assert "1 would be discarded; nothing was" in capsys.readouterr().out
@@ -193,34 +199,38 @@ def test_discard_asks_first(rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert discard(monkeypatch, "--id", message) == 2
     assert "nobody is there to confirm it" in capsys.readouterr().err
     assert discard(monkeypatch) == 2
-    assert len(rig.left()) == 1
+    assert len(harness.left()) == 1
 
 
 @pytest.mark.parametrize(("filters", "status"), [(["--id", "MESSAGE"], 1), (["--category", "validation"], 0)])
 def test_a_no_is_exit_status_1_where_something_was_named(
-    filters: list[str], status: int, rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    filters: list[str],
+    status: int,
+    harness: Harness,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (message,) = rig.send(from_handler(event(1), "validation"))
+    (message,) = harness.send(from_handler(event(1), "validation"))
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("typer.confirm", lambda _: False)
 
     assert discard(monkeypatch, *[each.replace("MESSAGE", message) for each in filters]) == status
 
     assert "nothing was discarded" in capsys.readouterr().out
-    assert len(rig.left()) == 1
+    assert len(harness.left()) == 1
 
 
 def test_what_became_somebody_elses_while_the_question_waited_is_told(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (message,) = rig.send(from_handler(event(1), "validation"))
+    (message,) = harness.send(from_handler(event(1), "validation"))
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
 
     def think_it_over(_: str) -> bool:
-        with closing(sqs_client(rig.letters.url)) as other:
+        with closing(sqs_client(harness.dead_letters.url)) as other:
             received: list[Any] = []
             while not received:
-                queue = rig.letters.queue_url
+                queue = harness.dead_letters.queue_url
                 reply = other.receive_message(QueueUrl=queue, VisibilityTimeout=60, WaitTimeSeconds=1)
                 received = list(reply.get("Messages", []))
         return True
@@ -232,20 +242,20 @@ def test_what_became_somebody_elses_while_the_question_waited_is_told(
     told = capsys.readouterr()
     assert "0 of 1 discarded" in told.out
     assert "1 were hidden too short and are somebody else's now" in told.err
-    assert rig.actions() == []
+    assert harness.actions() == []
 
 
 def test_a_queue_that_looks_empty_at_first_is_asked_with_patience(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Short polling asks few of SQS's servers, and a small queue is on few of them."""
-    rig.send(from_rule(event(1), "TIMEOUT"))
+    harness.send(from_rule(event(1), "TIMEOUT"))
     looks_empty = answer(Reply(200, b"{}", {"Content-Type": "application/x-amz-json-1.0"}), name="empty")
 
     def reads_like_sqs(exchange: Exchange) -> None:
         (looks_empty if not exchange.request.json.get("WaitTimeSeconds") else forward()).act(exchange)
 
-    rig.sqs.script(*[Fault("few servers", reads_like_sqs)] * 9, operation="ReceiveMessage")
+    harness.sqs.script(*[Fault("few servers", reads_like_sqs)] * 9, operation="ReceiveMessage")
 
     assert mep(monkeypatch, "dlq", "list") == 0
 
@@ -253,10 +263,10 @@ def test_a_queue_that_looks_empty_at_first_is_asked_with_patience(
 
 
 def test_a_number_beyond_a_doubles_range_stays_one(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     body, attributes = from_handler(event(1, note="\u00fc \u009b1m Infinity"), "validation")
-    rig.send((body.replace('"AAPL"', '"AAPL", "extra": 1e999, "less": -1e999'), attributes), from_rule(event(2)))
+    harness.send((body.replace('"AAPL"', '"AAPL", "extra": 1e999, "less": -1e999'), attributes), from_rule(event(2)))
 
     assert mep(monkeypatch, "dlq", "list", "--json") == 0
     listed = capsys.readouterr().out
@@ -268,9 +278,9 @@ def test_a_number_beyond_a_doubles_range_stays_one(
     for text in (listed, shown, for_people):
         assert text.isascii()
         assert '"extra":1e999,"less":-1e999' in text
-    letters = json.loads(listed, parse_constant=pytest.fail)["letters"]
-    assert json.loads(shown, parse_constant=pytest.fail)["event"] in [each["event"] for each in letters]
-    assert {each["event"]["detail"].get("note") for each in letters} == {None, "\u00fc \u009b1m Infinity"}
+    dead_letters = json.loads(listed, parse_constant=pytest.fail)["letters"]
+    assert json.loads(shown, parse_constant=pytest.fail)["event"] in [each["event"] for each in dead_letters]
+    assert {each["event"]["detail"].get("note") for each in dead_letters} == {None, "\u00fc \u009b1m Infinity"}
 
 
 @pytest.mark.parametrize(
@@ -285,12 +295,16 @@ def test_a_number_beyond_a_doubles_range_stays_one(
     ],
 )
 def test_wrong_usage_is_one_line_and_touches_nothing(
-    arguments: list[str], text: str, rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    text: str,
+    harness: Harness,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert mep(monkeypatch, "dlq", *arguments) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert text in line
-    assert rig.sqs.requests == ()
+    assert harness.sqs.requests == ()
 
 
 @pytest.mark.parametrize(
@@ -309,11 +323,11 @@ def test_wrong_usage_is_one_line_and_touches_nothing(
 def test_a_wrong_setting_is_named(
     variables: dict[str, str],
     text: str,
-    rig: Rig,
+    harness: Harness,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    del rig
+    del harness
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
@@ -324,11 +338,11 @@ def test_a_wrong_setting_is_named(
 
 
 def test_a_queue_that_is_not_there_is_one_line(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rig.sqs.script(sqs_error("QueueDoesNotExist"))
+    harness.sqs.script(sqs_error("QueueDoesNotExist"))
 
     assert mep(monkeypatch, "dlq", "list") == 3
 
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"mep: the queue {rig.letters.queue_url} cannot be used:")
+    assert line.startswith(f"mep: the queue {harness.dead_letters.queue_url} cannot be used:")

@@ -11,7 +11,7 @@ import pytest
 from local.queue import sqs_client
 from tests.support.command_line import mep
 from tests.support.dead_letters import Parts, event, from_handler, from_on_failure, from_rule
-from tests.support.dlq import Rig, detail_of
+from tests.support.dlq import Harness, detail_of
 
 MANY = 2_100
 KINDS: list[Parts] = [
@@ -26,8 +26,8 @@ KINDS: list[Parts] = [
 """The last two look like letters of the function and of EventBridge, as far as their attributes go."""
 
 
-def fill(rig: Rig, messages: list[Parts]) -> None:
-    with closing(sqs_client(rig.letters.url)) as client:
+def fill(harness: Harness, messages: list[Parts]) -> None:
+    with closing(sqs_client(harness.dead_letters.url)) as client:
         for batch in batched(messages, 10, strict=False):
             entries: list[Any] = [
                 {
@@ -39,16 +39,16 @@ def fill(rig: Rig, messages: list[Parts]) -> None:
                 }
                 for number, (body, attributes) in enumerate(batch)
             ]
-            reply = client.send_message_batch(QueueUrl=rig.letters.queue_url, Entries=entries)
+            reply = client.send_message_batch(QueueUrl=harness.dead_letters.queue_url, Entries=entries)
             assert len(reply["Successful"]) == len(entries)
 
 
-def left(rig: Rig) -> Counter[str]:
+def left(harness: Harness) -> Counter[str]:
     """What is in the queue; it stays there, hidden."""
     found: Counter[str] = Counter()
-    with closing(sqs_client(rig.letters.url)) as client:
+    with closing(sqs_client(harness.dead_letters.url)) as client:
         while batch := client.receive_message(
-            QueueUrl=rig.letters.queue_url, MaxNumberOfMessages=10, VisibilityTimeout=600
+            QueueUrl=harness.dead_letters.queue_url, MaxNumberOfMessages=10, VisibilityTimeout=600
         ).get("Messages"):
             found.update(message["Body"] for message in batch)
     return found
@@ -56,7 +56,7 @@ def left(rig: Rig) -> Counter[str]:
 
 @pytest.mark.timeout(600, func_only=True)
 def test_good_letters_among_thousands_that_nobody_can_read(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = [
         from_rule(event(1), "TIMEOUT"),
@@ -65,7 +65,7 @@ def test_good_letters_among_thousands_that_nobody_can_read(
         from_rule(event(4), "TIMEOUT"),
     ]
     poison = [KINDS[number % len(KINDS)] for number in range(MANY)]
-    fill(rig, [*poison[:50], *good[:2], *poison[50:], *good[2:]])
+    fill(harness, [*poison[:50], *good[:2], *poison[50:], *good[2:]])
 
     assert mep(monkeypatch, "dlq", "list", "--json") == 0
     listed = json.loads(capsys.readouterr().out)
@@ -77,14 +77,16 @@ def test_good_letters_among_thousands_that_nobody_can_read(
     assert mep(monkeypatch, "dlq", "redrive", "--rate", "1000") == 0
     assert mep(monkeypatch, "dlq", "discard", "--reason", "a test", "--category", "unknown", "--yes") == 0
 
-    assert {detail_of(entry)["event_id"] for entry in rig.put_events()} == {event(number)["id"] for number in (1, 2, 4)}
-    assert left(rig) == Counter([*(body for body, _ in poison), good[2][0]])
+    assert {detail_of(entry)["event_id"] for entry in harness.put_events()} == {
+        event(number)["id"] for number in (1, 2, 4)
+    }
+    assert left(harness) == Counter([*(body for body, _ in poison), good[2][0]])
 
 
 def test_what_is_beyond_the_maximum_is_told_and_stays(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fill(rig, [*KINDS[:4] * 6, from_rule(event(1), "TIMEOUT")])
+    fill(harness, [*KINDS[:4] * 6, from_rule(event(1), "TIMEOUT")])
 
     for command in (
         ("list",),
@@ -97,5 +99,5 @@ def test_what_is_beyond_the_maximum_is_told_and_stays(
 
     assert mep(monkeypatch, "dlq", "redrive", "--rate", "1000") == 0
     assert "not looked at" not in "".join(capsys.readouterr())
-    assert len(rig.put_events()) == 1
-    assert len(rig.left()) == 24
+    assert len(harness.put_events()) == 1
+    assert len(harness.left()) == 24

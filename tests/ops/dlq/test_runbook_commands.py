@@ -9,7 +9,7 @@ from handler.categories import ErrorCategory
 from local.environment import PROJECT_ROOT
 from tests.support.command_line import mep
 from tests.support.dead_letters import event, from_handler
-from tests.support.dlq import Rig
+from tests.support.dlq import Harness
 
 TEXT = (PROJECT_ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
 COMMANDS = sorted(
@@ -24,17 +24,17 @@ COMMANDS = sorted(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_does_what_the_runbook_says(command: str, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    letters = [from_handler(event(number), category.value) for number, category in enumerate(ErrorCategory)]
-    ids = rig.send(*letters)
+def test_a_command_does_what_the_runbook_says(command: str, harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    dead_letters = [from_handler(event(number), category.value) for number, category in enumerate(ErrorCategory)]
+    ids = harness.send(*dead_letters)
     words = [word.replace("MESSAGE_ID", ids[0]) for word in shlex.split(command)]
 
     assert mep(monkeypatch, *words) == 0
 
     sent = "redrive" in words and "--dry-run" not in words
     wanted = words[words.index("--category") + 1] if sent else ""
-    assert [entry["DetailType"] for entry in rig.put_events()] == ["earningsProcessed"] * sent
-    left = {letter.attributes["ERROR_CODE"] for letter in rig.left()}
+    assert [entry["DetailType"] for entry in harness.put_events()] == ["earningsProcessed"] * sent
+    left = {dead_letter.attributes["ERROR_CODE"] for dead_letter in harness.left()}
     assert left == {category.value for category in ErrorCategory} - {wanted}
 
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.categories import ErrorCategory
-from handler.correlation import find_correlation
-from handler.dead_letter import body_of
+from handler.correlation import resolve_correlation_id
+from handler.dead_letter import serialize_event
 from handler.errors import EventNotProcessed
-from ops.dlq.letter import Letter, Shape
-from ops.dlq.shapes import read_letter, read_message
+from ops.dlq.letter import DeadLetter, DeadLetterSource
+from ops.dlq.shapes import read_dead_letter, read_message
 from tests.support.dead_letters import (
     TRACE_HEADER,
     Parts,
@@ -28,32 +28,40 @@ from tests.support.dead_letters import (
 from tests.support.strategies import fuzzed_events, json_values, valid_events
 
 
-def read(parts: Parts) -> Letter:
-    return read_letter("m-1", *parts)
+def read(parts: Parts) -> DeadLetter:
+    return read_dead_letter("m-1", *parts)
 
 
 def test_the_functions_own() -> None:
-    letter = read(from_handler())
+    dead_letter = read(from_handler())
 
-    assert (letter.shape, letter.category, letter.code) == (Shape.HANDLER, ErrorCategory.NOT_FOUND, "not_found")
-    assert (letter.correlation_id, letter.request_id, letter.message) == ("from-attribute", "request-1", "NoSuchRow")
-    assert letter.event == event()
-    assert letter.event_text == letter.body
-    assert letter.group == "not_found"
+    assert (dead_letter.shape, dead_letter.category, dead_letter.code) == (
+        DeadLetterSource.HANDLER,
+        ErrorCategory.NOT_FOUND,
+        "not_found",
+    )
+    assert (dead_letter.correlation_id, dead_letter.request_id, dead_letter.message) == (
+        "from-attribute",
+        "request-1",
+        "NoSuchRow",
+    )
+    assert dead_letter.event == event()
+    assert dead_letter.event_text == dead_letter.body
+    assert dead_letter.group == "not_found"
 
 
 def test_lambdas_on_failure_record() -> None:
-    letter = read(from_on_failure())
+    dead_letter = read(from_on_failure())
 
-    assert (letter.shape, letter.category, letter.code) == (
-        Shape.ON_FAILURE,
+    assert (dead_letter.shape, dead_letter.category, dead_letter.code) == (
+        DeadLetterSource.ON_FAILURE,
         ErrorCategory.THROTTLING,
         "EventNotProcessed",
     )
-    assert (letter.correlation_id, letter.tries) == ("told-by-function", 3)
-    assert letter.request_id == "e4b46cbf-b738-4880-8a58-9ad22fc4e2ac"
-    assert letter.event == event()
-    assert json.loads(letter.event_text or "") == event()
+    assert (dead_letter.correlation_id, dead_letter.tries) == ("told-by-function", 3)
+    assert dead_letter.request_id == "e4b46cbf-b738-4880-8a58-9ad22fc4e2ac"
+    assert dead_letter.event == event()
+    assert json.loads(dead_letter.event_text or "") == event()
 
 
 @pytest.mark.parametrize(
@@ -73,8 +81,8 @@ def test_an_on_failure_record_that_is_not_ours_still_has_a_category(error: Any, 
 @pytest.mark.parametrize("category", ErrorCategory)
 def test_what_the_function_raises_is_read_back(category: ErrorCategory) -> None:
     error = EventNotProcessed(category, "an-id:1", "code")
-    letter = read(from_on_failure(error={"errorType": type(error).__name__, "errorMessage": str(error)}))
-    assert (letter.category, letter.correlation_id) == (category, "an-id:1")
+    dead_letter = read(from_on_failure(error={"errorType": type(error).__name__, "errorMessage": str(error)}))
+    assert (dead_letter.category, dead_letter.correlation_id) == (category, "an-id:1")
 
 
 ARN = "arn:aws:dynamodb:us-east-1:111122223333:table/earningsCalendar"
@@ -88,15 +96,15 @@ def raised(*reasons: str) -> str:
 @pytest.mark.parametrize("reasons", [(), REASONS[:1], REASONS])
 def test_why_dynamodb_throttled_it_is_read_back_from_every_shape_that_tells(reasons: tuple[str, ...]) -> None:
     error = {"errorType": "EventNotProcessed", "errorMessage": raised(*reasons)}
-    letters = [
+    dead_letters = [
         read(from_on_failure(error=error)),
         read(from_lambda(message=raised(*reasons))),
         read(from_handler(**({"THROTTLING_REASONS": "; ".join(reasons)} if reasons else {}))),
     ]
-    assert [letter.throttling_reasons for letter in letters] == [reasons] * 3
-    assert [letter.category for letter in letters[:2]] == [ErrorCategory.THROTTLING] * 2
-    assert [letter.correlation_id for letter in letters[:2]] == ["c-1"] * 2
-    assert letters[0].message == raised(*reasons)
+    assert [dead_letter.throttling_reasons for dead_letter in dead_letters] == [reasons] * 3
+    assert [dead_letter.category for dead_letter in dead_letters[:2]] == [ErrorCategory.THROTTLING] * 2
+    assert [dead_letter.correlation_id for dead_letter in dead_letters[:2]] == ["c-1"] * 2
+    assert dead_letters[0].message == raised(*reasons)
 
 
 def test_a_reason_that_was_cut_is_left_out() -> None:
@@ -124,27 +132,32 @@ def test_what_is_no_reason_is_not_taken_for_one(text: str) -> None:
 
 
 def test_only_what_looks_like_a_reason_is_read_from_an_attribute() -> None:
-    letter = read(from_handler(THROTTLING_REASONS=f"{REASONS[0]}; <b>; ; a b c;{REASONS[2]};\x00"))
-    assert letter.throttling_reasons == (REASONS[0], REASONS[2])
+    dead_letter = read(from_handler(THROTTLING_REASONS=f"{REASONS[0]}; <b>; ; a b c;{REASONS[2]};\x00"))
+    assert dead_letter.throttling_reasons == (REASONS[0], REASONS[2])
 
 
 def test_without_concurrency_the_function_never_ran() -> None:
-    letter = read(from_on_failure(condition="ZeroReservedConcurrency", tries=0))
-    assert (letter.group, letter.code, letter.tries) == ("throttling", "ZeroReservedConcurrency", 0)
-    assert letter.correlation_id == event()["id"]
+    dead_letter = read(from_on_failure(condition="ZeroReservedConcurrency", tries=0))
+    assert (dead_letter.group, dead_letter.code, dead_letter.tries) == ("throttling", "ZeroReservedConcurrency", 0)
+    assert dead_letter.correlation_id == event()["id"]
 
 
 def test_a_rule_targets_dead_letter() -> None:
-    letter = read(from_rule())
-    assert (letter.shape, letter.group, letter.code, letter.tries) == (Shape.RULE, "access_denied", "NO_PERMISSIONS", 7)
-    assert letter.correlation_id == event()["id"]
-    assert letter.event == event()
+    dead_letter = read(from_rule())
+    assert (dead_letter.shape, dead_letter.group, dead_letter.code, dead_letter.tries) == (
+        DeadLetterSource.RULE,
+        "access_denied",
+        "NO_PERMISSIONS",
+        7,
+    )
+    assert dead_letter.correlation_id == event()["id"]
+    assert dead_letter.event == event()
 
 
 def test_lambdas_classic_dead_letter() -> None:
-    letter = read(from_lambda())
-    assert (letter.shape, letter.group, letter.code) == (Shape.LAMBDA, "internal", "200")
-    assert letter.request_id == "cdc6e0c2-6d3d-4a3c-b9a9-1ba5d8a3f5c2"
+    dead_letter = read(from_lambda())
+    assert (dead_letter.shape, dead_letter.group, dead_letter.code) == (DeadLetterSource.LAMBDA, "internal", "200")
+    assert dead_letter.request_id == "cdc6e0c2-6d3d-4a3c-b9a9-1ba5d8a3f5c2"
     ours = read(from_lambda(message="category=network correlation_id=c-1 : ReadTimeoutError"))
     assert (ours.group, ours.correlation_id) == ("network", "c-1")
     assert read(from_lambda(status="429")).group == "throttling"
@@ -152,10 +165,14 @@ def test_lambdas_classic_dead_letter() -> None:
 
 
 def test_the_newer_buses_record_names_events_and_holds_none() -> None:
-    letter = read(from_subscriber())
-    assert (letter.shape, letter.group, letter.tries) == (Shape.SUBSCRIBER, "access_denied", 4)
-    assert letter.event_text is None
-    assert letter.correlation_id is None
+    dead_letter = read(from_subscriber())
+    assert (dead_letter.shape, dead_letter.group, dead_letter.tries) == (
+        DeadLetterSource.SUBSCRIBER,
+        "access_denied",
+        4,
+    )
+    assert dead_letter.event_text is None
+    assert dead_letter.correlation_id is None
 
 
 @pytest.mark.parametrize(
@@ -171,22 +188,22 @@ def test_the_newer_buses_record_names_events_and_holds_none() -> None:
     ],
 )
 def test_what_nobody_known_writes_is_unknown_and_kept_as_it_is(body: str, attributes: dict[str, str]) -> None:
-    letter = read_letter("m", body, attributes)
-    assert (letter.shape, letter.body, letter.attributes) == (Shape.UNKNOWN, body, attributes)
-    assert letter.event_text is None
-    assert letter.correlation_id is None
+    dead_letter = read_dead_letter("m", body, attributes)
+    assert (dead_letter.shape, dead_letter.body, dead_letter.attributes) == (DeadLetterSource.UNKNOWN, body, attributes)
+    assert dead_letter.event_text is None
+    assert dead_letter.correlation_id is None
 
 
 @pytest.mark.parametrize("make", [from_handler, from_rule, from_lambda])
 def test_an_event_that_is_no_json_is_unknown_but_found_by_its_attributes(make: Any) -> None:
     body, attributes = make()
-    told = read_letter("m", body, attributes)
+    told = read_dead_letter("m", body, attributes)
     for body in ("", "{", "[" * 100_000):
-        letter = read_letter("m", body, attributes)
-        assert (letter.shape, letter.event_text, letter.body) == (Shape.UNKNOWN, None, body)
-        assert (letter.group, letter.code, letter.message) == (told.group, told.code, told.message)
+        dead_letter = read_dead_letter("m", body, attributes)
+        assert (dead_letter.shape, dead_letter.event_text, dead_letter.body) == (DeadLetterSource.UNKNOWN, None, body)
+        assert (dead_letter.group, dead_letter.code, dead_letter.message) == (told.group, told.code, told.message)
         if "CORRELATION_ID" in attributes:
-            assert letter.correlation_id == told.correlation_id
+            assert dead_letter.correlation_id == told.correlation_id
 
 
 def test_the_id_is_the_functions_own_rule_where_no_attribute_tells() -> None:
@@ -211,10 +228,14 @@ def test_what_sqs_tells_is_there() -> None:
             "AWSTraceHeader": TRACE_HEADER,
         },
     }
-    letter = read_message(message)
-    assert letter.sent_at == datetime(2025, 7, 31, 20, 5, 0, 123000, tzinfo=UTC)
-    assert (letter.receive_count, letter.trace_header, letter.receipt_handle) == (4, TRACE_HEADER, "handle")
-    assert (letter.redrives, letter.replay_name) == (2, "monday")
+    dead_letter = read_message(message)
+    assert dead_letter.sent_at == datetime(2025, 7, 31, 20, 5, 0, 123000, tzinfo=UTC)
+    assert (dead_letter.receive_count, dead_letter.trace_header, dead_letter.receipt_handle) == (
+        4,
+        TRACE_HEADER,
+        "handle",
+    )
+    assert (dead_letter.redrives, dead_letter.replay_name) == (2, "monday")
 
 
 names = st.sampled_from(
@@ -255,7 +276,7 @@ records = st.fixed_dictionaries(
 
 def written(value: object) -> str:
     try:
-        return body_of(value)
+        return serialize_event(value)
     except (RecursionError, ValueError):
         return repr(type(value))
 
@@ -266,26 +287,28 @@ def written(value: object) -> str:
     system=st.dictionaries(st.sampled_from(["SentTimestamp", "ApproximateReceiveCount", "AWSTraceHeader"]), texts),
 )
 def test_no_message_breaks_the_reader(body: str, attributes: dict[str, str], system: dict[str, str]) -> None:
-    letter = read_letter("m", body, attributes, system)
+    dead_letter = read_dead_letter("m", body, attributes, system)
 
-    assert letter.body == body
-    assert letter.attributes == attributes
-    if letter.event_text is not None:
-        assert body_of(json.loads(letter.event_text)) == body_of(letter.event)
-    if letter.shape in {Shape.UNKNOWN, Shape.SUBSCRIBER}:
-        assert letter.event_text is None
+    assert dead_letter.body == body
+    assert dead_letter.attributes == attributes
+    if dead_letter.event_text is not None:
+        assert serialize_event(json.loads(dead_letter.event_text)) == serialize_event(dead_letter.event)
+    if dead_letter.shape in {DeadLetterSource.UNKNOWN, DeadLetterSource.SUBSCRIBER}:
+        assert dead_letter.event_text is None
 
 
 @given(valid_events, st.sampled_from([from_rule, from_on_failure, from_lambda]))
 def test_a_valid_event_keeps_its_value_and_its_id_in_every_shape(sent: dict[str, Any], make: Any) -> None:
-    letter = read(make(sent) if make is not from_on_failure else make(sent, error={"errorType": "Runtime.ExitError"}))
+    dead_letter = read(
+        make(sent) if make is not from_on_failure else make(sent, error={"errorType": "Runtime.ExitError"})
+    )
 
     # As text: a field that nobody knows may be NaN, which does not equal itself.
-    assert json.dumps(letter.event) == json.dumps(sent)
-    assert json.dumps(json.loads(letter.event_text or "")) == json.dumps(sent)
-    found = find_correlation(sent, letter.request_id)
-    if not found.replaced or letter.request_id:
-        assert letter.correlation_id == found.id
-    again = read_letter("m-1", letter.body, letter.attributes)
-    assert replace(letter, event=None) == replace(again, event=None)
-    assert json.dumps(letter.event) == json.dumps(again.event)
+    assert json.dumps(dead_letter.event) == json.dumps(sent)
+    assert json.dumps(json.loads(dead_letter.event_text or "")) == json.dumps(sent)
+    found = resolve_correlation_id(sent, dead_letter.request_id)
+    if not found.replaced or dead_letter.request_id:
+        assert dead_letter.correlation_id == found.id
+    again = read_dead_letter("m-1", dead_letter.body, dead_letter.attributes)
+    assert replace(dead_letter, event=None) == replace(again, event=None)
+    assert json.dumps(dead_letter.event) == json.dumps(again.event)

@@ -56,7 +56,7 @@ class Account:
         if polls == 1:
             return 200, {"status": "Running", "results": []}
         query = self.asked[int(parameters["queryId"])][1]
-        lines = [line for line in self.groups[query["logGroupName"]] if holds(query["queryString"], line)]
+        lines = [line for line in self.groups[query["logGroupName"]] if owns(query["queryString"], line)]
         rows = [
             [{"field": "@message", "value": line}, {"field": "@ptr", "value": str(number)}]
             for number, line in enumerate(lines)
@@ -84,7 +84,7 @@ class Account:
         return 200, {"Traces": traces, "UnprocessedTraceIds": [each for each in ids if each not in self.traces]}
 
 
-def holds(query: str, line: str) -> bool:
+def owns(query: str, line: str) -> bool:
     """Whether a line satisfies the filter of a Logs Insights query; of the language just what is asked here."""
     match = re.fullmatch(r"fields @message \| filter (.*) \| sort @timestamp asc", query)
     assert match is not None, query

@@ -10,7 +10,7 @@ from local.dynamodb import DynamoDBEndpoint
 from local.environment import SAMPLES
 from local.queue import QueueEndpoint, create_queue
 from local.run import RunOptions, run
-from local.throttle import throttled
+from local.throttle import throttling_proxy
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,7 @@ def folder(
 ) -> Path:
     """The sample events, the first write throttled once."""
     out = tmp_path_factory.mktemp("run")
-    with throttled(dynamodb_endpoint.url, 1) as url:
+    with throttling_proxy(dynamodb_endpoint.url, 1) as url:
         chosen = RunOptions(
             calendar=SAMPLES / "calendar.csv",
             events=SAMPLES / "events.jsonl",

@@ -15,11 +15,11 @@ from local.queue import create_queue, sqs_client
 from ops.problems import Reason
 from ops.trace.aws import find_in_aws
 from ops.trace.gaps import Source, lines
-from ops.trace.moments import Finding
-from ops.trace.segments import segment_moments, xray_id
-from ops.trace.session import with_letters
+from ops.trace.moments import SearchResult
+from ops.trace.segments import segment_entries, xray_id
+from ops.trace.session import with_dead_letters
 from ops.trace.timeline import make_timeline
-from ops.trace.where import SPAN_LOG_GROUP, Where
+from ops.trace.where import SPAN_LOG_GROUP, SearchScope
 from otel.event_types import OUTCOME_MESSAGES
 from tests.ops.trace.aws_api import Account, serving
 from tests.support.stores import DeadLetters, Tables
@@ -71,7 +71,7 @@ def account(folder: Path) -> Account:
     return Account({GROUP: [json.dumps(line) for line in (*lines_of(folder, "logs"), *metrics, *reports)]}, traces)
 
 
-Ask = Callable[..., Finding]
+Ask = Callable[..., SearchResult]
 
 
 @pytest.fixture
@@ -81,8 +81,8 @@ def ask(account: Account, tables: Tables) -> Iterator[Ask]:
         def make(service: str) -> Any:
             return tables.client if service == "dynamodb" else loopback_client(service, url)
 
-        def ask(correlation_id: str, **more: Any) -> Finding:
-            where = Where(
+        def ask(correlation_id: str, **more: Any) -> SearchResult:
+            where = SearchScope(
                 GROUP, more.pop("spans_in_logs", False), tables.calendar_table, tables.audit_table, timedelta(1)
             )
             return find_in_aws(correlation_id, where, make, now=lambda: NOW, sleep=lambda _: None, **more)
@@ -102,7 +102,7 @@ def test_an_account_tells_the_same_story_as_the_folder(
     put_audit(tables, folder)
     tables.put_row("AAPL", "2025-07-31", is_processed=True)
     found = make_timeline("demo-aapl", [ask("demo-aapl")])
-    titles = [[moment.title for moment in part.moments] for part in found.parts]
+    titles = [[entry.title for entry in section.entries] for section in found.sections]
     report = ["Lambda's report: success"]
     once = OUTCOME_MESSAGES["marked"]
     assert [title for title in titles[0] if title not in report] == [
@@ -115,7 +115,7 @@ def test_an_account_tells_the_same_story_as_the_folder(
     ]
     assert report[0] in titles[0]
     assert titles[1][-2:] == [OUTCOME_MESSAGES["duplicate"], *report]
-    assert found.verdict == "the row is marked, after 2 attempts, invocation 1 of 2"
+    assert found.summary == "the row is marked, after 2 attempts, invocation 1 of 2"
     assert [row["asset_symbol"] for row in found.rows] == ["AAPL"]
     assert (found.notes, found.gaps) == ((), ())
     query = next(parameters for operation, parameters in account.asked if operation == "StartQuery")
@@ -125,7 +125,7 @@ def test_an_account_tells_the_same_story_as_the_folder(
 def test_where_the_log_is_silent_x_ray_s_annotations_find_the_trace(ask: Ask, account: Account) -> None:
     account.groups[GROUP] = []
     found = ask("demo-msft")
-    assert [moment.title for moment in found.moments] == ["DynamoDB.TransactWriteItems", "MarkEarningsProcessed"]
+    assert [entry.title for entry in found.entries] == ["DynamoDB.TransactWriteItems", "MarkEarningsProcessed"]
     summaries = [parameters for operation, parameters in account.asked if operation == "GetTraceSummaries"]
     assert len(summaries) == 4  # a day, six hours each
 
@@ -154,7 +154,7 @@ def test_spans_may_be_in_the_log(ask: Ask, account: Account, folder: Path) -> No
     ]
     found = ask("demo-aapl", spans_in_logs=True)
     own = [span for span in lines_of(folder, "spans") if span["attributes"]["correlation_id"] == "demo-aapl"]
-    assert sorted(moment.span_id for moment in found.moments if moment.kind == "span") == sorted(
+    assert sorted(entry.span_id for entry in found.entries if entry.kind == "span") == sorted(
         span["span_id"] for span in own
     )
     assert not [operation for operation, _ in account.asked if "Trace" in operation]
@@ -163,20 +163,20 @@ def test_spans_may_be_in_the_log(ask: Ask, account: Account, folder: Path) -> No
 def test_a_source_that_refuses_is_a_gap_and_the_others_still_answer(ask: Ask, account: Account) -> None:
     account.refused = {"BatchGetTraces"}
     found = ask("demo-msft")
-    assert [moment.kind for moment in found.moments] == ["log", "log"]
+    assert [entry.kind for entry in found.entries] == ["log", "log"]
     (gap,) = found.gaps
     assert (gap.source, gap.problem.reason) == (Source.TRACES, Reason.ACCESS_DENIED)
     (line,) = lines(found.gaps)
     assert line.startswith("the traces: AccessDeniedException at BatchGetTraces (127.0.0.1:")
     assert "the credentials in use need xray:BatchGetTraces" in line
     assert "secret" not in line + json.dumps(gap.as_json())
-    assert make_timeline("demo-msft", [found]).verdict == "the row is marked (partial: without the traces)"
+    assert make_timeline("demo-msft", [found]).summary == "the row is marked (partial: without the traces)"
 
 
 def test_no_log_group_is_a_gap(ask: Ask, account: Account) -> None:
     account.groups.clear()
     found = ask("nobody")
-    assert found.moments == ()
+    assert found.entries == ()
     (gap,) = found.gaps
     assert (gap.source, gap.name, gap.problem.code) == (Source.LOG, GROUP, "ResourceNotFoundException")
     assert gap.problem.advice == "is ENVIRONMENT right? --function and --log-group name another"
@@ -186,7 +186,7 @@ def test_what_came_before_a_refusal_stays(ask: Ask, account: Account) -> None:
     """Lambda's reports are asked for after the log's lines, in the same group."""
     account.refuse_after = {"StartQuery": 1}
     found = ask("demo-msft")
-    assert "log" in {moment.kind for moment in found.moments}
+    assert "log" in {entry.kind for entry in found.entries}
     assert [gap.source for gap in found.gaps] == [Source.LOG]
 
 
@@ -219,25 +219,25 @@ def test_dead_letters_are_looked_at_and_stay(dead_letters: DeadLetters) -> None:
                     }.items()
                 },
             )
-        found = with_letters(Finding(), "c-1", client, dead_letters.queue_url)
-        (moment,) = found.moments
-        assert (moment.kind, moment.facts["error_category"], moment.facts["why"]) == (
+        found = with_dead_letters(SearchResult(), "c-1", client, dead_letters.queue_url)
+        (entry,) = found.entries
+        assert (entry.kind, entry.attributes["error_category"], entry.attributes["why"]) == (
             "dead_letter",
             "not_found",
             "no row",
         )
         assert found.gaps == ()
-        (unset,) = with_letters(Finding(), "c-1", client, None).gaps
+        (unset,) = with_dead_letters(SearchResult(), "c-1", client, None).gaps
         assert (unset.problem.reason, unset.problem.text) == (
             Reason.NOT_CONFIGURED,
             "DEAD_LETTER_QUEUE_URL is not set",
         )
         gone = create_queue(dead_letters.url, "to-be-deleted")
         client.delete_queue(QueueUrl=gone.queue_url)
-        (deleted,) = with_letters(Finding(), "c-1", client, gone.queue_url).gaps
+        (deleted,) = with_dead_letters(SearchResult(), "c-1", client, gone.queue_url).gaps
         assert (deleted.source, deleted.problem.reason) == (Source.QUEUE, Reason.NOT_FOUND)
         (held,) = client.receive_message(QueueUrl=dead_letters.queue_url, VisibilityTimeout=60)["Messages"]
-        (hidden,) = with_letters(Finding(), "c-1", client, dead_letters.queue_url).gaps
+        (hidden,) = with_dead_letters(SearchResult(), "c-1", client, dead_letters.queue_url).gaps
         assert hidden.problem.reason is Reason.INCOMPLETE
         assert "about 1 more are hidden: somebody else is working on them" in hidden.problem.text
         handle = held["ReceiptHandle"]
@@ -254,7 +254,7 @@ def test_a_segment_s_subsegments_are_moments_below_it() -> None:
         "end_time": 2.5,
         "subsegments": [{"name": "DynamoDB", "id": "b" * 16, "start_time": 1.6, "aws": {"operation": "PutItem"}}],
     }
-    above, below = segment_moments(json.dumps(segment))
+    above, below = segment_entries(json.dumps(segment))
     assert (above.trace_id, above.duration_ms) == ("6b049eb4e71876e7d90c05d6f9a30a7d", 1000)
     assert (below.title, below.parent_id, below.duration_ms) == ("DynamoDB.PutItem", "a" * 16, None)
-    assert list(segment_moments("no JSON")) == list(segment_moments("[]")) == list(segment_moments("{}")) == []
+    assert list(segment_entries("no JSON")) == list(segment_entries("[]")) == list(segment_entries("{}")) == []

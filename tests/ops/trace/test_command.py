@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ops.trace.moments import Finding, Moment
+from ops.trace.moments import Entry, SearchResult
 from ops.trace.page import page
 from ops.trace.timeline import make_timeline
 from tests.support.command_line import mep
@@ -38,7 +38,7 @@ def test_json_has_everything(folder: Path, monkeypatch: pytest.MonkeyPatch, caps
     root = answer["parts"][0]["moments"][0]
     assert root["facts"]["outcome"] == "marked"
     assert root["facts"]["links"] == ["0af7651916cd43dd8448eb211c80319c"]
-    assert [moment["depth"] for moment in answer["parts"][0]["moments"] if moment["kind"] == "span"] == [0, 1, 1]
+    assert [entry["depth"] for entry in answer["parts"][0]["moments"] if entry["kind"] == "span"] == [0, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -86,11 +86,11 @@ def test_the_page_needs_nothing_else_and_believes_nobody(
     assert "<script" not in text
     assert text.count('class="span ') == 5
 
-    moments = (
-        Moment(1, "span", HOSTILE, duration_ms=2.0, span_id="a", facts={HOSTILE: HOSTILE}),
-        Moment(2, "log", "a line", span_id="a", facts={"violations": [{"field": HOSTILE}]}),
+    entries = (
+        Entry(1, "span", HOSTILE, duration_ms=2.0, span_id="a", attributes={HOSTILE: HOSTILE}),
+        Entry(2, "log", "a line", span_id="a", attributes={"violations": [{"field": HOSTILE}]}),
     )
-    hostile = page(make_timeline(HOSTILE, [Finding(moments, ({HOSTILE: HOSTILE},), (HOSTILE,))]))
+    hostile = page(make_timeline(HOSTILE, [SearchResult(entries, ({HOSTILE: HOSTILE},), (HOSTILE,))]))
     tags = Tags()
     tags.feed(hostile)
     assert "script" not in tags.seen

@@ -20,7 +20,7 @@ def timeline(correlation_id: str, folder: Path) -> Timeline:
 
 
 def told(found: Timeline) -> list[list[str]]:
-    return [[moment.title for moment in part.moments] for part in found.parts]
+    return [[entry.title for entry in section.entries] for section in found.sections]
 
 
 def test_an_event_that_was_throttled_shows_each_attempt_and_the_wait(folder: Path) -> None:
@@ -36,11 +36,11 @@ def test_an_event_that_was_throttled_shows_each_attempt_and_the_wait(folder: Pat
         OUTCOME_MESSAGES["marked"],
     ]
     assert second[-1] == OUTCOME_MESSAGES["duplicate"]
-    assert found.verdict == "the row is marked, after 2 attempts, invocation 1 of 2"
+    assert found.summary == "the row is marked, after 2 attempts, invocation 1 of 2"
     ((symbol, processed),) = [(row["asset_symbol"], row["is_processed"]) for row in found.rows]
     assert (symbol, processed) == ("AAPL", True)
-    wait = next(moment for moment in found.moments if moment.kind == "backoff")
-    assert wait.facts["error_category"] == "throttling"
+    wait = next(entry for entry in found.entries if entry.kind == "backoff")
+    assert wait.attributes["error_category"] == "throttling"
     assert wait.duration_ms is not None
     assert 1000 <= wait.duration_ms <= 2000
 
@@ -48,9 +48,9 @@ def test_an_event_that_was_throttled_shows_each_attempt_and_the_wait(folder: Pat
 def test_a_dead_letter_is_the_end_of_the_story(folder: Path) -> None:
     found = timeline("demo-unknown-row", folder)
     assert told(found)[-1] == ["dead letter of the function"]
-    assert found.parts[-1].title == "in the dead-letter queue"
-    sending = next(moment for moment in found.moments if "dead_letter_id" in moment.facts)
-    assert found.parts[-1].start == sending.at
+    assert found.sections[-1].title == "in the dead-letter queue"
+    sending = next(entry for entry in found.entries if "dead_letter_id" in entry.attributes)
+    assert found.sections[-1].start == sending.at
     assert found.notes == ("the calendar has no row for ZZZZ on 2025-08-27",)
 
 
@@ -61,11 +61,11 @@ def test_every_line_of_the_run_is_found_by_its_own_id(folder: Path) -> None:
     ids = {line["correlation_id"] for line in lines}
     assert len(ids) >= 9
     for correlation_id in ids:
-        moments = timeline(correlation_id, folder).moments
+        entries = timeline(correlation_id, folder).entries
         own = {span["span_id"] for span in spans if span["attributes"]["correlation_id"] == correlation_id}
-        assert {moment.span_id for moment in moments if moment.kind == "span"} == own
+        assert {entry.span_id for entry in entries if entry.kind == "span"} == own
         logged = [line for line in lines if line["correlation_id"] == correlation_id]
-        assert len([moment for moment in moments if moment.kind in {"log", "backoff"}]) == len(logged)
+        assert len([entry for entry in entries if entry.kind in {"log", "backoff"}]) == len(logged)
 
 
 @pytest.mark.parametrize("field", ["event_id", "request_id", "trace_id", "span_id"])
@@ -76,7 +76,7 @@ def test_an_id_of_another_kind_is_told_apart(folder: Path, field: str) -> None:
         if line["event_id"] not in {None, line["correlation_id"]}
     )
     found = timeline(line[field], folder)
-    assert not found.parts
+    assert not found.sections
     assert [line["correlation_id"] in note for note in found.notes] == [True]
 
 
@@ -105,8 +105,8 @@ def test_a_run_that_was_broken_off_is_read_as_far_as_it_goes(tmp_path: Path, fol
         data = (folder / f"{name}.jsonl").read_bytes()
         (tmp_path / f"{name}.jsonl").write_bytes(data + b'{"correlation_id":"demo-msft","times')
     found = timeline("demo-msft", tmp_path)
-    assert found.parts
-    assert found.verdict == "the row is marked (partial: without the rest of the run)"
+    assert found.sections
+    assert found.summary == "the row is marked (partial: without the rest of the run)"
     assert lines(found.gaps) == ["the rest of the run: summary.json is missing: the run is not over, or was broken off"]
 
 
@@ -130,7 +130,7 @@ def test_a_file_that_cannot_be_read_is_not_an_empty_one(
     (unreadable,) = timeline("unheard-of", tmp_path).gaps
     assert (missing.source, missing.problem.reason) == (source, Reason.NOT_FOUND)
     assert (unreadable.source, unreadable.problem.reason) == (source, Reason.ACCESS_DENIED)
-    assert timeline("unheard-of", tmp_path).verdict.startswith("unknown: nothing was found, but")
+    assert timeline("unheard-of", tmp_path).summary.startswith("unknown: nothing was found, but")
 
 
 def test_what_the_function_raised_is_found_by_the_text_that_names_the_id(tmp_path: Path) -> None:

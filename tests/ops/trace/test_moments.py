@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.trace.moments import audit_moment, log_moment, nanoseconds, span_moments, time_text, without_repeats
-from ops.trace.shown import facts_of
+from ops.trace.moments import audit_entry, deduplicate, log_entry, nanoseconds, span_entries, time_text
+from ops.trace.shown import displayed_attributes
 from otel.event_types import MESSAGES, EventType
 
 TRACE, ROOT = "6b05944f6f374a0143ccc6e41934d2d1", "bf5345c526ee4e2b"
@@ -48,8 +48,8 @@ THROTTLED = {"error_category": "throttling", "throttling_reasons": ["TableWriteK
 
 
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - a bound
-def test_a_time_survives_being_written_and_read(moment: datetime) -> None:
-    text = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+def test_a_time_survives_being_written_and_read(entry: datetime) -> None:
+    text = entry.isoformat(timespec="microseconds").replace("+00:00", "Z")
     at = nanoseconds(text)
     assert at is not None
     assert time_text(at) == text
@@ -61,42 +61,42 @@ def test_what_is_no_time_is_none(text: object) -> None:
 
 
 def test_a_span_is_a_moment_with_its_length_its_links_and_its_waits() -> None:
-    span, wait = span_moments(SPAN)
-    assert (span.kind, span.duration_ms, span.gravity, span.request_id) == ("span", 2000, "error", "r-1")
-    assert span.facts["links"] == ["f" * 32]
+    span, wait = span_entries(SPAN)
+    assert (span.kind, span.duration_ms, span.severity, span.request_id) == ("span", 2000, "error", "r-1")
+    assert span.attributes["links"] == ["f" * 32]
     assert (wait.kind, wait.duration_ms, wait.title) == ("backoff", 50.5, "waiting after attempt 1")
 
 
 def test_a_wait_that_span_and_log_tell_of_is_one_moment() -> None:
-    logged = log_moment(BACKOFF_LINE)
+    logged = log_entry(BACKOFF_LINE)
     assert logged is not None
-    assert [moment.kind for moment in without_repeats([*span_moments(SPAN), logged])] == ["span", "backoff"]
-    later = log_moment({**BACKOFF_LINE, "attempt": 2})
+    assert [entry.kind for entry in deduplicate([*span_entries(SPAN), logged])] == ["span", "backoff"]
+    later = log_entry({**BACKOFF_LINE, "attempt": 2})
     assert later is not None
-    assert [moment.kind for moment in without_repeats([*span_moments(SPAN), later])] == ["span", "backoff", "backoff"]
+    assert [entry.kind for entry in deduplicate([*span_entries(SPAN), later])] == ["span", "backoff", "backoff"]
 
 
 def test_a_line_s_text_does_not_say_what_kind_of_line_it_is() -> None:
     foreign = {**BACKOFF_LINE, "message": MESSAGES[EventType.RETRY_BACKOFF]}
     del foreign["event_type"]
-    moment = log_moment(foreign)
-    assert moment is not None
-    assert moment.kind == "log"
+    entry = log_entry(foreign)
+    assert entry is not None
+    assert entry.kind == "log"
 
 
 def test_a_wait_says_why_dynamodb_throttled() -> None:
-    facts = {"attempt": 1, "delay_ms": 50.5, **THROTTLED}
-    event = {"name": "retry.backoff", "time_unix_nano": 1_500_000_000, "attributes": facts}
-    _, wait = span_moments({**SPAN, "events": [event]})
-    logged = log_moment({**BACKOFF_LINE, **THROTTLED})
+    attributes = {"attempt": 1, "delay_ms": 50.5, **THROTTLED}
+    event = {"name": "retry.backoff", "time_unix_nano": 1_500_000_000, "attributes": attributes}
+    _, wait = span_entries({**SPAN, "events": [event]})
+    logged = log_entry({**BACKOFF_LINE, **THROTTLED})
     assert logged is not None
     for each in (wait, logged):
-        assert each.facts["throttling_reasons"] == THROTTLED["throttling_reasons"]
-        assert ("throttling_reasons", "TableWriteKeyRangeThroughputExceeded arn") in facts_of(each)
+        assert each.attributes["throttling_reasons"] == THROTTLED["throttling_reasons"]
+        assert ("throttling_reasons", "TableWriteKeyRangeThroughputExceeded arn") in displayed_attributes(each)
 
 
 def test_the_runtime_client_s_line_is_about_the_request_it_names() -> None:
-    moment = log_moment(
+    entry = log_entry(
         {
             "timestamp": "2025-07-31T20:05:00Z",
             "log_level": "ERROR",
@@ -106,11 +106,11 @@ def test_the_runtime_client_s_line_is_about_the_request_it_names() -> None:
             "stackTrace": ["a long one"],
         }
     )
-    assert moment is not None
-    assert (moment.title, moment.gravity, moment.request_id) == ("EventNotProcessed", "error", "r-1")
-    assert "stackTrace" not in moment.facts
+    assert entry is not None
+    assert (entry.title, entry.severity, entry.request_id) == ("EventNotProcessed", "error", "r-1")
+    assert "stackTrace" not in entry.attributes
 
 
 def test_what_has_no_time_is_no_moment() -> None:
-    assert log_moment({"message": "START"}) is None
-    assert audit_moment({"action": "mark_processed"}) is None
+    assert log_entry({"message": "START"}) is None
+    assert audit_entry({"action": "mark_processed"}) is None

@@ -2,12 +2,12 @@
 
 import pytest
 
-from deploy.context import NAME, STAGES
+from deploy.context import ENVIRONMENTS, NAME
 from ops.settings import load_settings
 from ops.trace.command import deployed_name
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", ENVIRONMENTS)
 def test_the_function_is_the_environments(stage: str) -> None:
     assert deployed_name(stage) == f"{NAME}-{stage}"
 

@@ -13,7 +13,7 @@ from local.queue import QueueEndpoint, create_queue
 from local.report import read_jsonl
 from local.run import RunOptions, run
 from ops.trace.folder import find_in_folder
-from ops.trace.moments import Moment
+from ops.trace.moments import Entry
 from ops.trace.page import page
 from ops.trace.text import show
 from ops.trace.timeline import make_timeline
@@ -73,11 +73,11 @@ def test_the_trace_of_its_event_shows_its_row(market: Path, number: int) -> None
 def test_a_row_that_is_missing_is_named(market: Path, number: int) -> None:
     found = find_in_folder(f"c-{number}-{NO_ROW}", market)
     assert found.notes == (f"the calendar has no row for {MARKET_SYMBOLS[number]} on {NO_ROW}",)
-    (letter,) = [moment for moment in found.moments if moment.kind == "dead_letter"]
-    assert letter.facts["why"] == f"no row for {MARKET_SYMBOLS[number]} on {NO_ROW} in the calendar"
+    (dead_letter,) = [entry for entry in found.entries if entry.kind == "dead_letter"]
+    assert dead_letter.attributes["why"] == f"no row for {MARKET_SYMBOLS[number]} on {NO_ROW} in the calendar"
 
 
 @pytest.mark.parametrize("symbol", MARKET_SYMBOLS)
 def test_an_audit_key_is_a_symbol_and_a_day(symbol: str) -> None:
-    entry = Moment(at=0, kind="audit", title="audit entry", facts={"earnings_key": f"{symbol}#{DATE}"})
+    entry = Entry(at=0, kind="audit", title="audit entry", attributes={"earnings_key": f"{symbol}#{DATE}"})
     assert keys_of([entry]) == [(symbol, DATE)]

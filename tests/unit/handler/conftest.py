@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.handler.stand import Stand
+from tests.unit.handler.stand import HandlerHarness
 
 
 @pytest.fixture(scope="module")
-def stand() -> Iterator[Stand]:
+def harness() -> Iterator[HandlerHarness]:
     """The function on scripted AWS."""
-    with Stand().connected() as ready:
+    with HandlerHarness().connected() as ready:
         yield ready

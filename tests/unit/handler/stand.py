@@ -20,7 +20,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from opentelemetry.sdk.trace import ReadableSpan
 
 from handler.aws import dynamodb_client, sqs_client
-from handler.categories import classify_exception, classify_reply
+from handler.categories import classify_exception, classify_response
 from handler.dead_letter import DeadLetterQueue
 from handler.errors import EventNotProcessed
 from handler.processor import Processor
@@ -206,7 +206,7 @@ def clients() -> tuple["DynamoDBClient", "SQSClient"]:
         return dynamodb_client(settings()), sqs_client(settings())
 
 
-class Stand:
+class HandlerHarness:
     """Runs the function, one invocation after another; nothing of one reaches the next."""
 
     def __init__(self) -> None:
@@ -218,7 +218,7 @@ class Stand:
         self.dynamodb, self.sqs = clients()
 
     @contextmanager
-    def connected(self) -> Iterator["Stand"]:
+    def connected(self) -> Iterator["HandlerHarness"]:
         """Answer what the clients send, trace it, and let waits pass on the clock."""
         with botocore_instrumentation(self._instrument), pytest.MonkeyPatch.context() as patch:
             # Where stamina's waits end up: what it sleeps is what passes.
@@ -309,7 +309,7 @@ class Stand:
         return Sandbox(processor, lines)
 
     def _instrument(self) -> None:
-        instrument(self._tracing.provider, classify_reply, classify_exception)
+        instrument(self._tracing.provider, classify_response, classify_exception)
 
     def _sleep(self, seconds: float) -> None:
         self.clock.advance(seconds)

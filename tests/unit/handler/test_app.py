@@ -15,8 +15,8 @@ import pytest
 from handler import startup
 from handler.errors import EventNotProcessed, SettingsError
 from handler.processor import Processor
-from handler.wiring import build, start
-from otel.aws_calls import remove_instrumentation
+from handler.wiring import create_processor, start_or_exit
+from otel.aws_calls import uninstrument
 from tests.support.clock import Clock, Invocation
 from tests.support.faults import FaultProxy, answer, http_status
 from tests.support.strategies import eventbridge_event
@@ -58,7 +58,7 @@ def _put_back() -> Iterator[None]:
     handlers = list(root.handlers)
     yield
     root.handlers[:] = handlers
-    remove_instrumentation()
+    uninstrument()
     gc.unfreeze()
 
 
@@ -110,7 +110,7 @@ class TestWrongSettings:
     def test_so_it_does_here(self, environ: dict[str, str]) -> None:
         lines: list[bytes] = []
         with pytest.raises(SystemExit) as caught:
-            start(environ | {"AWS_LAMBDA_LOG_LEVEL": "loud", "ENVIRONMENT": "prod"}, lines.append, 0.0)
+            start_or_exit(environ | {"AWS_LAMBDA_LOG_LEVEL": "loud", "ENVIRONMENT": "prod"}, lines.append, 0.0)
         assert caught.value.code == 1
         (line,) = json_lines(b"".join(lines))
         assert line["environment"] == "prod"
@@ -121,7 +121,7 @@ class TestWrongSettings:
     def test_what_only_boto3_can_find(self, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_PROFILE", "nobody")
         with pytest.raises(SettingsError) as caught:
-            build(environ | {"AWS_PROFILE": "nobody"}, print)
+            create_processor(environ | {"AWS_PROFILE": "nobody"}, print)
         (problem,) = caught.value.problems
         assert problem.startswith("AWS_PROFILE must be the name of a profile")
 
@@ -141,7 +141,7 @@ class TestRightSettings:
         with FaultProxy(NOBODY, COMMITTED, SENT, http_status(500), http_status(500), http_status(500)) as aws:
             for name in ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS"):
                 monkeypatch.setenv(name, aws.url)
-            processor = build(environ | switch | {"AWS_READ_TIMEOUT_SECONDS": "20"}, lines.append)
+            processor = create_processor(environ | switch | {"AWS_READ_TIMEOUT_SECONDS": "20"}, lines.append)
             context = Invocation(Clock(), 600.0)
             answers: list[Any] = [
                 processor(eventbridge_event(), context)["outcome"],

@@ -21,23 +21,33 @@ from hypothesis import strategies as st
 
 from handler import aws
 from handler.aws import call, client_config
-from handler.categories import BY_CODE, ErrorCategory
+from handler.categories import CATEGORY_BY_CODE, ErrorCategory
 from handler.credentials import CREDENTIAL_SERVICES
-from handler.errors import CallFailed
+from handler.errors import AwsCallError
 from tests.support.signatures import OF_ITS_TIME, OF_ITSELF, xml_error
 from tests.support.strategies import json_values
-from tests.unit.handler.stand import QUEUE_URL, Stand, Step, aws_error, cancelled, clients, raising, reply, settings
+from tests.unit.handler.stand import (
+    QUEUE_URL,
+    HandlerHarness,
+    Step,
+    aws_error,
+    cancelled,
+    clients,
+    raising,
+    reply,
+    settings,
+)
 from tools.trim_botocore import CREDENTIAL_OPERATIONS, OPERATIONS
 
 C = ErrorCategory
 TABLE_ARN = "arn:aws:dynamodb:us-east-1:111122223333:table/earningsCalendar"
 
 
-def failure(stand: Stand, step: Step) -> CallFailed:
-    stand.script([step])
-    with pytest.raises(CallFailed) as caught:
-        call(stand.dynamodb.transact_write_items, TransactItems=[])
-    assert len(stand.requests) == 1  # nobody tries again underneath
+def failure(harness: HandlerHarness, step: Step) -> AwsCallError:
+    harness.script([step])
+    with pytest.raises(AwsCallError) as caught:
+        call(harness.dynamodb.transact_write_items, TransactItems=[])
+    assert len(harness.requests) == 1  # nobody tries again underneath
     return caught.value
 
 
@@ -58,28 +68,28 @@ def test_what_fails_before_anything_is_sent_is_a_defect() -> None:
     def operation() -> None:
         raise TypeError("s3ntinel")
 
-    with pytest.raises(CallFailed) as caught:
+    with pytest.raises(AwsCallError) as caught:
         call(operation)
     assert (caught.value.category, str(caught.value)) == (C.INTERNAL, "internal: TypeError")
 
 
-def test_a_reply(stand: Stand) -> None:
-    stand.script([reply({"ConsumedCapacity": [{"TableName": "t"}]})])
-    assert call(stand.dynamodb.transact_write_items, TransactItems=[])["ConsumedCapacity"] == [{"TableName": "t"}]
+def test_a_reply(harness: HandlerHarness) -> None:
+    harness.script([reply({"ConsumedCapacity": [{"TableName": "t"}]})])
+    assert call(harness.dynamodb.transact_write_items, TransactItems=[])["ConsumedCapacity"] == [{"TableName": "t"}]
 
 
-def test_a_condition_that_did_not_hold_is_a_reply(stand: Stand) -> None:
-    stand.script([cancelled("ConditionalCheckFailed", None)])
-    found = call(stand.dynamodb.transact_write_items, TransactItems=[])
+def test_a_condition_that_did_not_hold_is_a_reply(harness: HandlerHarness) -> None:
+    harness.script([cancelled("ConditionalCheckFailed", None)])
+    found = call(harness.dynamodb.transact_write_items, TransactItems=[])
     assert found["Error"]["Code"] == "TransactionCanceledException"
     assert [reason["Code"] for reason in found["CancellationReasons"]] == ["ConditionalCheckFailed", "None"]
     assert "HTTPStatusCode" not in found["ResponseMetadata"], "the call's span would look like an error in X-Ray"
 
 
-@pytest.mark.parametrize("code", sorted(BY_CODE))
-def test_every_known_code_on_the_wire(stand: Stand, code: str) -> None:
-    found = failure(stand, aws_error(code))
-    assert (found.category, found.code) == (BY_CODE[code], code)
+@pytest.mark.parametrize("code", sorted(CATEGORY_BY_CODE))
+def test_every_known_code_on_the_wire(harness: HandlerHarness, code: str) -> None:
+    found = failure(harness, aws_error(code))
+    assert (found.category, found.code) == (CATEGORY_BY_CODE[code], code)
 
 
 @pytest.mark.parametrize(
@@ -95,8 +105,8 @@ def test_every_known_code_on_the_wire(stand: Stand, code: str) -> None:
         (ValueError("s3ntinel"), C.DYNAMODB),  # what botocore has no exception for: it stumbled over a reply
     ],
 )
-def test_no_reply(stand: Stand, error: Exception, category: ErrorCategory) -> None:
-    found = failure(stand, raising(lambda: error))
+def test_no_reply(harness: HandlerHarness, error: Exception, category: ErrorCategory) -> None:
+    found = failure(harness, raising(lambda: error))
     assert (found.category, found.code) == (category, type(error).__name__)
     assert found.__cause__ is error
     assert "s3ntinel" not in str(found)
@@ -104,8 +114,10 @@ def test_no_reply(stand: Stand, error: Exception, category: ErrorCategory) -> No
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 @pytest.mark.parametrize("body", [b"", b"<html>Bad Gateway</html>", b"plain", b"{}", b"\xff\xfe", b"[]", b"5", b"null"])
-def test_a_server_error_that_no_aws_service_words_is_dynamodb(stand: Stand, status: int, body: bytes) -> None:
-    assert failure(stand, Step(status, body)).category is C.DYNAMODB
+def test_a_server_error_that_no_aws_service_words_is_dynamodb(
+    harness: HandlerHarness, status: int, body: bytes
+) -> None:
+    assert failure(harness, Step(status, body)).category is C.DYNAMODB
 
 
 @pytest.mark.parametrize(
@@ -118,8 +130,8 @@ def test_a_server_error_that_no_aws_service_words_is_dynamodb(stand: Stand, stat
         (429, C.THROTTLING),
     ],
 )
-def test_the_status_is_what_a_proxys_page_tells(stand: Stand, status: int, category: ErrorCategory) -> None:
-    found = failure(stand, Step(status, b"<html>no</html>"))
+def test_the_status_is_what_a_proxys_page_tells(harness: HandlerHarness, status: int, category: ErrorCategory) -> None:
+    found = failure(harness, Step(status, b"<html>no</html>"))
     assert (found.category, found.code) == (category, f"Http{status}")
 
 
@@ -131,14 +143,14 @@ def test_the_status_is_what_a_proxys_page_tells(stand: Stand, status: int, categ
         ("RequestLimitExceeded", "ThrottlingReasons"),
     ],
 )
-def test_why_it_is_throttled(stand: Stand, code: str, member: str) -> None:
+def test_why_it_is_throttled(harness: HandlerHarness, code: str, member: str) -> None:
     """The function's own, trimmed model of DynamoDB still knows the member of each of the three errors."""
     reasons: Any = [
         {"reason": "TableWriteKeyRangeThroughputExceeded", "resource": TABLE_ARN},
         {"reason": "IndexWriteAccountLimitExceeded", "resource": f"{TABLE_ARN}/index/by-day"},
         {"reason": "s3ntinel <secret>", "resource": "s3ntinel"},
     ]
-    found = failure(stand, aws_error(code, **{member: reasons}))
+    found = failure(harness, aws_error(code, **{member: reasons}))
     assert found.throttling_reasons == (
         f"TableWriteKeyRangeThroughputExceeded {TABLE_ARN}",
         f"IndexWriteAccountLimitExceeded {TABLE_ARN}/index/by-day",
@@ -146,28 +158,28 @@ def test_why_it_is_throttled(stand: Stand, code: str, member: str) -> None:
     assert str(found) == f"throttling: {code}"
 
 
-def test_why_a_transaction_is_throttled(stand: Stand) -> None:
-    stand.script([cancelled(None, "ThrottlingError")])
+def test_why_a_transaction_is_throttled(harness: HandlerHarness) -> None:
+    harness.script([cancelled(None, "ThrottlingError")])
     items = [{"Update": {"TableName": "calendar"}}, {"Put": {"TableName": "audit"}}]
-    with pytest.raises(CallFailed) as caught:
-        call(stand.dynamodb.transact_write_items, TransactItems=items)
+    with pytest.raises(AwsCallError) as caught:
+        call(harness.dynamodb.transact_write_items, TransactItems=items)
     assert caught.value.throttling_reasons == ("ThrottlingError audit",)
 
 
-@pytest.mark.parametrize("code", sorted(BY_CODE))
-def test_most_failures_name_no_such_reason(stand: Stand, code: str) -> None:
-    assert failure(stand, aws_error(code)).throttling_reasons == ()
+@pytest.mark.parametrize("code", sorted(CATEGORY_BY_CODE))
+def test_most_failures_name_no_such_reason(harness: HandlerHarness, code: str) -> None:
+    assert failure(harness, aws_error(code)).throttling_reasons == ()
 
 
 @pytest.mark.parametrize(("code", "message"), OF_ITS_TIME)
-def test_a_signature_refused_for_its_time_alone(stand: Stand, code: str, message: str) -> None:
-    found = failure(stand, aws_error(code, message=message))
+def test_a_signature_refused_for_its_time_alone(harness: HandlerHarness, code: str, message: str) -> None:
+    found = failure(harness, aws_error(code, message=message))
     assert (found.category, found.code, str(found)) == (C.NETWORK, code, f"network: {code}")
 
 
 @pytest.mark.parametrize(("code", "message"), OF_ITSELF)
-def test_a_signature_that_is_wrong(stand: Stand, code: str, message: str) -> None:
-    found = failure(stand, aws_error(code, message=message))
+def test_a_signature_that_is_wrong(harness: HandlerHarness, code: str, message: str) -> None:
+    found = failure(harness, aws_error(code, message=message))
     assert (found.category, found.code, str(found)) == (C.ACCESS_DENIED, code, f"access_denied: {code}")
 
 
@@ -175,30 +187,30 @@ class TestQueue:
     """SQS's errors, in each of their forms."""
 
     @staticmethod
-    def failure(stand: Stand, step: Step) -> CallFailed:
-        stand.script(sqs=[step])
-        with pytest.raises(CallFailed) as caught:
-            call(stand.sqs.send_message, QueueUrl=QUEUE_URL, MessageBody="x")
+    def failure(harness: HandlerHarness, step: Step) -> AwsCallError:
+        harness.script(sqs=[step])
+        with pytest.raises(AwsCallError) as caught:
+            call(harness.sqs.send_message, QueueUrl=QUEUE_URL, MessageBody="x")
         return caught.value
 
     @pytest.mark.parametrize(
         ("refusals", "category"), [(OF_ITS_TIME, C.NETWORK), (OF_ITSELF, C.ACCESS_DENIED)], ids=["its time", "itself"]
     )
     def test_a_signature_that_is_refused(
-        self, stand: Stand, refusals: Sequence[tuple[str, str]], category: ErrorCategory
+        self, harness: HandlerHarness, refusals: Sequence[tuple[str, str]], category: ErrorCategory
     ) -> None:
         for code, message in refusals:
             modern = aws_error(code, 403, service="sqs", message=message)
             both = replace(modern, headers={"x-amzn-query-error": f"{code};Sender"})
             old = Step(403, xml_error(code, message))
             for step in (modern, both, old):
-                found = self.failure(stand, step)
+                found = self.failure(harness, step)
                 assert (found.category, found.code) == (category, code)
 
-    @pytest.mark.parametrize("code", sorted(BY_CODE))
-    def test_every_code_in_xml(self, stand: Stand, code: str) -> None:
-        found = self.failure(stand, Step(400, xml_error(code, "s3ntinel")))
-        assert (found.category, found.code) == (BY_CODE[code], code)
+    @pytest.mark.parametrize("code", sorted(CATEGORY_BY_CODE))
+    def test_every_code_in_xml(self, harness: HandlerHarness, code: str) -> None:
+        found = self.failure(harness, Step(400, xml_error(code, "s3ntinel")))
+        assert (found.category, found.code) == (CATEGORY_BY_CODE[code], code)
         assert "s3ntinel" not in str(found)
 
     @pytest.mark.parametrize(
@@ -208,19 +220,19 @@ class TestQueue:
             *(b"<ErrorResponse><Code>s3ntinel <b></Code>", b"<html><Code>Throttling</Code></html>"),
         ],
     )
-    def test_a_page_that_only_looks_like_it(self, stand: Stand, page: bytes) -> None:
-        found = self.failure(stand, Step(403, page))
+    def test_a_page_that_only_looks_like_it(self, harness: HandlerHarness, page: bytes) -> None:
+        found = self.failure(harness, Step(403, page))
         assert (found.category, found.code) == (C.ACCESS_DENIED, "Http403")
 
 
 @pytest.mark.parametrize("code", ["s3ntinel \ud800", "a\nb", "<b>", "x" * 101, "", "\x1b[31m", "9lives"])
-def test_a_code_that_is_none_does_not_get_out(stand: Stand, code: str) -> None:
-    assert failure(stand, aws_error(code, 400)).code == "Http400"
+def test_a_code_that_is_none_does_not_get_out(harness: HandlerHarness, code: str) -> None:
+    assert failure(harness, aws_error(code, 400)).code == "Http400"
 
 
 @pytest.mark.parametrize("body", [b"[]", b"5", b'"text"', b"null", b"\xff\xfe", b'{"ConsumedCapacity": 5}'])
-def test_a_garbled_success_is_the_services_trouble(stand: Stand, body: bytes) -> None:
-    assert failure(stand, Step(200, body)).category is C.DYNAMODB
+def test_a_garbled_success_is_the_services_trouble(harness: HandlerHarness, body: bytes) -> None:
+    assert failure(harness, Step(200, body)).category is C.DYNAMODB
 
 
 def _garbled() -> Iterator[st.SearchStrategy[Any]]:
@@ -244,13 +256,13 @@ GARBLED = st.one_of(*_garbled()).map(json.dumps).map(str.encode) | st.binary(max
 
 
 @given(GARBLED, st.sampled_from([200, 204, 300, 400, 403, 500, 503]))
-def test_whatever_comes_back_is_a_reply_or_has_a_category(stand: Stand, body: bytes, status: int) -> None:
-    stand.script([Step(status, body)])
+def test_whatever_comes_back_is_a_reply_or_has_a_category(harness: HandlerHarness, body: bytes, status: int) -> None:
+    harness.script([Step(status, body)])
     try:
-        call(stand.dynamodb.transact_write_items, TransactItems=[])
-    except CallFailed as failed:
-        assert failed.category is BY_CODE.get(failed.code, failed.category)  # noqa: PT017 - either way is right
-        assert failed.category is not C.INTERNAL or failed.code in BY_CODE  # noqa: PT017
+        call(harness.dynamodb.transact_write_items, TransactItems=[])
+    except AwsCallError as failed:
+        assert failed.category is CATEGORY_BY_CODE.get(failed.code, failed.category)  # noqa: PT017 - either way is right
+        assert failed.category is not C.INTERNAL or failed.code in CATEGORY_BY_CODE  # noqa: PT017
 
 
 CALLED = OPERATIONS | CREDENTIAL_OPERATIONS

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.aws import exception_code
-from handler.categories import BY_CODE, ErrorCategory, classify_code, classify_exception, classify_reply
+from handler.categories import CATEGORY_BY_CODE, ErrorCategory, classify_code, classify_exception, classify_response
 from tests.support.signatures import EXPIRED, OF_ITS_TIME, OF_ITSELF
 from tests.support.strategies import any_text
 from tools.trim_botocore import CREDENTIAL_OPERATIONS
@@ -132,14 +132,14 @@ class TestModels:
         called = [model.operation_model(name) for name in CREDENTIAL_OPERATIONS[service]]
         codes = {shape.error_code for operation in called for shape in operation.error_shapes}  # type: ignore[attr-defined]
         assert len(codes) > 3
-        assert codes <= set(BY_CODE)
+        assert codes <= set(CATEGORY_BY_CODE)
 
     def test_what_botocore_itself_would_retry_is_transient(self) -> None:
         codes = {
             *TransientRetryableChecker._TRANSIENT_ERROR_CODES,  # type: ignore[attr-defined]
             *ThrottledRetryableChecker._THROTTLED_ERROR_CODES,  # type: ignore[attr-defined]
         }
-        assert {code for code in codes if not BY_CODE[code].transient} == set()
+        assert {code for code in codes if not CATEGORY_BY_CODE[code].transient} == set()
 
     def test_a_new_exception_would_be_noticed(self) -> None:
         error = {"type": "structure", "members": {}, "exception": True}
@@ -147,8 +147,8 @@ class TestModels:
         assert _unclassified(model) == {"BrandNewException"}
 
     def test_no_model_knows_a_code_as_two_things(self) -> None:
-        assert set(BY_CODE).isdisjoint(DECIDED_WITHOUT_A_TABLE)
-        assert "ConditionalCheckFailed" not in BY_CODE  # an answer
+        assert set(CATEGORY_BY_CODE).isdisjoint(DECIDED_WITHOUT_A_TABLE)
+        assert "ConditionalCheckFailed" not in CATEGORY_BY_CODE  # an answer
 
 
 def _error_codes(model: ServiceModel) -> set[str]:
@@ -157,7 +157,7 @@ def _error_codes(model: ServiceModel) -> set[str]:
 
 
 def _unclassified(model: ServiceModel) -> set[str]:
-    return _error_codes(model) - set(BY_CODE) - DECIDED_WITHOUT_A_TABLE
+    return _error_codes(model) - set(CATEGORY_BY_CODE) - DECIDED_WITHOUT_A_TABLE
 
 
 class TestUnknownCodes:
@@ -183,9 +183,9 @@ class TestUnknownCodes:
     def test_the_status_decides(self, code: str, status: int, category: ErrorCategory) -> None:
         assert classify_code(code, status) is category
 
-    @given(st.sampled_from(sorted(BY_CODE)), st.integers(300, 599))
+    @given(st.sampled_from(sorted(CATEGORY_BY_CODE)), st.integers(300, 599))
     def test_a_known_code_outweighs_the_status(self, code: str, status: int) -> None:
-        assert classify_code(code, status) is BY_CODE[code]
+        assert classify_code(code, status) is CATEGORY_BY_CODE[code]
 
     @given(any_text, st.integers(0, 999))
     def test_anything_has_a_category(self, code: str, status: int) -> None:
@@ -196,14 +196,14 @@ class TestReplies:
     """What botocore makes of a reply."""
 
     def test_a_success(self) -> None:
-        assert classify_reply({"ResponseMetadata": {"HTTPStatusCode": 200}}) is None
+        assert classify_response({"ResponseMetadata": {"HTTPStatusCode": 200}}) is None
 
     def test_code_and_status(self) -> None:
-        assert classify_reply(_error("ThrottlingException", 400)) is C.THROTTLING
-        assert classify_reply(_error("Http503", 503)) is C.DYNAMODB
+        assert classify_response(_error("ThrottlingException", 400)) is C.THROTTLING
+        assert classify_response(_error("Http503", 503)) is C.DYNAMODB
 
     def test_without_a_code_or_a_status(self) -> None:
-        assert classify_reply({"Error": {}}) is C.CONFIGURATION
+        assert classify_response({"Error": {}}) is C.CONFIGURATION
 
     @pytest.mark.parametrize(
         ("older_name", "name", "category"),
@@ -219,7 +219,7 @@ class TestReplies:
     def test_sqs_errors_have_two_names(self, older_name: str, name: str, category: ErrorCategory) -> None:
         reply = _error(older_name, 400)
         reply["Error"]["QueryErrorCode"] = name
-        assert classify_reply(reply) is category
+        assert classify_response(reply) is category
 
 
 class TestSignatures:
@@ -228,71 +228,71 @@ class TestSignatures:
     @pytest.mark.parametrize(("code", "message"), OF_ITS_TIME)
     def test_its_time_passes(self, code: str, message: str) -> None:
         reply: Any = _error(code, 403, message)
-        assert classify_reply(reply) is C.NETWORK
+        assert classify_response(reply) is C.NETWORK
         assert classify_exception(boto.ClientError(reply, "AssumeRole")) is C.NETWORK
 
     @pytest.mark.parametrize(("code", "message"), OF_ITSELF)
     def test_what_else_is_wrong_with_it_does_not(self, code: str, message: str) -> None:
-        assert classify_reply(_error(code, 403, message)) is C.ACCESS_DENIED
+        assert classify_response(_error(code, 403, message)) is C.ACCESS_DENIED
 
     @pytest.mark.parametrize("name", ["Code", "QueryErrorCode"])
     def test_sqs_has_two_names_for_it(self, name: str) -> None:
         reply = _error("SomethingElse", 403, EXPIRED)
         reply["Error"][name] = "SignatureDoesNotMatch"
-        assert classify_reply(reply) is C.NETWORK
+        assert classify_response(reply) is C.NETWORK
 
-    @given(st.sampled_from(sorted({*BY_CODE} - {code for code, _ in OF_ITS_TIME})), any_text)
+    @given(st.sampled_from(sorted({*CATEGORY_BY_CODE} - {code for code, _ in OF_ITS_TIME})), any_text)
     def test_no_other_code_is_judged_by_its_message(self, code: str, text: str) -> None:
-        assert classify_reply(_error(code, 400, EXPIRED + text)) is BY_CODE[code]
+        assert classify_response(_error(code, 400, EXPIRED + text)) is CATEGORY_BY_CODE[code]
 
     @given(st.none() | st.integers() | any_text | st.lists(any_text))
     def test_any_message_will_do(self, message: Any) -> None:
-        assert classify_reply(_error("InvalidSignatureException", 400, message)) is C.ACCESS_DENIED
+        assert classify_response(_error("InvalidSignatureException", 400, message)) is C.ACCESS_DENIED
 
 
 class TestCancellations:
     """A transaction that did not commit."""
 
     def test_a_condition_that_did_not_hold_is_an_answer(self) -> None:
-        assert classify_reply(_cancelled("ConditionalCheckFailed", "None")) is None
+        assert classify_response(_cancelled("ConditionalCheckFailed", "None")) is None
 
     @pytest.mark.parametrize(("code", "category"), BESIDE_A_FAILED_CONDITION.items())
     def test_beside_another_reason(self, code: str, category: ErrorCategory | None) -> None:
-        assert classify_reply(_cancelled("ConditionalCheckFailed", code)) is category
-        assert classify_reply(_cancelled(code, "ConditionalCheckFailed")) is category
+        assert classify_response(_cancelled("ConditionalCheckFailed", code)) is category
+        assert classify_response(_cancelled(code, "ConditionalCheckFailed")) is category
 
     def test_every_documented_reason_is_decided(self) -> None:
         assert PROMISED_REASONS.keys() <= BESIDE_A_FAILED_CONDITION.keys()
 
     @given(st.lists(st.sampled_from([*BESIDE_A_FAILED_CONDITION]), min_size=1, max_size=6))
     def test_a_condition_answers_only_for_items_that_were_all_judged(self, codes: list[str]) -> None:
-        found = classify_reply(_cancelled(*codes))
+        found = classify_response(_cancelled(*codes))
         judged = {*codes} <= {"None", "ConditionalCheckFailed"}
         assert (found is None) == (judged and "ConditionalCheckFailed" in codes)
         without = [code if code != "ConditionalCheckFailed" else "None" for code in codes]
-        assert found in {None, classify_reply(_cancelled(*without))}
+        assert found in {None, classify_response(_cancelled(*without))}
 
     @pytest.mark.parametrize(("code", "category"), PROMISED_REASONS.items())
     def test_each_reason(self, code: str, category: ErrorCategory) -> None:
-        assert classify_reply(_cancelled("None", code)) is category
-        assert classify_reply(_cancelled(code, "None")) is category
+        assert classify_response(_cancelled("None", code)) is category
+        assert classify_response(_cancelled(code, "None")) is category
 
     @given(st.lists(st.sampled_from([*PROMISED_REASONS]), min_size=1, max_size=5).flatmap(st.permutations))
     def test_the_heaviest_of_several_decides_whatever_their_order(self, codes: list[str]) -> None:
         found = {PROMISED_REASONS[code] for code in codes}
-        assert classify_reply(_cancelled(*codes)) is next(each for each in HEAVIEST_FIRST if each in found)
+        assert classify_response(_cancelled(*codes)) is next(each for each in HEAVIEST_FIRST if each in found)
 
     @pytest.mark.parametrize("reasons", [[], [{"Code": "None"}], [{}], [None], [{"Code": None}]])
     def test_one_without_a_reason_is_the_services_trouble(self, reasons: list[Any]) -> None:
-        assert classify_reply(_error("TransactionCanceledException", 400) | {"CancellationReasons": reasons}) is (
+        assert classify_response(_error("TransactionCanceledException", 400) | {"CancellationReasons": reasons}) is (
             C.DYNAMODB
         )
 
     def test_not_even_a_list_of_reasons(self) -> None:
-        assert classify_reply(_error("TransactionCanceledException", 400)) is C.DYNAMODB
+        assert classify_response(_error("TransactionCanceledException", 400)) is C.DYNAMODB
 
     def test_an_unknown_reason_goes_to_a_person(self) -> None:
-        assert classify_reply(_cancelled("SomethingNew")) is C.CONFIGURATION
+        assert classify_response(_cancelled("SomethingNew")) is C.CONFIGURATION
 
 
 def _error(code: str, status: int, message: Any = "") -> dict[str, Any]:
@@ -380,7 +380,7 @@ class TestCredentials:
     def test_what_has_no_class_of_botocores(self, error: Exception) -> None:
         assert _while_asking_for_credentials(error) is C.ACCESS_DENIED
 
-    @given(st.sampled_from(sorted(BY_CODE)) | any_text, st.integers(300, 599))
+    @given(st.sampled_from(sorted(CATEGORY_BY_CODE)) | any_text, st.integers(300, 599))
     def test_every_code(self, code: str, status: int) -> None:
         response: Any = _error(code, status)
         category = _while_asking_for_credentials(boto.ClientError(response, "AssumeRole"))

@@ -11,7 +11,7 @@ from botocore.session import Session
 
 from handler.aws import dynamodb_client, sqs_client
 from handler.errors import SettingsError
-from handler.wiring import build
+from handler.wiring import create_processor
 from tests.unit.handler.stand import ENVIRON, settings
 from tests.unit.handler.test_hosts import ACCOUNT, CALLS, VARIANTS, called, combinations, transaction
 
@@ -36,7 +36,7 @@ def problems(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> t
         for name, value in {**ENVIRON, **SILENT, "DEAD_LETTER_QUEUE_URL": QUEUE, **variables}.items():
             patch.setenv(name, value)
         try:
-            build({**os.environ}, lambda _: None)._dynamodb.close()
+            create_processor({**os.environ}, lambda _: None)._dynamodb.close()
         except SettingsError as refused:
             return refused.problems
     return ()

@@ -10,15 +10,15 @@ from botocore.exceptions import NoRegionError, ReadTimeoutError
 from hypothesis import given
 
 from handler.categories import ErrorCategory
-from handler.dead_letter import MAX_MESSAGE_LENGTH, DeadLetter, DeadLetterQueue, body_of
-from handler.errors import CallFailed
+from handler.dead_letter import MAX_MESSAGE_LENGTH, DeadLetter, DeadLetterQueue, serialize_event
+from handler.errors import AwsCallError
 from tests.support.strategies import deeply_nested, fuzzed_events, json_values, nested
-from tests.unit.handler.stand import DEAD_LETTER, QUEUE_URL, SENT, Stand, Step, aws_error, raising, reply
+from tests.unit.handler.stand import DEAD_LETTER, QUEUE_URL, SENT, HandlerHarness, Step, aws_error, raising, reply
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 TAKEN_BY_SQS = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*\\Z")
 
-LETTER = DeadLetter(
+DEAD_LETTER_MESSAGE = DeadLetter(
     event={"id": "1"},
     category=ErrorCategory.NOT_FOUND,
     message="no such row",
@@ -27,11 +27,11 @@ LETTER = DeadLetter(
 )
 
 
-def test_reasons_of_throttling_are_one_attribute_and_missing_without(stand: Stand) -> None:
+def test_reasons_of_throttling_are_one_attribute_and_missing_without(harness: HandlerHarness) -> None:
     for reasons, text in [((), None), (("R1 arn",), "R1 arn"), (("R1 arn", "R2"), "R1 arn; R2")]:
-        stand.script()
-        DeadLetterQueue(lambda: stand.sqs, QUEUE_URL).send(replace(LETTER, throttling_reasons=reasons))
-        (request,) = stand.requests
+        harness.script()
+        DeadLetterQueue(lambda: harness.sqs, QUEUE_URL).send(replace(DEAD_LETTER_MESSAGE, throttling_reasons=reasons))
+        (request,) = harness.requests
         found = request.parameters["MessageAttributes"].get("THROTTLING_REASONS")
         assert (found and found["StringValue"]) == text
 
@@ -46,22 +46,22 @@ class TestBody:
 
     @given(json_values)
     def test_any_json_arrives_as_it_was_in_characters_that_sqs_takes(self, event: Any) -> None:
-        body = body_of(event)
+        body = serialize_event(event)
         assert canonical(json.loads(body)) == canonical(event)
         assert TAKEN_BY_SQS.match(body)
 
     @given(fuzzed_events)
     def test_also_events(self, event: Any) -> None:
-        body = body_of(event)
+        body = serialize_event(event)
         assert canonical(json.loads(body)) == canonical(event)
         assert TAKEN_BY_SQS.match(body)
 
     @given(deeply_nested)
     def test_also_deep_ones(self, event: Any) -> None:
-        assert canonical(json.loads(body_of(event))) == canonical(event)
+        assert canonical(json.loads(serialize_event(event))) == canonical(event)
 
     def test_as_deep_as_a_reader_goes(self) -> None:
-        assert json.loads(body_of(nested(9_000, lists=True))) == nested(9_000, lists=True)
+        assert json.loads(serialize_event(nested(9_000, lists=True))) == nested(9_000, lists=True)
 
     @pytest.mark.parametrize(
         "text",
@@ -69,8 +69,8 @@ class TestBody:
     )
     def test_characters_that_something_in_between_may_not_like(self, text: str) -> None:
         for event in (text, {text: text}, [text + "ü"]):
-            assert json.loads(body_of(event)) == event
-            assert TAKEN_BY_SQS.match(body_of(event))
+            assert json.loads(serialize_event(event)) == event
+            assert TAKEN_BY_SQS.match(serialize_event(event))
 
     @pytest.mark.parametrize(
         ("text", "body"),
@@ -82,29 +82,31 @@ class TestBody:
         ],
     )
     def test_a_number_beyond_a_double_stays_a_number(self, text: str, body: str) -> None:
-        assert body_of(json.loads(text)) == body
+        assert serialize_event(json.loads(text)) == body
 
     @pytest.mark.parametrize("depth", [10, 9_000])
     def test_also_deep_down(self, depth: int) -> None:
-        assert body_of(nested(depth, lists=True, core=float("inf"))) == "[" * depth + "1e999" + "]" * depth
+        assert serialize_event(nested(depth, lists=True, core=float("inf"))) == "[" * depth + "1e999" + "]" * depth
 
     def test_what_sqs_takes_is_not_escaped(self) -> None:
-        assert body_of({"name": "Zürich 💰"}) == '{"name":"Zürich 💰"}'
+        assert serialize_event({"name": "Zürich 💰"}) == '{"name":"Zürich 💰"}'
 
 
 class TestSend:
     """One attempt."""
 
     @staticmethod
-    def send(stand: Stand, step: Step, letter: DeadLetter = LETTER) -> tuple[str, dict[str, Any]]:
-        stand.script(sqs=[step])
-        message_id = DeadLetterQueue(lambda: stand.sqs, QUEUE_URL).send(letter)
-        ((operation, parameters),) = [(request.operation, request.parameters) for request in stand.requests]
+    def send(
+        harness: HandlerHarness, step: Step, dead_letter: DeadLetter = DEAD_LETTER_MESSAGE
+    ) -> tuple[str, dict[str, Any]]:
+        harness.script(sqs=[step])
+        message_id = DeadLetterQueue(lambda: harness.sqs, QUEUE_URL).send(dead_letter)
+        ((operation, parameters),) = [(request.operation, request.parameters) for request in harness.requests]
         assert operation == DEAD_LETTER
         return message_id, parameters
 
-    def test_the_message(self, stand: Stand) -> None:
-        message_id, parameters = self.send(stand, SENT)
+    def test_the_message(self, harness: HandlerHarness) -> None:
+        message_id, parameters = self.send(harness, SENT)
         assert message_id == "message-1"
         assert parameters == {
             "QueueUrl": QUEUE_URL,
@@ -121,13 +123,15 @@ class TestSend:
             },
         }
 
-    def test_a_long_message_is_cut(self, stand: Stand) -> None:
-        letter = DeadLetter(LETTER.event, LETTER.category, "x" * (MAX_MESSAGE_LENGTH + 1), "c", "r")
-        _, parameters = self.send(stand, SENT, letter)
+    def test_a_long_message_is_cut(self, harness: HandlerHarness) -> None:
+        dead_letter = DeadLetter(
+            DEAD_LETTER_MESSAGE.event, DEAD_LETTER_MESSAGE.category, "x" * (MAX_MESSAGE_LENGTH + 1), "c", "r"
+        )
+        _, parameters = self.send(harness, SENT, dead_letter)
         assert parameters["MessageAttributes"]["ERROR_MESSAGE"]["StringValue"] == "x" * MAX_MESSAGE_LENGTH
 
-    def test_an_empty_attribute_which_sqs_refuses_is_left_out(self, stand: Stand) -> None:
-        _, parameters = self.send(stand, SENT, DeadLetter(None, LETTER.category, "", "c", ""))
+    def test_an_empty_attribute_which_sqs_refuses_is_left_out(self, harness: HandlerHarness) -> None:
+        _, parameters = self.send(harness, SENT, DeadLetter(None, DEAD_LETTER_MESSAGE.category, "", "c", ""))
         assert set(parameters["MessageAttributes"]) == {"ERROR_CODE", "CORRELATION_ID", "SOURCE"}
         assert parameters["MessageBody"] == "null"
 
@@ -171,30 +175,30 @@ class TestSend:
             ),
         ],
     )
-    def test_failures(self, stand: Stand, step: Step, category: ErrorCategory, code: str) -> None:
-        with pytest.raises(CallFailed) as caught:
-            self.send(stand, step)
+    def test_failures(self, harness: HandlerHarness, step: Step, category: ErrorCategory, code: str) -> None:
+        with pytest.raises(AwsCallError) as caught:
+            self.send(harness, step)
         assert (caught.value.category, caught.value.code) == (category, code)
-        assert len(stand.requests) == 1
+        assert len(harness.requests) == 1
 
-    def test_the_client_is_made_by_the_first_letter_and_once(self, stand: Stand) -> None:
-        stand.script()
+    def test_the_client_is_made_by_the_first_letter_and_once(self, harness: HandlerHarness) -> None:
+        harness.script()
         made: list[Any] = []
 
         def make() -> Any:
-            made.append(stand.sqs)
-            return stand.sqs
+            made.append(harness.sqs)
+            return harness.sqs
 
         queue = DeadLetterQueue(make, QUEUE_URL)
         assert made == []
-        queue.send(LETTER)
-        queue.send(LETTER)
-        assert made == [stand.sqs]
+        queue.send(DEAD_LETTER_MESSAGE)
+        queue.send(DEAD_LETTER_MESSAGE)
+        assert made == [harness.sqs]
 
     def test_a_client_that_cannot_be_made(self) -> None:
         def make() -> Any:
             raise NoRegionError
 
-        with pytest.raises(CallFailed) as caught:
-            DeadLetterQueue(make, QUEUE_URL).send(LETTER)
+        with pytest.raises(AwsCallError) as caught:
+            DeadLetterQueue(make, QUEUE_URL).send(DEAD_LETTER_MESSAGE)
         assert (caught.value.category, caught.value.code) == (ErrorCategory.CONFIGURATION, "NoRegionError")

@@ -24,8 +24,8 @@ from tests.unit.handler.stand import (
     NO_SUCH_ROW,
     SENT,
     WRITE,
+    HandlerHarness,
     Run,
-    Stand,
     Step,
     already,
     aws_error,
@@ -117,7 +117,7 @@ def timed(script: list[tuple[Step, float]], worst: float) -> list[Step]:
 @hypothesis_settings(max_examples=200, deadline=None)
 def test_the_reserve_is_unspent_and_each_attempt_declared(  # noqa: PLR0913 - any of these may be anything
     *,
-    stand: Stand,
+    harness: HandlerHarness,
     event: object,
     timeout: float,
     connect: float,
@@ -128,11 +128,11 @@ def test_the_reserve_is_unspent_and_each_attempt_declared(  # noqa: PLR0913 - an
 ) -> None:
     using = replace(settings(), connect_timeout=connect, read_timeout=read)
     shares = cycle(jitter)
-    sandbox = stand.sandbox(using, jitter=lambda low, high: low + (high - low) * next(shares))
-    run = stand.invoke(
+    sandbox = harness.sandbox(using, jitter=lambda low, high: low + (high - low) * next(shares))
+    run = harness.invoke(
         event,
-        dynamodb=timed(dynamodb, using.worst_attempt),
-        sqs=timed(sqs, using.worst_attempt),
+        dynamodb=timed(dynamodb, using.attempt_timeout),
+        sqs=timed(sqs, using.attempt_timeout),
         timeout=timeout,
         sandbox=sandbox,
     )
@@ -174,8 +174,8 @@ def check_waits(run: Run) -> None:
         assert [name for name, _ in run.waits].count(category) <= 2 * 2
 
 
-def test_a_row_of_throttles_uses_the_time_there_is(stand: Stand) -> None:
-    run = stand.invoke(VALID, dynamodb=[aws_error("ThrottlingException")], timeout=900.0)
+def test_a_row_of_throttles_uses_the_time_there_is(harness: HandlerHarness) -> None:
+    run = harness.invoke(VALID, dynamodb=[aws_error("ThrottlingException")], timeout=900.0)
     delays = [delay for _, delay in run.waits]
     assert delays[:6] == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0]
     assert set(delays[5:]) == {15.0}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.event import EarningsEvent, InvalidEvent, parse_event
+from handler.event import EarningsEvent, InvalidEventError, parse_event
 from handler.fields import Violation
 from tests.support.strategies import (
     SENTINEL,
@@ -41,7 +41,7 @@ def parsed(event: object) -> EarningsEvent:
 
 
 def violations(event: object) -> list[Violation]:
-    with pytest.raises(InvalidEvent) as caught:
+    with pytest.raises(InvalidEventError) as caught:
         parsed(event)
     return list(caught.value.violations)
 
@@ -238,7 +238,7 @@ class TestInvalid:
         assert broken_fields(eventbridge_event(MINIMUM, id=envelope_id)) == ["id"]
 
     def test_the_message_names_each_field_its_rule_and_what_came(self) -> None:
-        with pytest.raises(InvalidEvent) as caught:
+        with pytest.raises(InvalidEventError) as caught:
             parsed(eventbridge_event({"asset_symbol": "A#B", "earnings_date": 20250731}))
         assert str(caught.value) == (
             f"detail.asset_symbol: {JUDGED['asset_symbol']} (received: string of 3 characters); "
@@ -254,7 +254,7 @@ class TestInvalid:
     )
     def test_no_violation_repeats_a_value(self, names: list[str], secret: Any) -> None:
         event = eventbridge_event(dict.fromkeys(names, secret), source=SENTINEL, id=SENTINEL, detail_type=SENTINEL)
-        with pytest.raises(InvalidEvent) as caught:
+        with pytest.raises(InvalidEventError) as caught:
             parsed(event)
         told = json.dumps([violation.as_json() for violation in caught.value.violations])
         for text in (str(caught.value), repr(caught.value), told):
@@ -265,7 +265,7 @@ class TestInvalid:
 def test_whatever_arrives_is_an_event_or_invalid(event: object) -> None:
     try:
         assert isinstance(parsed(event), EarningsEvent)
-    except InvalidEvent as invalid:
+    except InvalidEventError as invalid:
         assert invalid.violations  # noqa: PT017 - either way is right
 
 

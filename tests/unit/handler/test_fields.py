@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.fields import BrokenRule, Rule, Violation, absent, day, describe, identifier, instant, symbol, utc_text
+from handler.fields import (
+    FieldError,
+    Validator,
+    Violation,
+    absent,
+    describe_type,
+    format_utc,
+    parse_date,
+    parse_id,
+    parse_symbol,
+    parse_timestamp,
+)
 from tests.support.strategies import (
     ID_CHARACTERS,
     MARKET_SYMBOLS,
@@ -21,28 +32,28 @@ from tests.support.strategies import (
     symbols,
 )
 
-RULES: tuple[Rule, ...] = (identifier, symbol, day, instant)
+RULES: tuple[Validator, ...] = (parse_id, parse_symbol, parse_date, parse_timestamp)
 WITH_NUMBERS_OF_OTHER_SCRIPTS = st.text(st.characters(categories=["Nd"]), min_size=1, max_size=12)
 NEAR_DAY = st.text(st.sampled_from("0123456789-\n\u0663 "), min_size=8, max_size=11)
 
 
-def accepts(rule: Rule, value: Any) -> bool:
+def accepts(rule: Validator, value: Any) -> bool:
     try:
         rule(value)
-    except BrokenRule:
+    except FieldError:
         return False
     return True
 
 
 @pytest.mark.parametrize("rule", RULES)
 @given(value=st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.lists(json_values, max_size=2)))
-def test_only_text_is_ever_accepted(rule: Rule, value: Any) -> None:
+def test_only_text_is_ever_accepted(rule: Validator, value: Any) -> None:
     assert not accepts(rule, value)
 
 
 @pytest.mark.parametrize("rule", RULES)
 @given(value=json_values | WITH_NUMBERS_OF_OTHER_SCRIPTS)
-def test_a_rule_returns_ascii_text_or_tells_the_rule_and_never_the_value(rule: Rule, value: Any) -> None:
+def test_a_rule_returns_ascii_text_or_tells_the_rule_and_never_the_value(rule: Validator, value: Any) -> None:
     if accepts(rule, value):
         assert rule(value).isascii()
         assert rule(value).isprintable()
@@ -50,8 +61,8 @@ def test_a_rule_returns_ascii_text_or_tells_the_rule_and_never_the_value(rule: R
         assert _told(rule, value) == _told(rule, None)
 
 
-def _told(rule: Rule, value: Any) -> str:
-    with pytest.raises(BrokenRule) as caught:
+def _told(rule: Validator, value: Any) -> str:
+    with pytest.raises(FieldError) as caught:
         rule(value)
     return str(caught.value)
 
@@ -61,21 +72,21 @@ class TestIdentifier:
 
     @given(identifiers)
     def test_every_allowed_character_up_to_128(self, text: str) -> None:
-        assert identifier(text) == text
+        assert parse_id(text) == text
 
     @given(any_text | st.text(ID_CHARACTERS, max_size=200))
     def test_agrees_with_the_promise(self, text: str) -> None:
-        assert accepts(identifier, text) == (1 <= len(text) <= 128 and set(text) <= set(ID_CHARACTERS))
+        assert accepts(parse_id, text) == (1 <= len(text) <= 128 and set(text) <= set(ID_CHARACTERS))
 
     @pytest.mark.parametrize("good", ["a", "a" * 128, "6a7e8feb-b491-4cf7-a9f1-bf3703467718", "1:2_3.4-5"])
     def test_good(self, good: str) -> None:
-        assert identifier(good) == good
+        assert parse_id(good) == good
 
     @pytest.mark.parametrize(
         "bad", ["", "a" * 129, "a\n", "\na", "a b", "a\x00", "é", "\u0661", "a#b", "a/b", "<b>", "a\u200b"]
     )
     def test_bad(self, bad: str) -> None:
-        assert not accepts(identifier, bad)
+        assert not accepts(parse_id, bad)
 
 
 class TestSymbol:
@@ -107,13 +118,13 @@ class TestSymbol:
         ],
     )
     def test_what_feeds_send(self, text: str, clean: str) -> None:
-        assert symbol(text) == clean
+        assert parse_symbol(text) == clean
 
     def test_what_feeds_send_has_every_allowed_character(self) -> None:
         assert {character for text in MARKET_SYMBOLS for character in text if not character.isalnum()} == {
             *" ._/^=-&$+:"
         }
-        assert [symbol(text) for text in MARKET_SYMBOLS] == [*MARKET_SYMBOLS]
+        assert [parse_symbol(text) for text in MARKET_SYMBOLS] == [*MARKET_SYMBOLS]
 
     @pytest.mark.parametrize(
         "bad",
@@ -147,11 +158,11 @@ class TestSymbol:
         ],
     )
     def test_bad(self, bad: str) -> None:
-        assert not accepts(symbol, bad)
+        assert not accepts(parse_symbol, bad)
 
     @given(symbols)
     def test_every_allowed_character_up_to_20(self, text: str) -> None:
-        assert symbol(text) == text.upper()
+        assert parse_symbol(text) == text.upper()
 
     @given(any_text | st.text(SYMBOL_CHARACTERS + " \t\n", max_size=30))
     def test_agrees_with_the_promise(self, text: str) -> None:
@@ -162,11 +173,11 @@ class TestSymbol:
             and trimmed[0] in SYMBOL_STARTS
             and "  " not in trimmed
         )
-        assert accepts(symbol, text) == promised
+        assert accepts(parse_symbol, text) == promised
 
     @given(symbols)
     def test_a_clean_symbol_stays_as_it_is(self, text: str) -> None:
-        assert symbol(symbol(text)) == symbol(text)
+        assert parse_symbol(parse_symbol(text)) == parse_symbol(text)
 
 
 class TestAbsent:
@@ -190,22 +201,22 @@ class TestDay:
 
     @given(st.dates())
     def test_every_day_of_the_calendar(self, when: date) -> None:
-        assert day(when.isoformat()) == when.isoformat()
+        assert parse_date(when.isoformat()) == when.isoformat()
 
     @given(st.integers(0, 9999), st.integers(0, 99), st.integers(0, 99))
     def test_agrees_with_the_calendar(self, year: int, month: int, number: int) -> None:
         real = year >= 1 and 1 <= month <= 12 and 1 <= number <= calendar.monthrange(year, month)[1]
-        assert accepts(day, f"{year:04}-{month:02}-{number:02}") == real
+        assert accepts(parse_date, f"{year:04}-{month:02}-{number:02}") == real
 
     @given(NEAR_DAY)
     def test_nothing_but_the_form(self, text: str) -> None:
-        if accepts(day, text):
+        if accepts(parse_date, text):
             assert len(text) == 10
             assert set(text) <= set(string.digits + "-")
 
     @pytest.mark.parametrize("good", ["2024-02-29", "2000-02-29", "0001-01-01", "9999-12-31"])
     def test_good(self, good: str) -> None:
-        assert day(good) == good
+        assert parse_date(good) == good
 
     @pytest.mark.parametrize(
         "bad",
@@ -235,7 +246,7 @@ class TestDay:
         ],
     )
     def test_bad(self, bad: str) -> None:
-        assert not accepts(day, bad)
+        assert not accepts(parse_date, bad)
 
 
 class TestInstant:
@@ -257,7 +268,7 @@ class TestInstant:
         ],
     )
     def test_good(self, text: str, utc: str) -> None:
-        assert instant(text) == utc
+        assert parse_timestamp(text) == utc
 
     @pytest.mark.parametrize(
         "bad",
@@ -281,7 +292,7 @@ class TestInstant:
         ],
     )
     def test_bad(self, bad: str) -> None:
-        assert not accepts(instant, bad)
+        assert not accepts(parse_timestamp, bad)
 
     @given(
         st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 12, 31)),  # noqa: DTZ001 - the zone follows
@@ -289,15 +300,15 @@ class TestInstant:
     )
     def test_the_same_moment_in_utc(self, local: datetime, offset_minutes: int) -> None:
         moment = local.replace(tzinfo=timezone(timedelta(minutes=offset_minutes)))
-        clean = instant(moment.isoformat())
+        clean = parse_timestamp(moment.isoformat())
         assert datetime.fromisoformat(clean) == moment
-        assert clean == utc_text(moment)
+        assert clean == format_utc(moment)
         assert len(clean) == len("2025-07-31T20:05:00.000000Z")
 
 
 @given(st.lists(st.datetimes(timezones=st.just(UTC)), min_size=2, max_size=2))
 def test_written_moments_sort_as_moments_do(moments: list[datetime]) -> None:
-    assert (utc_text(moments[0]) < utc_text(moments[1])) == (moments[0] < moments[1])
+    assert (format_utc(moments[0]) < format_utc(moments[1])) == (moments[0] < moments[1])
 
 
 @pytest.mark.parametrize(
@@ -314,7 +325,7 @@ def test_written_moments_sort_as_moments_do(moments: list[datetime]) -> None:
     ],
 )
 def test_what_came_is_told_by_type_and_length(value: Any, words: str) -> None:
-    assert describe(value) == words
+    assert describe_type(value) == words
 
 
 def test_a_violation_is_three_texts() -> None:

@@ -20,9 +20,9 @@ from tests.unit.handler.stand import (
     SENT,
     THROTTLED,
     WRITE,
+    HandlerHarness,
     Run,
     Sandbox,
-    Stand,
     Step,
     already,
     aws_error,
@@ -50,15 +50,15 @@ fuzz = hypothesis_settings(
 
 
 @pytest.fixture(scope="module")
-def sandbox(stand: Stand) -> Sandbox:
+def sandbox(harness: HandlerHarness) -> Sandbox:
     """One sandbox for all events, as a busy function has."""
-    return stand.sandbox()
+    return harness.sandbox()
 
 
 @pytest.fixture(scope="module")
-def untraced(stand: Stand) -> Sandbox:
+def untraced(harness: HandlerHarness) -> Sandbox:
     """One that makes no spans."""
-    return stand.sandbox(traced=False)
+    return harness.sandbox(traced=False)
 
 
 def check(run: Run, event: object) -> None:
@@ -90,15 +90,17 @@ def answers_for(event: Any) -> list[Step]:
 @pytest.mark.no_cover  # which doubles the time; what it would see, the next test shows it
 @given(event=fuzzed_events)
 @hypothesis_settings(fuzz, max_examples=CASES)
-def test_any_event_ends_in_a_category_and_never_in_a_defect(stand: Stand, untraced: Sandbox, event: Any) -> None:
+def test_any_event_ends_in_a_category_and_never_in_a_defect(
+    harness: HandlerHarness, untraced: Sandbox, event: Any
+) -> None:
     with suppress_instrumentation():  # likewise
-        check(stand.invoke(event, dynamodb=answers_for(event), sandbox=untraced), event)
+        check(harness.invoke(event, dynamodb=answers_for(event), sandbox=untraced), event)
 
 
 @given(event=fuzzed_events)
 @hypothesis_settings(fuzz, max_examples=200)
-def test_nor_does_it_where_spans_are_made(stand: Stand, sandbox: Sandbox, event: Any) -> None:
-    run = stand.invoke(event, dynamodb=answers_for(event), sandbox=sandbox)
+def test_nor_does_it_where_spans_are_made(harness: HandlerHarness, sandbox: Sandbox, event: Any) -> None:
+    run = harness.invoke(event, dynamodb=answers_for(event), sandbox=sandbox)
     check(run, event)
     assert len(run.spans) == len(run.requests) + 1
     assert all((span.attributes or {})["correlation_id"] == run.summary["correlation_id"] for span in run.spans)
@@ -118,7 +120,7 @@ SECRET = st.sampled_from([SENTINEL, [SENTINEL], {SENTINEL: SENTINEL}, {"a": {"b"
 )
 @hypothesis_settings(max_examples=100, deadline=None)
 def test_a_secret_in_any_field_stays_in_the_letters_body(  # noqa: PLR0913, PLR0917 - where it may come from
-    stand: Stand,
+    harness: HandlerHarness,
     sandbox: Sandbox,
     detail: dict[str, Any],
     envelope: dict[str, Any],
@@ -127,7 +129,7 @@ def test_a_secret_in_any_field_stays_in_the_letters_body(  # noqa: PLR0913, PLR0
 ) -> None:
     row = {"asset_symbol": "AAPL", "earnings_date": "2025-07-31"}
     event = eventbridge_event(row | detail) | envelope
-    run = stand.invoke(event, dynamodb=answers, sqs=[sqs], sandbox=sandbox)
+    run = harness.invoke(event, dynamodb=answers, sqs=[sqs], sandbox=sandbox)
     attributes = [letter["MessageAttributes"] for letter in run.sent(DEAD_LETTER)]
     spans = [span.to_json() for span in run.spans]
     told = json.dumps([run.answer, repr(run.error), attributes, spans, run.sent(WRITE)]) + run.output.decode()
@@ -158,10 +160,10 @@ def garbled_replies() -> st.SearchStrategy[bytes]:
 )
 @hypothesis_settings(max_examples=150, deadline=None)
 def test_no_reply_of_aws_is_a_defect_of_ours(
-    stand: Stand, sandbox: Sandbox, event: Any, dynamodb: tuple[bytes, int], sqs: tuple[bytes, int]
+    harness: HandlerHarness, sandbox: Sandbox, event: Any, dynamodb: tuple[bytes, int], sqs: tuple[bytes, int]
 ) -> None:
     steps = [Step(status, body) for body, status in (dynamodb, sqs)]
-    run = stand.invoke(event, dynamodb=steps[:1], sqs=steps[1:], sandbox=sandbox)
+    run = harness.invoke(event, dynamodb=steps[:1], sqs=steps[1:], sandbox=sandbox)
     assert run.summary["outcome"] in OUTCOMES
     assert "exception_type" not in run.summary
     assert run.summary.get("error_category") != "internal" or run.summary["error_code"] == "AuditEntryExists"

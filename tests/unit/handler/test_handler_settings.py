@@ -72,7 +72,7 @@ def test_every_value() -> None:
         OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
     )
     assert (found.calendar_table, found.audit_table, found.event_source) == ("calendar", "audit", "other.producer")
-    assert (found.connect_timeout, found.read_timeout, found.worst_attempt) == (0.5, 2.0, 2.5)
+    assert (found.connect_timeout, found.read_timeout, found.attempt_timeout) == (0.5, 2.0, 2.5)
     assert found.function_version == "12"
     assert found.telemetry == TelemetrySettings(
         service="the-service",

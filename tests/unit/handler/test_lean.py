@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from botocore.httpsession import DEFAULT_CA_BUNDLE
 
-from handler.lean import ABSENT, INERT, LEFT_OUT, Later, LazyPattern, Phase
+from handler.lean import (
+    DEFERRED_MODULES,
+    NO_OP_PREFIXES,
+    UNAVAILABLE_MODULES,
+    DeferredAttribute,
+    ImportPhase,
+    LazyPattern,
+)
 
 SETTINGS = {
     "AWS_REGION": "us-east-1",
@@ -32,7 +39,7 @@ def in_a_fresh_process(code: str, extra: Mapping[str, str] | None = None) -> str
     return run.stdout
 
 
-@pytest.mark.parametrize("package", LEFT_OUT)
+@pytest.mark.parametrize("package", DEFERRED_MODULES)
 def test_what_is_left_out_is_not_loaded_by_a_start(package: str) -> None:
     code = (
         f"import sys, handler.app; print([name for name in sys.modules if (name + '.').startswith({package + '.'!r})])"
@@ -40,7 +47,7 @@ def test_what_is_left_out_is_not_loaded_by_a_start(package: str) -> None:
     assert in_a_fresh_process(code) == "[]\n"
 
 
-@pytest.mark.parametrize("package", [name for name in (*LEFT_OUT, *ABSENT) if name != "psutil"])
+@pytest.mark.parametrize("package", [name for name in (*DEFERRED_MODULES, *UNAVAILABLE_MODULES) if name != "psutil"])
 def test_it_would_be_loaded_if_it_were_not_left_out(package: str) -> None:
     # boto3.resources builds on classes of the others, so it loads only together with them.
     code = (
@@ -170,8 +177,8 @@ def test_a_number_of_any_length_can_be_read_after_a_start() -> None:
 
 
 def test_what_was_left_out_must_not_be_called_while_libraries_load_and_is_the_real_thing_afterwards() -> None:
-    phase = Phase()
-    encode = Later("json", phase).dumps
+    phase = ImportPhase()
+    encode = DeferredAttribute("json", phase).dumps
     with pytest.raises(TypeError, match="left out"):
         encode([1])
     with pytest.raises(TypeError, match="left out"):
@@ -182,18 +189,18 @@ def test_what_was_left_out_must_not_be_called_while_libraries_load_and_is_the_re
 
 def test_what_was_left_out_is_no_class() -> None:
     for misuse in (
-        lambda: type("Sub", (Later("asyncio.Lock", Phase()),), {}),  # type: ignore[arg-type]
-        lambda: isinstance(1, Later("asyncio.Lock", Phase())),  # type: ignore[arg-type]
+        lambda: type("Sub", (DeferredAttribute("asyncio.Lock", ImportPhase()),), {}),  # type: ignore[arg-type]
+        lambda: isinstance(1, DeferredAttribute("asyncio.Lock", ImportPhase())),  # type: ignore[arg-type]
     ):
         with pytest.raises(TypeError):
             misuse()
 
 
-@pytest.mark.parametrize("prefix", INERT)
+@pytest.mark.parametrize("prefix", NO_OP_PREFIXES)
 def test_what_botocore_calls_for_every_client_stays_without_effect(prefix: str) -> None:
-    phase = Phase()
+    phase = ImportPhase()
     phase.importing = False
-    left_out = Later(f"{prefix}docstring", phase).ClientMethodDocstring
+    left_out = DeferredAttribute(f"{prefix}docstring", phase).ClientMethodDocstring
     assert left_out(operation_model=None) is left_out
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from handler.categories import ErrorCategory
-from handler.errors import CallFailed, EventNotProcessed, MarkEarningsError
+from handler.errors import AwsCallError, EventNotProcessed, MarkEarningsError
 from handler.fields import Violation
 from handler.outcome import Outcome, OutcomeKind
 
@@ -48,7 +48,7 @@ def test_the_answer_is_plain_json(outcome: Outcome, answer: dict[str, object]) -
 
 
 def test_what_a_failed_call_says() -> None:
-    error = CallFailed(ErrorCategory.THROTTLING, "ThrottlingException")
+    error = AwsCallError(ErrorCategory.THROTTLING, "ThrottlingException")
     assert (error.category, error.code) == (ErrorCategory.THROTTLING, "ThrottlingException")
     assert str(error) == "throttling: ThrottlingException"
 

@@ -18,8 +18,8 @@ from tests.unit.handler.stand import (
     SENT,
     THROTTLED,
     WRITE,
+    HandlerHarness,
     Run,
-    Stand,
     Step,
     already,
     aws_error,
@@ -88,8 +88,8 @@ def check_accounts(run: Run, outcome: str, category: str | None) -> None:
 class TestMarked:
     """The transaction committed."""
 
-    def test_answer_and_record(self, stand: Stand) -> None:
-        run = stand.invoke(EVENT)
+    def test_answer_and_record(self, harness: HandlerHarness) -> None:
+        run = harness.invoke(EVENT)
         check_accounts(run, "marked", None)
         assert run.answer == {"outcome": "marked", "correlation_id": "correlation-1"}
         assert [request.operation for request in run.requests] == [WRITE]
@@ -100,23 +100,23 @@ class TestMarked:
         assert "correlation_replaced" not in run.summary
         assert run.waits == []
 
-    def test_the_settings_reach_the_transaction(self, stand: Stand) -> None:
+    def test_the_settings_reach_the_transaction(self, harness: HandlerHarness) -> None:
         using = settings(EARNINGS_CALENDAR_TABLE="rows", EARNINGS_AUDIT_TABLE="log", AWS_LAMBDA_FUNCTION_VERSION="7")
-        update, put = stand.invoke(EVENT, sandbox=stand.sandbox(using)).sent(WRITE)[0]["TransactItems"]
+        update, put = harness.invoke(EVENT, sandbox=harness.sandbox(using)).sent(WRITE)[0]["TransactItems"]
         assert (update["Update"]["TableName"], put["Put"]["TableName"]) == ("rows", "log")
         assert put["Put"]["Item"]["function_version"] == {"S": "7"}
         assert put["Put"]["Item"]["request_id"] == {"S": "request-1"}
         assert put["Put"]["Item"]["recorded_at"] == {"S": "2025-07-31T20:05:00.123456Z"}
         assert put["Put"]["Item"]["correlation_id"] == {"S": "correlation-1"}
 
-    def test_another_source(self, stand: Stand) -> None:
+    def test_another_source(self, harness: HandlerHarness) -> None:
         event = EVENT | {"source": "other.producer"}
-        sandbox = stand.sandbox(settings(EVENT_SOURCE="other.producer"))
-        check_accounts(stand.invoke(event, sandbox=sandbox), "marked", None)
-        check_accounts(stand.invoke(event), "dead_lettered", "validation")
+        sandbox = harness.sandbox(settings(EVENT_SOURCE="other.producer"))
+        check_accounts(harness.invoke(event, sandbox=sandbox), "marked", None)
+        check_accounts(harness.invoke(event), "dead_lettered", "validation")
 
-    def test_after_a_retry(self, stand: Stand) -> None:
-        run = stand.invoke(EVENT, dynamodb=[THROTTLED, THROTTLED, COMMITTED])
+    def test_after_a_retry(self, harness: HandlerHarness) -> None:
+        run = harness.invoke(EVENT, dynamodb=[THROTTLED, THROTTLED, COMMITTED])
         check_accounts(run, "marked", None)
         assert run.waits == [("throttling", 1.0), ("throttling", 2.0)]
         assert (run.metrics["Operations"], run.metrics["Retries"], run.metrics["RetrySuccesses"]) == (1, 2, 1)
@@ -126,14 +126,14 @@ class TestMarked:
         assert run.context.remaining == pytest.approx(27.0)
 
     @pytest.mark.parametrize("answer", [NO_SUCH_ROW, already("event-1")])
-    def test_only_a_write_that_was_made_is_a_retry_that_succeeded(self, stand: Stand, answer: Step) -> None:
-        run = stand.invoke(EVENT, dynamodb=[THROTTLED, answer])
+    def test_only_a_write_that_was_made_is_a_retry_that_succeeded(self, harness: HandlerHarness, answer: Step) -> None:
+        run = harness.invoke(EVENT, dynamodb=[THROTTLED, answer])
         assert run.metrics["Retries"] == 1
         assert "RetrySuccesses" not in run.metrics
 
-    def test_an_id_that_had_to_be_replaced(self, stand: Stand) -> None:
+    def test_an_id_that_had_to_be_replaced(self, harness: HandlerHarness) -> None:
         event = eventbridge_event({"asset_symbol": "AAPL", "earnings_date": "2025-07-31", "correlation_id": SENTINEL})
-        run = stand.invoke(event)
+        run = harness.invoke(event)
         check_accounts(run, "marked", None)
         assert run.summary["correlation_replaced"] is True
         assert run.metrics["CorrelationIdsReplaced"] == 1
@@ -155,10 +155,10 @@ class TestDuplicate:
     )
     @pytest.mark.parametrize("first", [True, False])
     def test_a_failed_condition_beside_what_passes_is_asked_again(  # noqa: PLR0913 - a table of three
-        self, stand: Stand, later: Step, outcome: str, beside: str, category: str, *, first: bool
+        self, harness: HandlerHarness, later: Step, outcome: str, beside: str, category: str, *, first: bool
     ) -> None:
         reasons = ("ConditionalCheckFailed", beside) if first else (beside, "ConditionalCheckFailed")
-        run = stand.invoke(EVENT, dynamodb=[cancelled(*reasons), later])
+        run = harness.invoke(EVENT, dynamodb=[cancelled(*reasons), later])
         check_accounts(run, outcome, "not_found" if outcome == "dead_lettered" else None)
         assert [waited for waited, _ in run.waits] == [category]
         spans = [span for span in run.spans if span.name == "DynamoDB.TransactWriteItems"]
@@ -166,8 +166,8 @@ class TestDuplicate:
         assert told == [category, None]
 
     @pytest.mark.parametrize(("event_id", "same"), [("event-1", True), ("event-2", False)])
-    def test_answer_and_record(self, stand: Stand, event_id: str, same: bool) -> None:
-        run = stand.invoke(EVENT, dynamodb=[already(event_id)])
+    def test_answer_and_record(self, harness: HandlerHarness, event_id: str, same: bool) -> None:
+        run = harness.invoke(EVENT, dynamodb=[already(event_id)])
         check_accounts(run, "duplicate", None)
         assert run.answer == {"outcome": "duplicate", "correlation_id": "correlation-1", "same_event": same}
         assert (run.summary["level"], run.summary["same_event"]) == ("WARN", same)
@@ -183,8 +183,8 @@ class TestDeadLettered:
         (letter,) = run.sent(DEAD_LETTER)
         return {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
 
-    def test_an_invalid_event(self, stand: Stand) -> None:
-        run = stand.invoke(INVALID)
+    def test_an_invalid_event(self, harness: HandlerHarness) -> None:
+        run = harness.invoke(INVALID)
         check_accounts(run, "dead_lettered", "validation")
         assert run.answer is not None
         violations = run.answer["violations"]
@@ -197,8 +197,8 @@ class TestDeadLettered:
         assert "event_id" not in run.summary or run.summary["event_id"] is None
         assert "s3ntinel" not in run.output.decode() + json.dumps(run.answer) + json.dumps(self.attributes(run))
 
-    def test_its_letter(self, stand: Stand) -> None:
-        run = stand.invoke(INVALID)
+    def test_its_letter(self, harness: HandlerHarness) -> None:
+        run = harness.invoke(INVALID)
         (letter,) = run.sent(DEAD_LETTER)
         assert letter["QueueUrl"] == QUEUE_URL
         assert json.loads(letter["MessageBody"]) == INVALID
@@ -214,13 +214,13 @@ class TestDeadLettered:
         }
 
     @pytest.mark.parametrize("event", [None, True, 1, 1.5, "text", [], [EVENT], {}, {"detail": None}])
-    def test_what_is_no_event_at_all(self, stand: Stand, event: object) -> None:
-        run = stand.invoke(event)
+    def test_what_is_no_event_at_all(self, harness: HandlerHarness, event: object) -> None:
+        run = harness.invoke(event)
         check_accounts(run, "dead_lettered", "validation")
         assert json.loads(run.sent(DEAD_LETTER)[0]["MessageBody"]) == event
 
-    def test_no_such_row(self, stand: Stand) -> None:
-        run = stand.invoke(EVENT, dynamodb=[NO_SUCH_ROW])
+    def test_no_such_row(self, harness: HandlerHarness) -> None:
+        run = harness.invoke(EVENT, dynamodb=[NO_SUCH_ROW])
         check_accounts(run, "dead_lettered", "not_found")
         assert run.answer == {
             "outcome": "dead_lettered",
@@ -234,8 +234,8 @@ class TestDeadLettered:
     @pytest.mark.parametrize(
         "step", [ACCESS_DENIED, aws_error("ExpiredTokenException"), cancelled("AccessDenied"), Step(403, b"<html>")]
     )
-    def test_access_denied_raises_the_alarm(self, stand: Stand, step: Step) -> None:
-        run = stand.invoke(EVENT, dynamodb=[step])
+    def test_access_denied_raises_the_alarm(self, harness: HandlerHarness, step: Step) -> None:
+        run = harness.invoke(EVENT, dynamodb=[step])
         check_accounts(run, "dead_lettered", "access_denied")
         assert len(run.sent(WRITE)) == 1
         assert run.metrics["SecurityErrors"] == 1
@@ -244,15 +244,15 @@ class TestDeadLettered:
         assert self.attributes(run)["ERROR_CODE"] == "access_denied"
 
     @pytest.mark.parametrize("code", ["ResourceNotFoundException", "ValidationException"])
-    def test_configuration(self, stand: Stand, code: str) -> None:
-        run = stand.invoke(EVENT, dynamodb=[aws_error(code, message=SENTINEL)])
+    def test_configuration(self, harness: HandlerHarness, code: str) -> None:
+        run = harness.invoke(EVENT, dynamodb=[aws_error(code, message=SENTINEL)])
         check_accounts(run, "dead_lettered", "configuration")
         assert self.attributes(run)["ERROR_MESSAGE"] == f"DynamoDB refused the write: {code}"
         assert "SecurityErrors" not in run.metrics
         assert "s3ntinel" not in run.output.decode()
 
-    def test_after_the_queue_needed_a_second_attempt(self, stand: Stand) -> None:
-        run = stand.invoke(INVALID, sqs=[Step(503, b""), SENT])
+    def test_after_the_queue_needed_a_second_attempt(self, harness: HandlerHarness) -> None:
+        run = harness.invoke(INVALID, sqs=[Step(503, b""), SENT])
         check_accounts(run, "dead_lettered", "validation")
         assert len(run.sent(DEAD_LETTER)) == 2
         assert run.waits == [("dynamodb", 0.1)]
@@ -274,20 +274,20 @@ class TestRetry:
             (cancelled("TransactionConflict", None), "conflict", 9),
         ],
     )
-    def test_answer_and_record(self, stand: Stand, step: Step, category: str, attempts: int) -> None:
-        run = stand.invoke(EVENT, dynamodb=[step])
+    def test_answer_and_record(self, harness: HandlerHarness, step: Step, category: str, attempts: int) -> None:
+        run = harness.invoke(EVENT, dynamodb=[step])
         check_accounts(run, "retry", category)
         assert len(run.sent(WRITE)) == attempts
         assert run.sent(DEAD_LETTER) == []
         assert run.summary["level"] == "ERROR"
         assert "RetrySuccesses" not in run.metrics
 
-    def test_what_lambda_is_told(self, stand: Stand) -> None:
-        run = stand.invoke(EVENT, dynamodb=[THROTTLED])
+    def test_what_lambda_is_told(self, harness: HandlerHarness) -> None:
+        run = harness.invoke(EVENT, dynamodb=[THROTTLED])
         assert str(run.error) == "category=throttling correlation_id=correlation-1 : ThrottlingException"
 
-    def test_why_dynamodb_throttles_is_told_everywhere(self, stand: Stand) -> None:
-        run = stand.invoke(EVENT, dynamodb=[HOT_KEY, NO_CAPACITY])
+    def test_why_dynamodb_throttles_is_told_everywhere(self, harness: HandlerHarness) -> None:
+        run = harness.invoke(EVENT, dynamodb=[HOT_KEY, NO_CAPACITY])
         check_accounts(run, "retry", "throttling")
         reasons = [f"TableWriteKeyRangeThroughputExceeded {TABLE}", f"TableWriteProvisionedThroughputExceeded {TABLE}"]
         code = "ProvisionedThroughputExceededException"
@@ -301,57 +301,59 @@ class TestRetry:
         events = [(event.attributes or {})["throttling_reasons"] for event in root.events]
         assert events == [tuple(wait) for wait in waits]
 
-    def test_what_throttled_an_event_is_told_of_it_however_it_ends(self, stand: Stand) -> None:
+    def test_what_throttled_an_event_is_told_of_it_however_it_ends(self, harness: HandlerHarness) -> None:
         reason = f"TableWriteKeyRangeThroughputExceeded {TABLE}"
-        marked = stand.invoke(EVENT, dynamodb=[HOT_KEY, COMMITTED])
+        marked = harness.invoke(EVENT, dynamodb=[HOT_KEY, COMMITTED])
         assert (marked.summary["outcome"], marked.summary["throttling_reasons"]) == ("marked", [reason])
-        refused = stand.invoke(EVENT, dynamodb=[HOT_KEY, ACCESS_DENIED])
+        refused = harness.invoke(EVENT, dynamodb=[HOT_KEY, ACCESS_DENIED])
         assert TestDeadLettered.attributes(refused)["THROTTLING_REASONS"] == reason
         assert TestDeadLettered.attributes(refused)["ERROR_MESSAGE"] == (
             "DynamoDB refused the write: AccessDeniedException"
         )
-        lost = stand.invoke(EVENT, dynamodb=[HOT_KEY, TIMED_OUT])
+        lost = harness.invoke(EVENT, dynamodb=[HOT_KEY, TIMED_OUT])
         assert str(lost.error) == "category=network correlation_id=correlation-1 : ReadTimeoutError"
         assert lost.summary["throttling_reasons"] == [reason]
-        late = stand.invoke(EVENT, dynamodb=[HOT_KEY, COMMITTED.taking(100.0)])
+        late = harness.invoke(EVENT, dynamodb=[HOT_KEY, COMMITTED.taking(100.0)])
         assert (late.summary["error_category"], late.summary["throttling_reasons"]) == ("timeout", [reason])
 
-    def test_where_dynamodb_does_not_say_nothing_is_told(self, stand: Stand) -> None:
-        run = stand.invoke(EVENT, dynamodb=[THROTTLED])
+    def test_where_dynamodb_does_not_say_nothing_is_told(self, harness: HandlerHarness) -> None:
+        run = harness.invoke(EVENT, dynamodb=[THROTTLED])
         assert "throttling" in str(run.error)
         assert b"throttling_reasons" not in run.output
         assert not any("aws.dynamodb.throttling_reasons" in (span.attributes or {}) for span in run.spans)
 
-    def test_a_transaction_that_is_throttled_names_the_table(self, stand: Stand) -> None:
-        run = stand.invoke(EVENT, dynamodb=[cancelled("ConditionalCheckFailed", "ThrottlingError"), already("event-1")])
+    def test_a_transaction_that_is_throttled_names_the_table(self, harness: HandlerHarness) -> None:
+        run = harness.invoke(
+            EVENT, dynamodb=[cancelled("ConditionalCheckFailed", "ThrottlingError"), already("event-1")]
+        )
         check_accounts(run, "duplicate", None)
         assert run.summary["throttling_reasons"] == ["ThrottlingError earningsAudit"]
         first, _, root = run.spans
         for span in (first, root):
             assert (span.attributes or {})["aws.dynamodb.throttling_reasons"] == ("ThrottlingError earningsAudit",)
 
-    def test_nothing_else_of_the_reply_gets_out(self, stand: Stand) -> None:
+    def test_nothing_else_of_the_reply_gets_out(self, harness: HandlerHarness) -> None:
         reasons = [{"reason": SENTINEL, "resource": TABLE}, {"reason": "R", "resource": SENTINEL}]
-        run = stand.invoke(EVENT, dynamodb=[aws_error("ThrottlingException", throttlingReasons=reasons)])
+        run = harness.invoke(EVENT, dynamodb=[aws_error("ThrottlingException", throttlingReasons=reasons)])
         assert run.summary["throttling_reasons"] == ["R"]
         assert str(run.error).endswith(" : ThrottlingException (R)")
         assert "s3ntinel" not in run.output.decode() + str(run.error) + str([span.attributes for span in run.spans])
 
-    def test_a_parameter_mismatch_is_a_defect_that_a_new_token_cures(self, stand: Stand) -> None:
-        run = stand.invoke(EVENT, dynamodb=[aws_error("IdempotentParameterMismatchException")])
+    def test_a_parameter_mismatch_is_a_defect_that_a_new_token_cures(self, harness: HandlerHarness) -> None:
+        run = harness.invoke(EVENT, dynamodb=[aws_error("IdempotentParameterMismatchException")])
         check_accounts(run, "retry", "internal")
         assert len(run.sent(WRITE)) == 1
 
     @pytest.mark.parametrize("timeout", [0.0, 1.0, 6.0])
-    def test_no_time_for_even_one_attempt(self, stand: Stand, timeout: float) -> None:
-        run = stand.invoke(EVENT, timeout=timeout)
+    def test_no_time_for_even_one_attempt(self, harness: HandlerHarness, timeout: float) -> None:
+        run = harness.invoke(EVENT, timeout=timeout)
         check_accounts(run, "retry", "timeout")
         assert run.requests == []
         assert run.summary["error_code"] == "NoTimeForAnAttempt"
         assert "Operations" not in run.metrics
 
-    def test_no_time_left_for_the_dead_letter(self, stand: Stand) -> None:
-        run = stand.invoke(EVENT, timeout=8.0, dynamodb=[ACCESS_DENIED.taking(3.0)])
+    def test_no_time_left_for_the_dead_letter(self, harness: HandlerHarness) -> None:
+        run = harness.invoke(EVENT, timeout=8.0, dynamodb=[ACCESS_DENIED.taking(3.0)])
         check_accounts(run, "retry", "access_denied")
         assert run.sent(DEAD_LETTER) == []
         assert run.summary["dead_letter_error"] == "timeout: NoTimeForAnAttempt"
@@ -365,8 +367,8 @@ class TestRetry:
             (ACCESS_DENIED, "access_denied: AccessDeniedException", 1),
         ],
     )
-    def test_a_queue_that_cannot_be_reached(self, stand: Stand, sqs: Step, told: str, attempts: int) -> None:
-        run = stand.invoke(INVALID, sqs=[sqs])
+    def test_a_queue_that_cannot_be_reached(self, harness: HandlerHarness, sqs: Step, told: str, attempts: int) -> None:
+        run = harness.invoke(INVALID, sqs=[sqs])
         check_accounts(run, "retry", "validation")
         assert len(run.sent(DEAD_LETTER)) == attempts
         assert run.summary["dead_letter_error"] == told
@@ -374,14 +376,14 @@ class TestRetry:
         assert run.summary["violations"]
         assert run.metrics.get("SecurityErrors", 0) == int("access_denied" in told)
 
-    def test_who_refused_access_is_told(self, stand: Stand) -> None:
-        run = stand.invoke(INVALID, sqs=[ACCESS_DENIED])
+    def test_who_refused_access_is_told(self, harness: HandlerHarness) -> None:
+        run = harness.invoke(INVALID, sqs=[ACCESS_DENIED])
         (security,) = [line for line in run.logs if line.get("security")]
         assert security["error_code"] == "SQS: AccessDeniedException"
 
-    def test_the_watchdog_reports_an_attempt_that_never_ends(self, stand: Stand) -> None:
+    def test_the_watchdog_reports_an_attempt_that_never_ends(self, harness: HandlerHarness) -> None:
         stuck = COMMITTED.taking(100.0)  # as a name that does not resolve: no time-out of ours ends that
-        run = stand.invoke(EVENT, dynamodb=[THROTTLED, stuck])
+        run = harness.invoke(EVENT, dynamodb=[THROTTLED, stuck])
         assert isinstance(run.error, EventNotProcessed)
         assert str(run.error) == "category=timeout correlation_id=correlation-1 : DeadlineExceeded"
         check_accounts(run, "retry", "timeout")
@@ -398,8 +400,8 @@ class TestDefect:
     def broken() -> Any:
         raise RuntimeError(SENTINEL)
 
-    def test_in_a_collaborator(self, stand: Stand) -> None:
-        run = stand.invoke(INVALID, sandbox=stand.sandbox(dead_letters=self.broken))
+    def test_in_a_collaborator(self, harness: HandlerHarness) -> None:
+        run = harness.invoke(INVALID, sandbox=harness.sandbox(dead_letters=self.broken))
         check_accounts(run, "retry", "internal")
         assert str(run.error) == "category=internal correlation_id=correlation-1 : RuntimeError"
         assert run.error is not None
@@ -410,11 +412,11 @@ class TestDefect:
         spans = "".join(span.to_json() for span in run.spans)
         assert "s3ntinel" not in run.output.decode() + spans
 
-    def test_in_the_source_of_randomness(self, stand: Stand) -> None:
+    def test_in_the_source_of_randomness(self, harness: HandlerHarness) -> None:
         def jitter(_low: float, _high: float) -> float:
             raise RuntimeError(SENTINEL)
 
-        run = stand.invoke(EVENT, dynamodb=[THROTTLED], sandbox=stand.sandbox(jitter=jitter))
+        run = harness.invoke(EVENT, dynamodb=[THROTTLED], sandbox=harness.sandbox(jitter=jitter))
         check_accounts(run, "retry", "internal")
         assert "s3ntinel" not in run.output.decode()
 
@@ -435,9 +437,9 @@ class TestSpans:
         ],
     )
     def test_one_for_each_attempt(
-        self, stand: Stand, event: object, dynamodb: list[Step], calls: list[tuple[str, str | None]]
+        self, harness: HandlerHarness, event: object, dynamodb: list[Step], calls: list[tuple[str, str | None]]
     ) -> None:
-        run = stand.invoke(event, dynamodb=dynamodb)
+        run = harness.invoke(event, dynamodb=dynamodb)
         *clients, root = run.spans
         found = [dict(span.attributes or {}) for span in clients]
         assert [(each["rpc.method"], each.get("error_category")) for each in found] == calls
@@ -447,42 +449,42 @@ class TestSpans:
 
 
 @pytest.mark.parametrize("traceparent", ["traceparent", "traceParent"])
-def test_a_link_to_the_producers_span(stand: Stand, traceparent: str) -> None:
+def test_a_link_to_the_producers_span(harness: HandlerHarness, traceparent: str) -> None:
     detail = {"asset_symbol": "AAPL", "earnings_date": "2025-07-31", traceparent: EVENT["detail"]["traceparent"]}
-    *_, root = stand.invoke(eventbridge_event(detail)).spans
+    *_, root = harness.invoke(eventbridge_event(detail)).spans
     assert [f"{link.context.trace_id:032x}" for link in root.links] == ["0af7651916cd43dd8448eb211c80319c"]
 
 
-def test_only_the_first_event_of_a_sandbox_is_a_cold_start(stand: Stand) -> None:
-    sandbox = stand.sandbox()
+def test_only_the_first_event_of_a_sandbox_is_a_cold_start(harness: HandlerHarness) -> None:
+    sandbox = harness.sandbox()
     for cold in (True, False, False):
-        run = stand.invoke(EVENT, sandbox=sandbox)
+        run = harness.invoke(EVENT, sandbox=sandbox)
         assert run.summary["cold_start"] is cold
         assert run.metrics.get("ColdStarts", 0) == int(cold)
 
 
-def test_each_invocation_has_a_token_of_its_own(stand: Stand) -> None:
-    tokens = {stand.invoke(EVENT).sent(WRITE)[0]["ClientRequestToken"] for _ in range(3)}
+def test_each_invocation_has_a_token_of_its_own(harness: HandlerHarness) -> None:
+    tokens = {harness.invoke(EVENT).sent(WRITE)[0]["ClientRequestToken"] for _ in range(3)}
     assert len(tokens) == 3
 
 
-def test_a_retry_after_a_lost_reply_is_the_same_transaction(stand: Stand) -> None:
-    run = stand.invoke(EVENT, dynamodb=[TIMED_OUT, COMMITTED])
+def test_a_retry_after_a_lost_reply_is_the_same_transaction(harness: HandlerHarness) -> None:
+    run = harness.invoke(EVENT, dynamodb=[TIMED_OUT, COMMITTED])
     first, second = run.sent(WRITE)
     assert first == second
 
 
-def test_the_category_of_each_outcome_is_one_of_the_enum(stand: Stand) -> None:
+def test_the_category_of_each_outcome_is_one_of_the_enum(harness: HandlerHarness) -> None:
     runs = [
-        stand.invoke(INVALID),
-        stand.invoke(EVENT, dynamodb=[NO_SUCH_ROW]),
-        stand.invoke(EVENT, dynamodb=[THROTTLED]),
-        stand.invoke(EVENT, dynamodb=[TIMED_OUT]),
-        stand.invoke(EVENT, dynamodb=[cancelled("TransactionConflict")]),
-        stand.invoke(EVENT, dynamodb=[SERVER_ERROR]),
-        stand.invoke(EVENT, dynamodb=[ACCESS_DENIED]),
-        stand.invoke(EVENT, dynamodb=[aws_error("ValidationException")]),
-        stand.invoke(EVENT, timeout=1.0),
-        stand.invoke(INVALID, sandbox=stand.sandbox(dead_letters=TestDefect.broken)),
+        harness.invoke(INVALID),
+        harness.invoke(EVENT, dynamodb=[NO_SUCH_ROW]),
+        harness.invoke(EVENT, dynamodb=[THROTTLED]),
+        harness.invoke(EVENT, dynamodb=[TIMED_OUT]),
+        harness.invoke(EVENT, dynamodb=[cancelled("TransactionConflict")]),
+        harness.invoke(EVENT, dynamodb=[SERVER_ERROR]),
+        harness.invoke(EVENT, dynamodb=[ACCESS_DENIED]),
+        harness.invoke(EVENT, dynamodb=[aws_error("ValidationException")]),
+        harness.invoke(EVENT, timeout=1.0),
+        harness.invoke(INVALID, sandbox=harness.sandbox(dead_letters=TestDefect.broken)),
     ]
     assert [run.summary["error_category"] for run in runs] == [category.value for category in ErrorCategory]

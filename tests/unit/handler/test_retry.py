@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.categories import ErrorCategory
-from handler.errors import CallFailed
-from handler.retry import MAX_DELAY, RULES, Backoff, Budget, call_with_retries
+from handler.errors import AwsCallError
+from handler.retry import MAX_DELAY, RETRY_POLICIES, Backoff, Budget, call_with_retries
 from tests.support.clock import Clock
 
 C = ErrorCategory
@@ -43,7 +43,7 @@ class Attempts:
         self.clock.advance(self.seconds)
         category = next(self.failures, None)
         if category is not None:
-            raise CallFailed(category, f"failure {self.count}")
+            raise AwsCallError(category, f"failure {self.count}")
         return "done"
 
 
@@ -51,7 +51,7 @@ class Attempts:
 class Result:
     """What came of a call with retries."""
 
-    outcome: str | CallFailed
+    outcome: str | AwsCallError
     waits: list[Backoff]
     slept: list[float]
     attempts: int
@@ -93,17 +93,19 @@ def run(  # noqa: PLR0913 - what a call depends on
 
     slept: list[float] = []
     budget = Budget(lambda: deadline - clock.now, worst)
-    outcome: str | CallFailed
+    outcome: str | AwsCallError
     try:
         outcome = call_with_retries(attempt, budget=budget, on_backoff=on_backoff, jitter=jitter)
-    except CallFailed as failed:
+    except AwsCallError as failed:
         outcome = failed
     return Result(outcome, waits, slept, attempts.count, deadline - clock.now)
 
 
 def test_the_promised_delays_and_limits() -> None:
-    assert {category: rule.first_delay for category, rule in RULES.items()} == FIRST_DELAY
-    assert {category: rule.max_attempts for category, rule in RULES.items() if rule.max_attempts} == MAX_ATTEMPTS
+    assert {category: rule.first_delay for category, rule in RETRY_POLICIES.items()} == FIRST_DELAY
+    assert {
+        category: rule.max_attempts for category, rule in RETRY_POLICIES.items() if rule.max_attempts
+    } == MAX_ATTEMPTS
     assert MAX_DELAY == 30.0
 
 
@@ -112,7 +114,7 @@ def test_a_success_needs_no_second_attempt(clock: Clock) -> None:
     assert (result.outcome, result.attempts, result.waits) == ("done", 1, [])
 
 
-@pytest.mark.parametrize("category", RULES)
+@pytest.mark.parametrize("category", RETRY_POLICIES)
 def test_a_failure_that_may_be_retried_is(clock: Clock, category: ErrorCategory) -> None:
     result = run(clock, [category])
     assert (result.outcome, result.attempts) == ("done", 2)
@@ -123,20 +125,20 @@ def test_a_failure_that_may_be_retried_is(clock: Clock, category: ErrorCategory)
 @pytest.mark.parametrize("before", [[], [C.THROTTLING], [C.NETWORK, C.CONFLICT]])
 def test_the_others_never_are(clock: Clock, category: ErrorCategory, before: list[ErrorCategory]) -> None:
     result = run(clock, [*before, category])
-    assert isinstance(result.outcome, CallFailed)
+    assert isinstance(result.outcome, AwsCallError)
     assert result.outcome.category is category
     assert result.attempts == len(before) + 1
 
 
 def test_every_category_is_one_or_the_other() -> None:
-    assert {*RULES, *NEVER} == set(ErrorCategory)
+    assert {*RETRY_POLICIES, *NEVER} == set(ErrorCategory)
 
 
 @pytest.mark.parametrize("category", [C.NETWORK, C.DYNAMODB])
 def test_at_most_three_attempts(clock: Clock, category: ErrorCategory) -> None:
     result = run(clock, repeat(category))
     assert result.attempts == 3
-    assert isinstance(result.outcome, CallFailed)
+    assert isinstance(result.outcome, AwsCallError)
     assert result.outcome.code == "failure 3"  # the last is what is told
 
 
@@ -145,7 +147,7 @@ def test_no_other_limit_than_the_time(clock: Clock, category: ErrorCategory) -> 
     assert run(clock, [category] * 50).attempts == 51
 
 
-@pytest.mark.parametrize("category", RULES)
+@pytest.mark.parametrize("category", RETRY_POLICIES)
 def test_exponential_between_the_first_delay_and_thirty_seconds(clock: Clock, category: ErrorCategory) -> None:
     shortest = [wait.delay for wait in run(clock, [category] * 12, jitter=min).waits]
     longest = [wait.delay for wait in run(clock, [category] * 12, jitter=max).waits]
@@ -154,7 +156,7 @@ def test_exponential_between_the_first_delay_and_thirty_seconds(clock: Clock, ca
     assert longest == [min(2 * step, 30.0) for step in steps]
 
 
-@given(st.sampled_from([*RULES]), st.randoms(use_true_random=False))
+@given(st.sampled_from([*RETRY_POLICIES]), st.randoms(use_true_random=False))
 def test_jittered_within_the_promised_range(clock: Clock, category: ErrorCategory, random: Random) -> None:
     waits = run(clock, [category] * 10, jitter=random.uniform).waits
     for number, wait in enumerate(waits):
@@ -187,7 +189,7 @@ def test_each_category_counts_its_own_failures(clock: Clock) -> None:
     ]
 
 
-@given(st.lists(st.sampled_from([*RULES]), max_size=8), st.randoms(use_true_random=False))
+@given(st.lists(st.sampled_from([*RETRY_POLICIES]), max_size=8), st.randoms(use_true_random=False))
 def test_what_is_slept_is_what_was_told(clock: Clock, failures: list[ErrorCategory], random: Random) -> None:
     result = run(clock, failures, jitter=random.uniform)
     assert result.slept == pytest.approx([wait.delay for wait in result.waits])
@@ -204,7 +206,7 @@ class TestBudget:
         result = run(clock, [], remaining=remaining, worst=4.0)
         assert result.attempts == attempts
         if not attempts:
-            assert isinstance(result.outcome, CallFailed)
+            assert isinstance(result.outcome, AwsCallError)
             assert (result.outcome.category, result.outcome.code) == (C.TIMEOUT, "NoTimeForAnAttempt")
 
     @pytest.mark.parametrize(("remaining", "attempts"), [(7.001, 2), (7.0, 1)])
@@ -216,7 +218,7 @@ class TestBudget:
 
     def test_what_stopped_it_is_told_not_that_it_was_stopped(self, clock: Clock) -> None:
         result = run(clock, repeat(C.THROTTLING), remaining=30.0)
-        assert isinstance(result.outcome, CallFailed)
+        assert isinstance(result.outcome, AwsCallError)
         assert result.outcome.category is C.THROTTLING
         assert result.attempts > 1
 
@@ -227,7 +229,7 @@ class TestBudget:
     @given(
         st.floats(0, 900),
         st.floats(0.01, 60),
-        st.lists(st.sampled_from([*RULES]), min_size=1, max_size=40),
+        st.lists(st.sampled_from([*RETRY_POLICIES]), min_size=1, max_size=40),
         st.floats(0, 1),
         st.randoms(use_true_random=False),
     )
@@ -250,7 +252,7 @@ class TestStamina:
     """How the library underneath is used."""
 
     def test_other_exceptions_pass_at_once(self, clock: Clock) -> None:
-        calls = iter([CallFailed(C.CONFLICT, "x"), KeyError("defect")])
+        calls = iter([AwsCallError(C.CONFLICT, "x"), KeyError("defect")])
         waits: list[Backoff] = []
 
         def attempt() -> None:

@@ -12,7 +12,7 @@ import pytest
 from otel.telemetry import Telemetry
 from otel.tracing import Tracing
 from otel.watchdog import Watchdog
-from otel.xray_udp import XRayDaemon
+from otel.xray_udp import XRayUdpExporter
 from tests.support.telemetry import Output, output_file, telemetry_settings
 from tests.support.udp import SpanSocket, span_socket
 
@@ -49,7 +49,7 @@ def new_tracing(spans: SpanSocket) -> Iterator[Callable[[], Tracing]]:
     with ExitStack() as stack:
 
         def make() -> Tracing:
-            exporter = XRayDaemon(spans.address)
+            exporter = XRayUdpExporter(spans.address)
             stack.callback(exporter.close)
             return Tracing(telemetry_settings(), exporter)
 

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, Tra
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
-from otel.spans import RecordUnsampled
+from otel.spans import RecordOnlySampler
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 _TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -123,7 +123,7 @@ def span_recipes(draw: st.DrawFn) -> Callable[[], list[ReadableSpan]]:
     makers = draw(st.lists(span_makers(), min_size=1, max_size=4))
 
     def make_all() -> list[ReadableSpan]:
-        with provider(resource=resource, span_limits=limits, sampler=RecordUnsampled(ParentBased(ALWAYS_ON))) as (
+        with provider(resource=resource, span_limits=limits, sampler=RecordOnlySampler(ParentBased(ALWAYS_ON))) as (
             maker,
             ended,
         ):

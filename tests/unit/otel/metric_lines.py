@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 
 from otel.metrics import Metrics
-from otel.output import file_descriptor
+from otel.output import fd_writer
 from otel.record import EventRecord
 from tests.support.telemetry import (
     emf_values,
@@ -41,7 +41,7 @@ def records(draw: st.DrawFn) -> EventRecord:
         outcome=outcome,
         error_category=draw(st.sampled_from(CATEGORIES)) if failed else None,
         same_event=draw(st.booleans()) if outcome == "duplicate" else None,
-        denied=draw(st.none() | st.just("DynamoDB: AccessDeniedException")),
+        access_denied_by=draw(st.none() | st.just("DynamoDB: AccessDeniedException")),
         operations=draw(st.integers(0, 1)),
         retries=draw(st.integers(0, 6)),
         retry_successes=draw(st.integers(0, 1)),
@@ -132,7 +132,7 @@ FAILURES = pytest.mark.parametrize("failing", [full_disk, no_reader, full_pipe])
 def after_failures(count: int) -> list[dict[str, Any]]:
     """What gets through in the end, after so many events found the disk full."""
     with switchable() as (switch, through), full_disk() as bad:
-        metrics = new_metrics(file_descriptor(switch.fd))
+        metrics = new_metrics(fd_writer(switch.fd))
         switch.to(bad)
         for _ in range(count):
             assert not emit(metrics)

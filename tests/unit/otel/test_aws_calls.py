@@ -11,10 +11,10 @@ from botocore.exceptions import ClientError
 from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from handler.aws import errors_as_replies
-from handler.categories import classify_exception, classify_reply
+from handler.aws import return_error_responses
+from handler.categories import classify_exception, classify_response
 from otel import names
-from otel.aws_calls import instrument, propagate_from_current_span, remove_instrumentation
+from otel.aws_calls import instrument, propagate_from_current_span, uninstrument
 from otel.trace_header import LAMBDA_TRACE_HEADER
 from otel.tracing import Tracing
 from tests.support.telemetry import (
@@ -61,7 +61,7 @@ def make_client(session: boto3.Session) -> Iterator[MakeClient]:
             client = session.client(service, endpoint_url=url, config=config)
             stack.callback(client.close)
             if not raises:
-                errors_as_replies(client)
+                return_error_responses(client)
             return client
 
         yield make
@@ -70,7 +70,7 @@ def make_client(session: boto3.Session) -> Iterator[MakeClient]:
 @contextmanager
 def traced_event(tracing: Tracing, **facts: Any) -> Iterator[None]:
     with (
-        botocore_instrumentation(lambda: instrument(tracing.provider, classify_reply, classify_exception)),
+        botocore_instrumentation(lambda: instrument(tracing.provider, classify_response, classify_exception)),
         tracing.event_span(event_record(**facts), None, {LAMBDA_TRACE_HEADER: TRACE_HEADER}),
     ):
         yield
@@ -128,7 +128,7 @@ def test_an_instrumentation_that_is_there_already_is_replaced(
         botocore_instrumentation(lambda: BotocoreInstrumentor().instrument(tracer_provider=tracing.provider)),  # type: ignore[no-untyped-call]
         tracing.event_span(event_record(correlation_id="follow-me"), None, {}),
     ):
-        instrument(tracing.provider, classify_reply, classify_exception)
+        instrument(tracing.provider, classify_response, classify_exception)
         transact(make_client("dynamodb", server.url))
     tracing.flush()
 
@@ -327,7 +327,7 @@ def test_an_unsampled_call_is_sent_as_unsampled(make_client: MakeClient, tracing
     header = TRACE_HEADER.replace("Sampled=1", "Sampled=0")
     with (
         loopback(lambda _: COMMITTED) as server,
-        botocore_instrumentation(lambda: instrument(tracing.provider, classify_reply, classify_exception)),
+        botocore_instrumentation(lambda: instrument(tracing.provider, classify_response, classify_exception)),
     ):
         with tracing.event_span(event_record(), None, {LAMBDA_TRACE_HEADER: header}):
             transact(make_client("dynamodb", server.url))
@@ -342,7 +342,7 @@ def test_removed_means_no_more_spans(make_client: MakeClient, tracing: Tracing, 
     with loopback(lambda _: COMMITTED) as server:
         client = make_client("dynamodb", server.url)
         with traced_event(tracing):
-            remove_instrumentation()
+            uninstrument()
             transact(client)
 
     assert [span.kind for span in spans.take_spans()] == [Span.SPAN_KIND_SERVER]

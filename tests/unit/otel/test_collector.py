@@ -10,10 +10,10 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
 from handler.settings import load_settings
-from otel.collector import Collector
-from otel.spans import RecordUnsampled
-from otel.tracing import Tracing, choose_exporter
-from otel.xray_udp import XRayDaemon
+from otel.collector import OtlpHttpExporter
+from otel.spans import RecordOnlySampler
+from otel.tracing import Tracing, create_exporter
+from otel.xray_udp import XRayUdpExporter
 from tests.support.telemetry import Output, attributes, event_record, telemetry_settings
 from tests.unit.otel.conftest import NewTelemetry
 from tests.unit.otel.generated_spans import provider
@@ -25,20 +25,20 @@ PATIENT = 60.0
 
 
 def ended(count: int, *, sampled: bool = True) -> list[ReadableSpan]:
-    with provider(sampler=RecordUnsampled(ALWAYS_ON if sampled else ALWAYS_OFF)) as (maker, spans):
+    with provider(sampler=RecordOnlySampler(ALWAYS_ON if sampled else ALWAYS_OFF)) as (maker, spans):
         for number in range(count):
             maker.get_tracer("test").start_span(f"span {number}").end()
         return list(spans)
 
 
 @contextmanager
-def collector(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Iterator[Collector]:
+def collector(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Iterator[OtlpHttpExporter]:
     """The exporter that the settings choose for these variables."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     environ = {"AWS_REGION": "us-east-1", "DEAD_LETTER_QUEUE_URL": "https://sqs.test/1/q", **variables}
-    exporter = choose_exporter(load_settings(environ).telemetry)
-    assert isinstance(exporter, Collector)
+    exporter = create_exporter(load_settings(environ).telemetry)
+    assert isinstance(exporter, OtlpHttpExporter)
     with closing(exporter):
         yield exporter
 
@@ -97,8 +97,8 @@ def test_only_sampled_spans_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_an_endpoint_spans_go_to_the_agent() -> None:
-    with closing(choose_exporter(telemetry_settings(daemon=("127.0.0.1", 2345)))) as exporter:
-        assert isinstance(exporter, XRayDaemon)
+    with closing(create_exporter(telemetry_settings(daemon=("127.0.0.1", 2345)))) as exporter:
+        assert isinstance(exporter, XRayUdpExporter)
         assert exporter._address == ("127.0.0.1", 2345)
 
 

@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel.bounded_http import MOST_BYTES
-from otel.collector import Collector
+from otel.collector import OtlpHttpExporter
 from otel.tracing import Tracing
 from tests.support.hostile import (
     HANGS,
@@ -49,9 +49,9 @@ def _quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-def collector(monkeypatch: pytest.MonkeyPatch, url: str) -> closing[Collector]:
+def collector(monkeypatch: pytest.MonkeyPatch, url: str) -> closing[OtlpHttpExporter]:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
-    return closing(Collector())
+    return closing(OtlpHttpExporter())
 
 
 def names(server: Peer) -> list[str]:
@@ -67,7 +67,7 @@ def threads() -> int:
     return sum(thread.name == "collector" for thread in threading.enumerate())
 
 
-def lost_until_it_works(exporter: Collector, spans: list[ReadableSpan]) -> None:
+def lost_until_it_works(exporter: OtlpHttpExporter, spans: list[ReadableSpan]) -> None:
     """Export until nothing is lost: what was aborted may still be on its way to its end."""
     eventually(lambda: exporter.export(spans, PATIENT) == 0)
 
@@ -262,4 +262,4 @@ def test_an_event_ends_as_it_ended_and_says_what_was_lost(
 
     assert [line["outcome"] for line in output.logs() if "outcome" in line] == ["marked"] * 3
     assert [line["lost_spans"] for line in output.logs() if "lost_spans" in line] == [1] * 3
-    assert not any(record.struck for record in records)
+    assert not any(record.timed_out for record in records)

@@ -7,9 +7,9 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from otel import names
-from otel.library_logs import take_over_library_logs
+from otel.library_logs import redirect_library_logs
 from otel.record import EventRecord
-from otel.tracing import Tracing, identified
+from otel.tracing import Tracing, set_event_attributes
 from otel.watchdog import Watchdog
 from tests.support.telemetry import FakeClock, Output, attributes, event_record, eventually, telemetry_settings
 from tests.support.udp import SpanSocket
@@ -44,7 +44,7 @@ def test_an_event_that_hangs_is_reported_before_the_deadline(
     record = event_record(operations=1)
     with telemetry.event(record, None, 30):
         record.asset_symbol, record.earnings_date = "AAPL", "2025-07-31"
-        identified(record)
+        set_event_attributes(record)
         with tracer.start_as_current_span("ended before"):
             pass
         with tracer.start_as_current_span("hangs"):
@@ -81,7 +81,7 @@ def test_an_event_that_hangs_is_reported_before_the_deadline(
     assert (line["correlation_id"], line["asset_symbol"]) == (record.correlation_id, "AAPL")
     assert (metric["EventsRetried"], metric["Errors"], metric["ErrorCategory"]) == (1, 1, "timeout")
 
-    assert record.struck
+    assert record.timed_out
     assert late_lines == []
     assert late_spans == []
 
@@ -90,15 +90,15 @@ def test_the_event_after_one_that_was_struck_is_as_any_other(
     tracing: Tracing, output: Output, spans: SpanSocket, new_telemetry: NewTelemetry, deadline: Deadline
 ) -> None:
     telemetry = new_telemetry(tracing, watchdog=deadline.watchdog)
-    struck = event_record()
-    with telemetry.event(struck, None, 30):
+    timed_out = event_record()
+    with telemetry.event(timed_out, None, 30):
         deadline.comes()
         eventually(lambda: bool(spans.take()))
 
     record = run(telemetry)
 
-    assert struck.struck
-    assert not record.struck
+    assert timed_out.timed_out
+    assert not record.timed_out
     (span,) = spans.take_spans()
     assert span.trace_id.hex() == record.trace_id
     assert [line["outcome"] for line in output.logs()] == ["retry", "marked"]
@@ -110,7 +110,7 @@ def test_that_its_spans_have_ended_is_no_news_when_it_comes_back_to_life(
 ) -> None:
     """The SDK warns of each attribute, status and end on a span that the watchdog has ended."""
     telemetry = new_telemetry(tracing, watchdog=deadline.watchdog)
-    take_over_library_logs(telemetry.log, lambda: telemetry.current)
+    redirect_library_logs(telemetry.log, lambda: telemetry.current_record)
     with (
         telemetry.event(event_record(), None, 30),
         tracing.provider.get_tracer("a library").start_span("hangs") as span,
@@ -171,7 +171,7 @@ def test_an_event_that_comes_back_to_life_does_not_change_its_report(
     (line,), (metric,) = output.logs(), output.metrics()
     assert (line["outcome"], line["error_code"]) == ("retry", "DeadlineExceeded")
     assert not {"EventsDuplicate", "IdempotencyViolations"} & metric.keys()
-    assert record.struck
+    assert record.timed_out
 
 
 def test_an_overtaken_event_returns_only_when_its_report_is_written(
@@ -225,7 +225,7 @@ def test_an_event_whose_spans_hang_on_their_way_out_is_reported_as_it_ended(
 
     (line,), (metric,) = output.logs(), output.metrics()
     assert (line["outcome"], metric["EventsMarked"]) == ("marked", 1)
-    assert not record.struck
+    assert not record.timed_out
 
 
 def test_without_tracing_the_watchdog_reports_too(
@@ -237,7 +237,7 @@ def test_without_tracing_the_watchdog_reports_too(
         deadline.comes()
         eventually(lambda: len(output.metrics()) == 1)
 
-    assert record.struck
+    assert record.timed_out
     assert [line["outcome"] for line in output.logs()] == ["retry"]
 
 
@@ -267,7 +267,7 @@ def test_an_event_that_ends_in_time_is_reported_once(
     deadline.comes()
     run(telemetry)  # gives the watchdog's thread a reason to look at all
 
-    assert not record.struck
+    assert not record.timed_out
     assert [line["outcome"] for line in output.logs()] == ["marked", "marked"]
     assert len(spans.take_spans()) == 2
 
@@ -276,9 +276,9 @@ def test_a_strike_that_comes_too_late_says_nothing(output: Output, new_telemetry
     """The watchdog's thread was on its way when the event ended."""
     telemetry = new_telemetry(None)
     record = run(telemetry)
-    telemetry._strike(record, None, 30)
+    telemetry._on_deadline(record, None, 30)
 
-    assert not record.struck
+    assert not record.timed_out
     assert len(output.lines()) == 2
 
 
@@ -292,18 +292,18 @@ def test_whoever_reports_first_decides_for_both(output: Output, new_telemetry: N
 
         def strike(record: EventRecord = record, together: threading.Barrier = together) -> None:
             together.wait()
-            telemetry._strike(record, None, 30)
+            telemetry._on_deadline(record, None, 30)
 
         thread = threading.Thread(target=strike)
         thread.start()
         with telemetry.event(record, None, 30):
             record.outcome = "marked"
             together.wait()
-        struck = record.struck
+        timed_out = record.timed_out
         thread.join()
 
         (line,) = output.logs()
-        assert struck is (line["outcome"] == "retry")
+        assert timed_out is (line["outcome"] == "retry")
         assert len(output.metrics()) == 1
 
 
@@ -313,5 +313,5 @@ def test_the_watchdog_is_off_between_events(new_telemetry: NewTelemetry, deadlin
         raise SystemExit
     deadline.comes()
 
-    assert deadline.watchdog._strike_at is None
+    assert deadline.watchdog._deadline is None
     assert output.lines() == []

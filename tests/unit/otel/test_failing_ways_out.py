@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from otel.output import file_descriptor
+from otel.output import fd_writer
 from otel.tracing import Tracing
 from tests.support.telemetry import Output, event_record, telemetry_settings
 from tests.support.udp import SpanSocket
@@ -50,7 +50,7 @@ def test_a_defect_of_the_way_out_is_a_warning(output: Output, new_telemetry: New
 def metrics_on_a_full_disk(output: Output) -> Iterator[Callable[[bytes], None]]:
     """Metric lines find a full disk, log lines do not."""
     fd = os.open("/dev/full", os.O_WRONLY)
-    full = file_descriptor(fd)
+    full = fd_writer(fd)
 
     def write(line: bytes) -> None:
         (full if line.startswith(b'{"_aws"') else output.write)(line)
@@ -77,9 +77,9 @@ def test_metrics_that_cannot_be_written_are_a_warning(output: Output, new_teleme
 def test_no_output_at_all_changes_no_outcome(tracing: Tracing, spans: SpanSocket, new_telemetry: NewTelemetry) -> None:
     fd = os.open("/dev/full", os.O_WRONLY)
     try:
-        record = run(new_telemetry(tracing, write=file_descriptor(fd)))
+        record = run(new_telemetry(tracing, write=fd_writer(fd)))
     finally:
         os.close(fd)
 
-    assert not record.struck
+    assert not record.timed_out
     assert len(spans.take_spans()) == 1

@@ -13,8 +13,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
 from snapshot_restore_py import get_after_restore  # type: ignore[import-untyped]
 
-from otel.layer import SPANS_A_FLUSH, LayerExporters, LayerTracing, seed_after_restore
-from otel.tracing import Tracing, identified, start_tracing
+from otel.layer import SPANS_PER_FLUSH, AdotLayerExporter, LayerTracing, seed_after_restore
+from otel.tracing import Tracing, set_event_attributes, start_tracing
 from tests.support.telemetry import PARENT_ID, TRACE_HEADER, TRACE_ID, attributes, event_record, telemetry_settings
 from tests.support.udp import SpanSocket
 from tests.unit.otel.traced import PRODUCER, check_annotations, run_event
@@ -71,8 +71,8 @@ def test_an_event_in_it(tracing: LayerTracing, spans: SpanSocket) -> None:
 
     def inside() -> None:
         record.asset_symbol, record.earnings_date = "AAPL", "2025-07-31"
-        identified(record)
-        tracing.calls.get_tracer("calls").start_span("call", kind=SpanKind.CLIENT).end()
+        set_event_attributes(record)
+        tracing.client_tracer_provider.get_tracer("calls").start_span("call", kind=SpanKind.CLIENT).end()
         record.outcome = "marked"
 
     run_event(tracing, record, traceparent=PRODUCER, inside=inside)
@@ -91,7 +91,7 @@ def test_a_parent_that_is_nowhere_is_not_sent(tracing: LayerTracing, spans: Span
     header = f"{TRACE_HEADER.partition(';')[0]};Sampled=1"
 
     def inside() -> None:
-        tracing.calls.get_tracer("calls").start_span("call").end()
+        tracing.client_tracer_provider.get_tracer("calls").start_span("call").end()
 
     record = run_event(tracing, header=header, inside=inside)
 
@@ -128,9 +128,9 @@ def test_a_flush_without_spans_sends_nothing(tracing: LayerTracing, spans: SpanS
     assert spans.take_raw() == []
 
 
-@pytest.mark.parametrize("count", [SPANS_A_FLUSH - 1, SPANS_A_FLUSH, 250])
+@pytest.mark.parametrize("count", [SPANS_PER_FLUSH - 1, SPANS_PER_FLUSH, 250])
 def test_no_span_is_lost_or_sent_twice(tracing: LayerTracing, spans: SpanSocket, count: int) -> None:
-    tracer = tracing.calls.get_tracer("calls")
+    tracer = tracing.client_tracer_provider.get_tracer("calls")
 
     def inside() -> None:
         for number in range(count):
@@ -145,7 +145,7 @@ def test_no_span_is_lost_or_sent_twice(tracing: LayerTracing, spans: SpanSocket,
 
 
 def test_without_the_early_flush_the_fast_start_loses_them(spans: SpanSocket) -> None:
-    """What `SPANS_A_FLUSH` is for. If this fails, ADOT has learned to do it by itself."""
+    """What `SPANS_PER_FLUSH` is for. If this fails, ADOT has learned to do it by itself."""
     provider = of_the_fast_start(spans.endpoint)
     for number in range(100):
         provider.get_tracer("calls").start_span(f"call {number}", attributes={"text": "x" * 900}).end()
@@ -156,13 +156,13 @@ def test_without_the_early_flush_the_fast_start_loses_them(spans: SpanSocket) ->
 
 
 def test_the_watchdog_still_finds_the_open_spans_after_an_early_flush(tracing: LayerTracing, spans: SpanSocket) -> None:
-    tracer = tracing.calls.get_tracer("calls")
+    tracer = tracing.client_tracer_provider.get_tracer("calls")
 
     def inside() -> None:
-        for number in range(SPANS_A_FLUSH):
+        for number in range(SPANS_PER_FLUSH):
             tracer.start_span(f"call {number}").end()
         tracer.start_span("the one that hangs")
-        tracing.spans.close_open("timeout", "DeadlineExceeded")
+        tracing.spans.end_open_spans("timeout", "DeadlineExceeded")
 
     run_event(tracing, inside=inside)
 
@@ -173,7 +173,7 @@ def test_the_watchdog_still_finds_the_open_spans_after_an_early_flush(tracing: L
 
 def test_the_access_key_stays_inside(tracing: LayerTracing, spans: SpanSocket) -> None:
     given = {"aws.auth.account.access_key": "AKIA", "rpc.service": "DynamoDB"}
-    tracer = tracing.calls.get_tracer("calls")
+    tracer = tracing.client_tracer_provider.get_tracer("calls")
     tracer.start_span("one", attributes=given).end()
     with tracer.start_as_current_span("other", attributes=given):
         pass
@@ -184,11 +184,11 @@ def test_the_access_key_stays_inside(tracing: LayerTracing, spans: SpanSocket) -
         assert attributes(span.attributes)["rpc.service"] == "DynamoDB"
 
 
-@pytest.mark.parametrize("shed", [False, True])
-def test_an_exception_is_told_by_its_class(tracing: LayerTracing, spans: SpanSocket, shed: bool) -> None:
-    tracing.spans.shed = shed
+@pytest.mark.parametrize("shedding", [False, True])
+def test_an_exception_is_told_by_its_class(tracing: LayerTracing, spans: SpanSocket, shedding: bool) -> None:
+    tracing.spans.shedding = shedding
     given = {"rpc.service": "DynamoDB", "server.address": "of no use when memory is short"}
-    tracer = tracing.calls.get_tracer("calls")
+    tracer = tracing.client_tracer_provider.get_tracer("calls")
     with pytest.raises(ValueError, match="secret"), tracer.start_as_current_span("call", attributes=given):
         raise ValueError("a secret")
     with pytest.raises(KeyError), tracer.start_as_current_span("quiet", record_exception=False):
@@ -197,8 +197,8 @@ def test_an_exception_is_told_by_its_class(tracing: LayerTracing, spans: SpanSoc
 
     call, quiet = spans.take_spans()
     told = [(event.name, attributes(event.attributes)) for event in call.events]
-    assert told == ([] if shed else [("exception", {"exception.type": "builtins.ValueError"})])
-    assert ("server.address" in attributes(call.attributes)) is not shed
+    assert told == ([] if shedding else [("exception", {"exception.type": "builtins.ValueError"})])
+    assert ("server.address" in attributes(call.attributes)) is not shedding
     assert list(quiet.events) == []
     assert call.status.code == StatusCode.UNSET.value, "the hooks know the category"
 
@@ -226,7 +226,7 @@ def test_what_the_layer_says_it_lost_is_told(flushed: bool | None, lost: int) ->
             asked.append(timeout_millis)
             return flushed
 
-    exporters = LayerExporters(Provider())
+    exporters = AdotLayerExporter(Provider())
     spans: list[Any] = [None] * 3
 
     assert exporters.export(spans, 0.7) == lost

@@ -18,8 +18,15 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from otel import logs
-from otel.library_logs import WITHHELD, LibraryLogs, RedactedRecord, location, redact_process, take_over_library_logs
-from otel.logs import Log
+from otel.library_logs import (
+    WITHHELD,
+    LibraryLogHandler,
+    RedactedRecord,
+    location,
+    redact_process,
+    redirect_library_logs,
+)
+from otel.logs import JsonLogger
 from tests.support.telemetry import Output, event_record, output_file, telemetry_settings
 from tests.unit.otel.library_calls import SECRET, library_calls
 from tests.unit.otel.test_logs import ALWAYS_THERE
@@ -28,8 +35,8 @@ HEADER_INVALID = "header is invalid: %s"
 """As OpenTelemetry has its texts: a module's name in capitals."""
 
 
-def new_log(output: Output, **changes: Any) -> Log:
-    return Log(output.write, telemetry_settings(**changes))
+def new_log(output: Output, **changes: Any) -> JsonLogger:
+    return JsonLogger(output.write, telemetry_settings(**changes))
 
 
 @pytest.fixture(params=[False, True], ids=["any process", "redacted process"])
@@ -38,7 +45,7 @@ def library(output: Output, request: pytest.FixtureRequest, monkeypatch: pytest.
     if request.param:
         monkeypatch.setattr(logging, "_logRecordFactory", RedactedRecord)
     logger = logging.Logger("a.library")  # noqa: LOG001 - not one that stays
-    logger.addHandler(LibraryLogs(new_log(output), lambda: None))
+    logger.addHandler(LibraryLogHandler(new_log(output), lambda: None))
     return logger
 
 
@@ -92,7 +99,7 @@ def test_what_is_less_than_a_warning_is_not_written(library: logging.Logger, out
 def test_its_line_carries_the_ids_of_the_event_in_work(output: Output, root_logger: logging.Logger) -> None:
     del root_logger
     in_work = [None]
-    take_over_library_logs(new_log(output), lambda: in_work[0])
+    redirect_library_logs(new_log(output), lambda: in_work[0])
     library = logging.getLogger("a.library")
 
     library.warning("between events")
@@ -106,12 +113,12 @@ def test_handlers_that_were_there_are_gone(output: Output, root_logger: logging.
     """Lambda's runtime client installs one that prints arguments, as text."""
     other = logging.FileHandler(tmp_path / "theirs.log")
     root_logger.addHandler(other)
-    take_over_library_logs(new_log(output), lambda: None)
+    redirect_library_logs(new_log(output), lambda: None)
 
     logging.getLogger("a.library").warning("text %s", "s3cret")
     other.close()
 
-    assert [type(handler) for handler in root_logger.handlers] == [LibraryLogs]
+    assert [type(handler) for handler in root_logger.handlers] == [LibraryLogHandler]
     assert (tmp_path / "theirs.log").read_text() == ""
     assert len(output.lines()) == 1
 
@@ -251,7 +258,7 @@ def test_an_exception_that_is_none_is_none(library: logging.Logger, output: Outp
 @given(st.text(), st.recursive(st.text() | st.none() | st.integers(), st.lists, max_leaves=3))
 def test_whatever_comes_nothing_is_raised(text: str, argument: Any) -> None:
     with output_file() as output:
-        handler = LibraryLogs(new_log(output), lambda: None)
+        handler = LibraryLogHandler(new_log(output), lambda: None)
         for arguments in ((), (argument,), (argument, argument), ({text: argument},)):
             record = logging.LogRecord("a.library", logging.ERROR, "x.py", 1, text, arguments, None)
             handler.handle(record)
@@ -271,7 +278,7 @@ def _everything(record: logging.LogRecord) -> str:
 def test_no_call_of_a_library_tells_a_value(output: Output) -> None:
     """Every logging call in the sources of every package of the image, with a secret for each of its values."""
     logger = logging.Logger("a.library", logging.DEBUG)  # noqa: LOG001
-    handler = LibraryLogs(new_log(output, log_level=logs.DEBUG), lambda: None)
+    handler = LibraryLogHandler(new_log(output, log_level=logs.DEBUG), lambda: None)
     handler.setLevel(logging.NOTSET)
     logger.addHandler(handler)
     leaking, withheld = [], []

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from otel import logs, names
 from otel.event_types import EventType
-from otel.logs import Log
-from otel.output import file_descriptor
+from otel.logs import JsonLogger
+from otel.output import fd_writer
 from tests.support.telemetry import Output, event_record, json_lines, output_file, telemetry_settings
 
 ALWAYS_THERE = [
@@ -45,8 +45,8 @@ def as_utf8(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def new_log(output: Output, **changes: Any) -> Log:
-    return Log(output.write, telemetry_settings(**changes))
+def new_log(output: Output, **changes: Any) -> JsonLogger:
+    return JsonLogger(output.write, telemetry_settings(**changes))
 
 
 @settings(deadline=None, max_examples=200)
@@ -165,8 +165,8 @@ def test_lines_below_the_level_are_not_written(least: int, output: Output) -> No
 
 def test_the_level_can_be_raised_but_not_lowered(output: Output) -> None:
     log = new_log(output, log_level=10)
-    log.raise_level(30)
-    log.raise_level(10)
+    log.set_minimum_level(30)
+    log.set_minimum_level(10)
     for level in (10, 20, 30):
         log.line(level, EventType.LIBRARY, message=str(level))
 
@@ -176,7 +176,7 @@ def test_the_level_can_be_raised_but_not_lowered(output: Output) -> None:
 def test_an_output_that_fails_costs_the_line_not_the_event() -> None:
     fd = os.open("/dev/full", os.O_WRONLY)
     try:
-        Log(file_descriptor(fd), telemetry_settings()).line(logs.ERROR, EventType.LIBRARY, message="text")
+        JsonLogger(fd_writer(fd), telemetry_settings()).line(logs.ERROR, EventType.LIBRARY, message="text")
     finally:
         os.close(fd)
 
@@ -186,7 +186,7 @@ def test_so_does_a_writer_that_raises_anything(error: type[Exception]) -> None:
     def write(_: bytes) -> None:
         raise error
 
-    Log(write, telemetry_settings()).line(logs.ERROR, EventType.LIBRARY, message="text")
+    JsonLogger(write, telemetry_settings()).line(logs.ERROR, EventType.LIBRARY, message="text")
 
 
 _ENDLESS: dict[str, Any] = {}

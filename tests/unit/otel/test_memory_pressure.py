@@ -6,7 +6,7 @@ from otel import logs, memory, names
 from otel.event_types import EventType
 from otel.record import EventRecord
 from otel.telemetry import Telemetry
-from otel.tracing import Tracing, identified
+from otel.tracing import Tracing, set_event_attributes
 from tests.support.telemetry import Output, attributes, event_record, telemetry_settings
 from tests.support.udp import SpanSocket
 from tests.unit.otel.conftest import NewTelemetry
@@ -29,9 +29,9 @@ def busy_event(telemetry: Telemetry, tracing: Tracing) -> EventRecord:
     tracer = tracing.provider.get_tracer("a library")
     with telemetry.event(record, None, 30):
         record.asset_symbol, record.earnings_date = "AAPL", "2025-07-31"
-        identified(record)
+        set_event_attributes(record)
         telemetry.log.line(logs.DEBUG, EventType.ATTEMPT)
-        telemetry.backoff(record, 1, 0.1, "conflict")
+        telemetry.record_backoff(record, 1, 0.1, "conflict")
         trace.get_current_span().add_event("detail")
         with tracer.start_as_current_span("call", attributes={"rpc.method": "Call", "server.address": "detail"}):
             trace.get_current_span().add_event("detail")

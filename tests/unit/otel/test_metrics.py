@@ -51,7 +51,7 @@ def test_the_accounting_holds(sent: list[EventRecord]) -> None:
     assert total(documents, "Operations") == sum(record.operations for record in sent)
     assert total(documents, "Retries") == sum(record.retries for record in sent)
     assert total(documents, "RetrySuccesses") == sum(record.retry_successes for record in sent)
-    assert total(documents, "SecurityErrors") == sum(record.denied is not None for record in sent)
+    assert total(documents, "SecurityErrors") == sum(record.access_denied_by is not None for record in sent)
     assert total(documents, "ColdStarts") == sum(record.cold_start for record in sent)
     assert total(documents, "IdempotencyViolations") == sum(record.same_event is False for record in sent)
     assert total(documents, "CorrelationIdsReplaced") == sum(record.correlation_replaced for record in sent)
@@ -90,7 +90,7 @@ def test_units_are_the_documented_ones_and_nothing_else_is_emitted(record: Event
 def test_every_documented_metric_is_emitted_by_some_event() -> None:
     everything = event_record(
         cold_start=True, correlation_replaced=True, outcome="duplicate", same_event=False,
-        denied="DynamoDB: AccessDeniedException", operations=1, retries=1, retry_successes=1,
+        access_denied_by="DynamoDB: AccessDeniedException", operations=1, retries=1, retry_successes=1,
         latencies_ms=[1.0], delays_ms=[2.0],
     )  # fmt: skip
     others = [

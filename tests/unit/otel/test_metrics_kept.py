@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel.metrics import KEPT_LINES
-from otel.output import file_descriptor
+from otel.metrics import MAX_PENDING_LINES
+from otel.output import fd_writer
 from otel.record import EventRecord
 from tests.support.telemetry import (
     check_emf,
@@ -34,15 +34,15 @@ from tests.unit.otel.metric_lines import (
 def test_what_could_not_be_written_is_kept_and_written_later_in_order(failing: Any) -> None:
     sent = [event_record(outcome="marked") for _ in range(4)]
     with switchable() as (switch, through), failing() as bad:
-        metrics = new_metrics(file_descriptor(switch.fd))
+        metrics = new_metrics(fd_writer(switch.fd))
         assert emit(metrics, sent[0])
         switch.to(bad)
         assert not emit(metrics, sent[1])
         assert not emit(metrics, sent[2])
-        assert metrics.kept == 2
+        assert metrics.pending == 2
         switch.back()
         assert emit(metrics, sent[3])
-        assert metrics.kept == 0
+        assert metrics.pending == 0
         documents = through()
 
     assert [document["request_id"] for document in documents] == [record.request_id for record in sent]
@@ -64,11 +64,11 @@ def test_kept_lines_keep_their_own_time() -> None:
 
 
 def test_what_is_kept_is_bounded_and_the_oldest_go_first() -> None:
-    documents = after_failures(KEPT_LINES + 50)
+    documents = after_failures(MAX_PENDING_LINES + 50)
 
-    assert len(documents) == KEPT_LINES
+    assert len(documents) == MAX_PENDING_LINES
     numbers = [int(document["request_id"].removeprefix("request-")) for document in documents]
-    assert numbers == list(range(numbers[-1] - KEPT_LINES + 1, numbers[-1] + 1))
+    assert numbers == list(range(numbers[-1] - MAX_PENDING_LINES + 1, numbers[-1] + 1))
 
 
 @settings(deadline=None, max_examples=50)
@@ -76,7 +76,7 @@ def test_what_is_kept_is_bounded_and_the_oldest_go_first() -> None:
 def test_nothing_is_lost_or_told_twice_whatever_fails_in_between(plan: list[tuple[EventRecord, bool]]) -> None:
     last = event_record(outcome="marked")
     with switchable() as (switch, through), full_disk() as bad:
-        metrics = new_metrics(file_descriptor(switch.fd))
+        metrics = new_metrics(fd_writer(switch.fd))
         for record, fails in plan:
             if fails:
                 switch.to(bad)
@@ -95,12 +95,12 @@ def test_a_line_torn_by_a_full_pipe_comes_again_whole() -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     record = event_record(outcome="marked", correlation_id="c" * 100_000)  # more than a pipe takes
-    metrics = new_metrics(file_descriptor(writer))
+    metrics = new_metrics(fd_writer(writer))
     first = b""
     try:
         assert not emit(metrics, record)
         first = os.read(reader, 1 << 20)
-        metrics._kept[0] = metrics._kept[0].replace(b"c" * 99_000, b"")  # so that it fits this time
+        metrics._pending[0] = metrics._pending[0].replace(b"c" * 99_000, b"")  # so that it fits this time
         assert emit(metrics)
         lines = (first + os.read(reader, 1 << 20)).split(b"\n")
     finally:
@@ -127,7 +127,7 @@ def test_whatever_the_output_raises_the_lines_are_kept(error: type[Exception]) -
 
     metrics = new_metrics(write)
     assert [emit(metrics), emit(metrics)] == [False, False]
-    assert metrics.kept == 2
+    assert metrics.pending == 2
     broken = False
     assert emit(metrics)
     documents = json_lines(b"".join(lines))
@@ -173,7 +173,7 @@ def test_a_record_that_no_line_can_be_made_of_is_a_failure_told_by_the_next_line
     with output_file() as output:
         metrics = new_metrics(output.write)
         assert not emit(metrics, record)
-        assert metrics.kept == 0
+        assert metrics.pending == 0
         assert emit(metrics)
         (document,) = output.metrics()
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from handler.wiring import start
+from handler.wiring import start_or_exit
 from otel import names
 from otel.event_types import EventType
-from otel.output import file_descriptor
+from otel.output import fd_writer
 from tests.support.telemetry import Output, attributes, event_record
 from tests.support.udp import SpanSocket
 from tests.unit.otel.conftest import NewTelemetry
@@ -53,7 +53,7 @@ def test_events_of_spans_are_listed(sent: list[Span]) -> None:
     assert {name for event in events for name in attributes(event.attributes)} == {
         "attempt",
         "delay_ms",
-        names.CATEGORY,
+        names.ERROR_CATEGORY_ATTRIBUTE,
     }
 
 
@@ -67,7 +67,7 @@ def test_annotations_are_keys_that_xray_takes() -> None:
 def test_every_listed_log_field_is_written_by_some_line(output: Output, new_telemetry: NewTelemetry) -> None:
     _failures(new_telemetry, output)
     with pytest.raises(SystemExit):
-        start({}, output.write, 0)
+        start_or_exit({}, output.write, 0)
 
     assert {name for line in output.logs() for name in line} == names.LOG_FIELDS
 
@@ -75,7 +75,7 @@ def test_every_listed_log_field_is_written_by_some_line(output: Output, new_tele
 def _failures(new_telemetry: NewTelemetry, output: Output) -> None:
     """Lines of what goes wrong: memory, metrics, spans, dead letters, defects."""
     fd = os.open("/dev/full", os.O_WRONLY)
-    full = file_descriptor(fd)
+    full = fd_writer(fd)
     telemetry = new_telemetry(
         None,
         used_mb=lambda: 127.0,

@@ -16,8 +16,8 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.trace import SpanContext
 
 from otel.otlp import encode_request, encode_span
-from otel.scrub import clean
-from otel.xray_udp import XRayDaemon, is_sampled
+from otel.scrub import redact_span
+from otel.xray_udp import XRayUdpExporter, is_sampled
 from tests.support.telemetry import attributes
 from tests.support.udp import SpanSocket, span_socket
 from tests.unit.otel.generated_spans import INT64, provider, span_recipes
@@ -49,8 +49,8 @@ def test_spans_decode_to_what_the_stock_encoder_makes(recipe: Recipe) -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(span_recipes(), st.booleans())
-def test_so_do_spans_that_were_cleaned(recipe: Recipe, shed: bool) -> None:
-    cleaned = [clean(span, shed=shed) for span in recipe()]
+def test_so_do_spans_that_were_cleaned(recipe: Recipe, shedding: bool) -> None:
+    cleaned = [redact_span(span, shedding=shedding) for span in recipe()]
 
     assert ExportTraceServiceRequest.FromString(ours(cleaned)) == encode_spans(cleaned)
 
@@ -141,7 +141,7 @@ def test_datagrams_equal_those_of_the_adot_distribution(
 
     spans = recipe()
     here, there = two_sockets
-    daemon = XRayDaemon(here.address)
+    daemon = XRayUdpExporter(here.address)
     assert daemon.export(spans) == 0
     daemon.close()
     for sampled in (True, False):  # theirs is one exporter for each

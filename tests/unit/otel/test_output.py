@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from otel.output import file_descriptor
+from otel.output import fd_writer
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def drain(reader: int) -> bytes:
 
 def test_lines_come_out_in_order(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
-    write = file_descriptor(writer)
+    write = fd_writer(writer)
 
     for number in range(5):
         write(b"line %d\n" % number)
@@ -46,7 +46,7 @@ def test_lines_come_out_in_order(pipe: tuple[int, int]) -> None:
 
 def test_nothing_is_written_for_nothing(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
-    file_descriptor(writer)(b"")
+    fd_writer(writer)(b"")
 
     assert drain(reader) == b""
 
@@ -62,7 +62,7 @@ def test_a_line_larger_than_the_pipe_is_written_whole(pipe: tuple[int, int]) -> 
 
     thread = threading.Thread(target=read)
     thread.start()
-    file_descriptor(writer)(line)
+    fd_writer(writer)(line)
     thread.join()
 
     assert bytes(found) == line
@@ -72,7 +72,7 @@ def test_a_full_disk_is_an_oserror() -> None:
     fd = os.open("/dev/full", os.O_WRONLY)
     try:
         with pytest.raises(OSError) as raised:  # noqa: PT011 - the number tells
-            file_descriptor(fd)(b"line\n")
+            fd_writer(fd)(b"line\n")
     finally:
         os.close(fd)
 
@@ -84,13 +84,13 @@ def test_a_reader_that_went_away_is_an_oserror(pipe: tuple[int, int]) -> None:
     os.close(reader)
 
     with pytest.raises(BrokenPipeError):
-        file_descriptor(writer)(b"line\n")
+        fd_writer(writer)(b"line\n")
 
 
 def test_a_torn_line_is_not_glued_to_the_next(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     os.set_blocking(writer, False)
-    write = file_descriptor(writer)
+    write = fd_writer(writer)
     torn = b"t" * 500_000 + b"\n"  # more than the pipe takes
 
     with pytest.raises(BlockingIOError):
@@ -106,7 +106,7 @@ def test_a_torn_line_is_not_glued_to_the_next(pipe: tuple[int, int]) -> None:
 def test_a_torn_line_stays_torn_until_something_can_be_written(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     os.set_blocking(writer, False)
-    write = file_descriptor(writer)
+    write = fd_writer(writer)
     with pytest.raises(BlockingIOError):
         write(b"t" * 500_000 + b"\n")
     for _ in range(3):  # still full: not a byte gets through
@@ -122,7 +122,7 @@ def test_a_torn_line_stays_torn_until_something_can_be_written(pipe: tuple[int, 
 def test_a_line_that_could_not_begin_tears_nothing(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     os.set_blocking(writer, False)
-    write = file_descriptor(writer)
+    write = fd_writer(writer)
     with contextlib.suppress(BlockingIOError):
         while True:
             os.write(writer, b"f" * 4096)

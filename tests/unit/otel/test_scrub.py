@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
 from otel import names
-from otel.scrub import ESSENTIAL, clean
+from otel.scrub import ESSENTIAL_ATTRIBUTES, redact_span
 from tests.unit.otel.generated_spans import provider, span_contexts
 
 
@@ -29,9 +29,9 @@ def failed_span(links: list[Link], **attributes: str) -> ReadableSpan:
 
 @settings(deadline=None, max_examples=20)
 @given(st.lists(span_contexts(), max_size=3), st.booleans())
-def test_what_is_not_private_and_not_optional_stays(linked: list[SpanContext], shed: bool) -> None:
+def test_what_is_not_private_and_not_optional_stays(linked: list[SpanContext], shedding: bool) -> None:
     span = failed_span([Link(context) for context in linked], correlation_id="c", error_category="network")
-    cleaned = clean(span, shed=shed)
+    cleaned = redact_span(span, shedding=shedding)
 
     for part in ("name", "parent", "resource", "links", "kind", "start_time", "end_time", "instrumentation_scope"):
         assert getattr(cleaned, part) == getattr(span, part)
@@ -45,7 +45,7 @@ def test_what_is_not_private_and_not_optional_stays(linked: list[SpanContext], s
 def test_the_description_of_an_exception_becomes_the_category(category: str | None, description: str | None) -> None:
     attributes = {} if category is None else {"error_category": category}
 
-    cleaned = clean(failed_span([], **attributes), shed=False)
+    cleaned = redact_span(failed_span([], **attributes), shedding=False)
 
     assert cleaned.status.status_code is StatusCode.ERROR
     assert cleaned.status.description == description
@@ -58,7 +58,7 @@ def test_a_span_with_nothing_to_hide_is_the_same_object() -> None:
         span.set_status(Status(StatusCode.ERROR, "network"))
         span.end()
 
-        assert clean(ended[0], shed=False) is ended[0]
+        assert redact_span(ended[0], shedding=False) is ended[0]
 
 
 def test_an_exception_that_was_dealt_with_does_not_make_an_error() -> None:
@@ -68,7 +68,7 @@ def test_an_exception_that_was_dealt_with_does_not_make_an_error() -> None:
         span.set_status(StatusCode.OK)
         span.end()
 
-        cleaned = clean(ended[0], shed=False)
+        cleaned = redact_span(ended[0], shedding=False)
 
     assert cleaned.status.status_code is StatusCode.OK
     assert [(event.name, dict(event.attributes or {})) for event in cleaned.events] == [
@@ -77,9 +77,9 @@ def test_an_exception_that_was_dealt_with_does_not_make_an_error() -> None:
 
 
 def test_under_pressure_only_the_essential_stays() -> None:
-    kept = dict.fromkeys(ESSENTIAL - {names.XRAY_ANNOTATIONS}, "kept")
+    kept = dict.fromkeys(ESSENTIAL_ATTRIBUTES - {names.XRAY_ANNOTATIONS}, "kept")
 
-    cleaned = clean(failed_span([], optional="dropped", **kept), shed=True)
+    cleaned = redact_span(failed_span([], optional="dropped", **kept), shedding=True)
 
     assert cleaned.attributes == kept
     assert [event.name for event in cleaned.events] == [names.RETRY_EVENT]

@@ -7,7 +7,7 @@ import pytest
 from otel import memory
 from otel.event_types import OUTCOME_MESSAGES
 from otel.telemetry import Telemetry
-from otel.tracing import Tracing, identified
+from otel.tracing import Tracing, set_event_attributes
 from otel.watchdog import Watchdog
 from tests.support.telemetry import Output, attributes, event_record, telemetry_settings
 from tests.support.udp import SpanSocket
@@ -100,8 +100,8 @@ def test_without_tracing_everything_else_works(output: Output, spans: SpanSocket
     telemetry = new_telemetry(None)
     record = event_record()
     with telemetry.event(record, None, 30):
-        telemetry.backoff(record, 1, 0.5, "throttling")
-        identified(record)
+        telemetry.record_backoff(record, 1, 0.5, "throttling")
+        set_event_attributes(record)
         record.outcome = "marked"
 
     backoff, line = output.logs()
@@ -118,9 +118,9 @@ def test_a_wait_is_seen_in_span_line_and_metric(
     telemetry = new_telemetry(tracing)
     record = event_record()
     with telemetry.event(record, None, 30):
-        telemetry.backoff(record, 1, 1.23456, "throttling")
-        telemetry.backoff(record, 2, 2.5, "conflict")
-        telemetry.backoff(record, 3, 1.0, "throttling", ("R1 arn", "R2"))
+        telemetry.record_backoff(record, 1, 1.23456, "throttling")
+        telemetry.record_backoff(record, 2, 2.5, "conflict")
+        telemetry.record_backoff(record, 3, 1.0, "throttling", ("R1 arn", "R2"))
         record.outcome = "marked"
 
     (span,) = spans.take_spans()
@@ -147,8 +147,8 @@ def test_each_attempt_is_a_debug_line_and_a_latency(
     settings = telemetry_settings(log_level=level)
     telemetry = Telemetry(settings, write=output.write, tracing=None, init_duration_ms=1.0, watchdog=idle_watchdog)
     record = event_record()
-    telemetry.attempted(record, 0.25)
-    telemetry.attempted(record, 0.5)
+    telemetry.record_attempt(record, 0.25)
+    telemetry.record_attempt(record, 0.5)
     assert record.latencies_ms == [250.0, 500.0]
     assert record.timings_ms == {"write": 750.0}
     told = [(line["level"], line["attempt"], line["timings_ms"]) for line in output.logs()]
@@ -156,7 +156,7 @@ def test_each_attempt_is_a_debug_line_and_a_latency(
 
 
 def test_refused_access_is_a_line_of_its_own(output: Output, new_telemetry: NewTelemetry) -> None:
-    run(new_telemetry(None), "dead_lettered", denied="SQS: AccessDenied", error_category="validation")
+    run(new_telemetry(None), "dead_lettered", access_denied_by="SQS: AccessDenied", error_category="validation")
 
     _, security = output.logs()
     assert (security["level"], security["security"], security["error_code"]) == ("ERROR", True, "SQS: AccessDenied")
@@ -165,11 +165,11 @@ def test_refused_access_is_a_line_of_its_own(output: Output, new_telemetry: NewT
 
 def test_each_event_is_the_current_one_in_its_time(new_telemetry: NewTelemetry) -> None:
     telemetry = new_telemetry(None)
-    assert telemetry.current is None
+    assert telemetry.current_record is None
 
     record = run(telemetry)
 
-    assert telemetry.current is record
+    assert telemetry.current_record is record
 
 
 def test_it_measures_memory_by_itself(output: Output, idle_watchdog: Watchdog) -> None:

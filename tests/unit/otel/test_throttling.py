@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.categories import BY_CODE, ErrorCategory
+from handler.categories import CATEGORY_BY_CODE, ErrorCategory
 from otel.record import MAX_REASONS
 from otel.throttling import CANCELLED_FOR, throttling_reasons
 from tests.support.strategies import SENTINEL, any_text, json_values
@@ -107,12 +107,12 @@ class TestCancellations:
     def test_but_only_where_each_item_has_one(self, tables: list[str]) -> None:
         assert throttling_reasons(cancelled("None", "ThrottlingError"), tables) == ("ThrottlingError",)
 
-    @pytest.mark.parametrize("code", sorted({*BY_CODE, "None", "ConditionalCheckFailed"} - CANCELLED_FOR))
+    @pytest.mark.parametrize("code", sorted({*CATEGORY_BY_CODE, "None", "ConditionalCheckFailed"} - CANCELLED_FOR))
     def test_no_other_reason_is_throttling(self, code: str) -> None:
         assert throttling_reasons(cancelled(code, code), ["calendar", "audit"]) == ()
 
     def test_what_is_throttling_is_decided_in_one_way(self) -> None:
-        assert {BY_CODE[code] for code in CANCELLED_FOR} == {ErrorCategory.THROTTLING}
+        assert {CATEGORY_BY_CODE[code] for code in CANCELLED_FOR} == {ErrorCategory.THROTTLING}
 
 
 @given(

@@ -4,8 +4,8 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from otel.spans import MAX_KEPT_SPANS
-from otel.tracing import Tracing, identified
+from otel.spans import MAX_BUFFERED_SPANS
+from otel.tracing import Tracing, set_event_attributes
 from tests.support.telemetry import PARENT_ID, TRACE_ID, attributes, event_record
 from tests.support.udp import SpanSocket, decode
 from tests.unit.otel.traced import NewTracing, check_annotations, make_child, only, run_event
@@ -94,7 +94,7 @@ def test_every_span_carries_what_is_known_of_the_event(tracing: Tracing, spans: 
     def process() -> None:
         early()
         record.asset_symbol, record.earnings_date = "BF-B", "2025-07-31"
-        identified(record)
+        set_event_attributes(record)
         late()
 
     run_event(tracing, record, inside=process)
@@ -144,7 +144,7 @@ def test_a_span_outside_of_any_event_carries_nothing_of_one(tracing: Tracing, sp
 
 
 def test_identified_outside_of_an_event_does_nothing(tracing: Tracing, spans: SpanSocket) -> None:
-    identified(event_record(asset_symbol="AAPL"))
+    set_event_attributes(event_record(asset_symbol="AAPL"))
     run_event(tracing)
 
     _, root = only(spans)
@@ -183,11 +183,11 @@ def test_an_event_that_ends_in_an_exception_is_sent_and_the_exception_goes_on(
 
 def test_the_bound_on_kept_spans_is_told_as_lost(tracing: Tracing, spans: SpanSocket) -> None:
     tracer = tracing.provider.get_tracer("a library")
-    for _ in range(MAX_KEPT_SPANS + 7):
+    for _ in range(MAX_BUFFERED_SPANS + 7):
         tracer.start_span("one of very many").end()
 
     assert tracing.flush() == 7
-    assert len(spans.take_spans()) == MAX_KEPT_SPANS
+    assert len(spans.take_spans()) == MAX_BUFFERED_SPANS
     assert tracing.flush() == 0
 
 

@@ -35,7 +35,7 @@ class Watched:
         condition = self.dog._condition
         with condition:
             waiting = len(condition._waiters)  # type: ignore[attr-defined]
-            due = self.dog._strike_at is not None and self.dog._strike_at <= self.clock()
+            due = self.dog._deadline is not None and self.dog._deadline <= self.clock()
         return waiting == 1 and not due
 
 
@@ -134,15 +134,15 @@ def test_a_strike_that_fails_does_not_end_the_watch(watched: Watched) -> None:
 
 
 def test_a_real_deadline_is_kept_by_the_real_clock() -> None:
-    struck, threads = Event(), []
+    timed_out, threads = Event(), []
 
     def strike() -> None:
         threads.append(current_thread())
-        struck.set()
+        timed_out.set()
 
     Watchdog().arm(0.02, strike)
 
-    assert struck.wait(60)
+    assert timed_out.wait(60)
     assert threads[0] is not current_thread()
     assert threads[0].daemon  # it never keeps the process from ending
 

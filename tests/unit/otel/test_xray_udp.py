@@ -13,8 +13,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import SpanKind
 
-from otel.spans import RecordUnsampled
-from otel.xray_udp import MAX_DATAGRAM, XRayDaemon, is_sampled
+from otel.spans import RecordOnlySampler
+from otel.xray_udp import MAX_DATAGRAM, XRayUdpExporter, is_sampled
 from tests.support.udp import HEADER, SpanSocket, closed_udp_port, decode, span_socket
 from tests.unit.otel.generated_spans import provider
 
@@ -23,7 +23,7 @@ UDP_LIMIT = 65_507
 
 def ended(count: int, *, size: int = 0, sampled: bool = True) -> list[ReadableSpan]:
     """Ended spans of one provider, each with a text of `size` characters."""
-    with provider(sampler=RecordUnsampled(ALWAYS_ON if sampled else ALWAYS_OFF)) as (maker, spans):
+    with provider(sampler=RecordOnlySampler(ALWAYS_ON if sampled else ALWAYS_OFF)) as (maker, spans):
         tracer = maker.get_tracer("test")
         for number in range(count):
             tracer.start_span(f"span {number}", attributes={"text": "x" * size}).end()
@@ -62,12 +62,12 @@ def dynamodb_like(count: int) -> list[ReadableSpan]:
 
 
 @pytest.fixture
-def daemon(spans: SpanSocket) -> Iterator[XRayDaemon]:
-    with closing(XRayDaemon(spans.address)) as made:
+def daemon(spans: SpanSocket) -> Iterator[XRayUdpExporter]:
+    with closing(XRayUdpExporter(spans.address)) as made:
         yield made
 
 
-def test_the_form_is_the_agents(daemon: XRayDaemon, spans: SpanSocket) -> None:
+def test_the_form_is_the_agents(daemon: XRayUdpExporter, spans: SpanSocket) -> None:
     assert daemon.export(ended(1)) == 0
 
     (datagram,) = spans.take_raw()
@@ -76,7 +76,7 @@ def test_the_form_is_the_agents(daemon: XRayDaemon, spans: SpanSocket) -> None:
     assert [span.name for span in decode(datagram).spans] == ["span 0"]
 
 
-def test_unsampled_spans_are_marked_as_such(daemon: XRayDaemon, spans: SpanSocket) -> None:
+def test_unsampled_spans_are_marked_as_such(daemon: XRayUdpExporter, spans: SpanSocket) -> None:
     assert daemon.export(ended(3, sampled=False)) == 0
 
     (datagram,) = spans.take()
@@ -84,7 +84,7 @@ def test_unsampled_spans_are_marked_as_such(daemon: XRayDaemon, spans: SpanSocke
     assert len(datagram.spans) == 3
 
 
-def test_a_mixture_goes_out_apart(daemon: XRayDaemon, spans: SpanSocket) -> None:
+def test_a_mixture_goes_out_apart(daemon: XRayUdpExporter, spans: SpanSocket) -> None:
     sampled, unsampled = ended(3), ended(2, sampled=False)
     mixed = [sampled[0], unsampled[0], sampled[1], unsampled[1], sampled[2]]
 
@@ -102,7 +102,7 @@ def ids(spans: list[ReadableSpan]) -> list[bytes]:
 
 
 @pytest.mark.parametrize("sampled", [True, False])
-def test_a_thousand_spans_lose_none(daemon: XRayDaemon, spans: SpanSocket, sampled: bool) -> None:
+def test_a_thousand_spans_lose_none(daemon: XRayUdpExporter, spans: SpanSocket, sampled: bool) -> None:
     sent = ended(1_000, size=200, sampled=sampled)
 
     assert daemon.export(sent) == 0
@@ -113,7 +113,7 @@ def test_a_thousand_spans_lose_none(daemon: XRayDaemon, spans: SpanSocket, sampl
     assert max(datagram.size for datagram in datagrams) <= MAX_DATAGRAM
 
 
-def test_a_hundred_spans_of_calls_lose_none(daemon: XRayDaemon, spans: SpanSocket) -> None:
+def test_a_hundred_spans_of_calls_lose_none(daemon: XRayUdpExporter, spans: SpanSocket) -> None:
     """They do not fit into one datagram, which is how a naive exporter loses all of them."""
     sent = dynamodb_like(100)
 
@@ -141,13 +141,13 @@ def shared_socket() -> Iterator[SpanSocket]:
 def test_whatever_fits_arrives_in_datagrams_that_fit(
     sizes: list[int], scopes: int, resource: int, sampled: bool, shared_socket: SpanSocket
 ) -> None:
-    sampler = RecordUnsampled(ALWAYS_ON if sampled else ALWAYS_OFF)
+    sampler = RecordOnlySampler(ALWAYS_ON if sampled else ALWAYS_OFF)
     with provider(resource=Resource({"big": "r" * resource}), sampler=sampler) as (maker, made):
         for number, size in enumerate(sizes):
             tracer = maker.get_tracer(f"scope {number % scopes}", attributes={"scope": number % scopes})
             tracer.start_span("span", attributes={"text": "x" * size}).end()
 
-    with closing(XRayDaemon(shared_socket.address)) as exporter:
+    with closing(XRayUdpExporter(shared_socket.address)) as exporter:
         assert exporter.export(made) == 0
 
     datagrams = shared_socket.take()
@@ -156,17 +156,17 @@ def test_whatever_fits_arrives_in_datagrams_that_fit(
 
 
 def test_a_closed_port_changes_nothing() -> None:
-    with closing(XRayDaemon(("127.0.0.1", closed_udp_port()))) as exporter:
+    with closing(XRayUdpExporter(("127.0.0.1", closed_udp_port()))) as exporter:
         assert [exporter.export(ended(3)) for _ in range(4)] == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("host", ["::1%nowhere", "a..b", "x" * 64], ids=["no such zone", "empty label", "long label"])
 def test_a_host_that_cannot_be_resolved_loses_the_spans(host: str) -> None:
-    with closing(XRayDaemon((host, 2000))) as exporter:
+    with closing(XRayUdpExporter((host, 2000))) as exporter:
         assert exporter.export([*ended(2), *ended(1, sampled=False)]) == 3
 
 
-def test_a_span_that_is_too_large_is_lost_alone(daemon: XRayDaemon, spans: SpanSocket) -> None:
+def test_a_span_that_is_too_large_is_lost_alone(daemon: XRayUdpExporter, spans: SpanSocket) -> None:
     small, large = ended(4, size=10), ended(1, size=70_000)
 
     assert daemon.export([*small[:2], *large, *small[2:]]) == 1
@@ -174,7 +174,7 @@ def test_a_span_that_is_too_large_is_lost_alone(daemon: XRayDaemon, spans: SpanS
     assert sorted(span.span_id for span in spans.take_spans()) == sorted(ids(small))
 
 
-def test_a_span_nearly_too_large_goes_alone(daemon: XRayDaemon, spans: SpanSocket) -> None:
+def test_a_span_nearly_too_large_goes_alone(daemon: XRayUdpExporter, spans: SpanSocket) -> None:
     assert daemon.export(ended(3, size=44_000)) == 0
 
     datagrams = spans.take()
@@ -182,7 +182,7 @@ def test_a_span_nearly_too_large_goes_alone(daemon: XRayDaemon, spans: SpanSocke
     assert max(datagram.size for datagram in datagrams) < UDP_LIMIT
 
 
-def test_after_close_it_opens_another_socket(daemon: XRayDaemon, spans: SpanSocket) -> None:
+def test_after_close_it_opens_another_socket(daemon: XRayUdpExporter, spans: SpanSocket) -> None:
     daemon.close()  # before the first, as for a sandbox without an event
     assert daemon.export(ended(1)) == 0
     daemon.close()
@@ -206,7 +206,7 @@ def test_a_name_is_resolved_once_and_to_what_the_agent_listens_at(
         ]
 
     monkeypatch.setattr(socket, "getaddrinfo", both_families)
-    with closing(XRayDaemon(("localhost", spans.address[1]))) as exporter:
+    with closing(XRayUdpExporter(("localhost", spans.address[1]))) as exporter:
         assert asked == []
         assert exporter.export(ended(1)) + exporter.export(ended(1)) == 0
 
@@ -215,14 +215,14 @@ def test_a_name_is_resolved_once_and_to_what_the_agent_listens_at(
 
 
 def test_an_address_of_the_other_family_is_used_where_it_is_the_only_one() -> None:
-    with closing(XRayDaemon(("::1", 2000))) as exporter:
+    with closing(XRayUdpExporter(("::1", 2000))) as exporter:
         exporter.export(ended(1))  # whether this machine can send there is not the question
 
         assert exporter._socket is not None
         assert exporter._socket.family is socket.AF_INET6
 
 
-def test_nothing_to_send_sends_nothing(daemon: XRayDaemon, spans: SpanSocket) -> None:
+def test_nothing_to_send_sends_nothing(daemon: XRayUdpExporter, spans: SpanSocket) -> None:
     assert daemon.export([]) == 0
     assert spans.take_raw() == []
 

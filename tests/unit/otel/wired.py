@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from handler.processor import LambdaContext, Processor
-from handler.wiring import build
+from handler.wiring import create_processor
 from tests.support.telemetry import Output, botocore_instrumentation
 from tests.support.udp import SpanSocket
 from tests.unit.otel.loopback import Reply, Request, loopback
@@ -85,7 +85,7 @@ def wired(
         for name, value in environ.items():
             monkeypatch.setenv(name, value)
         made: list[Processor] = []
-        with botocore_instrumentation(lambda: made.append(build(environ, output.write))):
+        with botocore_instrumentation(lambda: made.append(create_processor(environ, output.write))):
             try:
                 yield made[0]
             finally:

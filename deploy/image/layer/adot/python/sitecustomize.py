@@ -10,10 +10,10 @@ from handler.errors import SettingsError
 from handler.startup import begin, report_failure
 from otel.environ import EnvReader
 from otel.event_types import EventType
-from otel.output import STDOUT, file_descriptor
+from otel.output import STDOUT, fd_writer
 from otel.settings import TelemetrySettings
 
-_write = file_descriptor(STDOUT)
+_write = fd_writer(STDOUT)
 _read = EnvReader(os.environ)
 try:
     begin(os.environ, _write)  # first: what ADOT logs of its variables would be printed as it is
