@@ -7,7 +7,7 @@
 ARG BASE_IMAGE=public.ecr.aws/lambda/python:3.13
 
 # The packages. Installed by the pip that the base image brings, from a list with the hash of every file that uv.lock
-# allows. The list is uv.lock's content in pip's words (deploy/image/export writes it, a test compares it), so that the
+# allows. The list is uv.lock's content in pip's words (deploy/image/export-requirements writes it, a test compares it), so that the
 # build needs no tool that it would have to fetch and trust first.
 FROM ${BASE_IMAGE} AS packages
 COPY deploy/image/requirements.txt /build/
@@ -22,13 +22,13 @@ RUN python3.13 -m pip install --no-cache-dir --no-compile --root-user-action=ign
 
 # Only what the function needs of them, compiled.
 FROM packages AS trimmed
-COPY deploy/image/pack.py /build/
-RUN python3.13 /build/pack.py trim "${LAMBDA_TASK_ROOT}" && python3.13 /build/pack.py finish "${LAMBDA_TASK_ROOT}"
+COPY deploy/image/shrink_packages.py /build/
+RUN python3.13 /build/shrink_packages.py trim "${LAMBDA_TASK_ROOT}" && python3.13 /build/shrink_packages.py finish "${LAMBDA_TASK_ROOT}"
 
 # ADOT's layer, for whoever turns it on by AWS_LAMBDA_EXEC_WRAPPER=/opt/otel-instrument. Layers cannot be attached to the
 # functions of an image. Only what the function's own packages lack: there is one OpenTelemetry in the image.
 FROM ${BASE_IMAGE} AS layer
-COPY deploy/image/requirements-layer.txt deploy/image/pack.py /build/
+COPY deploy/image/requirements-layer.txt deploy/image/shrink_packages.py /build/
 RUN python3.13 -m pip install --no-cache-dir --no-compile --root-user-action=ignore --disable-pip-version-check \
         --target /opt/adot/python --requirement /build/requirements-layer.txt --no-deps --require-hashes \
         --only-binary :all: --implementation cp --python-version 3.13 \
@@ -37,7 +37,7 @@ RUN python3.13 -m pip install --no-cache-dir --no-compile --root-user-action=ign
         --platform "manylinux2014_$(uname -m)"
 COPY deploy/image/layer /opt/
 COPY LICENSE /opt/adot/
-RUN python3.13 /build/pack.py tidy /opt/adot/python && python3.13 /build/pack.py finish /opt/adot \
+RUN python3.13 /build/shrink_packages.py tidy /opt/adot/python && python3.13 /build/shrink_packages.py finish /opt/adot \
     && chmod 755 /opt/otel-instrument && touch --date=@315532800 /opt/otel-instrument
 
 # What is in the image, in CycloneDX's words. The tool is in an environment of its own and looks at the packages as at
@@ -62,15 +62,15 @@ RUN python3.13 -m venv --without-pip /build/seen \
 # The function, and a start of it with all its parts, in each of its ways: what is missing shows here.
 FROM trimmed AS function
 COPY --from=layer /opt /opt
-COPY deploy/image/check.py /build/
+COPY deploy/image/smoke_test.py /build/
 COPY handler "${LAMBDA_TASK_ROOT}/handler"
 COPY otel "${LAMBDA_TASK_ROOT}/otel"
-RUN python3.13 /build/pack.py finish "${LAMBDA_TASK_ROOT}/handler" \
-    && python3.13 /build/pack.py finish "${LAMBDA_TASK_ROOT}/otel" \
-    && python3.13 /build/check.py "${LAMBDA_TASK_ROOT}" \
-    && /opt/otel-instrument python3.13 /build/check.py "${LAMBDA_TASK_ROOT}" /opt/adot/python \
+RUN python3.13 /build/shrink_packages.py finish "${LAMBDA_TASK_ROOT}/handler" \
+    && python3.13 /build/shrink_packages.py finish "${LAMBDA_TASK_ROOT}/otel" \
+    && python3.13 /build/smoke_test.py "${LAMBDA_TASK_ROOT}" \
+    && /opt/otel-instrument python3.13 /build/smoke_test.py "${LAMBDA_TASK_ROOT}" /opt/adot/python \
     && OTEL_AWS_LAMBDA_FAST_START=true \
-        /opt/otel-instrument python3.13 /build/check.py "${LAMBDA_TASK_ROOT}" /opt/adot/python
+        /opt/otel-instrument python3.13 /build/smoke_test.py "${LAMBDA_TASK_ROOT}" /opt/adot/python
 
 # Packages and code are layers of their own: a change of the code is a few kilobytes to push and to load.
 # The base image's ENTRYPOINT stays, because it starts the wrapper that AWS_LAMBDA_EXEC_WRAPPER names. There is no USER:

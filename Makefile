@@ -35,7 +35,7 @@ test: setup  ## all tests that need no Docker, with branch coverage of the funct
 
 .PHONY: soak
 soak: setup  ## N events (20,000) with faults, kills and duplicates; an account that must balance (docs/soak.md)
-	.venv/bin/python -m soak --events $(or $(N),20000) $(SOAK_ARGS)
+	.venv/bin/python -m tests.soak --events $(or $(N),20000) $(SOAK_ARGS)
 
 .PHONY: image
 image:  ## the container image, mark-earnings-processed (needs Docker)
@@ -78,46 +78,46 @@ GATES = UV_PROJECT_ENVIRONMENT=$(CURDIR)/.cache/gates $(UV) run --quiet --projec
 TEMPLATES := .cache/templates
 
 .PHONY: check-deploy
-check-deploy: setup tests/deploy/simulator/node_modules/.package-lock.json deploy/node_modules/.package-lock.json  ## the templates: cdk-nag, cfn-lint, checkov, their tests
+check-deploy: setup tests/unit/deploy/simulator/node_modules/.package-lock.json deploy/node_modules/.package-lock.json  ## the templates: cdk-nag, cfn-lint, checkov, their tests
 	.venv/bin/python -m deploy.gates.synthesise $(TEMPLATES)
 	$(GATES) cfn-lint --config-file deploy/gates/cfnlint.yaml --template $(TEMPLATES)/*/*.template.json
 	$(GATES) checkov --config-file deploy/gates/checkov.yaml --directory $(TEMPLATES)
 	$(MAKE) --no-print-directory synth ENVIRONMENT=prod CONTEXT=--quiet
-	.venv/bin/python -m pytest -m deploy tests/deploy $(PYTEST_ARGS)
+	.venv/bin/python -m pytest -m deploy tests/unit/deploy $(PYTEST_ARGS)
 
 .PHONY: deploy-snapshot
 deploy-snapshot: setup  ## after a change of the stack that is meant: what a test holds it against
-	.venv/bin/python -m tests.deploy.snapshot
+	.venv/bin/python -m tests.unit.deploy.snapshot
 
 # LocalEmu is large and wants an older boto3: it has a lock and a directory of its own. The tests run it in the function's
 # base image, so the wheels are for that.
-$(CURDIR)/.cache/emulator/.installed: tests/emulator/localemu/uv.lock | setup
-	UV_PROJECT_ENVIRONMENT=$(@D) nice $(UV) sync --locked --quiet --project tests/emulator/localemu \
+$(CURDIR)/.cache/emulator/.installed: tests/system/localemu/environment/uv.lock | setup
+	UV_PROJECT_ENVIRONMENT=$(@D) nice $(UV) sync --locked --quiet --project tests/system/localemu/environment \
 		--python-platform $$(uname -m)-manylinux_2_28 --compile-bytecode
 	@touch $@
 
 .PHONY: test-emulator
 test-emulator: setup $(CURDIR)/.cache/emulator/.installed  ## the chain and the stack in LocalEmu, an emulator of AWS that is none of ours (needs Docker; 600 MB the first time)
-	nice .venv/bin/python -m pytest -m emulator tests/emulator $(PYTEST_ARGS)
+	nice .venv/bin/python -m pytest -m emulator tests/system/localemu $(PYTEST_ARGS)
 
 COLLECTOR := .cache/collector/build/collector
 
-$(COLLECTOR): tests/collector/builder-config.yaml
+$(COLLECTOR): tests/system/collector/builder-config.yaml
 	@command -v go >/dev/null || { echo "building the collector needs Go 1.23 or newer on the PATH" >&2; exit 1; }
 	mkdir -p .cache/collector
 	nice go run go.opentelemetry.io/collector/cmd/builder@v0.120.0 --config $<
 
 .PHONY: test-collector
 test-collector: setup $(COLLECTOR)  ## otel/collector.yaml in a real collector (needs Go; the first time some minutes)
-	.venv/bin/python -m pytest -m collector tests/collector $(PYTEST_ARGS)
+	.venv/bin/python -m pytest -m collector tests/system/collector $(PYTEST_ARGS)
 
 .PHONY: test-browser
 test-browser: setup  ## the dashboard's preview in a real browser (needs chromium on the PATH)
-	.venv/bin/python -m pytest -m browser tests/ops/dashboard $(PYTEST_ARGS)
+	.venv/bin/python -m pytest -m browser tests/system/browser $(PYTEST_ARGS)
 
 .PHONY: image-requirements
 image-requirements: setup  ## after a change of uv.lock: what the Dockerfile installs
-	UV=$(UV) deploy/image/export
+	UV=$(UV) deploy/image/export-requirements
 
 .PHONY: lint
 lint: setup  ## ruff (all rules), formatting, mypy --strict

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import trustme
 
-from bench.subject import Certificates
+from bench.target import Certificates
 
 
 def make_certificates(directory: Path, authorities: Path) -> Certificates:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from bench.measure import BenchError
-from bench.subject import ROOT
+from bench.target import ROOT
 
 FUNCTION = "function"
 """The environment of the real function: what its image installs."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.counters import Counter
-from bench.subject import NO_HANDLER, ROOT, Certificates, Ports, Target
+from bench.target import NO_HANDLER, ROOT, Certificates, Ports, Target
 
 REQUESTS = ("transactions", "idempotency_requests", "otlp_requests", "other_requests")
 """What the stub counts as a request."""
@@ -178,7 +178,7 @@ def launch(target: Target, counter: Counter) -> int:
         return 0
     with tempfile.TemporaryDirectory(prefix="bench-") as home:
         variables = dataclasses.replace(target, path=()).variables(Ports(http=1, udp=1), home)
-        return _process(target, ["bench/launcher.py"], variables, counter) or 0
+        return _process(target, ["bench/instrument_launcher.py"], variables, counter) or 0
 
 
 def memory(target: Target, events: int, times: int = 3) -> Memory:

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a scri
 
 from bench.counters import Counter, find_counter
 from bench.measure import BenchError, Memory, instructions, launch, memory, run, unchanged_sources
-from bench.subject import NO_HANDLER, Target
+from bench.target import NO_HANDLER, Target
 
 V0 = "bench.v0"
 FUNCTION = "handler.app"

@@ -24,9 +24,9 @@ from bench.certificates import make_certificates
 from bench.counters import find_counter
 from bench.environments import install, site_packages
 from bench.measure import BenchError, unchanged_sources
-from bench.roster import IDLE, PLAIN, PLAIN_TLS, VARIANTS, Variant, baseline_of, chosen
 from bench.run import EVENTS, MEMORY_EVENTS, Figures, measure, ratios
-from bench.subject import ROOT
+from bench.target import ROOT
+from bench.variant_list import IDLE, PLAIN, PLAIN_TLS, VARIANTS, Variant, baseline_of, chosen
 
 LIBRARIES = (
     "boto3",

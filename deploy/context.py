@@ -53,7 +53,7 @@ class TelemetryMode:
 
     Attributes:
         name: as the context names it.
-        memory_mb: what the function needs with it, so that at most 80 % are used (docs/ways-out.md).
+        memory_mb: what the function needs with it, so that at most 80 % are used (docs/exporters.md).
         variables: of the function's environment that choose it.
     """
 

@@ -9,19 +9,19 @@ import os
 import sys
 from typing import Any
 
-from handler.lean import lazy_imports
+from handler.coldstart.lazy_imports import lazy_imports
 
 gc.disable()  # all that is made here stays: there is nothing to collect
 
 with lazy_imports():
     from handler.startup import begin, reported
-    from otel.output import STDOUT, fd_writer
+    from otel.stdout import STDOUT, fd_writer
 
     _write = fd_writer(STDOUT)
     with reported(os.environ, _write):
         _settings = begin(os.environ, _write)  # first: libraries log, warn and raise already while they are imported
+        from handler.bootstrap import start_or_exit
         from handler.processor import LambdaContext
-        from handler.wiring import start_or_exit
 
 # A number of more digits than Python reads by default would be refused before the handler sees the event, and could
 # never be dead-lettered. How long one can be is bounded by Lambda.

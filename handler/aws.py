@@ -18,7 +18,7 @@ from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST, REGISTER_LAST
 from botocore.httpsession import DEFAULT_CA_BUNDLE
 from botocore.loaders import Loader
 
-from handler.categories import INVALID_RESPONSE, ErrorCategory, classify_exception, classify_response
+from handler.classification import INVALID_RESPONSE, ErrorCategory, classify_exception, classify_response
 from handler.errors import AwsCallError
 from handler.settings import Settings
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Response = Mapping[str, Any]
 
-DATA = os.path.join(os.path.dirname(__file__), "botocore_data")  # noqa: PTH118, PTH120 - pathlib is not worth importing
+DATA = os.path.join(os.path.dirname(__file__), "coldstart", "botocore_data")  # noqa: PTH118, PTH120 - pathlib is not worth importing
 
 SERVICES = frozenset({"dynamodb", "sqs"})
 """All that the function calls, in botocore's names."""
@@ -68,8 +68,9 @@ def client_config(settings: Settings, user_agent: str | None = None) -> Config:
 def make_client(service: str, settings: Settings) -> Any:
     """A boto3 client that knows only what the function calls, tries once, and returns error replies.
 
-    botocore reads its whole data of a service, and the endpoints of all, from files; `tools.trim_botocore` has cut them
-    down. There is no way back to the whole data: a call that was not foreseen fails at once, not on some path at night.
+    botocore reads its whole data of a service, and the endpoints of all, from files; `deploy.image.trim_botocore` has
+    cut them down. There is no way back to the whole data: a call that was not foreseen fails at once, not on some path
+    at night.
     """
     core = botocore.session.Session(include_builtin_handlers=False)
     data = OwnData(extra_search_paths=[DATA], include_default_search_paths=False)
@@ -211,7 +212,7 @@ def call(operation: Callable[..., Any], **parameters: Any) -> Response:
         raise AwsCallError(classify_exception(error), exception_code(error)) from error
     category = classify_response(reply)
     if category is not None:
-        from otel.throttling import throttling_reasons  # most sandboxes never need it
+        from otel.tracing.throttling import throttling_reasons  # most sandboxes never need it
 
         actions = [action for item in parameters.get("TransactItems", ()) for action in item.values()]
         reasons = throttling_reasons(reply, [str(action["TableName"]) for action in actions])

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from handler.event import optional
-from handler.fields import FieldError, absent, parse_id
+from handler.validation import FieldError, absent, parse_id
 
 
 @dataclass(frozen=True, slots=True)

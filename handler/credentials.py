@@ -21,7 +21,7 @@ from botocore.session import Session
 from handler.aws import SERVICES, client_config, register_handlers
 from handler.settings import Settings
 
-DATA = os.path.join(os.path.dirname(__file__), "credential_data")  # noqa: PTH118, PTH120 - as in handler.aws
+DATA = os.path.join(os.path.dirname(__file__), "coldstart", "credential_data")  # noqa: PTH118, PTH120 - as in handler.aws
 
 CREDENTIAL_SERVICES = frozenset({"sts", "sso", "sso-oidc"})
 """What botocore calls for credentials, in its names."""

@@ -2,7 +2,7 @@
 
 * MarkEarningsError
   · SettingsError       a setting is wrong: one line at start, then the process ends
-  · CallFailed          one call of an AWS service failed; its category says what to do
+  · AwsCallError        one call of an AWS service failed; its category says what to do
   · EventNotProcessed   handed to Lambda: its asynchronous retries take over, then the on-failure destination
 
 None of them ever carries a value from the event: messages end up in logs, spans and dead letters.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from otel.settings import TelemetrySettings
 
 if TYPE_CHECKING:  # it imports botocore, and the settings are read before that
-    from handler.categories import ErrorCategory
+    from handler.classification import ErrorCategory
 
 
 class MarkEarningsError(Exception):
@@ -41,7 +41,7 @@ class AwsCallError(MarkEarningsError):
     Attributes:
         category: decides whether it is tried again.
         code: AWS's error code, or the exception's class name where no reply came.
-        throttling_reasons: why DynamoDB throttled it, as `otel.throttling` tells; empty where it did not say.
+        throttling_reasons: why DynamoDB throttled it, as `otel.tracing.throttling` tells; empty where it did not say.
     """
 
     def __init__(self, category: "ErrorCategory", code: str, throttling_reasons: tuple[str, ...] = ()) -> None:

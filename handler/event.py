@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from handler.fields import (
+from handler.validation import (
     FieldError,
     Validator,
     Violation,

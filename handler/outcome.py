@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from handler.categories import ErrorCategory
-from handler.fields import Violation
+from handler.classification import ErrorCategory
+from handler.validation import Violation
 
 
 class OutcomeKind(StrEnum):

@@ -5,16 +5,16 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from handler.categories import ErrorCategory
+from handler.calendar_store import AlreadyProcessed, AuditContext, Decision, Marked, NoSuchRow, Transaction
+from handler.classification import ErrorCategory
 from handler.correlation import resolve_correlation_id
-from handler.dead_letter import DeadLetter, DeadLetterQueue
+from handler.dead_letters import DeadLetter, DeadLetterQueue
 from handler.errors import AwsCallError, EventNotProcessed
 from handler.event import EarningsEvent, InvalidEventError, parse_event
-from handler.fields import format_utc
-from handler.marking import AlreadyProcessed, AuditContext, Decision, Marked, NoSuchRow, Transaction
 from handler.outcome import Outcome, OutcomeKind
 from handler.retry import Backoff, Budget, call_with_retries, uniform
 from handler.settings import Settings
+from handler.validation import format_utc
 from otel.library_logs import location
 from otel.record import EventRecord
 from otel.telemetry import Telemetry

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import SystemRandom
 
-from handler.categories import ErrorCategory
+from handler.classification import ErrorCategory
 from handler.errors import AwsCallError
 from handler.settings import FLUSH_RESERVE_SECONDS
 

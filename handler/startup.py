@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from handler.errors import SettingsError
 from handler.settings import Settings, load_settings
 from otel.event_types import EventType
+from otel.json_logs import CRITICAL, JsonLogger
 from otel.library_logs import location, redact_process
-from otel.logs import CRITICAL, JsonLogger
-from otel.output import Writer
 from otel.settings import TelemetrySettings
+from otel.stdout import Writer
 
 _PREFIXES = ("AWS_", "OTEL_")
 _OTHERS = {"CURL_CA_BUNDLE", "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "REQUESTS_CA_BUNDLE", "SSLKEYLOGFILE"}

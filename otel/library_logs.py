@@ -15,15 +15,15 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from otel.event_types import EventType
-from otel.logs import CRITICAL, ERROR, WARNING, JsonLogger
-from otel.names import MESSAGE_ID
+from otel.json_logs import CRITICAL, ERROR, WARNING, JsonLogger
 from otel.record import EventRecord
+from otel.semconv import MESSAGE_ID
 
 WITHHELD = "message of a library, not shown: its text may hold values"
 
 _SPANS = "opentelemetry.sdk.trace"
 _PUBLIC = {MESSAGE_ID}
-"""Arguments that are shown as they are: names, by which a filter of ours knows a warning (`otel.aws_calls`)."""
+"""Arguments that are shown as they are: names, by which a filter of ours knows a warning (`otel.tracing.botocore`)."""
 _NOT_CALLERS = {logging.Logger.handle.__code__.co_filename, (lambda: None).__code__.co_filename}
 """The source of `logging`, and this one."""
 

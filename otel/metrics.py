@@ -8,10 +8,10 @@ from collections import deque
 from threading import Lock
 from typing import Any
 
-from otel import names
-from otel.output import Writer, encode
+from otel import semconv
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
+from otel.stdout import Writer, encode
 
 MAX_VALUES = 100
 """EMF's limit for the values of one metric in one document."""
@@ -97,11 +97,11 @@ class Metrics:
         return values
 
     def _document(self, values: dict[str, Any], record: EventRecord) -> bytes:
-        directives = [_directive([names.ENVIRONMENT_DIMENSION], list(values))]
-        members: dict[str, Any] = {names.ENVIRONMENT_DIMENSION: self._environment}
+        directives = [_directive([semconv.ENVIRONMENT_DIMENSION], list(values))]
+        members: dict[str, Any] = {semconv.ENVIRONMENT_DIMENSION: self._environment}
         if record.error_category is not None:
-            directives.append(_directive([names.ENVIRONMENT_DIMENSION, names.ERROR_CATEGORY_DIMENSION], ["Errors"]))
-            members[names.ERROR_CATEGORY_DIMENSION] = record.error_category
+            directives.append(_directive([semconv.ENVIRONMENT_DIMENSION, semconv.ERROR_CATEGORY_DIMENSION], ["Errors"]))
+            members[semconv.ERROR_CATEGORY_DIMENSION] = record.error_category
         return encode(
             {
                 "_aws": {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": directives},
@@ -128,7 +128,7 @@ def _finite(values: dict[str, Any]) -> dict[str, Any]:
 
 def _directive(dimensions: list[str], metrics: list[str]) -> dict[str, Any]:
     return {
-        "Namespace": names.NAMESPACE,
+        "Namespace": semconv.NAMESPACE,
         "Dimensions": [dimensions],
-        "Metrics": [{"Name": name, "Unit": names.METRICS[name]} for name in metrics],
+        "Metrics": [{"Name": name, "Unit": semconv.METRICS[name]} for name in metrics],
     }

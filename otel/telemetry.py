@@ -11,21 +11,26 @@ from typing import Any
 
 from opentelemetry.trace import Span, get_current_span
 
-from otel import logs, memory, names
+from otel import json_logs, memory, semconv
 from otel.event_types import OUTCOME_MESSAGES, EventType
-from otel.logs import JsonLogger
+from otel.json_logs import JsonLogger
 from otel.metrics import Metrics
-from otel.output import Writer
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
-from otel.spans import MOST_SECONDS
+from otel.stdout import Writer
 from otel.tracing import Tracing, end_root_span
+from otel.tracing.span_processor import MOST_SECONDS
 from otel.watchdog import Watchdog
 
 REPORT_SECONDS = 1.0
 """How long an event that the deadline has overtaken waits at most for the watchdog to finish its report."""
 
-_LEVELS = {"marked": logs.INFO, "duplicate": logs.WARNING, "dead_lettered": logs.ERROR, "retry": logs.ERROR}
+_LEVELS = {
+    "marked": json_logs.INFO,
+    "duplicate": json_logs.WARNING,
+    "dead_lettered": json_logs.ERROR,
+    "retry": json_logs.ERROR,
+}
 
 
 class Telemetry:
@@ -105,7 +110,7 @@ class Telemetry:
         record.latencies_ms.append(latency_ms)
         record.add_timing("write", seconds)
         attempt = len(record.latencies_ms)
-        self.log.line(logs.DEBUG, EventType.ATTEMPT, record, attempt=attempt, timings_ms={"write": latency_ms})
+        self.log.line(json_logs.DEBUG, EventType.ATTEMPT, record, attempt=attempt, timings_ms={"write": latency_ms})
 
     def record_backoff(
         self, record: EventRecord, attempt: int, delay: float, category: str, throttling_reasons: Sequence[str] = ()
@@ -122,11 +127,11 @@ class Telemetry:
         delay_ms = round(delay * 1000, 3)
         record.delays_ms.append(delay_ms)
         record.add_timing("backoff", delay)
-        event: dict[str, Any] = {"attempt": attempt, "delay_ms": delay_ms, names.ERROR_CATEGORY_ATTRIBUTE: category}
+        event: dict[str, Any] = {"attempt": attempt, "delay_ms": delay_ms, semconv.ERROR_CATEGORY_ATTRIBUTE: category}
         if throttling_reasons:
-            event[names.THROTTLING_REASONS] = throttling_reasons
-        get_current_span().add_event(names.RETRY_EVENT, event)
-        self.log.line(logs.WARNING, EventType.RETRY_BACKOFF, record, **event)
+            event[semconv.THROTTLING_REASONS] = throttling_reasons
+        get_current_span().add_event(semconv.RETRY_EVENT, event)
+        self.log.line(json_logs.WARNING, EventType.RETRY_BACKOFF, record, **event)
 
     @contextmanager
     def _with_deadline(self, record: EventRecord, span: Span | None, remaining_seconds: float) -> Iterator[None]:
@@ -182,10 +187,10 @@ class Telemetry:
         )
         if record.access_denied_by is not None:
             self.log.line(
-                logs.ERROR, EventType.ACCESS_DENIED, record, security=True, error_code=record.access_denied_by
+                json_logs.ERROR, EventType.ACCESS_DENIED, record, security=True, error_code=record.access_denied_by
             )
         if not self._metrics.emit(record, processing_ms=processing_ms, memory_used_mb=used):
-            self.log.line(logs.WARNING, EventType.METRICS_NOT_WRITTEN, kept_lines=self._metrics.pending)
+            self.log.line(json_logs.WARNING, EventType.METRICS_NOT_WRITTEN, kept_lines=self._metrics.pending)
         self._check_memory(record, used)
 
     def _flush(self, record: EventRecord, left: float) -> None:
@@ -201,21 +206,21 @@ class Telemetry:
         try:
             lost = self._tracing.flush(min(MOST_SECONDS, max(0.0, left / 2)))
         except Exception as error:  # noqa: BLE001 - no way out of spans may fail an event
-            self.log.line(logs.WARNING, EventType.SPANS_NOT_EXPORTED, record, exception_type=type(error).__name__)
+            self.log.line(json_logs.WARNING, EventType.SPANS_NOT_EXPORTED, record, exception_type=type(error).__name__)
         else:
             if lost:
-                self.log.line(logs.WARNING, EventType.SPANS_LOST, record, lost_spans=lost)
+                self.log.line(json_logs.WARNING, EventType.SPANS_LOST, record, lost_spans=lost)
         record.add_timing("flush", time.perf_counter() - started)
 
     def _check_memory(self, record: EventRecord, used: float) -> None:
         if self._shedding or used * 100 <= memory.PRESSURE_PERCENT * self._memory_mb:
             return
         self._shedding = True
-        self.log.set_minimum_level(logs.INFO)
+        self.log.set_minimum_level(json_logs.INFO)
         if self._tracing is not None:
             self._tracing.spans.shedding = True
         self.log.line(
-            logs.WARNING,
+            json_logs.WARNING,
             EventType.MEMORY_PRESSURE,
             record,
             memory_used_mb=round(used, 1),

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import deploy  # noqa: F401 - points CDK to the Node that the lock brings, whatever a test imports first
-from local.dynamodb import DynamoDBEndpoint
-from local.queue import QueueEndpoint, create_queue, queue_service, sqs_client
-from local.service import ServiceError
-from local.tables import create_tables
+from emulator.services.dynamodb import DynamoDBEndpoint
+from emulator.services.managed_service import ServiceError
+from emulator.services.sqs import QueueEndpoint, create_queue, queue_service, sqs_client
+from emulator.services.tables import create_tables
 from otel import library_logs
 from tests.support.dynamodb_local import real_dynamodb
 from tests.support.stores import DeadLetters, Tables
@@ -92,8 +92,7 @@ def process_as_it_was() -> Iterator[None]:
 
     def hooks() -> list[object]:
         showwarning = warnings.showwarning.__module__ == library_logs.__name__  # pytest sets others
-        handlers = [each for each in logging.getLogger().handlers if isinstance(each, library_logs.LibraryLogHandler)]
-        return [logging.getLogRecordFactory(), sys.excepthook, logging.raiseExceptions, showwarning, handlers]
+        return [logging.getLogRecordFactory(), sys.excepthook, logging.raiseExceptions, showwarning]
 
     before = hooks()
     yield

@@ -1,1 +1,1 @@
-"""The functions beside which ours is measured: each does V0's write. `bench/roster.py` says what each stands for."""
+"""The functions beside which ours is measured: each does V0's write. `bench/variant_list.py` says why."""

@@ -1,7 +1,7 @@
 """What stands in the place of the handler when the ADOT layer is on: it wraps the one that `ORIG_HANDLER` names.
 
 The layer's `otel-instrument` points `_HANDLER` at a module of its own that does this. Its default set-up has made the
-provider before (see `bench/roster.py`), its fast start is made here.
+provider before (see `bench/variant_list.py`), its fast start is made here.
 """
 
 import os

@@ -7,7 +7,7 @@ import gc
 
 gc.disable()
 
-from handler.lean import lazy_imports
+from handler.coldstart.lazy_imports import lazy_imports
 
 with lazy_imports():
     import json

@@ -9,12 +9,12 @@ import os
 import sys
 from contextlib import closing
 
-from local.calendar_csv import read_calendar
-from local.dynamodb import dynamodb_client
-from local.environment import SAMPLES
-from local.errors import LocalError
-from local.queue import create_queue
-from local.tables import create_tables, load
+from emulator.calendar_csv import read_calendar
+from emulator.environment import SAMPLES
+from emulator.services.dynamodb import dynamodb_client
+from emulator.services.sqs import create_queue
+from emulator.services.tables import create_tables, load
+from mep.errors import LocalError
 
 CALENDAR, AUDIT = "earningsCalendar", "earningsAudit"
 

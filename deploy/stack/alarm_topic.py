@@ -7,7 +7,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from deploy.context import Deployment
-from deploy.stack.acknowledged import acknowledge
+from deploy.stack.suppressions import acknowledge
 
 
 class AlarmTopic(Construct):

@@ -5,7 +5,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from deploy.context import Deployment
-from deploy.stack.acknowledged import acknowledge
+from deploy.stack.suppressions import acknowledge
 
 RETENTION_DAYS = 14
 """The longest that SQS keeps a message."""

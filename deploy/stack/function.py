@@ -13,8 +13,8 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from deploy.context import Deployment
-from deploy.stack.acknowledged import acknowledge
 from deploy.stack.permissions import Resources, function_role
+from deploy.stack.suppressions import acknowledge
 from deploy.stack.tables import Tables
 
 TIMEOUT_SECONDS = 30

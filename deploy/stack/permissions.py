@@ -7,9 +7,9 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 
 from deploy.context import DEFAULT_BUS
-from deploy.stack.acknowledged import acknowledge
+from deploy.stack.suppressions import acknowledge
 from deploy.stack.tables import CORRELATION_INDEX
-from otel.names import NAMESPACE
+from otel.semconv import NAMESPACE
 
 if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb

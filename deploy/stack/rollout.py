@@ -9,8 +9,8 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from deploy.context import Deployment
-from deploy.stack.acknowledged import acknowledge
 from deploy.stack.function import ALIAS
+from deploy.stack.suppressions import acknowledge
 
 _CONFIGS = {
     0: codedeploy.LambdaDeploymentConfig.ALL_AT_ONCE,

@@ -5,11 +5,11 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from constructs import Construct
 
 from deploy.context import Deployment
-from deploy.monitoring.construct import RUNBOOK, MonitoredResources, Monitoring
 from deploy.stack.alarm_topic import AlarmTopic
 from deploy.stack.dead_letters import DeadLetterQueue
 from deploy.stack.events import Events
 from deploy.stack.function import TIMEOUT_SECONDS, Function
+from deploy.stack.monitoring import RUNBOOK, MonitoredResources, Monitoring
 from deploy.stack.permissions import operators_policy
 from deploy.stack.rollout import Rollout, failing_version_alarm
 from deploy.stack.tables import Tables

@@ -5,7 +5,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
 from deploy.context import Deployment
-from deploy.stack.acknowledged import acknowledge
+from deploy.stack.suppressions import acknowledge
 
 CORRELATION_INDEX = "correlation_id-index"
 

@@ -1,12 +1,12 @@
 """The arithmetic of `docs/cost.md`, and the counts in it that come from the code."""
 
-from deploy.monitoring.catalogue import COMPOSITES, alarms
-from deploy.monitoring.cost import GB_SECOND, REQUEST, WRITE_UNIT, WRITE_UNITS
-from deploy.monitoring.model import Limits
-from handler.categories import ErrorCategory
-from local.environment import PROJECT_ROOT
-from ops.names import METRICS as OPERATORS_METRICS
-from otel.names import METRICS
+from emulator.environment import PROJECT_ROOT
+from handler.classification import ErrorCategory
+from monitoring.alarms import COMPOSITES, alarms
+from monitoring.cost import GB_SECOND, REQUEST, WRITE_UNIT, WRITE_UNITS
+from monitoring.model import Limits
+from monitoring.operator_metrics import METRICS as OPERATORS_METRICS
+from otel.semconv import METRICS
 from tests.docs.markdown import tables
 
 TEXT = (PROJECT_ROOT / "docs" / "cost.md").read_text(encoding="utf-8")

@@ -2,9 +2,9 @@
 
 import re
 
-from local.environment import PROJECT_ROOT
-from local.errors import ExitStatus, LocalError
-from ops.problems import Reason
+from emulator.environment import PROJECT_ROOT
+from mep.errors import ExitStatus, LocalError
+from mep.problems import Reason
 
 SECTION = (
     (PROJECT_ROOT / "docs" / "troubleshooting.md")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.environment import PROJECT_ROOT
+from emulator.environment import PROJECT_ROOT
 from tests.support.tree import project_files
 
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)

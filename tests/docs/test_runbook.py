@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 import typer
 
-from deploy.monitoring.catalogue import alarms, headings
-from deploy.monitoring.model import Limits
-from deploy.monitoring.queries import QUERIES
-from handler.categories import CATEGORY_BY_CODE, ErrorCategory
-from local.environment import PROJECT_ROOT
-from ops import cli
-from ops.dlq.letter import DeadLetterSource
-from ops.names import METRICS as OPERATORS_METRICS
+from emulator.environment import PROJECT_ROOT
+from handler.classification import CATEGORY_BY_CODE, ErrorCategory
+from mep import cli
+from mep.dlq.model import DeadLetterSource
+from monitoring.alarms import alarms, headings
+from monitoring.model import Limits
+from monitoring.operator_metrics import METRICS as OPERATORS_METRICS
+from monitoring.queries import QUERIES
 from otel.event_types import EventType
-from otel.names import LOG_FIELDS, METRICS
+from otel.semconv import LOG_FIELDS, METRICS
 
 RUNBOOK = PROJECT_ROOT / "docs" / "runbook.md"
 TEXT = RUNBOOK.read_text(encoding="utf-8")

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from local.environment import PROJECT_ROOT
+from emulator.environment import PROJECT_ROOT
 from tests.docs.markdown import tables
 
 DOCS = PROJECT_ROOT / "docs"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.dynamodb import DynamoDBEndpoint
-from local.queue import QueueEndpoint, create_queue
-from local.tables import create_tables
-from tests.integration.rig import Harness, Services
+from emulator.services.dynamodb import DynamoDBEndpoint
+from emulator.services.sqs import QueueEndpoint, create_queue
+from emulator.services.tables import create_tables
+from tests.integration.harness import Harness, Services
 from tests.support.faults import FaultProxy
 from tests.support.function import function, settings, shortest
 from tests.support.stores import DeadLetters, Tables

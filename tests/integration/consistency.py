@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.support.invoked import Invoked
+from tests.support.invocation import Invoked
 from tests.support.telemetry import check_emf
 
 REASONS = "aws.dynamodb.throttling_reasons"

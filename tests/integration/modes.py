@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from local.span_receiver import HEADER, SpanDict, decode_datagram
-from tests.integration.rig import DATE, Services, event_for_no_row
+from emulator.lambda_runtime.span_receiver import HEADER, SpanDict, decode_datagram
+from tests.integration.harness import DATE, Services, event_for_no_row
 from tests.integration.test_layer import SET_UPS, WRAPPER
 from tests.support.faults import Fault, FaultProxy, Reply, answer
 from tests.support.function import settings

@@ -6,8 +6,8 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from local.queue import DeadLetter
-from tests.support.invoked import Invoked
+from emulator.services.sqs import DeadLetter
+from tests.support.invocation import Invoked
 
 CORE = "S3NT1N3L"
 """Looked for in any case, as text, in base64, and with whatever around it."""

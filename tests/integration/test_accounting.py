@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.rig import Harness, event_for_no_row
+from tests.integration.harness import Harness, event_for_no_row
 from tests.support.faults import aws_error, lost_reply, sqs_error, throttled
-from tests.support.invoked import Invoked
+from tests.support.invocation import Invoked
 from tests.support.telemetry import check_emf, emf_values
 
 OUTCOMES = {

@@ -10,15 +10,15 @@ from uuid import uuid4
 
 import pytest
 
+from emulator.environment import FunctionConfig, new_trace_header
+from emulator.lambda_runtime.worker import InvocationResult, Worker
+from emulator.lambda_runtime.workers import start_workers
 from handler.processor import Processor
-from local.crew import start_workers
-from local.environment import FunctionConfig, new_trace_header
-from local.worker import InvocationResult, Worker
-from tests.integration.rig import Services, event_for_no_row
+from tests.integration.harness import Services, event_for_no_row
 from tests.support.clock import Clock, Invocation
 from tests.support.faults import Fault, FaultProxy, cancelled
 from tests.support.function import built, sandbox, settings
-from tests.support.wire import Exchange
+from tests.support.http_socket import Exchange
 
 DELIVERIES = 32
 

@@ -15,7 +15,7 @@ import pytest
 from botocore.httpsession import DEFAULT_CA_BUNDLE
 
 from bench.certificates import make_certificates
-from tests.integration.rig import DATE, Services, event_for_no_row
+from tests.integration.harness import DATE, Services, event_for_no_row
 from tests.integration.sentinel import leaks
 from tests.support.faults import FaultProxy, http_status, reset_before
 from tests.support.function import same_json, settings

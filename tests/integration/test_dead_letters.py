@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import NewHarness
-from tests.integration.rig import Harness, event_for_no_row
+from tests.integration.harness import Harness, event_for_no_row
 from tests.support.faults import (
     Fault,
     Reply,
@@ -19,9 +19,9 @@ from tests.support.faults import (
     throttled,
 )
 from tests.support.function import same_json
+from tests.support.http_socket import Exchange
 from tests.support.signatures import EXPIRED_QUARTER, xml_error
 from tests.support.strategies import SYMBOL_RULE
-from tests.support.wire import Exchange
 
 SEND = "SQS.SendMessage"
 EMOJI_FAMILY = "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}"

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.integration.rig import DATE, Harness, Services, event_for_no_row
+from tests.integration.harness import DATE, Harness, Services, event_for_no_row
 from tests.support.faults import Fault, FaultProxy
 from tests.support.function import settings
+from tests.support.http_socket import Exchange
 from tests.support.sandbox import sandbox_process
-from tests.support.wire import Exchange
 
 
 def drip(exchange: Exchange) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.rig import DATE, Harness, event_for_no_row
+from tests.integration.harness import DATE, Harness, event_for_no_row
 from tests.support.function import same_json
 
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from tests.integration.harness import Services, event_for_no_row
 from tests.integration.modes import COLLECTOR, DIRECT, sandbox_in_mode
-from tests.integration.rig import Services, event_for_no_row
 from tests.integration.sentinel import CORE, leaks
 from tests.integration.variables import NO_EFFECT
 from tests.support.sandbox import Sandbox

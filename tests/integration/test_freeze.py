@@ -13,7 +13,7 @@ from threading import Event
 
 import orjson
 
-from tests.integration.rig import DATE, Services, event_for_no_row
+from tests.integration.harness import DATE, Services, event_for_no_row
 from tests.support.faults import Exchange, Fault, FaultProxy, Reply
 from tests.support.function import settings
 from tests.support.sandbox import sandbox_process
@@ -78,7 +78,7 @@ def test_what_was_signed_before_the_freeze_is_signed_anew(services: Services) ->
     clerk = Clerk(oldest=datetime.now(UTC).replace(microsecond=0))
     with FaultProxy(services.tables.url, otherwise=Fault("clerk", clerk.check)) as proxy:
         given = settings(services.tables, services.queue, AWS_ENDPOINT_URL_DYNAMODB=proxy.url)
-        with sandbox_process(given, handler="tests.support.around.frozen_after_signing") as sandbox:
+        with sandbox_process(given, handler="tests.support.wrapping_handlers.frozen_after_signing") as sandbox:
             sandbox.worker.start()
             pid = sandbox.worker.pid
             assert pid is not None

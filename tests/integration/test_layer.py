@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from local.environment import PROJECT_ROOT
-from local.span_receiver import SpanDict
-from tests.integration.rig import DATE, OTHERS_ATTRIBUTES, Services, event_for_no_row
+from emulator.environment import PROJECT_ROOT
+from emulator.lambda_runtime.span_receiver import SpanDict
+from tests.integration.harness import DATE, OTHERS_ATTRIBUTES, Services, event_for_no_row
 from tests.integration.sentinel import CORE, leaks
 from tests.integration.test_deadline import drip
 from tests.support.faults import Fault, FaultProxy, throttled
@@ -190,7 +190,7 @@ def test_a_link_to_the_producer_where_the_layer_has_links(services: Services, se
 @both
 def test_a_span_around_the_handler_is_the_parent_and_carries_the_ids(services: Services, set_up: str) -> None:
     event = event_for_a_row(services)
-    with layered(services, set_up, handler="tests.support.around.lambda_handler") as sandbox:
+    with layered(services, set_up, handler="tests.support.wrapping_handlers.lambda_handler") as sandbox:
         for _ in range(2):
             sandbox.invoke(event, trace_header=TRACE_HEADER)
         spans = sandbox.spans
@@ -207,7 +207,9 @@ def test_a_span_around_the_handler_is_the_parent_and_carries_the_ids(services: S
 
 @both
 def test_more_spans_than_a_datagram_holds_lose_none(services: Services, set_up: str) -> None:
-    with layered(services, set_up, handler="tests.support.around.with_many_spans", SPANS_BEFORE=str(MANY)) as sandbox:
+    with layered(
+        services, set_up, handler="tests.support.wrapping_handlers.with_many_spans", SPANS_BEFORE=str(MANY)
+    ) as sandbox:
         for _ in range(2):
             sandbox.invoke(event_for_a_row(services))
         spans, sizes = sandbox.spans, [len(datagram) for datagram in sandbox.datagrams]

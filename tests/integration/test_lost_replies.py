@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.rig import Harness
+from tests.integration.harness import Harness
 from tests.support.faults import (
     Fault,
     aws_error,

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.integration.conftest import NewHarness
-from tests.integration.rig import Harness, event_for_no_row
+from tests.integration.harness import Harness, event_for_no_row
 from tests.support.faults import aws_error, cancelled, reset_before, throttled
 
 

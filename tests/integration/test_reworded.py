@@ -9,17 +9,17 @@ from typing import Any, cast
 
 import pytest
 
-from deploy.monitoring.queries import QUERIES
-from handler.wiring import start_or_exit
-from ops.demo.checks import correlation
-from ops.trace.folder import find_in_folder
-from ops.trace.timeline import Timeline, make_timeline
+from handler.bootstrap import start_or_exit
+from mep.demo.checks import correlation
+from mep.trace.local_run import find_in_folder
+from mep.trace.timeline import Timeline, make_timeline
+from monitoring.queries import QUERIES
 from otel import event_types
-from tests.integration.rig import Services, event_for_no_row
-from tests.monitoring.conftest import TROUBLE, keeps_failing, make_harness
+from tests.integration.harness import Services, event_for_no_row
+from tests.integration.monitoring.conftest import TROUBLE, keeps_failing, make_harness
 from tests.support.faults import throttled
 from tests.support.insights import matching
-from tests.support.invoked import Invoked
+from tests.support.invocation import Invoked
 from tests.support.telemetry import output_file
 
 REWORDED = "reworded"

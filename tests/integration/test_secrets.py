@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.integration.conftest import NewHarness
-from tests.integration.rig import Harness, Services, event_for_no_row
+from tests.integration.harness import Harness, Services, event_for_no_row
 from tests.integration.sentinel import (
     CORE,
     CREDENTIALS,
@@ -33,9 +33,9 @@ from tests.support.faults import (
     sqs_error,
 )
 from tests.support.function import settings
-from tests.support.invoked import Invoked
+from tests.support.http_socket import Exchange
+from tests.support.invocation import Invoked
 from tests.support.sandbox import sandbox_process
-from tests.support.wire import Exchange
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.rig import DATE, Services, event_for_no_row
+from tests.integration.harness import DATE, Services, event_for_no_row
 from tests.support.function import same_json, settings
 from tests.support.sandbox import sandbox_process
 from tests.support.udp import closed_udp_port

@@ -2,9 +2,9 @@
 
 import pytest
 
-from local.span_receiver import SpanDict
+from emulator.lambda_runtime.span_receiver import SpanDict
+from tests.integration.harness import Services
 from tests.integration.modes import COLLECTOR, MODES, ModeSandbox, sandbox_in_mode
-from tests.integration.rig import Services
 from tests.support.telemetry import PARENT_ID, TRACE_HEADER, TRACE_ID
 
 ROOT = TRACE_HEADER.partition(";")[0]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from local.environment import LOCAL_CREDENTIALS, PROJECT_ROOT
+from emulator.environment import LOCAL_CREDENTIALS, PROJECT_ROOT
 from otel.event_types import EventType
-from tests.integration.rig import DATE, Services, event_for_no_row
+from tests.integration.harness import DATE, Services, event_for_no_row
 from tests.integration.variables import (
     COLLECTOR,
     LAYER,
@@ -133,7 +133,7 @@ def test_every_variable_that_the_libraries_list_is_here() -> None:
 
 def test_every_variable_that_the_function_names_is_here() -> None:
     named: set[str] = set()
-    for path in [*PROJECT_ROOT.glob("handler/*.py"), *PROJECT_ROOT.glob("otel/*.py")]:
+    for path in [*PROJECT_ROOT.glob("handler/**/*.py"), *PROJECT_ROOT.glob("otel/**/*.py")]:
         named |= {
             text for text in _texts(path) if re.fullmatch(r"(AWS|OTEL|EARNINGS|DEAD_LETTER)_[A-Z0-9_]+[A-Z0-9]", text)
         }

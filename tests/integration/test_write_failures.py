@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from ops.dlq.shapes import read_dead_letter
+from mep.dlq.sources import read_dead_letter
 from tests.integration.cases import CANCELED, CASES, DELAYS, RAISED, Case
 from tests.integration.conftest import NewHarness
 from tests.integration.consistency import REASONS, TRANSACTION
-from tests.integration.rig import Harness, Services
+from tests.integration.harness import Harness, Services
 from tests.support.dead_letters import from_on_failure
 from tests.support.faults import USED_UP, Fault, aws_error, cancelled, stall, throttled, trickle
 from tests.support.function import same_json
-from tests.support.invoked import Invoked
+from tests.support.invocation import Invoked
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -11,14 +11,14 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from emulator.loopback import loopback_client
+from emulator.services.dynamodb import DynamoDBEndpoint
+from emulator.services.tables import create_tables
+from handler.calendar_store import AuditContext, Transaction
 from handler.event import EarningsEvent
-from handler.marking import AuditContext, Transaction
-from local.dynamodb import DynamoDBEndpoint
-from local.loopback import loopback_client
-from local.tables import create_tables
-from soak.faults import FaultRates
-from soak.stand import fake_aws
-from soak.tables import TOKEN_SECONDS, TableError, Tables
+from tests.soak.fake_aws import fake_aws
+from tests.soak.faults import FaultRates
+from tests.soak.tables import TOKEN_SECONDS, TableError, Tables
 
 DAY = "2025-07-31"
 CONDITIONS = (

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from soak.__main__ import run_and_report
-from soak.faults import FaultRates
-from soak.plan import Shares
-from soak.run import SoakOptions, SoakResult, soak
+from tests.soak.__main__ import run_and_report
+from tests.soak.faults import FaultRates
+from tests.soak.plan import Shares
+from tests.soak.run import SoakOptions, SoakResult, soak
 
 MANY = Shares(down=0.01, repeat=0.3, rival=0.1, no_row=0.05, invalid=0.05)
 FEW = FaultRates.none()
@@ -52,7 +52,16 @@ def test_a_soak_with_every_fault_balances(dynamodb_local: bool) -> None:
 @pytest.mark.timeout(300)
 def test_a_defect_does_not_balance(store: str, difference: str) -> None:
     result = soaked(
-        SoakOptions(200, seed=4, workers=2, rates=FEW, shares=MANY, kill=0, redeliver=0, store=f"tests.soak.{store}")
+        SoakOptions(
+            200,
+            seed=4,
+            workers=2,
+            rates=FEW,
+            shares=MANY,
+            kill=0,
+            redeliver=0,
+            store=f"tests.soak.faulty_stores.{store}",
+        )
     )
 
     assert not result.account.is_consistent
@@ -63,7 +72,9 @@ def test_a_defect_does_not_balance(store: str, difference: str) -> None:
 @pytest.mark.timeout(300)
 def test_the_command_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "account.json"
-    options = SoakOptions(60, seed=4, workers=1, rates=FEW, shares=MANY, kill=0, store="tests.soak.forgetful")
+    options = SoakOptions(
+        60, seed=4, workers=1, rates=FEW, shares=MANY, kill=0, store="tests.soak.faulty_stores.forgetful"
+    )
 
     assert not run_and_report(options, file)
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from ops import cli
+from mep import cli
 
 
 def mep(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.dynamodb import dynamodb_client
-from local.environment import LOCAL_CREDENTIALS, REGION
-from local.queue import QUEUE_NAME, create_queue
-from local.service import LOOPBACK
-from local.tables import create_tables
-from tests.support.abandoned import labels, remove_abandoned
+from emulator.environment import LOCAL_CREDENTIALS, REGION
+from emulator.services.dynamodb import dynamodb_client
+from emulator.services.managed_service import LOOPBACK
+from emulator.services.sqs import QUEUE_NAME, create_queue
+from emulator.services.tables import create_tables
+from tests.support.container_cleanup import labels, remove_abandoned
 from tests.support.dynamodb_local import IMAGE as DYNAMODB_LOCAL
 from tests.support.stores import DeadLetters, Tables
 
@@ -312,7 +312,7 @@ class Harness:
 
     def agent(self) -> AbstractContextManager["DockerContainer"]:
         """A UDP socket where the X-Ray agent is: prints every datagram as a line of hexadecimal digits."""
-        return self.beside(ROOT / "tests" / "image" / "agent.py", _AGENT_PORT)
+        return self.beside(ROOT / "tests" / "system" / "image" / "agent.py", _AGENT_PORT)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ def event(number: int = 1, **detail: Any) -> dict[str, Any]:
 
 
 def from_handler(body: Any = None, category: str = "not_found", **attributes: str) -> Parts:
-    """Shape 1: what `handler.dead_letter` sends."""
+    """Shape 1: what `handler.dead_letters` sends."""
     found = {
         "ERROR_CODE": category,
         "ERROR_MESSAGE": "NoSuchRow",

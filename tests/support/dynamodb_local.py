@@ -10,9 +10,9 @@ from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
-from local.dynamodb import PROBE, DynamoDBEndpoint, dynamodb_local
-from local.service import LOOPBACK, ServiceError, is_ready
-from tests.support.abandoned import labels, remove_abandoned
+from emulator.services.dynamodb import PROBE, DynamoDBEndpoint, dynamodb_local
+from emulator.services.managed_service import LOOPBACK, ServiceError, is_ready
+from tests.support.container_cleanup import labels, remove_abandoned
 
 IMAGE = "amazon/dynamodb-local:3.1.0"
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
+from tests.support.http_socket import Exchange, Reply, Request
 from tests.support.proxy import PASS, Fault, FaultProxy, Recorded
-from tests.support.wire import Exchange, Reply, Request
 
 __all__ = ["Exchange", "Fault", "FaultProxy", "Recorded", "Reply", "Request"]
 

@@ -14,11 +14,11 @@ import pytest
 import tenacity.nap
 from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
 
+from emulator.environment import LOCAL_CREDENTIALS, REGION, new_trace_header
+from handler.bootstrap import create_processor
 from handler.processor import Processor
-from handler.wiring import create_processor
-from local.environment import LOCAL_CREDENTIALS, REGION, new_trace_header
 from tests.support.clock import Clock, ClockWatchdog, Invocation
-from tests.support.invoked import Invoked
+from tests.support.invocation import Invoked
 from tests.support.stores import DeadLetters, Tables
 from tests.support.telemetry import Output, output_file
 from tests.support.udp import SpanSocket, span_socket
@@ -55,7 +55,7 @@ class Function:
     """The function. A wait takes no time, but moves the clock that the deadline is on.
 
     Attributes:
-        processor: what `handler.wiring.create_processor` made.
+        processor: what `handler.bootstrap.create_processor` made.
         clock: the deadline's.
         waits: seconds of each wait so far.
     """
@@ -179,7 +179,7 @@ def sandbox(environ: Mapping[str, str]) -> Iterator[pytest.MonkeyPatch]:
 
 @contextmanager
 def built(write: Callable[[bytes], None]) -> Iterator[Processor]:
-    """What `handler.wiring.create_processor` makes of the environment, closed afterwards, which Lambda never does.
+    """What `handler.bootstrap.create_processor` makes of the environment, closed afterwards, which Lambda never does.
 
     Args:
         write: takes log and metric lines.

@@ -11,10 +11,10 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from local.environment import LOCAL_CREDENTIALS
-from local.loopback import QuietHandler
+from emulator.environment import LOCAL_CREDENTIALS
+from emulator.loopback import QuietHandler
+from tests.support.http_socket import Reply, Request
 from tests.support.proxy import Fault, FaultProxy
-from tests.support.wire import Reply, Request
 
 ACCESS_KEY = LOCAL_CREDENTIALS["AWS_ACCESS_KEY_ID"]
 """Of whatever is handed out: DynamoDB Local keeps separate data for each access key."""

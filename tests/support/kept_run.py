@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.faults import Exchange, Fault, FaultProxy, Reply, answer, http_status, throttled
-from tests.support.runs import event, write_calendar
+from tests.support.run_helpers import event, write_calendar
 
 DATE = "2031-01-15"
 """Of rows that no other test has: the DynamoDB is shared, its tables have their default names."""

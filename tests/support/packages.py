@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
 
-from local.environment import PROJECT_ROOT
+from emulator.environment import PROJECT_ROOT
 
 _LISTS = ("requirements.txt", "requirements-layer.txt")
 _RUNTIME_CLIENT = "awslambdaric"

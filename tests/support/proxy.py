@@ -9,7 +9,7 @@ from threading import Condition, Event, Lock, Thread
 from typing import Self
 from urllib.parse import urlsplit
 
-from tests.support.wire import Exchange, Request, read_request
+from tests.support.http_socket import Exchange, Request, read_request
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.environment import LOCAL_CREDENTIALS, FunctionConfig, new_trace_header
-from local.span_receiver import SpanDict, decode_datagram
-from local.worker import InvocationResult, Worker
+from emulator.environment import LOCAL_CREDENTIALS, FunctionConfig, new_trace_header
+from emulator.lambda_runtime.span_receiver import SpanDict, decode_datagram
+from emulator.lambda_runtime.worker import InvocationResult, Worker
 from tests.support.telemetry import json_lines
 from tests.support.udp import SpanSocket, span_socket
 

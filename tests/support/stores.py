@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
 
-from local.queue import DeadLetter, QueueEndpoint, drain, sqs_client
-from local.tables import plain_item
+from emulator.services.sqs import DeadLetter, QueueEndpoint, drain, sqs_client
+from emulator.services.tables import plain_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 ROOT = Path(__file__).parents[2]
-_NOT_SHIPPED = {"tests", "bench", "soak", "tools"}
+_NOT_SHIPPED = {"tests", "bench"}
 _QUERY_LANGUAGE = {"fields", "filter", "stats", "sort", "limit", "by", "as", "and", "or", "in", "asc", "desc"}
 _UPPER_SNAKE = re.compile(r"_?[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 

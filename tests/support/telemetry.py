@@ -15,9 +15,9 @@ import jsonschema
 from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from otel.output import fd_writer
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
+from otel.stdout import fd_writer
 
 TRACE_ID = "5759e988bd862e3fe1be46a994272793"
 PARENT_ID = "53995c3f42cd8ad8"

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from local.cloudwatch.metric_math import evaluate
-from local.cloudwatch.store import Grid, MetricStore, Series
+from monitoring.metric_math import evaluate
+from monitoring.metric_store import Grid, MetricStore, Series
 
 EXTRA = 2
 """How many more points than Evaluation Periods are retrieved; the documentation's examples have 5 for 3, and it says

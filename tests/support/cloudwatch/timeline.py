@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.cloudwatch.store import MetricStore
+from monitoring.metric_store import MetricStore
 from tests.support.cloudwatch.alarms import MetricAlarm, Reading, State
 
 START = 1_785_000_000 // 3600 * 3600

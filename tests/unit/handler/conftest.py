@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.handler.stand import HandlerHarness
+from tests.unit.handler.harness import HandlerHarness
 
 
 @pytest.fixture(scope="module")

@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 
 from handler import startup
+from handler.bootstrap import create_processor, start_or_exit
 from handler.errors import EventNotProcessed, SettingsError
 from handler.processor import Processor
-from handler.wiring import create_processor, start_or_exit
-from otel.aws_calls import uninstrument
+from otel.tracing.botocore import uninstrument
 from tests.support.clock import Clock, Invocation
 from tests.support.faults import FaultProxy, answer, http_status
+from tests.support.http_socket import Reply
 from tests.support.strategies import eventbridge_event
 from tests.support.telemetry import json_lines
 from tests.support.udp import closed_udp_port
-from tests.support.wire import Reply
-from tests.unit.handler.stand import DEAD_LETTER, ENVIRON, WRITE
+from tests.unit.handler.harness import DEAD_LETTER, ENVIRON, WRITE
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "s3ntinel-key"}
 NO_CREDENTIALS = dict.fromkeys(CREDENTIALS, "")

@@ -19,14 +19,15 @@ from botocore.exceptions import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.image.trim_botocore import CREDENTIAL_OPERATIONS, OPERATIONS
 from handler import aws
 from handler.aws import call, client_config
-from handler.categories import CATEGORY_BY_CODE, ErrorCategory
+from handler.classification import CATEGORY_BY_CODE, ErrorCategory
 from handler.credentials import CREDENTIAL_SERVICES
 from handler.errors import AwsCallError
 from tests.support.signatures import OF_ITS_TIME, OF_ITSELF, xml_error
 from tests.support.strategies import json_values
-from tests.unit.handler.stand import (
+from tests.unit.handler.harness import (
     QUEUE_URL,
     HandlerHarness,
     Step,
@@ -37,7 +38,6 @@ from tests.unit.handler.stand import (
     reply,
     settings,
 )
-from tools.trim_botocore import CREDENTIAL_OPERATIONS, OPERATIONS
 
 C = ErrorCategory
 TABLE_ARN = "arn:aws:dynamodb:us-east-1:111122223333:table/earningsCalendar"

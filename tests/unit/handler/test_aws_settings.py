@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from handler.aws_settings import CHOICES, SUFFIXES, host_region
 from handler.errors import SettingsError
 from handler.settings import load_settings
-from tests.unit.handler.stand import ENVIRON
+from tests.unit.handler.harness import ENVIRON
 
 CALENDAR, AUDIT, QUEUE = "EARNINGS_CALENDAR_TABLE", "EARNINGS_AUDIT_TABLE", "DEAD_LETTER_QUEUE_URL"
 PATH = "/111122223333/earnings-dead-letters"

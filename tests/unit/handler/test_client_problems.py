@@ -10,9 +10,9 @@ import pytest
 from botocore.session import Session
 
 from handler.aws import dynamodb_client, sqs_client
+from handler.bootstrap import create_processor
 from handler.errors import SettingsError
-from handler.wiring import create_processor
-from tests.unit.handler.stand import ENVIRON, settings
+from tests.unit.handler.harness import ENVIRON, settings
 from tests.unit.handler.test_hosts import ACCOUNT, CALLS, VARIANTS, called, combinations, transaction
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "s3ntinel"}

@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind
 
 from handler.settings import FLUSH_RESERVE_SECONDS
 from tests.support.strategies import eventbridge_event
-from tests.unit.handler.stand import (
+from tests.unit.handler.harness import (
     COMMITTED,
     DEAD_LETTER,
     NO_SUCH_ROW,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.event import EarningsEvent, InvalidEventError, parse_event
-from handler.fields import Violation
+from handler.validation import Violation
 from tests.support.strategies import (
     SENTINEL,
     SOURCE,

@@ -11,9 +11,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from handler.categories import ErrorCategory
+from handler.classification import ErrorCategory
 from tests.support.strategies import SENTINEL, camel_case, eventbridge_event, fuzzed_events, json_values
-from tests.unit.handler.stand import (
+from tests.unit.handler.harness import (
     COMMITTED,
     DEAD_LETTER,
     NO_SUCH_ROW,

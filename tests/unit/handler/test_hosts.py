@@ -15,7 +15,7 @@ from botocore.loaders import Loader
 
 from handler import aws, credentials
 from handler.aws import dynamodb_client, sqs_client
-from tests.unit.handler.stand import settings
+from tests.unit.handler.harness import settings
 
 ACCOUNT = "111122223333"
 VARIANTS = {"AWS_USE_FIPS_ENDPOINT": ("", "true"), "AWS_USE_DUALSTACK_ENDPOINT": ("", "true")}

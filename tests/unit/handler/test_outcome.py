@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from handler.categories import ErrorCategory
+from handler.classification import ErrorCategory
 from handler.errors import AwsCallError, EventNotProcessed, MarkEarningsError
-from handler.fields import Violation
 from handler.outcome import Outcome, OutcomeKind
+from handler.validation import Violation
 
 
 def test_the_words_are_a_contract() -> None:

@@ -7,10 +7,10 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 from opentelemetry.trace import SpanKind
 
-from handler.categories import ErrorCategory
+from handler.classification import ErrorCategory
 from handler.errors import EventNotProcessed
 from tests.support.strategies import SENTINEL, SYMBOL_RULE, eventbridge_event
-from tests.unit.handler.stand import (
+from tests.unit.handler.harness import (
     COMMITTED,
     DEAD_LETTER,
     NO_SUCH_ROW,

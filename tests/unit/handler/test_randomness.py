@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from local.environment import PROJECT_ROOT, FunctionConfig
+from emulator.environment import PROJECT_ROOT, FunctionConfig
 
 DIRECT: Mapping[str, str] = {
     "botocore.retries.standard": "delays of its own retries: it has one attempt in total",
@@ -86,4 +86,4 @@ def test_the_layer_has_no_generator_but_the_one_that_is_seeded(fast: str) -> Non
 
     assert (found["generators"], found["seen"]) == ([], True)
     ours = {name for name in found["modules"] if name.partition(".")[0] in {"handler", "otel"}}
-    assert ours == {"otel.layer"}, "it seeds it"
+    assert ours == {"otel.tracing.adot_layer"}, "it seeds it"

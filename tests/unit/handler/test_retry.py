@@ -15,7 +15,7 @@ import tenacity.nap
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.categories import ErrorCategory
+from handler.classification import ErrorCategory
 from handler.errors import AwsCallError
 from handler.retry import MAX_DELAY, RETRY_POLICIES, Backoff, Budget, call_with_retries
 from tests.support.clock import Clock
@@ -273,13 +273,13 @@ class TestStamina:
     def test_it_is_imported_by_the_first_failure_only(self) -> None:
         program = """
 import sys
-from handler.categories import ErrorCategory
-from handler.errors import CallFailed
+from handler.classification import ErrorCategory
+from handler.errors import AwsCallError
 from handler.retry import Budget, call_with_retries
 
 def attempt():
     if failures:
-        raise CallFailed(failures.pop(), "x")
+        raise AwsCallError(failures.pop(), "x")
 
 def loaded():
     return sorted({"stamina", "tenacity"} & set(sys.modules))
@@ -287,7 +287,7 @@ def loaded():
 for failures in [], [ErrorCategory.ACCESS_DENIED], [ErrorCategory.CONFLICT]:
     try:
         call_with_retries(attempt, budget=Budget(lambda: 100.0, 1.0), on_backoff=print, jitter=lambda *_: 0.0)
-    except CallFailed:
+    except AwsCallError:
         pass
     print(loaded())
 """

@@ -10,7 +10,7 @@ from handler.errors import SettingsError
 from handler.startup import refused_by_opentelemetry, reported
 from otel.event_types import EventType
 from tests.support.telemetry import json_lines, telemetry_settings
-from tests.unit.handler.stand import ENVIRON
+from tests.unit.handler.harness import ENVIRON
 
 SECRET = "s3ntinel"
 

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import boto3
 import pytest
 
+from otel.exporters.xray_udp import XRayUdpExporter
 from otel.telemetry import Telemetry
 from otel.tracing import Tracing
 from otel.watchdog import Watchdog
-from otel.xray_udp import XRayUdpExporter
 from tests.support.telemetry import Output, output_file, telemetry_settings
 from tests.support.udp import SpanSocket, span_socket
 

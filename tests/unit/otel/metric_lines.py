@@ -9,8 +9,8 @@ import pytest
 from hypothesis import strategies as st
 
 from otel.metrics import Metrics
-from otel.output import fd_writer
 from otel.record import EventRecord
+from otel.stdout import fd_writer
 from tests.support.telemetry import (
     emf_values,
     event_record,

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from otel.bounded import Bounded
+from otel.exporters.bounded import Bounded
 from tests.support.telemetry import eventually
 
 LONG = 60.0

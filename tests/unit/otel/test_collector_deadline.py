@@ -14,8 +14,8 @@ import trustme
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
 
-from otel.bounded_http import MOST_BYTES
-from otel.collector import OtlpHttpExporter
+from otel.exporters.bounded_http import MOST_BYTES
+from otel.exporters.otlp_http import OtlpHttpExporter
 from otel.tracing import Tracing
 from tests.support.hostile import (
     HANGS,
@@ -35,7 +35,7 @@ from tests.support.hostile import (
 )
 from tests.support.telemetry import Output, event_record, eventually, telemetry_settings
 from tests.unit.otel.conftest import NewTelemetry
-from tests.unit.otel.test_collector import PATIENT, ended
+from tests.unit.otel.test_otlp_http import PATIENT, ended
 
 SHORT = 0.4
 """Seconds for an export that will not succeed."""

@@ -6,7 +6,7 @@ import threading
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from otel import names
+from otel import semconv
 from otel.library_logs import redirect_library_logs
 from otel.record import EventRecord
 from otel.tracing import Tracing, set_event_attributes
@@ -65,7 +65,7 @@ def test_an_event_that_hangs_is_reported_before_the_deadline(
     for span in sent.values():
         found = attributes(span.attributes)
         assert (found["correlation_id"], found["asset_symbol"]) == (record.correlation_id, "AAPL")
-        assert found[names.XRAY_ANNOTATIONS] == [name for name in names.ANNOTATIONS if name in found]
+        assert found[semconv.XRAY_ANNOTATIONS] == [name for name in semconv.ANNOTATIONS if name in found]
         assert span.end_time_unix_nano >= span.start_time_unix_nano > 0
     failed = Status(code=Status.STATUS_CODE_ERROR, message="timeout")
     assert sent["ended before"].status == Status()

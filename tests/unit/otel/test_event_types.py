@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.monitoring.model import Query
-from deploy.monitoring.queries import QUERIES
+from monitoring.model import Query
+from monitoring.queries import QUERIES
 from otel.event_types import MESSAGES, OUTCOME_MESSAGES, EventType
 
 ROOT = Path(__file__).parents[3]

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from otel import logs
+from otel import json_logs
+from otel.json_logs import JsonLogger
 from otel.library_logs import (
     WITHHELD,
     LibraryLogHandler,
@@ -26,10 +27,9 @@ from otel.library_logs import (
     redact_process,
     redirect_library_logs,
 )
-from otel.logs import JsonLogger
 from tests.support.telemetry import Output, event_record, output_file, telemetry_settings
 from tests.unit.otel.library_calls import SECRET, library_calls
-from tests.unit.otel.test_logs import ALWAYS_THERE
+from tests.unit.otel.test_json_logs import ALWAYS_THERE
 
 HEADER_INVALID = "header is invalid: %s"
 """As OpenTelemetry has its texts: a module's name in capitals."""
@@ -278,7 +278,7 @@ def _everything(record: logging.LogRecord) -> str:
 def test_no_call_of_a_library_tells_a_value(output: Output) -> None:
     """Every logging call in the sources of every package of the image, with a secret for each of its values."""
     logger = logging.Logger("a.library", logging.DEBUG)  # noqa: LOG001
-    handler = LibraryLogHandler(new_log(output, log_level=logs.DEBUG), lambda: None)
+    handler = LibraryLogHandler(new_log(output, log_level=json_logs.DEBUG), lambda: None)
     handler.setLevel(logging.NOTSET)
     logger.addHandler(handler)
     leaking, withheld = [], []

@@ -5,7 +5,7 @@ import pytest
 from otel.tracing import Tracing
 from tests.support.telemetry import TRACE_ID
 from tests.support.udp import SpanSocket
-from tests.unit.otel.traced import PRODUCER, only, run_event
+from tests.unit.otel.tracing_harness import PRODUCER, only, run_event
 
 
 def test_the_producers_span_is_linked(tracing: Tracing, spans: SpanSocket) -> None:

@@ -2,7 +2,7 @@
 
 from opentelemetry import trace
 
-from otel import logs, memory, names
+from otel import json_logs, memory, semconv
 from otel.event_types import EventType
 from otel.record import EventRecord
 from otel.telemetry import Telemetry
@@ -30,7 +30,7 @@ def busy_event(telemetry: Telemetry, tracing: Tracing) -> EventRecord:
     with telemetry.event(record, None, 30):
         record.asset_symbol, record.earnings_date = "AAPL", "2025-07-31"
         set_event_attributes(record)
-        telemetry.log.line(logs.DEBUG, EventType.ATTEMPT)
+        telemetry.log.line(json_logs.DEBUG, EventType.ATTEMPT)
         telemetry.record_backoff(record, 1, 0.1, "conflict")
         trace.get_current_span().add_event("detail")
         with tracer.start_as_current_span("call", attributes={"rpc.method": "Call", "server.address": "detail"}):
@@ -62,7 +62,7 @@ def test_under_memory_pressure_detail_is_shed_and_told_once(
         found = attributes(span.attributes)
         row = {"correlation_id": record.correlation_id, "asset_symbol": "AAPL", "earnings_date": "2025-07-31"}
         assert row.items() <= found.items()
-        assert found[names.XRAY_ANNOTATIONS] == [name for name in names.ANNOTATIONS if name in found]
+        assert found[semconv.XRAY_ANNOTATIONS] == [name for name in semconv.ANNOTATIONS if name in found]
         assert "detail" not in found.values()
     assert attributes(after_spans["call"].attributes)["rpc.method"] == "Call"
     assert list(after_spans["call"].events) == []

@@ -6,7 +6,7 @@ from opentelemetry import trace
 from otel.tracing import Tracing
 from tests.support.telemetry import TRACE_HEADER, attributes
 from tests.support.udp import SpanSocket
-from tests.unit.otel.traced import NewTracing, make_child, only, run_event
+from tests.unit.otel.tracing_harness import NewTracing, make_child, only, run_event
 
 
 @pytest.mark.parametrize("lambda_samples", [True, False])

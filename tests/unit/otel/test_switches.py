@@ -7,8 +7,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.support.telemetry import Output
 from tests.support.udp import SpanSocket
+from tests.unit.otel.function_harness import event, invoke, wired
 from tests.unit.otel.loopback import loopback
-from tests.unit.otel.wired import event, invoke, wired
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_a_line_tells_all_that_an_operator_needs(output: Output, new_telemetry: 
         "dead_letter_id": "message-1",
         "dead_letter_error": "network: ReadTimeoutError",
         "exception_type": "KeyError",
-        "exception_at": "marking.py:12",
+        "exception_at": "calendar_store.py:12",
         "same_event": False,
         "event_id": "event-1",
     }

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.categories import CATEGORY_BY_CODE, ErrorCategory
+from handler.classification import CATEGORY_BY_CODE, ErrorCategory
 from otel.record import MAX_REASONS
-from otel.throttling import CANCELLED_FOR, throttling_reasons
+from otel.tracing.throttling import CANCELLED_FOR, throttling_reasons
 from tests.support.strategies import SENTINEL, any_text, json_values
 from tests.support.telemetry import event_record
 

@@ -9,11 +9,11 @@ from opentelemetry import trace
 from opentelemetry.propagators.aws import AwsXRayPropagator
 from opentelemetry.trace import SpanContext
 
-from otel.trace_header import TraceOnly, read_trace_header
 from otel.tracing import Tracing
+from otel.tracing.trace_header import TraceOnly, read_trace_header
 from tests.support.telemetry import PARENT_ID, TRACE_HEADER, TRACE_ID
 from tests.support.udp import SpanSocket
-from tests.unit.otel.traced import NewTracing, make_child, run_event
+from tests.unit.otel.tracing_harness import NewTracing, make_child, run_event
 
 ROOT = TRACE_HEADER.partition(";")[0]
 

@@ -4,11 +4,11 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from otel.spans import MAX_BUFFERED_SPANS
 from otel.tracing import Tracing, set_event_attributes
+from otel.tracing.span_processor import MAX_BUFFERED_SPANS
 from tests.support.telemetry import PARENT_ID, TRACE_ID, attributes, event_record
 from tests.support.udp import SpanSocket, decode
-from tests.unit.otel.traced import NewTracing, check_annotations, make_child, only, run_event
+from tests.unit.otel.tracing_harness import NewTracing, check_annotations, make_child, only, run_event
 
 
 def test_the_root_span_continues_lambdas_trace(tracing: Tracing, spans: SpanSocket) -> None:

@@ -10,8 +10,8 @@ from handler.errors import SettingsError
 from handler.startup import begin, report_failure
 from otel.environ import EnvReader
 from otel.event_types import EventType
-from otel.output import STDOUT, fd_writer
 from otel.settings import TelemetrySettings
+from otel.stdout import STDOUT, fd_writer
 
 _write = fd_writer(STDOUT)
 _read = EnvReader(os.environ)

@@ -1,0 +1,185 @@
+"""Who is measured: the plain function, what one would otherwise build it with, and ours in its ways out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bench.environments import FUNCTION, LAYER, interpreter, site_packages
+from bench.target import NO_HANDLER, ROOT, Certificates, Target
+
+_LAYER = {
+    "ORIG_HANDLER": "bench.v0.lambda_handler",
+    "OTEL_PROPAGATORS": "baggage,xray,tracecontext",
+    "OTEL_METRICS_EXPORTER": "none",
+    "OTEL_LOGS_EXPORTER": "none",
+    "OTEL_AWS_APPLICATION_SIGNALS_ENABLED": "true",
+    "OTEL_AWS_APPLICATION_SIGNALS_RUNTIME_ENABLED": "false",
+    "OTEL_PYTHON_DISTRO": "aws_distro",
+    "OTEL_PYTHON_CONFIGURATOR": "aws_configurator",
+    "OTEL_RESOURCE_ATTRIBUTES": "cloud.region=us-east-1,cloud.platform=aws_lambda,cloud.provider=aws,"
+    "faas.name=mark-earnings-processed,faas.version=1,faas.instance=2026/02/03/[1]5f2b0c,"
+    "aws.log.group.names=/aws/lambda/mark-earnings-processed",
+    # The layer's own list: botocore's, urllib's and urllib3's are not on it.
+    "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "aio-pika,aiohttp-client,aiohttp-server,aiopg,asgi,asyncio,asyncpg,boto,"
+    "boto3,cassandra,celery,confluent_kafka,dbapi,django,elasticsearch,falcon,fastapi,flask,grpc_client,grpc_server,"
+    "grpc_aio_client,grpc_aio_server,httpx,jinja2,kafka,logging,mysql,mysqlclient,pika,psycopg,psycopg2,pymemcache,"
+    "pymongo,pymysql,pyramid,redis,remoulade,requests,sklearn,sqlalchemy,sqlite3,starlette,system_metrics,threading,"
+    "tornado,tortoiseorm,wsgi,openai_agents,aws_openai_agents,aws_crewai,aws_langchain,aws_mcp,aws_llama-index,"
+    "aws-lambda",
+}
+"""What the layer's `otel-instrument` sets (aws-observability/aws-otel-python-instrumentation, `lambda-layer/src`)."""
+
+_FAST = {"OTEL_AWS_LAMBDA_FAST_START": "true"}
+
+_OUR_WRAPPER = str(ROOT / "deploy/image/layer/otel-instrument")
+
+_COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:{http}"}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One line of the table.
+
+    Attributes:
+        name: to ask for it by.
+        label: what the table calls it.
+        module: its handler's module.
+        environment: a key of `bench.environments.GROUPS`.
+        environ: variables on top of Lambda's.
+        instrumented: whether Python starts by `opentelemetry-instrument`.
+        wrapper, sends: as in `bench.target.Target`.
+        tls: whether requests go by TLS, and to which variant it is compared.
+    """
+
+    name: str
+    label: str
+    module: str
+    environment: str = "plain"
+    environ: Mapping[str, str] = field(default_factory=dict)
+    instrumented: bool = False
+    wrapper: str = ""
+    sends: str = ""
+    tls: bool = False
+
+    def target(self, certificates: Certificates | None) -> Target:
+        """What to measure.
+
+        Args:
+            certificates: needed where `tls` is set, ignored otherwise.
+        """
+        first = site_packages(self.environment) / "opentelemetry/instrumentation/auto_instrumentation"
+        return Target(
+            self.module,
+            python=str(interpreter(self.environment)),
+            environ=self.environ,
+            path=(str(first),) if self.instrumented else (),
+            launched=self.instrumented,
+            wrapper=self.wrapper,
+            sends=self.sends,
+            certificates=certificates if self.tls else None,
+        )
+
+
+PLAIN = Variant("v0", "V0: boto3, a log line, no telemetry", "bench.v0")
+PLAIN_TLS = Variant("v0-tls", "V0, with TLS", "bench.v0", tls=True)
+
+VARIANTS: tuple[Variant, ...] = (
+    PLAIN,
+    Variant(
+        "powertools",
+        "Powertools: Logger, Metrics, Tracer",
+        "bench.variants.powertools",
+        environment="powertools",
+        sends="datagrams",
+    ),
+    Variant(
+        "powertools-idempotent",
+        "the same with Idempotency",
+        "bench.variants.powertools_idempotent",
+        environment="powertools",
+        sends="datagrams",
+    ),
+    Variant(
+        "adot",
+        "V0 in the ADOT layer, default",
+        "bench.variants.adot",
+        environment="adot",
+        environ=_LAYER,
+        instrumented=True,
+        sends="datagrams",
+    ),
+    Variant(
+        "adot-fast",
+        "V0 in the ADOT layer, fast start",
+        "bench.variants.adot",
+        environment="adot",
+        environ={**_LAYER, **_FAST},
+        sends="datagrams",
+    ),
+    Variant(
+        "otel-http",
+        "OpenTelemetry by hand, OTLP over HTTP",
+        "bench.variants.otel_http",
+        environment="otel",
+        environ=_COLLECTOR,
+        sends="otlp_requests",
+    ),
+    Variant(
+        "otel-udp",
+        "OpenTelemetry by hand, ADOT's UDP",
+        "bench.variants.otel_udp",
+        environment="adot",
+        sends="datagrams",
+    ),
+    Variant("direct", "ours, direct", "handler.app", environment=FUNCTION, sends="datagrams"),
+    Variant(
+        "collector",
+        "ours, collector",
+        "handler.app",
+        environment=FUNCTION,
+        environ=_COLLECTOR,
+        sends="otlp_requests",
+    ),
+    Variant(
+        "layer",
+        "ours, layer, default",
+        "handler.app",
+        environment=LAYER,
+        wrapper=_OUR_WRAPPER,
+        sends="datagrams",
+    ),
+    Variant(
+        "layer-fast",
+        "ours, layer, fast start",
+        "handler.app",
+        environment=LAYER,
+        environ=_FAST,
+        wrapper=_OUR_WRAPPER,
+        sends="datagrams",
+    ),
+    Variant("slim", "V0 with our botocore, no telemetry", "bench.variants.slim", environment=FUNCTION),
+    Variant("floor", "floor: a request signed by hand", "bench.variants.raw_http"),
+    PLAIN_TLS,
+    Variant("direct-tls", "ours, direct, with TLS", "handler.app", environment=FUNCTION, sends="datagrams", tls=True),
+    Variant("floor-tls", "floor, with TLS", "bench.variants.raw_http", tls=True),
+)
+
+IDLE = Variant("interpreter", "the interpreter", NO_HANDLER)
+
+
+def baseline_of(variant: Variant) -> Variant:
+    """The plain function that a variant is compared to: by TLS where the variant is."""
+    return PLAIN_TLS if variant.tls else PLAIN
+
+
+def chosen(names: tuple[str, ...]) -> list[Variant]:
+    """The variants of these names, and the plain ones that they are compared to, in the table's order; all for none.
+
+    Raises:
+        ValueError: naming what is no variant.
+    """
+    unknown = sorted(set(names) - {variant.name for variant in VARIANTS})
+    if unknown:
+        raise ValueError(f"no such variant: {', '.join(unknown)}; there are {', '.join(v.name for v in VARIANTS)}")
+    asked = [variant for variant in VARIANTS if not names or variant.name in names]
+    needed = {baseline_of(variant).name for variant in asked} | {variant.name for variant in asked}
+    return [variant for variant in VARIANTS if variant.name in needed]

@@ -1,0 +1,90 @@
+"""The earnings calendar as data feeds send it: a CSV file."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from handler.validation import FieldError, Validator, parse_date, parse_symbol
+from mep.errors import UsageError
+
+COLUMNS = ("symbol", "name", "reportDate", "fiscalDateEnding", "estimate", "currency")
+
+# DynamoDB's limits of a number.
+_NUMBER_DIGITS = 38
+_NUMBER_EXPONENT = 125
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarRow:
+    """One report that the calendar announces.
+
+    Attributes:
+        asset_symbol: the company's symbol, as events name it.
+        earnings_date: the day of the report, `YYYY-MM-DD`.
+        estimated_eps: earnings per share that analysts expect, in the report's currency; None where nobody does.
+    """
+
+    asset_symbol: str
+    earnings_date: str
+    estimated_eps: Decimal | None = None
+
+
+def read_calendar(path: Path) -> list[CalendarRow]:
+    """Read a calendar in the form data feeds send it: CSV with the columns `COLUMNS`, in any order.
+
+    A row that comes again (same symbol, same day) is one row, as the last one has it.
+
+    Raises:
+        UsageError: it cannot be read, or a value is wrong; names the line and the column.
+    """
+    rows: dict[tuple[str, str], CalendarRow] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for row in _rows(path, csv.DictReader(file, strict=True)):
+                rows[row.asset_symbol, row.earnings_date] = row
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 text") from error
+    return list(rows.values())
+
+
+def _rows(path: Path, reader: "csv.DictReader[str]") -> Iterator[CalendarRow]:
+    try:
+        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+        if missing:
+            raise UsageError(f"{path} line 1: no column {', '.join(missing)}")
+        for record in reader:
+            where = f"{path} line {reader.line_num}"
+            if None in record or None in record.values():
+                raise UsageError(f"{where}: not as many values as the header has columns")
+            yield CalendarRow(
+                _value(where, record, "symbol", parse_symbol),
+                _value(where, record, "reportDate", parse_date),
+                _estimate(where, record),
+            )
+    except csv.Error as error:
+        raise UsageError(f"{path} line {reader.reader.line_num}: {error}") from error
+
+
+def _value(where: str, record: Mapping[str, str], column: str, rule: Validator) -> str:
+    try:
+        return rule(record[column].strip())
+    except FieldError as broken:
+        raise UsageError(f"{where}, column {column}: {record[column][:40]!r} is not {broken}") from None
+
+
+def _estimate(where: str, record: Mapping[str, str]) -> Decimal | None:
+    text = record["estimate"].strip()
+    if not text:
+        return None
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    fits = number.is_finite() and len(number.as_tuple().digits) <= _NUMBER_DIGITS
+    if not fits or abs(number.adjusted()) > _NUMBER_EXPONENT:
+        raise UsageError(f"{where}, column estimate: {text[:40]!r} is not a number")
+    return number

@@ -1,0 +1,1 @@
+"""EventBridge, Lambda's asynchronous invocation and their nets, on one machine; see `docs/event-pipeline.md`."""

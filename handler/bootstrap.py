@@ -1,0 +1,105 @@
+"""Puts the function together, once, while the sandbox starts. Importing this has no effect; `handler.app` calls it."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from handler.aws import dynamodb_client, sqs_client
+from handler.classification import classify_exception, classify_response
+from handler.dead_letters import DeadLetterQueue
+from handler.errors import SettingsError
+from handler.processor import Processor
+from handler.settings import Settings, load_settings
+from handler.startup import refused_by_opentelemetry, reported
+from otel.library_logs import redirect_library_logs
+from otel.stdout import Writer
+from otel.telemetry import Telemetry
+from otel.tracing import start_tracing
+from otel.tracing.botocore import instrument, propagate_from_current_span
+
+_CHECKED = frozenset(
+    {
+        "AWS_ACCOUNT_ID",
+        "AWS_ACCOUNT_ID_ENDPOINT_MODE",
+        "AWS_CREDENTIAL_EXPIRATION",
+        "AWS_USE_DUALSTACK_ENDPOINT",
+        "AWS_USE_FIPS_ENDPOINT",
+    }
+)
+"""Variables with which a client can be made that cannot call anything."""
+
+
+def create_processor(
+    environ: Mapping[str, str], write: Writer, started: float | None = None, settings: Settings | None = None
+) -> Processor:
+    """Wire the function.
+
+    Args:
+        environ: the environment.
+        write: takes log and metric lines.
+        started: when the start began, on `time.perf_counter`; None for now.
+        settings: what `environ` says; None to read it here.
+
+    Raises:
+        SettingsError: naming every setting that is missing or wrong.
+    """
+    started = time.perf_counter() if started is None else started
+    settings = load_settings(environ) if settings is None else settings
+    tracing = None
+    if settings.telemetry.tracing:
+        try:
+            tracing = start_tracing(settings.telemetry)
+        except Exception as error:
+            raise SettingsError([refused_by_opentelemetry(error, environ)], settings.telemetry) from error
+        instrument(tracing.client_tracer_provider, classify_response, classify_exception)
+    try:
+        dynamodb = dynamodb_client(settings)
+    except Exception as error:
+        from handler.client_problems import problem_of
+
+        raise SettingsError([problem_of(error, environ)], settings.telemetry) from error
+    if _unusual(environ, dynamodb.meta.config):
+        from handler.client_problems import check
+
+        check(dynamodb, settings, environ)
+
+    def dead_letter_client() -> Any:
+        client = sqs_client(settings)
+        propagate_from_current_span(client)
+        return client
+
+    telemetry = Telemetry(
+        settings.telemetry,
+        write=write,
+        tracing=tracing,
+        init_duration_ms=(time.perf_counter() - started) * 1000,
+    )
+    redirect_library_logs(telemetry.log, lambda: telemetry.current_record)
+    return Processor(
+        settings,
+        dynamodb=dynamodb,
+        dead_letters=DeadLetterQueue(dead_letter_client, settings.dead_letter_queue_url),
+        telemetry=telemetry,
+    )
+
+
+def _unusual(environ: Mapping[str, str], config: Any) -> bool:
+    """Whether an endpoint might not exist, or the credentials' expiration be wrong: on Lambda neither is set."""
+    return (
+        not _CHECKED.isdisjoint(environ)
+        or config.use_fips_endpoint
+        or config.use_dualstack_endpoint
+        or config.account_id_endpoint_mode == "required"
+    )
+
+
+def start_or_exit(
+    environ: Mapping[str, str], write: Writer, started: float, settings: Settings | None = None
+) -> Processor:
+    """`create_processor`, but what goes wrong is one log line and the end of the process, not a stack trace.
+
+    Raises:
+        SystemExit: when a setting is missing or wrong, or a library raises.
+    """
+    with reported(environ, write):
+        return create_processor(environ, write, started, settings)

@@ -1,1 +1,0 @@
-"""EventBridge, Lambda's asynchronous invocation and their nets, on one machine; see `docs/chain.md`."""

@@ -1,0 +1,26 @@
+"""`mep dashboard`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mep.errors import UsageError
+
+
+def dashboard_command(
+    *,
+    run: Annotated[Path, typer.Option(metavar="DIR", help="The --out of a `mep local` run.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The page: HTML that needs nothing else.")],
+    memory: Annotated[int, typer.Option(min=128, max=10240, help="The function's memory size in MB.")] = 128,
+) -> None:
+    """Draw the CloudWatch dashboard from a local run, to look at a change before it is deployed."""
+    from mep.dashboard.page import page
+    from mep.dashboard.run import read_run
+
+    document = page(read_run(run, memory), run.resolve().name)
+    try:
+        out.write_text(document, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {out}: {error.strerror}") from error
+    typer.echo(f"written to {out}")

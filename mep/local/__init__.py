@@ -1,0 +1,1 @@
+"""`mep local`: events from a file through the real function on one machine."""

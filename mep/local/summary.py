@@ -1,0 +1,104 @@
+"""Counts what became of every line: the accounting of a run."""
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from emulator.pipeline.dispositions import DeliveryResult, Disposition
+
+type Outcome = Literal["marked", "duplicate", "dead_lettered", "retry"]
+
+_OUTCOMES: dict[Disposition, Outcome] = {
+    Disposition.MARKED: "marked",
+    Disposition.DUPLICATE: "duplicate",
+    Disposition.DEAD_LETTERED: "dead_lettered",
+    Disposition.ON_FAILURE: "retry",
+    Disposition.LAMBDA_DLQ: "retry",
+    Disposition.RULE_DLQ: "retry",
+    Disposition.DROPPED: "retry",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What became of the events of one run; `summary.json` is this.
+
+    Attributes:
+        received: Events that were delivered to the function.
+        rejected: Lines that are not JSON and were not delivered.
+        marked: Events whose row was marked as processed.
+        duplicate: Events whose row had been processed before.
+        dead_lettered: Events that the function put into the dead-letter queue.
+        retry: Events whose last try failed too; their record went to the dead-letter queue.
+        elapsed_s: Seconds from the first delivery to the end of the last.
+        invocations: Invocations it took: one for each event and each further try.
+        undelivered: Of `retry`, those whose record the dead-letter queue did not take.
+        spans: Spans that arrived.
+        spans_lost: Datagrams of spans that were damaged, or dropped for want of buffer space.
+        interrupted: Whether the run was ended before its last line.
+    """
+
+    received: int
+    rejected: int
+    marked: int
+    duplicate: int
+    dead_lettered: int
+    retry: int
+    elapsed_s: float
+    invocations: int
+    undelivered: int
+    spans: int
+    spans_lost: int
+    interrupted: bool
+
+    @property
+    def accounted(self) -> bool:
+        """Whether every event ended in exactly one outcome."""
+        return self.received == self.marked + self.duplicate + self.dead_lettered + self.retry
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON would have it."""
+        return asdict(self)
+
+
+class RunCounter:
+    """Counts while the run goes on; one thread calls `add`.
+
+    Attributes:
+        rejected: Lines that are not JSON; counted by the thread that reads.
+        last_end: When the last event ended, on the monotonic clock; 0 before.
+    """
+
+    def __init__(self) -> None:
+        self._outcomes = dict.fromkeys(_OUTCOMES.values(), 0)
+        self._received = 0
+        self._invocations = 0
+        self._undelivered = 0
+        self.rejected = 0
+        self.last_end = 0.0
+
+    def add(self, delivery_result: DeliveryResult) -> None:
+        """Count one event that has ended."""
+        self.last_end = time.monotonic()
+        self._received += 1
+        self._invocations += delivery_result.tries
+        self._undelivered += bool(delivery_result.unsent)
+        if (outcome := _OUTCOMES.get(delivery_result.disposition)) is not None:
+            self._outcomes[outcome] += 1
+
+    def summary(self, *, elapsed_s: float, spans: int, spans_lost: int, interrupted: bool) -> Summary:
+        """Return the counts; see `Summary` for the arguments."""
+        return Summary(
+            received=self._received,
+            rejected=self.rejected,
+            marked=self._outcomes["marked"],
+            duplicate=self._outcomes["duplicate"],
+            dead_lettered=self._outcomes["dead_lettered"],
+            retry=self._outcomes["retry"],
+            elapsed_s=round(elapsed_s, 3),
+            invocations=self._invocations,
+            undelivered=self._undelivered,
+            spans=spans,
+            spans_lost=spans_lost,
+            interrupted=interrupted,
+        )

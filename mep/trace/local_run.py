@@ -1,0 +1,152 @@
+"""What a `mep local` run's folder knows of a correlation ID.
+
+The files may be large and the ID is in few of their lines: each file is searched for the ID's bytes, and only the lines
+that have them are parsed.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from io import BufferedReader
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from mep.dlq.sources import read_line
+from mep.errors import UsageError
+from mep.problems import Problem, Reason
+from mep.trace.dead_letters import dead_letter_entry
+from mep.trace.entries import Entry, SearchResult, audit_entry, log_entry, span_entries
+from mep.trace.gaps import Gap, Source
+from mep.trace.messages import OTHER_IDS, keys_of, no_row, other_id
+
+_SUMMARY = "summary.json"
+_FILES = {
+    "logs": Source.LOG,
+    "spans": Source.TRACES,
+    "audit": Source.AUDIT,
+    "calendar": Source.CALENDAR,
+    "dlq": Source.QUEUE,
+}
+
+
+def find_in_folder(correlation_id: str, folder: Path) -> SearchResult:
+    """Look through a run's files.
+
+    Args:
+        correlation_id: what to look for.
+        folder: `--out` of `mep local`.
+
+    Raises:
+        UsageError: it is no such folder.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder: give the --out of a `mep local` run")
+    if not (folder / "logs.jsonl").exists():
+        raise UsageError(f"{folder} has no logs.jsonl: give the --out of a `mep local` run")
+    notes: list[str] = []
+    gaps = tuple(_gaps(folder))
+    entries = [*_spans(correlation_id, folder), *_logs(correlation_id, folder), *_audit(correlation_id, folder)]
+    entries += _letters(correlation_id, folder, entries)
+    if not entries:
+        notes += dict.fromkeys(_others(correlation_id, folder))
+    rows = tuple(_rows(folder, entries, notes))
+    return SearchResult(tuple(entries), rows, tuple(notes), gaps)
+
+
+def _gaps(folder: Path) -> Iterator[Gap]:
+    """What of a run is not there to be read."""
+    if not (folder / _SUMMARY).exists():
+        text = f"{_SUMMARY} is missing: the run is not over, or was broken off"
+        yield Gap(Source.RUN, str(folder), Problem(Reason.INCOMPLETE, text))
+        return
+    for name, source in _FILES.items():
+        path = folder / f"{name}.jsonl"
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            reason = Reason.NOT_FOUND if isinstance(error, FileNotFoundError) else Reason.ACCESS_DENIED
+            yield Gap(source, str(path), Problem(reason, f"{path} cannot be read: {error.strerror}"))
+
+
+def _values(folder: Path, name: str, text: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a file whose lines contain `text`."""
+    try:
+        file = (folder / f"{name}.jsonl").open("rb")
+    except OSError:  # `_gaps` has told what cannot be read
+        return
+    needle = text.encode()
+    with file:
+        if not os.fstat(file.fileno()).st_size:
+            return
+        yield from _objects(file, needle)
+
+
+def _objects(file: BufferedReader, needle: bytes) -> Iterator[dict[str, Any]]:
+    with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+        position = data.find(needle)
+        while position >= 0:
+            start = data.rfind(b"\n", 0, position) + 1
+            end = data.find(b"\n", position)
+            end = len(data) if end < 0 else end
+            try:
+                value = orjson.loads(data[start:end])
+            except orjson.JSONDecodeError:
+                value = None  # the last line of a run that was broken off
+            if isinstance(value, dict):
+                yield value
+            position = data.find(needle, end)
+
+
+def _has(value: Mapping[str, Any], correlation_id: str) -> bool:
+    return value.get("correlation_id") == correlation_id
+
+
+def _spans(correlation_id: str, folder: Path) -> Iterator[Entry]:
+    for span in _values(folder, "spans", correlation_id):
+        if _has(span["attributes"], correlation_id):
+            yield from span_entries(span)
+
+
+def _logs(correlation_id: str, folder: Path) -> Iterator[Entry]:
+    for line in _values(folder, "logs", correlation_id):
+        # The runtime client's line about what the function raised has the ID in its text.
+        raised = f"correlation_id={correlation_id} " in str(line.get("errorMessage", ""))
+        timeline_entry = log_entry(line) if raised or _has(line, correlation_id) else None
+        if timeline_entry is not None:
+            yield timeline_entry
+
+
+def _audit(correlation_id: str, folder: Path) -> Iterator[Entry]:
+    for entry in _values(folder, "audit", correlation_id):
+        timeline_entry = audit_entry(entry) if _has(entry, correlation_id) else None
+        if timeline_entry is not None:
+            yield timeline_entry
+
+
+def _letters(correlation_id: str, folder: Path, entries: list[Entry]) -> Iterator[Entry]:
+    for value in _values(folder, "dlq", correlation_id):
+        dead_letter = read_line(value)
+        if dead_letter.correlation_id == correlation_id:
+            yield dead_letter_entry(dead_letter, entries)
+
+
+def _rows(folder: Path, entries: list[Entry], notes: list[str]) -> Iterator[dict[str, Any]]:
+    for symbol, date in keys_of(entries):
+        found = [row for row in _values(folder, "calendar", f'"{symbol}"') if _key(row) == (symbol, date)]
+        yield from found
+        if not found and (folder / _SUMMARY).exists():
+            notes.append(no_row(symbol, date))
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, Any]:
+    return row.get("asset_symbol"), row.get("earnings_date")
+
+
+def _others(text: str, folder: Path) -> Iterator[str]:
+    """What to ask for instead, where the text is an ID of another kind."""
+    for line in _values(folder, "logs", text):
+        for name in OTHER_IDS:
+            if line.get(name) == text:
+                yield other_id(text, name, line.get("correlation_id"))

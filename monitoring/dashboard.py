@@ -1,0 +1,208 @@
+"""The dashboard: sections in the order in which somebody who was paged asks."""
+
+from collections.abc import Iterable
+
+from handler.classification import ErrorCategory
+from monitoring.cost import COST
+from monitoring.model import Kind, Line, Metric, Section, Source, Widget
+from monitoring.ratio_alarms import SHARES, zero_filled
+from monitoring.slo import WINDOWS
+
+
+def _counts(*names: str, source: Source = Source.FUNCTION) -> tuple[Line, ...]:
+    return tuple(_one(name, name, source=source) for name in names)
+
+
+def _one(
+    label: str, name: str, statistic: str = "Sum", source: Source = Source.FUNCTION, *, right: bool = False
+) -> Line:
+    return Line(label, {_id(label): Metric(name, source, statistic)}, right=right)
+
+
+def _id(label: str) -> str:
+    """An ID as metric math wants it: a small letter, then letters, digits, underscores."""
+    return "m_" + "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in label)
+
+
+def _percentiles(name: str, statistics: Iterable[str]) -> tuple[Line, ...]:
+    return tuple(_one(statistic, name, statistic) for statistic in statistics)
+
+
+def _share_of(name: str) -> Line:
+    alarm = next(alarm for alarm in SHARES if alarm.name == name)
+    prefix = name.replace("-", "_")
+    expression = alarm.expression
+    for old in alarm.metrics:
+        expression = expression.replace(f"({old},", f"({prefix}_{old},")
+    return Line(name, {f"{prefix}_{old}": metric for old, metric in alarm.metrics.items()}, expression)
+
+
+_TIMES = ("p50", "p90", "p99", "Maximum")
+
+HEALTHY = Section(
+    "Is it healthy?",
+    (
+        Widget("Alarms", Kind.ALARMS, width=24, height=5),
+        Widget(
+            "Events",
+            Kind.NUMBER,
+            _counts("EventsReceived", "EventsMarked", "EventsDuplicate", "EventsDeadLettered", "EventsRetried"),
+            width=12,
+            height=4,
+        ),
+        Widget(
+            "Error budget: how many times too fast it burns",
+            Kind.GRAPH,
+            tuple(Line(window.name, dict(window.metrics), window.expression) for window in WINDOWS[:1]),
+            threshold=WINDOWS[0].threshold,
+            period=WINDOWS[0].period,
+            width=12,
+            height=4,
+        ),
+        Widget(
+            "Outcomes",
+            Kind.STACKED,
+            _counts("EventsMarked", "EventsDuplicate", "EventsDeadLettered", "EventsRetried"),
+            unit="events",
+            width=12,
+        ),
+        Widget(
+            "Not processed",
+            Kind.GRAPH,
+            (_share_of("processing-failures"), _share_of("dynamodb-failures")),
+            unit="%",
+            threshold=10,
+            width=12,
+        ),
+    ),
+)
+
+FAILURES = Section(
+    "What fails, and why?",
+    (
+        Widget(
+            "Errors by category",
+            Kind.STACKED,
+            tuple(
+                Line(category.value, {f"m_{category.value}": Metric("Errors", category=category.value)})
+                for category in ErrorCategory
+            ),
+            unit="events",
+            width=12,
+        ),
+        Widget("Causes", Kind.LOG, query="error-categories", width=12),
+        Widget("Denied by AWS", Kind.GRAPH, _counts("SecurityErrors"), unit="events"),
+        Widget(
+            "Second events for a row, replaced correlation IDs",
+            Kind.GRAPH,
+            _counts("IdempotencyViolations", "CorrelationIdsReplaced"),
+            unit="events",
+        ),
+        Widget("Failed events", Kind.LOG, query="failed-events"),
+    ),
+)
+
+RETRIES = Section(
+    "Is it retrying?",
+    (
+        Widget(
+            "Retries, and those that helped",
+            Kind.GRAPH,
+            _counts("Operations", "Retries", "RetrySuccesses"),
+            unit="writes",
+        ),
+        Widget("Retries of writes", Kind.GRAPH, (_share_of("retries"),), unit="%", threshold=50),
+        Widget("Waits before another attempt", Kind.GRAPH, _percentiles("RetryDelay", _TIMES), unit="ms"),
+    ),
+)
+
+DEAD_LETTERS = Section(
+    "What lies in the dead-letter queue?",
+    (
+        Widget(
+            "In the queue",
+            Kind.GRAPH,
+            (
+                _one("waiting", "ApproximateNumberOfMessagesVisible", "Maximum", Source.QUEUE),
+                _one("age of the oldest (s)", "ApproximateAgeOfOldestMessage", "Maximum", Source.QUEUE, right=True),
+            ),
+            unit="messages",
+        ),
+        Widget(
+            "In and out",
+            Kind.GRAPH,
+            (
+                _one("came in", "NumberOfMessagesSent", source=Source.QUEUE),
+                _one("went out", "NumberOfMessagesDeleted", source=Source.QUEUE),
+                _one("redriven", "DeadLettersRedriven"),
+                _one("not accepted", "DeadLettersRedriveFailed"),
+                _one("discarded", "DeadLettersDiscarded"),
+            ),
+            unit="messages",
+        ),
+        Widget(
+            "The platform's nets",
+            Kind.GRAPH,
+            (
+                *_counts("AsyncEventsDropped", "DestinationDeliveryFailures", "Throttles", source=Source.LAMBDA),
+                *_counts("FailedInvocations", "InvocationsFailedToBeSentToDlq", source=Source.RULE),
+            ),
+            unit="events",
+        ),
+    ),
+)
+
+TIME = Section(
+    "Is it fast?",
+    (
+        Widget("Time for an event", Kind.GRAPH, _percentiles("ProcessingTime", _TIMES), unit="ms"),
+        Widget("Time for an attempt at DynamoDB", Kind.GRAPH, _percentiles("DynamoDBLatency", _TIMES), unit="ms"),
+        Widget(
+            "Age of events when Lambda delivers them",
+            Kind.GRAPH,
+            (
+                _one("mean", "AsyncEventAge", "Average", Source.LAMBDA),
+                _one("Maximum", "AsyncEventAge", "Maximum", Source.LAMBDA),
+            ),
+            unit="ms",
+        ),
+    ),
+)
+
+MEMORY = Section(
+    "Has it enough memory?",
+    (
+        Widget(
+            "Memory, of the allocation",
+            Kind.GRAPH,
+            (_one("highest", "MemoryUtilization", "Maximum"), _one("mean", "MemoryUtilization", "Average")),
+            unit="%",
+            threshold=80,
+            width=12,
+        ),
+        Widget("Memory", Kind.GRAPH, _percentiles("MemoryUsed", ("p50", "Maximum")), unit="MB", width=12),
+    ),
+)
+
+STARTS = Section(
+    "Does it start well?",
+    (
+        Widget("Cold starts", Kind.GRAPH, _counts("ColdStarts"), unit="starts"),
+        Widget("Time to start", Kind.GRAPH, _percentiles("InitDuration", ("p50", "Maximum")), unit="ms"),
+        Widget(
+            "Invocations that told nothing, metrics that were late",
+            Kind.GRAPH,
+            (
+                Line(
+                    "failed without a word",
+                    {"m_failed": Metric("Errors", Source.LAMBDA), "m_raised": Metric("EventsRetried")},
+                    f"{zero_filled('m_failed')}-{zero_filled('m_raised')}",
+                ),
+                *_counts("MetricsFailures"),
+            ),
+            unit="events",
+        ),
+    ),
+)
+
+SECTIONS = (HEALTHY, FAILURES, RETRIES, DEAD_LETTERS, TIME, MEMORY, STARTS, COST)

@@ -1,0 +1,159 @@
+"""Writes docs/telemetry-reference.md: every name, what it means, and what uses it.
+
+uv run python -m monitoring.reference
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from monitoring import descriptions as catalogue
+from monitoring.alarms import COMPOSITES, alarms, anchor
+from monitoring.dashboard import SECTIONS
+from monitoring.model import Alarm, Limits, Metric
+from monitoring.operator_metrics import METRICS as OPERATOR_UNITS
+from monitoring.queries import QUERIES, TRACE_GROUPS
+from monitoring.slo import OBJECTIVE
+from otel import semconv
+from otel.event_types import MESSAGES, OUTCOME_MESSAGES, EventType
+
+PATH = Path(__file__).parent.parent / "docs" / "telemetry-reference.md"
+
+_HEAD = """# Telemetry: every name
+
+Made by `uv run python -m monitoring.reference` from the definitions; a test fails when it is stale, when something
+is emitted that is not here, and when an alarm, a widget, a query or a trace group names what is not emitted. What it is
+for, in sentences: [telemetry.md](telemetry.md); the alarms' reasons: [monitoring.md](monitoring.md).
+"""
+
+_DIMENSIONS = f"""
+Namespace `{semconv.NAMESPACE}`, dimension `{semconv.ENVIRONMENT_DIMENSION}`; `Errors` also with
+`{semconv.ENVIRONMENT_DIMENSION}, {semconv.ERROR_CATEGORY_DIMENSION}`.
+"""
+
+_ALARMS = f"""
+M of N: so many of the latest N values must be above the threshold. Gaps are filled with zero, and missing data is
+`notBreaching`. The service level objective is {OBJECTIVE:.1%} of deliveries.
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    parts = [
+        _HEAD,
+        "## Metrics of the function",
+        _DIMENSIONS,
+        _table(
+            ("metric", "unit", "counts", "alarms", "on the dashboard"),
+            ((_code(name), unit, catalogue.METRICS[name], *_users(name)) for name, unit in semconv.METRICS.items()),
+        ),
+        "Properties of each metric line:",
+        _table(("property", "meaning"), ((_code(name), text) for name, text in catalogue.EMF_PROPERTIES.items())),
+        "## Metrics of the operator's commands",
+        "Same namespace, dimension `Environment`.",
+        _table(
+            ("metric", "unit", "counts", "alarms", "on the dashboard"),
+            (
+                (_code(name), unit, catalogue.OPERATOR_METRICS[name], *_users(name))
+                for name, unit in OPERATOR_UNITS.items()
+            ),
+        ),
+        "## Metrics of the platform",
+        _table(
+            ("namespace", "metric", "counts", "alarms", "on the dashboard"),
+            (
+                (_code(namespace), _code(name), text, *_users(name, namespace))
+                for (namespace, name), text in catalogue.PLATFORM_METRICS.items()
+            ),
+        ),
+        "## Alarms",
+        _ALARMS,
+        _table(
+            ("alarm", "goes off above", "over", "M of N", "at least", "runbook"),
+            (_alarm_row(alarm) for alarm in alarms(Limits())),
+        ),
+        _table(
+            ("composite", "goes off when"),
+            ((_code(each.name), " and ".join(_any_of(group) for group in each.groups)) for each in COMPOSITES),
+        ),
+        "## Saved queries",
+        _table(("query", "for"), ((_code(query.name), query.purpose) for query in QUERIES)),
+        "## X-Ray groups",
+        _table(
+            ("group", "holds", "filter"),
+            ((_code(group.name), group.purpose, _code(group.filter)) for group in TRACE_GROUPS),
+        ),
+        "## Log lines",
+        "Tools and queries match `event_type`. The text is for people, and may be reworded.",
+        _table(
+            ("`event_type`", "level", "meaning", "text"),
+            ((_code(kind), level, meaning, _text(kind)) for kind, (level, meaning) in catalogue.EVENT_TYPES.items()),
+        ),
+        "## Log fields",
+        _table(("field", "meaning"), ((_code(name), text) for name, text in catalogue.LOG_FIELDS.items())),
+        "Of Lambda's own lines, the queries read:",
+        _table(("field", "meaning"), ((_code(name), text) for name, text in catalogue.PLATFORM_LOG_FIELDS.items())),
+        "## Span attributes",
+        _table(("annotation", "where"), ((_code(name), text) for name, text in catalogue.ANNOTATIONS.items())),
+        _table(("attribute", "meaning"), ((_code(name), text) for name, text in catalogue.SPAN_ATTRIBUTES.items())),
+        _table(
+            ("span event", "attributes"),
+            ((_code(name), ", ".join(map(_code, inside))) for name, inside in catalogue.SPAN_EVENTS.items()),
+        ),
+    ]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _text(kind: str) -> str:
+    """The text of a kind of line."""
+    if kind == EventType.EVENT_OUTCOME:
+        return "; ".join(OUTCOME_MESSAGES.values())
+    return MESSAGES.get(kind, "the library's own")
+
+
+def _users(name: str, namespace: str = semconv.NAMESPACE) -> tuple[str, str]:
+    """Alarms that look at a metric, and widgets that show it."""
+
+    def is_it(metric: Metric) -> bool:
+        return (metric.source.value, metric.name) == (namespace, name)
+
+    spoken = [alarm.name for alarm in alarms(Limits()) if any(map(is_it, alarm.metrics.values()))]
+    shown = [
+        widget.title
+        for section in SECTIONS
+        for widget in section.widgets
+        if any(is_it(metric) for line in widget.lines for metric in line.metrics.values())
+    ]
+    return ", ".join(map(_code, _short(spoken))), "; ".join(shown)
+
+
+def _short(alarm_names: list[str]) -> list[str]:
+    """Ten error rates are told as one."""
+    rates = [name for name in alarm_names if name.startswith("error-rate-")]
+    if len(rates) <= 2:  # noqa: PLR2004
+        return alarm_names
+    return ["error-rate-*", *(name for name in alarm_names if name not in rates)]
+
+
+def _alarm_row(alarm: Alarm) -> tuple[str, ...]:
+    least = "" if alarm.minimum is None else str(alarm.minimum)
+    minutes = f"{alarm.period // 60} min"
+    heading = anchor(alarm.name)
+    link = f"[{heading}](runbook.md#{heading})"
+    return _code(alarm.name), f"{alarm.threshold:g}", minutes, f"{alarm.breaching} of {alarm.within}", least, link
+
+
+def _any_of(group: tuple[str, ...]) -> str:
+    return _code(group[0]) if len(group) == 1 else f"any of {len(group)}: {', '.join(map(_code, group))}"
+
+
+def _code(text: str) -> str:
+    return f"`{text}`"
+
+
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [heads, ("---",) * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '\\|') for cell in line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    PATH.write_text(reference(), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The event pipeline with the real function."""

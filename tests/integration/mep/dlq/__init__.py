@@ -1,0 +1,1 @@
+"""`mep dlq` on a real queue, bus and audit table."""

@@ -1,0 +1,202 @@
+"""`mep dlq` killed before and after every AWS call that it makes, then run again: nothing is lost.
+
+The calls are not listed here: a first run counts them, so that a new call is covered.
+"""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from threading import Lock
+from typing import Any
+
+import pytest
+
+from tests.support.dead_letters import event, from_handler, from_rule
+from tests.support.dlq_harness import Harness, detail_of
+from tests.support.faults import Exchange, Fault, Reply
+from tests.support.forked_cli import Forks, forks
+
+REDRIVE = ("redrive", "--rate", "1000")
+DISCARD = ("discard", "--reason", "a test", "--category", "timeout", "--yes")
+_MANY = 100
+
+
+@dataclass
+class Killer:
+    """Counts the calls of one process over all services, and kills it at one of them.
+
+    Attributes:
+        at: number of the call, from 0; None kills nobody.
+        after: whether the call is carried out first; its reply never arrives.
+        deadly: the signal.
+        calls: their operations, in order.
+        accepted: details that the bus or the function took.
+        handles: receipt handles that were given out.
+    """
+
+    at: int | None = None
+    after: bool = False
+    processes: Forks | None = None
+    deadly: signal.Signals = signal.SIGKILL
+    calls: list[str] = field(default_factory=list)
+    accepted: list[dict[str, Any]] = field(default_factory=list)
+    handles: list[str] = field(default_factory=list)
+    _lock: Lock = field(default_factory=Lock)
+
+    def fault(self) -> Fault:
+        """What each call meets."""
+        return Fault("counted", self._meet)
+
+    def _meet(self, exchange: Exchange) -> None:
+        with self._lock:
+            number = len(self.calls)
+            self.calls.append(exchange.request.operation or "Invoke")  # Lambda's API is the one that is REST
+        dies = number == self.at
+        if not dies or self.after:
+            reply = self._forward(exchange)
+            if not dies:
+                exchange.reply(reply)
+                return
+        assert self.processes is not None
+        assert self.processes.started.wait(60)
+        os.kill(self.processes.pid, self.deadly)
+        exchange.reset()
+
+    def _forward(self, exchange: Exchange) -> Reply:
+        operation = exchange.request.operation
+        if not operation:
+            self.accepted.append(exchange.request.json["detail"])
+            return Reply(202, b"", {"x-amzn-RequestId": "lambda-request"})
+        if operation == "PutMetricData":
+            return Reply(200, b"{}", {"Content-Type": "application/x-amz-json-1.0"})
+        reply = exchange.forward()
+        if operation == "PutEvents" and json.loads(reply.body)["FailedEntryCount"] == 0:
+            self.accepted += map(detail_of, exchange.request.json["Entries"])
+        if operation == "ReceiveMessage":
+            self.handles += [each["ReceiptHandle"] for each in json.loads(reply.body).get("Messages", [])]
+        return reply
+
+
+@pytest.fixture(scope="module")
+def processes(no_account: None) -> Iterator[Forks]:  # noqa: ARG001
+    """Where the command runs."""
+    with forks() as made:
+        yield made
+
+
+@contextmanager
+def watched(harness: Harness, killer: Killer) -> Iterator[None]:
+    """Every call meets the killer."""
+    proxies = (harness.sqs, harness.events, harness.dynamodb, harness.function, harness.cloudwatch)
+    for proxy in proxies:
+        proxy._script.clear()
+        proxy.script(*[killer.fault()] * _MANY)
+    yield
+    for proxy in proxies:
+        proxy._script.clear()
+
+
+def run(processes: Forks, harness: Harness, killer: Killer, arguments: tuple[str, ...]) -> int:
+    """Run `mep dlq` as a process of its own; return its exit status, negative when it was killed."""
+    killer.processes = processes
+    with watched(harness, killer):
+        return processes.run(("dlq", *arguments), harness.environ())
+
+
+@pytest.mark.timeout(400)  # dozens of processes, one after another
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("where_to", "sends"), [((), "PutEvents"), (("--function", "mark"), "Invoke")], ids=["bus", "function"]
+)
+def test_redrive_killed_at_any_call_loses_nothing(
+    harness: Harness, processes: Forks, where_to: tuple[str, ...], sends: str, *, after: bool
+) -> None:
+    numbers = count(1)
+    redrive = (*REDRIVE, *where_to)
+
+    def fill() -> tuple[str, str]:
+        good, poison = next(numbers), next(numbers)
+        harness.send(from_rule(event(good), "TIMEOUT"), from_handler(event(poison), "validation"))
+        return event(good)["id"], json.dumps(event(poison))
+
+    fill()
+    whole = Killer()
+    assert run(processes, harness, whole, redrive) == 0
+    harness.left()
+    assert {"ReceiveMessage", "PutItem", sends, "DeleteMessage", "PutMetricData"} <= set(whole.calls)
+
+    for at in range(len(whole.calls)):
+        sent, poison = fill()
+        killed = Killer(at=at, after=after)
+        assert run(processes, harness, killed, redrive) == -signal.SIGKILL, f"call {at}: {killed.calls}"
+        harness.dead_letters.show_again(killed.handles)
+        again = Killer()
+        assert run(processes, harness, again, redrive) == 0
+
+        where = f"killed {'after' if after else 'before'} call {at}, {killed.calls[-1]}"
+        delivered = [detail["event_id"] for detail in (*killed.accepted, *again.accepted)]
+        assert set(delivered) == {sent}, where
+        assert len(delivered) <= 2, where
+        assert [dead_letter.body for dead_letter in harness.left()] == [poison], where
+        entries = [entry for entry in harness.audit() if entry["event_id"] == sent]
+        assert entries[-1]["action"] == "redriven", where
+        assert sum(entry["action"] == "redrive_requested" for entry in entries) >= len(delivered), where
+        assert sum(entry["action"] == "redriven" for entry in entries) <= len(delivered), where
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_discard_killed_at_any_call_deletes_nothing_unrecorded(harness: Harness, processes: Forks, after: bool) -> None:
+    numbers = count(1)
+
+    def fill() -> str:
+        number = next(numbers)
+        harness.send(from_rule(event(number), "TIMEOUT"))
+        return str(event(number)["id"])
+
+    def actions(identity: str) -> set[str]:
+        return {entry["action"] for entry in harness.audit() if entry["event_id"] == identity}
+
+    fill()
+    whole = Killer()
+    assert run(processes, harness, whole, DISCARD) == 0
+    assert harness.left() == []
+
+    for at in range(len(whole.calls)):
+        identity = fill()
+        killed = Killer(at=at, after=after)
+        assert run(processes, harness, killed, DISCARD) == -signal.SIGKILL
+        harness.dead_letters.show_again(killed.handles)
+        where = f"killed {'after' if after else 'before'} call {at}, {killed.calls[-1]}"
+        before = actions(identity)
+        again = Killer()
+        assert run(processes, harness, again, DISCARD) == 0, where
+        assert harness.left() == [], where
+        kept = "DeleteMessage" in again.calls
+        assert kept or "discard_requested" in before, where
+        assert not (kept and "discarded" in before), where
+        assert not kept or "discarded" in actions(identity), where
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_ended_from_outside_it_shows_the_rest_again_at_once(
+    harness: Harness, processes: Forks, sent: signal.Signals, status: int, *, after: bool
+) -> None:
+    harness.send(from_rule(event(1), "TIMEOUT"), from_rule(event(2), "TIMEOUT"))
+    looking = Killer()
+    assert run(processes, harness, looking, (*REDRIVE, "--dry-run")) == 0
+    first = ["PutItem", "PutEvents", "PutItem", "DeleteMessage"]
+    second = looking.calls.index("ChangeMessageVisibilityBatch") + len(first)
+    interrupted = Killer(at=second, after=after, deadly=sent)
+
+    assert run(processes, harness, interrupted, REDRIVE) == status
+
+    assert interrupted.calls[second - len(first) : second + 1] == [*first, "PutItem"]
+    (dead_letter,) = harness.left()
+    (accepted,) = interrupted.accepted
+    assert {json.loads(dead_letter.body)["id"], accepted["event_id"]} == {event(1)["id"], event(2)["id"]}

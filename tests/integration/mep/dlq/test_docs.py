@@ -1,0 +1,115 @@
+"""docs/dead-letters.md: its commands run, and its tables hold what the code has."""
+
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from emulator.environment import PROJECT_ROOT
+from handler.classification import ErrorCategory
+from mep.dlq.audit import Action
+from mep.dlq.model import DeadLetterSource
+from monitoring.operator_metrics import METRICS
+from tests.support.command_line import mep
+from tests.support.dead_letters import event, from_handler
+from tests.support.dlq_harness import Harness
+
+PAGE = Path(PROJECT_ROOT, "docs", "dead-letters.md").read_text()
+REFERENCE, ON_ONE_MACHINE = PAGE.split("\n## On one machine\n")
+COMMANDS = re.findall(r"^    uv run mep (dlq .*)$", REFERENCE, re.MULTILINE)
+_STARTED_SECONDS = 240
+
+
+def test_there_are_commands() -> None:
+    assert {command.split()[1] for command in COMMANDS} == {"list", "show", "redrive", "discard"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_documented_command_runs(
+    command: str, harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (message,) = harness.send(from_handler(event(1), "not_found", CORRELATION_ID="q2-AAPL-17"))
+    arguments = [message[:4] if each == "7d4c" else each for each in shlex.split(command)]
+    if arguments[1] == "discard":
+        arguments.append("--yes")
+
+    assert mep(monkeypatch, *arguments) == 0, capsys.readouterr().err
+
+    assert len(harness.left()) == 1, "none of them deletes this one"
+
+
+@pytest.mark.timeout(600)
+def test_the_session_on_one_machine_runs_as_it_is_written(tmp_path: Path) -> None:
+    """The first command in one shell, the next block in another, Ctrl-C in the first, the last block."""
+    first, *blocks = re.findall(r"(?:^    .+\n)+", ON_ONE_MACHINE, re.MULTILINE)
+    assert len(blocks) == 2
+    mep_here = str(Path(sys.executable).with_name("mep"))
+
+    def shell(block: str) -> str:
+        """The block with this machine's `mep`, in a directory of its own."""
+        return re.sub(r"\bout/", f"{tmp_path}/out/", block).replace("uv run mep", mep_here)
+
+    def done(block: str) -> str:
+        script = ["bash", "-euo", "pipefail", "-c", shell(textwrap.dedent(block))]
+        ended = subprocess.run(script, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False, timeout=240)  # noqa: S603
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    command = shlex.split(shell(first))
+    with subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as kept:  # noqa: S603
+        try:
+            begun = time.monotonic()
+            while not (tmp_path / "out" / "kept.env").exists() and time.monotonic() - begun < _STARTED_SECONDS:
+                assert kept.poll() is None, kept.communicate()
+                time.sleep(0.05)
+            assert "1 of 1 sent to bus:earnings" in done(blocks[0])
+        finally:
+            kept.send_signal(signal.SIGINT)
+            kept.communicate(timeout=60)
+    assert kept.returncode == 0
+
+    scenario = done(blocks[1])
+    assert "the row is marked, invocation 2 of 2" in scenario
+    assert not (tmp_path / "out" / "dlq.jsonl").read_text(), "everything was brought back or given up"
+
+
+def test_the_page_names_every_shape_action_and_category_that_needs_force() -> None:
+    for word in (*DeadLetterSource, *Action, *(category for category in ErrorCategory if not category.transient)):
+        assert f"`{word}`" in PAGE
+
+
+def test_the_metrics_are_documented() -> None:
+    telemetry = Path(PROJECT_ROOT, "docs", "telemetry-reference.md").read_text()
+    for name in METRICS:
+        assert f"`{name}`" in telemetry
+
+
+@pytest.mark.parametrize("calls", [("--bus", None), ("--function", "f")])
+def test_the_page_names_every_permission_that_is_used(
+    calls: tuple[str, str | None], harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.send(from_handler(event(1), "throttling"))
+    option, value = calls
+
+    assert mep(monkeypatch, "dlq", "redrive", option, value or harness.bus) in {0, 1}
+
+    services = {
+        "sqs": harness.sqs,
+        "events": harness.events,
+        "dynamodb": harness.dynamodb,
+        "cloudwatch": harness.cloudwatch,
+    }
+    used = {
+        f"{service}:{recorded.request.operation.removesuffix('Batch')}"
+        for service, proxy in services.items()
+        for recorded in proxy.requests
+    }
+    assert "dynamodb:PutItem" in used
+    for action in used:
+        assert f"`{action}`" in PAGE, action

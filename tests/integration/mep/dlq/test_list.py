@@ -1,0 +1,348 @@
+"""`mep dlq list`, `show` and `discard`: honest about what is there, and careful with what is not understood."""
+
+import io
+import json
+from contextlib import closing
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from emulator.services.sqs import sqs_client
+from handler.classification import ErrorCategory
+from handler.errors import EventNotProcessed
+from mep.dlq.render import listing
+from mep.dlq.sources import read_dead_letter
+from tests.support.command_line import mep
+from tests.support.dead_letters import event, from_handler, from_on_failure, from_rule, from_subscriber
+from tests.support.dlq_harness import Harness
+from tests.support.faults import Exchange, Fault, Reply, answer, aws_error, forward, sqs_error
+
+
+def as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:
+    assert mep(monkeypatch, "dlq", *arguments, "--json") == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_list_groups_and_consumes_nothing(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness.send(
+        *(from_rule(event(number), "TIMEOUT") for number in range(11)), from_handler(event(20)), from_subscriber()
+    )
+
+    found = as_json(monkeypatch, capsys, "list")
+
+    groups = {(group["group"], group["count"]) for group in found["groups"]}
+    assert groups == {("timeout", 11), ("not_found", 1), ("access_denied", 1)}
+    assert (found["seen"], found["matching"], found["complete"], found["in_flight"]) == (13, 13, True, 0)
+    assert {
+        dead_letter["correlation_id"] for dead_letter in found["letters"] if dead_letter["category"] == "not_found"
+    } == {"from-attribute"}
+    assert harness.metrics() == {"DeadLettersSeen": 13}
+    assert len(harness.left()) == 13, "others see every message again at once"
+
+
+def test_a_list_can_be_filtered_and_grouped_otherwise(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness.send(from_rule(event(1, event_id="e-1"), "TIMEOUT"), from_handler(event(2)))
+
+    by_id = as_json(monkeypatch, capsys, "list", "--by", "correlation-id", "--category", "timeout")
+    by_age = as_json(monkeypatch, capsys, "list", "--by", "age", "--newer-than", "1h")
+
+    assert [group["group"] for group in by_id["groups"]] == ["e-1"]
+    assert (by_id["seen"], by_id["matching"]) == (2, 1)
+    assert by_age["groups"] == [{"by": "age", "group": "under 1 hour", "count": 2}]
+
+
+def test_a_list_says_what_it_could_not_see(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness.send(from_rule(event(1), "TIMEOUT"))
+    with closing(sqs_client(harness.dead_letters.url)) as other:
+        other.receive_message(QueueUrl=harness.dead_letters.queue_url, VisibilityTimeout=60)
+
+    assert mep(monkeypatch, "dlq", "list") == 0
+
+    shown = capsys.readouterr().out
+    assert "0 of 0 messages" in shown
+    assert "about 1 more are hidden: somebody else is working on them" in shown
+    assert as_json(monkeypatch, capsys, "list")["complete"] is False
+
+
+def test_a_list_fits_a_terminal_and_nothing_steers_it(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness.send(from_rule(event(1), "TIMEOUT", ERROR_MESSAGE="red: \u202e\u0085[31m " + "x" * 300))
+
+    assert mep(monkeypatch, "dlq", "list") == 0
+
+    shown = capsys.readouterr().out
+    assert "\u202e" not in shown
+    assert "\u0085" not in shown
+    assert max(map(len, shown.splitlines())) <= 100
+
+
+def test_what_cannot_be_shown_again_is_told(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness.send(from_rule(event(1), "TIMEOUT"))
+    harness.sqs.script(aws_error("AccessDeniedException"), operation="ChangeMessageVisibilityBatch")
+
+    assert mep(monkeypatch, "dlq", "list", "--visibility", "30") == 0
+
+    assert "1 messages could not be shown again: they are back within 30 s" in capsys.readouterr().err
+
+
+def test_show_finds_by_message_id_its_beginning_or_correlation_id(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message, _ = harness.send(from_rule(event(1, event_id="e-1"), "TIMEOUT"), from_rule(event(2), "TIMEOUT"))
+
+    for wanted in (message, message[:6], "e-1"):
+        found = as_json(monkeypatch, capsys, "show", wanted)
+        assert (found["message_id"], found["event"]) == (message, event(1, event_id="e-1"))
+    assert mep(monkeypatch, "dlq", "show", message) == 0
+    assert '"asset_symbol": "AAPL"' in capsys.readouterr().out
+    assert mep(monkeypatch, "dlq", "show", "nobody") == 1
+    assert "no message nobody among the 2 that were seen" in capsys.readouterr().err
+    assert len(harness.left()) == 2
+
+
+def test_why_dynamodb_throttled_an_event_is_shown(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reason = "TableWriteKeyRangeThroughputExceeded arn:aws:dynamodb:us-east-1:111122223333:table/earningsCalendar"
+    text = str(EventNotProcessed(ErrorCategory.THROTTLING, "c-1", "ThrottlingException", (reason,)))
+    (message,) = harness.send(from_on_failure(error={"errorType": "EventNotProcessed", "errorMessage": text}))
+
+    (found,) = as_json(monkeypatch, capsys, "list")["letters"]
+    assert found["throttling_reasons"] == as_json(monkeypatch, capsys, "show", message)["throttling_reasons"]
+    assert found["throttling_reasons"] == [reason]
+    assert mep(monkeypatch, "dlq", "show", message) == 0
+    assert f"throttling_reasons  {reason}" in " ".join(capsys.readouterr().out.split("\n"))
+    dead_letter = read_dead_letter(
+        message, *from_on_failure(error={"errorType": "EventNotProcessed", "errorMessage": text})
+    )
+    for width, lines in ((200, 1), (100, 3)):
+        screen = Console(file=io.StringIO(), width=width)
+        screen.print(listing([dead_letter], "category"))
+        assert isinstance(screen.file, io.StringIO)
+        *_, row = screen.file.getvalue().rstrip().partition(message[:13])
+        assert len(row.splitlines()) == lines
+        why = "".join(row.partition("on_failure")[2].split())
+        assert why == "ThrottlingException:TableWriteKeyRangeThroughputExceededtable/earningsCalendar"
+
+
+def test_show_shows_what_nobody_understands_as_it_is(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = '{"half": "a message'
+    (message,) = harness.send((body, {"Some": "attribute"}))
+
+    assert mep(monkeypatch, "dlq", "show", message) == 0
+
+    shown = capsys.readouterr().out
+    assert body in shown
+    assert "Some  attribute" in shown
+
+
+def discard(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    return mep(monkeypatch, "dlq", "discard", "--reason", "tested by hand", *arguments)
+
+
+def test_discard_deletes_what_was_chosen_and_records_why(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    message, other = harness.send(from_handler(event(1), "validation"), from_rule(event(2), "TIMEOUT"))
+
+    assert discard(monkeypatch, "--category", "validation", "--yes") == 0
+
+    assert [dead_letter.message_id for dead_letter in harness.left()] == [other]
+    requested, discarded = harness.audit()
+    assert (requested["action"], discarded["action"]) == ("discard_requested", "discarded")
+    assert (discarded["reason"], discarded["operator"]) == ("tested by hand", "alice")
+    assert (discarded["message_id"], discarded["earnings_key"]) == (message, "AAPL#2025-07-31")
+    assert harness.metrics() == {"DeadLettersSeen": 2, "DeadLettersDiscarded": 1}
+
+
+def test_an_event_without_a_row_has_an_audit_key_of_its_own(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    (message,) = harness.send(from_handler(["no", "event"], "validation"))
+
+    assert discard(monkeypatch, "--id", message, "--yes") == 0
+
+    assert {entry["earnings_key"] for entry in harness.audit()} == {f"DEAD_LETTER#{message}"}
+    assert harness.audit()[0]["event_id"] == message
+
+
+@pytest.mark.parametrize("attributes", [{}, from_handler(None, "validation")[1]], ids=["nobody's", "the function's"])
+def test_what_nobody_understands_is_never_discarded(
+    attributes: dict[str, str], harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (message,) = harness.send(("what is this?", attributes))
+
+    assert discard(monkeypatch, "--id", message, "--yes") == 1
+    assert discard(monkeypatch, "--category", "unknown", "--category", "validation", "--yes") == 0
+
+    assert "it is never deleted" in " ".join(capsys.readouterr().out.split())
+    assert len(harness.left()) == 1
+    assert harness.actions() == []
+
+
+def test_discard_asks_first(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (message,) = harness.send(from_handler(event(1), "validation"))
+
+    assert discard(monkeypatch, "--id", message, "--dry-run") == 0
+    assert "1 would be discarded; nothing was" in capsys.readouterr().out
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+    assert discard(monkeypatch, "--id", message) == 2
+    assert "nobody is there to confirm it" in capsys.readouterr().err
+    assert discard(monkeypatch) == 2
+    assert len(harness.left()) == 1
+
+
+@pytest.mark.parametrize(("filters", "status"), [(["--id", "MESSAGE"], 1), (["--category", "validation"], 0)])
+def test_a_no_is_exit_status_1_where_something_was_named(
+    filters: list[str],
+    status: int,
+    harness: Harness,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (message,) = harness.send(from_handler(event(1), "validation"))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("typer.confirm", lambda _: False)
+
+    assert discard(monkeypatch, *[each.replace("MESSAGE", message) for each in filters]) == status
+
+    assert "nothing was discarded" in capsys.readouterr().out
+    assert len(harness.left()) == 1
+
+
+def test_what_became_somebody_elses_while_the_question_waited_is_told(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (message,) = harness.send(from_handler(event(1), "validation"))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+
+    def think_it_over(_: str) -> bool:
+        with closing(sqs_client(harness.dead_letters.url)) as other:
+            received: list[Any] = []
+            while not received:
+                queue = harness.dead_letters.queue_url
+                reply = other.receive_message(QueueUrl=queue, VisibilityTimeout=60, WaitTimeSeconds=1)
+                received = list(reply.get("Messages", []))
+        return True
+
+    monkeypatch.setattr("typer.confirm", think_it_over)
+
+    assert discard(monkeypatch, "--id", message, "--visibility", "1") == 1
+
+    told = capsys.readouterr()
+    assert "0 of 1 discarded" in told.out
+    assert "1 were hidden too short and are somebody else's now" in told.err
+    assert harness.actions() == []
+
+
+def test_a_queue_that_looks_empty_at_first_is_asked_with_patience(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Short polling asks few of SQS's servers, and a small queue is on few of them."""
+    harness.send(from_rule(event(1), "TIMEOUT"))
+    looks_empty = answer(Reply(200, b"{}", {"Content-Type": "application/x-amz-json-1.0"}), name="empty")
+
+    def reads_like_sqs(exchange: Exchange) -> None:
+        (looks_empty if not exchange.request.json.get("WaitTimeSeconds") else forward()).act(exchange)
+
+    harness.sqs.script(*[Fault("few servers", reads_like_sqs)] * 9, operation="ReceiveMessage")
+
+    assert mep(monkeypatch, "dlq", "list") == 0
+
+    assert "1 of 1 messages" in capsys.readouterr().out
+
+
+def test_a_number_beyond_a_doubles_range_stays_one(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body, attributes = from_handler(event(1, note="\u00fc \u009b1m Infinity"), "validation")
+    harness.send((body.replace('"AAPL"', '"AAPL", "extra": 1e999, "less": -1e999'), attributes), from_rule(event(2)))
+
+    assert mep(monkeypatch, "dlq", "list", "--json") == 0
+    listed = capsys.readouterr().out
+    assert mep(monkeypatch, "dlq", "show", "from-attribute", "--json") == 0
+    shown = capsys.readouterr().out
+    assert mep(monkeypatch, "dlq", "show", "from-attribute") == 0
+    for_people = capsys.readouterr().out
+
+    for text in (listed, shown, for_people):
+        assert text.isascii()
+        assert '"extra":1e999,"less":-1e999' in text
+    dead_letters = json.loads(listed, parse_constant=pytest.fail)["letters"]
+    assert json.loads(shown, parse_constant=pytest.fail)["event"] in [each["event"] for each in dead_letters]
+    assert {each["event"]["detail"].get("note") for each in dead_letters} == {None, "\u00fc \u009b1m Infinity"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["list", "--category", "nonsense"], "--category nonsense: one of validation,"),
+        (["list", "--older-than", "soon"], "--older-than soon: an age such as"),
+        (["list", "--by", "mood"], "--by mood: one of category, age, correlation-id is needed"),
+        (["redrive", "--id", "abc"], "message ID 'abc': at least 4 characters"),
+        (["discard", "--reason", " ", "--id", "abcd"], "--reason must be one line"),
+        (["list", "--queue-url", "my-queue"], "--queue-url must be a URL such as"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_touches_nothing(
+    arguments: list[str],
+    text: str,
+    harness: Harness,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert mep(monkeypatch, "dlq", *arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert text in line
+    assert harness.sqs.requests == ()
+
+
+@pytest.mark.parametrize(
+    ("variables", "text"),
+    [
+        ({"DEAD_LETTER_QUEUE_URL": ""}, "DEAD_LETTER_QUEUE_URL is not set"),
+        ({"DEAD_LETTER_QUEUE_URL": "queue"}, "DEAD_LETTER_QUEUE_URL must be a URL"),
+        ({"AWS_ENDPOINT_URL_SQS": "nowhere"}, "AWS_ENDPOINT_URL_SQS"),
+        (
+            {"AWS_ENDPOINT_URL_EVENTBRIDGE": ""},
+            "AWS_ENDPOINT_URL_EVENTBRIDGE is not set, although the queue is not AWS's own",
+        ),
+        ({"EVENT_BUS_NAME": ""}, "say where to: --bus NAME"),
+    ],
+)
+def test_a_wrong_setting_is_named(
+    variables: dict[str, str],
+    text: str,
+    harness: Harness,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    del harness
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    assert mep(monkeypatch, "dlq", "redrive") == 2
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert text in line
+
+
+def test_a_queue_that_is_not_there_is_one_line(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness.sqs.script(sqs_error("QueueDoesNotExist"))
+
+    assert mep(monkeypatch, "dlq", "list") == 3
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"mep: the queue {harness.dead_letters.queue_url} cannot be used:")

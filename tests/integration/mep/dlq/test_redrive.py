@@ -1,0 +1,340 @@
+"""`mep dlq redrive` on real SQS, EventBridge and DynamoDB calls: what is sent, what is deleted, what is kept."""
+
+import json
+from typing import Any
+
+import pytest
+
+from handler.correlation import resolve_correlation_id
+from handler.event import parse_event
+from tests.support.command_line import mep
+from tests.support.dead_letters import event, from_handler, from_lambda, from_on_failure, from_rule, from_subscriber
+from tests.support.dlq_harness import Harness, detail_of
+from tests.support.faults import Reply, answer, aws_error, forward, http_status
+
+FAST = ("--rate", "1000")
+ACCEPTED = answer(Reply(202, b"", {"x-amzn-RequestId": "lambda-request"}), name="accepted")
+
+
+def redrive(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    return mep(monkeypatch, "dlq", "redrive", *FAST, *arguments)
+
+
+def test_every_shape_that_holds_an_event_goes_back_to_the_bus(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.send(
+        from_handler(event(1), "throttling", CORRELATION_ID=event(1)["id"]),
+        from_on_failure(event(2), error={"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out"}),
+        from_rule(event(3), "THROTTLING"),
+        from_lambda(event(4)),
+    )
+
+    assert redrive(monkeypatch) == 0
+
+    assert harness.left() == []
+    entries = harness.put_events()
+    assert {detail_of(entry)["event_id"] for entry in entries} == {event(number)["id"] for number in range(1, 5)}
+    for entry in entries:
+        assert (entry["EventBusName"], entry["Source"]) == (harness.bus, "signal9.advisor")
+        assert entry["DetailType"] == "earningsProcessed"
+    assert harness.actions() == ["redrive_requested", "redriven"] * 4
+    assert harness.metrics() == {"DeadLettersSeen": 4, "DeadLettersRedriven": 4}
+
+
+def test_ids_survive_the_new_envelope_and_the_trace_is_linked(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = event(1) | {"resources": ["arn:aws:s3:::x"]}
+    own = event(2, correlationId="c-2", eventId="e-2", traceparent="00-" + "1" * 32 + "-" + "2" * 16 + "-01")
+    harness.send(from_rule(plain, "TIMEOUT"), from_rule(own, "TIMEOUT"), trace=True)
+
+    assert redrive(monkeypatch) == 0
+
+    for sent, before in zip(
+        sorted(harness.put_events(), key=lambda each: "c-2" in each["Detail"]), (plain, own), strict=True
+    ):
+        arrived = before | {"id": "made-by-eventbridge", "detail": detail_of(sent), "resources": sent["Resources"]}
+        assert resolve_correlation_id(arrived) == resolve_correlation_id(before)
+        parsed, original = (parse_event(each, source="signal9.advisor") for each in (arrived, before))
+        assert parsed == original
+        assert arrived["detail"]["traceparent"] == "00-68d1f2a30123456789abcdef01234567-53995c3f42cd8ad8-01"
+        assert arrived["detail"]["redrive_count"] == 1
+        assert sent["Resources"] == before["resources"]
+        assert sent["Time"] == 1753992300
+    assert {entry["trace_id"] for entry in harness.audit()} == {"68d1f2a30123456789abcdef01234567"}
+
+
+def test_straight_to_the_function_is_an_asynchronous_invocation(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (message,) = harness.send(from_on_failure(event(1)))
+    harness.function.script(ACCEPTED)
+
+    assert redrive(monkeypatch, "--function", "mark:live") == 0
+
+    (call,) = harness.function.requests
+    assert call.request.path == "/2015-03-31/functions/mark%3Alive/invocations"
+    assert call.request.headers["x-amz-invocation-type"] == "Event"
+    sent = call.request.json
+    assert sent["id"] == event(1)["id"]
+    assert resolve_correlation_id(sent).id == "told-by-function"
+    assert harness.left() == []
+    requested, redriven = harness.audit()
+    assert redriven["destination"] == "function:mark:live"
+    assert redriven["accepted_as"] == "lambda-request"
+    assert redriven["operator"] == "alice"
+    assert redriven["message_id"] == requested["message_id"] == message
+    assert redriven["earnings_key"] == "AAPL#2025-07-31"
+    assert redriven["entry_id"] == f"{redriven['recorded_at']}#{event(1)['id']}"
+
+
+@pytest.mark.parametrize("category", ["validation", "not_found", "access_denied", "configuration", "from-the-future"])
+def test_what_does_not_mend_itself_needs_force(
+    category: str, harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.send(from_handler(event(1), category))
+
+    assert redrive(monkeypatch) == 0
+    assert harness.put_events() == []
+    assert redrive(monkeypatch, "--force") == 0
+
+    assert len(harness.put_events()) == 1
+    assert harness.left() == []
+
+
+def test_what_holds_no_event_or_is_not_understood_stays_whatever_is_asked(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strange = "<what is this?>"
+    harness.send(from_subscriber(), (strange, {}), ("{", from_rule()[1]))
+
+    assert redrive(monkeypatch, "--force", "--function", "f") == 0
+
+    shown = capsys.readouterr().out
+    assert "replay them from the bus's archive" in shown
+    assert "nobody known writes such a message" in shown
+    assert sorted(dead_letter.body for dead_letter in harness.left()) == sorted([strange, from_subscriber()[0], "{"])
+    assert harness.function.requests == ()
+    assert harness.actions() == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (event(1) | {"source": "somebody.else"}, "no enabled rule of bus"),
+        (["no", "envelope"], "no EventBridge event"),
+        ({key: value for key, value in event(1).items() if key != "source"}, "no source"),
+        (event(1) | {"resources": [1]}, "resources"),
+    ],
+)
+def test_what_the_bus_would_swallow_is_not_put_there(
+    sent: Any, reason: str, harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness.send(from_handler(sent, "validation"))
+
+    assert redrive(monkeypatch, "--force") == 0
+
+    assert reason in " ".join(capsys.readouterr().out.split())
+    assert harness.put_events() == []
+    assert len(harness.left()) == 1
+
+
+def test_a_bus_without_a_rule_for_a_function_takes_nothing(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness.send(from_rule(event(1), "TIMEOUT"))
+
+    assert redrive(monkeypatch, "--bus", "default") == 1
+
+    assert "has no enabled rule" in capsys.readouterr().err
+    assert len(harness.left()) == 1
+
+
+def test_a_message_is_kept_when_its_event_was_not_accepted(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    harness.send(from_rule(event(1), "TIMEOUT"))
+    refused = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure", "ErrorMessage": "try later"}]}
+    harness.events.script(answer(Reply(200, json.dumps(refused).encode())), operation="PutEvents")
+
+    assert redrive(monkeypatch) == 1
+
+    assert len(harness.left()) == 1
+    assert harness.actions() == ["redrive_requested"]
+    assert harness.metrics() == {"DeadLettersSeen": 1, "DeadLettersRedriveFailed": 1}
+
+
+def test_five_refusals_in_a_row_end_the_run(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness.send(*(from_rule(event(number), "TIMEOUT") for number in range(7)))
+    harness.events.script(*[aws_error("ValidationException")] * 5, operation="PutEvents")
+
+    assert redrive(monkeypatch) == 1
+
+    assert "5 in a row were not accepted" in capsys.readouterr().err
+    assert len(harness.left()) == 7
+
+
+def test_what_eventbridge_does_not_judge_is_not_sent_and_no_success(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness.send(*(from_rule(event(number), "TIMEOUT") for number in range(7)))
+    busy = aws_error("ValidationException", message="busy with something else")
+    judged = forward()
+    harness.events.script(*[busy] * 4, judged, *[busy] * 2, operation="TestEventPattern")
+
+    assert redrive(monkeypatch) == 1
+
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "6 kept: ValidationException at TestEventPattern (" in shown
+    assert "1 of 1 sent" in shown
+    assert len(harness.put_events()) == 1
+    assert len(harness.left()) == 6
+
+
+def test_five_questions_in_a_row_without_an_answer_end_the_run(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness.send(*(from_rule(event(number), "TIMEOUT") for number in range(7)))
+    harness.events.script(*[aws_error("ValidationException")] * 7, operation="TestEventPattern")
+
+    assert redrive(monkeypatch) == 3
+
+    assert "could not be asked about 5 in a row" in capsys.readouterr().err
+    assert harness.events.attempts("TestEventPattern") == 5
+    assert harness.actions() == []
+    assert len(harness.left()) == 7
+
+
+@pytest.mark.parametrize("operation", ["ListRules", "ListTargetsByRule"])
+def test_rules_that_cannot_be_read_end_the_run_at_once(
+    operation: str, harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness.send(*(from_rule(event(number), "TIMEOUT") for number in range(3)))
+    harness.events.script(*[aws_error("ValidationException")] * 3, operation=operation)
+
+    assert redrive(monkeypatch) == 3
+
+    assert capsys.readouterr().err.startswith(f"mep: the rules of bus {harness.bus} cannot be read:")
+    assert harness.events.attempts(operation) == 1
+    assert len(harness.left()) == 3
+
+
+@pytest.mark.parametrize("refuses", ["audit", "queue"])
+def test_what_was_accepted_and_is_in_the_queue_still_is_told(
+    refuses: str, harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    messages = harness.send(*(from_rule(event(number), "TIMEOUT") for number in range(3)))
+    if refuses == "audit":
+        harness.dynamodb.script(forward(), aws_error("AccessDeniedException"), operation="PutItem")
+    else:
+        harness.sqs.script(aws_error("AccessDeniedException"), operation="DeleteMessage")
+
+    assert redrive(monkeypatch) == 3
+
+    told = capsys.readouterr()
+    assert "0 of 3 sent" in " ".join(told.out.split())
+    (line,) = [line for line in told.err.splitlines() if "was accepted, but is in the queue still" in line]
+    assert line.removeprefix("mep: ").partition(" ")[0] in messages
+    assert len(harness.put_events()) == 1
+    assert harness.metrics() == {"DeadLettersSeen": 3, "DeadLettersRedriven": 1}
+    assert len(harness.left()) == 3
+
+
+def test_numbers_of_any_size_go_back_as_they_came(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The function reads them, whatever Python's limit of digits."""
+    digits = "7" * 5_000
+    body, attributes = from_handler(event(1), "validation")
+    harness.send((body.replace('"AAPL"', f'"AAPL", "digits": {digits}, "far": 1e999'), attributes))
+
+    assert redrive(monkeypatch, "--force") == 0
+
+    (entry,) = harness.put_events()
+    assert f'"digits":{digits},"far":1e999' in entry["Detail"]
+    judged = [each.request.json for each in harness.events.requests if each.request.operation == "TestEventPattern"]
+    assert [f'"digits":{digits},"far":1e999' in each["Event"] for each in judged] == [True]
+    assert harness.left() == []
+
+
+def test_a_destination_that_is_not_there_ends_the_run_in_one_line(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness.send(*(from_rule(event(number), "TIMEOUT") for number in range(3)))
+    harness.function.script(aws_error("ResourceNotFoundException", 404))
+
+    assert redrive(monkeypatch, "--function", "nowhere") == 3
+
+    assert capsys.readouterr().err.startswith("mep: function:nowhere cannot be used:")
+    assert len(harness.left()) == 3
+
+
+def test_without_its_audit_entry_nothing_is_sent_and_nothing_deleted(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness.send(from_rule(event(1), "TIMEOUT"))
+    harness.dynamodb.script(aws_error("AccessDeniedException"), operation="PutItem")
+
+    assert redrive(monkeypatch) == 3
+
+    assert "cannot be written" in capsys.readouterr().err
+    assert harness.put_events() == []
+    assert len(harness.left()) == 1
+
+
+def test_a_dry_run_sends_nothing_deletes_nothing_writes_nothing(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness.send(from_rule(event(1), "TIMEOUT"))
+
+    assert redrive(monkeypatch, "--dry-run") == 0
+
+    assert "1 would be sent to bus:" in capsys.readouterr().out
+    assert harness.put_events() == []
+    assert harness.actions() == []
+    assert len(harness.left()) == 1
+
+
+def test_filters_choose_and_the_rest_is_untouched(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, _ = harness.send(
+        from_rule(event(1, event_id="e-1"), "TIMEOUT"),
+        from_rule(event(2, event_id="e-2"), "TIMEOUT"),
+        from_rule(event(3, event_id="e-3"), "THROTTLING"),
+    )
+
+    assert redrive(monkeypatch, "--older-than", "1h") == 0
+    assert harness.put_events() == []
+    assert redrive(monkeypatch, "--category", "timeout", "--id", first[:8]) == 0
+    assert redrive(monkeypatch, "--correlation-id", "e-3") == 0
+
+    assert [detail_of(entry)["event_id"] for entry in harness.put_events()] == ["e-1", "e-3"]
+    assert [dead_letter.message_id for dead_letter in harness.left()] == [second]
+
+
+def test_what_was_named_and_not_sent_is_exit_status_1(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (message,) = harness.send(from_handler(event(1), "validation"))
+
+    assert redrive(monkeypatch, "--id", "0000-nobody") == 1
+    assert "0000-nobody was not found" in capsys.readouterr().err
+    assert redrive(monkeypatch, "--id", message) == 1
+
+
+def test_metrics_that_cannot_be_sent_are_a_warning(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness.send(from_rule(event(1), "TIMEOUT"))
+    monkeypatch.delenv("AWS_ENDPOINT_URL_CLOUDWATCH")
+
+    assert redrive(monkeypatch) == 0
+
+    assert "metrics are not sent" in capsys.readouterr().err
+
+
+def test_a_trickle_of_server_errors_is_retried_by_the_client(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    harness.send(from_rule(event(1), "TIMEOUT"))
+    harness.events.script(http_status(500), operation="PutEvents")
+
+    assert redrive(monkeypatch) == 0
+
+    assert harness.left() == []

@@ -1,0 +1,1 @@
+"""`mep local` on the real services."""

@@ -1,0 +1,91 @@
+"""`mep local --keep`: what is kept works, counts, and is gone afterwards."""
+
+import json
+import shlex
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from emulator.environment import LOCAL_CREDENTIALS
+from emulator.loopback import loopback_client
+from mep.local import keep_alive as keep_module
+from mep.local.keep_alive import KeepAlive, wait_for_interrupt
+from mep.local.run import run
+from mep.terminal import read_jsonl
+from tests.support.run_helpers import event, options, outcomes, write_events
+from tests.support.stores import DeadLetters
+
+
+def variables(file: Path) -> dict[str, str]:
+    """What a shell would have after `source`."""
+    words = (shlex.split(line) for line in file.read_text().splitlines())
+    return dict(word.split("=", 1) for export, word in words if export == "export")
+
+
+def test_what_is_kept_takes_further_events_and_the_run_counts_them(
+    tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
+) -> None:
+    chosen = options(tmp_path, url, write_events(tmp_path / "events.jsonl", [event("GONE", "2025-07-31", 1)]))
+    file = chosen.out / "kept.env"
+    found: list[dict[str, str]] = []
+    seen: list[int] = []
+
+    def wait(meanwhile: Callable[[], None]) -> None:
+        meanwhile()
+        found.append(variables(file))
+        seen.append(len(list(read_jsonl(chosen.out / "logs.jsonl"))))
+        with closing(loopback_client("events", found[0]["AWS_ENDPOINT_URL_EVENTBRIDGE"])) as events:
+            detail = {"asset_symbol": "AAPL", "earnings_date": "2025-07-31", "correlation_id": "kept-1"}
+            entry = {"Source": "signal9.advisor", "DetailType": "earningsProcessed", "Detail": json.dumps(detail)}
+            reply = events.put_events(Entries=[entry | {"EventBusName": found[0]["EVENT_BUS_NAME"]}])
+            assert reply["FailedEntryCount"] == 0
+
+    said: list[str] = []
+    keep = KeepAlive(chosen.out, LOCAL_CREDENTIALS, said.append, wait)
+    summary = run(chosen, screen, queue=dead_letters.endpoint, then=keep)
+
+    assert outcomes(summary) == (2, 0, 1, 0, 1, 0)
+    assert seen == [1], "the files are up to date while it waits"
+    assert (
+        found[0].items()
+        >= {
+            **LOCAL_CREDENTIALS,
+            "AWS_ENDPOINT_URL_DYNAMODB": url,
+            "AWS_ENDPOINT_URL_SQS": dead_letters.endpoint.url,
+            "DEAD_LETTER_QUEUE_URL": dead_letters.endpoint.queue_url,
+        }.items()
+    )
+    assert str(file) in said[-1]
+    assert not file.exists()
+    assert [row["correlation_id"] for row in read_jsonl(chosen.out / "audit.jsonl")] == ["kept-1"]
+
+
+def test_credentials_of_one_s_own_are_in_no_file(
+    tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
+) -> None:
+    chosen = options(tmp_path, url, write_events(tmp_path / "events.jsonl", []))
+    found: list[dict[str, str]] = []
+
+    def wait(_: Callable[[], None]) -> None:
+        found.append(variables(chosen.out / "kept.env"))
+
+    run(chosen, screen, queue=dead_letters.endpoint, then=KeepAlive(chosen.out, {}, lambda _: None, wait))
+
+    assert not [name for name in found[0] if "KEY" in name]
+
+
+@pytest.mark.parametrize("told", [KeyboardInterrupt, SystemExit])
+def test_being_told_to_end_is_the_usual_end(told: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keep_module, "_LOOK_SECONDS", 0)
+    looks = iter(range(3))
+
+    def meanwhile() -> None:
+        if next(looks, None) is None:
+            raise told
+
+    wait_for_interrupt(meanwhile)
+
+    assert list(looks) == []

@@ -1,0 +1,153 @@
+"""`mep local`: every line of the input is accounted for, and the files agree with each other."""
+
+import io
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from mep.local.run import RunOptions, run
+from mep.terminal import read_jsonl, sum_metrics
+from tests.support.run_helpers import event, options, outcomes, said, write_calendar, write_events
+from tests.support.runtime_interface_emulator import emulator
+from tests.support.stores import DeadLetters
+
+
+def sample(rows: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Every row once, then 5 % again, 2 % malformed, 1 % unknown."""
+    once = [event(symbol, date, number) for number, (symbol, date) in enumerate(rows)]
+    again = once[:: len(once) // (len(once) * 5 // 100)][: len(once) * 5 // 100]
+    ways: list[dict[str, Any]] = [
+        {"detail": {"asset_symbol": "<script>", "earnings_date": "2025-07-31"}},
+        {"detail": {"assetSymbol": "S1", "earningsDate": "2025-02-30"}},
+        {"detail": None},
+        {"detail-type": "somethingElse"},
+    ]
+    malformed = [event("S1", "2025-07-31", 10_000 + n, **ways[n % 4]) for n in range(len(once) * 2 // 100)]
+    unknown = [event("UNKNOWN", f"2025-01-{n + 1:02d}", 20_000 + n) for n in range(len(once) // 100)]
+    return [*once, *again, *malformed, *unknown]
+
+
+def test_a_calendar_s_worth_of_events_is_accounted_for_and_again_all_duplicates(
+    tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
+) -> None:
+    rows = [(f"S{n}", f"2025-08-{n % 28 + 1:02d}") for n in range(400)]
+    write_calendar(tmp_path / "calendar.csv", [*rows, *rows[:20]])
+    events = sample(rows)
+    assert len(events) == 400 + 20 + 8 + 4
+    chosen = options(tmp_path, url, write_events(tmp_path / "events.jsonl", events), workers=4)
+    out = chosen.out
+
+    summary = run(chosen, screen, queue=dead_letters.endpoint)
+
+    assert outcomes(summary) == (432, 0, 400, 20, 12, 0)
+    assert json.loads((out / "summary.json").read_text()) == summary.as_dict()
+    calendar = list(read_jsonl(out / "calendar.jsonl"))
+    assert sorted((row["asset_symbol"], row["earnings_date"]) for row in calendar) == sorted(rows)
+    assert all(row["is_processed"] for row in calendar)
+    assert all(row["estimated_eps"] == 0.25 for row in calendar), "what belongs to the calendar sync is untouched"
+    audit = {record["earnings_key"]: record for record in read_jsonl(out / "audit.jsonl")}
+    assert len(audit) == len(list(read_jsonl(out / "audit.jsonl"))) == 400
+    for row in calendar:
+        record = audit[f"{row['asset_symbol']}#{row['earnings_date']}"]
+        assert record["event_id"] == row["processed_by_event"]
+        assert record["correlation_id"] == row["correlation_id"]
+    sent_messages = list(read_jsonl(out / "dlq.jsonl"))
+    assert Counter(dead_letter["attributes"]["ERROR_CODE"] for dead_letter in sent_messages) == {
+        "validation": 8,
+        "not_found": 4,
+    }
+    failed = {each["id"]: each for each in events[420:]}
+    assert {each["id"]: each for each in (json.loads(dead_letter["body"]) for dead_letter in sent_messages)} == failed
+    metrics = sum_metrics(read_jsonl(out / "metrics.jsonl"))
+    counted = {name: metrics[name].total for name in ("EventsReceived", "EventsMarked", "EventsDuplicate")}
+    assert counted == {"EventsReceived": 432, "EventsMarked": 400, "EventsDuplicate": 20}
+    assert metrics["EventsDeadLettered"].total == 12
+    assert metrics["ColdStarts"].total == 4
+    ended = [line for line in read_jsonl(out / "logs.jsonl") if line.get("event_type") == "event_outcome"]
+    assert Counter(line["outcome"] for line in ended) == {"marked": 400, "duplicate": 20, "dead_lettered": 12}
+    traces = {line["trace_id"]: line["correlation_id"] for line in ended}
+    spans = list(read_jsonl(out / "spans.jsonl"))
+    assert {span["trace_id"] for span in spans} == set(traces)
+    assert all(span["attributes"]["correlation_id"] == traces[span["trace_id"]] for span in spans)
+    assert len(spans) == summary.spans
+    # Each event has its own span, one for its write unless it was invalid, and one for its dead letter.
+    assert len(spans) == 432 + 424 + 12
+
+    again = run(chosen, screen, queue=dead_letters.endpoint)
+
+    assert outcomes(again) == (432, 0, 0, 420, 12, 0)
+    assert len(list(read_jsonl(out / "audit.jsonl"))) == 400
+    assert [row["processed_at"] for row in read_jsonl(out / "calendar.jsonl")] == [
+        row["processed_at"] for row in calendar
+    ]
+
+
+def test_whatever_is_json_is_delivered_and_the_rest_named_and_kept(
+    tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
+) -> None:
+    events = tmp_path / "events.jsonl"
+    events.write_bytes(
+        b"\xef\xbb\xbf"
+        + json.dumps(event("AAPL", "2025-07-31", 1)).encode()
+        + b"\r\nnull\n[]\n\n7\n"
+        + b'"\\ud800"\nNaN\n{"cut": \n\xff\xfe\n'
+        + b"[" * 4000
+        + b"]" * 4000
+        + b'\n{"id": "no line break at the end"}'
+    )
+
+    summary = run(options(tmp_path, url, events), screen, queue=dead_letters.endpoint)
+
+    assert summary.accounted
+    assert (summary.received, summary.rejected, summary.marked) == (7, 3, 1)
+    rejected = list(read_jsonl(tmp_path / "out" / "rejected.jsonl"))
+    assert [(each["line"], each["text"]) for each in rejected] == [(7, "NaN"), (8, '{"cut":'), (9, "\\xff\\xfe")]
+    for number in (7, 8, 9):
+        assert f"line {number} is not JSON" in said(screen)
+
+
+def test_many_rejected_lines_do_not_flood_the_screen(
+    tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
+) -> None:
+    events = tmp_path / "events.jsonl"
+    events.write_text("no\n" * 100)
+
+    summary = run(options(tmp_path, url, events), screen, queue=dead_letters.endpoint)
+
+    assert outcomes(summary) == (0, 100, 0, 0, 0, 0)
+    assert len(said(screen).splitlines()) == 21
+
+
+def test_standard_input_is_read_when_no_file_is_named(
+    tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = json.dumps(event("AAPL", "2025-07-31", 1)).encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+    chosen = options(tmp_path, url, tmp_path / "unused")
+
+    summary = run(
+        RunOptions(calendar=chosen.calendar, events=None, out=chosen.out, endpoint_url=url, workers=1),
+        screen,
+        queue=dead_letters.endpoint,
+    )
+
+    assert outcomes(summary) == (1, 0, 1, 0, 0, 0)
+
+
+def test_a_container_that_runs_already_is_what_the_chain_drives(
+    tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
+) -> None:
+    events = write_events(tmp_path / "events.jsonl", [event("AAPL", "2025-07-31", number) for number in range(3)])
+
+    with emulator(200, b'{"outcome": "marked"}') as (function_url, sent):
+        chosen = options(tmp_path, url, events, function_url=function_url)
+        summary = run(chosen, screen, queue=dead_letters.endpoint)
+
+    assert outcomes(summary) == (3, 0, 3, 0, 0, 0)
+    assert [json.loads(payload)["id"][-1] for payload in sent] == ["0", "1", "2"]
+    assert summary.spans == 0, "they are where the container sends them"

@@ -1,0 +1,1 @@
+"""`mep trace` of a real run."""

@@ -1,0 +1,260 @@
+"""AWS: logs and traces in the form that AWS documents (no account is asked), the tables and the queue for real."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from emulator.loopback import loopback_client
+from emulator.services.sqs import create_queue, sqs_client
+from mep.problems import Reason
+from mep.trace.account import with_dead_letters
+from mep.trace.cloud import find_in_aws
+from mep.trace.entries import SearchResult
+from mep.trace.gaps import Source, lines
+from mep.trace.timeline import make_timeline
+from mep.trace.where import SPAN_LOG_GROUP, SearchScope
+from mep.trace.xray import segment_entries, xray_id
+from otel.event_types import OUTCOME_MESSAGES
+from tests.integration.mep.trace.aws_api import Account, serving
+from tests.support.stores import DeadLetters, Tables
+
+GROUP = "/aws/lambda/mark-earnings-processed"
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def lines_of(folder: Path, name: str) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in (folder / f"{name}.jsonl").read_bytes().splitlines()]
+
+
+def document(span: dict[str, Any]) -> str:
+    """A span as X-Ray keeps it: a segment at the top, subsegments that name their parent below."""
+    annotations = {name: span["attributes"][name] for name in span["attributes"]["aws.xray.annotations"]}
+    aws = {"operation": span["attributes"]["rpc.method"]} if "rpc.method" in span["attributes"] else {}
+    return json.dumps(
+        {
+            "name": span["attributes"].get("rpc.service", span["name"]),
+            "id": span["span_id"],
+            "trace_id": xray_id(span["trace_id"]),
+            "parent_id": span["parent_span_id"],
+            "start_time": span["start_time_unix_nano"] / 1e9,
+            "end_time": span["end_time_unix_nano"] / 1e9,
+            "fault": span["status"] == "ERROR",
+            "annotations": annotations,
+            "metadata": {"default": {"http.status_code": span["attributes"].get("http.status_code")}},
+            "aws": aws,
+        }
+    )
+
+
+@pytest.fixture
+def account(folder: Path) -> Account:
+    """An account that saw the run."""
+    spans = lines_of(folder, "spans")
+    traces: dict[str, list[str]] = {}
+    for span in spans:
+        traces.setdefault(xray_id(span["trace_id"]), []).append(document(span))
+    reports = [
+        {
+            "time": line["timestamp"],
+            "type": "platform.report",
+            "record": {"requestId": line["request_id"], "status": "success", "metrics": {"maxMemoryUsedMB": 61}},
+        }
+        for line in lines_of(folder, "logs")
+    ]
+    metrics = lines_of(folder, "metrics")
+    return Account({GROUP: [json.dumps(line) for line in (*lines_of(folder, "logs"), *metrics, *reports)]}, traces)
+
+
+Ask = Callable[..., SearchResult]
+
+
+@pytest.fixture
+def ask(account: Account, tables: Tables) -> Iterator[Ask]:
+    with serving(account) as url:
+
+        def make(service: str) -> Any:
+            return tables.client if service == "dynamodb" else loopback_client(service, url)
+
+        def ask(correlation_id: str, **more: Any) -> SearchResult:
+            where = SearchScope(
+                GROUP, more.pop("spans_in_logs", False), tables.calendar_table, tables.audit_table, timedelta(1)
+            )
+            return find_in_aws(correlation_id, where, make, now=lambda: NOW, sleep=lambda _: None, **more)
+
+        yield ask
+
+
+def put_audit(tables: Tables, folder: Path) -> None:
+    for entry in lines_of(folder, "audit"):
+        item = {name: {"S": value} for name, value in entry.items()}
+        tables.client.put_item(TableName=tables.audit_table, Item=item)
+
+
+def test_an_account_tells_the_same_story_as_the_folder(
+    ask: Ask, account: Account, tables: Tables, folder: Path
+) -> None:
+    put_audit(tables, folder)
+    tables.put_row("AAPL", "2025-07-31", is_processed=True)
+    found = make_timeline("demo-aapl", [ask("demo-aapl")])
+    titles = [[entry.title for entry in section.entries] for section in found.sections]
+    report = ["Lambda's report: success"]
+    once = OUTCOME_MESSAGES["marked"]
+    assert [title for title in titles[0] if title not in report] == [
+        "MarkEarningsProcessed",
+        "audit entry: mark_processed",
+        "DynamoDB.TransactWriteItems",
+        "waiting after attempt 1",
+        "DynamoDB.TransactWriteItems",
+        once,
+    ]
+    assert report[0] in titles[0]
+    assert titles[1][-2:] == [OUTCOME_MESSAGES["duplicate"], *report]
+    assert found.summary == "the row is marked, after 2 attempts, invocation 1 of 2"
+    assert [row["asset_symbol"] for row in found.rows] == ["AAPL"]
+    assert (found.notes, found.gaps) == ((), ())
+    query = next(parameters for operation, parameters in account.asked if operation == "StartQuery")
+    assert (query["startTime"], query["endTime"]) == (NOW.timestamp() - 86400, NOW.timestamp() + 1)
+
+
+def test_where_the_log_is_silent_x_ray_s_annotations_find_the_trace(ask: Ask, account: Account) -> None:
+    account.groups[GROUP] = []
+    found = ask("demo-msft")
+    assert [entry.title for entry in found.entries] == ["DynamoDB.TransactWriteItems", "MarkEarningsProcessed"]
+    summaries = [parameters for operation, parameters in account.asked if operation == "GetTraceSummaries"]
+    assert len(summaries) == 4  # a day, six hours each
+
+
+def test_spans_may_be_in_the_log(ask: Ask, account: Account, folder: Path) -> None:
+    account.groups[SPAN_LOG_GROUP] = [
+        json.dumps(
+            {
+                "traceId": span["trace_id"],
+                "spanId": span["span_id"],
+                "parentSpanId": span["parent_span_id"],
+                "name": span["name"],
+                "kind": f"SPAN_KIND_{span['kind']}" if span["kind"] == "CLIENT" else span["kind"],
+                "startTimeUnixNano": span["start_time_unix_nano"],
+                "endTimeUnixNano": span["end_time_unix_nano"],
+                "status": {"code": span["status"]},
+                "attributes": span["attributes"],
+                "events": [
+                    {"name": event["name"], "timeUnixNano": event["time_unix_nano"], "attributes": event["attributes"]}
+                    for event in span["events"]
+                ],
+                "links": [{"traceId": link["trace_id"]} for link in span["links"]],
+            }
+        )
+        for span in lines_of(folder, "spans")
+    ]
+    found = ask("demo-aapl", spans_in_logs=True)
+    own = [span for span in lines_of(folder, "spans") if span["attributes"]["correlation_id"] == "demo-aapl"]
+    assert sorted(entry.span_id for entry in found.entries if entry.kind == "span") == sorted(
+        span["span_id"] for span in own
+    )
+    assert not [operation for operation, _ in account.asked if "Trace" in operation]
+
+
+def test_a_source_that_refuses_is_a_gap_and_the_others_still_answer(ask: Ask, account: Account) -> None:
+    account.refused = {"BatchGetTraces"}
+    found = ask("demo-msft")
+    assert [entry.kind for entry in found.entries] == ["log", "log"]
+    (gap,) = found.gaps
+    assert (gap.source, gap.problem.reason) == (Source.TRACES, Reason.ACCESS_DENIED)
+    (line,) = lines(found.gaps)
+    assert line.startswith("the traces: AccessDeniedException at BatchGetTraces (127.0.0.1:")
+    assert "the credentials in use need xray:BatchGetTraces" in line
+    assert "secret" not in line + json.dumps(gap.as_json())
+    assert make_timeline("demo-msft", [found]).summary == "the row is marked (partial: without the traces)"
+
+
+def test_no_log_group_is_a_gap(ask: Ask, account: Account) -> None:
+    account.groups.clear()
+    found = ask("nobody")
+    assert found.entries == ()
+    (gap,) = found.gaps
+    assert (gap.source, gap.name, gap.problem.code) == (Source.LOG, GROUP, "ResourceNotFoundException")
+    assert gap.problem.advice == "is ENVIRONMENT right? --function and --log-group name another"
+
+
+def test_what_came_before_a_refusal_stays(ask: Ask, account: Account) -> None:
+    """Lambda's reports are asked for after the log's lines, in the same group."""
+    account.refuse_after = {"StartQuery": 1}
+    found = ask("demo-msft")
+    assert "log" in {entry.kind for entry in found.entries}
+    assert [gap.source for gap in found.gaps] == [Source.LOG]
+
+
+@pytest.mark.parametrize("status", ["Failed", "Timeout", "Cancelled"])
+def test_a_query_that_did_not_end_well_is_a_gap(ask: Ask, account: Account, status: str) -> None:
+    account.ends_as = status
+    found = ask("demo-msft")
+    assert {(gap.source, gap.problem.reason) for gap in found.gaps} == {(Source.LOG, Reason.INCOMPLETE)}
+    assert f"the query of {GROUP} ended as {status}: lines may be missing" in lines(found.gaps)[0]
+
+
+def test_an_id_of_another_kind_is_told_apart(ask: Ask) -> None:
+    assert ask("aapl-q3").notes == ("aapl-q3 is the event ID of an event with correlation ID demo-aapl: ask for that",)
+
+
+def test_dead_letters_are_looked_at_and_stay(dead_letters: DeadLetters) -> None:
+    event = {"id": "e-1", "detail": {"correlation_id": "c-1"}}
+    with closing(sqs_client(dead_letters.url)) as client:
+        for correlation_id in ("c-1", "c-2"):
+            client.send_message(
+                QueueUrl=dead_letters.queue_url,
+                MessageBody=json.dumps(event),
+                MessageAttributes={
+                    name: {"DataType": "String", "StringValue": value}
+                    for name, value in {
+                        "SOURCE": "handler",
+                        "ERROR_CODE": "not_found",
+                        "ERROR_MESSAGE": "no row",
+                        "CORRELATION_ID": correlation_id,
+                    }.items()
+                },
+            )
+        found = with_dead_letters(SearchResult(), "c-1", client, dead_letters.queue_url)
+        (entry,) = found.entries
+        assert (entry.kind, entry.attributes["error_category"], entry.attributes["why"]) == (
+            "dead_letter",
+            "not_found",
+            "no row",
+        )
+        assert found.gaps == ()
+        (unset,) = with_dead_letters(SearchResult(), "c-1", client, None).gaps
+        assert (unset.problem.reason, unset.problem.text) == (
+            Reason.NOT_CONFIGURED,
+            "DEAD_LETTER_QUEUE_URL is not set",
+        )
+        gone = create_queue(dead_letters.url, "to-be-deleted")
+        client.delete_queue(QueueUrl=gone.queue_url)
+        (deleted,) = with_dead_letters(SearchResult(), "c-1", client, gone.queue_url).gaps
+        assert (deleted.source, deleted.problem.reason) == (Source.QUEUE, Reason.NOT_FOUND)
+        (held,) = client.receive_message(QueueUrl=dead_letters.queue_url, VisibilityTimeout=60)["Messages"]
+        (hidden,) = with_dead_letters(SearchResult(), "c-1", client, dead_letters.queue_url).gaps
+        assert hidden.problem.reason is Reason.INCOMPLETE
+        assert "about 1 more are hidden: somebody else is working on them" in hidden.problem.text
+        handle = held["ReceiptHandle"]
+        client.change_message_visibility(QueueUrl=dead_letters.queue_url, ReceiptHandle=handle, VisibilityTimeout=0)
+    assert len(dead_letters.drain()) == 2
+
+
+def test_a_segment_s_subsegments_are_moments_below_it() -> None:
+    segment = {
+        "name": "function",
+        "id": "a" * 16,
+        "trace_id": "1-6b049eb4-e71876e7d90c05d6f9a30a7d",
+        "start_time": 1.5,
+        "end_time": 2.5,
+        "subsegments": [{"name": "DynamoDB", "id": "b" * 16, "start_time": 1.6, "aws": {"operation": "PutItem"}}],
+    }
+    above, below = segment_entries(json.dumps(segment))
+    assert (above.trace_id, above.duration_ms) == ("6b049eb4e71876e7d90c05d6f9a30a7d", 1000)
+    assert (below.title, below.parent_id, below.duration_ms) == ("DynamoDB.PutItem", "a" * 16, None)
+    assert list(segment_entries("no JSON")) == list(segment_entries("[]")) == list(segment_entries("{}")) == []

@@ -1,0 +1,131 @@
+"""`mep trace` as a person types it, and what it shows."""
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mep.trace.entries import Entry, SearchResult
+from mep.trace.render_html import page
+from mep.trace.timeline import make_timeline
+from tests.support.command_line import mep
+
+HOSTILE = '</td><script>alert("x")</script>\x1b[31m'
+
+
+def test_a_folder_s_timeline_fits_the_terminal(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mep(monkeypatch, "trace", "demo-aapl", "--run", folder) == 0
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 100
+    assert re.search(r"verdict +the row is marked, after 2 attempts, invocation 1 of 2", shown)
+    assert re.search(r"AAPL 2025-07-31: processed at \S+ by event aapl-q3", " ".join(shown.split()))
+    waits = re.findall(r"waiting after attempt 1  ([\d.]+ m?s)", shown)
+    assert len(waits) == 1
+
+
+def test_json_has_everything(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert mep(monkeypatch, "trace", "demo-aapl", "--run", folder, "--json") == 0
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert list(answer) == ["correlation_id", "verdict", "complete", "not_asked", "parts", "rows", "notes"]
+    assert (answer["complete"], answer["not_asked"]) == (True, [])
+    root = answer["parts"][0]["moments"][0]
+    assert root["facts"]["outcome"] == "marked"
+    assert root["facts"]["links"] == ["0af7651916cd43dd8448eb211c80319c"]
+    assert [entry["depth"] for entry in answer["parts"][0]["moments"] if entry["kind"] == "span"] == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("trace", "no such id", "--run", "."), 2, "a correlation ID is 1 to 128 of the characters"),
+        (("trace", "abc", "--run", "/nowhere"), 2, "give the --out of a `mep local` run"),
+        (("trace", "abc", "--since", "soon"), 2, "--since soon: a number and m, h or d is needed"),
+        (("trace", "abc", "--spans", "paper"), 2, "--spans paper: xray or logs is needed"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    arguments: tuple[str, ...],
+    status: int,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert mep(monkeypatch, *arguments) == status
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
+
+
+def test_without_a_region_aws_is_not_asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    assert mep(monkeypatch, "trace", "abc") == 2
+    assert capsys.readouterr().err == "mep: AWS_REGION is not set: give the stack's region, such as eu-central-1\n"
+
+
+def test_an_unknown_id_is_exit_status_1(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mep(monkeypatch, "trace", "unheard-of", "--run", folder) == 1
+    assert f"nothing is known of unheard-of in {folder}" in capsys.readouterr().err
+
+
+def test_the_page_needs_nothing_else_and_believes_nobody(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "aapl.html"
+    assert mep(monkeypatch, "trace", "demo-aapl", "--run", folder, "--html", file) == 0
+    text = file.read_text(encoding="utf-8")
+    assert "http://" not in text.replace("http://127.0.0.1", "")
+    assert "<script" not in text
+    assert text.count('class="span ') == 5
+
+    entries = (
+        Entry(1, "span", HOSTILE, duration_ms=2.0, span_id="a", attributes={HOSTILE: HOSTILE}),
+        Entry(2, "log", "a line", span_id="a", attributes={"violations": [{"field": HOSTILE}]}),
+    )
+    hostile = page(make_timeline(HOSTILE, [SearchResult(entries, ({HOSTILE: HOSTILE},), (HOSTILE,))]))
+    tags = Tags()
+    tags.feed(hostile)
+    assert "script" not in tags.seen
+    assert tags.open == []
+
+
+class Tags(HTMLParser):
+    """The tags of a page, and those that were not closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
+        self.seen.add(tag)
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_a_hostile_text_cannot_steer_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = {"timestamp": "2026-01-01T00:00:00Z", "correlation_id": "c", "message": HOSTILE, "code": HOSTILE}
+    (tmp_path / "logs.jsonl").write_text(json.dumps(line) + "\n")
+    assert mep(monkeypatch, "trace", "c", "--run", tmp_path) == 3, "the run is not over"
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_it_is_a_command_of_its_own_process(folder: Path) -> None:
+    """What it imports is there without the test run's help."""
+    command = [sys.executable, "-c", "from mep.cli import main; main()", "trace", "demo-msft", "--run", str(folder)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - our own
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "the row is marked" in result.stdout

@@ -1,0 +1,153 @@
+"""A run's folder: the whole story of an event, from files that the real function made."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pytest
+
+from mep.errors import UsageError
+from mep.problems import Reason
+from mep.trace.gaps import Source, lines
+from mep.trace.local_run import find_in_folder
+from mep.trace.timeline import Timeline, make_timeline
+from otel.event_types import OUTCOME_MESSAGES
+
+
+def timeline(correlation_id: str, folder: Path) -> Timeline:
+    return make_timeline(correlation_id, [find_in_folder(correlation_id, folder)])
+
+
+def told(found: Timeline) -> list[list[str]]:
+    return [[entry.title for entry in section.entries] for section in found.sections]
+
+
+def test_an_event_that_was_throttled_shows_each_attempt_and_the_wait(folder: Path) -> None:
+    """It came again later: a second invocation, that found it marked."""
+    found = timeline("demo-aapl", folder)
+    first, second = told(found)
+    assert first == [
+        "MarkEarningsProcessed",
+        "audit entry: mark_processed",
+        "DynamoDB.TransactWriteItems",
+        "waiting after attempt 1",
+        "DynamoDB.TransactWriteItems",
+        OUTCOME_MESSAGES["marked"],
+    ]
+    assert second[-1] == OUTCOME_MESSAGES["duplicate"]
+    assert found.summary == "the row is marked, after 2 attempts, invocation 1 of 2"
+    ((symbol, processed),) = [(row["asset_symbol"], row["is_processed"]) for row in found.rows]
+    assert (symbol, processed) == ("AAPL", True)
+    wait = next(entry for entry in found.entries if entry.kind == "backoff")
+    assert wait.attributes["error_category"] == "throttling"
+    assert wait.duration_ms is not None
+    assert 1000 <= wait.duration_ms <= 2000
+
+
+def test_a_dead_letter_is_the_end_of_the_story(folder: Path) -> None:
+    found = timeline("demo-unknown-row", folder)
+    assert told(found)[-1] == ["dead letter of the function"]
+    assert found.sections[-1].title == "in the dead-letter queue"
+    sending = next(entry for entry in found.entries if "dead_letter_id" in entry.attributes)
+    assert found.sections[-1].start == sending.at
+    assert found.notes == ("the calendar has no row for ZZZZ on 2025-08-27",)
+
+
+def test_every_line_of_the_run_is_found_by_its_own_id(folder: Path) -> None:
+    """All that the files have of an ID is in its timeline, and nothing of others."""
+    lines = [orjson.loads(line) for line in (folder / "logs.jsonl").read_bytes().splitlines()]
+    spans = [orjson.loads(line) for line in (folder / "spans.jsonl").read_bytes().splitlines()]
+    ids = {line["correlation_id"] for line in lines}
+    assert len(ids) >= 9
+    for correlation_id in ids:
+        entries = timeline(correlation_id, folder).entries
+        own = {span["span_id"] for span in spans if span["attributes"]["correlation_id"] == correlation_id}
+        assert {entry.span_id for entry in entries if entry.kind == "span"} == own
+        logged = [line for line in lines if line["correlation_id"] == correlation_id]
+        assert len([entry for entry in entries if entry.kind in {"log", "backoff"}]) == len(logged)
+
+
+@pytest.mark.parametrize("field", ["event_id", "request_id", "trace_id", "span_id"])
+def test_an_id_of_another_kind_is_told_apart(folder: Path, field: str) -> None:
+    line = next(
+        line
+        for line in map(orjson.loads, (folder / "logs.jsonl").read_bytes().splitlines())
+        if line["event_id"] not in {None, line["correlation_id"]}
+    )
+    found = timeline(line[field], folder)
+    assert not found.sections
+    assert [line["correlation_id"] in note for note in found.notes] == [True]
+
+
+def test_only_lines_with_the_id_are_parsed(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This is what keeps a large run's folder fast."""
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    span = next(line for line in (folder / "spans.jsonl").read_bytes().splitlines() if b"demo-msft" in line)
+    other = span.replace(b"demo-msft", b"somebody-else")
+    with (tmp_path / "spans.jsonl").open("ab") as more:
+        more.write((other + b"\n") * 5_000)
+    parsed = []
+    real = orjson.loads
+
+    def loads(text: bytes) -> object:
+        parsed.append(text)
+        return real(text)
+
+    monkeypatch.setattr("mep.trace.local_run.orjson.loads", loads)
+    assert told(timeline("demo-msft", tmp_path)) == told(timeline("demo-msft", folder))
+    assert 0 < len(parsed) < 40
+
+
+def test_a_run_that_was_broken_off_is_read_as_far_as_it_goes(tmp_path: Path, folder: Path) -> None:
+    for name in ("logs", "spans"):
+        data = (folder / f"{name}.jsonl").read_bytes()
+        (tmp_path / f"{name}.jsonl").write_bytes(data + b'{"correlation_id":"demo-msft","times')
+    found = timeline("demo-msft", tmp_path)
+    assert found.sections
+    assert found.summary == "the row is marked (partial: without the rest of the run)"
+    assert lines(found.gaps) == ["the rest of the run: summary.json is missing: the run is not over, or was broken off"]
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("spans", Source.TRACES),
+        ("audit", Source.AUDIT),
+        ("calendar", Source.CALENDAR),
+        ("dlq", Source.QUEUE),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_not_an_empty_one(
+    tmp_path: Path, folder: Path, name: str, source: Source
+) -> None:
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / f"{name}.jsonl").unlink()
+    (missing,) = timeline("unheard-of", tmp_path).gaps
+    (tmp_path / f"{name}.jsonl").mkdir()
+    (unreadable,) = timeline("unheard-of", tmp_path).gaps
+    assert (missing.source, missing.problem.reason) == (source, Reason.NOT_FOUND)
+    assert (unreadable.source, unreadable.problem.reason) == (source, Reason.ACCESS_DENIED)
+    assert timeline("unheard-of", tmp_path).summary.startswith("unknown: nothing was found, but")
+
+
+def test_what_the_function_raised_is_found_by_the_text_that_names_the_id(tmp_path: Path) -> None:
+    line = {
+        "timestamp": "2025-07-31T20:05:00Z",
+        "log_level": "ERROR",
+        "errorType": "EventNotProcessed",
+        "errorMessage": "category=network correlation_id=abc : ConnectTimeoutError",
+        "requestId": "r-1",
+    }
+    (tmp_path / "logs.jsonl").write_text(json.dumps(line) + "\n")
+    (tmp_path / "summary.json").write_text("{}")
+    assert told(timeline("abc", tmp_path)) == [["EventNotProcessed"]]
+    assert told(timeline("ab", tmp_path)) == []
+
+
+@pytest.mark.parametrize("make", [lambda path: path / "nowhere", lambda path: path])
+def test_what_is_no_run_s_folder_is_told_in_one_line(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    with pytest.raises(UsageError, match="give the --out of a `mep local` run"):
+        find_in_folder("abc", make(tmp_path))

@@ -1,0 +1,250 @@
+"""Fixtures: what the function really told of each kind of event, recorded once."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from handler.bootstrap import start_or_exit
+from tests.integration.cases import CASES, DELAYS
+from tests.integration.conftest import services
+from tests.integration.harness import Harness, Services, event_for_no_row
+from tests.support.faults import Exchange, Fault, FaultProxy, sqs_error, throttled
+from tests.support.function import function, settings, shortest
+from tests.support.invocation import Invoked
+from tests.support.telemetry import output_file
+
+__all__ = ["services"]
+
+EACH = 5
+"""How many events of each kind that alarms need are run."""
+
+SLOW_SECONDS = 26
+"""How long a slow event takes: longer than the alarm allows."""
+
+Notifications = Mapping[str, list[dict[str, Any]]]
+"""EMF documents by kind of event: those of `recorded`."""
+
+Recorded = Mapping[str, list[Invoked]]
+"""Invocations by kind of event: the categories, and those that `KINDS` and `TROUBLE` name."""
+
+_FAULTS: Mapping[str, Fault] = {
+    category: next(case.fault for case in CASES if case.category == category)
+    for category in ("throttling", "network", "conflict", "dynamodb", "access_denied", "configuration", "internal")
+}
+
+
+def make_harness(stack: ExitStack, services: Services, **environ: str) -> Harness:
+    dynamodb = stack.enter_context(FaultProxy(services.tables.url))
+    sqs = stack.enter_context(FaultProxy(services.queue.url))
+    between = {"AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url, "AWS_ENDPOINT_URL_SQS": sqs.url, "ENVIRONMENT": "test"}
+    given = settings(services.tables, services.queue, **(between | environ))
+    return Harness(stack.enter_context(function(given, jitter=shortest)), services, dynamodb, sqs)
+
+
+def marked(harness: Harness) -> Invoked:
+    return harness(harness.event_for_a_row())
+
+
+def not_found(harness: Harness) -> Invoked:
+    return harness(event_for_no_row())
+
+
+def validation(harness: Harness) -> Invoked:
+    return harness(event_for_no_row({"earnings_date": "soon"}))
+
+
+def duplicate(harness: Harness) -> Invoked:
+    event = harness.event_for_a_row({"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
+    harness(event)
+    return harness(event)
+
+
+def second(harness: Harness) -> Invoked:
+    """A different event for a row that is processed already."""
+    event = harness.event_for_a_row()
+    harness(event)
+    event["detail"]["event_id"] += "-again"
+    return harness(event)
+
+
+def helped(harness: Harness) -> Invoked:
+    """Throttled twice, then marked."""
+    harness.dynamodb.script(throttled(), throttled())
+    return harness(harness.event_for_a_row())
+
+
+def slow_reply(harness: Harness) -> Invoked:
+    """A reply that takes 26 s of the clocks that tests hold: that of the deadline, and that of durations."""
+    real, slept = time.perf_counter, 0.0
+
+    def act(exchange: Exchange) -> None:
+        nonlocal slept
+        reply = exchange.forward()
+        slept = SLOW_SECONDS
+        harness.function.clock.advance(SLOW_SECONDS)
+        exchange.reply(reply)
+
+    harness.dynamodb.script(Fault("slow", act))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "perf_counter", lambda: real() + slept)
+        return harness(harness.event_for_a_row())
+
+
+def timeout(harness: Harness) -> Invoked:
+    """A reply that comes after the deadline: the watchdog strikes meanwhile."""
+
+    def act(exchange: Exchange) -> None:
+        reply = exchange.forward()
+        harness.function.clock.advance(60)
+        exchange.reply(reply)
+
+    harness.dynamodb.script(Fault("overslept", act))
+    return harness.function(harness.event_for_a_row())
+
+
+def keeps_failing(category: str) -> Callable[[Harness], Invoked]:
+    def run(harness: Harness) -> Invoked:
+        harness.dynamodb.script(*[_FAULTS[category]] * (len(DELAYS[category]) + 1), operation="TransactWriteItems")
+        return harness(harness.event_for_a_row())
+
+    return run
+
+
+KINDS: Mapping[str, Callable[[Harness], Invoked]] = {
+    "marked": marked,
+    "not_found": not_found,
+    "validation": validation,
+    "duplicate": duplicate,
+    "second": second,
+    "helped": helped,
+    "slow": slow_reply,
+    "timeout": timeout,
+    **{category: keeps_failing(category) for category in _FAULTS},
+}
+"""What alarms are about."""
+
+
+def replaced(harness: Harness) -> Invoked:
+    """A correlation ID that is none."""
+    return harness(harness.event_for_a_row({"correlation_id": "two words"}))
+
+
+def queue_down(harness: Harness) -> Invoked:
+    harness.sqs.script(*[sqs_error("InternalError", 500)] * 3)
+    return harness(event_for_no_row())
+
+
+def defect(harness: Harness) -> Invoked:
+    """A defect of the function's own."""
+
+    def broken() -> Any:
+        raise KeyError
+
+    harness.function.processor._now, whole = broken, harness.function.processor._now
+    invoked = harness(harness.event_for_a_row())
+    harness.function.processor._now = whole
+    return invoked
+
+
+def library(harness: Harness) -> Invoked:
+    """A library has something to say in the middle of an event, in a text that is not a constant of its source."""
+
+    def warns(low: float, high: float) -> float:
+        logging.getLogger("a.library").warning(str(["put together"]), exc_info=ValueError())
+        return shortest(low, high)
+
+    harness.function.processor._jitter = warns
+    harness.dynamodb.script(throttled())
+    invoked = harness.function(harness.event_for_a_row())
+    harness.function.processor._jitter = shortest
+    return invoked
+
+
+def unwritten(harness: Harness) -> Invoked:
+    """Standard output does not take metrics for a moment."""
+
+    def broken(_: bytes) -> None:
+        raise BrokenPipeError
+
+    metrics = harness.function.processor._telemetry._metrics
+    metrics._write, whole = broken, metrics._write
+    invoked = harness.function(harness.event_for_a_row())
+    metrics._write = whole
+    return invoked
+
+
+def rewritten(harness: Harness) -> Invoked:
+    """And takes them again."""
+    return harness.function(harness.event_for_a_row())
+
+
+def unexported(harness: Harness) -> Invoked:
+    """The exporter of spans fails with an exception."""
+
+    def broken() -> int:
+        raise RuntimeError
+
+    tracing = harness.function.processor._telemetry._tracing
+    assert tracing is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracing, "flush", broken)
+        return harness.function(harness.event_for_a_row())
+
+
+TROUBLE = (replaced, queue_down, defect, library, unwritten, rewritten, unexported)
+"""What else the function may have to tell, in this order."""
+
+
+@pytest.fixture(scope="session")
+def recorded(services: Services) -> Recorded:
+    """Every kind of event, run on DynamoDB Local through a proxy that makes the faults."""
+    found: dict[str, list[Invoked]] = {}
+    with ExitStack() as stack:
+        harness = make_harness(stack, services, AWS_LAMBDA_LOG_LEVEL="DEBUG")
+        found["cold"] = [harness.function(harness.event_for_a_row())]
+        found |= {run.__name__: [run(harness)] for run in TROUBLE}
+    with ExitStack() as stack:
+        harness = make_harness(stack, services)
+        marked(harness)  # the cold start, which is news in itself
+        for kind, run in KINDS.items():
+            found[kind] = [run(harness) for _ in range(EACH)]
+    with ExitStack() as stack:
+        small = make_harness(stack, services, AWS_LAMBDA_FUNCTION_MEMORY_SIZE="16")  # far less than this process has
+        found["full"] = [marked(small) if number else small.function(event_for_no_row()) for number in range(EACH)]
+    with ExitStack() as stack:
+        unheard = make_harness(stack, services, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
+        found["unheard"] = [unheard.function(unheard.event_for_a_row())]
+    return found
+
+
+@pytest.fixture(scope="session")
+def told(recorded: Recorded) -> Notifications:
+    """The metric lines of every kind of event."""
+    return {kind: [line for each in invoked for line in each.metrics] for kind, invoked in recorded.items()}
+
+
+@pytest.fixture(scope="session")
+def log_lines(recorded: Recorded) -> list[dict[str, Any]]:
+    """All log lines, also those of a function that does not start."""
+    with output_file() as output:
+        with pytest.raises(SystemExit):
+            start_or_exit({}, output.write, 0)
+        unstarted = output.logs()
+    return [line for kind in recorded.values() for each in kind for line in each.logs] + unstarted
+
+
+def flattened(value: Any, name: str = "") -> Iterable[tuple[str, Any]]:
+    """Names and values of a log line as Logs Insights discovers them: `timings_ms.total`, `violations.0.rule`."""
+    match value:
+        case Mapping():
+            for key, inner in value.items():
+                yield from flattened(inner, f"{name}.{key}" if name else str(key))
+        case list():
+            for number, inner in enumerate(value):
+                yield from flattened(inner, f"{name}.{number}")
+        case _:
+            yield name, value

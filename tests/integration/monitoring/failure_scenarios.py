@@ -1,0 +1,92 @@
+"""What goes wrong for each alarm, in the metrics that the function and the services then write.
+
+The function's are real: `tests.integration.monitoring.conftest.told`. The services' have the shape of their
+documentation: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html,
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html,
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from handler.classification import ErrorCategory
+from tests.support.monitoring_template import BUS, FUNCTION, QUEUE, RULE
+
+DIMENSIONS: Mapping[str, Mapping[str, str]] = {
+    "AWS/Lambda": {"FunctionName": FUNCTION},
+    "AWS/SQS": {"QueueName": QUEUE},
+    "AWS/Events": {"EventBusName": BUS, "RuleName": RULE},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FailureScenario:
+    """A failure that lasts some minutes.
+
+    Attributes:
+        kinds: kinds of events that come in each of its minutes.
+        counted: what the services count in each of its minutes: namespace, name, value.
+    """
+
+    kinds: tuple[str, ...] = ()
+    counted: tuple[tuple[str, str, float], ...] = ()
+
+
+_AT_FAULT = FailureScenario(("throttling",))
+
+FAILURES: Mapping[str, FailureScenario] = {
+    **{
+        f"error-rate-{category.value.replace('_', '-')}": FailureScenario((category.value,))
+        for category in ErrorCategory
+    },
+    "processing-failures": FailureScenario(("validation", "throttling")),
+    "dynamodb-failures": FailureScenario(("internal", "dynamodb")),
+    "retries": FailureScenario(("helped",)),
+    "idempotency-violations": FailureScenario(("second",)),
+    "processing-time": FailureScenario(("slow",)),
+    "memory": FailureScenario(("full",)),
+    "security": FailureScenario(("access_denied",)),
+    "dlq-volume": FailureScenario(("validation",), (("AWS/SQS", "NumberOfMessagesSent", 5),)),
+    "dlq-depth": FailureScenario((), (("AWS/SQS", "ApproximateNumberOfMessagesVisible", 1),)),
+    "dlq-age": FailureScenario((), (("AWS/SQS", "ApproximateAgeOfOldestMessage", 90_000),)),
+    "async-events-dropped": FailureScenario((), (("AWS/Lambda", "AsyncEventsDropped", 1),)),
+    "destination-delivery-failures": FailureScenario((), (("AWS/Lambda", "DestinationDeliveryFailures", 1),)),
+    "rule-failed-invocations": FailureScenario((), (("AWS/Events", "FailedInvocations", 1),)),
+    "rule-dlq-failures": FailureScenario((), (("AWS/Events", "InvocationsFailedToBeSentToDlq", 1),)),
+    "async-event-age": FailureScenario((), (("AWS/Lambda", "AsyncEventAge", 1_000_000),)),
+    "throttles": FailureScenario((), (("AWS/Lambda", "Throttles", 1),)),
+    "unreported-failures": FailureScenario((), (("AWS/Lambda", "Errors", 5),)),
+    "slo-fast-burn-long": _AT_FAULT,
+    "slo-fast-burn-short": _AT_FAULT,
+    "slo-slow-burn-long": _AT_FAULT,
+    "slo-slow-burn-short": _AT_FAULT,
+}
+
+RAISED = frozenset(category.value for category in ErrorCategory if category.transient)
+"""Categories that the function raises for: Lambda delivers such an event three times."""
+
+TRIES = (0, 1.5, 4)
+"""Minutes of the deliveries of one event that keeps failing: Lambda waits about one and two minutes, and each try may
+take half a minute."""
+
+_ALL = {"marked", "duplicate", "second", "helped", *(category.value for category in ErrorCategory)}
+
+OTHERS: Mapping[str, tuple[str, ...]] = {
+    **{
+        f"error-rate-{category.value.replace('_', '-')}": tuple(sorted(_ALL - {category.value}))
+        for category in ErrorCategory
+    },
+    "processing-failures": ("duplicate", "helped", "marked", "second"),
+    "dynamodb-failures": ("duplicate", "helped", "not_found", "second", "validation"),
+    "retries": ("access_denied", "duplicate", "not_found", "second", "validation"),
+    "idempotency-violations": tuple(sorted(_ALL - {"second"})),
+    "processing-time": tuple(sorted(_ALL)),
+    "memory": tuple(sorted(_ALL)),
+    "security": tuple(sorted(_ALL - {"access_denied"})),
+    "unreported-failures": tuple(sorted(_ALL)),
+    "slo-fast-burn-long": ("duplicate", "helped", "not_found", "second", "validation"),
+    "slo-fast-burn-short": ("duplicate", "helped", "not_found", "second", "validation"),
+    "slo-slow-burn-long": ("duplicate", "helped", "not_found", "second", "validation"),
+    "slo-slow-burn-short": ("duplicate", "helped", "not_found", "second", "validation"),
+}
+"""Kinds of events that are another alarm's business."""

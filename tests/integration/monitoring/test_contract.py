@@ -1,0 +1,219 @@
+"""The telemetry contract, both ways: what is watched is emitted, and what is emitted is documented."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitoring import descriptions as catalogue
+from monitoring import reference
+from monitoring.alarms import alarms
+from monitoring.dashboard import SECTIONS
+from monitoring.metric_store import Key, MetricStore
+from monitoring.model import Limits, Metric, Query, Source, TraceGroup
+from monitoring.operator_metrics import METRICS as OPERATOR_METRICS
+from monitoring.queries import QUERIES, TRACE_GROUPS
+from otel import semconv
+from otel.event_types import MESSAGES, OUTCOME_MESSAGES, EventType
+from tests.integration.monitoring.conftest import Notifications, Recorded, flattened
+from tests.support.insights import matching
+from tests.support.monitoring_template import ENVIRONMENT, dashboard_widgets, resources
+
+LANGUAGE = frozenset(
+    {
+        *("fields", "filter", "stats", "sort", "limit", "by", "as", "and", "or", "in", "asc", "desc", "ispresent"),
+        *("bin", "count", "avg", "max", "earliest", "latest", "m", "h"),
+    }
+)
+"""Words of Logs Insights' query language."""
+
+
+@pytest.fixture(scope="session")
+def emitted(told: Notifications) -> MetricStore:
+    store = MetricStore()
+    for documents in told.values():
+        for document in documents:
+            store.put_emf(document)
+    return store
+
+
+@pytest.fixture(scope="session")
+def spans(recorded: Recorded) -> list[Any]:
+    return [span for kind in recorded.values() for invoked in kind for span in invoked.spans]
+
+
+@pytest.fixture(scope="session")
+def logged(log_lines: list[dict[str, Any]], told: Notifications) -> dict[str, set[Any]]:
+    """Values by field, of log lines and metric lines: both are in the log group."""
+    found: dict[str, set[Any]] = {}
+    metric_lines = [document for documents in told.values() for document in documents]
+    for line in [*log_lines, *metric_lines]:
+        for name, value in flattened(line):
+            found.setdefault(name, set()).add(value)
+    return found
+
+
+def test_every_metric_is_emitted_and_documented(emitted: MetricStore) -> None:
+    assert {name for _, name, _ in emitted.metrics()} == set(semconv.METRICS) == set(catalogue.METRICS)
+    assert set(catalogue.OPERATOR_METRICS) == set(OPERATOR_METRICS)
+    dimensions = {tuple(name for name, _ in key[2]) for key in emitted.metrics()}
+    assert dimensions == {
+        (semconv.ENVIRONMENT_DIMENSION,),
+        (semconv.ENVIRONMENT_DIMENSION, semconv.ERROR_CATEGORY_DIMENSION),
+    }
+
+
+def test_every_property_of_a_metric_line_is_documented(told: Notifications) -> None:
+    members = {name for documents in told.values() for document in documents for name in document}
+
+    own = members - set(semconv.METRICS) - {"_aws", semconv.ENVIRONMENT_DIMENSION, semconv.ERROR_CATEGORY_DIMENSION}
+    assert own == set(catalogue.EMF_PROPERTIES)
+
+
+def test_every_log_field_is_emitted_and_documented(log_lines: list[dict[str, Any]]) -> None:
+    assert {name for line in log_lines for name in line} == semconv.LOG_FIELDS == set(catalogue.LOG_FIELDS)
+
+
+def test_every_kind_of_log_line_is_emitted_and_documented(log_lines: list[dict[str, Any]]) -> None:
+    levels: dict[str, set[str]] = {}
+    for line in log_lines:
+        levels.setdefault(line["event_type"], set()).add(line["level"])
+
+    assert set(levels) == set(EventType) == set(catalogue.EVENT_TYPES)
+    for kind, (documented, _) in catalogue.EVENT_TYPES.items():
+        assert kind == EventType.LIBRARY or levels[kind] == set(documented.split(", "))
+    assert set(MESSAGES) == set(EventType) - {EventType.EVENT_OUTCOME, EventType.LIBRARY}
+    assert set(OUTCOME_MESSAGES) == {line["outcome"] for line in log_lines if "outcome" in line}
+
+
+def test_every_span_attribute_is_emitted_and_documented(spans: list[Any]) -> None:
+    found = {name for span in spans for name in span["attributes"]}
+
+    assert found == set(catalogue.SPAN_ATTRIBUTES) | set(catalogue.ANNOTATIONS)
+    assert tuple(catalogue.ANNOTATIONS) == semconv.ANNOTATIONS
+    annotated = {key for span in spans for key in span["attributes"][semconv.XRAY_ANNOTATIONS]}
+    assert annotated == set(semconv.ANNOTATIONS)
+
+
+def test_every_span_event_is_emitted_and_documented(spans: list[Any]) -> None:
+    found: dict[str, set[str]] = {}
+    for span in spans:
+        for event in span["events"]:
+            found.setdefault(event["name"], set()).update(event["attributes"])
+
+    assert found == {name: set(inside) for name, inside in catalogue.SPAN_EVENTS.items()}
+
+
+def watched_by_alarms() -> Iterator[Key]:
+    for alarm in resources("AWS::CloudWatch::Alarm"):
+        for each in alarm["Metrics"]:
+            if "MetricStat" in each:
+                metric = each["MetricStat"]["Metric"]
+                dimensions = tuple(sorted((pair["Name"], pair["Value"]) for pair in metric["Dimensions"]))
+                yield metric["Namespace"], metric["MetricName"], dimensions
+
+
+def shown_by_widgets() -> Iterator[Key]:
+    for widget in dashboard_widgets():
+        for row in widget["properties"].get("metrics", ()):
+            if isinstance(row[0], str):
+                namespace, name, *pairs = [each for each in row if isinstance(each, str)]
+                yield namespace, name, tuple(sorted(zip(pairs[::2], pairs[1::2], strict=True)))
+
+
+def is_ours(key: Key) -> bool:
+    return key[0] == semconv.NAMESPACE and key[1] not in OPERATOR_METRICS
+
+
+def test_every_metric_that_is_watched_is_emitted_with_those_dimensions(emitted: MetricStore) -> None:
+    monitored = [*watched_by_alarms(), *shown_by_widgets()]
+
+    assert {key for key in monitored if is_ours(key)} <= set(emitted.metrics())
+    assert len([key for key in monitored if is_ours(key)]) > 50
+    operator = {key for key in monitored if key[1] in OPERATOR_METRICS}
+    assert {key[2] for key in operator} == {((semconv.ENVIRONMENT_DIMENSION, ENVIRONMENT),)}
+
+
+def test_every_metric_of_the_platform_that_is_watched_is_documented_and_the_other_way_round() -> None:
+    monitored = {key[:2] for key in [*watched_by_alarms(), *shown_by_widgets()] if key[0] != semconv.NAMESPACE}
+
+    assert monitored == set(catalogue.PLATFORM_METRICS)
+
+
+def test_every_metric_is_looked_at_by_somebody() -> None:
+    lines = [line for section in SECTIONS for widget in section.widgets for line in widget.lines]
+    shown: set[Metric] = {metric for line in lines for metric in line.metrics.values()}
+
+    ours = {metric.name for metric in shown if metric.source is Source.FUNCTION}
+    assert ours == set(semconv.METRICS) | set(OPERATOR_METRICS) - {"DeadLettersSeen"}
+    assert {metric.name for alarm in alarms(Limits()) for metric in alarm.metrics.values()} <= {
+        each.name for each in shown
+    }
+
+
+def identifiers(query: Query) -> set[str]:
+    """Fields that a query names."""
+    text = re.sub(r'"[^"]*"', "", query.text)
+    aliases = set(re.findall(r"\bas (\w+)", text))
+    words = set(re.findall(r"@?[A-Za-z_][\w.]*", text))
+    return words - aliases - LANGUAGE
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
+def test_every_field_of_a_saved_query_is_written(query: Query, logged: dict[str, set[Any]]) -> None:
+    found = identifiers(query)
+
+    assert found
+    assert found <= set(logged) | set(catalogue.PLATFORM_LOG_FIELDS)
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
+def test_every_value_that_a_saved_query_looks_for_is_written(query: Query, logged: dict[str, set[Any]]) -> None:
+    compared = re.findall(r'([\w.]+) = "([^"]*)"', query.text)
+    for field, values in re.findall(r"([\w.]+) in \[([^\]]*)\]", query.text):
+        compared += [(field, value) for value in re.findall(r'"([^"]*)"', values)]
+
+    assert len(compared) == query.text.count('"') // 2
+    for field, value in compared:
+        if field in logged and not value.startswith("PUT-"):
+            assert value in logged[field]
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
+def test_every_saved_query_finds_something(query: Query, log_lines: list[dict[str, Any]], told: Notifications) -> None:
+    """One correlation ID is put in, and Lambda's own lines, which this run has none of, are as documented."""
+    wanted = next(line["correlation_id"] for line in log_lines if line["correlation_id"])
+    platform = {"type": "platform.report", "record": {"status": "success"}}
+    metric_lines = [document for documents in told.values() for document in documents]
+
+    text = re.sub("PUT-[A-Z-]+", wanted, query.text)
+    found = matching(text, [*log_lines, *metric_lines, platform])
+
+    assert 0 < len(found) < len(log_lines)
+
+
+@pytest.mark.parametrize("group", TRACE_GROUPS, ids=lambda group: group.name)
+def test_every_annotation_of_a_trace_group_is_emitted(group: TraceGroup, spans: list[Any]) -> None:
+    for name, value in re.findall(r'annotation\.(\w+) = "(\w+)"', group.filter):
+        annotated = [span for span in spans if name in span["attributes"][semconv.XRAY_ANNOTATIONS]]
+        assert value in {span["attributes"][name] for span in annotated}
+    assert group.filter.count("annotation.") == len(re.findall(r'annotation\.\w+ = "\w+"', group.filter))
+
+
+def test_platform_fields_of_queries_are_all_used() -> None:
+    used = {name for query in QUERIES for name in identifiers(query)}
+
+    assert set(catalogue.PLATFORM_LOG_FIELDS) <= used
+
+
+def test_the_reference_is_not_stale() -> None:
+    """Make it anew with `uv run python -m monitoring.reference`."""
+    assert reference.PATH.read_text(encoding="utf-8") == reference.reference()
+
+
+def test_links_of_the_reference_lead_somewhere() -> None:
+    page = reference.PATH
+    for link in re.findall(r"\]\(([\w.-]+)\)", page.read_text(encoding="utf-8")):
+        assert Path(page.parent, link).is_file()

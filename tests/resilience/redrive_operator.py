@@ -1,0 +1,86 @@
+"""A person with `mep dlq`: the code behind its commands, which may be killed before or after any call."""
+
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from emulator.loopback import loopback_client
+from emulator.services.sqs import sqs_client
+from mep.dlq.audit import AuditTrail
+from mep.dlq.destinations import Bus
+from mep.dlq.discard import discard
+from mep.dlq.discard import plan as plan_discard
+from mep.dlq.metrics import OperatorMetrics
+from mep.dlq.model import DeadLetter
+from mep.dlq.redrive import Redriver, RedriveResult, plan
+from mep.dlq.sqs_queue import Queue
+from tests.support.stores import DeadLetters, Tables
+
+
+class Killed(BaseException):
+    """The command's process dies here."""
+
+
+@dataclass
+class Operator:
+    """Uses clients of its own.
+
+    Attributes:
+        queue_url, bus_url: APIs.
+        letters, tables: the stores.
+        handles: every receipt handle that the queue gave out, in order.
+        dies_at: at which moment the next command is killed: 2n before its call n, 2n+1 after it; or before its first
+            call of an operation; None for never.
+    """
+
+    queue_url: str
+    bus_url: str
+    dead_letters: DeadLetters
+    tables: Tables
+    handles: Collection[str]
+    dies_at: int | str | None = None
+
+    def redrive(self, *, force: bool) -> RedriveResult:
+        """`mep dlq redrive` for all there is."""
+        done = RedriveResult()
+        with self._at_work() as (queue, bus, audit, metrics):
+            planned = plan(queue.read().dead_letters, bus, force=force)
+            redrive = Redriver(queue, bus, audit, metrics, sleep=lambda _: None)
+            redrive.run(planned.send, done)
+        return done
+
+    def discard(self, category: str) -> list[DeadLetter]:
+        """`mep dlq discard --category`."""
+        gone: list[DeadLetter] = []
+        with self._at_work() as (queue, _, audit, metrics):
+            chosen = [dead_letter for dead_letter in queue.read().dead_letters if dead_letter.group == category]
+            discard(plan_discard(chosen).send, "a test", queue, audit, metrics, gone)
+        return gone
+
+    @contextmanager
+    def _at_work(self) -> Iterator[tuple[Queue, Bus, AuditTrail, OperatorMetrics]]:
+        moments, given_out = 0, len(self.handles)
+
+        def moment(event_name: str, **_: Any) -> None:
+            nonlocal moments
+            moments += 1
+            if self.dies_at in {moments - 1, event_name.rpartition(".")[2]}:
+                raise Killed
+
+        with ExitStack() as stack:
+            sqs = stack.enter_context(closing(sqs_client(self.queue_url)))
+            events = stack.enter_context(closing(loopback_client("events", self.bus_url)))
+            dynamodb = stack.enter_context(closing(loopback_client("dynamodb", self.tables.url)))
+            for client in (sqs, events, dynamodb):
+                client.meta.events.register("before-send", moment)
+                client.meta.events.register("response-received", moment)
+            queue = Queue(sqs, self.dead_letters.queue_url)
+            with suppress(Killed):
+                audit = AuditTrail(dynamodb, self.tables.audit_table, "alice")
+                yield queue, Bus(events, "earnings"), audit, OperatorMetrics(None, "test", print)
+            # What a killed command does not do any more, time does: the messages come back, those too that it was
+            # killed before it saw.
+            self.dies_at = None
+            queue.release()
+            self.dead_letters.show_again(list(self.handles)[given_out:])

@@ -1,0 +1,1 @@
+"""Stores that lose, forget or mix up: the soak must notice each."""

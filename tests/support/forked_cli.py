@@ -1,0 +1,71 @@
+"""`mep` in processes that start at once: forked from one that has imported everything already."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import Event
+
+from emulator.environment import PROJECT_ROOT
+
+# Forked before any thread is there, so that no lock is held in a child.
+_SERVER = """
+import json, os, sys
+import boto3
+from mep.cli import main
+from mep.dlq import caller_identity, discard, redrive, render, selection, session
+for service in ("sqs", "events", "dynamodb", "cloudwatch"):
+    boto3.client(service, region_name="us-east-1")
+for line in sys.stdin:
+    arguments, environ = json.loads(line)
+    if not (pid := os.fork()):
+        os.close(1)
+        os.open(os.devnull, os.O_WRONLY)
+        os.environ.update(environ)
+        sys.argv = ["mep", *arguments]
+        main()
+        sys.exit()
+    print(pid, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+"""
+
+
+class Forks:
+    """Starts processes, one at a time.
+
+    Attributes:
+        started: set while `pid` is that of a process that runs.
+        pid: its process ID.
+    """
+
+    def __init__(self, server: subprocess.Popen[str]) -> None:
+        self._server = server
+        self.started = Event()
+        self.pid = 0
+
+    def run(self, arguments: tuple[str, ...], environ: Mapping[str, str]) -> int:
+        """Run `mep` with these arguments and variables to its end.
+
+        Returns:
+            Its exit status, negative when it was killed.
+        """
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self.started.clear()
+        self._server.stdin.write(json.dumps([arguments, dict(environ)]) + "\n")
+        self._server.stdin.flush()
+        self.pid = int(self._server.stdout.readline())
+        self.started.set()
+        return int(self._server.stdout.readline())
+
+
+@contextmanager
+def forks() -> Iterator[Forks]:
+    """Import everything once."""
+    with subprocess.Popen(  # noqa: S603 -- our own interpreter
+        [sys.executable, "-c", _SERVER], cwd=PROJECT_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        yield Forks(server)
+        assert server.stdin is not None
+        server.stdin.close()

@@ -1,0 +1,61 @@
+"""The monitoring as CloudFormation, synthesised once for all tests."""
+
+import json
+from functools import cache
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import assertions
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+
+from deploy.stack.monitoring import MonitoredResources, Monitoring
+
+ENVIRONMENT = "test"
+PREFIX = "mark-earnings-processed-test-"
+"""Before the name of each alarm."""
+FUNCTION = "mark-earnings-processed-test"
+QUEUE = "mark-earnings-processed-test-dead-letters"
+BUS = "earnings-test"
+RULE = "earnings-processed-test"
+TOPIC_ARN = "arn:aws:sns:us-east-1:111122223333:alarms"
+RUNBOOK = "https://runbook.example/runbook.md"
+
+
+@cache
+def template() -> dict[str, Any]:
+    """The template of a stack with nothing but the monitoring, around resources known by name."""
+    stack = cdk.Stack(cdk.App(), "Stack", env=cdk.Environment(account="111122223333", region="us-east-1"))
+    arn = "arn:aws:{}:us-east-1:111122223333:{}".format
+    monitored = MonitoredResources(
+        function=lambda_.Function.from_function_arn(stack, "Function", arn("lambda", f"function:{FUNCTION}")),
+        queue=sqs.Queue.from_queue_arn(stack, "Queue", arn("sqs", QUEUE)),
+        rule=RULE,
+        bus=BUS,
+        log_group=logs.LogGroup.from_log_group_name(stack, "Logs", f"/aws/lambda/{FUNCTION}"),
+        memory_mb=128,
+    )
+    topic = sns.Topic.from_topic_arn(stack, "Topic", TOPIC_ARN)
+    Monitoring(stack, "Monitoring", monitored=monitored, environment=ENVIRONMENT, topic=topic, runbook=RUNBOOK)
+    return dict(assertions.Template.from_stack(stack).to_json())
+
+
+def resources(kind: str) -> list[dict[str, Any]]:
+    """Properties of all resources of a type, such as `AWS::CloudWatch::Alarm`."""
+    return [each["Properties"] for each in template()["Resources"].values() if each["Type"] == kind]
+
+
+def alarm(name: str) -> dict[str, Any]:
+    """Properties of a metric alarm."""
+    (found,) = [each for each in resources("AWS::CloudWatch::Alarm") if each["AlarmName"] == PREFIX + name]
+    return found
+
+
+def dashboard_widgets() -> list[dict[str, Any]]:
+    """The dashboard's widgets, as CloudWatch is told them; references are just `arn`."""
+    (dashboard,) = resources("AWS::CloudWatch::Dashboard")
+    parts = dashboard["DashboardBody"]["Fn::Join"][1]
+    body = json.loads("".join(part if isinstance(part, str) else "arn" for part in parts))
+    return list(body["widgets"])

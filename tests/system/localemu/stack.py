@@ -1,0 +1,282 @@
+"""The synthesised stack on the emulator: created, updated and deleted by CloudFormation's API, as the CDK does it.
+
+The template goes in as it is but for what a test has to say: which image, and where DynamoDB is. The emulator makes the
+stack's tables, too, but the function works on tables of the same definition in DynamoDB Local: the emulator's
+transactions are not atomic.
+"""
+
+import copy
+import json
+import os
+import platform
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import WaiterError
+
+from emulator.environment import REGION
+from emulator.services.managed_service import LOOPBACK
+from emulator.services.sqs import DeadLetter, QueueEndpoint, drain
+from tests.support.stores import Tables
+from tests.system.localemu.localemu import DYNAMODB_URL, GATEWAY_PORT, Emulator
+from tests.unit.deploy.assembly import Template, template
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+ARCHITECTURE = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
+
+_BUCKET = "templates"
+_TABLE = ("TableName", "KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "BillingMode")
+_NOT_EMULATED = "unknown"
+"""The physical ID that the emulator gives to what it only pretends to make."""
+
+
+class StackError(Exception):
+    """CloudFormation could not make something; says what, and why."""
+
+
+@dataclass
+class Stack:
+    """A stack on the emulator.
+
+    Attributes:
+        emulator: where.
+        account: an account of its own, so that no other stack's names are in its way.
+        image: what its function runs.
+        name: the stack's.
+        template: as it was synthesised.
+        tables: the function's, in DynamoDB Local.
+        variables: what the function is told beyond the template.
+    """
+
+    emulator: Emulator
+    account: str
+    image: str
+    name: str
+    template: Template
+    tables: Tables
+    variables: dict[str, str] = field(
+        default_factory=lambda: {
+            "AWS_ENDPOINT_URL_DYNAMODB": DYNAMODB_URL,
+            "AWS_ENDPOINT_URL_SQS": f"http://{LOOPBACK}:{GATEWAY_PORT}",
+        }
+    )
+
+    def client(self, service: str) -> Any:
+        """Return a client for one of the emulator's APIs, in the stack's account. The caller closes it."""
+        return self.emulator.client(service, self.account)
+
+    def create(self) -> None:
+        """Create it, and wait until it is complete.
+
+        Raises:
+            StackError: a resource could not be made.
+        """
+        self._apply("create")
+
+    def update(self, template: Template) -> None:
+        """Update it to another template, and wait until that is complete.
+
+        Raises:
+            StackError: a resource could not be changed.
+        """
+        self.template = template
+        self._apply("update")
+
+    def delete(self) -> None:
+        """Delete it, and wait until it is gone.
+
+        Raises:
+            StackError: a resource could not be deleted.
+        """
+        with closing(self.client("cloudformation")) as client:
+            before = len(self._events(client))
+            client.delete_stack(StackName=self.name)
+            try:
+                client.get_waiter("stack_delete_complete").wait(StackName=self.name, WaiterConfig={"Delay": 1})
+            except WaiterError as error:
+                raise StackError(f"{error}; {self._failed(client, before)}") from error
+
+    def resources(self) -> dict[str, tuple[str, str]]:
+        """Type and physical ID of each resource, by its logical ID."""
+        with closing(self.client("cloudformation")) as client:
+            pages = client.get_paginator("list_stack_resources").paginate(StackName=self.name)
+            return {
+                each["LogicalResourceId"]: (each["ResourceType"], each.get("PhysicalResourceId", _NOT_EMULATED))
+                for page in pages
+                for each in page["StackResourceSummaries"]
+                if each["ResourceStatus"] in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+            }
+
+    def pretended(self) -> set[str]:
+        """Types of which the emulator makes nothing, although it says so."""
+        return {kind for kind, physical in self.resources().values() if physical == _NOT_EMULATED}
+
+    def outputs(self) -> dict[str, str]:
+        """What the stack tells, URLs as this machine has to call them."""
+        with closing(self.client("cloudformation")) as client:
+            [stack] = client.describe_stacks(StackName=self.name)["Stacks"]
+        return {each["OutputKey"]: self.emulator.outside(each["OutputValue"]) for each in stack.get("Outputs", [])}
+
+    @property
+    def queue(self) -> QueueEndpoint:
+        """Its dead-letter queue."""
+        return QueueEndpoint(self.emulator.url, self.outputs()["DeadLetterQueueUrl"])
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """Take every message out of its queue."""
+        return drain(self.queue)
+
+    def put(self, event: Mapping[str, Any]) -> None:
+        """Put an event on its bus, as a producer does."""
+        entry = {
+            "EventBusName": self.outputs()["EventBusName"],
+            "Source": event["source"],
+            "DetailType": event["detail-type"],
+            "Detail": json.dumps(event["detail"]),
+        }
+        with closing(self.client("events")) as events:
+            assert events.put_events(Entries=[entry])["FailedEntryCount"] == 0
+
+    def told(self) -> list[dict[str, Any]]:
+        """The lines with which the function told an event's outcome, so far."""
+        lines = self.emulator.function_lines(self.outputs()["FunctionName"], self.account)
+        return [line for line in lines if line.get("event_type") == "event_outcome"]
+
+    def wait_for(self, *outcomes: str) -> None:
+        """Wait until the function has told so many outcomes.
+
+        Raises:
+            AssertionError: they are others, or did not come.
+        """
+        told = self.emulator.wait_until(f"outcomes {outcomes}", lambda: self._as_many(len(outcomes)))
+        assert tuple(told) == outcomes
+
+    def _as_many(self, count: int) -> list[str]:
+        told = [line["outcome"] for line in self.told()]
+        return told if len(told) >= count else []
+
+    def forget_alias(self) -> None:
+        """Delete the function's alias, past CloudFormation."""
+        [alias] = self.template.all("AWS::Lambda::Alias")
+        with closing(self.client("lambda")) as client:
+            client.delete_alias(FunctionName=self.outputs()["FunctionName"], Name=alias["Name"])
+
+    def end(self) -> None:
+        """Delete its function, if it is still there, past CloudFormation: its container holds the port of the next."""
+        with closing(self.client("lambda")) as client:
+            for function in client.list_functions()["Functions"]:
+                client.delete_function(FunctionName=function["FunctionName"])
+
+    def mep(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the operator's command line against it."""
+        outputs = self.outputs()
+        services = ("SQS", "EVENTBRIDGE", "LAMBDA", "CLOUDWATCH", "STS")
+        environment = {
+            **os.environ,
+            **{f"AWS_ENDPOINT_URL_{service}": self.emulator.url for service in services},
+            "AWS_ENDPOINT_URL_DYNAMODB": self.emulator.dynamodb_url,
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": self.account,
+            "DEAD_LETTER_QUEUE_URL": outputs["DeadLetterQueueUrl"],
+            "EARNINGS_AUDIT_TABLE": outputs["AuditTable"],
+            "EVENT_BUS_NAME": outputs["EventBusName"],
+        }
+        command = [str(Path(sys.executable).with_name("mep")), *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+
+    def _apply(self, verb: str) -> None:
+        with ExitStack() as stack:
+            client, s3 = (stack.enter_context(closing(self.client(service))) for service in ("cloudformation", "s3"))
+            # Too large to be given along: by a bucket, as the CDK does.
+            key = f"{self.name}-{verb}.json"
+            s3.put_object(Bucket=f"{_BUCKET}-{self.account}", Key=key, Body=json.dumps(self._document()).encode())
+            before = len(self._events(client)) if verb == "update" else 0
+            getattr(client, f"{verb}_stack")(
+                StackName=self.name,
+                TemplateURL=f"http://{LOOPBACK}:{GATEWAY_PORT}/{_BUCKET}-{self.account}/{key}",
+                Capabilities=["CAPABILITY_NAMED_IAM"],
+            )
+            try:
+                client.get_waiter(f"stack_{verb}_complete").wait(StackName=self.name, WaiterConfig={"Delay": 1})
+            except WaiterError as error:
+                raise StackError(f"{error}; {self._failed(client, before)}") from error
+            if failed := self._failed(client, before):
+                raise StackError(failed)
+
+    def _events(self, client: Any) -> list[dict[str, Any]]:
+        pages = client.get_paginator("describe_stack_events").paginate(StackName=self.name)
+        return [event for page in pages for event in page["StackEvents"]]
+
+    def _failed(self, client: Any, before: int) -> str:
+        """What failed since there were so many events; the newest is the first."""
+        events = self._events(client)
+        return "; ".join(
+            f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', event['ResourceStatus'])}"
+            for event in reversed(events[: len(events) - before])
+            if event["ResourceStatus"].endswith("_FAILED")
+        )
+
+    def _document(self) -> dict[str, Any]:
+        document = copy.deepcopy(dict(self.template.document))
+        [function] = self.template.ids("AWS::Lambda::Function")
+        properties = document["Resources"][function]["Properties"]
+        properties["Code"]["ImageUri"] = self.image
+        properties["Environment"]["Variables"] |= self.variables
+        return document
+
+
+@contextmanager
+def stack(
+    emulator: Emulator, image: str, environment: str, variables: Mapping[str, str] | None = None
+) -> Iterator[Stack]:
+    """Create a stack for the length of a `with` block, in a new account; afterwards its function is gone.
+
+    Args:
+        emulator: where.
+        image: the function's.
+        environment: `dev`, `staging` or `prod`.
+        variables: of the function's, on top of what it has to be told anyway.
+    """
+    made = template(environment, architecture=ARCHITECTURE)
+    account = f"{secrets.randbelow(10**12):012}"
+    with ExitStack() as rest:
+        for service, call, given in (
+            ("ssm", "put_parameter", {"Name": _bootstrap(made), "Value": "30", "Type": "String", "Overwrite": True}),
+            ("s3", "create_bucket", {"Bucket": f"{_BUCKET}-{account}"}),
+        ):
+            with closing(emulator.client(service, account)) as client:
+                getattr(client, call)(**given)
+        dynamodb = rest.enter_context(closing(emulator.dynamodb()))
+        names = {}
+        for logical in made.ids("AWS::DynamoDB::Table"):
+            properties = made.resources[logical]["Properties"]
+            _forget_table(dynamodb, properties["TableName"])
+            dynamodb.create_table(**{name: properties[name] for name in _TABLE if name in properties})
+            names["audit" if "Audit" in logical else "calendar"] = properties["TableName"]
+            rest.callback(_forget_table, dynamodb, properties["TableName"])
+        tables = Tables(emulator.dynamodb_url, names["calendar"], names["audit"], dynamodb)
+        started = Stack(emulator, account, image, f"mark-earnings-processed-{environment}", made, tables)
+        started.variables |= variables or {}
+        rest.callback(started.end)
+        started.create()
+        yield started
+
+
+def _bootstrap(made: Template) -> str:
+    """The parameter by which the template knows that the account was bootstrapped for the CDK."""
+    name: str = made.document["Parameters"]["BootstrapVersion"]["Default"]
+    return name
+
+
+def _forget_table(dynamodb: "DynamoDBClient", table: str) -> None:
+    """Delete a table if it is there: DynamoDB Local does not keep accounts apart."""
+    with suppress(dynamodb.exceptions.ResourceNotFoundException):
+        dynamodb.delete_table(TableName=table)

@@ -1,0 +1,242 @@
+"""Least privilege, both ways: what a test run really called is allowed, everything else is not."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.faults import FaultProxy, throttled
+from tests.support.function import function, settings, shortest
+from tests.support.stores import DeadLetters, Tables
+from tests.unit.deploy.assembly import ACCOUNT, REGION, Template, template
+from tests.unit.deploy.simulator import Call, allowed_of_everything, verdicts
+
+pytestmark = pytest.mark.deploy
+
+CALENDAR = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/earningsCalendar"
+AUDIT = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/earningsAudit"
+INDEX = f"{AUDIT}/index/correlation_id-index"
+QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:mark-earnings-processed-prod-dead-letters"
+STREAM = (
+    f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/mark-earnings-processed-prod:log-stream:2026/01/01/[1]a"
+)
+LOG_GROUP = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/mark-earnings-processed-prod:*"
+BUS = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/earnings-prod"
+RULE = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/earnings-prod/mark-earnings-processed-prod"
+ARCHIVE = f"arn:aws:events:{REGION}:{ACCOUNT}:archive/mark-earnings-processed-prod"
+REPLAY = f"arn:aws:events:{REGION}:{ACCOUNT}:replay/mark-earnings-processed-prod-1"
+FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:mark-earnings-processed-prod"
+IN_A_TRANSACTION = {"dynamodb:EnclosingOperation": "TransactWriteItems"}
+
+# DynamoDB checks a transaction as these: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
+MEMBERS = {
+    "Update": "dynamodb:UpdateItem",
+    "Put": "dynamodb:PutItem",
+    "Delete": "dynamodb:DeleteItem",
+    "ConditionCheck": "dynamodb:ConditionCheckItem",
+}
+
+# Lambda's own, with the function's role: its log, its part of the trace, and the agent that sends ours.
+OF_THE_PLATFORM = [
+    Call("logs:CreateLogStream", STREAM),
+    Call("logs:PutLogEvents", STREAM),
+    Call("xray:PutTraceSegments", "*"),
+    Call("xray:PutTelemetryRecords", "*"),
+]
+
+
+def role_policies(made: Template, service: str) -> list[dict[str, Any]]:
+    """The policies of the role that a service assumes."""
+    (role,) = [
+        role
+        for role in made.all("AWS::IAM::Role")
+        if role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"Service": service}
+    ]
+    assert "ManagedPolicyArns" not in role
+    return [policy["PolicyDocument"] for policy in role["Policies"]]
+
+
+@pytest.fixture(scope="module")
+def of_the_function() -> list[dict[str, Any]]:
+    made = template()
+    assert not made.ids("AWS::IAM::Policy"), "something adds to a role from outside of deploy/stack/permissions.py"
+    return role_policies(made, "lambda.amazonaws.com")
+
+
+@pytest.fixture(scope="module")
+def of_operators() -> list[dict[str, Any]]:
+    return [template().one("AWS::IAM::ManagedPolicy")["PolicyDocument"]]
+
+
+def in_iams_words(proxy: FaultProxy, arns: dict[str, str]) -> Iterator[Call]:
+    """What reached a proxy, as IAM would be asked."""
+    for recorded in proxy.requests:
+        request = recorded.request
+        if request.operation == "TransactWriteItems":
+            for item in request.json["TransactItems"]:
+                ((member, details),) = item.items()
+                yield Call(MEMBERS[member], arns[details["TableName"]], IN_A_TRANSACTION)
+        else:
+            service = "sqs" if request.headers["x-amz-target"].startswith("AmazonSQS.") else "dynamodb"
+            yield Call(f"{service}:{request.operation}", arns[request.json["QueueUrl"]])
+
+
+@pytest.fixture
+def recorded(tables: Tables, dead_letters: DeadLetters) -> list[Call]:
+    """The calls of a run that goes every way: marked, duplicate, retried, dead-lettered for both kinds of reason."""
+    detail = {"asset_symbol": "AAPL", "earnings_date": "2025-07-31"}
+    event = {"id": "e", "source": "signal9.advisor", "detail-type": "earningsProcessed", "detail": detail}
+    tables.put_row("AAPL", "2025-07-31")
+    with (
+        FaultProxy(tables.url, throttled(), operation="TransactWriteItems") as dynamodb,
+        FaultProxy(dead_letters.url) as sqs,
+        function(
+            settings(tables, dead_letters, AWS_ENDPOINT_URL_DYNAMODB=dynamodb.url, AWS_ENDPOINT_URL_SQS=sqs.url),
+            jitter=shortest,
+        ) as invoke,
+    ):
+        outcomes = [
+            invoke(each).outcome_line["outcome"]
+            for each in (event, event, {**event, "detail": {**detail, "earnings_date": "2025-08-01"}}, {})
+        ]
+        assert outcomes == ["marked", "duplicate", "dead_lettered", "dead_lettered"]
+        arns = {tables.calendar_table: CALENDAR, tables.audit_table: AUDIT, dead_letters.queue_url: QUEUE}
+        return [*in_iams_words(dynamodb, arns), *in_iams_words(sqs, arns)]
+
+
+def test_every_call_that_the_function_makes_is_allowed(
+    recorded: list[Call], of_the_function: list[dict[str, Any]]
+) -> None:
+    judged = verdicts(of_the_function, [*recorded, *OF_THE_PLATFORM])
+
+    assert set(judged.values()) == {"Allowed"}, judged
+
+
+def test_nothing_else_is_allowed_to_the_function(recorded: list[Call], of_the_function: list[dict[str, Any]]) -> None:
+    made = {str(call) for call in recorded}
+    services = ["dynamodb", "sqs"]
+
+    assert allowed_of_everything(of_the_function, services, [CALENDAR, AUDIT, INDEX], IN_A_TRANSACTION) == {
+        call for call in made if call.startswith("dynamodb:")
+    }
+    assert allowed_of_everything(of_the_function, services, [CALENDAR, AUDIT, INDEX, QUEUE]) == {
+        call for call in made if call.startswith("sqs:")
+    }
+
+
+def test_other_resources_are_out_of_the_functions_reach(of_the_function: list[dict[str, Any]]) -> None:
+    others = [
+        *(f"{arn}-other" for arn in (CALENDAR, AUDIT, QUEUE, BUS, FUNCTION)),
+        STREAM.replace("-prod:", "-staging:"),
+        CALENDAR.replace(REGION, "eu-west-1"),
+        AUDIT.replace(ACCOUNT, "999999999999"),
+    ]
+
+    services = ["dynamodb", "sqs", "logs", "events", "lambda"]
+
+    assert allowed_of_everything(of_the_function, services, others, IN_A_TRANSACTION) == set()
+
+
+def test_of_logs_and_traces_the_function_may_write_its_own(of_the_function: list[dict[str, Any]]) -> None:
+    allowed = allowed_of_everything(of_the_function, ["logs", "xray"], ["*", STREAM, LOG_GROUP])
+
+    assert {call.partition(" ")[0] for call in allowed} == {call.action for call in OF_THE_PLATFORM}
+
+
+@pytest.mark.parametrize("action", ["DeleteItem", "UpdateItem", "BatchWriteItem", "PartiQLDelete", "PartiQLUpdate"])
+def test_the_audit_table_is_append_only_for_the_function(action: str, of_the_function: list[dict[str, Any]]) -> None:
+    for context in ({}, IN_A_TRANSACTION):
+        call = Call(f"dynamodb:{action}", AUDIT, context)
+
+        assert verdicts(of_the_function, [call]) == {str(call): "ImplicitlyDenied"}
+
+
+def test_an_audit_entry_without_its_mark_is_refused(of_the_function: list[dict[str, Any]]) -> None:
+    calls = [Call("dynamodb:PutItem", AUDIT), Call("dynamodb:UpdateItem", CALENDAR)]
+
+    assert set(verdicts(of_the_function, calls).values()) == {"ImplicitlyDenied"}
+
+
+# What `mep dlq`, `mep trace` and `mep invoke` call, and what the console asks for.
+NEEDED_BY_OPERATORS = [
+    Call("sqs:ReceiveMessage", QUEUE),
+    Call("sqs:ChangeMessageVisibility", QUEUE),
+    Call("sqs:DeleteMessage", QUEUE),
+    Call("sqs:GetQueueAttributes", QUEUE),
+    Call("events:PutEvents", BUS),
+    Call("events:ListRules", "*"),
+    Call("events:ListTargetsByRule", RULE),
+    Call("events:TestEventPattern", "*"),
+    Call("events:ListArchives", "*"),
+    Call("events:DescribeArchive", ARCHIVE),
+    *(Call("events:StartReplay", each) for each in (ARCHIVE, BUS, REPLAY)),
+    Call("events:DescribeReplay", REPLAY),
+    Call("events:CancelReplay", REPLAY),
+    Call("lambda:InvokeFunction", f"{FUNCTION}:live"),
+    Call("dynamodb:PutItem", AUDIT),
+    Call("dynamodb:Query", INDEX),
+    Call("dynamodb:GetItem", CALENDAR),
+    Call("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "MarkEarningsProcessed"}),
+    Call("cloudwatch:GetDashboard", f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/mark-earnings-processed-prod"),
+    Call("cloudwatch:GetMetricData", "*"),
+    Call("cloudwatch:DescribeAlarms", "*"),
+    Call("logs:StartQuery", LOG_GROUP),
+    Call("logs:StartQuery", f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:aws/spans:*"),
+    Call("logs:GetQueryResults", "*"),
+    Call("xray:GetTraceSummaries", "*"),
+    Call("xray:BatchGetTraces", "*"),
+]
+
+
+def test_operators_may_do_what_they_need(of_operators: list[dict[str, Any]]) -> None:
+    judged = verdicts(of_operators, NEEDED_BY_OPERATORS)
+
+    assert {call: verdict for call, verdict in judged.items() if verdict != "Allowed"} == {}
+
+
+def test_operators_may_neither_change_history_nor_the_calendar_nor_drop_the_queue(
+    of_operators: list[dict[str, Any]],
+) -> None:
+    services = ["dynamodb", "sqs", "events", "lambda"]
+    resources = [CALENDAR, AUDIT, INDEX, QUEUE, BUS, RULE, ARCHIVE, REPLAY, FUNCTION, f"{FUNCTION}:live", "*"]
+
+    allowed = allowed_of_everything(of_operators, services, [each for each in resources if each != "*"])
+
+    assert {call for call in allowed if not call.startswith("sqs:")} == {
+        f"dynamodb:GetItem on {CALENDAR}",
+        f"dynamodb:PutItem on {AUDIT}",
+        f"dynamodb:Query on {AUDIT}",
+        f"dynamodb:Query on {INDEX}",
+        f"events:CancelReplay on {REPLAY}",
+        f"events:DescribeArchive on {ARCHIVE}",
+        f"events:DescribeReplay on {REPLAY}",
+        f"events:ListTargetsByRule on {RULE}",
+        f"events:PutEvents on {BUS}",
+        *(f"events:StartReplay on {each}" for each in (ARCHIVE, BUS, REPLAY)),
+        f"lambda:InvokeFunction on {FUNCTION}:live",
+    }
+    assert {call.partition(" ")[0] for call in allowed if call.startswith("sqs:")} == {
+        "sqs:ChangeMessageVisibility",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "sqs:GetQueueUrl",
+        "sqs:ReceiveMessage",
+    }
+
+
+def test_on_the_default_bus_operators_see_its_rules() -> None:
+    policies = [template(event_bus="default").one("AWS::IAM::ManagedPolicy")["PolicyDocument"]]
+    # Its rules have no bus in their ARNs.
+    rule = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/mark-earnings-processed-prod"
+    calls = [
+        Call("events:ListTargetsByRule", rule),
+        Call("events:PutEvents", f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"),
+    ]
+
+    assert set(verdicts(policies, calls).values()) == {"Allowed"}
+
+
+def test_operators_send_metrics_of_this_function_only(of_operators: list[dict[str, Any]]) -> None:
+    call = Call("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "AWS/Billing"})
+
+    assert verdicts(of_operators, [call]) == {str(call): "ImplicitlyDenied"}

@@ -1,0 +1,310 @@
+"""What the stack means, as CloudFormation will be told it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from deploy.context import ENVIRONMENTS
+from emulator.services.tables import CORRELATION_INDEX, create_tables
+from handler.settings import FLUSH_RESERVE_SECONDS, load_settings
+from tests.unit.deploy.assembly import ACCOUNT, IMAGE, REGION, Template, template
+from tests.unit.deploy.snapshot import SNAPSHOT, synthesised
+
+pytestmark = pytest.mark.deploy
+
+NAME = "mark-earnings-processed-prod"
+QUEUE_ARN = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{NAME}-dead-letters"
+TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:{NAME}-alarms"
+ALIAS_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{NAME}:live"
+
+stages = pytest.mark.parametrize("stage", ENVIRONMENTS)
+
+
+def variables(made: Template) -> dict[str, str]:
+    found: dict[str, str] = made.one("AWS::Lambda::Function")["Environment"]["Variables"]
+    return found
+
+
+def test_only_the_pipelines_own_events_reach_the_function_and_none_is_dropped_on_the_way() -> None:
+    rule = template().one("AWS::Events::Rule")
+
+    assert rule["EventPattern"] == {"source": ["signal9.advisor"], "detail-type": ["earningsProcessed"]}
+    assert rule["EventBusName"] == "earnings-prod"
+    (target,) = rule["Targets"]
+    assert target["Arn"] == ALIAS_ARN
+    assert target["DeadLetterConfig"] == {"Arn": QUEUE_ARN}
+    assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 24 * 3600, "MaximumRetryAttempts": 185}
+    assert "InputTransformer" not in target, "the function wants the envelope as it is"
+
+
+def test_the_rule_may_call_the_alias_and_nobody_else_may() -> None:
+    permission = template().one("AWS::Lambda::Permission")
+
+    assert permission["FunctionName"] == ALIAS_ARN
+    assert permission["Principal"] == "events.amazonaws.com"
+    assert permission["SourceArn"] == f"<{template().ids('AWS::Events::Rule')[0]}.Arn>"
+
+
+def test_another_source_is_asked_for_in_the_rule_and_in_the_function() -> None:
+    made = template(event_source="another.producer")
+
+    assert made.one("AWS::Events::Rule")["EventPattern"]["source"] == ["another.producer"]
+    assert made.one("AWS::Events::Archive")["EventPattern"]["source"] == ["another.producer"]
+    assert variables(made)["EVENT_SOURCE"] == "another.producer"
+
+
+@stages
+def test_events_can_be_replayed(stage: str) -> None:
+    archive = template(stage).one("AWS::Events::Archive")
+
+    assert archive["RetentionDays"] == ENVIRONMENTS[stage].archive_retention_days
+    assert archive["EventPattern"] == template(stage).one("AWS::Events::Rule")["EventPattern"]
+
+
+def test_the_function_as_it_is_run() -> None:
+    function = template().one("AWS::Lambda::Function")
+
+    assert function["PackageType"] == "Image"
+    assert function["Code"] == {"ImageUri": IMAGE}
+    assert function["Architectures"] == ["arm64"]
+    assert function["Timeout"] == 30
+    assert function["MemorySize"] == 128
+    assert function["TracingConfig"] == {"Mode": "Active"}
+    assert function["LoggingConfig"] == {
+        "LogFormat": "JSON",
+        "ApplicationLogLevel": "INFO",
+        "SystemLogLevel": "INFO",
+        "LogGroup": f"/aws/lambda/{NAME}",
+    }
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        {},
+        {"telemetry": "layer"},
+        {"telemetry": "collector", "collector_endpoint": "https://collector.example:4318"},
+    ],
+)
+def test_the_function_starts_with_the_variables_that_it_gets(context: dict[str, str]) -> None:
+    read = load_settings({"AWS_REGION": REGION, **variables(template(**context))})
+
+    assert (read.calendar_table, read.audit_table) == ("earningsCalendar", "earningsAudit")
+    assert read.dead_letter_queue_url == f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{NAME}-dead-letters"
+    assert read.telemetry.environment == "prod"
+    assert read.telemetry.collector == ("collector_endpoint" in context)
+    assert template(**context).one("AWS::Lambda::Function")["Timeout"] > read.attempt_timeout + FLUSH_RESERVE_SECONDS
+
+
+def test_each_way_out_and_architecture() -> None:
+    layer = template(telemetry="layer", memory="512", architecture="x86_64")
+
+    function = layer.one("AWS::Lambda::Function")
+    assert function["MemorySize"] == 512
+    assert function["Architectures"] == ["x86_64"]
+    assert variables(layer)["AWS_LAMBDA_EXEC_WRAPPER"] == "/opt/otel-instrument"
+    assert "AWS_LAMBDA_EXEC_WRAPPER" not in variables(template())
+
+
+def test_an_event_that_fails_is_tried_three_times_and_then_kept_by_whatever_name_it_was_called() -> None:
+    configs = template().all("AWS::Lambda::EventInvokeConfig")
+
+    assert {config["Qualifier"] for config in configs} == {"live", "$LATEST"}
+    for config in configs:
+        assert config["MaximumRetryAttempts"] == 2
+        assert config["MaximumEventAgeInSeconds"] == 6 * 3600
+        assert config["DestinationConfig"] == {"OnFailure": {"Destination": QUEUE_ARN}}
+
+
+def test_the_queue_keeps_everything_as_long_as_it_can() -> None:
+    queue = template().one("AWS::SQS::Queue")
+
+    assert "FifoQueue" not in queue, "Lambda and EventBridge send to standard queues only"
+    assert queue["MessageRetentionPeriod"] == 14 * 86_400
+    assert queue["SqsManagedSseEnabled"] is True
+    assert "RedrivePolicy" not in queue
+
+
+def test_only_the_rule_may_send_to_the_queue_by_its_policy_and_nobody_without_tls() -> None:
+    statements = template().one("AWS::SQS::QueuePolicy")["PolicyDocument"]["Statement"]
+
+    denied, allowed = sorted(statements, key=lambda statement: statement["Effect"], reverse=True)
+    assert denied["Principal"] == {"AWS": "*"}
+    assert denied["Action"] == "sqs:*"
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert allowed["Principal"] == {"Service": "events.amazonaws.com"}
+    assert allowed["Action"] == "sqs:SendMessage"
+    assert allowed["Condition"]["ArnEquals"] == {"aws:SourceArn": f"<{template().ids('AWS::Events::Rule')[0]}.Arn>"}
+
+
+class _Requests:
+    """Takes what `create_tables` asks DynamoDB for."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, Any] = {}
+
+    def create_table(self, **request: Any) -> None:
+        self.made[request["TableName"]] = request
+
+    def get_waiter(self, _: str) -> "_Requests":
+        return self
+
+    def wait(self, **_: Any) -> None:
+        pass
+
+
+def test_the_tables_are_those_that_every_test_runs_on() -> None:
+    local: Any = _Requests()
+    create_tables(local, "earningsCalendar", "earningsAudit")
+
+    for table in template().all("AWS::DynamoDB::Table"):
+        request = local.made[table["TableName"]]
+        assert table["KeySchema"] == request["KeySchema"]
+        assert table["BillingMode"] == request["BillingMode"] == "PAY_PER_REQUEST"
+        assert table.get("GlobalSecondaryIndexes") == request.get("GlobalSecondaryIndexes")
+    assert json.dumps(template().all("AWS::DynamoDB::Table")).count(CORRELATION_INDEX) == 1
+
+
+@stages
+def test_data_outlives_a_stack_that_is_not_for_trials(stage: str) -> None:
+    made = template(stage)
+    keeps = ENVIRONMENTS[stage].keeps_data
+
+    for kind in ("AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::Logs::LogGroup"):
+        for name in made.ids(kind):
+            resource = made.resources[name]
+            assert resource["DeletionPolicy"] == ("Retain" if keeps else "Delete")
+            assert resource["UpdateReplacePolicy"] == resource["DeletionPolicy"]
+    for table in made.all("AWS::DynamoDB::Table"):
+        assert table["DeletionProtectionEnabled"] is keeps
+        assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert table["SSESpecification"] == {"SSEEnabled": True}
+
+
+@stages
+def test_log_lines_are_kept_as_long_as_the_environment_says(stage: str) -> None:
+    assert template(stage).one("AWS::Logs::LogGroup")["RetentionInDays"] == ENVIRONMENTS[stage].log_retention_days
+
+
+@stages
+def test_names_and_tags_say_the_environment(stage: str) -> None:
+    made = template(stage)
+
+    tags = [{"Key": "environment", "Value": stage}, {"Key": "service", "Value": "mark-earnings-processed"}]
+    for kind in ("AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::Lambda::Function"):
+        for resource in made.all(kind):
+            assert resource["Tags"] == tags
+    assert made.one("AWS::Lambda::Function")["FunctionName"] == f"mark-earnings-processed-{stage}"
+    assert variables(made)["ENVIRONMENT"] == stage
+
+
+@pytest.mark.parametrize(
+    ("context", "config", "asks_alarms"),
+    [
+        ({"environment": "dev"}, "LambdaAllAtOnce", False),
+        ({"environment": "staging"}, "LambdaCanary10Percent5Minutes", True),
+        ({"environment": "prod"}, "LambdaCanary10Percent10Minutes", True),
+        ({"environment": "prod", "rollout": "at_once"}, "LambdaAllAtOnce", False),
+    ],
+)
+def test_a_new_version_takes_over_gradually_and_goes_back_on_an_alarm(
+    context: dict[str, str], config: str, asks_alarms: bool
+) -> None:
+    made = template(**context)
+
+    group = made.one("AWS::CodeDeploy::DeploymentGroup")
+    assert group["DeploymentConfigName"] == f"CodeDeployDefault.{config}"
+    assert group["AutoRollbackConfiguration"]["Enabled"] is True
+    assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
+    assert group["AlarmConfiguration"].get("IgnorePollAlarmFailure") in {None, False}
+    assert group["AlarmConfiguration"]["Enabled"] is asks_alarms
+    alarms = {
+        made.resources[alarm["Name"].strip("<>")]["Properties"]["AlarmName"]
+        for alarm in group["AlarmConfiguration"]["Alarms"]
+    }
+    assert f"mark-earnings-processed-{context['environment']}-failing-version" in alarms
+    assert f"mark-earnings-processed-{context['environment']}-processing-failures" in alarms
+    (alias,) = made.ids("AWS::Lambda::Alias")
+    policy = made.resolve(made.resources[alias]["UpdatePolicy"])["CodeDeployLambdaAliasUpdate"]
+    assert policy["DeploymentGroupName"] == f"<{made.ids('AWS::CodeDeploy::DeploymentGroup')[0]}>"
+
+
+def test_the_failing_version_is_the_new_one() -> None:
+    (alarm,) = [a for a in template().all("AWS::CloudWatch::Alarm") if a["AlarmName"] == f"{NAME}-failing-version"]
+
+    (version,) = template().ids("AWS::Lambda::Version")
+    assert {each["Name"]: each["Value"] for each in alarm["Dimensions"]} == {
+        "FunctionName": NAME,
+        "Resource": f"{NAME}:live",
+        "ExecutedVersion": f"<{version}.Version>",
+    }
+    assert alarm["TreatMissingData"] == "notBreaching"
+    assert alarm["AlarmActions"] == [TOPIC_ARN]
+
+
+def test_a_new_image_is_a_new_version_and_the_old_one_stays() -> None:
+    versions = [template(image_uri=IMAGE.replace("1.0.0", tag)).ids("AWS::Lambda::Version") for tag in ("1", "2")]
+
+    assert versions[0] != versions[1]
+    assert template().resources[template().ids("AWS::Lambda::Version")[0]]["DeletionPolicy"] == "Retain"
+
+
+def test_alarms_may_speak_although_the_topic_has_a_policy() -> None:
+    statements = template().one("AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
+
+    (allowed,) = [statement for statement in statements if statement["Effect"] == "Allow"]
+    assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert allowed["Action"] == "sns:Publish"
+    assert allowed["Resource"] == TOPIC_ARN
+    assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    (denied,) = [statement for statement in statements if statement["Effect"] == "Deny"]
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_somebody_is_told_by_email_where_wished() -> None:
+    subscription = template(alarm_email="team@example.com").one("AWS::SNS::Subscription")
+
+    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "team@example.com")
+    assert template().all("AWS::SNS::Subscription") == []
+
+
+def test_alarms_link_to_the_runbook_where_it_can_be_read() -> None:
+    wiki = "https://wiki.example/runbook"
+    texts = [
+        alarm["Properties"]["AlarmDescription"]
+        for name, alarm in template(runbook=wiki).resources.items()
+        if name.startswith("Monitoring") and "AlarmDescription" in alarm["Properties"]
+    ]
+
+    assert len(texts) > 20
+    assert all(f"{wiki}#" in text for text in texts)
+
+
+def test_what_exists_is_used_and_not_made() -> None:
+    made = template(calendar_table="a-calendar", audit_table="an-audit-trail", event_bus="a-bus")
+
+    assert made.all("AWS::DynamoDB::Table") == made.all("AWS::Events::EventBus") == []
+    assert variables(made)["EARNINGS_CALENDAR_TABLE"] == "a-calendar"
+    assert variables(made)["EARNINGS_AUDIT_TABLE"] == "an-audit-trail"
+    assert made.one("AWS::Events::Rule")["EventBusName"] == "a-bus"
+    granted = json.dumps(made.all("AWS::IAM::Role") + made.all("AWS::IAM::ManagedPolicy"))
+    for arn in ("dynamodb:us-east-1:111122223333:table/a-calendar", "table/an-audit-trail", "event-bus/a-bus"):
+        assert arn in granted
+    assert "earningsAudit" not in granted
+
+
+def test_operators_find_everything_in_the_outputs() -> None:
+    made = template()
+    outputs = {name: made.resolve(output["Value"]) for name, output in made.document["Outputs"].items()}
+
+    assert outputs["DeadLetterQueueUrl"] == f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{NAME}-dead-letters"
+    assert outputs["EventBusName"] == "earnings-prod"
+    assert outputs["EventBusArn"] == f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/earnings-prod"
+    assert {"ArchiveArn", "RuleArn"} <= outputs.keys()
+    assert outputs["FunctionAlias"] == ALIAS_ARN
+    assert outputs["AuditTable"] == "earningsAudit"
+
+
+def test_nothing_else_changed() -> None:
+    assert synthesised() == json.loads(SNAPSHOT.read_text()), "if this is meant: `make deploy-snapshot`"

@@ -1,0 +1,1 @@
+"""The event pipeline in simulated time."""

@@ -1,0 +1,105 @@
+"""What runs the function for the chain: a container as its emulator really behaves, and a callable in this process."""
+
+import json
+from http.server import ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from emulator.lambda_runtime.worker import Status
+from emulator.loopback import QuietHandler
+from emulator.pipeline.destinations import DestinationError, DestinationMessage, SqsDestination
+from emulator.pipeline.dispositions import Disposition
+from emulator.pipeline.invokers import ContainerInvoker, InProcessContext, InProcessInvoker, ProcessCrashed
+from emulator.pipeline.pipeline import EventPipeline, InputEvent
+from emulator.pipeline.scheduler import SimulatedScheduler
+from emulator.services.sqs import drain, sqs_client
+from tests.support.pipeline_helpers import PAYLOAD
+from tests.support.runtime_interface_emulator import emulator
+from tests.support.stores import DeadLetters
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (200, b'{"outcome": "marked"}', "ok"),
+        (200, b'{"outcome": "dead_lettered", "errorMessage": "of ours"}', "ok"),
+        (200, b"null", "ok"),
+        (200, b'{"errorMessage": "x", "errorType": "EventNotProcessed"}', "error"),
+        (200, b"2025-07-31T20:00:00.000Z 1-2-3 Task timed out after 3.00 seconds\n\n", "timeout"),
+        (502, b'{"errorMessage": "RequestId: 1 Error: Runtime exited", "errorType": "Runtime.ExitError"}', "crashed"),
+        (502, b"", "crashed"),
+        (429, b"", "throttled"),
+    ],
+)
+def test_what_the_emulator_answers_is_what_lambda_would_see(status: int, body: bytes, expected: Status) -> None:
+    with emulator(status, body) as (url, sent):
+        result = ContainerInvoker(url).invoke(PAYLOAD, trace_header="Root=1", request_id="r")
+
+    assert (result.status, result.request_id) == (expected, "r")
+    assert sent == [PAYLOAD]
+    if expected not in {"ok", "throttled"} and body:
+        assert json.loads(result.payload)["errorMessage"]
+
+
+def test_a_container_that_is_not_there_is_a_system_error() -> None:
+    assert ContainerInvoker("http://127.0.0.1:9").invoke(PAYLOAD, trace_header="").status == "system_error"
+
+
+def test_a_container_that_never_answers_is_a_timeout() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), QuietHandler) as silent:  # takes the connection and says nothing
+        invoker = ContainerInvoker(f"http://127.0.0.1:{silent.server_port}", grace_s=0)
+        assert invoker.invoke(PAYLOAD, trace_header="", timeout_s=0.05).status == "timeout"
+
+
+def sleeps_for_a_while(_: Any, context: InProcessContext) -> dict[str, str]:
+    context.advance(20)
+    assert context.get_remaining_time_in_millis() < 10_000
+    context.advance(5)
+    return {"outcome": "marked"}
+
+
+def test_a_callable_s_time_is_simulated() -> None:
+    timeline = SimulatedScheduler()
+    begun = timeline.now()
+    pipeline = EventPipeline(timeline, [InProcessInvoker(sleeps_for_a_while, overhead_s=1)])
+
+    pipeline.run([InputEvent(PAYLOAD)])
+
+    assert pipeline.account.dispositions[Disposition.MARKED] == 1
+    assert timeline.now() - begun == 26
+
+
+@pytest.mark.parametrize(
+    ("raised", "status"), [(RuntimeError("no"), "error"), (ProcessCrashed(), "crashed"), (None, "timeout")]
+)
+def test_how_a_callable_fails(raised: BaseException | None, status: Status) -> None:
+    def fails(_: Any, context: InProcessContext) -> None:
+        if raised is not None:
+            raise raised
+        try:
+            context.advance(31)
+        except Exception:  # noqa: BLE001 -- no code survives a kill
+            return
+
+    result = InProcessInvoker(fails).invoke(PAYLOAD, trace_header="")
+
+    assert result.status == status
+    assert json.loads(result.payload)["errorType"]
+    assert (result.duration_s == 30) == (status == "timeout")
+
+
+@pytest.mark.integration
+def test_a_net_is_a_real_queue(dead_letters: DeadLetters) -> None:
+    client = sqs_client(dead_letters.url)
+    destination = SqsDestination(client, dead_letters.queue_url)
+
+    destination(DestinationMessage(PAYLOAD, {"RequestID": "r", "ErrorCode": 200}))
+    with pytest.raises(DestinationError):
+        destination(DestinationMessage(b"x" * 2_000_000))
+    with pytest.raises(DestinationError):
+        SqsDestination(client, dead_letters.queue_url + "-that-is-not-there")(DestinationMessage(PAYLOAD))
+
+    (dead_letter,) = drain(dead_letters.endpoint)
+    assert (dead_letter.body.encode(), dead_letter.attributes) == (PAYLOAD, {"RequestID": "r", "ErrorCode": "200"})
+    client.close()

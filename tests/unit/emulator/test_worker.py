@@ -1,0 +1,260 @@
+"""A worker is a Lambda execution environment: real process, real deadline, real death."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emulator.environment import PROJECT_ROOT, FunctionConfig, new_trace_header, trace_root
+from emulator.lambda_runtime.process import Stream
+from emulator.lambda_runtime.worker import InvocationResult, Worker
+
+FIXTURES = Path(__file__).parent / "fixtures"
+HEADER = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"
+
+type Line = tuple[Stream, str]
+
+
+def config(handler: str = "functions.by_command", **settings: str) -> FunctionConfig:
+    return FunctionConfig(handler=handler, settings=settings, python_path=(FIXTURES,))
+
+
+@pytest.fixture
+def lines() -> list[Line]:
+    return []
+
+
+@pytest.fixture
+def worker(lines: list[Line]) -> Iterator[Worker]:
+    with Worker(config(), lambda stream, line: lines.append((stream, line))) as worker:
+        yield worker
+
+
+def do(worker: Worker, what: str | None = None, timeout_s: float = 20, **event: Any) -> InvocationResult:
+    payload = json.dumps({"do": what, **event}).encode()
+    return worker.invoke(payload, trace_header=HEADER, timeout_s=timeout_s)
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended; nobody may have collected it yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def wait_until_gone(pid: int) -> bool:
+    until = time.monotonic() + 20
+    while not gone(pid):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_the_function_sees_what_lambda_would_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_VARIABLE_OF_THIS_MACHINE", "x")
+    function = config("functions.echo", EVENT_SOURCE="here")
+    with Worker(function, lambda *_: None) as worker:
+        result = worker.invoke(b'{"\\u00fc": [1.5]}', trace_header=HEADER, request_id="r-1", timeout_s=7)
+
+    answer = json.loads(result.payload)
+    assert (result.status, result.request_id, result.cold_start) == ("ok", "r-1", True)
+    assert answer["event"] == {"ü": [1.5]}
+    assert answer["request_id"] == "r-1"
+    assert answer["arn"] == function.arn
+    assert answer["memory"] == "128"
+    assert answer["trace"] == HEADER
+    assert 0 < answer["remaining_ms"] <= 7000
+    environment = answer["environment"]
+    assert "A_VARIABLE_OF_THIS_MACHINE" not in environment
+    assert environment["EVENT_SOURCE"] == "here"
+    assert environment["AWS_LAMBDA_LOG_FORMAT"] == "JSON"
+    assert environment["AWS_ACCESS_KEY_ID"]
+    assert environment["AWS_REGION"] == environment["AWS_DEFAULT_REGION"] == "us-east-1"
+
+
+def test_the_process_is_kept_warm() -> None:
+    with Worker(config("functions.echo"), lambda *_: None) as worker:
+        results = [worker.invoke(b"{}", trace_header=HEADER) for _ in range(3)]
+
+    assert [json.loads(result.payload)["calls"] for result in results] == [1, 2, 3]
+    assert [result.cold_start for result in results] == [True, False, False]
+    assert len({result.request_id for result in results}) == 3
+
+
+def test_a_handlers_exception_is_lambdas_error_reply(worker: Worker) -> None:
+    result = do(worker, "raise")
+
+    assert result.status == "error"
+    answer = json.loads(result.payload)
+    assert (answer["errorType"], answer["errorMessage"]) == ("LookupError", "no such row")
+    assert result.error_text() == "LookupError: no such row"
+    assert json.loads(do(worker).payload)["pid"] == worker.pid, "an exception does not end the process"
+
+
+def test_a_payload_that_is_not_json_does_not_reach_the_handler(worker: Worker) -> None:
+    result = worker.invoke(b"[1,", trace_header=HEADER)
+
+    assert result.status == "error"
+    assert json.loads(result.payload)["errorType"] == "Runtime.UnmarshalError"
+
+
+def test_at_the_deadline_the_process_is_killed_and_the_next_start_is_cold(worker: Worker) -> None:
+    warm = json.loads(do(worker).payload)["pid"]
+
+    result = do(worker, "sleep", seconds=600, timeout_s=0.3)
+
+    assert result.status == "timeout"
+    assert result.request_id in result.error_text()
+    assert "Task timed out after 0.30 seconds" in result.error_text()
+    assert gone(warm)
+    after = do(worker)
+    assert (after.status, after.cold_start) == ("ok", True)
+    assert json.loads(after.payload)["pid"] != warm
+
+
+def test_what_the_function_started_ends_with_it(worker: Worker, lines: list[Line]) -> None:
+    assert do(worker, "hang_with_child", timeout_s=2).status == "timeout"
+
+    child = json.loads(next(line for _, line in lines if "child" in line))["child"]
+    assert wait_until_gone(child)
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [({"do": "exit", "code": 4}, "exit status 4"), ({"do": "kill"}, "signal: killed")],
+)
+def test_death_in_the_middle_is_a_crash_seen_at_once(worker: Worker, event: dict[str, Any], text: str) -> None:
+    result = worker.invoke(json.dumps(event).encode(), trace_header=HEADER, timeout_s=100)
+
+    assert result.status == "crashed"
+    assert result.error_text().startswith("Runtime.ExitError: ")
+    assert text in result.error_text()
+    assert do(worker).cold_start
+
+
+def test_death_between_invocations_costs_none(worker: Worker) -> None:
+    first = do(worker, "exit_later")
+    pid = json.loads(first.payload)["pid"]
+    assert wait_until_gone(pid)
+
+    second = do(worker)
+
+    assert (first.status, second.status, second.cold_start) == ("ok", "ok", True)
+
+
+@pytest.mark.parametrize(
+    ("handler", "text"),
+    [
+        ("broken_import.handler", "Runtime.ImportModuleError: Unable to import module 'broken_import'"),
+        ("exits_on_import.handler", "Runtime.ExitError: Runtime exited with error: exit status 3"),
+        ("functions.no_such_handler", "Runtime.HandlerNotFound"),
+    ],
+)
+def test_a_function_that_cannot_start_is_an_init_error(handler: str, text: str) -> None:
+    with Worker(config(handler), lambda *_: None) as worker:
+        failure = worker.start()
+        result = worker.invoke(b"{}", trace_header=HEADER, request_id="r-2")
+
+    assert failure is not None
+    assert failure.status == result.status == "init_error"
+    assert result.request_id == "r-2"
+    assert result.error_text().startswith(text)
+
+
+def test_a_start_that_takes_too_long_is_an_init_error() -> None:
+    with Worker(config(), lambda *_: None, init_timeout_s=0) as worker:
+        failure = worker.start()
+
+    assert failure is not None
+    assert failure.error_text() == "Sandbox.Timedout: Init phase timed out after 0.00 seconds"
+
+
+def test_a_started_worker_has_a_process_already(worker: Worker) -> None:
+    assert worker.start() is None
+
+    pid = worker.pid
+
+    result = do(worker)
+    assert pid == json.loads(result.payload)["pid"]
+    assert not result.cold_start
+
+
+def test_all_output_has_been_handed_over_when_the_result_is_there(worker: Worker, lines: list[Line]) -> None:
+    assert do(worker, "print", lines=3000).status == "ok"
+
+    printed = [json.loads(line) for stream, line in lines if stream == "stdout" and line.startswith("{")]
+    assert [each["number"] for each in printed] == list(range(3000))
+    assert printed[0]["text"] == "ü" * 50
+    assert ("stderr", "a warning") in lines
+    assert lines[0] == ("stdout", "loading")
+
+
+def test_closing_ends_the_process() -> None:
+    with Worker(config(), lambda *_: None) as worker:
+        do(worker)
+        pid = worker.pid
+
+    assert pid is not None
+    assert gone(pid)
+    assert worker.pid is None
+
+
+def test_workers_run_side_by_side_each_with_its_own_process() -> None:
+    with Worker(config(), lambda *_: None) as one, Worker(config(), lambda *_: None) as two:
+        pids = {json.loads(do(worker).payload)["pid"] for worker in (one, two)}
+
+    assert len(pids) == 2
+
+
+def test_the_process_dies_with_its_parent(tmp_path: Path) -> None:
+    script = f"""
+import sys
+from pathlib import Path
+from emulator.environment import FunctionConfig
+from emulator.lambda_runtime.worker import Worker
+worker = Worker(FunctionConfig("functions.by_command", python_path=(Path({str(FIXTURES)!r}),)), lambda *_: None)
+worker.start()
+print(worker.pid, flush=True)
+worker.invoke(b'{{"do": "sleep", "seconds": 600}}', trace_header={HEADER!r}, timeout_s=600)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT)}
+    with subprocess.Popen(  # noqa: S603 -- our own interpreter and script
+        [sys.executable, "-c", script], env=environment, cwd=tmp_path, stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        parent.send_signal(signal.SIGKILL)
+
+    assert wait_until_gone(child)
+
+
+def test_trace_headers_have_lambdas_form() -> None:
+    header = new_trace_header()
+    again = new_trace_header(root=trace_root(header), sampled=False)
+
+    root, parent, sampled = header.split(";")
+    assert [len(part) for part in root.removeprefix("Root=").split("-")] == [1, 8, 24]
+    assert len(parent.removeprefix("Parent=")) == 16
+    assert sampled == "Sampled=1"
+    assert again.endswith(";Sampled=0")
+    assert trace_root(again) == trace_root(header)
+    assert again.split(";")[1] != parent
+
+
+def test_a_wrapper_is_given_the_command(tmp_path: Path, lines: list[Line]) -> None:
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text('#!/bin/sh\necho "wrapped: $#"\nexec "$@"\n')
+    wrapper.chmod(0o755)
+    with Worker(config(AWS_LAMBDA_EXEC_WRAPPER=str(wrapper)), lambda *line: lines.append(line)) as worker:
+        assert do(worker).status == "ok"
+
+    assert ("stdout", "wrapped: 4") in lines  # python -m awslambdaric HANDLER

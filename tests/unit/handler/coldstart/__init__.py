@@ -1,0 +1,1 @@
+"""The short start: what is left out, and that nothing misses it."""

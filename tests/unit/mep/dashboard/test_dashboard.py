@@ -1,0 +1,139 @@
+"""The preview shows what the function wrote, by the definitions that are deployed."""
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from mep.dashboard.chart import Drawn, chart, number
+from mep.dashboard.page import page
+from mep.dashboard.run import BUCKETS, RunMetrics, read_run
+from monitoring.dashboard import SECTIONS
+from monitoring.model import Kind, Line, Widget
+from tests.support.command_line import mep
+from tests.unit.mep.dashboard.conftest import EVENTS
+
+
+@pytest.fixture
+def run(run_folder: Path) -> RunMetrics:
+    return read_run(run_folder, 128)
+
+
+def widgets() -> list[Widget]:
+    return [widget for section in SECTIONS for widget in section.widgets]
+
+
+def line(title: str, label: str) -> Line:
+    (found,) = [each for widget in widgets() if widget.title == title for each in widget.lines if each.label == label]
+    return found
+
+
+def test_totals_are_what_was_written(run: RunMetrics) -> None:
+    totals = {name: run.total(line("Events", name)) for name in ("EventsReceived", "EventsMarked", "EventsRetried")}
+
+    assert totals == {"EventsReceived": len(EVENTS), "EventsMarked": 7, "EventsRetried": 1}
+    assert run.total(line("Errors by category", "validation")) == 1
+    assert run.total(line("Errors by category", "network")) is None
+    assert run.total(line("Time for an event", "p50")) == 14
+    assert run.total(line("Billed work", "invocations")) == len(EVENTS)
+
+
+def test_values_lie_where_they_were_written(run: RunMetrics) -> None:
+    values = run.values(line("Outcomes", "EventsMarked"))
+
+    assert len(values) == BUCKETS
+    assert (values[0], sum(value or 0 for value in values)) == (1, 7)
+    assert run.values(line("Outcomes", "EventsRetried"))[-1] == 1
+
+
+def test_the_cost_is_that_of_the_memory(run_folder: Path) -> None:
+    cost = line("US dollars by the hour, at list prices of us-east-1", "Lambda")
+
+    small, large = (read_run(run_folder, memory).total(cost) for memory in (128, 1024))
+    assert small == large == pytest.approx(len(EVENTS) * 0.0000002)  # no duration was counted, only requests
+
+
+def test_every_widget_is_on_the_page_in_order(run: RunMetrics) -> None:
+    found = page(run, "a run")
+
+    shown = re.findall(r"<h([23])>(.*?)</h\1>", found)
+    expected = []
+    for section in SECTIONS:
+        expected += [("2", section.question), *(("3", widget.title) for widget in section.widgets)]
+    assert [(level, text.replace("&#x27;", "'")) for level, text in shown] == expected
+    graphs = [widget for widget in widgets() if widget.kind in {Kind.GRAPH, Kind.STACKED}]
+    drawings = re.findall(r"<svg.*?</svg>", found, flags=re.DOTALL)
+    assert len(drawings) == len(graphs)
+    for drawing in drawings:
+        ET.fromstring(drawing)  # noqa: S314 - our own
+
+
+def test_the_page_needs_nothing_else_and_trusts_nothing(run: RunMetrics, run_folder: Path) -> None:
+    found = page(run, run_folder.name)
+
+    assert not re.search(r"https?:|\bsrc=|<script|<link|@import|url\(", found)
+    assert "default-src 'none'" in found
+    assert "out &lt;i&gt;" in found
+    assert "<i>" not in found
+
+
+def test_a_stack_is_on_top_of_what_is_below() -> None:
+    drawing = chart([Drawn("a", [1, 1]), Drawn("b", [None, 2])], stacked=True, threshold=None)
+
+    tops = [
+        min(float(pair.split(",")[1]) for pair in points.split()) for points in re.findall(r'points="([^"]+)"', drawing)
+    ]
+    upper, lower = tops
+    floor = 190 - 18
+    assert (floor - upper) == pytest.approx(3 * (floor - lower), rel=0.02)
+
+
+def test_a_threshold_is_in_the_picture() -> None:
+    drawing = ET.fromstring(chart([Drawn("a", [1])], stacked=False, threshold=50))  # noqa: S314 - our own
+
+    (dashed,) = [each for each in drawing if each.get("class") == "threshold"]
+    assert 0 < float(dashed.attrib["y1"]) < 190
+
+
+def test_numbers_are_short() -> None:
+    assert [number(value) for value in (None, 0, 0.00001, 0.5, 12.345, 12345.6)] == [
+        "–",  # noqa: RUF001 - a dash
+        "0",
+        "1.0e-05",
+        "0.5",
+        "12.3",
+        "12,346",
+    ]
+
+
+def test_the_command(monkeypatch: pytest.MonkeyPatch, run_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "preview.html"
+
+    assert mep(monkeypatch, "dashboard", "--run", run_folder, "--out", out) == 0
+    assert out.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "cannot read"), ("", "the run had no event"), ("{}\nx\n", "line 2: not JSON")]
+)
+def test_what_is_no_run_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    content: str | None,
+    said: str,
+) -> None:
+    if content is not None:
+        (tmp_path / "metrics.jsonl").write_text(
+            content.replace("{}", '{"_aws":{"Timestamp":0,"CloudWatchMetrics":[]}}')
+        )
+
+    assert mep(monkeypatch, "dashboard", "--run", tmp_path, "--out", tmp_path / "x.html") == 2
+    error = capsys.readouterr().err
+    assert said in " ".join(error.split())
+    assert "Traceback" not in error
+
+
+def test_an_output_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, run_folder: Path) -> None:
+    assert mep(monkeypatch, "dashboard", "--run", run_folder, "--out", run_folder / "no" / "x.html") == 2

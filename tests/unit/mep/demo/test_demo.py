@@ -1,0 +1,79 @@
+"""The demo keeps its promises, shows them within 100 columns, and names one that is broken."""
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from emulator.services.dynamodb import DynamoDBEndpoint
+from emulator.services.sqs import QueueEndpoint
+from mep.demo import scenarios as demo_module
+from mep.demo.checks import Check
+from mep.demo.scenarios import DemoContext, demo
+from mep.terminal import WIDTH
+from tests.support.run_helpers import said
+
+
+@pytest.fixture
+def screen() -> Console:
+    return Console(file=io.StringIO(), width=WIDTH)
+
+
+@pytest.mark.integration
+def test_the_demo_shows_everything_and_breaks_no_promise(screen: Console) -> None:
+    failure = demo(screen)
+
+    assert failure == []
+    text = said(screen)
+    assert max(map(len, text.splitlines())) <= WIDTH
+    assert "BROKEN" not in text
+    for shown in (
+        "line 12 is not JSON",
+        "DynamoDB.TransactWriteItems",
+        "correlation_id=demo-msft",
+        "linked to the producer's trace 4bf92f3577b34da6a3ce929d0e0e4736",
+        "IdempotencyViolations",
+        "demo-unknown-row",
+        "retry.backoff",
+        "error.type=ProvisionedThroughputExceededException",
+        "once the cause is mended, --force",
+        "1 of 1 sent to bus:earnings, and deleted",
+    ):
+        assert shown in text
+    assert re.search(r"dead_lettered +5 ", text)
+    assert text.count("retry.backoff") == 2
+    assert "retry, then retry, then marked" in text
+    assert "retry, then retry, then retry" in text
+    assert re.search(r"AsyncEventsDropped +1 ", text)
+
+
+def test_a_broken_promise_is_named(screen: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def dynamodb(**_: object) -> Iterator[DynamoDBEndpoint]:
+        yield DynamoDBEndpoint("http://127.0.0.1:9", "ministack", "there is no `java` on the PATH")
+
+    @contextmanager
+    def queue() -> Iterator[QueueEndpoint]:
+        yield QueueEndpoint("http://127.0.0.1:9", "http://127.0.0.1:9/queue")
+
+    def act(context: DemoContext) -> list[Check]:
+        """Promise much."""
+        assert Path(context.directory).is_dir()
+        return [Check("the sky is up"), Check("rain falls up", "it\x1b falls down")]
+
+    monkeypatch.setattr(demo_module, "dynamodb", dynamodb)
+    monkeypatch.setattr(demo_module, "queue_service", queue)
+    monkeypatch.setattr(demo_module, "ACTS", (act,))
+
+    failure = demo(screen)
+
+    assert [promise.text for promise in failure] == ["rain falls up"]
+    text = said(screen)
+    assert "an emulator here: there is no `java` on the PATH" in text
+    assert "kept    the sky is up" in text
+    assert "BROKEN  rain falls up" in text
+    assert "it\\x1b falls down" in text

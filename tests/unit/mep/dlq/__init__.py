@@ -1,0 +1,1 @@
+"""`mep dlq`: what needs no queue."""

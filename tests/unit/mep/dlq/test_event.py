@@ -1,0 +1,88 @@
+"""What is sent again is the same event to the function, whatever came in, and is linked to where it failed."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handler.correlation import resolve_correlation_id
+from handler.event import parse_event
+from mep.dlq.audit import earnings_key
+from mep.dlq.event import prepare_for_redrive, trace_id, traceparent
+from mep.dlq.model import DeadLetter
+from mep.dlq.sources import read_dead_letter
+from otel.tracing import span_links
+from tests.support.dead_letters import TRACE_HEADER, event, from_lambda, from_on_failure, from_rule
+from tests.support.strategies import SOURCE, fuzzed_events, valid_events
+
+shapes = st.sampled_from([from_rule, from_lambda, from_on_failure])
+
+
+def dead_letter(sent: Any, make: Any, trace: str = TRACE_HEADER) -> DeadLetter:
+    body, attributes = make(sent)
+    return read_dead_letter("m-1", body, attributes, {"AWSTraceHeader": trace})
+
+
+@given(valid_events, shapes)
+def test_a_valid_event_is_the_same_to_the_function_behind_a_new_envelope(sent: dict[str, Any], make: Any) -> None:
+    was = dead_letter(sent, make)
+    again = prepare_for_redrive(was) | {"id": "a-new-envelope"}
+
+    assert parse_event(again, source=SOURCE) == parse_event(sent, source=SOURCE)
+    if was.correlation_id is not None:
+        assert resolve_correlation_id(again).id == was.correlation_id
+        assert not resolve_correlation_id(again).replaced
+    assert len(span_links(again["detail"]["traceparent"])) == 1
+
+
+@given(valid_events, shapes)
+def test_redriven_twice_it_is_still_the_same(sent: dict[str, Any], make: Any) -> None:
+    first = dead_letter(sent, make)
+    once = prepare_for_redrive(first)
+    second = dead_letter(once | {"id": "a-new-envelope"}, make)
+
+    twice = prepare_for_redrive(second)
+
+    assert (first.redrives, second.redrives, twice["detail"]["redrive_count"]) == (0, 1, 2)
+    assert second.correlation_id == first.correlation_id or first.correlation_id is None
+    assert twice["detail"] == once["detail"] | {"redrive_count": 2}
+
+
+@given(valid_events, shapes)
+def test_its_audit_entries_are_under_the_row_that_the_function_finds(sent: dict[str, Any], make: Any) -> None:
+    found = parse_event(sent, source=SOURCE)
+    assert earnings_key(dead_letter(sent, make)) == f"{found.asset_symbol}#{found.earnings_date}"
+
+
+@given(fuzzed_events, shapes)
+def test_nothing_breaks_it_and_what_has_no_detail_stays_as_it_is(sent: Any, make: Any) -> None:
+    try:
+        was = dead_letter(sent, make)
+    except (ValueError, RecursionError):
+        return  # the test could not write it
+    again = prepare_for_redrive(was)
+    if not (isinstance(was.event, dict) and isinstance(was.event.get("detail"), dict)):
+        assert again is was.event
+    elif was.event_text is not None:
+        assert set(again) == set(was.event)
+
+
+@pytest.mark.parametrize(
+    ("header", "trace", "parent"),
+    [
+        (TRACE_HEADER, "68d1f2a30123456789abcdef01234567", "01"),
+        (TRACE_HEADER.replace("Sampled=1", "Sampled=0"), "68d1f2a30123456789abcdef01234567", "00"),
+        (TRACE_HEADER + ";Lineage=1:0abc:0", "68d1f2a30123456789abcdef01234567", "01"),
+        ("Root=1-68d1f2a3-0123456789abcdef01234567", "68d1f2a30123456789abcdef01234567", None),
+        ("Self=1-68d1f2a3-0123456789abcdef01234567", None, None),
+        ("Root=1-68d1f2a3-short;Parent=53995c3f42cd8ad8", None, None),
+        ("", None, None),
+    ],
+)
+def test_the_trace_is_read_from_sqss_header(header: str, trace: str | None, parent: str | None) -> None:
+    was = dead_letter(event(), from_rule, header)
+    assert trace_id(was) == trace
+    found = traceparent(was)
+    assert (found and found[-2:]) == parent
+    assert ("traceparent" in prepare_for_redrive(was)["detail"]) == (parent is not None)

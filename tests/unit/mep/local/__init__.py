@@ -1,0 +1,1 @@
+"""`mep local` without the services."""

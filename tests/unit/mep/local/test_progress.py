@@ -1,0 +1,31 @@
+"""The progress bar keeps quiet where nobody would miss it."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from mep.progress import LONG_S, RunProgress
+
+
+class Clock:
+    """A clock that moves when told."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("terminal", "seconds", "shown"), [(True, LONG_S + 1, True), (True, 0.1, False), (False, 100, False)]
+)
+def test_it_shows_on_a_terminal_when_the_run_is_long(*, terminal: bool, seconds: float, shown: bool) -> None:
+    screen = io.StringIO()
+    clock = Clock()
+    with RunProgress(Console(file=screen, force_terminal=terminal, width=100), 1000, clock=clock) as progress:
+        progress.advance(300)
+        clock.now = seconds
+        progress.advance(300)
+
+    assert ("2 lines" in screen.getvalue()) is shown

@@ -1,0 +1,80 @@
+"""The files of a run."""
+
+import json
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from mep.errors import UsageError
+from mep.local.run_files import JsonLines, RunFiles
+
+
+def read(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_what_the_function_prints_is_told_apart(tmp_path: Path) -> None:
+    with RunFiles(tmp_path) as outputs:
+        outputs.function_line("stdout", '{"_aws": {}, "EventsReceived": 1}')
+        outputs.function_line("stdout", '{"message": "event processed",  "n": 1.10}')
+        outputs.function_line("stdout", "plain text")
+        outputs.function_line("stdout", "[1]")
+        outputs.function_line("stdout", "  ")
+        outputs.function_line("stderr", '{"_aws": "not a metric on this stream"}')
+
+    assert read(tmp_path / "metrics.jsonl") == [{"_aws": {}, "EventsReceived": 1}]
+    first, *others = (tmp_path / "logs.jsonl").read_text().splitlines()
+    assert first == '{"message": "event processed",  "n": 1.10}', "as the function wrote it"
+    assert [(each["stream"], each["level"], each["message"]) for each in map(json.loads, others)] == [
+        ("stdout", "INFO", "plain text"),
+        ("stdout", "INFO", "[1]"),
+        ("stderr", "ERROR", '{"_aws": "not a metric on this stream"}'),
+    ]
+
+
+def test_an_earlier_runs_files_are_replaced(tmp_path: Path) -> None:
+    (tmp_path / "spans.jsonl").write_text("old\n")
+    (tmp_path / "summary.json").write_text("old\n")
+    (tmp_path / "undelivered.jsonl").write_text("old\n")
+
+    with RunFiles(tmp_path) as outputs:
+        outputs.spans.write({"name": "new"})
+
+    assert read(tmp_path / "spans.jsonl") == [{"name": "new"}]
+    assert not (tmp_path / "summary.json").exists()
+    assert not (tmp_path / "undelivered.jsonl").exists()
+
+
+def test_a_record_that_was_not_taken_gets_a_file(tmp_path: Path) -> None:
+    with RunFiles(tmp_path) as outputs:
+        outputs.undelivered(b'{"a":1}')
+        outputs.undelivered(b'{"a":2}')
+
+    assert read(tmp_path / "undelivered.jsonl") == [{"a": 1}, {"a": 2}]
+
+
+def test_lines_of_several_threads_do_not_mix(tmp_path: Path) -> None:
+    with (tmp_path / "x").open("wb") as file:
+        out = JsonLines(file)
+
+        def write() -> None:
+            for _ in range(200):
+                out.write("x" * 5000)
+
+        threads = [Thread(target=write) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert read(tmp_path / "x") == ["x" * 5000] * 800
+    assert out.count == 800
+
+
+def test_a_directory_that_cannot_be_made_is_the_users_to_mend(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(UsageError, match=r"cannot write to .*file: "):
+        RunFiles(tmp_path / "file")

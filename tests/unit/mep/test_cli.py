@@ -1,0 +1,264 @@
+"""`mep` as a person types it: its help, its exit status, its one-line errors."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from emulator.environment import PROJECT_ROOT
+from mep import cli
+from mep.demo import scenarios as demo_module
+from mep.demo.checks import Check
+from mep.errors import RunError
+from mep.local import run as run_module
+from mep.local.run import RunOptions
+from mep.local.summary import Summary
+from tests.support.command_line import mep
+from tests.support.run_helpers import event, write_calendar, write_events
+
+SUMMARY = Summary(
+    received=2,
+    rejected=1,
+    marked=1,
+    duplicate=1,
+    dead_lettered=0,
+    retry=0,
+    elapsed_s=1,
+    invocations=2,
+    undelivered=0,
+    spans=4,
+    spans_lost=0,
+    interrupted=False,
+)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[RunOptions]:
+    """Runs are not run, only kept."""
+    asked: list[RunOptions] = []
+
+    def run(options: RunOptions, *_: object, then: object) -> Summary:
+        assert then is None
+        asked.append(options)
+        return SUMMARY
+
+    monkeypatch.setattr(run_module, "run", run)
+    return asked
+
+
+NAMED = ("--calendar", "c.csv", "--events", "e.jsonl", "--out", "there")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["local", "--help"], ["invoke", "-h"], ["demo", "--help"]])
+def test_help_fits_and_explains(arguments: list[str]) -> None:
+    result = CliRunner().invoke(cli.app, arguments, terminal_width=100, env={"COLUMNS": "100", "NO_COLOR": "1"})
+
+    assert result.exit_code == 0
+    assert max(map(len, result.output.splitlines())) <= 100
+    assert "Usage: " in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nothing"],
+        ["local"],
+        ["local", *NAMED, "--workers", "0"],
+        ["local", *NAMED, "--timeout", "901"],
+        ["local", *NAMED, "--memory", "64"],
+        ["local", *NAMED, "--endpoint-url", "127.0.0.1:8000"],
+        ["invoke"],
+    ],
+)
+def test_wrong_usage_is_exit_status_2(
+    arguments: list[str], asked: list[RunOptions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert mep(monkeypatch, *arguments) == 2
+    assert asked == []
+
+
+def test_local_runs_what_is_asked_and_shows_the_outcomes(
+    asked: list[RunOptions], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ("--workers", 4, "--timeout", 7, "--memory", 256, "--speed", 60)
+
+    assert mep(monkeypatch, "local", *NAMED, *more) == 0
+
+    paths = (Path("c.csv"), Path("e.jsonl"), Path("there"))
+    assert asked == [RunOptions(*paths, workers=4, timeout_s=7, memory_mb=256, speed=60)]
+    shown = capsys.readouterr().out
+    assert "written to there" in shown
+    assert "duplicate" in shown
+
+
+def test_a_dash_is_standard_input_and_an_endpoint_gets_the_callers_credentials(
+    asked: list[RunOptions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    arguments = ("local", "--calendar", "c.csv", "--events", "-", "--out", "there")
+
+    mep(monkeypatch, *arguments, "--endpoint-url", "http://127.0.0.1:8000")
+    mep(monkeypatch, *arguments)
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    mep(monkeypatch, *arguments, "--endpoint-url", "http://127.0.0.1:8000")
+
+    given, embedded, incomplete = asked
+    assert given.events is None
+    assert given.endpoint_url == "http://127.0.0.1:8000"
+    own = {"AWS_ACCESS_KEY_ID": "mine", "AWS_SECRET_ACCESS_KEY": "secret"}
+    assert (given.region, dict(given.credentials)) == ("eu-west-1", own)
+    local = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+    assert (embedded.region, dict(embedded.credentials)) == ("us-east-1", local)
+    assert (incomplete.region, dict(incomplete.credentials)) == ("us-east-1", local)
+
+
+def test_a_container_needs_the_database_that_it_writes_to(
+    asked: list[RunOptions], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mep(monkeypatch, "local", *NAMED, "--function-url", "localhost:9000") == 2
+    assert mep(monkeypatch, "local", *NAMED, "--function-url", "http://localhost:9000") == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert "a URL such as" in first
+    assert "needs --endpoint-url" in second
+
+    urls = ("--function-url", "http://localhost:9000", "--endpoint-url", "http://127.0.0.1:8000")
+    assert mep(monkeypatch, "local", *NAMED, *urls) == 0
+    assert asked[0].function_url == "http://localhost:9000"
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "text"),
+    [
+        ({"marked": 0}, 1, "not every event ended in exactly one outcome"),
+        ({"interrupted": True}, 130, "interrupted"),
+        ({"undelivered": 2}, 1, "2 records that the queue refused too are in there/undelivered.jsonl"),
+        ({"spans_lost": 3}, 0, "3 datagrams of spans were lost"),
+    ],
+)
+def test_the_exit_status_tells_whether_all_is_accounted_for(  # noqa: PLR0913, PLR0917 -- fixtures and a table
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    asked: list[RunOptions],
+    change: dict[str, Any],
+    status: int,
+    text: str,
+) -> None:
+    summary = Summary(**{**SUMMARY.as_dict(), **change})
+    monkeypatch.setattr(run_module, "run", lambda *_, **__: summary)
+
+    assert mep(monkeypatch, "local", *NAMED) == status
+
+    assert text in capsys.readouterr().err
+    assert asked == []
+
+
+def test_errors_are_one_line_without_a_stack_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calendar = write_calendar(tmp_path / "c.csv", [("AAPL", "31.07.2025")])
+    good = write_calendar(tmp_path / "good.csv", [("AAPL", "2025-07-31")])
+    events = write_events(tmp_path / "e.jsonl", [1])
+    file = tmp_path / "file"
+    file.touch()
+
+    def local(calendar: Path, events: Path, out: Path) -> str:
+        assert mep(monkeypatch, "local", "--calendar", calendar, "--events", events, "--out", out) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("mep: ")
+        return line
+
+    out = tmp_path / "out"
+    assert "nowhere.csv" in local(tmp_path / "nowhere.csv", events, out)
+    assert "line 2, column reportDate" in local(calendar, events, out)
+    assert "nowhere.jsonl" in local(good, tmp_path / "nowhere.jsonl", out)
+    assert "file" in local(good, events, file)
+
+
+def test_what_cannot_be_started_is_exit_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*_: object, **__: object) -> Summary:
+        raise RunError("the function does not start:\n reasons")
+
+    monkeypatch.setattr(run_module, "run", run)
+
+    assert mep(monkeypatch, "local", *NAMED) == 1
+
+    assert capsys.readouterr().err == "mep: the function does not start: reasons\n"
+
+
+@pytest.mark.parametrize(("broken", "status"), [([], 0), ([Check("all is well", "it is not")], 1)])
+def test_the_demo_names_a_broken_promise(
+    broken: list[Check], status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo_module, "demo", lambda _: broken)
+
+    assert mep(monkeypatch, "demo") == status
+
+    expected = "".join(f"mep: broken promise: {promise.text}\n" for promise in broken)
+    assert capsys.readouterr().err == expected
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """`mep local` as a process of its own, reading from a pipe that stays open."""
+    out = tmp_path / "out"
+    calendar = write_calendar(tmp_path / "c.csv", [("AAPL", "2025-07-31")])
+    command = ["local", "--calendar", calendar, "--events", "-", "--out", out, "--workers", "1"]
+    with subprocess.Popen(  # noqa: S603 -- our own command line
+        [sys.executable, "-c", "from mep.cli import main; main()", *map(str, command)],
+        cwd=PROJECT_ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(json.dumps(event("AAPL", "2025-07-31", 1)).encode() + b"\nnot json\n")
+        process.stdin.flush()
+        assert b"line 2 is not JSON" in process.stderr.readline(), "it is delivering"
+        yield process, out
+        process.kill()
+
+
+def _function_of(pid: int) -> int | None:
+    """The function's process that a process has started."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            if parent == pid and b"awslambdaric" in stat.with_name("cmdline").read_bytes():
+                return int(stat.parent.name)
+        except OSError:
+            continue
+    return None
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ended_from_outside_it_leaves_no_process_behind(
+    running: tuple[subprocess.Popen[bytes], Path], sent: signal.Signals, status: int
+) -> None:
+    process, out = running
+    function = _function_of(process.pid)
+
+    process.send_signal(sent)
+    _, error = process.communicate(timeout=60)
+
+    assert process.returncode == status, error
+    assert b"Traceback" not in error
+    assert function is not None
+    with pytest.raises(ProcessLookupError):
+        os.kill(function, 0)
+    if sent == signal.SIGINT:
+        assert json.loads((out / "summary.json").read_text())["interrupted"] is True

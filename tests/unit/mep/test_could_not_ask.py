@@ -1,0 +1,381 @@
+"""What could not be asked is never reported as "nothing there".
+
+`run` is a process of its own, `here` the same command line in this one, which takes a tenth of the time.
+"""
+
+import json
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from hashlib import sha1
+from pathlib import Path
+
+import pytest
+
+from emulator.environment import PROJECT_ROOT
+from mep.errors import ExitStatus
+from otel.event_types import OUTCOME_MESSAGES, EventType
+from tests.unit.mep.account import FAILURES, NOTHING, ROLE, SECRET, Account, Ended, Run, error, ok
+
+EVENT = str(PROJECT_ROOT / "deploy" / "compose" / "event.json")
+COMMANDS = {
+    "trace": ("trace", "q2-AAPL-17"),
+    "list": ("dlq", "list"),
+    "show": ("dlq", "show", "q2-AAPL-17"),
+    "redrive": ("dlq", "redrive", "--category", "throttling", "--operator", "alice"),
+    "discard": ("dlq", "discard", "--category", "validation", "--reason", "a test", "--yes", "--operator", "alice"),
+    "invoke": ("invoke", EVENT, "--url", "mark-earnings-processed-prod:live"),
+}
+NOTHING_THERE = re.compile(r"nothing is known|messages|discarded|would be|sent to|looks further back")
+
+
+def told(ended: Ended) -> str:
+    """All that it says, on one line."""
+    assert ended.complaint
+    return " ".join(f"{ended.out} {ended.err}".split())
+
+
+def claims_nothing(ended: Ended) -> bool:
+    """Whether it says that there is nothing."""
+    return NOTHING_THERE.search(ended.out + ended.err) is not None
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_trace_says_what_could_not_be_asked_and_what_to_do(failure: str, account: Account, run: Run, here: Run) -> None:
+    reply, reason, words = FAILURES[failure]
+    account.replies = {"*": reply}
+
+    ended = run("trace", "q2-AAPL-17")
+
+    assert ended.status == ExitStatus.UNAVAILABLE
+    assert not claims_nothing(ended)
+    assert "unknown: AWS could not be asked" in ended.out
+    assert words in told(ended)
+    assert "127.0.0.1:" in told(ended)
+    assert ROLE not in ended.out + ended.err, "a page or an answer is passed on"
+
+    answer = json.loads(here("trace", "q2-AAPL-17", "--json").out)
+    assert (answer["complete"], answer["verdict"]) == (False, "unknown: AWS could not be asked")
+    assert {gap["source"] for gap in answer["not_asked"]} == {"log", "traces", "audit", "queue"}
+    assert {gap["reason"] for gap in answer["not_asked"]} == {reason}
+    assert all(gap["text"] and gap["host"].startswith("127.0.0.1:") for gap in answer["not_asked"])
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_queue_that_could_not_be_asked_is_not_an_empty_one(failure: str, account: Account, here: Run) -> None:
+    reply, _, words = FAILURES[failure]
+    account.replies = {"*": reply}
+
+    ended = here("dlq", "list")
+
+    assert (ended.status, ended.out) == (ExitStatus.UNAVAILABLE, "")
+    assert words in told(ended)
+    assert "127.0.0.1:" in told(ended)
+    assert not claims_nothing(ended)
+
+
+@pytest.mark.parametrize("failure", ["denied", "login page", "hangs up"])
+@pytest.mark.parametrize("command", ["show", "redrive", "discard", "invoke"])
+def test_no_other_command_takes_silence_for_an_answer(command: str, failure: str, account: Account, here: Run) -> None:
+    account.replies = {"*": FAILURES[failure][0]}
+
+    ended = here(*COMMANDS[command])
+
+    assert (ended.status, ended.out) == (ExitStatus.UNAVAILABLE, "")
+    assert FAILURES[failure][2] in told(ended)
+    assert not claims_nothing(ended)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_nobody_there_names_where_nobody_is(command: str, here: Run) -> None:
+    ended = here(*COMMANDS[command], AWS_ENDPOINT_URL="http://someone:pass@127.0.0.1:1")
+
+    assert ended.status == ExitStatus.UNAVAILABLE
+    assert "no connection to 127.0.0.1:1 (Connection refused)" in told(ended)
+    assert "pass" not in ended.out + ended.err
+    assert not claims_nothing(ended)
+
+
+@pytest.mark.parametrize("operation", ["GetQueueAttributes", "ReceiveMessage"])
+def test_a_queue_that_stops_answering_is_not_an_empty_one(operation: str, account: Account, here: Run) -> None:
+    account.replies[operation] = FAILURES["login page"][0]
+
+    ended = here("dlq", "list")
+
+    assert (ended.status, ended.out) == (ExitStatus.UNAVAILABLE, "")
+
+
+def test_when_everything_was_asked_nothing_is_nothing(account: Account, here: Run) -> None:
+    ended = here("trace", "q2-AAPL-17")
+    assert ended.status == ExitStatus.FAILED
+    assert ended.complaint == "mep: nothing is known of q2-AAPL-17 in the last 3d: --since looks further back"
+    answer = json.loads(here("trace", "q2-AAPL-17", "--json").out)
+    assert (answer["complete"], answer["not_asked"]) == (True, [])
+    assert account.operations() >= {"StartQuery", "GetTraceSummaries", "Query", "GetQueueAttributes"}
+
+    listed = here("dlq", "list")
+    assert (listed.status, listed.out.strip()) == (ExitStatus.DONE, "0 of 0 messages")
+
+
+def test_a_queue_that_nobody_named_was_not_asked(here: Run) -> None:
+    ended = here("trace", "q2-AAPL-17", DEAD_LETTER_QUEUE_URL=None)
+    assert ended.status == ExitStatus.UNAVAILABLE
+    assert "the dead-letter queue: DEAD_LETTER_QUEUE_URL is not set" in told(ended)
+    assert not claims_nothing(ended)
+
+
+LINE = {
+    "timestamp": "2026-03-01T10:00:00.000000Z",
+    "event_type": EventType.EVENT_OUTCOME,
+    "message": OUTCOME_MESSAGES["marked"],
+    "correlation_id": "q2-AAPL-17",
+    "request_id": "r-1",
+    "outcome": "marked",
+    "asset_symbol": "AAPL",
+    "earnings_date": "2025-07-31",
+}
+ENTRY = {
+    "earnings_key": "AAPL#2025-07-31",
+    "entry_id": "2026-03-01T10:00:00.000000Z#e-1",
+    "action": "mark_processed",
+    "correlation_id": "q2-AAPL-17",
+    "recorded_at": "2026-03-01T10:00:00.000000Z",
+}
+ROW = {"asset_symbol": "AAPL", "earnings_date": "2025-07-31"}
+
+
+def items(*values: dict[str, str]) -> list[dict[str, dict[str, str]]]:
+    return [{name: {"S": text} for name, text in value.items()} for value in values]
+
+
+def an_event(account: Account) -> None:
+    """Make an account know an event."""
+    found = [[{"field": "@message", "value": json.dumps(LINE)}]]
+    account.replies["GetQueryResults"] = ok(status="Complete", results=found)
+    account.replies["Query"] = ok(Items=items(ENTRY), Count=1)
+    account.replies["GetItem"] = ok(Item={**items(ROW)[0], "is_processed": {"BOOL": True}})
+
+
+@pytest.mark.parametrize(
+    ("operation", "source", "partial"),
+    [
+        ("StartQuery", "log", "the row is marked: its audit entry says so (partial: without the log)"),
+        ("GetQueryResults", "log", "the row is marked: its audit entry says so (partial: without the log)"),
+        ("GetTraceSummaries", "traces", "the row is marked (partial: without the traces)"),
+        ("Query", "audit", "the row is marked (partial: without the audit table)"),
+        ("GetItem", "calendar", "the row is marked (partial: without the calendar)"),
+        ("GetQueueAttributes", "queue", "the row is marked (partial: without the dead-letter queue)"),
+    ],
+)
+def test_a_partial_answer_is_marked_as_partial(  # noqa: PLR0913, PLR0917 - a table and its fixtures
+    operation: str, source: str, partial: str, account: Account, here: Run, tmp_path: Path
+) -> None:
+    an_event(account)
+    assert here("trace", "q2-AAPL-17").status == ExitStatus.DONE, "it is found, and complete"
+    account.replies[operation] = FAILURES["denied"][0]
+    page = tmp_path / "story.html"
+
+    ended = here("trace", "q2-AAPL-17", "--html", str(page))
+    answer = json.loads(here("trace", "q2-AAPL-17", "--json").out)
+
+    assert ended.status == ExitStatus.UNAVAILABLE
+    assert partial in " ".join(ended.out.split())
+    assert f"AccessDeniedException at {operation}" in " ".join(ended.out.split())
+    assert (answer["complete"], answer["verdict"]) == (False, partial)
+    assert [(gap["source"], gap["operation"]) for gap in answer["not_asked"]] == [(source, operation)]
+    text = page.read_text(encoding="utf-8")
+    assert partial in text
+    assert f"<strong>not asked</strong> the {source.replace('queue', 'dead-letter queue')}" in text
+    assert f":{operation}: the managed policy" in text
+    assert ROLE not in text
+
+
+def test_nothing_found_and_not_everything_asked_is_not_nothing(account: Account, here: Run) -> None:
+    account.replies["Query"] = FAILURES["denied"][0]
+
+    ended = here("trace", "q2-AAPL-17")
+
+    assert ended.status == ExitStatus.UNAVAILABLE
+    assert "unknown: nothing was found, but the audit table could not be asked" in " ".join(ended.out.split())
+    assert not claims_nothing(ended)
+
+
+def test_an_index_that_is_missing_is_named(account: Account, here: Run) -> None:
+    account.replies["Query"] = error("ValidationException", "The table does not have the specified index")
+
+    assert "the audit table: ValidationException at Query" in (line := told(here("trace", "q2-AAPL-17")))
+    assert "it needs the index correlation_id-index" in line
+
+
+# --- credentials
+
+
+def config(home: Path, text: str, **token: object) -> None:
+    """Write `~/.aws/config`, and a login of IAM Identity Center for each session or start URL."""
+    cache = home / ".aws" / "sso" / "cache"
+    cache.mkdir(parents=True)
+    (home / ".aws" / "config").write_text(text)
+    for name in ("corp", "https://corp.awsapps.com/start"):
+        if token:
+            (cache / f"{sha1(name.encode()).hexdigest()}.json").write_text(json.dumps(token))  # noqa: S324 - AWS's name
+
+
+SSO_ACCOUNT = "sso_account_id = 123456789012\nsso_role_name = Operator\nregion = eu-central-1\n"
+SSO_START = "sso_region = eu-central-1\nsso_start_url = https://corp.awsapps.com/start\n"
+SESSION = f"[profile prod]\nsso_session = corp\n{SSO_ACCOUNT}[sso-session corp]\n{SSO_START}"
+LEGACY = f"[profile prod]\n{SSO_START}{SSO_ACCOUNT}"
+CHAIN = f"[profile base]\nsso_session = corp\n{SSO_ACCOUNT}[sso-session corp]\n{SSO_START}\
+[profile prod]\nrole_arn = {ROLE}\nsource_profile = base\n"
+ROLE_ON_KEYS = f"[profile prod]\nrole_arn = {ROLE}\nsource_profile = base\n\
+[profile base]\naws_access_key_id = a\naws_secret_access_key = {SECRET}\n"
+PAST = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+FUTURE = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+PROCESS = '[profile prod]\ncredential_process = {} -c "import sys; {}"\n'
+
+
+def process(code: str) -> str:
+    return PROCESS.format(sys.executable, code)
+
+
+CREDENTIALS: dict[str, tuple[str, dict[str, object], str]] = {
+    # name: ~/.aws/config, the login, words of the one line
+    "SSO session, expired": (SESSION, {"accessToken": SECRET, "expiresAt": PAST}, "run: aws sso login --profile prod"),
+    "SSO session, no login yet": (SESSION, {}, "run: aws sso login --profile prod"),
+    "SSO of the old form, expired": (
+        LEGACY,
+        {"accessToken": SECRET, "expiresAt": PAST},
+        "run: aws sso login --profile prod",
+    ),
+    "SSO of the old form, no login yet": (LEGACY, {}, "run: aws sso login --profile prod"),
+    "SSO, revoked": (LEGACY, {"accessToken": SECRET, "expiresAt": FUTURE}, "run: aws sso login --profile prod"),
+    "a role on top of SSO": (CHAIN, {"accessToken": SECRET, "expiresAt": PAST}, "run: aws sso login --profile base"),
+    "SSO without its session": (SESSION.partition("[sso-session")[0], {}, "corp"),
+    "a role that may not be taken": (
+        ROLE_ON_KEYS,
+        {},
+        "`aws sts get-caller-identity --profile prod` shows",
+    ),
+    "a process that fails": (process(f"sys.exit('{SECRET}')"), {}, "could not be had from custom-process"),
+    "a process that prints something else": (process(f"print('{SECRET}')"), {}, "the AWS credentials could not be had"),
+    "no such process": (
+        "[profile prod]\ncredential_process = /nowhere/to/be/found\n",
+        {},
+        "the AWS credentials could not be had",
+    ),
+    "half a pair": ("[profile prod]\naws_access_key_id = a\n", {}, "aws_secret_access_key"),
+    "nothing at all": ("[profile prod]\nregion = eu-central-1\n", {}, "there are no AWS credentials; set AWS_PROFILE"),
+}
+DENIED_XML = b"""<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>
+<Code>AccessDenied</Code><Message>not authorized to perform sts:AssumeRole</Message></Error></ErrorResponse>"""
+NO_KEYS = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
+
+
+@pytest.mark.parametrize("name", CREDENTIALS)
+def test_without_credentials_nothing_is_asked(name: str, account: Account, run: Run, tmp_path: Path) -> None:
+    text, token, words = CREDENTIALS[name]
+    config(tmp_path, text, **token)
+    account.replies["AssumeRole"] = type(account.answer("x"))(403, DENIED_XML)
+    account.replies["Invoke"] = error("UnauthorizedException", "Session token not found or invalid", 401)
+
+    command = "list" if name in {"SSO session, expired", "a process that fails"} else "trace"
+    ended = run(*COMMANDS[command], AWS_PROFILE="prod", **NO_KEYS)
+
+    assert ended.status == ExitStatus.UNAVAILABLE
+    assert words in told(ended)
+    assert not claims_nothing(ended)
+    assert ("unknown: AWS could not be asked" in ended.out) == (command == "trace")
+    assert account.operations() <= {"AssumeRole", "Invoke"}, "credentials were all that was asked for"
+
+
+def test_with_nothing_in_the_environment_it_says_how_to_begin(account: Account, run: Run, here: Run) -> None:
+    for name, command in COMMANDS.items():
+        ended = (run if name in {"trace", "list"} else here)(*command, **NO_KEYS)
+        assert ended.status == ExitStatus.UNAVAILABLE
+        assert "there are no AWS credentials; set AWS_PROFILE to a profile" in told(ended)
+    assert account.asked == []
+    answer = json.loads(here(*COMMANDS["trace"], "--json", **NO_KEYS).out)
+    assert {gap["source"] for gap in answer["not_asked"]} == {"log", "traces", "audit", "calendar", "queue"}
+
+
+def test_credentials_of_the_environment_that_have_expired(account: Account, here: Run) -> None:
+    ended = here("trace", "q2-AAPL-17", AWS_CREDENTIAL_EXPIRATION=PAST)
+
+    assert ended.status == ExitStatus.UNAVAILABLE
+    assert "AWS_SESSION_TOKEN are used: set new ones, or unset them to use a profile" in told(ended)
+    assert account.asked == []
+
+
+@pytest.mark.parametrize("command", ["trace", "list", "invoke"])
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"AWS_PROFILE": "ghost"}, "ghost"),
+        ({"AWS_MAX_ATTEMPTS": "many"}, "AWS_MAX_ATTEMPTS must be a whole number"),
+        ({"AWS_ENDPOINT_URL": "nowhere"}, "AWS_ENDPOINT_URL must be a URL such as"),
+        ({"AWS_DEFAULTS_MODE": "nonsense"}, "nonsense"),
+        ({"AWS_REGION": "eu central 1"}, "AWS_REGION must be the name of a region"),
+        ({"AWS_CONFIG_FILE": EVENT}, "Unable to parse config file"),
+    ],
+)
+def test_a_wrong_setting_of_boto3_is_wrong_usage(
+    variables: dict[str, str], words: str, command: str, account: Account, here: Run
+) -> None:
+    ended = here(*COMMANDS[command], **variables)
+
+    assert (ended.status, ended.out) == (ExitStatus.WRONG_USAGE, "")
+    assert words in told(ended)
+    assert account.asked == []
+
+
+# --- acts
+
+
+MESSAGE = {
+    "MessageId": "7d4c0000-0000-4000-8000-000000000000",
+    "ReceiptHandle": "handle",
+    "Body": json.dumps({"id": "e-1", "source": "signal9.advisor", "detail-type": "earningsProcessed", "detail": ROW}),
+    "Attributes": {"SentTimestamp": "1772359200000", "ApproximateReceiveCount": "1"},
+    "MessageAttributes": {
+        name: {"DataType": "String", "StringValue": text}
+        for name, text in {"SOURCE": "handler", "ERROR_CODE": "throttling", "ERROR_MESSAGE": "busy"}.items()
+    },
+}
+
+
+@pytest.mark.parametrize("failure", ["denied", "login page", "hangs up", "expired"])
+@pytest.mark.parametrize("operation", ["ListRules", "ListTargetsByRule", "TestEventPattern", "PutItem"])
+def test_a_redrive_that_cannot_ask_keeps_the_message(operation: str, failure: str, account: Account, here: Run) -> None:
+    rule = {"Name": "mark", "State": "ENABLED", "EventPattern": "{}"}
+    account.replies |= {
+        "ReceiveMessage": ok(Messages=[MESSAGE]),
+        "ListRules": ok(Rules=[rule]),
+        "ListTargetsByRule": ok(Targets=[{"Id": "f", "Arn": "arn:aws:lambda:eu-central-1:1:function:f"}]),
+        "TestEventPattern": ok(Result=True),
+        "PutEvents": ok(FailedEntryCount=0, Entries=[{"EventId": "x"}]),
+        operation: FAILURES[failure][0],
+    }
+
+    ended = here(*COMMANDS["redrive"])
+
+    # One event that EventBridge did not judge is exit status 1, as an event that was not accepted.
+    judged = operation != "TestEventPattern" or failure in {"denied", "expired"}
+    assert ended.status == (ExitStatus.UNAVAILABLE if judged else ExitStatus.FAILED)
+    assert not account.operations() & {"PutEvents", "DeleteMessage"}
+    assert "not as AWS does" in ended.out + ended.err or failure != "login page"
+
+
+def test_a_reply_to_a_redrive_that_is_none_deletes_nothing(account: Account, here: Run) -> None:
+    account.replies |= {"ReceiveMessage": ok(Messages=[MESSAGE]), "PutItem": NOTHING["Invoke"]}
+    account.replies["Invoke"] = FAILURES["login page"][0]
+
+    ended = here(*COMMANDS["redrive"], "--function", "f")
+
+    assert ended.status == ExitStatus.FAILED
+    assert "0 of 1 sent to function:f, and deleted" in ended.out
+    assert "DeleteMessage" not in account.operations()
+
+
+def test_a_command_names_itself_to_aws(account: Account, here: Run) -> None:
+    for command in COMMANDS.values():
+        here(*command)
+    assert all(re.search(r"\bmep/[0-9]", agent) for *_, agent in account.asked)

@@ -1,0 +1,316 @@
+"""One region and one host for all commands: which variable wins, and where a queue's URL leads."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+from botocore.loaders import Loader
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from emulator.environment import PROJECT_ROOT
+from mep.aws import open_aws
+from mep.aws_hosts import is_aws, is_public_queue, region_of
+from mep.errors import ExitStatus, UsageError
+from tests.unit.mep.account import Account, Run, ok, serving
+from tests.unit.mep.conftest import QUEUE_PATH
+from tests.unit.mep.test_could_not_ask import COMMANDS, MESSAGE, config
+
+HERE = "eu-central-1"
+ELSEWHERE = "ap-southeast-2"
+SERVICES = {"trace": {"logs", "xray", "dynamodb", "sqs"}, "invoke": {"lambda"}}
+
+
+def signed(account: Account) -> set[str]:
+    """The regions that requests were signed for."""
+    return {region for _, region, *_ in account.asked}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"AWS_REGION": HERE},
+        {"AWS_REGION": None, "AWS_DEFAULT_REGION": HERE},
+        {"AWS_REGION": f" {HERE} ", "AWS_DEFAULT_REGION": ELSEWHERE},
+        {"AWS_REGION": " ", "AWS_DEFAULT_REGION": HERE},
+        {"AWS_REGION": None, "AWS_PROFILE": "here"},
+        {"AWS_REGION": HERE, "AWS_PROFILE": "elsewhere"},
+        {"AWS_REGION": None, "AWS_DEFAULT_REGION": HERE, "AWS_PROFILE": "elsewhere"},
+    ],
+    ids=str,
+)
+def test_every_command_signs_for_the_same_region(
+    variables: dict[str, str | None], command: str, account: Account, here: Run, tmp_path: Path
+) -> None:
+    config(tmp_path, f"[profile here]\nregion = {HERE}\n[profile elsewhere]\nregion = {ELSEWHERE}\n")
+
+    assert here(*COMMANDS[command], **variables).status != ExitStatus.WRONG_USAGE
+
+    assert signed(account) == {HERE}
+    assert {service for *_, service, _ in account.asked} >= SERVICES.get(command, {"sqs"})
+
+
+@pytest.mark.parametrize("command", ["trace", "list", "show", "redrive", "discard"])
+def test_without_a_region_the_queues_url_says_it(command: str, account: Account, here: Run) -> None:
+    here(*COMMANDS[command], AWS_REGION=None)
+    assert signed(account) == {HERE}
+
+
+def test_without_a_region_an_arn_says_it(account: Account, here: Run) -> None:
+    arn = f"arn:aws:lambda:{ELSEWHERE}:123456789012:function:f:live"
+    assert here(*COMMANDS["invoke"][:2], "--url", arn, AWS_REGION=None).status == ExitStatus.DONE
+    assert signed(account) == {ELSEWHERE}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_without_any_region_one_line_names_the_variable(command: str, account: Account, here: Run) -> None:
+    ended = here(*COMMANDS[command], AWS_REGION=None, DEAD_LETTER_QUEUE_URL="http://127.0.0.1:1/0/q")
+    assert ended.status == ExitStatus.WRONG_USAGE
+    assert ended.err == "mep: AWS_REGION is not set: give the stack's region, such as eu-central-1\n"
+    assert account.asked == []
+
+
+OTHER_REGIONS = [
+    *((("trace",), {"DEAD_LETTER_QUEUE_URL": host}) for host in (f"https://sqs.{ELSEWHERE}.amazonaws.com/1/q",)),
+    *(
+        ((name, "--queue-url", host), {})
+        for name in ("list", "show", "redrive", "discard")
+        for host in (f"https://sqs.{ELSEWHERE}.amazonaws.com/1/q", f"https://{ELSEWHERE}.queue.amazonaws.com/1/q")
+    ),
+    (("redrive", "--bus", f"arn:aws:events:{ELSEWHERE}:123456789012:event-bus/b"), {}),
+    (("redrive", "--function", f"arn:aws:lambda:{ELSEWHERE}:123456789012:function:f"), {}),
+    (("invoke", "--url", f"arn:aws:lambda:{ELSEWHERE}:123456789012:function:f"), {}),
+    (("discard",), {"EARNINGS_AUDIT_TABLE": f"arn:aws:dynamodb:{ELSEWHERE}:123456789012:table/t"}),
+    (("trace",), {"EARNINGS_CALENDAR_TABLE": f"arn:aws:dynamodb:{ELSEWHERE}:123456789012:table/t"}),
+]
+
+
+@pytest.mark.parametrize(("words", "variables"), OTHER_REGIONS, ids=str)
+@pytest.mark.parametrize("region", ["AWS_REGION", "AWS_DEFAULT_REGION", "profile"])
+def test_another_region_than_what_was_named_is_reported(  # noqa: PLR0913, PLR0917 - a table and its fixtures
+    words: tuple[str, ...], variables: dict[str, str], region: str, account: Account, here: Run, tmp_path: Path
+) -> None:
+    config(tmp_path, f"[default]\nregion = {HERE}\n")
+    given: dict[str, str | None] = {"AWS_REGION": None, "DEAD_LETTER_QUEUE_URL": f"http://127.0.0.1:1{QUEUE_PATH}"}
+    given |= variables | ({region: HERE} if region != "profile" else {})
+    name, *more = words
+
+    ended = here(*COMMANDS[name], *more, **given)
+
+    source = "the region of profile default" if region == "profile" else region
+    assert (ended.status, ended.out) == (ExitStatus.WRONG_USAGE, "")
+    assert f" lies in {ELSEWHERE}, but {source} is {HERE}: set AWS_REGION={ELSEWHERE}" in ended.complaint
+    assert account.asked == []
+
+
+# --- where a queue's URL leads
+
+
+@pytest.fixture
+def other() -> Iterator[tuple[Account, str]]:
+    """A second account, and its URL."""
+    account = Account()
+    with serving(account) as url:
+        yield account, url
+
+
+DLQ = ("list", "show", "redrive", "discard")
+
+
+@pytest.mark.parametrize("command", DLQ)
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", None])
+def test_a_url_that_was_typed_is_where_the_request_goes(
+    variable: str | None, command: str, account: Account, other: tuple[Account, str], here: Run
+) -> None:
+    asked, url = other
+    endpoints = {"AWS_ENDPOINT_URL": None, **({variable: "http://127.0.0.1:1"} if variable else {})}
+
+    ended = here(*COMMANDS[command], "--queue-url", f"{url}/1/typed", **endpoints)
+
+    assert "GetQueueAttributes" in asked.operations(), ended.err
+    assert {service for *_, service, _ in asked.asked} == {"sqs"}
+    assert account.asked == []
+
+
+@pytest.mark.parametrize("command", [*DLQ, "trace"])
+def test_the_variables_url_is_where_the_request_goes_unless_another_endpoint_is_named(
+    command: str, account: Account, other: tuple[Account, str], endpoint: str, here: Run
+) -> None:
+    asked, url = other
+    queue = f"{url}/1/of-the-variable"
+
+    here(*COMMANDS[command], DEAD_LETTER_QUEUE_URL=queue, AWS_ENDPOINT_URL=None)
+    assert "GetQueueAttributes" in asked.operations()
+    asked.asked.clear()
+    here(*COMMANDS[command], DEAD_LETTER_QUEUE_URL=queue, AWS_ENDPOINT_URL=None, AWS_ENDPOINT_URL_SQS=endpoint)
+    assert asked.asked == []
+    assert "GetQueueAttributes" in account.operations()
+
+
+@pytest.mark.parametrize("command", DLQ)
+def test_the_host_that_was_asked_is_named(command: str, here: Run) -> None:
+    ended = here(*COMMANDS[command], "--queue-url", "http://127.0.0.1:1/1/q", AWS_ENDPOINT_URL=None)
+    assert ended.status == ExitStatus.UNAVAILABLE
+    assert "no connection to 127.0.0.1:1 (Connection refused)" in ended.complaint
+    assert "amazonaws" not in ended.complaint
+
+
+@pytest.mark.parametrize("flag", ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
+def test_a_typed_url_goes_with_fips_and_dual_stack(flag: str, other: tuple[Account, str], here: Run) -> None:
+    asked, url = other
+    ended = here("dlq", "list", "--queue-url", f"{url}/1/q", AWS_ENDPOINT_URL=None, **{flag: "true"})
+    assert (ended.status, ended.out.strip()) == (ExitStatus.DONE, "0 of 0 messages")
+    assert "ReceiveMessage" in asked.operations()
+
+
+@pytest.mark.parametrize("url", ["http://[::1/1/q", "http://127.0.0.1:port/1/q", "http://:1/1/q", "sqs:q", "my-queue"])
+def test_a_queues_url_that_is_none_is_named(url: str, account: Account, here: Run) -> None:
+    typed, variable = here("dlq", "list", "--queue-url", url), here("trace", "x", DEAD_LETTER_QUEUE_URL=url)
+    for ended, name in ((typed, "--queue-url"), (variable, "DEAD_LETTER_QUEUE_URL")):
+        assert ended.status == ExitStatus.WRONG_USAGE
+        assert ended.err.startswith(f"mep: {name} must be a URL such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
+    assert account.asked == []
+
+
+@pytest.mark.parametrize("command", ["list", "trace"])
+def test_a_host_that_boto3_does_not_take_is_wrong_usage(command: str, here: Run) -> None:
+    ended = here(*COMMANDS[command], DEAD_LETTER_QUEUE_URL="http://my_queue:4566/1/q", AWS_ENDPOINT_URL=None)
+    assert ended.status == ExitStatus.WRONG_USAGE
+    assert ended.err == "mep: the queue's URL must have a host of letters, digits, . and -\n"
+
+
+QUEUE = f"https://sqs.{HERE}.amazonaws.com{QUEUE_PATH}"
+VPC = f"https://vpce-0a1b2c3d4e5f-abcdef.sqs.{HERE}.vpce.amazonaws.com"
+FIPS = "https://sqs-fips.us-east-1.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("url", "typed", "variables", "host"),
+    [
+        (QUEUE, True, {}, f"https://sqs.{HERE}.amazonaws.com"),
+        (QUEUE, True, {"AWS_ENDPOINT_URL_SQS": VPC}, VPC),
+        (QUEUE, True, {"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:1"}, f"https://sqs.{HERE}.amazonaws.com"),
+        (QUEUE, False, {"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:1"}, "http://127.0.0.1:1"),
+        (QUEUE, True, {"AWS_USE_DUALSTACK_ENDPOINT": "true"}, f"https://sqs.{HERE}.api.aws"),
+        (f"https://{HERE}.queue.amazonaws.com/1/q", True, {}, f"https://sqs.{HERE}.amazonaws.com"),
+        ("https://queue.amazonaws.com/1/q", True, {"AWS_USE_FIPS_ENDPOINT": "true"}, FIPS),
+        (f"{VPC}/1/q", True, {}, VPC),
+        (f"{VPC}/1/q", False, {}, VPC),
+        (f"{VPC}/1/q", False, {"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:1"}, "http://127.0.0.1:1"),
+        (f"{FIPS}/1/q", True, {}, FIPS),
+        ("http://someone:secret@127.0.0.1:1/1/q", True, {}, "http://127.0.0.1:1"),
+    ],
+)
+def test_aws_own_hosts(
+    url: str, typed: bool, variables: dict[str, str], host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
+    for name, text in {"AWS_DEFAULT_REGION": region_of(url) or HERE, **variables}.items():
+        monkeypatch.setenv(name, text)
+    aws = open_aws({"--queue-url": url})
+    aws.use_queue(url, typed=typed)
+    assert aws.client("sqs").meta.endpoint_url == host
+    assert aws.emulated is ("127.0.0.1" in host)
+
+
+def test_a_message_of_an_account_is_not_sent_to_an_emulator(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_EVENTBRIDGE", endpoint)
+    aws = open_aws({})
+    aws.use_queue("https://sqs.us-east-1.amazonaws.com/1/q", typed=True)
+    with pytest.raises(UsageError, match=r"AWS_ENDPOINT_URL_EVENTBRIDGE .* an account is not sent to an emulator"):
+        aws.client("events")
+    assert aws.reachable("lambda")
+
+
+def test_every_partitions_queues_say_their_region() -> None:
+    """Against the hosts that stock boto3 calls, whatever the settings."""
+    stock = boto3.Session()
+    count = 0
+    for partition in Loader().load_data("partitions")["partitions"]:
+        for region in [each for each in partition["regions"] if "global" not in each]:
+            for fips, dual_stack in ((False, False), (True, False), (False, True), (True, True)):
+                settings = Config(use_fips_endpoint=fips, use_dualstack_endpoint=dual_stack)
+                try:
+                    url = f"{stock.client('sqs', region_name=region, config=settings).meta.endpoint_url}/1/q"
+                except BotoCoreError:
+                    continue  # no such host in this partition
+                assert region_of(url) == region, url
+                assert is_aws(url)
+                if not fips and not dual_stack:
+                    assert is_public_queue(url)
+                    suffix = partition["outputs"]["dnsSuffix"]
+                    assert region_of(f"https://{region}.queue.{suffix}/1/q") == region
+                    assert region_of(f"https://vpce-0a-b.sqs.{region}.vpce.{suffix}/1/q") == region
+                    assert not is_public_queue(f"https://vpce-0a-b.sqs.{region}.vpce.{suffix}/1/q")
+                count += 1
+    assert count > 100
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:4566/000000000000/q",
+        "http://sqs.us-east-1.localhost.localstack.cloud:4566/000000000000/q",
+        "http://ec2-203-0-113-25.compute-1.amazonaws.com:4566/0/q",
+        "http://ec2-203-0-113-25.eu-west-1.compute.amazonaws.com:4566/0/q",
+        "https://emulator-123.eu-west-1.elb.amazonaws.com/0/q",
+        "https://sqs.us-east-1.amazonaws.com.example.org/1/q",
+        "https://example.org/sqs.us-east-1.amazonaws.com/q",
+        "https://sqs.us-east-1.amazonaws.com@example.org/q",
+    ],
+)
+def test_what_is_not_a_service_of_awss(url: str) -> None:
+    assert not is_aws(url)
+    assert not region_of(url)
+
+
+@given(st.text(max_size=30), st.sampled_from(["", "arn:", "//", "https://", "https://sqs.", "http://["]))
+@example("\u2100", "https://")
+@example("[", "//")
+def test_any_text_at_all_has_a_region_or_none(text: str, before: str) -> None:
+    assert isinstance(region_of(before + text), str)
+    assert not is_aws(before + text) or "." in before + text
+
+
+# --- the runbook's own words
+
+
+def runbook_commands() -> list[str]:
+    """The commands of "Before anything else", and the deployment's last step."""
+    runbook = (PROJECT_ROOT / "docs" / "runbook.md").read_text(encoding="utf-8").split("\n---\n")[0]
+    deploy = (PROJECT_ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^ {4,}uv run mep (.+)$", runbook, re.MULTILINE)
+    return [*blocks, *re.findall(r"`uv run mep (invoke [^`]+)`", deploy)]
+
+
+def settings_of_the_runbook() -> set[str]:
+    """The variables that runbook and deploy.md say the commands want."""
+    deploy = (PROJECT_ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    table = deploy.partition("## What operators set")[2].partition("\n## ")[0]
+    return {"AWS_REGION", *re.findall(r"^\| `([A-Z_]+)` \|", table, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("command", runbook_commands())
+def test_the_runbooks_first_commands_run_with_the_runbooks_settings(command: str, account: Account, run: Run) -> None:
+    """By `env -i`: credentials, what the runbook names, and the endpoint in an account's place."""
+    account.replies["ReceiveMessage"] = ok(Messages=[MESSAGE]) if command.startswith("dlq list") else ok()
+    named = settings_of_the_runbook()
+    assert named >= {"AWS_REGION", "ENVIRONMENT", "DEAD_LETTER_QUEUE_URL"}
+    left_out = {"AWS_DEFAULT_REGION": None, **{name: None for name in ("EVENT_BUS_NAME",) if name not in named}}
+
+    ended = run(*shlex.split(command), **left_out)
+
+    expected = {"trace": ExitStatus.FAILED}.get(command.partition(" ")[0], ExitStatus.DONE)
+    assert ended.status == expected, ended.err
+    assert signed(account) == {HERE}
+
+
+def test_there_are_such_commands() -> None:
+    assert {command.split()[0] for command in runbook_commands()} == {"trace", "dlq", "invoke"}

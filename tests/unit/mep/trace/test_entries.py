@@ -1,0 +1,116 @@
+"""Spans, log lines and audit entries become moments; a wait that is told twice is one."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mep.trace.entries import audit_entry, deduplicate, log_entry, nanoseconds, span_entries, time_text
+from mep.trace.formatting import displayed_attributes
+from otel.event_types import MESSAGES, EventType
+
+TRACE, ROOT = "6b05944f6f374a0143ccc6e41934d2d1", "bf5345c526ee4e2b"
+SPAN = {
+    "name": "MarkEarningsProcessed",
+    "trace_id": TRACE,
+    "span_id": ROOT,
+    "parent_span_id": None,
+    "kind": "SERVER",
+    "status": "ERROR",
+    "attributes": {"faas.invocation_id": "r-1", "outcome": "retry"},
+    "events": [
+        {
+            "name": "retry.backoff",
+            "time_unix_nano": 1_500_000_000,
+            "attributes": {"attempt": 1, "delay_ms": 50.5, "error_category": "conflict"},
+        },
+        {"name": "exception", "time_unix_nano": 1_600_000_000, "attributes": {}},
+    ],
+    "links": [{"trace_id": "f" * 32, "span_id": "e" * 16}],
+    "start_time_unix_nano": 1_000_000_000,
+    "end_time_unix_nano": 3_000_000_000,
+}
+BACKOFF_LINE = {
+    "timestamp": "1970-01-01T00:00:01.500100Z",
+    "level": "WARN",
+    "event_type": "retry_backoff",
+    "message": "whatever it says",
+    "correlation_id": "c",
+    "request_id": "r-1",
+    "trace_id": TRACE,
+    "span_id": ROOT,
+    "attempt": 1,
+    "delay_ms": 50.5,
+    "error_category": "conflict",
+}
+THROTTLED = {"error_category": "throttling", "throttling_reasons": ["TableWriteKeyRangeThroughputExceeded arn"]}
+
+
+@given(st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - a bound
+def test_a_time_survives_being_written_and_read(entry: datetime) -> None:
+    text = entry.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    at = nanoseconds(text)
+    assert at is not None
+    assert time_text(at) == text
+
+
+@pytest.mark.parametrize("text", [None, "", "yesterday", 17, "2025-02-30T00:00:00Z"])
+def test_what_is_no_time_is_none(text: object) -> None:
+    assert nanoseconds(text) is None
+
+
+def test_a_span_is_a_moment_with_its_length_its_links_and_its_waits() -> None:
+    span, wait = span_entries(SPAN)
+    assert (span.kind, span.duration_ms, span.severity, span.request_id) == ("span", 2000, "error", "r-1")
+    assert span.attributes["links"] == ["f" * 32]
+    assert (wait.kind, wait.duration_ms, wait.title) == ("backoff", 50.5, "waiting after attempt 1")
+
+
+def test_a_wait_that_span_and_log_tell_of_is_one_moment() -> None:
+    logged = log_entry(BACKOFF_LINE)
+    assert logged is not None
+    assert [entry.kind for entry in deduplicate([*span_entries(SPAN), logged])] == ["span", "backoff"]
+    later = log_entry({**BACKOFF_LINE, "attempt": 2})
+    assert later is not None
+    assert [entry.kind for entry in deduplicate([*span_entries(SPAN), later])] == ["span", "backoff", "backoff"]
+
+
+def test_a_line_s_text_does_not_say_what_kind_of_line_it_is() -> None:
+    foreign = {**BACKOFF_LINE, "message": MESSAGES[EventType.RETRY_BACKOFF]}
+    del foreign["event_type"]
+    entry = log_entry(foreign)
+    assert entry is not None
+    assert entry.kind == "log"
+
+
+def test_a_wait_says_why_dynamodb_throttled() -> None:
+    attributes = {"attempt": 1, "delay_ms": 50.5, **THROTTLED}
+    event = {"name": "retry.backoff", "time_unix_nano": 1_500_000_000, "attributes": attributes}
+    _, wait = span_entries({**SPAN, "events": [event]})
+    logged = log_entry({**BACKOFF_LINE, **THROTTLED})
+    assert logged is not None
+    for each in (wait, logged):
+        assert each.attributes["throttling_reasons"] == THROTTLED["throttling_reasons"]
+        assert ("throttling_reasons", "TableWriteKeyRangeThroughputExceeded arn") in displayed_attributes(each)
+
+
+def test_the_runtime_client_s_line_is_about_the_request_it_names() -> None:
+    entry = log_entry(
+        {
+            "timestamp": "2025-07-31T20:05:00Z",
+            "log_level": "ERROR",
+            "errorType": "EventNotProcessed",
+            "errorMessage": "category=network correlation_id=c : ConnectTimeoutError",
+            "requestId": "r-1",
+            "stackTrace": ["a long one"],
+        }
+    )
+    assert entry is not None
+    assert (entry.title, entry.severity, entry.request_id) == ("EventNotProcessed", "error", "r-1")
+    assert "stackTrace" not in entry.attributes
+
+
+def test_what_has_no_time_is_no_moment() -> None:
+    assert log_entry({"message": "START"}) is None
+    assert audit_entry({"action": "mark_processed"}) is None

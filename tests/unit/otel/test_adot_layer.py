@@ -1,0 +1,233 @@
+"""Tracing in a provider that is there already: the SDK's and the fast start's, set up as ADOT does."""
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from amazon.opentelemetry.distro import opentelemetry_lite_sdk as fast_start  # type: ignore[import-untyped]
+from amazon.opentelemetry.distro.otlp_udp_exporter import OTLPUdpSpanExporter  # type: ignore[import-untyped]
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import SpanKind, StatusCode
+from snapshot_restore_py import get_after_restore  # type: ignore[import-untyped]
+
+from otel.tracing import Tracing, set_event_attributes, start_tracing
+from otel.tracing.adot_layer import SPANS_PER_FLUSH, AdotLayerExporter, LayerTracing, seed_after_restore
+from tests.support.telemetry import PARENT_ID, TRACE_HEADER, TRACE_ID, attributes, event_record, telemetry_settings
+from tests.support.udp import SpanSocket
+from tests.unit.otel.tracing_harness import PRODUCER, check_annotations, run_event
+
+LIMIT = 65_507
+
+
+def of_the_sdk(endpoint: str) -> Any:
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(OTLPUdpSpanExporter(endpoint), max_export_batch_size=10))
+    return provider
+
+
+def of_the_fast_start(endpoint: str) -> Any:
+    provider = fast_start.TracerProvider()
+    provider.add_span_processor(fast_start.BatchingSpanProcessor(fast_start.UdpSpanExporter(endpoint)))
+    return provider
+
+
+@pytest.fixture(params=[of_the_sdk, of_the_fast_start])
+def provider(request: pytest.FixtureRequest, spans: SpanSocket) -> Iterator[Any]:
+    make: Callable[[str], Any] = request.param
+    made = make(spans.endpoint)
+    yield made
+    made.shutdown()
+
+
+@pytest.fixture
+def tracing(provider: Any) -> LayerTracing:
+    return LayerTracing(telemetry_settings(), provider)
+
+
+def test_it_is_joined_where_it_is_there(provider: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+
+    tracing = start_tracing(telemetry_settings())
+
+    assert isinstance(tracing, LayerTracing)
+    assert tracing.provider is provider
+
+
+@pytest.mark.parametrize("nothing", [trace.ProxyTracerProvider(), trace.NoOpTracerProvider()])
+def test_there_is_one_of_our_own_where_none_is_there(nothing: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: nothing)
+
+    tracing = start_tracing(telemetry_settings())
+
+    assert type(tracing) is Tracing
+    tracing.provider.shutdown()
+
+
+def test_an_event_in_it(tracing: LayerTracing, spans: SpanSocket) -> None:
+    record = event_record()
+
+    def inside() -> None:
+        record.asset_symbol, record.earnings_date = "AAPL", "2025-07-31"
+        set_event_attributes(record)
+        tracing.client_tracer_provider.get_tracer("calls").start_span("call", kind=SpanKind.CLIENT).end()
+        record.outcome = "marked"
+
+    run_event(tracing, record, traceparent=PRODUCER, inside=inside)
+
+    call, root = spans.take_spans()
+    assert (root.trace_id.hex(), root.parent_span_id.hex()) == (TRACE_ID, PARENT_ID)
+    assert call.parent_span_id == root.span_id
+    for span in (call, root):
+        assert attributes(span.attributes)["correlation_id"] == record.correlation_id
+        assert attributes(span.attributes)["asset_symbol"] == "AAPL"
+        check_annotations(span)
+    assert attributes(root.attributes)["outcome"] == "marked"
+
+
+def test_a_parent_that_is_nowhere_is_not_sent(tracing: LayerTracing, spans: SpanSocket) -> None:
+    header = f"{TRACE_HEADER.partition(';')[0]};Sampled=1"
+
+    def inside() -> None:
+        tracing.client_tracer_provider.get_tracer("calls").start_span("call").end()
+
+    record = run_event(tracing, header=header, inside=inside)
+
+    ended = {span.name: span for span in spans.take_spans()}
+    root = ended["mark-earnings-processed"]
+    assert (root.trace_id.hex(), root.parent_span_id) == (TRACE_ID, b"")
+    assert ended["call"].parent_span_id == root.span_id
+    assert record.trace_id == TRACE_ID
+
+
+@pytest.mark.parametrize(
+    ("initialization_type", "hooks"),
+    [("snap-start", 1), ("on-demand", 0), ("provisioned-concurrency", 0), (None, 0)],
+)
+def test_the_generator_is_seeded_after_a_restore(initialization_type: str | None, hooks: int) -> None:
+    registered = get_after_restore()
+    before = list(registered)
+    try:
+        seed_after_restore({"AWS_LAMBDA_INITIALIZATION_TYPE": initialization_type} if initialization_type else {})
+        ours = registered[len(before) :]
+    finally:
+        registered[:] = before
+
+    assert len(ours) == hooks
+    random.seed(7)
+    state = random.getstate()
+    for function, args, kwargs in ours:  # as Lambda's runtime client calls them
+        function(*args, **kwargs)
+    assert (random.getstate() != state) is bool(hooks)
+
+
+def test_a_flush_without_spans_sends_nothing(tracing: LayerTracing, spans: SpanSocket) -> None:
+    assert tracing.flush() == 0
+    assert spans.take_raw() == []
+
+
+@pytest.mark.parametrize("count", [SPANS_PER_FLUSH - 1, SPANS_PER_FLUSH, 250])
+def test_no_span_is_lost_or_sent_twice(tracing: LayerTracing, spans: SpanSocket, count: int) -> None:
+    tracer = tracing.client_tracer_provider.get_tracer("calls")
+
+    def inside() -> None:
+        for number in range(count):
+            tracer.start_span(f"call {number}", attributes={"text": "x" * 900}).end()
+
+    run_event(tracing, inside=inside)
+
+    datagrams = spans.take()
+    arrived = [span.span_id for datagram in datagrams for span in datagram.spans]
+    assert len(arrived) == len(set(arrived)) == count + 1
+    assert max(datagram.size for datagram in datagrams) < LIMIT
+
+
+def test_without_the_early_flush_the_fast_start_loses_them(spans: SpanSocket) -> None:
+    """What `SPANS_PER_FLUSH` is for. If this fails, ADOT has learned to do it by itself."""
+    provider = of_the_fast_start(spans.endpoint)
+    for number in range(100):
+        provider.get_tracer("calls").start_span(f"call {number}", attributes={"text": "x" * 900}).end()
+    provider.force_flush()
+    provider.shutdown()
+
+    assert spans.take_raw() == []
+
+
+def test_the_watchdog_still_finds_the_open_spans_after_an_early_flush(tracing: LayerTracing, spans: SpanSocket) -> None:
+    tracer = tracing.client_tracer_provider.get_tracer("calls")
+
+    def inside() -> None:
+        for number in range(SPANS_PER_FLUSH):
+            tracer.start_span(f"call {number}").end()
+        tracer.start_span("the one that hangs")
+        tracing.spans.end_open_spans("timeout", "DeadlineExceeded")
+
+    run_event(tracing, inside=inside)
+
+    ended = {span.name: span for span in spans.take_spans()}
+    for name in ("the one that hangs", "mark-earnings-processed"):
+        assert ended[name].status.message == "timeout"
+
+
+def test_the_access_key_stays_inside(tracing: LayerTracing, spans: SpanSocket) -> None:
+    given = {"aws.auth.account.access_key": "AKIA", "rpc.service": "DynamoDB"}
+    tracer = tracing.client_tracer_provider.get_tracer("calls")
+    tracer.start_span("one", attributes=given).end()
+    with tracer.start_as_current_span("other", attributes=given):
+        pass
+    tracing.flush()
+
+    for span in spans.take_spans():
+        assert "aws.auth.account.access_key" not in attributes(span.attributes)
+        assert attributes(span.attributes)["rpc.service"] == "DynamoDB"
+
+
+@pytest.mark.parametrize("shedding", [False, True])
+def test_an_exception_is_told_by_its_class(tracing: LayerTracing, spans: SpanSocket, shedding: bool) -> None:
+    tracing.spans.shedding = shedding
+    given = {"rpc.service": "DynamoDB", "server.address": "of no use when memory is short"}
+    tracer = tracing.client_tracer_provider.get_tracer("calls")
+    with pytest.raises(ValueError, match="secret"), tracer.start_as_current_span("call", attributes=given):
+        raise ValueError("a secret")
+    with pytest.raises(KeyError), tracer.start_as_current_span("quiet", record_exception=False):
+        raise KeyError
+    tracing.flush()
+
+    call, quiet = spans.take_spans()
+    told = [(event.name, attributes(event.attributes)) for event in call.events]
+    assert told == ([] if shedding else [("exception", {"exception.type": "builtins.ValueError"})])
+    assert ("server.address" in attributes(call.attributes)) is not shedding
+    assert list(quiet.events) == []
+    assert call.status.code == StatusCode.UNSET.value, "the hooks know the category"
+
+
+def test_a_span_around_the_event_is_its_parent_and_is_told_the_ids(tracing: LayerTracing, spans: SpanSocket) -> None:
+    record = event_record(error_category="validation")
+    with tracing.provider.get_tracer("somebody's").start_as_current_span("around"):
+        run_event(tracing, record)
+    tracing.flush()
+
+    ended = {span.name: span for span in spans.take_spans()}
+    around, root = ended["around"], ended["mark-earnings-processed"]
+    assert root.parent_span_id == around.span_id
+    assert attributes(around.attributes)["correlation_id"] == record.correlation_id
+    assert attributes(around.attributes)["error_category"] == "validation"
+    check_annotations(around)
+
+
+@pytest.mark.parametrize(("flushed", "lost"), [(True, 0), (None, 0), (False, 3)])
+def test_what_the_layer_says_it_lost_is_told(flushed: bool | None, lost: int) -> None:
+    asked = []
+
+    class Provider:
+        def force_flush(self, timeout_millis: int) -> bool | None:
+            asked.append(timeout_millis)
+            return flushed
+
+    exporters = AdotLayerExporter(Provider())
+    spans: list[Any] = [None] * 3
+
+    assert exporters.export(spans, 0.7) == lost
+    assert asked == [700]

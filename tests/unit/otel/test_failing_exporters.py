@@ -1,0 +1,85 @@
+"""Outputs and ways out of spans that fail: they cost their own, and no event its outcome."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from otel.stdout import fd_writer
+from otel.tracing import Tracing
+from tests.support.telemetry import Output, event_record, telemetry_settings
+from tests.support.udp import SpanSocket
+from tests.unit.otel.conftest import NewTelemetry
+from tests.unit.otel.events import run
+
+
+def test_lost_spans_are_a_warning(tracing: Tracing, output: Output, new_telemetry: NewTelemetry) -> None:
+    telemetry = new_telemetry(tracing)
+    record = event_record()
+    with telemetry.event(record, None, 30):
+        tracing.provider.get_tracer("a library").start_span("too large", attributes={"text": "x" * 70_000}).end()
+        record.outcome = "marked"
+
+    warning, outcome = output.logs()
+    assert (warning["level"], warning["lost_spans"]) == ("WARN", 1)
+    assert outcome["outcome"] == "marked"
+    assert output.metrics()[0]["EventsMarked"] == 1
+
+
+class Explodes:
+    """A way out with a defect."""
+
+    def export(self, spans: object, seconds: float) -> int:
+        """Fail."""
+        del seconds
+        raise RuntimeError(f"s3cret {spans}")
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def test_a_defect_of_the_way_out_is_a_warning(output: Output, new_telemetry: NewTelemetry) -> None:
+    run(new_telemetry(Tracing(telemetry_settings(), Explodes())))
+
+    warning, outcome = output.logs()
+    assert (warning["level"], warning["exception_type"]) == ("WARN", "RuntimeError")
+    assert outcome["outcome"] == "marked"
+    assert b"s3cret" not in output.raw()
+
+
+@contextmanager
+def metrics_on_a_full_disk(output: Output) -> Iterator[Callable[[bytes], None]]:
+    """Metric lines find a full disk, log lines do not."""
+    fd = os.open("/dev/full", os.O_WRONLY)
+    full = fd_writer(fd)
+
+    def write(line: bytes) -> None:
+        (full if line.startswith(b'{"_aws"') else output.write)(line)
+
+    yield write
+    os.close(fd)
+
+
+def test_metrics_that_cannot_be_written_are_a_warning(output: Output, new_telemetry: NewTelemetry) -> None:
+    with metrics_on_a_full_disk(output) as write:
+        telemetry = new_telemetry(None, write=write)
+        run(telemetry)
+        run(telemetry)
+
+    warnings = [line for line in output.logs() if "kept_lines" in line]
+    assert [(line["level"], line["kept_lines"]) for line in warnings] == [("WARN", 1), ("WARN", 2)]
+    assert [line["outcome"] for line in output.logs() if line.get("event_type") == "event_outcome"] == [
+        "marked",
+        "marked",
+    ]
+    assert output.metrics() == []
+
+
+def test_no_output_at_all_changes_no_outcome(tracing: Tracing, spans: SpanSocket, new_telemetry: NewTelemetry) -> None:
+    fd = os.open("/dev/full", os.O_WRONLY)
+    try:
+        record = run(new_telemetry(tracing, write=fd_writer(fd)))
+    finally:
+        os.close(fd)
+
+    assert not record.timed_out
+    assert len(spans.take_spans()) == 1
