@@ -61,7 +61,7 @@ def find_counter() -> Counter | None:
             counter = make(path)
             with tempfile.TemporaryDirectory() as directory:
                 out = Path(directory, "count")
-                tried = subprocess.run(  # noqa: S603 - our own words
+                tried = subprocess.run(
                     [*counter.prefix(str(out)), sys.executable, "-c", "pass"], capture_output=True, check=False
                 )
                 if tried.returncode == 0 and out.exists() and counter.parse(out.read_text()):

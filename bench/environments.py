@@ -56,7 +56,7 @@ def install(name: str) -> None:
     environ = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(interpreter(name).parent.parent)}
     environ.pop("VIRTUAL_ENV", None)
     try:
-        done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+        done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
     except OSError as error:
         raise BenchError(f"uv does not start: {error}") from None
     if done.returncode != 0:

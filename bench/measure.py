@@ -91,7 +91,7 @@ def _stub(certificates: Certificates | None) -> Iterator[tuple[Ports, dict[str, 
     """Start the stub server; what it saw is filled in when the context ends."""
     command = [sys.executable, str(ROOT / "bench" / "stub.py")]
     command += ["--tls", str(certificates.server)] if certificates else []
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         if process.stdout is None:  # cannot be: it was asked for
             raise BenchError("the stub server has no output")
         ports = process.stdout.readline()
@@ -134,7 +134,7 @@ def _process(target: Target, words: Sequence[str], variables: Mapping[str, str],
     doing = f"with {words[2]} events" if len(words) > 1 else "while it was launched"
     with Path(os.devnull if counter else Path(home, "stdout")).open("wb") as stdout:
         try:
-            done = subprocess.run(  # noqa: S603 - our own words
+            done = subprocess.run(
                 command,
                 env=variables,
                 cwd=ROOT,

@@ -39,7 +39,7 @@ class _ProxyHandler(QuietHandler):
     upstream: str
     refusals: list[tuple[str, str, str, str]]
 
-    def do_POST(self) -> None:  # noqa: N802 - as http.server calls it
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.headers.get("X-Amz-Target") == _WRITE and self.refusals:
             self._refuse(body, *self.refusals.pop(0))

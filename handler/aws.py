@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Response = Mapping[str, Any]
 
-DATA = os.path.join(os.path.dirname(__file__), "coldstart", "botocore_data")  # noqa: PTH118, PTH120 - pathlib is not worth importing
+DATA = os.path.join(os.path.dirname(__file__), "coldstart", "botocore_data")
 
 SERVICES = frozenset({"dynamodb", "sqs"})
 """All that the function calls, in botocore's names."""
@@ -155,7 +155,7 @@ def return_error_responses(client: Any) -> None:
 
     def keep_response(http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
         status = http_response.status_code
-        if status >= 300:  # noqa: PLR2004 - what botocore itself raises for
+        if status >= 300:
             error = parsed.setdefault("Error", {})
             if not _CODE.match(str(error.get("Code"))):
                 _read_xml(error)

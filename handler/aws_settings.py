@@ -66,12 +66,12 @@ def table(read: EnvReader, name: str, default: str, region: str) -> str:
     """
     value = read.text(name, default)
     arn = value.split(":", 5)
-    if len(arn) == 6:  # noqa: PLR2004 - arn:PARTITION:dynamodb:REGION:ACCOUNT:table/NAME
+    if len(arn) == 6:
         table_name = arn[5].removeprefix("table/") if arn[5].startswith("table/") else ""
         well_formed = arn[0] == "arn" and arn[1].startswith("aws") and arn[2] == "dynamodb" and _is_account(arn[4])
     else:
         table_name, well_formed = value, True
-    if not well_formed or not 3 <= len(table_name) <= 255 or table_name.strip(_NAME + "."):  # noqa: PLR2004
+    if not well_formed or not 3 <= len(table_name) <= 255 or table_name.strip(_NAME + "."):
         read.refuse(name, "the name of a DynamoDB table (3 to 255 letters, digits, _ . -) or its ARN")
     elif table_name is not value and region not in {"", arn[3]}:
         read.refuse(name, "the ARN of a table in the function's own region")
@@ -181,11 +181,11 @@ def _goes_to_emulator(read: EnvReader) -> bool:
 
 
 def _is_account(text: str) -> bool:
-    return len(text) == 12 and text.isascii() and text.isdecimal()  # noqa: PLR2004
+    return len(text) == 12 and text.isascii() and text.isdecimal()
 
 
 def _is_queue(text: str) -> bool:
-    return len(text) <= 80 and not text.removesuffix(".fifo").strip(_NAME)  # noqa: PLR2004
+    return len(text) <= 80 and not text.removesuffix(".fifo").strip(_NAME)
 
 
 def _is_path(text: str) -> bool:
@@ -194,7 +194,7 @@ def _is_path(text: str) -> bool:
 
 def _is_writable(path: str) -> bool:
     try:
-        with open(path, "ab"):  # noqa: PTH123 - pathlib is not worth importing
+        with open(path, "ab"):
             return True
     except OSError:
         return False

@@ -21,7 +21,7 @@ from botocore.session import Session
 from handler.aws import SERVICES, client_config, register_handlers
 from handler.settings import Settings
 
-DATA = os.path.join(os.path.dirname(__file__), "coldstart", "credential_data")  # noqa: PTH118, PTH120 - as in handler.aws
+DATA = os.path.join(os.path.dirname(__file__), "coldstart", "credential_data")
 
 CREDENTIAL_SERVICES = frozenset({"sts", "sso", "sso-oidc"})
 """What botocore calls for credentials, in its names."""
@@ -86,7 +86,7 @@ class _Search:
         if found is not None and found.method == "assume-role-with-web-identity":
             profile = self._core.get_scoped_config()
             # Read by the first call only, as an event's failure; that it cannot be read is known now.
-            with open(os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") or profile["web_identity_token_file"]):  # noqa: PTH123
+            with open(os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") or profile["web_identity_token_file"]):
                 pass
         return found
 

@@ -36,7 +36,7 @@ class LambdaContext(Protocol):
 class Processor:
     """The function: brings every event to exactly one outcome."""
 
-    def __init__(  # noqa: PLR0913 - its parts
+    def __init__(
         self,
         settings: Settings,
         *,

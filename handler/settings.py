@@ -54,7 +54,7 @@ class Settings:
 
 def _seconds(text: str) -> float:
     value = float(text)
-    if not 0 < value <= 60:  # noqa: PLR2004 - a minute is beyond any use; NaN fails too
+    if not 0 < value <= 60:
         raise ValueError
     return value
 

@@ -245,7 +245,7 @@ def _look_at_reply(http_response: Any, parsed: dict[str, Any], model: Any, **_: 
     """Note in a reply the host that gave it; raise for a success that is no reply of AWS's. botocore's `after-call`."""
     host = authority(http_response.url)
     parsed.setdefault("ResponseMetadata", {})["Host"] = host
-    if http_response.status_code >= 300 or model.has_streaming_output:  # noqa: PLR2004 - what botocore raises for
+    if http_response.status_code >= 300 or model.has_streaming_output:
         return
     wanted = _ALWAYS.get(model.name)
     if not _is_reply(http_response.content, model) or (wanted is not None and wanted not in parsed):

@@ -23,7 +23,7 @@ def region_of(text: str) -> str:
     """The region that a queue's URL or an ARN names; empty where it names none."""
     if text.startswith("arn:"):
         parts = text.split(":")
-        return parts[3] if len(parts) > 3 else ""  # noqa: PLR2004 - arn:partition:service:region:
+        return parts[3] if len(parts) > 3 else ""
     return _place(text)[1]
 
 

@@ -35,7 +35,7 @@ app.command("dashboard")(dashboard_command)
 
 
 @app.command("local")
-def local_command(  # noqa: PLR0913 -- its options
+def local_command(
     *,
     calendar: Annotated[
         Path,

@@ -77,7 +77,7 @@ class _Evaluation:
                 return self._fold(values, lambda left, right: left != 0 or right != 0)
             case ast.Call(func=ast.Name(id="FILL"), args=[filled, filler]):
                 return self._fill(self.value(filled), self.value(filler))
-            case ast.Call(func=ast.Name(id="IF"), args=[condition, *branches]) if 1 <= len(branches) <= 2:  # noqa: PLR2004
+            case ast.Call(func=ast.Name(id="IF"), args=[condition, *branches]) if 1 <= len(branches) <= 2:
                 return _choose(self.value(condition), *map(self.value, branches))
         raise MathError(f"not known here: {ast.unparse(node)}")
 

@@ -55,7 +55,7 @@ class MetricStore:
 
     _points: dict[Key, _Points] = field(default_factory=dict)
 
-    def put(  # noqa: PLR0913 - the parts of a data point
+    def put(
         self,
         namespace: str,
         name: str,

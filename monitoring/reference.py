@@ -129,7 +129,7 @@ def _users(name: str, namespace: str = semconv.NAMESPACE) -> tuple[str, str]:
 def _short(alarm_names: list[str]) -> list[str]:
     """Ten error rates are told as one."""
     rates = [name for name in alarm_names if name.startswith("error-rate-")]
-    if len(rates) <= 2:  # noqa: PLR2004
+    if len(rates) <= 2:
         return alarm_names
     return ["error-rate-*", *(name for name in alarm_names if name not in rates)]
 

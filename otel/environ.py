@@ -162,7 +162,7 @@ def split_url(text: str, *, also_in_host: str = "") -> tuple[str, str, str]:
         for label in host.removesuffix(".").split("."):
             if not label or len(label) > _LONGEST_LABEL or "-" in {label[0], label[-1]} or label.strip(allowed):
                 raise ValueError
-    if port and not (port.isdecimal() and 0 < int(port[:6]) < 65536):  # noqa: PLR2004 - the range of a port
+    if port and not (port.isdecimal() and 0 < int(port[:6]) < 65536):
         raise ValueError
     return user, host.lower(), slash + path
 

@@ -168,7 +168,7 @@ def _exception_type(record: logging.LogRecord) -> str | None:
     return record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
 
 
-def _show_warning(  # noqa: PLR0913, PLR0917 - the interface's
+def _show_warning(
     message: Warning | str,
     category: type[Warning],
     filename: str,

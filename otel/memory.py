@@ -16,7 +16,7 @@ def used_mb(statm: str = "/proc/self/statm") -> float:
     Not `ru_maxrss` where Linux tells better: a child process inherits its parent's peak there.
     """
     try:
-        with open(statm, "rb", buffering=0) as file:  # noqa: PTH123 - pathlib is not worth importing for this
+        with open(statm, "rb", buffering=0) as file:
             return int(file.read(128).split()[1]) * _PAGE / _MEGABYTE
     except (OSError, IndexError, ValueError):
         import resource

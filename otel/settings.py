@@ -119,7 +119,7 @@ class TelemetrySettings:
 def _is_region(text: str) -> bool:
     """Whether botocore takes it for one: it becomes part of a host's name."""
     words = text.split("-")
-    return text.isascii() and all(map(str.isalnum, words)) and not "".join(words).isdecimal() and len(text) < 64  # noqa: PLR2004
+    return text.isascii() and all(map(str.isalnum, words)) and not "".join(words).isdecimal() and len(text) < 64
 
 
 def _endpoint(read: EnvReader) -> bool:
@@ -172,7 +172,7 @@ def _address(text: str) -> tuple[str, int]:
         if part.startswith("tcp:"):
             continue
         host, _, port = part.removeprefix("udp:").rpartition(":")
-        if not host or not is_printable_ascii(part) or not 0 < int(port) < 65536:  # noqa: PLR2004 - a port's range
+        if not host or not is_printable_ascii(part) or not 0 < int(port) < 65536:
             raise ValueError
         return host.strip("[]"), int(port)
     raise ValueError

@@ -36,7 +36,7 @@ _LEVELS = {
 class Telemetry:
     """Telemetry of one sandbox: spans, metrics, logs and the watchdog."""
 
-    def __init__(  # noqa: PLR0913 - its parts
+    def __init__(
         self,
         settings: TelemetrySettings,
         *,

@@ -107,7 +107,7 @@ def interruptible() -> None:
 
 
 @pytest.fixture(scope="session")
-def dynamodb_endpoint(no_account: None, pytestconfig: pytest.Config) -> Iterator[DynamoDBEndpoint]:  # noqa: ARG001
+def dynamodb_endpoint(no_account: None, pytestconfig: pytest.Config) -> Iterator[DynamoDBEndpoint]:
     """DynamoDB Local, never a stand-in for it: where it cannot run, the tests that need it fail."""
     try:
         with real_dynamodb() as (endpoint, how):
@@ -118,7 +118,7 @@ def dynamodb_endpoint(no_account: None, pytestconfig: pytest.Config) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def queue_endpoint(no_account: None) -> Iterator[QueueEndpoint]:  # noqa: ARG001
+def queue_endpoint(no_account: None) -> Iterator[QueueEndpoint]:
     """An SQS with one queue."""
     with queue_service() as endpoint:
         yield endpoint

@@ -116,7 +116,7 @@ class Monitoring(Construct):
         rollback: alarms that a gradual deployment watches.
     """
 
-    def __init__(  # noqa: PLR0913 - what it watches, and how it speaks
+    def __init__(
         self,
         scope: Construct,
         construct_id: str,

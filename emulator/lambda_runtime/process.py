@@ -93,7 +93,7 @@ class FunctionProcess:
             self.events = self.api.events
             self._process = _spawner().submit(self._start, config).result()
             undo.pop_all()
-        assert self._process.stdout is not None  # noqa: S101 -- for mypy: both are pipes
+        assert self._process.stdout is not None  # noqa: S101 - for mypy: both are pipes
         assert self._process.stderr is not None  # noqa: S101
         self._pipes = [
             _LinePipe("stdout", self._process.stdout.fileno(), sink),
@@ -108,7 +108,7 @@ class FunctionProcess:
         environment = config.environment(self.api.address)
         # As Lambda's own start script: a wrapper is given the command that it is to end with.
         wrapper = environment.get("AWS_LAMBDA_EXEC_WRAPPER")
-        return subprocess.Popen(  # noqa: S603 -- the interpreter that runs us, and a handler of the caller's
+        return subprocess.Popen(
             [
                 *_parent_death_prefix(),
                 *([wrapper] if wrapper else ()),

@@ -88,7 +88,7 @@ class _Handler(QuietHandler):
     disable_nagle_algorithm = True  # else header and body wait for each other's acknowledgement: 40 ms
     channel: _Channel
 
-    def do_GET(self) -> None:  # noqa: N802 - as http.server calls it
+    def do_GET(self) -> None:
         if self.path == _RESTORE_PATH:  # there is no snapshot here: the process goes on as one that was restored
             self._reply(HTTPStatus.OK)
             return
@@ -104,7 +104,7 @@ class _Handler(QuietHandler):
         self.channel.events.put(ApiEvent("taken", invocation.request_id))
         self._reply(HTTPStatus.OK, invocation.payload, invocation.headers())
 
-    def do_POST(self) -> None:  # noqa: N802 - as http.server calls it
+    def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
         body = self.rfile.read(length)
         if len(body) < length:  # the process died while it answered: that is its end, not an answer

@@ -116,7 +116,7 @@ class Worker:
         self, payload: bytes, trace_header: str, request_id: str, timeout_s: float, *, cold_start: bool
     ) -> InvocationResult | None:
         process = self._process
-        assert process is not None  # noqa: S101 -- start() came before
+        assert process is not None  # noqa: S101 - start() came before
         started = time.monotonic()
         deadline = started + timeout_s
         process.api.offer(

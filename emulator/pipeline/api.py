@@ -71,7 +71,7 @@ class _ApiHandler(QuietHandler):
     pipeline: EventPipeline
     rule: ServedRule | None
 
-    def do_POST(self) -> None:  # noqa: N802 - as http.server calls it
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if _INVOKE.fullmatch(self.path):
             if self.headers.get("X-Amz-Invocation-Type") != "Event":

@@ -42,7 +42,7 @@ class Entry:
         """
         source, detail_type, detail = (envelope.get(name) for name in ("source", "detail-type", "detail"))
         if not isinstance(source, str) or not isinstance(detail_type, str) or not isinstance(detail, Mapping):
-            raise ValueError(  # noqa: TRY004 -- what is wrong is the event, not the call
+            raise ValueError(  # noqa: TRY004 - what is wrong is the event, not the call
                 "only an event with source, detail-type and an object as detail can be put onto a bus"
             )
         if source.startswith("aws."):

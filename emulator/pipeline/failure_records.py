@@ -19,7 +19,7 @@ _UNEXECUTED = {
 _ZERO_CONCURRENCY = "Function not invoked. Function is configured with zero reserved concurrent executions"
 
 
-def on_failure_record(  # noqa: PLR0913 -- the record's fields
+def on_failure_record(
     function_arn: str,
     payload: bytes,
     *,
@@ -83,7 +83,7 @@ def lambda_dlq_message(
     return DestinationMessage(_sendable(payload), {"RequestID": request_id, "ErrorCode": status, "ErrorMessage": text})
 
 
-def rule_dlq_message(  # noqa: PLR0913 -- the attributes
+def rule_dlq_message(
     payload: bytes,
     *,
     rule_arn: str,

@@ -12,7 +12,7 @@ class IdGenerator:
     """
 
     def __init__(self, seed: int) -> None:
-        self._random = Random(f"identities {seed}")  # noqa: S311 -- names, not secrets
+        self._random = Random(f"identities {seed}")
 
     def new(self) -> str:
         """Return a UUID of version 4."""

@@ -171,7 +171,7 @@ class InProcessInvoker:
             status, body = "timeout", _error("Sandbox.Timedout", f"Task timed out after {timeout_s:.2f} seconds")
         except ProcessCrashed:
             status, body = "crashed", _error("Runtime.ExitError", "Runtime exited with error: signal: killed")
-        except Exception as error:  # noqa: BLE001 -- as Lambda's runtime does
+        except Exception as error:  # noqa: BLE001 - as Lambda's runtime does
             status, body = "error", _error(type(error).__name__, str(error))
         return InvocationResult(status, body, request_id, context.passed_s, cold_start=False)
 

@@ -78,7 +78,7 @@ class EventPipeline:
         ValueError: There is no invoker.
     """
 
-    def __init__(  # noqa: PLR0913 -- its parts
+    def __init__(
         self,
         timeline: Scheduler,
         invokers: Sequence[Invoker],
@@ -100,7 +100,7 @@ class EventPipeline:
         self._arriving = 0
         self._timed = False
         self._identities = IdGenerator(settings.seed)
-        random = Random(f"chain {settings.seed}")  # noqa: S311 -- jitter, not secrets
+        random = Random(f"chain {settings.seed}")
         self.account = DeliveryCounters(on_end)
         self.metrics = PlatformMetrics(
             timeline.now,

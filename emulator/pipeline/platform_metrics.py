@@ -95,7 +95,7 @@ class PlatformMetrics:
         """Give what has been added since the last minute to the sink."""
         timestamp = datetime.fromtimestamp(self._minute * _PERIOD_S, UTC).isoformat().replace("+00:00", "Z")
         for (namespace, name, unit), (total, number, low, high) in self._sums.items():
-            assert self._sink is not None  # noqa: S101 -- else there are no sums
+            assert self._sink is not None  # noqa: S101 - else there are no sums
             self._sink(
                 DataPoint(
                     timestamp,

@@ -107,7 +107,7 @@ class SimulatedScheduler:
             while more and capacity() > 0:
                 try:
                     take = next(inputs, None)
-                except BaseException as raised:  # noqa: BLE001 -- raised again when what is under way has ended
+                except BaseException as raised:  # noqa: BLE001 - raised again when what is under way has ended
                     failure, take = raised, None
                 more = take is not None
                 if take is not None:
@@ -156,7 +156,7 @@ class RealTimeScheduler:
     def perform[T](self, work: Callable[[], T], then: Callable[[T], None], duration_s: Callable[[T], float]) -> None:
         """Do `work` in a thread; see `Scheduler.perform`."""
         del duration_s
-        assert self._executor is not None  # noqa: S101 -- only actions come here
+        assert self._executor is not None  # noqa: S101 - only actions come here
         self._under_way += 1
 
         def ended(result: T) -> None:
@@ -166,7 +166,7 @@ class RealTimeScheduler:
         def job() -> None:
             try:
                 result = work()
-            except BaseException as failure:  # noqa: BLE001 -- raised again by `run`
+            except BaseException as failure:  # noqa: BLE001 - raised again by `run`
                 self._inbox.put(_raiser(failure))
             else:
                 self._inbox.put(partial(ended, result))
@@ -192,7 +192,7 @@ class RealTimeScheduler:
                 self._inbox.put(partial(self._take, take))
             self._inbox.put(self._close)
             core.join()
-        except BaseException as raised:  # noqa: BLE001 -- raised again when what is under way has ended
+        except BaseException as raised:  # noqa: BLE001 - raised again when what is under way has ended
             interruption.append(raised)
             self._inbox.put(self._close)
             if isinstance(raised, SystemExit):  # SIGTERM: what is to be tried again later must not hold it up
@@ -224,7 +224,7 @@ class RealTimeScheduler:
                         self._step(slots, capacity)
                 finally:
                     self._executor.shutdown(cancel_futures=True)
-        except BaseException as failure:  # noqa: BLE001 -- raised again in the caller's thread
+        except BaseException as failure:  # noqa: BLE001 - raised again in the caller's thread
             self._failures.append(failure)
         finally:
             slots.release()  # whoever waits for room looks at the failure

@@ -28,7 +28,7 @@ def main(home: str, command: list[str]) -> int:
         The command's exit status.
     """
     lifeline_ended = threading.Event()
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd=home) as child:  # noqa: S603 - the caller's own command
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd=home) as child:
         signal.signal(signal.SIGTERM, lambda *_: child.terminate())
         threading.Thread(target=_end_with_stdin, args=(child, lifeline_ended), daemon=True).start()
         status = child.wait()

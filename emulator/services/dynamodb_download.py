@@ -66,7 +66,7 @@ def _fetch(maven: str, destination: Path) -> None:
         fetched = Path(work, "jars")
         command = [maven, "-B", "-q", "-f", pom, _GOAL, f"-DoutputDirectory={fetched}", "-DincludeScope=runtime"]
         try:
-            result = subprocess.run(  # noqa: S603 - a command of our own making
+            result = subprocess.run(
                 command, capture_output=True, text=True, check=False, timeout=_FETCH_SECONDS, stdin=subprocess.DEVNULL
             )
         except subprocess.TimeoutExpired:

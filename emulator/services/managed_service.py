@@ -90,7 +90,7 @@ def _process(service: Service, port: int) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="mep-service-", ignore_cleanup_errors=True) as home:
         log = Path(home, "log")
         with log.open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603 - commands of our own making
+            process = subprocess.Popen(
                 [sys.executable, "-I", "-S", child_guard.__file__, home, *service.command(port)],
                 stdin=subprocess.PIPE,
                 stdout=output,
@@ -144,7 +144,7 @@ def is_ready(port: int, target: str) -> bool:
     connection = HTTPConnection(LOOPBACK, port, timeout=5)
     try:
         connection.request("POST", "/", body=b"{}", headers=headers)
-        return connection.getresponse().status == 200  # noqa: PLR2004
+        return connection.getresponse().status == 200
     except (OSError, HTTPException):
         return False
     finally:

@@ -102,6 +102,6 @@ def number(value: float | None) -> str:
     """A number as short as it can be read."""
     if value is None:
         return "–"  # noqa: RUF001 - a dash, as CloudWatch shows where there is nothing
-    if value and abs(value) < 0.01:  # noqa: PLR2004
+    if value and abs(value) < 0.01:
         return f"{value:.1e}"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -45,7 +45,7 @@ dlq = typer.Typer(
 
 
 @dlq.command("list")
-def list_command(  # noqa: PLR0913 -- its options
+def list_command(
     *,
     queue_url: QueueUrl = None,
     by: Annotated[str, typer.Option("--by", help="Group by `category`, `age` or `correlation-id`.")] = "category",
@@ -109,7 +109,7 @@ def show_command(
 
 
 @dlq.command("redrive")
-def redrive_command(  # noqa: PLR0913 -- its options
+def redrive_command(
     *,
     queue_url: QueueUrl = None,
     bus: Annotated[
@@ -183,7 +183,7 @@ def redrive_command(  # noqa: PLR0913 -- its options
 
 
 @dlq.command("discard")
-def discard_command(  # noqa: PLR0913 -- its options
+def discard_command(
     *,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; it goes into the audit table.")],
     queue_url: QueueUrl = None,

@@ -181,7 +181,7 @@ class Function:
                 InvocationType="Event",
                 Payload=serialize_event(event).encode(errors="replace"),
             )
-        if reply.get("StatusCode") != 202:  # noqa: PLR2004 - Accepted
+        if reply.get("StatusCode") != 202:
             raise RejectedError(f"status {reply.get('StatusCode')} instead of 202")
         return str(reply.get("ResponseMetadata", {}).get("RequestId", ""))
 

@@ -38,7 +38,7 @@ def plan(dead_letters: Iterable[DeadLetter]) -> RedrivePlan:
     )
 
 
-def discard(  # noqa: PLR0913, PLR0917 - what it works with
+def discard(
     dead_letters: Iterable[DeadLetter],
     reason: str,
     queue: Queue,

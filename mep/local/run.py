@@ -218,7 +218,7 @@ def _accepted(
             _say(console, "more lines are not JSON: all of them are in rejected.jsonl")
 
 
-def _chain(  # noqa: PLR0913, PLR0917 -- what it is made of
+def _chain(
     options: RunOptions,
     function: FunctionConfig,
     invokers: Sequence[Invoker],

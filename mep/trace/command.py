@@ -15,7 +15,7 @@ _SINCE = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
-def trace_command(  # noqa: PLR0913 -- its options
+def trace_command(
     correlation_id: Annotated[str, typer.Argument(metavar="CORRELATION_ID", help="Of the event: in every log line.")],
     *,
     run: Annotated[

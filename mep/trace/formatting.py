@@ -50,9 +50,9 @@ def text_of(value: Any) -> str:
 
 def milliseconds(value: float) -> str:
     """A length or an offset, with the precision that its size deserves."""
-    if abs(value) >= 60_000:  # noqa: PLR2004 - a minute
+    if abs(value) >= 60_000:
         minutes, seconds = divmod(value / 1000, 60)
         return f"{minutes:.0f} min {seconds:.0f} s"
-    if abs(value) >= 10_000:  # noqa: PLR2004 - ten seconds
+    if abs(value) >= 10_000:
         return f"{value / 1000:.1f} s"
-    return f"{value:.0f} ms" if abs(value) >= 100 else f"{value:.1f} ms"  # noqa: PLR2004
+    return f"{value:.0f} ms" if abs(value) >= 100 else f"{value:.1f} ms"

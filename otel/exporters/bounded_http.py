@@ -73,12 +73,12 @@ class BoundedAdapter(HTTPAdapter):
             if connection.twin is not None:
                 attempt.watch(connection.twin)
 
-    def send(  # noqa: PLR0913, PLR0917 - the interface's
+    def send(
         self,
         request: PreparedRequest,
-        stream: bool = False,  # noqa: ARG002, FBT002 - how much is read is decided here
+        stream: bool = False,  # noqa: ARG002 - how much is read is decided here
         timeout: Any = None,  # noqa: ARG002 - and how long
-        verify: Any = True,  # noqa: FBT002
+        verify: Any = True,
         cert: Any = None,
         proxies: Any = None,
     ) -> Response:
@@ -97,7 +97,7 @@ class BoundedAdapter(HTTPAdapter):
                 response.close()
                 raise Timeout("no time is left")
             _read_body(response)
-            if 300 <= response.status_code < 400:  # noqa: PLR2004 - the statuses of redirects
+            if 300 <= response.status_code < 400:
                 # The next host would get the headers of `OTEL_EXPORTER_OTLP_HEADERS` as well. And the stock exporter
                 # takes a redirect that is not followed for a success.
                 raise TooManyRedirects("redirects are not followed")

@@ -25,11 +25,11 @@ _SMALL = [bytes([value]) for value in range(0x80)]
 
 
 def _varint(value: int) -> bytes:
-    if 0 <= value < 0x80:  # noqa: PLR2004 - seven bits a byte
+    if 0 <= value < 0x80:
         return _SMALL[value]
     value &= 0xFFFFFFFFFFFFFFFF  # negative numbers are ten bytes of two's complement
     out = bytearray()
-    while value > 0x7F:  # noqa: PLR2004
+    while value > 0x7F:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     out.append(value)
@@ -52,7 +52,7 @@ _pack_fixed32 = struct.Struct("<I").pack
 def length_delimited(number: int, body: bytes) -> bytes:
     """A length-delimited field: an embedded message, bytes or text; field numbers up to 15."""
     length = len(body)
-    return _MESSAGE_TAGS[number] + (_SMALL[length] if length < 0x80 else _varint(length)) + body  # noqa: PLR2004
+    return _MESSAGE_TAGS[number] + (_SMALL[length] if length < 0x80 else _varint(length)) + body
 
 
 def _text(number: int, value: str | None) -> bytes:
@@ -189,7 +189,7 @@ class _IdentityCache:
     def __call__(self, thing: Any) -> bytes:
         known = self._known.get(id(thing))
         if known is None:
-            if len(self._known) >= 16:  # noqa: PLR2004 - a sandbox has one resource and a few scopes
+            if len(self._known) >= 16:
                 self._known.clear()
             known = self._known[id(thing)] = (thing, self._encode(thing))  # the reference keeps the identity taken
         return known[1]

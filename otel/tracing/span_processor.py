@@ -127,7 +127,7 @@ class RecordOnlySampler(Sampler):
     def __init__(self, decide: Sampler) -> None:
         self._decide = decide
 
-    def should_sample(  # noqa: PLR0913, PLR0917 - the interface's
+    def should_sample(
         self,
         parent_context: context_api.Context | None,
         trace_id: int,

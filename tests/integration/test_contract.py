@@ -457,7 +457,7 @@ def uncaught() -> list[dict[str, Any]]:
         begin({"DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/111122223333/q"}, sys.stdout.buffer.write)
         raise RuntimeError"""
     command = [sys.executable, "-c", program]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)  # noqa: S603 - this interpreter
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
     assert (ended.returncode, ended.stderr) == (START_FAILED, b"")
     return json_lines(ended.stdout)
 

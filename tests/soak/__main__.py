@@ -16,7 +16,7 @@ from tests.soak.run import SoakOptions, soak
 _STANDARD_OUTPUT = Path("-")
 
 
-def main(  # noqa: PLR0913 -- its options
+def main(
     *,
     events: Annotated[int, typer.Option(min=1, max=100_000_000, help="How many events to send.")] = 20_000,
     seed: Annotated[int, typer.Option(help="Decides which events there are, and every fault that is drawn.")] = 1,

@@ -26,7 +26,7 @@ class RandomKillInvoker:
         self._worker = worker
         self._probability = probability
         self._within_s = within_s
-        self._random = Random(f"kills {seed}")  # noqa: S311 -- a test's dice
+        self._random = Random(f"kills {seed}")
         self.kills = 0
 
     def invoke(

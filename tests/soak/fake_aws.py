@@ -57,7 +57,7 @@ def fake_aws(
     settings = {"queue": queue_url, "dynamodb": dynamodb_url, "rates": asdict(rates), "seed": seed}
     options = orjson.dumps(settings).decode()
     command = [sys.executable, "-m", module, options]
-    with subprocess.Popen(  # noqa: S603 -- our own words
+    with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=PROJECT_ROOT, start_new_session=True
     ) as process:
         assert process.stdin is not None

@@ -44,7 +44,7 @@ class Faults:
     """
 
     def __init__(self, rates: FaultRates, seed: int) -> None:
-        self._random = Random(f"faults {seed}")  # noqa: S311 -- a test's dice
+        self._random = Random(f"faults {seed}")
         self._rates = asdict(rates)
         self.counts: dict[str, int] = dict.fromkeys(self._rates, 0)
 

@@ -72,7 +72,7 @@ def queue_image() -> str:
 
 
 @contextmanager
-def running(  # noqa: PLR0913 - what one says to `docker run`
+def running(
     image: str,
     *,
     command: list[str] | None = None,
@@ -299,7 +299,7 @@ class Harness:
             "security_opt": ["no-new-privileges"],
             "network_mode": self.network,
         }
-        writable = {"/tmp": "rw,size=512m,mode=1777"}  # noqa: S108 - Lambda's
+        writable = {"/tmp": "rw,size=512m,mode=1777"}
         with running(image, environment=environment, tmpfs=writable, **conditions, **options) as container:
             function = Function(container, self.port)
             function.wait_until("the emulator answers", lambda: _answers(self.port))
@@ -330,7 +330,7 @@ def harness() -> Iterator[Harness]:
         store = stack.enter_context(
             running(
                 DYNAMODB_LOCAL,
-                command=[*options, "-dbPath", "/tmp", "-sharedDb", "-disableTelemetry"],  # noqa: S108 - the container's
+                command=[*options, "-dbPath", "/tmp", "-sharedDb", "-disableTelemetry"],
                 network_mode=network,
             )
         )

@@ -117,7 +117,7 @@ def _pull(image: str) -> None:
         raise ServiceError(f"no container: {image} is not here, and there is no docker command to pull it")
     try:
         command = [docker, "pull", "--quiet", image]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=_PULL_SECONDS, check=False)  # noqa: S603
+        result = subprocess.run(command, capture_output=True, text=True, timeout=_PULL_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         raise ServiceError(f"no container: {image} could not be pulled within {_PULL_SECONDS} s") from None
     if result.returncode:

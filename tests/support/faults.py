@@ -46,7 +46,7 @@ def answer(reply: Reply, *, commit: bool = False, name: str = "answer") -> Fault
     return Fault(name, act)
 
 
-def aws_error(  # noqa: PLR0913 - the parts of an error reply
+def aws_error(
     code: str,
     status: int = 400,
     message: str = "injected",

@@ -63,7 +63,7 @@ class Forks:
 @contextmanager
 def forks() -> Iterator[Forks]:
     """Import everything once."""
-    with subprocess.Popen(  # noqa: S603 -- our own interpreter
+    with subprocess.Popen(
         [sys.executable, "-c", _SERVER], cwd=PROJECT_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as server:
         yield Forks(server)

@@ -78,7 +78,7 @@ def identity_services_over_tls(certificate: Path) -> Iterator[str]:
     context.load_cert_chain(certificate)
 
     class Handler(QuietHandler):
-        def do_POST(self) -> None:  # noqa: N802 - as http.server looks for it
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             reply = _answer(Request("POST", self.path, {}, body))
             self.wfile.write(reply.head + reply.body)

@@ -15,16 +15,14 @@ BUILD_SECONDS = 600
 def docker_command() -> str:
     """The docker command, on a machine where an engine answers."""
     command = shutil.which("docker")
-    if command is None or subprocess.run([command, "info"], capture_output=True, check=False).returncode:  # noqa: S603
+    if command is None or subprocess.run([command, "info"], capture_output=True, check=False).returncode:
         pytest.fail("no Docker engine answers (on Debian, .ci/docker installs and starts one)", pytrace=False)
     return command
 
 
 def run(*command: str, seconds: float) -> subprocess.CompletedProcess[str]:
     """Run a command at the project's root, whatever its exit status."""
-    return subprocess.run(  # noqa: S603
-        command, cwd=containers.ROOT, capture_output=True, text=True, timeout=seconds, check=False
-    )
+    return subprocess.run(command, cwd=containers.ROOT, capture_output=True, text=True, timeout=seconds, check=False)
 
 
 def require(docker_command: str, name: str) -> None:

@@ -75,7 +75,7 @@ class KeptRun:
 def mep(*words: object, **environ: str) -> Ended:
     """Run a command to its end."""
     command = [_MEP, *map(str, words)]
-    ended = subprocess.run(  # noqa: S603 - our own command line
+    ended = subprocess.run(
         command,
         env=dict(os.environ) | environ,
         stdin=subprocess.DEVNULL,
@@ -92,7 +92,7 @@ def exit_status_after(sent: signal.Signals, directory: Path, dynamodb_url: str) 
     directory.mkdir()
     calendar = write_calendar(directory / "calendar.csv", [("AAPL", DATE)])
     words = ["local", "--calendar", calendar, "--events", "-", "--out", directory / "out", "--workers", 1]
-    with subprocess.Popen(  # noqa: S603 - our own command line
+    with subprocess.Popen(
         [_MEP, *map(str, words), "--endpoint-url", dynamodb_url],
         env=dict(os.environ) | {"AWS_REGION": "eu-south-1"},
         stdin=subprocess.PIPE,
@@ -154,7 +154,7 @@ def _keeping(run: KeptRun, dynamodb_url: str, directory: Path) -> Iterator[dict[
     events.write_text("".join(f"{line}\n" for line in _events()))
     own = {"AWS_REGION": "eu-central-2", "AWS_DEFAULT_REGION": "eu-central-2"}
     words = ["local", "--calendar", calendar, "--events", events, "--out", run.out, "--workers", 1, "--speed", 10_000]
-    with subprocess.Popen(  # noqa: S603 - our own command line
+    with subprocess.Popen(
         [_MEP, *map(str, words), "--endpoint-url", dynamodb_url, "--keep"],
         env=dict(os.environ) | own,
         stdin=subprocess.DEVNULL,

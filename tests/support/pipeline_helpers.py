@@ -134,7 +134,7 @@ class Simulation:
         }
 
 
-def simulation(  # noqa: PLR0913 -- what a test may want to say
+def simulation(
     *answers: Status,
     destinations: FailureDestinations | None = None,
     invoke: AsyncInvokeConfig | None = None,

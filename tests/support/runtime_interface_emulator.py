@@ -14,7 +14,7 @@ def emulator(status: int, body: bytes) -> Iterator[tuple[str, list[bytes]]]:
     sent: list[bytes] = []
 
     class Handler(QuietHandler):
-        def do_POST(self) -> None:  # noqa: N802 - as http.server calls it
+        def do_POST(self) -> None:
             assert self.path == "/2015-03-31/functions/function/invocations"
             sent.append(self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(status)

@@ -18,6 +18,6 @@ def project_files(root: Path, pattern: str) -> list[Path]:
         subprocess.CalledProcessError: `root` is not in a git work tree.
     """
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", pattern]
-    listed = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)  # noqa: S603 - no shell
+    listed = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     paths = (root / name for name in set(listed.stdout.split("\0")) if name)
     return sorted(path for path in paths if path.is_file())

@@ -41,7 +41,7 @@ def test_no_setting_of_an_account_is_read(
     variables: dict[str, str], queue_endpoint: QueueEndpoint, tmp_path: Path
 ) -> None:
     name = queue_endpoint.queue_url.rpartition("/")[2]
-    done = subprocess.run(  # noqa: S603 - our own
+    done = subprocess.run(
         [sys.executable, "-c", CALL, queue_endpoint.url, name],
         env={"PATH": os.defpath, "HOME": str(tmp_path), "PYTHONPATH": str(PROJECT_ROOT), **variables},
         capture_output=True,

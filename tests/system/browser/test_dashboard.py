@@ -23,7 +23,7 @@ def test_a_browser_shows_it_without_complaint(run_folder: Path, tmp_path: Path) 
 
     def chromium(*more: str) -> subprocess.CompletedProcess[str]:
         command = ["chromium", *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", *more, document.as_uri()]
-        return subprocess.run(command, capture_output=True, text=True, timeout=90, check=True)  # noqa: S603
+        return subprocess.run(command, capture_output=True, text=True, timeout=90, check=True)
 
     dom = chromium("--dump-dom")
     shot = chromium("--window-size=1280,2700", f"--screenshot={picture}")

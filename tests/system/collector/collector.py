@@ -36,7 +36,7 @@ def validate(environ: Mapping[str, str], *changes: str) -> subprocess.CompletedP
         environ: the collector's environment variables.
         changes: settings that replace the file's, `exporters.awsxray.region=eu-west-1` for example.
     """
-    return subprocess.run(  # noqa: S603 - the binary of our own build
+    return subprocess.run(
         [BINARY, "validate", *_arguments(changes)], env=environ, capture_output=True, text=True, timeout=60, check=False
     )
 
@@ -64,7 +64,7 @@ def running(environ: Mapping[str, str], *changes: str) -> Iterator[str]:
         "service.telemetry.metrics.level=none",  # or it listens at one more port
     )
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(  # noqa: S603 - as above
+        process = subprocess.Popen(
             [BINARY, *_arguments((*ours, *changes))],
             env={**AWS_CONFIG, **environ},
             stdin=subprocess.DEVNULL,

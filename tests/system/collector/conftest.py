@@ -93,7 +93,7 @@ def stores(
 
 
 @pytest.fixture(scope="session")
-def exported(binary: None, stores: tuple[Tables, DeadLetters]) -> Exported:  # noqa: ARG001
+def exported(binary: None, stores: tuple[Tables, DeadLetters]) -> Exported:
     """Four events through function and collector."""
     tables, dead_letters = stores
     with ExitStack() as stack:

@@ -20,7 +20,7 @@ def hold(name: str, measured: float, *, detail: str = "") -> None:
     baseline, slack, unit = entry["value"], entry["slack_percent"], entry["unit"]
     change = (measured / baseline - 1) * 100
     text = f"{name}: {measured:.4g} {unit}, baseline {baseline:.4g} {unit} ({change:+.1f} %, {slack} % allowed)"
-    print(text, f"[{detail}]" if detail else "")  # noqa: T201 - shown with -s, and when it fails
+    print(text, f"[{detail}]" if detail else "")
     if change > slack:
         pytest.fail(
             f"{text}\n  {detail}\n  If that is how it must be, write the new value into {_FILE.name} and say why "

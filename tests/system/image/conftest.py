@@ -34,7 +34,7 @@ def docker_config() -> str:
 
 
 @pytest.fixture(scope="session")
-def harness(docker_command: str, image: str) -> Iterator[Harness]:  # noqa: ARG001 - without the image none of it is of use
+def harness(docker_command: str, image: str) -> Iterator[Harness]:
     """DynamoDB Local and a queue in containers."""
     for name in (DYNAMODB_LOCAL, containers.queue_image()):
         require(docker_command, name)

@@ -23,7 +23,7 @@ def test_both_builders_make_the_same_image(docker_command: str, docker_config: s
     if docker_config:
         environment["DOCKER_CONFIG"] = docker_config
     other = f"{image}:buildkit"
-    subprocess.run(  # noqa: S603
+    subprocess.run(
         [docker_command, "build", "--tag", other, "."], cwd=ROOT, env=environment, check=True, capture_output=True
     )
     first, second = (
@@ -53,7 +53,7 @@ def test_the_packages_are_to_be_had_for_arm64(docker_command: str, base_image: s
     shutil.copy(ROOT / "deploy" / "image" / name, tmp_path)
     mounts = [f"--volume={tmp_path}:/build", f"--volume={target}:/target", "--env=LAMBDA_TASK_ROOT=/target"]
     command = [docker_command, "run", "--rm", *mounts, "--entrypoint=sh", base_image]
-    subprocess.run([*command, "-c", f"PATH=/build:$PATH; {command_line}"], check=True, capture_output=True)  # noqa: S603
+    subprocess.run([*command, "-c", f"PATH=/build:$PATH; {command_line}"], check=True, capture_output=True)
     libraries = list(target.rglob("*.so"))
     assert {struct.unpack("<H", path.read_bytes()[18:20])[0] for path in libraries} == {_AARCH64}
     for path in libraries:

@@ -35,7 +35,7 @@ def compose(docker_command: str, docker_config: str, base_image: str) -> Compose
         options = ["--project-name", project, "--project-directory", "."]
         for file in files:
             options += ["--file", file]
-        result = subprocess.run(  # noqa: S603
+        result = subprocess.run(
             [docker_command, "compose", *options, *arguments],
             cwd=ROOT,
             env=environment,
@@ -58,7 +58,7 @@ def services(compose: Compose) -> dict[str, Any]:
 
 
 @pytest.fixture
-def stack(compose: Compose, image: str) -> Iterator[Compose]:  # noqa: ARG001 - what it takes long for is done then
+def stack(compose: Compose, image: str) -> Iterator[Compose]:
     """The function, DynamoDB Local and the queue, started, with a collector that shows what came."""
     files = ("docker-compose.yml", "tests/system/image/compose.yaml")
 

@@ -17,7 +17,7 @@ layers = pytest.mark.parametrize("way", ["layer", "layer, fast start"])
 
 
 @layers
-def test_spans_carry_the_ids_and_leave_before_the_answer(  # noqa: PLR0913, PLR0917 - the fixtures
+def test_spans_carry_the_ids_and_leave_before_the_answer(
     image: str, harness: Harness, tables: Tables, dead_letters: DeadLetters, environment: dict[str, str], way: str
 ) -> None:
     for number in range(EVENTS):

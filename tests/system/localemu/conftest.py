@@ -41,7 +41,7 @@ def emulated_image(docker_command: str, image: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def aws(docker_command: str, emulated_image: str) -> Iterator[Emulator]:  # noqa: ARG001 - it runs nothing else
+def aws(docker_command: str, emulated_image: str) -> Iterator[Emulator]:
     """The emulator of AWS."""
     if not PACKAGES.is_dir():
         pytest.fail("LocalEmu is not installed: `make test-emulator` does that", pytrace=False)

@@ -146,8 +146,8 @@ def _localemu(network: str, owner: str) -> Iterator["DockerContainer"]:
     environment = {
         "PYTHONPATH": "/emulator",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "HOME": "/tmp",  # noqa: S108 - the container's
-        "FILESYSTEM_ROOT": "/tmp/localemu",  # noqa: S108
+        "HOME": "/tmp",
+        "FILESYSTEM_ROOT": "/tmp/localemu",
         "GATEWAY_SERVER": "hypercorn",
         "GATEWAY_LISTEN": f"0.0.0.0:{GATEWAY_PORT}",  # of the namespace; published on loopback only
         "LOCALEMU_HOST": f"{LOOPBACK}:{GATEWAY_PORT}",
@@ -179,7 +179,7 @@ def _localemu(network: str, owner: str) -> Iterator["DockerContainer"]:
 
 def _healthy(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/_localemu/health", timeout=5) as reply:  # noqa: S310 - loopback
+        with urllib.request.urlopen(f"{url}/_localemu/health", timeout=5) as reply:
             return bool(reply.status == 200)
     except OSError:
         return False

@@ -38,7 +38,7 @@ class Difference:
     judge: str
 
 
-def facts(  # noqa: PLR0913 - all that is left of an event
+def facts(
     name: str,
     tables: Tables,
     symbol: str,

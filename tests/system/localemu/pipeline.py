@@ -109,7 +109,7 @@ def function_settings(emulator: Emulator, tables: Tables, queue: QueueEndpoint) 
 
 
 @contextmanager
-def pipeline(  # noqa: PLR0913 - what it is made of
+def pipeline(
     emulator: Emulator, name: str, image: str, tables: Tables, settings: Mapping[str, str], *, timeout_s: int = 30
 ) -> Iterator[Chain]:
     """Set up a chain for the length of a `with` block; afterwards its function's container is gone.

@@ -190,7 +190,7 @@ class Stack:
             "EVENT_BUS_NAME": outputs["EventBusName"],
         }
         command = [str(Path(sys.executable).with_name("mep")), *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
     def _apply(self, verb: str) -> None:
         with ExitStack() as stack:

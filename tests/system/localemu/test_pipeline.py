@@ -63,14 +63,14 @@ DIFFERENCES: Mapping[str, Mapping[str, Difference]] = {
 
 
 @pytest.fixture(scope="session")
-def pattern_test(no_account: None) -> Iterator[PatternMatcher]:  # noqa: ARG001
+def pattern_test(no_account: None) -> Iterator[PatternMatcher]:
     """Another emulator's `TestEventPattern`, which is what our chain asks."""
     with emulated_matcher() as test:
         yield test
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name.replace(" ", "-"))
-def test_both_tell_the_same(  # noqa: PLR0913, PLR0917 - all of both sides
+def test_both_tell_the_same(
     aws: Emulator,
     emulated_image: str,
     new_tables: Callable[[], Tables],

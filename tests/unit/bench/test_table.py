@@ -214,7 +214,7 @@ def test_launcher_ends_where_the_process_would_begin() -> None:
     ports = Ports(http=1, udp=1)
     done = subprocess.run(
         [sys.executable, "-P", "bench/instrument_launcher.py"],
-        env=Target(NO_HANDLER).variables(ports, "/tmp"),  # noqa: S108 - nothing is written there
+        env=Target(NO_HANDLER).variables(ports, "/tmp"),
         cwd=ROOT,
         capture_output=True,
         check=False,

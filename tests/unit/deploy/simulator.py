@@ -57,7 +57,7 @@ def allowed_of_everything(
 
 
 def _simulate(question: Mapping[str, Any]) -> list[dict[str, Any]]:
-    done = subprocess.run(  # noqa: S603 - the Node that the lock brings
+    done = subprocess.run(
         [os.environ["JSII_NODE"], "simulate.js"],
         cwd=_FOLDER,
         input=json.dumps({"account": ACCOUNT, **question}),

@@ -84,7 +84,7 @@ def test_it_ends_and_leaves_nothing_when_we_are_killed(tmp_path: Path) -> None:
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:  # noqa: S603
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:
         assert parent.stdout is not None
         port = port_of(parent.stdout.readline().strip())
         assert is_ready(port, PROBE)

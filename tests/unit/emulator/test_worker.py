@@ -227,7 +227,7 @@ print(worker.pid, flush=True)
 worker.invoke(b'{{"do": "sleep", "seconds": 600}}', trace_header={HEADER!r}, timeout_s=600)
 """
     environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT)}
-    with subprocess.Popen(  # noqa: S603 -- our own interpreter and script
+    with subprocess.Popen(
         [sys.executable, "-c", script], env=environment, cwd=tmp_path, stdout=subprocess.PIPE
     ) as parent:
         assert parent.stdout is not None

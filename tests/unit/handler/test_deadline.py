@@ -115,7 +115,7 @@ def timed(script: list[tuple[Step, float]], worst: float) -> list[Step]:
     jitter=st.lists(st.floats(0, 1), min_size=1, max_size=5),
 )
 @hypothesis_settings(max_examples=200, deadline=None)
-def test_the_reserve_is_unspent_and_each_attempt_declared(  # noqa: PLR0913 - any of these may be anything
+def test_the_reserve_is_unspent_and_each_attempt_declared(
     *,
     harness: HandlerHarness,
     event: object,

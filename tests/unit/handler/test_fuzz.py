@@ -119,7 +119,7 @@ SECRET = st.sampled_from([SENTINEL, [SENTINEL], {SENTINEL: SENTINEL}, {"a": {"b"
     sqs=st.sampled_from([SENT, aws_error("AccessDeniedException", message=SENTINEL)]),
 )
 @hypothesis_settings(max_examples=100, deadline=None)
-def test_a_secret_in_any_field_stays_in_the_letters_body(  # noqa: PLR0913, PLR0917 - where it may come from
+def test_a_secret_in_any_field_stays_in_the_letters_body(
     harness: HandlerHarness,
     sandbox: Sandbox,
     detail: dict[str, Any],

@@ -154,7 +154,7 @@ class TestDuplicate:
         [("TransactionConflict", "conflict"), ("ThrottlingError", "throttling")],
     )
     @pytest.mark.parametrize("first", [True, False])
-    def test_a_failed_condition_beside_what_passes_is_asked_again(  # noqa: PLR0913 - a table of three
+    def test_a_failed_condition_beside_what_passes_is_asked_again(
         self, harness: HandlerHarness, later: Step, outcome: str, beside: str, category: str, *, first: bool
     ) -> None:
         reasons = ("ConditionalCheckFailed", beside) if first else (beside, "ConditionalCheckFailed")

@@ -67,7 +67,7 @@ def clock() -> Iterator[Clock]:
         yield ours
 
 
-def run(  # noqa: PLR0913 - what a call depends on
+def run(
     clock: Clock,
     failures: Sequence[ErrorCategory] | Iterator[ErrorCategory],
     *,
@@ -233,7 +233,7 @@ class TestBudget:
         st.floats(0, 1),
         st.randoms(use_true_random=False),
     )
-    def test_the_reserve_is_never_touched(  # noqa: PLR0913, PLR0917 - what it depends on
+    def test_the_reserve_is_never_touched(
         self,
         clock: Clock,
         remaining: float,
@@ -291,7 +291,7 @@ for failures in [], [ErrorCategory.ACCESS_DENIED], [ErrorCategory.CONFLICT]:
         pass
     print(loaded())
 """
-        done = subprocess.run(  # noqa: S603 - our own interpreter
+        done = subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ
         )
         before, permanent, _, after = done.stdout.splitlines()

@@ -28,7 +28,7 @@ print(json.dumps(environ), file=sys.stderr)
 print([name for name in sys.modules if name.startswith('opentelemetry')], file=sys.stderr)
 """
     command = [sys.executable, "-c", code, json.dumps(environ)]
-    return subprocess.run(command, capture_output=True, check=False, timeout=60)  # noqa: S603 - our own interpreter
+    return subprocess.run(command, capture_output=True, check=False, timeout=60)
 
 
 def test_blank_variables_of_the_libraries_are_removed_and_no_others() -> None:

@@ -111,7 +111,7 @@ def serving(account: Account) -> Iterator[str]:
     """Run the account; yields its URL, for `AWS_ENDPOINT_URL`."""
 
     class Handler(QuietHandler):
-        def do_POST(self) -> None:  # noqa: N802 - as http.server calls it
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2] or _PATHS.get(self.path, "")
             if not operation:
@@ -132,7 +132,7 @@ def serving(account: Account) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(reply.body)
 
-        do_GET = do_POST  # noqa: N815 - a role's credentials by SSO
+        do_GET = do_POST
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = Thread(target=server.serve_forever, args=(0.02,))
@@ -178,7 +178,7 @@ def mep_process(home: Path, arguments: tuple[str, ...], variables: Mapping[str, 
     """Run `mep` with nothing in its environment but what is given, as `env -i` does."""
     command = [str(Path(sys.executable).with_name("mep")), *arguments]
     environment = bare_environment(home) | dict(variables)
-    done = subprocess.run(  # noqa: S603 - our own command line
+    done = subprocess.run(
         command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, check=False, timeout=100
     )
     return checked(Ended(done.returncode, done.stdout, done.stderr))

@@ -145,7 +145,7 @@ def test_a_container_needs_the_database_that_it_writes_to(
         ({"spans_lost": 3}, 0, "3 datagrams of spans were lost"),
     ],
 )
-def test_the_exit_status_tells_whether_all_is_accounted_for(  # noqa: PLR0913, PLR0917 -- fixtures and a table
+def test_the_exit_status_tells_whether_all_is_accounted_for(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     asked: list[RunOptions],
@@ -215,7 +215,7 @@ def running(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     out = tmp_path / "out"
     calendar = write_calendar(tmp_path / "c.csv", [("AAPL", "2025-07-31")])
     command = ["local", "--calendar", calendar, "--events", "-", "--out", out, "--workers", "1"]
-    with subprocess.Popen(  # noqa: S603 -- our own command line
+    with subprocess.Popen(
         [sys.executable, "-c", "from mep.cli import main; main()", *map(str, command)],
         cwd=PROJECT_ROOT,
         stdin=subprocess.PIPE,

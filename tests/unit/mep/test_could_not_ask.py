@@ -167,7 +167,7 @@ def an_event(account: Account) -> None:
         ("GetQueueAttributes", "queue", "the row is marked (partial: without the dead-letter queue)"),
     ],
 )
-def test_a_partial_answer_is_marked_as_partial(  # noqa: PLR0913, PLR0917 - a table and its fixtures
+def test_a_partial_answer_is_marked_as_partial(
     operation: str, source: str, partial: str, account: Account, here: Run, tmp_path: Path
 ) -> None:
     an_event(account)

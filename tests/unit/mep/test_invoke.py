@@ -133,7 +133,7 @@ def test_standard_input(function: Function, monkeypatch: pytest.MonkeyPatch) -> 
         (b"a\x1b[31m\xff", 500, "a\\x1b[31m"),
     ],
 )
-def test_an_error_of_the_function_is_exit_status_1(  # noqa: PLR0913, PLR0917 -- fixtures and a table
+def test_an_error_of_the_function_is_exit_status_1(
     function: Function,
     event: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -93,7 +93,7 @@ OTHER_REGIONS = [
 
 @pytest.mark.parametrize(("words", "variables"), OTHER_REGIONS, ids=str)
 @pytest.mark.parametrize("region", ["AWS_REGION", "AWS_DEFAULT_REGION", "profile"])
-def test_another_region_than_what_was_named_is_reported(  # noqa: PLR0913, PLR0917 - a table and its fixtures
+def test_another_region_than_what_was_named_is_reported(
     words: tuple[str, ...], variables: dict[str, str], region: str, account: Account, here: Run, tmp_path: Path
 ) -> None:
     config(tmp_path, f"[default]\nregion = {HERE}\n")

@@ -181,7 +181,7 @@ def test_a_condition_that_did_not_hold_is_an_answer(
     ],
 )
 @pytest.mark.parametrize("raises", [False, True], ids=["as replies", "as exceptions"])
-def test_an_error_of_aws_is_told_by_code_and_category(  # noqa: PLR0913, PLR0917 - three parameters, three fixtures
+def test_an_error_of_aws_is_told_by_code_and_category(
     answer: Reply,
     code: str,
     category: str,

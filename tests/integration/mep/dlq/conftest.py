@@ -14,7 +14,7 @@ from tests.support.stores import DeadLetters, Tables
 
 
 @pytest.fixture(scope="session")
-def events_url(no_account: None) -> Iterator[str]:  # noqa: ARG001
+def events_url(no_account: None) -> Iterator[str]:
     """An EventBridge."""
     with ministack("events") as url:
         yield url

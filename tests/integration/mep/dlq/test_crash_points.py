@@ -82,7 +82,7 @@ class Killer:
 
 
 @pytest.fixture(scope="module")
-def processes(no_account: None) -> Iterator[Forks]:  # noqa: ARG001
+def processes(no_account: None) -> Iterator[Forks]:
     """Where the command runs."""
     with forks() as made:
         yield made

@@ -57,12 +57,12 @@ def test_the_session_on_one_machine_runs_as_it_is_written(tmp_path: Path) -> Non
 
     def done(block: str) -> str:
         script = ["bash", "-euo", "pipefail", "-c", shell(textwrap.dedent(block))]
-        ended = subprocess.run(script, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False, timeout=240)  # noqa: S603
+        ended = subprocess.run(script, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False, timeout=240)
         assert ended.returncode == 0, ended.stdout + ended.stderr
         return ended.stdout
 
     command = shlex.split(shell(first))
-    with subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as kept:  # noqa: S603
+    with subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as kept:
         try:
             begun = time.monotonic()
             while not (tmp_path / "out" / "kept.env").exists() and time.monotonic() - begun < _STARTED_SECONDS:

@@ -114,7 +114,7 @@ def serving(account: Account) -> Iterator[str]:
     """Run the services; yields their URL."""
 
     class Handler(QuietHandler):
-        def do_POST(self) -> None:  # noqa: N802 - as http.server calls it
+        def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             target = self.headers.get("X-Amz-Target")
             paths = {"/Traces": "BatchGetTraces", "/TraceSummaries": "GetTraceSummaries"}

@@ -126,6 +126,6 @@ def test_a_hostile_text_cannot_steer_the_terminal(
 def test_it_is_a_command_of_its_own_process(folder: Path) -> None:
     """What it imports is there without the test run's help."""
     command = [sys.executable, "-c", "from mep.cli import main; main()", "trace", "demo-msft", "--run", str(folder)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - our own
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (result.returncode, result.stderr) == (0, "")
     assert "the row is marked" in result.stdout

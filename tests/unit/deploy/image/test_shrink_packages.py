@@ -50,7 +50,7 @@ def packages(tmp_path: Path) -> Path:
 
 def _pack(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def _files(root: Path) -> set[str]:

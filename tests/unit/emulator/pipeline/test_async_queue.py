@@ -321,7 +321,7 @@ def test_the_same_seed_gives_the_same_history(answers: list[Status], seed: int) 
     workers=st.integers(1, 4),
     events=st.integers(1, 12),
 )
-def test_every_event_ends_in_exactly_one_place(  # noqa: PLR0913, PLR0917 -- the whole configuration
+def test_every_event_ends_in_exactly_one_place(
     answers: list[Status],
     age: float,
     attempts: int,

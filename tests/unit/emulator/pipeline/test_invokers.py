@@ -79,7 +79,7 @@ def test_how_a_callable_fails(raised: BaseException | None, status: Status) -> N
             raise raised
         try:
             context.advance(31)
-        except Exception:  # noqa: BLE001 -- no code survives a kill
+        except Exception:  # noqa: BLE001 - no code survives a kill
             return
 
     result = InProcessInvoker(fails).invoke(PAYLOAD, trace_header="")

@@ -129,7 +129,7 @@ def test_an_execution_failure_never_reaches_the_rule_s_queue_and_a_delivery_fail
 @given(number=st.integers(1, 1000), seed=st.integers())
 def test_waits_stay_within_their_bounds_and_do_not_shrink(number: int, seed: int) -> None:
     for wait, longest in ((queue_wait, 300.0), (target_wait, 600.0)):
-        drawn = wait(number, Random(seed))  # noqa: S311 -- jitter
+        drawn = wait(number, Random(seed))
         assert 1 <= drawn <= longest
         assert min(2.0 ** (number - 1), longest) / 2 <= drawn <= min(2.0 ** (number - 1), longest)
 

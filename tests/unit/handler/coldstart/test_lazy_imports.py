@@ -27,7 +27,7 @@ SETTINGS = {
 
 def in_a_fresh_process(code: str, extra: Mapping[str, str] | None = None) -> str:
     """What the code prints; a start has to be looked at where nothing has been imported yet."""
-    run = subprocess.run(  # noqa: S603 - our own interpreter
+    run = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         env={**SETTINGS, **(extra or {})},
         capture_output=True,
@@ -55,7 +55,8 @@ def test_it_would_be_loaded_if_it_were_not_left_out(package: str) -> None:
         "from handler.coldstart import lazy_imports\n"
         f"for name in ({package!r}, 's3transfer', 'botocore.docs', 'concurrent'):\n"
         "    lazy_imports.DEFERRED_MODULES.pop(name, None)\n"
-        f"lazy_imports.UNAVAILABLE_MODULES = tuple(name for name in lazy_imports.UNAVAILABLE_MODULES if name != {package!r})\n"
+        "lazy_imports.UNAVAILABLE_MODULES = "
+        f"tuple(name for name in lazy_imports.UNAVAILABLE_MODULES if name != {package!r})\n"
         "class Asked:\n"
         "    def find_spec(self, name, *_):\n"
         f"        if name == {package!r}: print(True, flush=True); os._exit(0)\n"

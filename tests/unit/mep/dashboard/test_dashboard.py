@@ -66,7 +66,7 @@ def test_every_widget_is_on_the_page_in_order(run: RunMetrics) -> None:
     drawings = re.findall(r"<svg.*?</svg>", found, flags=re.DOTALL)
     assert len(drawings) == len(graphs)
     for drawing in drawings:
-        ET.fromstring(drawing)  # noqa: S314 - our own
+        ET.fromstring(drawing)
 
 
 def test_the_page_needs_nothing_else_and_trusts_nothing(run: RunMetrics, run_folder: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_stack_is_on_top_of_what_is_below() -> None:
 
 
 def test_a_threshold_is_in_the_picture() -> None:
-    drawing = ET.fromstring(chart([Drawn("a", [1])], stacked=False, threshold=50))  # noqa: S314 - our own
+    drawing = ET.fromstring(chart([Drawn("a", [1])], stacked=False, threshold=50))
 
     (dashed,) = [each for each in drawing if each.get("class") == "threshold"]
     assert 0 < float(dashed.attrib["y1"]) < 190
