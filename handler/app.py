@@ -21,7 +21,7 @@ with lazy_imports():
     with reported(os.environ, _write):
         _settings = begin(os.environ, _write)  # first: libraries log, warn and raise already while they are imported
         from handler.bootstrap import start_or_exit
-        from handler.processor import LambdaContext
+        from handler.invocation import LambdaContext
 
 # A number of more digits than Python reads by default would be refused before the handler sees the event, and could
 # never be dead-lettered. How long one can be is bounded by Lambda.

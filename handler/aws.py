@@ -18,8 +18,8 @@ from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST, REGISTER_LAST
 from botocore.httpsession import DEFAULT_CA_BUNDLE
 from botocore.loaders import Loader
 
-from handler.classification import INVALID_RESPONSE, ErrorCategory, classify_exception, classify_response
-from handler.errors import AwsCallError
+from handler.classification import INVALID_RESPONSE, classify_exception, classify_response
+from handler.errors import ErrorCategory, ProcessingError
 from handler.settings import Settings
 
 if TYPE_CHECKING:
@@ -197,24 +197,34 @@ def exception_code(error: BaseException) -> str:
     return type(error).__name__
 
 
-def call(operation: Callable[..., Any], **parameters: Any) -> Response:
-    """One attempt at a call.
+def call(service: str, operation: Callable[..., Any], **parameters: Any) -> Response:
+    """Make one attempt at a call.
+
+    Args:
+        service: AWS's name of it, for people.
+        operation: A method of a client.
+        parameters: Those of the call.
 
     Returns:
-        The reply; one with `Error` only where a transaction's condition did not hold, which is an answer.
+        The response; one with `Error` only where a transaction's condition did not hold, which is an answer.
 
     Raises:
-        AwsCallError: with its category.
+        ProcessingError: The call failed.
     """
     try:
         reply: Response = operation(**parameters)
     except Exception as error:
-        raise AwsCallError(classify_exception(error), exception_code(error)) from error
+        raise _failure(service, classify_exception(error), exception_code(error)) from error
     category = classify_response(reply)
     if category is not None:
         from otel.tracing.throttling import throttling_reasons  # most sandboxes never need it
 
         actions = [action for item in parameters.get("TransactItems", ()) for action in item.values()]
         reasons = throttling_reasons(reply, [str(action["TableName"]) for action in actions])
-        raise AwsCallError(category, str(reply["Error"].get("Code")), reasons)
+        raise _failure(service, category, str(reply["Error"].get("Code")), reasons)
     return reply
+
+
+def _failure(service: str, category: ErrorCategory, code: str, reasons: tuple[str, ...] = ()) -> ProcessingError:
+    message = f"{service} refused the write: {code}"
+    return ProcessingError(category, code, message, service=service, throttling_reasons=reasons)

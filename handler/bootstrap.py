@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handler.aws import dynamodb_client, sqs_client
+from handler.calendar_store import CalendarStore
 from handler.classification import classify_exception, classify_response
 from handler.dead_letters import DeadLetterQueue
 from handler.errors import SettingsError
@@ -77,7 +78,7 @@ def create_processor(
     redirect_library_logs(telemetry.log, lambda: telemetry.current_record)
     return Processor(
         settings,
-        dynamodb=dynamodb,
+        calendar=CalendarStore(dynamodb, settings),
         dead_letters=DeadLetterQueue(dead_letter_client, settings.dead_letter_queue_url),
         telemetry=telemetry,
     )

@@ -1,47 +1,13 @@
-"""Error categories: the one place that decides what a failure is and whether more tries can help.
-
-The same word is the dimension on metrics, the attribute on spans, the field in logs and `ERROR_CODE` in dead letters.
-"""
+"""Classifies the failures of AWS calls: error codes, responses and exceptions to categories."""
 
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
 from traceback import walk_tb
 from typing import Any
 
 from botocore import endpoint
 from botocore import exceptions as boto
 
-
-class ErrorCategory(StrEnum):
-    """What went wrong, in the words an operator acts on."""
-
-    VALIDATION = "validation"
-    NOT_FOUND = "not_found"
-    THROTTLING = "throttling"
-    NETWORK = "network"
-    CONFLICT = "conflict"
-    DYNAMODB = "dynamodb"
-    ACCESS_DENIED = "access_denied"
-    CONFIGURATION = "configuration"
-    TIMEOUT = "timeout"
-    INTERNAL = "internal"
-
-    @property
-    def transient(self) -> bool:
-        """Whether a later try may succeed without anybody changing anything."""
-        return self in _TRANSIENT
-
-
-_TRANSIENT = frozenset(
-    {
-        ErrorCategory.THROTTLING,
-        ErrorCategory.NETWORK,
-        ErrorCategory.CONFLICT,
-        ErrorCategory.DYNAMODB,
-        ErrorCategory.TIMEOUT,
-        ErrorCategory.INTERNAL,
-    }
-)
+from handler.errors import ErrorCategory
 
 CONDITION_FAILED = "ConditionalCheckFailed"
 """The cancellation reason of a condition that did not hold: an answer, not an error, where no other reason is given."""

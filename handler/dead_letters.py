@@ -3,20 +3,22 @@
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError
 
 from handler.aws import call, exception_code
-from handler.classification import INVALID_RESPONSE, ErrorCategory, classify_exception
-from handler.errors import AwsCallError
+from handler.classification import INVALID_RESPONSE, classify_exception
+from handler.errors import ErrorCategory, ProcessingError
+from otel.record import EventRecord
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
+    from handler.invocation import Invocation
+
 MAX_MESSAGE_LENGTH = 1_000
-"""Characters of `ERROR_MESSAGE`; many broken rules make a long text."""
+"""Characters of `ERROR_MESSAGE`; many violations make a long text."""
 
 # What SQS takes in a body: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 _REFUSED = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -24,50 +26,54 @@ _REFUSED = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _STRING_OR_INFINITY = re.compile(r'"(?:[^"\\]++|\\.)*+"|(-?)Infinity')
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """An event that more tries cannot help.
+class DeadLetterQueue:
+    """The function's dead-letter queue in SQS.
 
-    Attributes:
-        event: the JSON value that arrived.
-        category: what is wrong.
-        message: what is wrong, for a person; never a value from the event.
-        correlation_id: the event's.
-        request_id: Lambda's request ID.
-        throttling_reasons: why DynamoDB throttled attempts before this failure, where it did.
+    Args:
+        client: Makes the client. Called by the first dead letter, since most sandboxes never have one.
+        queue_url: URL of the queue.
     """
 
-    event: object
-    category: ErrorCategory
-    message: str
-    correlation_id: str
-    request_id: str
-    throttling_reasons: tuple[str, ...] = ()
-
-
-class DeadLetterQueue:
-    """Sends dead letters to SQS."""
-
     def __init__(self, client: Callable[[], "SQSClient"], queue_url: str) -> None:
-        """Remember where to send.
-
-        Args:
-            client: makes the client; called by the first dead letter, since most sandboxes never have one.
-            queue_url: URL of the queue.
-        """
         self._make_client = client
         self._client: SQSClient | None = None
         self._queue_url = queue_url
 
-    def send(self, dead_letter: DeadLetter) -> str:
-        """One attempt to send.
+    def send(self, event: object, failure: ProcessingError, invocation: "Invocation") -> None:
+        """Send an event that fails permanently; its message ID goes onto the record.
 
-        Returns:
-            SQS's message ID.
+        Args:
+            event: The JSON value that Lambda delivered.
+            failure: What is wrong with it.
+            invocation: Makes the call and has the event's IDs.
 
         Raises:
-            AwsCallError: with its category.
+            ProcessingError: The queue did not take the message.
         """
+        message = self.message(event, failure, invocation.record)
+        invocation.record.dead_letter_id = invocation.call(
+            lambda: invocation.timed("dead_letter", self._attempt, message)
+        )
+
+    def message(self, event: object, failure: ProcessingError, record: EventRecord) -> dict[str, Any]:
+        """Return the parameters of `SendMessage`: the event as the body, what an operator needs as attributes."""
+        attributes = {
+            "ERROR_CODE": failure.category.value,
+            "ERROR_MESSAGE": failure.message[:MAX_MESSAGE_LENGTH],
+            "CORRELATION_ID": record.correlation_id,
+            "REQUEST_ID": record.request_id,
+            "SOURCE": "handler",
+            "THROTTLING_REASONS": "; ".join(record.throttling_reasons),
+        }
+        return {
+            "QueueUrl": self._queue_url,
+            "MessageBody": serialize_event(event),
+            "MessageAttributes": {
+                name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
+            },
+        }
+
+    def _attempt(self, message: dict[str, Any]) -> str:
         if self._client is None:
             try:
                 self._client = self._make_client()
@@ -75,30 +81,15 @@ class DeadLetterQueue:
                 category = classify_exception(error)
                 if category is ErrorCategory.INTERNAL and not isinstance(error, BotoCoreError):
                     raise
-                raise AwsCallError(category, exception_code(error)) from error
-        attributes = {
-            "ERROR_CODE": dead_letter.category.value,
-            "ERROR_MESSAGE": dead_letter.message[:MAX_MESSAGE_LENGTH],
-            "CORRELATION_ID": dead_letter.correlation_id,
-            "REQUEST_ID": dead_letter.request_id,
-            "SOURCE": "handler",
-            "THROTTLING_REASONS": "; ".join(dead_letter.throttling_reasons),
-        }
-        reply = call(
-            self._client.send_message,
-            QueueUrl=self._queue_url,
-            MessageBody=serialize_event(dead_letter.event),
-            MessageAttributes={
-                name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
-            },
-        )
-        if "MessageId" not in reply:
-            raise AwsCallError(ErrorCategory.DYNAMODB, INVALID_RESPONSE)
-        return str(reply["MessageId"])
+                raise ProcessingError(category, exception_code(error), service="SQS") from error
+        response = call("SQS", self._client.send_message, **message)
+        if "MessageId" not in response:
+            raise ProcessingError(ErrorCategory.DYNAMODB, INVALID_RESPONSE, service="SQS")
+        return str(response["MessageId"])
 
 
 def serialize_event(event: object) -> str:
-    """The event as JSON that SQS takes: equal to what arrived, escaped where SQS refuses the plain character."""
+    """Return the event as JSON that SQS takes: equal to what arrived, escaped where SQS refuses the plain character."""
     text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
     if "Infinity" in text:
         # A number beyond a double's range (1e999) arrives as infinity, which JSON cannot name; such a number can.

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from uuid import uuid4
 
+from handler.errors import ErrorCategory, ProcessingError
 from handler.validation import (
     FieldError,
     Validator,
@@ -45,16 +47,17 @@ class EarningsEvent:
     processed_at: str | None
 
 
-class InvalidEventError(ValueError):
-    """An event breaks one or more rules.
+@dataclass(frozen=True, slots=True)
+class CorrelationId:
+    """The ID that every span, log line, metric line, audit entry and dead letter of one event carries.
 
     Attributes:
-        violations: every broken rule, in the order of the event's fields.
+        id: the ID itself.
+        replaced: whether it had to be made up, because none came or the one that came may not be repeated.
     """
 
-    def __init__(self, violations: tuple[Violation, ...]) -> None:
-        self.violations = violations
-        super().__init__("; ".join(f"{v.field}: {v.rule} (received: {v.received})" for v in violations))
+    id: str
+    replaced: bool
 
 
 def parse_event(event: object, *, source: str) -> EarningsEvent:
@@ -65,10 +68,10 @@ def parse_event(event: object, *, source: str) -> EarningsEvent:
         source: the `source` that the rule lets through.
 
     Raises:
-        InvalidEventError: with every violation, not only the first.
+        ProcessingError: With every violation, not only the first.
     """
     if not isinstance(event, Mapping):
-        raise InvalidEventError((Violation("event", "an EventBridge event (a JSON object)", describe_type(event)),))
+        raise _invalid([Violation("event", "an EventBridge event (a JSON object)", describe_type(event))])
     check = _Check()
     check.equal("source", event, source)
     check.equal("detail-type", event, DETAIL_TYPE)
@@ -83,13 +86,57 @@ def parse_event(event: object, *, source: str) -> EarningsEvent:
         found = {}
         check.broken("detail", "a JSON object", detail)
     if check.violations:
-        raise InvalidEventError(tuple(check.violations))
+        raise _invalid(check.violations)
     return EarningsEvent(
         asset_symbol=str(found["asset_symbol"]),
         earnings_date=str(found["earnings_date"]),
         event_id=str(found["event_id"] or envelope_id),
         processed_at=found["processed_at"],
     )
+
+
+def _invalid(violations: list[Violation]) -> ProcessingError:
+    message = "; ".join(f"{v.field}: {v.rule} (received: {v.received})" for v in violations)
+    return ProcessingError(ErrorCategory.VALIDATION, "InvalidEvent", message, violations=tuple(violations))
+
+
+def resolve_correlation_id(event: object, request_id: str = "") -> CorrelationId:
+    """The first of `detail.correlation_id`, `detail.event_id` and the envelope's `id` that is there and not empty.
+
+    It travels in `detail` because an event published again gets a new envelope, and because EventBridge does not
+    deliver a trace header. One that is not a valid ID is replaced, never repeated: it may be anything. The replacement
+    is Lambda's request ID, which stays the same when Lambda delivers the event again.
+
+    Args:
+        event: any JSON value.
+        request_id: Lambda's request ID; without one the replacement is random.
+    """
+    for candidate in _candidates(event):
+        try:
+            return CorrelationId(parse_id(candidate), replaced=False)
+        except FieldError:
+            break
+    try:
+        return CorrelationId(parse_id(request_id), replaced=True)
+    except FieldError:
+        return CorrelationId(str(uuid4()), replaced=True)
+
+
+def _candidates(event: object) -> list[Any]:
+    if not isinstance(event, Mapping):
+        return []
+    detail = event.get("detail")
+    found = []
+    if isinstance(detail, Mapping):
+        found = [optional(detail, name) for name in ("correlation_id", "event_id")]
+    return [value for value in (*found, event.get("id")) if not absent(value)]
+
+
+def traceparent(event: object) -> object:
+    """Return `detail.traceparent` as it came, under either spelling; None where there is none."""
+    detail = event.get("detail") if isinstance(event, Mapping) else None
+    # The one field whose two spellings differ by a letter's case alone.
+    return detail.get("traceparent") or detail.get("traceParent") if isinstance(detail, Mapping) else None
 
 
 @cache  # the same few names for every event

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from handler.classification import ErrorCategory
+from handler.errors import ErrorCategory, ProcessingError
 from handler.validation import Violation
 
 
@@ -22,11 +22,11 @@ class Outcome:
     """How an event ended, and why.
 
     Attributes:
-        kind: one of the four.
-        category: what went wrong; None when nothing did.
+        kind: One of the four.
+        category: What went wrong; None when nothing did.
         code: AWS's error code or a short word for the cause; None when nothing went wrong.
-        same_event: for a duplicate, whether this very event marked the row before (a redelivery).
-        violations: for an invalid event, every broken rule.
+        same_event: For a duplicate, whether this very event marked the row before (a redelivery).
+        violations: For an invalid event, every rule that it breaks.
     """
 
     kind: OutcomeKind
@@ -35,15 +35,20 @@ class Outcome:
     same_event: bool | None = None
     violations: tuple[Violation, ...] = ()
 
+    @classmethod
+    def failed(cls, kind: OutcomeKind, failure: ProcessingError) -> "Outcome":
+        """Return the outcome of an event that failed: `retry` or `dead_lettered`."""
+        return cls(kind, failure.category, failure.code, violations=failure.violations)
+
     def as_json(self, correlation_id: str) -> dict[str, Any]:
-        """The function's answer: what a person with `curl` sees."""
-        answer: dict[str, Any] = {"outcome": self.kind.value, "correlation_id": correlation_id}
+        """Return the function's response: what a person with `curl` sees."""
+        response: dict[str, Any] = {"outcome": self.kind.value, "correlation_id": correlation_id}
         if self.category is not None:
-            answer["error_category"] = self.category.value
+            response["error_category"] = self.category.value
         if self.code is not None:
-            answer["error_code"] = self.code
+            response["error_code"] = self.code
         if self.same_event is not None:
-            answer["same_event"] = self.same_event
+            response["same_event"] = self.same_event
         if self.violations:
-            answer["violations"] = [violation.as_json() for violation in self.violations]
-        return answer
+            response["violations"] = [violation.as_json() for violation in self.violations]
+        return response

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import SystemRandom
 
-from handler.classification import ErrorCategory
-from handler.errors import AwsCallError
+from handler.errors import ErrorCategory, ProcessingError
 from handler.settings import FLUSH_RESERVE_SECONDS
 
 
@@ -87,19 +86,19 @@ def call_with_retries[T](
     """Call until it succeeds, cannot succeed, or the time is up.
 
     Args:
-        attempt: one attempt; raises `AwsCallError`.
+        attempt: one attempt; raises `ProcessingError`.
         budget: the time there is.
         on_backoff: told of each wait, before it.
         jitter: draws a delay between two bounds, seconds.
 
     Raises:
-        AwsCallError: of the last attempt; `timeout` when there was not even time for the first.
+        ProcessingError: of the last attempt; `timeout` when there was not even time for the first.
     """
     if not budget.allows_attempt():
-        raise AwsCallError(ErrorCategory.TIMEOUT, "NoTimeForAnAttempt")
+        raise ProcessingError(ErrorCategory.TIMEOUT, "NoTimeForAnAttempt")
     try:
         return attempt()
-    except AwsCallError as failure:
+    except ProcessingError as failure:
         if failure.category not in RETRY_POLICIES:
             raise
         failed_first = failure
@@ -107,12 +106,12 @@ def call_with_retries[T](
     return _retry(failed_first, attempt, _BackoffPolicy(budget, on_backoff, jitter))
 
 
-def _retry[T](failed_first: AwsCallError, attempt: Callable[[], T], decide: "_BackoffPolicy") -> T:
+def _retry[T](failed_first: ProcessingError, attempt: Callable[[], T], decide: "_BackoffPolicy") -> T:
     import stamina
     from stamina.instrumentation import set_on_retry_hooks
 
     set_on_retry_hooks(())  # the default hooks log call arguments
-    pending: AwsCallError | None = failed_first
+    pending: ProcessingError | None = failed_first
     # No attempts and no timeout of stamina's own: its timeout stops after a delay, and overruns.
     for tried in stamina.retry_context(on=decide, attempts=None, timeout=None):
         with tried:
@@ -137,7 +136,7 @@ class _BackoffPolicy:
 
     def __call__(self, error: Exception) -> float | bool:
         self._attempts += 1
-        if not isinstance(error, AwsCallError) or (rule := RETRY_POLICIES.get(error.category)) is None:
+        if not isinstance(error, ProcessingError) or (rule := RETRY_POLICIES.get(error.category)) is None:
             return False
         failures = self._failures[error.category] = self._failures.get(error.category, 0) + 1
         if rule.max_attempts is not None and failures >= rule.max_attempts:

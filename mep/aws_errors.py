@@ -11,7 +11,8 @@ from typing import Any
 
 from botocore import exceptions as boto
 
-from handler.classification import ErrorCategory, classify_exception, classify_response
+from handler.classification import classify_exception, classify_response
+from handler.errors import ErrorCategory
 from mep.aws_credentials import how_to_get_credentials, look_at_identity
 from mep.aws_hosts import authority
 from mep.problems import CREDENTIALS, Problem, Reason, as_error

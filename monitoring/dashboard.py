@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from handler.classification import ErrorCategory
+from handler.errors import ErrorCategory
 from monitoring.cost import COST
 from monitoring.model import Kind, Line, Metric, Section, Source, Widget
 from monitoring.ratio_alarms import SHARES, zero_filled

@@ -6,7 +6,7 @@ it is told by the queue: whatever did not heal lies there in the end, and `dlq-d
 
 from collections.abc import Mapping
 
-from handler.classification import ErrorCategory
+from handler.errors import ErrorCategory
 from monitoring.model import Alarm, Metric
 
 MIN_FAILURES = 4

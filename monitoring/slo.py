@@ -6,7 +6,7 @@ long one says that it matters, the short one that it goes on, so that the alarm 
 
 from dataclasses import dataclass
 
-from handler.classification import ErrorCategory
+from handler.errors import ErrorCategory
 from monitoring.model import HOUR, MINUTE, Alarm, Composite, Metric
 from monitoring.ratio_alarms import MIN_FAILURES, RECEIVED, zero_filled
 

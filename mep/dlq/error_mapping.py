@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from handler.classification import ErrorCategory
+from handler.errors import ErrorCategory
 
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html, and the newer buses' ACCESS_DENIED.
 _EVENTBRIDGE = {

@@ -4,8 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from handler.correlation import resolve_correlation_id
-from handler.event import camel_case, optional
+from handler.event import camel_case, optional, resolve_correlation_id
 from handler.validation import FieldError, parse_id
 from mep.dlq.model import DeadLetter
 from mep.dlq.sources import REDRIVE_COUNT

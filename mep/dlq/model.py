@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from handler.classification import ErrorCategory
+from handler.errors import ErrorCategory
 
 UNCLASSIFIED = "unknown"
 """Stands for the category where nothing tells one."""
@@ -38,7 +38,7 @@ class DeadLetter:
         attributes: its message attributes, as text.
         event: the event that failed, as JSON value; None where the message holds none that can be read.
         event_text: the same as JSON text: the very text where the body is the event.
-        category: one of `handler.classification.ErrorCategory`; None where nothing tells it.
+        category: one of `handler.errors.ErrorCategory`; None where nothing tells it.
         code: the sender's own word for the cause (`NO_PERMISSIONS`, `EventNotProcessed`, `RetriesExhausted`); may be
             empty.
         message: what went wrong, for a person; may be empty, may hold anything.

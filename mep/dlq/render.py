@@ -12,8 +12,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from handler.classification import ErrorCategory
 from handler.dead_letters import serialize_event
+from handler.errors import ErrorCategory
 from handler.validation import format_utc
 from mep.dlq.event import trace_id
 from mep.dlq.model import DeadLetter

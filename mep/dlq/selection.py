@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from handler.classification import ErrorCategory
+from handler.errors import ErrorCategory
 from mep.dlq.model import UNCLASSIFIED, DeadLetter
 from mep.errors import UsageError
 

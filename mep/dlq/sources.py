@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from handler.correlation import resolve_correlation_id
 from handler.dead_letters import serialize_event
+from handler.event import resolve_correlation_id
 from handler.validation import FieldError, parse_id
 from mep.dlq.error_mapping import (
     eventbridge_category,

@@ -1,7 +1,7 @@
 """The arithmetic of `docs/cost.md`, and the counts in it that come from the code."""
 
 from emulator.environment import PROJECT_ROOT
-from handler.classification import ErrorCategory
+from handler.errors import ErrorCategory
 from monitoring.alarms import COMPOSITES, alarms
 from monitoring.cost import GB_SECOND, REQUEST, WRITE_UNIT, WRITE_UNITS
 from monitoring.model import Limits

@@ -8,7 +8,8 @@ import pytest
 import typer
 
 from emulator.environment import PROJECT_ROOT
-from handler.classification import CATEGORY_BY_CODE, ErrorCategory
+from handler.classification import CATEGORY_BY_CODE
+from handler.errors import ErrorCategory
 from mep import cli
 from mep.dlq.model import DeadLetterSource
 from monitoring.alarms import alarms, headings

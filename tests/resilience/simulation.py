@@ -211,7 +211,7 @@ def worlds(tables: Tables, queue: DeadLetters) -> Iterator[Callable[[int], Simul
         invoke = stack.enter_context(function(given))
         dead_letters = invoke.processor._dead_letters
         dead_letters._client = dead_letters._make_client()
-        for client, operation in ((invoke.processor._dynamodb, WRITE), (dead_letters._client, SEND)):
+        for client, operation in ((invoke.processor._calendar._client, WRITE), (dead_letters._client, SEND)):
             for moment, after in (("before-send", False), ("response-received", True)):
                 client.meta.events.register(
                     moment, lambda operation=operation, after=after, **_: present[-1]._dies(operation, after=after)

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,11 +15,13 @@ from hypothesis import strategies as st
 from emulator.loopback import loopback_client
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.tables import create_tables
-from handler.calendar_store import AuditContext, Transaction
+from handler.calendar_store import CalendarStore
 from handler.event import EarningsEvent
+from handler.settings import load_settings
 from tests.soak.fake_aws import fake_aws
 from tests.soak.faults import FaultRates
 from tests.soak.tables import TOKEN_SECONDS, TableError, Tables
+from tests.support.telemetry import event_record
 
 DAY = "2025-07-31"
 CONDITIONS = (
@@ -131,18 +134,19 @@ def _do(pair: Pair, run: str, step: tuple[Any, ...]) -> list[Any]:
 def _transaction(pair: Pair, run: str, parts: tuple[int, int, int, int], *, told: bool) -> dict[str, Any]:
     """The very request that the function makes, with one of few tokens and times, so that some come again."""
     number, event, token, time = parts
-    transaction = Transaction(
-        pair.clients[0],
-        (pair.calendar, pair.audit),
-        EarningsEvent(
-            asset_symbol=f"{run}-{number}",
-            earnings_date=DAY,
-            event_id=f"e-{event}",
-            processed_at=None,
-        ),
-        AuditContext("c", "r", None, "1", f"2025-07-31T20:05:0{time}Z"),
+    function_settings = load_settings(
+        {
+            "AWS_REGION": "us-east-1",
+            "DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/111122223333/dead-letters",
+            "EARNINGS_CALENDAR_TABLE": pair.calendar,
+            "EARNINGS_AUDIT_TABLE": pair.audit,
+        }
     )
-    request = transaction._parameters
+    store = CalendarStore(
+        pair.clients[0], function_settings, now=lambda: datetime(2025, 7, 31, 20, 5, time, tzinfo=UTC)
+    )
+    marks = EarningsEvent(asset_symbol=f"{run}-{number}", earnings_date=DAY, event_id=f"e-{event}", processed_at=None)
+    request = store.transaction(marks, event_record(correlation_id="c", request_id="r"))
     if token:
         request["ClientRequestToken"] = f"{run}-{token}"
     else:
@@ -157,7 +161,9 @@ def _ends(pair: Pair, run: str, steps: list[tuple[Any, ...]]) -> Iterator[list[A
     """Both sides' items under every key that the steps name."""
     rows = {step[1] for step in steps if step[0] != "put"}
     entries = {
-        (f"{run}-{step[1]}#{DAY}", f"2025-07-31T20:05:0{step[4]}Z#e-{step[2]}") for step in steps if step[0] == "mark"
+        (f"{run}-{step[1]}#{DAY}", f"2025-07-31T20:05:0{step[4]}.000000Z#e-{step[2]}")
+        for step in steps
+        if step[0] == "mark"
     }
     entries |= {(f"{run}#{step[1]}", "0") for step in steps if step[0] == "put"}
     for number in sorted(rows):

@@ -8,8 +8,7 @@ import pytest
 
 from emulator.loopback import loopback_client
 from handler.aws import call, dynamodb_client
-from handler.classification import ErrorCategory
-from handler.errors import AwsCallError
+from handler.errors import ErrorCategory, ProcessingError
 from handler.settings import load_settings
 from tests.soak.fake_aws import fake_aws, fake_aws_client
 from tests.soak.faults import FaultRates, Faults
@@ -51,8 +50,8 @@ def test_a_fault_is_what_it_says(
             {"AWS_REGION": "us-east-1", "DEAD_LETTER_QUEUE_URL": "http://q/1/q", "AWS_READ_TIMEOUT_SECONDS": "1"}
         )
         put: dict[str, Any] = {"Put": {"TableName": TABLE, "Item": ITEM}}
-        with closing(dynamodb_client(settings)) as client, pytest.raises(AwsCallError) as failed:
-            call(client.transact_write_items, TransactItems=[put])
+        with closing(dynamodb_client(settings)) as client, pytest.raises(ProcessingError) as failed:
+            call("DynamoDB", client.transact_write_items, TransactItems=[put])
 
         assert failed.value.category is category
         assert ("Item" in plain.get_item(TableName=TABLE, Key=ITEM)) is done

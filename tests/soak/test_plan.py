@@ -5,7 +5,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.event import InvalidEventError, parse_event
+from handler.errors import ProcessingError
+from handler.event import parse_event
 from tests.soak.plan import Kind, Plan, Shares, number_in, row_of
 
 SEEDS = st.integers(0, 1 << 40)
@@ -33,7 +34,7 @@ def test_an_event_is_what_its_kind_says(seed: int, number: int) -> None:
     try:
         parse_event(payload, source="signal9.advisor")
         valid = True
-    except InvalidEventError:
+    except ProcessingError:
         valid = False
     assert valid is (event.kind is not Kind.INVALID)
 

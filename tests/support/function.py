@@ -188,7 +188,7 @@ def built(write: Callable[[bytes], None]) -> Iterator[Processor]:
     try:
         yield processor
     finally:
-        processor._dynamodb.close()
+        processor._calendar._client.close()
         if processor._dead_letters._client is not None:
             processor._dead_letters._client.close()
         if processor._telemetry._tracing is not None:

@@ -40,7 +40,7 @@ def told_before_return(event: object, context: Any) -> dict[str, Any]:
 
 def frozen_after_signing(event: object, context: Any) -> dict[str, Any]:
     """One event; the process is stopped between signing its first request to DynamoDB and sending it."""
-    events = app._processor._dynamodb.meta.events
+    events = app._processor._calendar._client.meta.events
 
     def freeze(**_: Any) -> None:
         events.unregister("before-send.dynamodb", freeze)

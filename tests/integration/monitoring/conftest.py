@@ -144,9 +144,10 @@ def defect(harness: Harness) -> Invoked:
     def broken() -> Any:
         raise KeyError
 
-    harness.function.processor._now, whole = broken, harness.function.processor._now
+    calendar = harness.function.processor._calendar
+    calendar._now, whole = broken, calendar._now
     invoked = harness(harness.event_for_a_row())
-    harness.function.processor._now = whole
+    calendar._now = whole
     return invoked
 
 

@@ -9,7 +9,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-a
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from handler.classification import ErrorCategory
+from handler.errors import ErrorCategory
 from tests.support.monitoring_template import BUS, FUNCTION, QUEUE, RULE
 
 DIMENSIONS: Mapping[str, Mapping[str, str]] = {

@@ -20,6 +20,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from opentelemetry.sdk.trace import ReadableSpan
 
 from handler.aws import dynamodb_client, sqs_client
+from handler.calendar_store import CalendarStore
 from handler.classification import classify_exception, classify_response
 from handler.dead_letters import DeadLetterQueue
 from handler.errors import EventNotProcessed
@@ -300,10 +301,9 @@ class HandlerHarness:
         )
         processor = Processor(
             using,
-            dynamodb=self.dynamodb,
+            calendar=CalendarStore(self.dynamodb, using, now=lambda: NOW),
             dead_letters=DeadLetterQueue(dead_letters or (lambda: self.sqs), using.dead_letter_queue_url),
             telemetry=telemetry,
-            now=lambda: NOW,
             jitter=jitter,
         )
         return Sandbox(processor, lines)

@@ -64,7 +64,7 @@ def _put_back() -> Iterator[None]:
 
 def close(processor: Processor) -> None:
     """Let go of sockets, which Lambda never does."""
-    processor._dynamodb.close()
+    processor._calendar._client.close()
     if processor._dead_letters._client is not None:
         processor._dead_letters._client.close()
     if processor._telemetry._tracing is not None:

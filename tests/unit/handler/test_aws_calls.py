@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from deploy.image.trim_botocore import CREDENTIAL_OPERATIONS, OPERATIONS
 from handler import aws
 from handler.aws import call, client_config
-from handler.classification import CATEGORY_BY_CODE, ErrorCategory
+from handler.classification import CATEGORY_BY_CODE
 from handler.credentials import CREDENTIAL_SERVICES
-from handler.errors import AwsCallError
+from handler.errors import ErrorCategory, ProcessingError
 from tests.support.signatures import OF_ITS_TIME, OF_ITSELF, xml_error
 from tests.support.strategies import json_values
 from tests.unit.handler.harness import (
@@ -43,10 +43,10 @@ C = ErrorCategory
 TABLE_ARN = "arn:aws:dynamodb:us-east-1:111122223333:table/earningsCalendar"
 
 
-def failure(harness: HandlerHarness, step: Step) -> AwsCallError:
+def failure(harness: HandlerHarness, step: Step) -> ProcessingError:
     harness.script([step])
-    with pytest.raises(AwsCallError) as caught:
-        call(harness.dynamodb.transact_write_items, TransactItems=[])
+    with pytest.raises(ProcessingError) as caught:
+        call("DynamoDB", harness.dynamodb.transact_write_items, TransactItems=[])
     assert len(harness.requests) == 1  # nobody tries again underneath
     return caught.value
 
@@ -68,19 +68,21 @@ def test_what_fails_before_anything_is_sent_is_a_defect() -> None:
     def operation() -> None:
         raise TypeError("s3ntinel")
 
-    with pytest.raises(AwsCallError) as caught:
-        call(operation)
+    with pytest.raises(ProcessingError) as caught:
+        call("DynamoDB", operation)
     assert (caught.value.category, str(caught.value)) == (C.INTERNAL, "internal: TypeError")
 
 
 def test_a_reply(harness: HandlerHarness) -> None:
     harness.script([reply({"ConsumedCapacity": [{"TableName": "t"}]})])
-    assert call(harness.dynamodb.transact_write_items, TransactItems=[])["ConsumedCapacity"] == [{"TableName": "t"}]
+    assert call("DynamoDB", harness.dynamodb.transact_write_items, TransactItems=[])["ConsumedCapacity"] == [
+        {"TableName": "t"}
+    ]
 
 
 def test_a_condition_that_did_not_hold_is_a_reply(harness: HandlerHarness) -> None:
     harness.script([cancelled("ConditionalCheckFailed", None)])
-    found = call(harness.dynamodb.transact_write_items, TransactItems=[])
+    found = call("DynamoDB", harness.dynamodb.transact_write_items, TransactItems=[])
     assert found["Error"]["Code"] == "TransactionCanceledException"
     assert [reason["Code"] for reason in found["CancellationReasons"]] == ["ConditionalCheckFailed", "None"]
     assert "HTTPStatusCode" not in found["ResponseMetadata"], "the call's span would look like an error in X-Ray"
@@ -161,8 +163,8 @@ def test_why_it_is_throttled(harness: HandlerHarness, code: str, member: str) ->
 def test_why_a_transaction_is_throttled(harness: HandlerHarness) -> None:
     harness.script([cancelled(None, "ThrottlingError")])
     items = [{"Update": {"TableName": "calendar"}}, {"Put": {"TableName": "audit"}}]
-    with pytest.raises(AwsCallError) as caught:
-        call(harness.dynamodb.transact_write_items, TransactItems=items)
+    with pytest.raises(ProcessingError) as caught:
+        call("DynamoDB", harness.dynamodb.transact_write_items, TransactItems=items)
     assert caught.value.throttling_reasons == ("ThrottlingError audit",)
 
 
@@ -187,10 +189,10 @@ class TestQueue:
     """SQS's errors, in each of their forms."""
 
     @staticmethod
-    def failure(harness: HandlerHarness, step: Step) -> AwsCallError:
+    def failure(harness: HandlerHarness, step: Step) -> ProcessingError:
         harness.script(sqs=[step])
-        with pytest.raises(AwsCallError) as caught:
-            call(harness.sqs.send_message, QueueUrl=QUEUE_URL, MessageBody="x")
+        with pytest.raises(ProcessingError) as caught:
+            call("SQS", harness.sqs.send_message, QueueUrl=QUEUE_URL, MessageBody="x")
         return caught.value
 
     @pytest.mark.parametrize(
@@ -259,8 +261,8 @@ GARBLED = st.one_of(*_garbled()).map(json.dumps).map(str.encode) | st.binary(max
 def test_whatever_comes_back_is_a_reply_or_has_a_category(harness: HandlerHarness, body: bytes, status: int) -> None:
     harness.script([Step(status, body)])
     try:
-        call(harness.dynamodb.transact_write_items, TransactItems=[])
-    except AwsCallError as failed:
+        call("DynamoDB", harness.dynamodb.transact_write_items, TransactItems=[])
+    except ProcessingError as failed:
         assert failed.category is CATEGORY_BY_CODE.get(failed.code, failed.category)  # noqa: PT017 - either way is right
         assert failed.category is not C.INTERNAL or failed.code in CATEGORY_BY_CODE  # noqa: PT017
 

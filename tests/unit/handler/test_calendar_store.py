@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
-from handler.calendar_store import AlreadyProcessed, AuditContext, Decision, Marked, NoSuchRow, Transaction
-from handler.classification import ErrorCategory
-from handler.errors import AwsCallError
+from handler.calendar_store import CalendarStore
+from handler.errors import ErrorCategory, ProcessingError
 from handler.event import EarningsEvent
+from handler.outcome import Outcome, OutcomeKind
+from otel.record import EventRecord
+from tests.support.telemetry import event_record
 from tests.unit.handler.harness import (
     COMMITTED,
     NO_SUCH_ROW,
+    NOW,
     THROTTLED,
     WRITE,
     HandlerHarness,
@@ -20,38 +23,47 @@ from tests.unit.handler.harness import (
     already,
     cancelled,
     reply,
+    settings,
 )
 
 EVENT = EarningsEvent("BF-B", "2025-07-31", "event-1", "2025-07-31T20:00:00.000000Z")
-PROVENANCE = AuditContext(
-    correlation_id="correlation-1",
-    request_id="request-1",
-    trace_id="5759e988bd862e3fe1be46a994272793",
-    function_version="7",
-    recorded_at="2025-07-31T20:05:00.123456Z",
+RECORD = event_record(
+    correlation_id="correlation-1", request_id="request-1", trace_id="5759e988bd862e3fe1be46a994272793"
 )
+RECORDED_AT = "2025-07-31T20:05:00.123456Z"
+MARKED = Outcome(OutcomeKind.MARKED)
 TOKEN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
 
-def transaction(
-    harness: HandlerHarness, event: EarningsEvent = EVENT, provenance: AuditContext = PROVENANCE
-) -> Transaction:
-    return Transaction(harness.dynamodb, ("calendar", "audit"), event, provenance)
+def calendar(harness: HandlerHarness) -> CalendarStore:
+    tables = {
+        "EARNINGS_CALENDAR_TABLE": "calendar",
+        "EARNINGS_AUDIT_TABLE": "audit",
+        "AWS_LAMBDA_FUNCTION_VERSION": "7",
+    }
+    return CalendarStore(harness.dynamodb, settings(**tables), now=lambda: NOW)
 
 
-def asked(
-    harness: HandlerHarness, event: EarningsEvent = EVENT, provenance: AuditContext = PROVENANCE
-) -> dict[str, Any]:
+def asked(harness: HandlerHarness, event: EarningsEvent = EVENT, record: EventRecord = RECORD) -> dict[str, Any]:
     harness.script([COMMITTED])
-    transaction(harness, event, provenance).attempt()
+    store = calendar(harness)
+    store._attempt(store.transaction(event, record), event)
     (request,) = harness.requests
     assert request.operation == WRITE
     return request.parameters
 
 
-def decided(harness: HandlerHarness, step: Step) -> Decision:
+def decided(harness: HandlerHarness, step: Step) -> Outcome:
     harness.script([step])
-    return transaction(harness).attempt()
+    store = calendar(harness)
+    return store._attempt(store.transaction(EVENT, RECORD), EVENT)
+
+
+def check_no_such_row(harness: HandlerHarness, step: Step) -> None:
+    with pytest.raises(ProcessingError) as caught:
+        decided(harness, step)
+    assert (caught.value.category, caught.value.code) == (ErrorCategory.NOT_FOUND, "NoSuchRow")
+    assert caught.value.message == "no row for BF-B on 2025-07-31 in the calendar"
 
 
 class TestRequest:
@@ -115,20 +127,20 @@ class TestRequest:
     def test_processed_at_is_now_where_the_producer_did_not_say(self, harness: HandlerHarness) -> None:
         parameters = asked(harness, EarningsEvent("BF-B", "2025-07-31", "event-1", None))
         values = parameters["TransactItems"][0]["Update"]["ExpressionAttributeValues"]
-        assert values[":processed_at"] == {"S": PROVENANCE.recorded_at}
+        assert values[":processed_at"] == {"S": RECORDED_AT}
 
     def test_what_is_not_known_is_left_out(self, harness: HandlerHarness) -> None:
-        provenance = AuditContext("correlation-1", "request-1", None, "7", PROVENANCE.recorded_at)
-        parameters = asked(harness, provenance=provenance)
+        parameters = asked(harness, record=event_record(trace_id=None))
         assert "trace_id" not in parameters["TransactItems"][1]["Put"]["Item"]
         assert "null" not in json.dumps(parameters)
 
     def test_the_token_is_one_for_all_attempts_of_a_transaction(self, harness: HandlerHarness) -> None:
         harness.script([THROTTLED, COMMITTED])
-        write = transaction(harness)
-        with pytest.raises(AwsCallError):
-            write.attempt()
-        assert write.attempt() == Marked()
+        store = calendar(harness)
+        transaction = store.transaction(EVENT, RECORD)
+        with pytest.raises(ProcessingError):
+            store._attempt(transaction, EVENT)
+        assert store._attempt(transaction, EVENT) == MARKED
         first, second = (request.parameters for request in harness.requests)
         assert first == second
 
@@ -142,25 +154,25 @@ class TestDecision:
     """What a reply means."""
 
     def test_committed(self, harness: HandlerHarness) -> None:
-        assert decided(harness, COMMITTED) == Marked()
+        assert decided(harness, COMMITTED) == MARKED
 
     def test_marked_by_this_event(self, harness: HandlerHarness) -> None:
-        assert decided(harness, already("event-1")) == AlreadyProcessed(same_event=True)
+        assert decided(harness, already("event-1")) == Outcome(OutcomeKind.DUPLICATE, same_event=True)
 
     def test_marked_by_another(self, harness: HandlerHarness) -> None:
-        assert decided(harness, already("event-2")) == AlreadyProcessed(same_event=False)
+        assert decided(harness, already("event-2")) == Outcome(OutcomeKind.DUPLICATE, same_event=False)
 
     @pytest.mark.parametrize("by", [{}, {"processed_by_event": {"NULL": True}}, {"processed_by_event": {"N": "1"}}])
     def test_marked_by_somebody_who_did_not_say(self, harness: HandlerHarness, by: dict[str, Any]) -> None:
         row = {"is_processed": {"BOOL": True}} | by
         step = cancelled({"Code": "ConditionalCheckFailed", "Item": row}, None)
-        assert decided(harness, step) == AlreadyProcessed(same_event=False)
+        assert decided(harness, step) == Outcome(OutcomeKind.DUPLICATE, same_event=False)
 
     def test_no_such_row(self, harness: HandlerHarness) -> None:
-        assert decided(harness, NO_SUCH_ROW) == NoSuchRow()
+        check_no_such_row(harness, NO_SUCH_ROW)
 
     def test_no_such_row_when_both_conditions_fail(self, harness: HandlerHarness) -> None:
-        assert decided(harness, cancelled("ConditionalCheckFailed", "ConditionalCheckFailed")) == NoSuchRow()
+        check_no_such_row(harness, cancelled("ConditionalCheckFailed", "ConditionalCheckFailed"))
 
     @pytest.mark.parametrize("row", [None, {"is_processed": {"BOOL": True}, "processed_by_event": {"S": "event-1"}}])
     @pytest.mark.parametrize("beside", ["TransactionConflict", "ThrottlingError", "AccessDenied", "ValidationError"])
@@ -169,13 +181,13 @@ class TestDecision:
         self, harness: HandlerHarness, row: dict[str, Any] | None, beside: str, *, first: bool
     ) -> None:
         failed = {"Code": "ConditionalCheckFailed"} | ({"Item": row} if row else {})
-        with pytest.raises(AwsCallError) as caught:
+        with pytest.raises(ProcessingError) as caught:
             decided(harness, cancelled(failed, beside) if first else cancelled(beside, failed))
         assert caught.value.code == "TransactionCanceledException"
         assert caught.value.category is not ErrorCategory.INTERNAL
 
     def test_an_audit_entry_that_is_there_already_is_a_defect(self, harness: HandlerHarness) -> None:
-        with pytest.raises(AwsCallError) as caught:
+        with pytest.raises(ProcessingError) as caught:
             decided(harness, cancelled(None, "ConditionalCheckFailed"))
         assert (caught.value.category, caught.value.code) == (ErrorCategory.INTERNAL, "AuditEntryExists")
 
@@ -190,7 +202,7 @@ class TestDecision:
         ],
     )
     def test_a_200_that_cannot_be_read_is_no_success(self, harness: HandlerHarness, step: Step) -> None:
-        with pytest.raises(AwsCallError) as caught:
+        with pytest.raises(ProcessingError) as caught:
             decided(harness, step)
         assert (caught.value.category, caught.value.code) == (ErrorCategory.DYNAMODB, "UnreadableReply")
 
@@ -206,6 +218,6 @@ class TestDecision:
     def test_other_reasons(
         self, harness: HandlerHarness, codes: tuple[str | None, ...], category: ErrorCategory
     ) -> None:
-        with pytest.raises(AwsCallError) as caught:
+        with pytest.raises(ProcessingError) as caught:
             decided(harness, cancelled(*codes))
         assert (caught.value.category, caught.value.code) == (category, "TransactionCanceledException")

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from deploy.image.trim_botocore import CREDENTIAL_OPERATIONS
 from handler.aws import exception_code
-from handler.classification import CATEGORY_BY_CODE, ErrorCategory, classify_code, classify_exception, classify_response
+from handler.classification import CATEGORY_BY_CODE, classify_code, classify_exception, classify_response
+from handler.errors import ErrorCategory
 from tests.support.signatures import EXPIRED, OF_ITS_TIME, OF_ITSELF
 from tests.support.strategies import any_text
 

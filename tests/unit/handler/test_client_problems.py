@@ -36,7 +36,7 @@ def problems(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> t
         for name, value in {**ENVIRON, **SILENT, "DEAD_LETTER_QUEUE_URL": QUEUE, **variables}.items():
             patch.setenv(name, value)
         try:
-            create_processor({**os.environ}, lambda _: None)._dynamodb.close()
+            create_processor({**os.environ}, lambda _: None)._calendar._client.close()
         except SettingsError as refused:
             return refused.problems
     return ()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.correlation import CorrelationId, resolve_correlation_id
+from handler.event import CorrelationId, resolve_correlation_id
 from tests.support.strategies import (
     SENTINEL,
     any_text,

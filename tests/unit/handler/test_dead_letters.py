@@ -2,38 +2,46 @@
 
 import json
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from botocore.exceptions import NoRegionError, ReadTimeoutError
 from hypothesis import given
 
-from handler.classification import ErrorCategory
-from handler.dead_letters import MAX_MESSAGE_LENGTH, DeadLetter, DeadLetterQueue, serialize_event
-from handler.errors import AwsCallError
+from handler.dead_letters import MAX_MESSAGE_LENGTH, DeadLetterQueue, serialize_event
+from handler.errors import ErrorCategory, ProcessingError
+from otel.record import EventRecord
 from tests.support.strategies import deeply_nested, fuzzed_events, json_values, nested
+from tests.support.telemetry import event_record
 from tests.unit.handler.harness import DEAD_LETTER, QUEUE_URL, SENT, HandlerHarness, Step, aws_error, raising, reply
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 TAKEN_BY_SQS = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*\\Z")
 
-DEAD_LETTER_MESSAGE = DeadLetter(
-    event={"id": "1"},
-    category=ErrorCategory.NOT_FOUND,
-    message="no such row",
-    correlation_id="correlation-1",
-    request_id="request-1",
-)
+EVENT = {"id": "1"}
+FAILURE = ProcessingError(ErrorCategory.NOT_FOUND, "NoSuchRow", "no such row")
+RECORD = event_record(correlation_id="correlation-1", request_id="request-1")
 
 
-def test_reasons_of_throttling_are_one_attribute_and_missing_without(harness: HandlerHarness) -> None:
+def send(
+    harness: HandlerHarness, event: Any = EVENT, failure: ProcessingError = FAILURE, record: EventRecord = RECORD
+) -> str:
+    return attempt(DeadLetterQueue(lambda: harness.sqs, QUEUE_URL), event, failure, record)
+
+
+def attempt(
+    queue: DeadLetterQueue, event: Any = EVENT, failure: ProcessingError = FAILURE, record: EventRecord = RECORD
+) -> str:
+    return queue._attempt(queue.message(event, failure, record))
+
+
+def test_throttling_reasons_are_one_attribute(harness: HandlerHarness) -> None:
     for reasons, text in [((), None), (("R1 arn",), "R1 arn"), (("R1 arn", "R2"), "R1 arn; R2")]:
         harness.script()
-        DeadLetterQueue(lambda: harness.sqs, QUEUE_URL).send(replace(DEAD_LETTER_MESSAGE, throttling_reasons=reasons))
+        send(harness, record=event_record(throttling_reasons=reasons))
         (request,) = harness.requests
-        found = request.parameters["MessageAttributes"].get("THROTTLING_REASONS")
-        assert (found and found["StringValue"]) == text
+        attribute = request.parameters["MessageAttributes"].get("THROTTLING_REASONS")
+        assert (attribute and attribute["StringValue"]) == text
 
 
 def canonical(value: Any) -> str:
@@ -97,10 +105,14 @@ class TestSend:
 
     @staticmethod
     def send(
-        harness: HandlerHarness, step: Step, dead_letter: DeadLetter = DEAD_LETTER_MESSAGE
+        harness: HandlerHarness,
+        step: Step,
+        event: Any = EVENT,
+        failure: ProcessingError = FAILURE,
+        record: EventRecord = RECORD,
     ) -> tuple[str, dict[str, Any]]:
         harness.script(sqs=[step])
-        message_id = DeadLetterQueue(lambda: harness.sqs, QUEUE_URL).send(dead_letter)
+        message_id = send(harness, event, failure, record)
         ((operation, parameters),) = [(request.operation, request.parameters) for request in harness.requests]
         assert operation == DEAD_LETTER
         return message_id, parameters
@@ -124,14 +136,13 @@ class TestSend:
         }
 
     def test_a_long_message_is_cut(self, harness: HandlerHarness) -> None:
-        dead_letter = DeadLetter(
-            DEAD_LETTER_MESSAGE.event, DEAD_LETTER_MESSAGE.category, "x" * (MAX_MESSAGE_LENGTH + 1), "c", "r"
-        )
-        _, parameters = self.send(harness, SENT, dead_letter)
+        failure = ProcessingError(ErrorCategory.NOT_FOUND, "NoSuchRow", "x" * (MAX_MESSAGE_LENGTH + 1))
+        _, parameters = self.send(harness, SENT, failure=failure)
         assert parameters["MessageAttributes"]["ERROR_MESSAGE"]["StringValue"] == "x" * MAX_MESSAGE_LENGTH
 
     def test_an_empty_attribute_which_sqs_refuses_is_left_out(self, harness: HandlerHarness) -> None:
-        _, parameters = self.send(harness, SENT, DeadLetter(None, DEAD_LETTER_MESSAGE.category, "", "c", ""))
+        failure = ProcessingError(ErrorCategory.NOT_FOUND, "NoSuchRow")
+        _, parameters = self.send(harness, SENT, None, failure, event_record(request_id=""))
         assert set(parameters["MessageAttributes"]) == {"ERROR_CODE", "CORRELATION_ID", "SOURCE"}
         assert parameters["MessageBody"] == "null"
 
@@ -176,12 +187,12 @@ class TestSend:
         ],
     )
     def test_failures(self, harness: HandlerHarness, step: Step, category: ErrorCategory, code: str) -> None:
-        with pytest.raises(AwsCallError) as caught:
+        with pytest.raises(ProcessingError) as caught:
             self.send(harness, step)
         assert (caught.value.category, caught.value.code) == (category, code)
         assert len(harness.requests) == 1
 
-    def test_the_client_is_made_by_the_first_letter_and_once(self, harness: HandlerHarness) -> None:
+    def test_the_client_is_made_by_the_first_dead_letter_and_once(self, harness: HandlerHarness) -> None:
         harness.script()
         made: list[Any] = []
 
@@ -191,14 +202,14 @@ class TestSend:
 
         queue = DeadLetterQueue(make, QUEUE_URL)
         assert made == []
-        queue.send(DEAD_LETTER_MESSAGE)
-        queue.send(DEAD_LETTER_MESSAGE)
+        attempt(queue)
+        attempt(queue)
         assert made == [harness.sqs]
 
     def test_a_client_that_cannot_be_made(self) -> None:
         def make() -> Any:
             raise NoRegionError
 
-        with pytest.raises(AwsCallError) as caught:
-            DeadLetterQueue(make, QUEUE_URL).send(DEAD_LETTER_MESSAGE)
+        with pytest.raises(ProcessingError) as caught:
+            attempt(DeadLetterQueue(make, QUEUE_URL))
         assert (caught.value.category, caught.value.code) == (ErrorCategory.CONFIGURATION, "NoRegionError")

@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from handler.classification import ErrorCategory
+from handler.errors import ErrorCategory
 from tests.support.strategies import SENTINEL, camel_case, eventbridge_event, fuzzed_events, json_values
 from tests.unit.handler.harness import (
     COMMITTED,

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from handler.classification import ErrorCategory
-from handler.errors import AwsCallError, EventNotProcessed, MarkEarningsError
+from handler.errors import ErrorCategory, EventNotProcessed, MarkEarningsError, ProcessingError
 from handler.outcome import Outcome, OutcomeKind
 from handler.validation import Violation
 
@@ -48,7 +47,7 @@ def test_the_answer_is_plain_json(outcome: Outcome, answer: dict[str, object]) -
 
 
 def test_what_a_failed_call_says() -> None:
-    error = AwsCallError(ErrorCategory.THROTTLING, "ThrottlingException")
+    error = ProcessingError(ErrorCategory.THROTTLING, "ThrottlingException")
     assert (error.category, error.code) == (ErrorCategory.THROTTLING, "ThrottlingException")
     assert str(error) == "throttling: ThrottlingException"
 

@@ -7,8 +7,7 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 from opentelemetry.trace import SpanKind
 
-from handler.classification import ErrorCategory
-from handler.errors import EventNotProcessed
+from handler.errors import ErrorCategory, EventNotProcessed
 from tests.support.strategies import SENTINEL, SYMBOL_RULE, eventbridge_event
 from tests.unit.handler.harness import (
     COMMITTED,

@@ -15,8 +15,7 @@ import tenacity.nap
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.classification import ErrorCategory
-from handler.errors import AwsCallError
+from handler.errors import ErrorCategory, ProcessingError
 from handler.retry import MAX_DELAY, RETRY_POLICIES, Backoff, Budget, call_with_retries
 from tests.support.clock import Clock
 
@@ -43,7 +42,7 @@ class Attempts:
         self.clock.advance(self.seconds)
         category = next(self.failures, None)
         if category is not None:
-            raise AwsCallError(category, f"failure {self.count}")
+            raise ProcessingError(category, f"failure {self.count}")
         return "done"
 
 
@@ -51,7 +50,7 @@ class Attempts:
 class Result:
     """What came of a call with retries."""
 
-    outcome: str | AwsCallError
+    outcome: str | ProcessingError
     waits: list[Backoff]
     slept: list[float]
     attempts: int
@@ -93,10 +92,10 @@ def run(
 
     slept: list[float] = []
     budget = Budget(lambda: deadline - clock.now, worst)
-    outcome: str | AwsCallError
+    outcome: str | ProcessingError
     try:
         outcome = call_with_retries(attempt, budget=budget, on_backoff=on_backoff, jitter=jitter)
-    except AwsCallError as failed:
+    except ProcessingError as failed:
         outcome = failed
     return Result(outcome, waits, slept, attempts.count, deadline - clock.now)
 
@@ -125,7 +124,7 @@ def test_a_failure_that_may_be_retried_is(clock: Clock, category: ErrorCategory)
 @pytest.mark.parametrize("before", [[], [C.THROTTLING], [C.NETWORK, C.CONFLICT]])
 def test_the_others_never_are(clock: Clock, category: ErrorCategory, before: list[ErrorCategory]) -> None:
     result = run(clock, [*before, category])
-    assert isinstance(result.outcome, AwsCallError)
+    assert isinstance(result.outcome, ProcessingError)
     assert result.outcome.category is category
     assert result.attempts == len(before) + 1
 
@@ -138,7 +137,7 @@ def test_every_category_is_one_or_the_other() -> None:
 def test_at_most_three_attempts(clock: Clock, category: ErrorCategory) -> None:
     result = run(clock, repeat(category))
     assert result.attempts == 3
-    assert isinstance(result.outcome, AwsCallError)
+    assert isinstance(result.outcome, ProcessingError)
     assert result.outcome.code == "failure 3"  # the last is what is told
 
 
@@ -206,7 +205,7 @@ class TestBudget:
         result = run(clock, [], remaining=remaining, worst=4.0)
         assert result.attempts == attempts
         if not attempts:
-            assert isinstance(result.outcome, AwsCallError)
+            assert isinstance(result.outcome, ProcessingError)
             assert (result.outcome.category, result.outcome.code) == (C.TIMEOUT, "NoTimeForAnAttempt")
 
     @pytest.mark.parametrize(("remaining", "attempts"), [(7.001, 2), (7.0, 1)])
@@ -218,7 +217,7 @@ class TestBudget:
 
     def test_what_stopped_it_is_told_not_that_it_was_stopped(self, clock: Clock) -> None:
         result = run(clock, repeat(C.THROTTLING), remaining=30.0)
-        assert isinstance(result.outcome, AwsCallError)
+        assert isinstance(result.outcome, ProcessingError)
         assert result.outcome.category is C.THROTTLING
         assert result.attempts > 1
 
@@ -252,7 +251,7 @@ class TestStamina:
     """How the library underneath is used."""
 
     def test_other_exceptions_pass_at_once(self, clock: Clock) -> None:
-        calls = iter([AwsCallError(C.CONFLICT, "x"), KeyError("defect")])
+        calls = iter([ProcessingError(C.CONFLICT, "x"), KeyError("defect")])
         waits: list[Backoff] = []
 
         def attempt() -> None:
@@ -273,13 +272,12 @@ class TestStamina:
     def test_it_is_imported_by_the_first_failure_only(self) -> None:
         program = """
 import sys
-from handler.classification import ErrorCategory
-from handler.errors import AwsCallError
+from handler.errors import ErrorCategory, ProcessingError
 from handler.retry import Budget, call_with_retries
 
 def attempt():
     if failures:
-        raise AwsCallError(failures.pop(), "x")
+        raise ProcessingError(failures.pop(), "x")
 
 def loaded():
     return sorted({"stamina", "tenacity"} & set(sys.modules))
@@ -287,7 +285,7 @@ def loaded():
 for failures in [], [ErrorCategory.ACCESS_DENIED], [ErrorCategory.CONFLICT]:
     try:
         call_with_retries(attempt, budget=Budget(lambda: 100.0, 1.0), on_backoff=print, jitter=lambda *_: 0.0)
-    except AwsCallError:
+    except ProcessingError:
         pass
     print(loaded())
 """

@@ -4,15 +4,18 @@ import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from handler.bootstrap import create_processor
-from handler.processor import LambdaContext, Processor
+from handler.processor import Processor
 from tests.support.telemetry import Output, botocore_instrumentation
 from tests.support.udp import SpanSocket
 from tests.unit.otel.loopback import Reply, Request, loopback
+
+if TYPE_CHECKING:
+    from handler.invocation import LambdaContext
 
 COMMITTED = Reply(200, {"ConsumedCapacity": [{"TableName": "earningsCalendar", "CapacityUnits": 2.0}]})
 CONFLICT = Reply(
@@ -97,6 +100,6 @@ def _let_go(function: Processor) -> None:
     tracing = function._telemetry._tracing
     if tracing is not None:
         tracing.provider.shutdown()
-    for client in (function._dynamodb, function._dead_letters._client):
+    for client in (function._calendar._client, function._dead_letters._client):
         if client is not None:
             client.close()

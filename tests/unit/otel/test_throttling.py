@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.classification import CATEGORY_BY_CODE, ErrorCategory
+from handler.classification import CATEGORY_BY_CODE
+from handler.errors import ErrorCategory
 from otel.record import MAX_REASONS
 from otel.tracing.throttling import CANCELLED_FOR, throttling_reasons
 from tests.support.strategies import SENTINEL, any_text, json_values

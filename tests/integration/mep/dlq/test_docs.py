@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from emulator.environment import PROJECT_ROOT
-from handler.classification import ErrorCategory
+from handler.errors import ErrorCategory
 from mep.dlq.audit import Action
 from mep.dlq.model import DeadLetterSource
 from monitoring.operator_metrics import METRICS

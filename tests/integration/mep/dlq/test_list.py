@@ -9,8 +9,7 @@ import pytest
 from rich.console import Console
 
 from emulator.services.sqs import sqs_client
-from handler.classification import ErrorCategory
-from handler.errors import EventNotProcessed
+from handler.errors import ErrorCategory, EventNotProcessed
 from mep.dlq.render import listing
 from mep.dlq.sources import read_dead_letter
 from tests.support.command_line import mep

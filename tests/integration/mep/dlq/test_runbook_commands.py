@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from emulator.environment import PROJECT_ROOT
-from handler.classification import ErrorCategory
+from handler.errors import ErrorCategory
 from tests.support.command_line import mep
 from tests.support.dead_letters import event, from_handler
 from tests.support.dlq_harness import Harness

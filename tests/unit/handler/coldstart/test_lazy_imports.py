@@ -55,8 +55,8 @@ def test_it_would_be_loaded_if_it_were_not_left_out(package: str) -> None:
         "from handler.coldstart import lazy_imports\n"
         f"for name in ({package!r}, 's3transfer', 'botocore.docs', 'concurrent'):\n"
         "    lazy_imports.DEFERRED_MODULES.pop(name, None)\n"
-        "lazy_imports.UNAVAILABLE_MODULES = "
-        f"tuple(name for name in lazy_imports.UNAVAILABLE_MODULES if name != {package!r})\n"
+        "names = lazy_imports.UNAVAILABLE_MODULES\n"
+        f"lazy_imports.UNAVAILABLE_MODULES = tuple(name for name in names if name != {package!r})\n"
         "class Asked:\n"
         "    def find_spec(self, name, *_):\n"
         f"        if name == {package!r}: print(True, flush=True); os._exit(0)\n"
@@ -102,7 +102,7 @@ print(known > 20)
 def test_a_proxy_named_by_a_variable_is_used(variable: str) -> None:
     code = (
         "import handler.app\n"
-        "print(handler.app._processor._dynamodb._endpoint.http_session._proxy_config.proxy_url_for('https://a.b'))"
+        "print(handler.app._processor._calendar._client._endpoint.http_session._proxy_config.proxy_url_for('https://a.b'))"
     )
     assert in_a_fresh_process(code, {variable: "http://127.0.0.1:1"}) == "http://127.0.0.1:1\n"
     assert in_a_fresh_process(code) == "None\n"
@@ -110,7 +110,7 @@ def test_a_proxy_named_by_a_variable_is_used(variable: str) -> None:
 
 def test_credentials_that_are_not_in_the_variables_are_looked_for_where_botocore_does(tmp_path: Path) -> None:
     (tmp_path / "credentials").write_text("[default]\naws_access_key_id = a-file's\naws_secret_access_key = a-file's\n")
-    code = "import handler.app; print(handler.app._processor._dynamodb._request_signer._credentials.access_key)"
+    code = "import handler.app; print(handler.app._processor._calendar._client._request_signer._credentials.access_key)"
     file = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}
     assert in_a_fresh_process(code, file) == "an-emulator's\n"
     assert in_a_fresh_process(code, {**file, "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}) == "a-file's\n"
@@ -129,7 +129,7 @@ print({"handler.credentials", "handler.client_problems"} & sys.modules.keys())
 
 
 def test_certificates_are_botocores_own_unless_others_are_named(tmp_path: Path) -> None:
-    code = "import handler.app; print(handler.app._processor._dynamodb._endpoint.http_session._verify)"
+    code = "import handler.app; print(handler.app._processor._calendar._client._endpoint.http_session._verify)"
     assert in_a_fresh_process(code) == f"{DEFAULT_CA_BUNDLE}\n"
     assert Path(DEFAULT_CA_BUNDLE).stat().st_size > 100_000
     files = [tmp_path / "own.pem", tmp_path / "other.pem"]

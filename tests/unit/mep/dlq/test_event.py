@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.correlation import resolve_correlation_id
-from handler.event import parse_event
+from handler.event import parse_event, resolve_correlation_id
 from mep.dlq.audit import earnings_key
 from mep.dlq.event import prepare_for_redrive, trace_id, traceparent
 from mep.dlq.model import DeadLetter

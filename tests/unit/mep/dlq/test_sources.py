@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.classification import ErrorCategory
-from handler.correlation import resolve_correlation_id
 from handler.dead_letters import serialize_event
-from handler.errors import EventNotProcessed
+from handler.errors import ErrorCategory, EventNotProcessed
+from handler.event import resolve_correlation_id
 from mep.dlq.model import DeadLetter, DeadLetterSource
 from mep.dlq.sources import read_dead_letter, read_message
 from tests.support.dead_letters import (
