@@ -1,9 +1,8 @@
 """From the JSON that arrives to an `EarningsEvent`, or to every rule that it breaks."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from handler.errors import ErrorCategory, ProcessingError
@@ -30,8 +29,7 @@ _LENIENT = ("correlation_id", "traceparent", "earnings_id")
 _MISSING = object()
 
 
-@dataclass(frozen=True, slots=True)
-class EarningsEvent:
+class EarningsEvent(NamedTuple):
     """A valid event: the row it is about, and who says so.
 
     Attributes:
@@ -47,8 +45,7 @@ class EarningsEvent:
     processed_at: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class CorrelationId:
+class CorrelationId(NamedTuple):
     """The ID that every span, log line, metric line, audit entry and dead letter of one event carries.
 
     Attributes:

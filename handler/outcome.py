@@ -1,8 +1,7 @@
 """The four outcomes: every event ends in exactly one."""
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from handler.errors import ErrorCategory, ProcessingError
 from handler.validation import Violation
@@ -17,8 +16,7 @@ class OutcomeKind(StrEnum):
     RETRY = "retry"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How an event ended, and why.
 
     Attributes:

@@ -4,15 +4,14 @@ botocore retries nothing (see `handler.aws`), so that each attempt is a span and
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import SystemRandom
+from typing import NamedTuple
 
 from handler.errors import ErrorCategory, ProcessingError
 from handler.settings import FLUSH_RESERVE_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """How one category is retried.
 
     Attributes:
@@ -40,8 +39,7 @@ RETRY_POLICIES = {
 """Categories that are tried again within the invocation; the others are not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
+class Backoff(NamedTuple):
     """One wait before another attempt.
 
     Attributes:
@@ -57,8 +55,7 @@ class Backoff:
     throttling_reasons: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(NamedTuple):
     """The time an invocation may spend on calls.
 
     Attributes:

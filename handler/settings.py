@@ -6,7 +6,7 @@ it goes, not only for its form (`handler.aws_settings` what goes to AWS, `otel.s
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from handler.aws_settings import check_aws, queue_url, table
 from handler.errors import SettingsError
@@ -20,8 +20,7 @@ MAX_SOURCE = 256
 """Characters of an event's `source`: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html"""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What the function was told by its environment.
 
     Attributes:

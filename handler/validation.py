@@ -5,9 +5,8 @@ No rule ever repeats the value it refuses: what failed validation may be anythin
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 MAX_ID_LENGTH = 128
 MAX_SYMBOL_LENGTH = 20
@@ -29,8 +28,7 @@ _SYMBOL_RULE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(NamedTuple):
     """One broken rule, told without the value that broke it.
 
     Attributes:

@@ -4,7 +4,7 @@ Most `OTEL_*` variables are read by OpenTelemetry itself, some of them while it 
 first: a wrong one ends in an exception there, or every span is lost later.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from otel.environ import EnvReader, is_printable_ascii, is_utf8, one_of, split_url, whole_number
 
@@ -37,8 +37,7 @@ _FOREIGN = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class TelemetrySettings:
+class TelemetrySettings(NamedTuple):
     """The telemetry half of the settings.
 
     Attributes:

@@ -45,7 +45,7 @@ def main(task_root: str, *layer: str) -> None:
     sys.path[0] = task_root
     sys.dont_write_bytecode = True
 
-    from dataclasses import replace
+    from copy import replace
 
     from handler import app, aws, settings
 

@@ -6,7 +6,6 @@ Most of a cold start is importing. Inside `lazy_imports()`
   whoever imports such a module later (stamina does, at the first retry) gets the real one; and a function of a
   stand-in that is called after all imports the real one by itself, as does a stand-in that is asked for anything.
   What cannot wait like that fails at once and loudly: a stand-in is no class to inherit from or to compare with;
-* frozen dataclasses are made without compiling their methods (`handler.coldstart.frozen_dataclasses`);
 * regular expressions are compiled when they are first used.
 
 Nothing of a library is patched. `tests/unit/handler/coldstart/test_lazy_imports.py` proves that each module listed here
@@ -20,7 +19,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from handler.coldstart.stubs import Inspect, TypingExtensions
+from handler.coldstart.stubs import ImportPhase, Inspect, TypingExtensions
 
 DEFERRED_MODULES = {
     # wrapt, for what it offers besides wrapping a function: the synchronisation of coroutines, with asyncio
@@ -102,7 +101,7 @@ def _placeholder_exception(name: str) -> type[Exception]:
 class DeferredAttribute:
     """Stands for something in a module that was left out; called, it imports the real thing and calls that."""
 
-    def __init__(self, name: str, phase: "ImportPhase") -> None:
+    def __init__(self, name: str, phase: ImportPhase) -> None:
         self._name = name
         self._phase = phase
 
@@ -135,7 +134,7 @@ class DeferredAttribute:
 class StubModule(ModuleType):
     """A module that was left out."""
 
-    def __init__(self, name: str, phase: "ImportPhase") -> None:
+    def __init__(self, name: str, phase: ImportPhase) -> None:
         super().__init__(name)
         self.__path__: list[str] = []
         self._phase = phase
@@ -151,12 +150,6 @@ class StubModule(ModuleType):
         from importlib import import_module
 
         return getattr(import_module(self.__name__), name)
-
-
-class ImportPhase:
-    """Whether the libraries are still being imported."""
-
-    importing = True
 
 
 class LazyPattern:
@@ -192,25 +185,16 @@ def lazy_imports() -> Iterator[None]:
     phase = ImportPhase()
     names = [name for package, modules in DEFERRED_MODULES.items() for name in (package, *modules)]
     available: dict[str, Any] = {name: StubModule(name, phase) for name in names} | dict.fromkeys(UNAVAILABLE_MODULES)
-    available |= {module.__name__: module for module in (Inspect("inspect"), TypingExtensions("typing_extensions"))}
+    available |= {module.__name__: module for module in (Inspect(phase), TypingExtensions("typing_extensions"))}
     # What is loaded already stays what it is: a test run, or a layer that came first.
     stubs = {name: stub for name, stub in available.items() if name not in sys.modules}
-    first = "dataclasses" not in sys.modules
     sys.modules.update(stubs)
-    import dataclasses
-
-    from handler.coldstart.frozen_dataclasses import dataclass
-
-    real_dataclass: Any = dataclasses.dataclass
-    if first:
-        dataclasses.dataclass = dataclass
     re.compile = _compile_later
     try:
         yield
     finally:
         phase.importing = False
         re.compile = _compile
-        dataclasses.dataclass = real_dataclass
         for name, stub in stubs.items():
             if name in sys.modules and sys.modules[name] is stub:
                 del sys.modules[name]

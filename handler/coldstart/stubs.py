@@ -10,6 +10,13 @@ from importlib import import_module
 from types import FunctionType, ModuleType
 from typing import Any
 
+
+class ImportPhase:
+    """Whether the libraries are still being imported."""
+
+    importing = True
+
+
 _VARARGS, _VARKEYWORDS = 0x04, 0x08  # https://docs.python.org/3/library/inspect.html#code-objects-bit-flags
 _ABSTRACT = 1 << 20  # Py_TPFLAGS_IS_ABSTRACT, as in the real module
 
@@ -31,8 +38,16 @@ class TypingExtensions(ModuleType):
 class Inspect(ModuleType):
     """`inspect`, as far as a start asks it about functions and classes; whatever else is asked, the real one answers.
 
-    botocore asks whether each handler of an event takes `**kwargs`.
+    botocore asks whether each handler of an event takes `**kwargs`. `dataclasses` asks for a class's signature, to
+    write a docstring where there is none, and does without where it is refused.
+
+    Args:
+        phase: Whether the libraries are still being imported.
     """
+
+    def __init__(self, phase: "ImportPhase") -> None:
+        super().__init__("inspect")
+        self._phase = phase
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -43,6 +58,12 @@ class Inspect(ModuleType):
         if sys.modules.get(self.__name__) is self:
             del sys.modules[self.__name__]
         return import_module(self.__name__)
+
+    def signature(self, thing: Any, **options: Any) -> Any:
+        """As the real one, once the libraries are imported."""
+        if self._phase.importing:
+            raise ValueError("no signature while the libraries are imported")
+        return self._real().signature(thing, **options)
 
     @staticmethod
     def get_annotations(kind: type) -> dict[str, Any]:

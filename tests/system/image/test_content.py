@@ -218,7 +218,7 @@ def test_the_clients_work_in_every_partition_without_botocores_own_data(content:
         (f"{TASK}/botocore/data", "../handler/coldstart/botocore_data")
     ]
     result = python(
-        "import os; from dataclasses import replace\n"
+        "import os; from copy import replace\n"
         "from handler import aws; from handler.settings import load_settings\n"
         "read = load_settings(os.environ)\n"
         "for region in ('eu-central-1', 'cn-north-1', 'us-gov-west-1'):\n"

@@ -1,6 +1,6 @@
 """Whatever the time-out, however slow and faulty AWS is: the reserve stays unspent and every attempt is declared."""
 
-from dataclasses import replace
+from copy import replace
 from itertools import cycle
 
 import pytest

@@ -4,7 +4,7 @@ import functools
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from copy import replace
 from pathlib import Path
 from typing import Any, NoReturn
 

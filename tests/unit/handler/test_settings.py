@@ -1,6 +1,5 @@
 """Settings are read and checked once, and every problem is told at once."""
 
-import dataclasses
 import os
 
 import pytest
@@ -272,7 +271,7 @@ def test_whether_spans_are_made_and_where_they_go(environ: dict[str, str], traci
 
 
 def test_settings_do_not_change() -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         settings().region = "elsewhere"  # type: ignore[misc]
 
 

@@ -13,9 +13,9 @@ from handler.coldstart.lazy_imports import (
     NO_OP_PREFIXES,
     UNAVAILABLE_MODULES,
     DeferredAttribute,
-    ImportPhase,
     LazyPattern,
 )
+from handler.coldstart.stubs import ImportPhase
 
 SETTINGS = {
     "AWS_REGION": "us-east-1",
