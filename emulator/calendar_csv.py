@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from emulator.errors import InputError
 from handler.validation import FieldError, Validator, parse_date, parse_symbol
-from mep.errors import UsageError
 
 COLUMNS = ("symbol", "name", "reportDate", "fiscalDateEnding", "estimate", "currency")
 
@@ -37,7 +37,7 @@ def read_calendar(path: Path) -> list[CalendarRow]:
     A row that comes again (same symbol, same day) is one row, as the last one has it.
 
     Raises:
-        UsageError: it cannot be read, or a value is wrong; names the line and the column.
+        InputError: it cannot be read, or a value is wrong; names the line and the column.
     """
     rows: dict[tuple[str, str], CalendarRow] = {}
     try:
@@ -45,9 +45,9 @@ def read_calendar(path: Path) -> list[CalendarRow]:
             for row in _rows(path, csv.DictReader(file, strict=True)):
                 rows[row.asset_symbol, row.earnings_date] = row
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
+        raise InputError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 text") from error
+        raise InputError(f"{path}: not UTF-8 text") from error
     return list(rows.values())
 
 
@@ -55,25 +55,25 @@ def _rows(path: Path, reader: "csv.DictReader[str]") -> Iterator[CalendarRow]:
     try:
         missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
         if missing:
-            raise UsageError(f"{path} line 1: no column {', '.join(missing)}")
+            raise InputError(f"{path} line 1: no column {', '.join(missing)}")
         for record in reader:
             where = f"{path} line {reader.line_num}"
             if None in record or None in record.values():
-                raise UsageError(f"{where}: not as many values as the header has columns")
+                raise InputError(f"{where}: not as many values as the header has columns")
             yield CalendarRow(
                 _value(where, record, "symbol", parse_symbol),
                 _value(where, record, "reportDate", parse_date),
                 _estimate(where, record),
             )
     except csv.Error as error:
-        raise UsageError(f"{path} line {reader.reader.line_num}: {error}") from error
+        raise InputError(f"{path} line {reader.reader.line_num}: {error}") from error
 
 
 def _value(where: str, record: Mapping[str, str], column: str, rule: Validator) -> str:
     try:
         return rule(record[column].strip())
     except FieldError as broken:
-        raise UsageError(f"{where}, column {column}: {record[column][:40]!r} is not {broken}") from None
+        raise InputError(f"{where}, column {column}: {record[column][:40]!r} is not {broken}") from None
 
 
 def _estimate(where: str, record: Mapping[str, str]) -> Decimal | None:
@@ -86,5 +86,5 @@ def _estimate(where: str, record: Mapping[str, str]) -> Decimal | None:
         number = Decimal("NaN")
     fits = number.is_finite() and len(number.as_tuple().digits) <= _NUMBER_DIGITS
     if not fits or abs(number.adjusted()) > _NUMBER_EXPONENT:
-        raise UsageError(f"{where}, column estimate: {text[:40]!r} is not a number")
+        raise InputError(f"{where}, column estimate: {text[:40]!r} is not a number")
     return number

@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.text import Text
 
+from emulator.errors import EmulatorError, InputError
 from mep.dashboard.command import dashboard_command
 from mep.dlq.commands import dlq
 from mep.errors import ExitStatus, LocalError, UsageError
@@ -233,3 +234,6 @@ def main() -> None:
     except LocalError as error:
         _complain(" ".join(str(error).split()))
         sys.exit(error.exit_status)
+    except EmulatorError as error:
+        _complain(" ".join(str(error).split()))
+        sys.exit(ExitStatus.WRONG_USAGE if isinstance(error, InputError) else ExitStatus.FAILED)

@@ -11,10 +11,10 @@ from contextlib import closing
 
 from emulator.calendar_csv import read_calendar
 from emulator.environment import SAMPLES
+from emulator.errors import EmulatorError
 from emulator.services.dynamodb import dynamodb_client
 from emulator.services.sqs import create_queue
 from emulator.services.tables import create_tables, load
-from mep.errors import LocalError
 
 CALENDAR, AUDIT = "earningsCalendar", "earningsAudit"
 
@@ -30,7 +30,7 @@ def main() -> None:
             create_tables(client, CALENDAR, AUDIT)
             loaded = load(client, CALENDAR, read_calendar(SAMPLES / "calendar.csv"))
         queue = create_queue(os.environ["AWS_ENDPOINT_URL_SQS"])
-    except LocalError as error:
+    except EmulatorError as error:
         sys.exit(f"prepare.py: {error}")
     sys.stdout.write(f"tables {CALENDAR} and {AUDIT}, {loaded} new rows; queue {queue.queue_url}\n")
 

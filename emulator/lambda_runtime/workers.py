@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from emulator.errors import EmulatorError
 from emulator.lambda_runtime.worker import Worker
-from mep.errors import RunError
 
 
 def start_workers(workers: Sequence[Worker]) -> None:
     """Start the function's processes at the same time.
 
     Raises:
-        RunError: One did not start; the text is what the function said.
+        EmulatorError: One did not start; the text is what the function said.
     """
     with ThreadPoolExecutor(len(workers)) as executor:
         for failure in executor.map(Worker.start, workers):
             if failure is not None:
-                raise RunError(f"the function does not start: {failure.error_text()}")
+                raise EmulatorError(f"the function does not start: {failure.error_text()}")

@@ -10,8 +10,8 @@ from contextlib import closing
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from emulator.errors import EmulatorError
 from emulator.lambda_runtime.worker import InvocationResult, Status
-from mep.errors import RunError
 
 INVOCATION_PATH = "/2015-03-31/functions/function/invocations"
 
@@ -53,13 +53,13 @@ class ContainerInvoker:
         """Look whether somebody is there, without starting the function.
 
         Raises:
-            RunError: Nobody is.
+            EmulatorError: Nobody is.
         """
         try:
             with socket.create_connection((self._host, self._port or 80), timeout=5):
                 return
         except OSError as error:
-            raise RunError(f"no function answers at http://{self._host}:{self._port or 80}: {error}") from error
+            raise EmulatorError(f"no function answers at http://{self._host}:{self._port or 80}: {error}") from error
 
     def invoke(
         self, payload: bytes, *, trace_header: str, request_id: str | None = None, timeout_s: float = 30

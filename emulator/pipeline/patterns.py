@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
+from emulator.errors import InputError
 from emulator.loopback import loopback_client
 from emulator.services.ministack import ministack
 from handler.dead_letters import serialize_event
-from mep.errors import UsageError
 
 type PatternMatcher = Callable[[str, str], bool]
 """Whether a pattern matches an event, both JSON."""
@@ -40,7 +40,7 @@ class EventPattern:
         test: Who knows.
 
     Raises:
-        UsageError: The pattern is none.
+        InputError: The pattern is none.
     """
 
     def __init__(self, pattern: Mapping[str, Any], test: PatternMatcher) -> None:
@@ -95,7 +95,7 @@ def api_matcher(client: Any) -> PatternMatcher:
         try:
             return bool(client.test_event_pattern(EventPattern=pattern, Event=event)["Result"])
         except client.exceptions.InvalidEventPatternException as error:
-            raise UsageError(f"the event pattern {pattern} is none: {error}") from error
+            raise InputError(f"the event pattern {pattern} is none: {error}") from error
 
     return test
 

@@ -13,8 +13,8 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from emulator.environment import LOCAL_CREDENTIALS, REGION
+from emulator.errors import EmulatorError
 from emulator.services import child_guard
-from mep.errors import RunError
 
 LOOPBACK = "127.0.0.1"
 
@@ -25,7 +25,7 @@ _POLL_SECONDS = 0.05
 _STOP_SECONDS = 10
 
 
-class ServiceError(RunError):
+class ServiceError(EmulatorError):
     """A local service could not be started; the message is one line and says why."""
 
 

@@ -7,11 +7,11 @@ from typing import Any, Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from emulator.calendar_csv import CalendarRow
+from emulator.errors import EmulatorError, InputError
 from emulator.loopback import loopback_client
 from emulator.pipeline.destinations import Destination, SqsDestination
 from emulator.services.sqs import DeadLetter, QueueEndpoint, drain, sqs_client
 from emulator.services.tables import create_tables, dump, load
-from mep.errors import RunError, UsageError
 
 CALENDAR_TABLE = "earningsCalendar"
 AUDIT_TABLE = "earningsAudit"
@@ -26,7 +26,7 @@ class CalendarTables:
         credentials: The `AWS_*` variables to sign with.
 
     Raises:
-        UsageError: The URL or the region is none.
+        InputError: The URL or the region is none.
     """
 
     def __init__(self, url: str, region: str, credentials: Mapping[str, str]) -> None:
@@ -41,13 +41,13 @@ class CalendarTables:
                 retries={"mode": "standard", "total_max_attempts": 3},
             )
         except (ValueError, BotoCoreError) as error:
-            raise UsageError(f"{url} in region {region} cannot be used: {error}") from error
+            raise InputError(f"{url} in region {region} cannot be used: {error}") from error
 
     def load(self, rows: Sequence[CalendarRow]) -> None:
         """Make the tables and load the calendar. What is there already stays as it is.
 
         Raises:
-            RunError: The DynamoDB does not answer, or not as it should.
+            EmulatorError: The DynamoDB does not answer, or not as it should.
         """
         with self._serving():
             create_tables(self._client, CALENDAR_TABLE, AUDIT_TABLE)
@@ -57,7 +57,7 @@ class CalendarTables:
         """Return the calendar's items as plain JSON.
 
         Raises:
-            RunError: As for `load`.
+            EmulatorError: As for `load`.
         """
         with self._serving():
             return dump(self._client, CALENDAR_TABLE)
@@ -66,7 +66,7 @@ class CalendarTables:
         """Return the audit records as plain JSON.
 
         Raises:
-            RunError: As for `load`.
+            EmulatorError: As for `load`.
         """
         with self._serving():
             return dump(self._client, AUDIT_TABLE)
@@ -76,7 +76,7 @@ class CalendarTables:
         try:
             yield
         except (BotoCoreError, ClientError) as error:
-            raise RunError(f"DynamoDB at {self._url} does not serve: {error}") from error
+            raise EmulatorError(f"DynamoDB at {self._url} does not serve: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -89,12 +89,12 @@ def drain_dead_letters(queue: QueueEndpoint) -> list[DeadLetter]:
     """Take every message out of `queue`.
 
     Raises:
-        RunError: It does not answer any more.
+        EmulatorError: It does not answer any more.
     """
     try:
         return drain(queue)
     except (BotoCoreError, ClientError) as error:
-        raise RunError(f"the queue at {queue.url} does not serve: {error}") from error
+        raise EmulatorError(f"the queue at {queue.url} does not serve: {error}") from error
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from emulator.calendar_csv import CalendarRow
+from emulator.errors import EmulatorError
 from handler.validation import format_utc
-from mep.errors import RunError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -35,7 +35,7 @@ def create_tables(client: "DynamoDBClient", calendar_table: str, audit_table: st
     A table that exists is taken as it is, with what is in it.
 
     Raises:
-        RunError: a table of that name has other keys.
+        EmulatorError: a table of that name has other keys.
     """
     _create(client, calendar_table, _CALENDAR_KEY)
     _create(client, audit_table, _AUDIT_KEY, index_by=("correlation_id",))
@@ -64,7 +64,7 @@ def _create(client: "DynamoDBClient", table: str, key: tuple[str, str], index_by
         client.create_table(**request)
     except client.exceptions.ResourceInUseException:
         if client.describe_table(TableName=table)["Table"]["KeySchema"] != schema:
-            raise RunError(f"there is a table {table} already, and its key is not {', '.join(key)}") from None
+            raise EmulatorError(f"there is a table {table} already, and its key is not {', '.join(key)}") from None
     client.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
 
@@ -89,7 +89,7 @@ def load(
         How many rows were put.
 
     Raises:
-        RunError: DynamoDB would not take all of them, however often it was asked.
+        EmulatorError: DynamoDB would not take all of them, however often it was asked.
     """
     stamp = format_utc(now or datetime.now(UTC))
     wanted = {(row.asset_symbol, row.earnings_date): row for row in rows}
@@ -127,7 +127,7 @@ def _waits(table: str) -> Iterator[float]:
     """The waits before asking again for what DynamoDB left undone; at their end it is given up."""
     for round_number in range(_UNPROCESSED_ROUNDS):
         yield _FIRST_WAIT_SECONDS * 2**round_number
-    raise RunError(f"DynamoDB is throttling: it does not take all rows of {table}")
+    raise EmulatorError(f"DynamoDB is throttling: it does not take all rows of {table}")
 
 
 def _item(row: CalendarRow, stamp: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from emulator.calendar_csv import read_calendar
 from emulator.environment import ACCOUNT_ID, LOCAL_CREDENTIALS, REGION, FunctionConfig
+from emulator.errors import EmulatorError
 from emulator.lambda_runtime.span_receiver import SpanReceiver
 from emulator.lambda_runtime.worker import Worker
 from emulator.lambda_runtime.workers import start_workers
@@ -109,7 +110,9 @@ def run(
 
     Raises:
         UsageError: The input cannot be read or the output not written.
-        RunError: DynamoDB, the queue or the function does not start.
+        InputError: The calendar or the endpoint cannot be used.
+        RunError: The function does not start.
+        EmulatorError: DynamoDB or the queue does not start.
     """
     rows = read_calendar(options.calendar)
     tally = RunCounter()
@@ -193,7 +196,7 @@ def _start(workers: list[Worker], options: RunOptions) -> None:
         return
     try:
         start_workers(workers)
-    except RunError as error:
+    except EmulatorError as error:
         raise RunError(f"{error} (what it printed: {options.out / 'logs.jsonl'})") from error
 
 

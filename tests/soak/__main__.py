@@ -7,6 +7,7 @@ from typing import Annotated
 import orjson
 import typer
 
+from emulator.errors import EmulatorError
 from mep import terminal
 from mep.errors import LocalError
 from tests.soak.faults import FaultRates
@@ -69,6 +70,6 @@ def run_and_report(options: SoakOptions, json_file: Path | None = None) -> bool:
 if __name__ == "__main__":
     try:
         typer.run(main)
-    except LocalError as error:
+    except (LocalError, EmulatorError) as error:
         typer.echo(f"soak: {' '.join(str(error).split())}", err=True)
         sys.exit(1)

@@ -24,8 +24,7 @@ ALLOWED: Mapping[str, set[str]] = {
 """The packages that each package may import, besides itself."""
 
 EXCEPTIONS: Mapping[str, set[str]] = {
-    "deploy/compose/prepare.py": {"emulator", "mep.errors"},  # a script in a container, which mounts what it needs
-    "emulator/": {"mep.errors"},  # until the emulator has errors of its own
+    "deploy/compose/prepare.py": {"emulator"},  # a script in a container, which mounts what it needs
 }
 """Modules that a file, or the files of a folder, may import in addition."""
 

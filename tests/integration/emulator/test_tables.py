@@ -8,9 +8,9 @@ from decimal import Decimal
 import pytest
 
 from emulator.calendar_csv import CalendarRow
+from emulator.errors import EmulatorError
 from emulator.services.dynamodb import dynamodb_client
 from emulator.services.tables import CORRELATION_INDEX, create_tables, dump, load, plain_item
-from mep.errors import RunError
 from tests.support.faults import FaultProxy, Reply, answer
 from tests.support.stores import Tables
 
@@ -47,7 +47,7 @@ class TestTables:
         assert tables.row("AAPL", "2025-07-31") is not None
 
     def test_a_table_with_other_keys_is_told(self, tables: Tables) -> None:
-        with pytest.raises(RunError, match=f"{tables.audit_table} already, .*asset_symbol, earnings_date"):
+        with pytest.raises(EmulatorError, match=f"{tables.audit_table} already, .*asset_symbol, earnings_date"):
             create_tables(tables.client, tables.audit_table, tables.calendar_table)
 
 
@@ -113,7 +113,7 @@ class TestLoading:
             FaultProxy(tables.url, *[answer(Reply(200, refused))] * 10, operation="BatchWriteItem") as proxy,
             closing(dynamodb_client(proxy.url)) as client,
         ):
-            with pytest.raises(RunError, match=f"does not take all rows of {tables.calendar_table}"):
+            with pytest.raises(EmulatorError, match=f"does not take all rows of {tables.calendar_table}"):
                 load(client, tables.calendar_table, [CalendarRow("AAPL", "2025-07-31")], sleep=waits.append)
             assert proxy.attempts("BatchWriteItem") == len(waits) == 10
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emulator.calendar_csv import CalendarRow, read_calendar
-from mep.errors import UsageError
+from emulator.errors import InputError
 from tests.support.strategies import MARKET_SYMBOLS
 
 HEADER = "symbol,name,reportDate,fiscalDateEnding,estimate,currency\n"
@@ -88,7 +88,7 @@ def test_a_calendar_without_rows_is_one(csv: WriteCsv) -> None:
 )
 def test_what_is_wrong_is_one_line_that_says_where(csv: WriteCsv, text: str | bytes, message: str) -> None:
     path = csv(text)
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(InputError) as caught:
         read_calendar(path)
     assert str(caught.value).startswith(str(path))
     assert message in str(caught.value)
@@ -96,5 +96,5 @@ def test_what_is_wrong_is_one_line_that_says_where(csv: WriteCsv, text: str | by
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"missing\.csv: No such file"):
+    with pytest.raises(InputError, match=r"missing\.csv: No such file"):
         read_calendar(tmp_path / "missing.csv")

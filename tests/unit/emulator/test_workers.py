@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from emulator.environment import FunctionConfig
+from emulator.errors import EmulatorError
 from emulator.lambda_runtime.worker import Worker
 from emulator.lambda_runtime.workers import start_workers
-from mep.errors import RunError
 
 
 def test_a_function_that_does_not_start_says_why() -> None:
@@ -15,7 +15,7 @@ def test_a_function_that_does_not_start_says_why() -> None:
     with (
         Worker(function, lambda *_: None) as one,
         Worker(function, lambda *_: None) as two,
-        pytest.raises(RunError, match="ImportModuleError") as caught,
+        pytest.raises(EmulatorError, match="ImportModuleError") as caught,
     ):
         start_workers([one, two])
 

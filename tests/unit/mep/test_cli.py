@@ -13,10 +13,11 @@ import pytest
 from typer.testing import CliRunner
 
 from emulator.environment import PROJECT_ROOT
+from emulator.errors import EmulatorError, InputError
 from mep import cli
 from mep.demo import scenarios as demo_module
 from mep.demo.checks import Check
-from mep.errors import RunError
+from mep.errors import RunError, UsageError
 from mep.local import run as run_module
 from mep.local.run import RunOptions
 from mep.local.summary import Summary
@@ -184,15 +185,16 @@ def test_errors_are_one_line_without_a_stack_trace(
     assert "file" in local(good, events, file)
 
 
-def test_what_cannot_be_started_is_exit_status_1(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("error", "status"), [(RunError, 1), (EmulatorError, 1), (InputError, 2), (UsageError, 2)])
+def test_an_error_is_one_line_and_an_exit_status(
+    error: type[Exception], status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run(*_: object, **__: object) -> Summary:
-        raise RunError("the function does not start:\n reasons")
+        raise error("the function does not start:\n reasons")
 
     monkeypatch.setattr(run_module, "run", run)
 
-    assert mep(monkeypatch, "local", *NAMED) == 1
+    assert mep(monkeypatch, "local", *NAMED) == status
 
     assert capsys.readouterr().err == "mep: the function does not start: reasons\n"
 

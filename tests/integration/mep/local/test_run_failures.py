@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from emulator.environment import FunctionConfig
+from emulator.errors import EmulatorError, InputError
 from emulator.pipeline.settings import AsyncInvokeConfig
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import QueueEndpoint
@@ -168,7 +169,7 @@ def test_a_dynamodb_that_does_not_answer_is_one_line(
     events = write_events(tmp_path / "events.jsonl", [1])
     queue = QueueEndpoint("http://127.0.0.1:9", "http://127.0.0.1:9/queue")
 
-    with pytest.raises(RunError, match=r"DynamoDB at http://127\.0\.0\.1:9 does not serve: Could not connect"):
+    with pytest.raises(EmulatorError, match=r"DynamoDB at http://127\.0\.0\.1:9 does not serve: Could not connect"):
         run(options(tmp_path, "http://127.0.0.1:9", events), screen, queue=queue)
 
 
@@ -176,7 +177,7 @@ def test_an_endpoint_that_is_none_is_the_users_to_mend(tmp_path: Path, screen: C
     events = write_events(tmp_path / "events.jsonl", [1])
     queue = QueueEndpoint("http://127.0.0.1:9", "http://127.0.0.1:9/queue")
 
-    with pytest.raises(UsageError, match="cannot be used"):
+    with pytest.raises(InputError, match="cannot be used"):
         run(options(tmp_path, "http://", events), screen, queue=queue)
 
 
@@ -202,7 +203,7 @@ def test_a_container_that_is_not_there_is_told_before_anything_is_sent(
 ) -> None:
     events = write_events(tmp_path / "events.jsonl", [1])
 
-    with pytest.raises(RunError, match=r"no function answers at http://127\.0\.0\.1:9"):
+    with pytest.raises(EmulatorError, match=r"no function answers at http://127\.0\.0\.1:9"):
         run(options(tmp_path, url, events, function_url="http://127.0.0.1:9"), screen, queue=dead_letters.endpoint)
 
 

@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.environment import trace_root
+from emulator.errors import InputError
 from emulator.pipeline.archive import Archive
 from emulator.pipeline.bus import Entry
 from emulator.pipeline.dispositions import Disposition
 from emulator.pipeline.patterns import EventPattern, PatternMatcher, emulated_matcher
 from emulator.pipeline.pipeline import FailureDestinations, InputEvent
-from mep.errors import UsageError
 from tests.support.pipeline_helpers import PAYLOAD, MemoryDestination, simulation
 from tests.support.run_helpers import event
 
@@ -82,7 +82,7 @@ def test_patterns_that_look_deeper_are_the_emulator_s_business(pattern_test: Pat
 
 @pytest.mark.integration
 def test_what_is_no_pattern_is_told_at_once(pattern_test: PatternMatcher) -> None:
-    with pytest.raises(UsageError, match="the event pattern"):
+    with pytest.raises(InputError, match="the event pattern"):
         EventPattern({"source": "signal9.advisor"}, pattern_test)
 
 
