@@ -10,7 +10,7 @@ from threading import Thread
 from urllib.parse import urlsplit
 
 from emulator.environment import REGION
-from emulator.loopback import QuietHandler
+from emulator.http_server import QuietHandler
 
 # Type, message, the member with the reasons (spelled as in each error's model), and the reason.
 _REFUSALS = (

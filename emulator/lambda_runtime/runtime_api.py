@@ -10,11 +10,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.server import ThreadingHTTPServer
-from threading import Thread
 from typing import Literal, Self
 
-from emulator.loopback import QuietHandler
+from emulator.http_server import LoopbackServer, QuietHandler
 
 API_VERSION = "2018-06-01"
 
@@ -85,7 +83,6 @@ class _Channel:
 
 class _Handler(QuietHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # else header and body wait for each other's acknowledgement: 40 ms
     channel: _Channel
 
     def do_GET(self) -> None:
@@ -130,12 +127,7 @@ class _Handler(QuietHandler):
     def _reply(
         self, status: HTTPStatus, body: bytes = b'{"status":"OK"}', headers: Mapping[str, str] | None = None
     ) -> None:
-        self.send_response(status)
-        for name, value in (headers or {"Content-Type": "application/json"}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.respond(status, body, headers or {"Content-Type": "application/json"})
 
 
 class RuntimeApi:
@@ -148,16 +140,13 @@ class RuntimeApi:
     def __init__(self) -> None:
         self._channel = _Channel()
         self.events = self._channel.events
-        handler = type("_BoundHandler", (_Handler,), {"channel": self._channel})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = False  # joined on close: nothing may outlive the worker
-        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="runtime-api")
-        self._thread.start()
+        # Connections are joined on close: nothing may outlive the worker.
+        self._server = LoopbackServer(_Handler, name="runtime-api", join_connections=True, channel=self._channel)
 
     @property
     def address(self) -> str:
         """The value of `AWS_LAMBDA_RUNTIME_API`: host and port."""
-        return f"127.0.0.1:{self._server.server_port}"
+        return self._server.address
 
     def offer(self, invocation: Invocation) -> None:
         """Hand `invocation` to the process, as the answer to its request for the next one."""
@@ -166,9 +155,7 @@ class RuntimeApi:
     def close(self) -> None:
         """Close the API. The function process must have ended before, or this waits for it."""
         self._channel.invocations.put(None)
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.close()
 
     def __enter__(self) -> Self:
         return self

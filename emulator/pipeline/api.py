@@ -11,11 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from http.server import ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
-from emulator.loopback import QuietHandler
+from emulator.http_server import LoopbackServer, QuietHandler
 from emulator.pipeline.bus import Entry
 from emulator.pipeline.patterns import PatternMatcher
 from emulator.pipeline.pipeline import EventPipeline
@@ -53,26 +51,17 @@ def serve_api(pipeline: EventPipeline, rule: ServedRule | None = None) -> Iterat
     Yields:
         The URL for `AWS_ENDPOINT_URL_EVENTBRIDGE` and `AWS_ENDPOINT_URL_LAMBDA`.
     """
-    bound = type("_BoundDoor", (_ApiHandler,), {"chain": pipeline, "rule": rule})
-    with ThreadingHTTPServer(("127.0.0.1", 0), bound) as server:
-        server.daemon_threads = True  # a client may keep its connection open for as long as it likes
-        thread = Thread(target=server.serve_forever, args=(0.05,), name="doors")
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with LoopbackServer(_ApiHandler, name="api", pipeline=pipeline, rule=rule) as server:
+        yield server.url
 
 
 class _ApiHandler(QuietHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
     pipeline: EventPipeline
     rule: ServedRule | None
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self.read_body()
         if _INVOKE.fullmatch(self.path):
             if self.headers.get("X-Amz-Invocation-Type") != "Event":
                 self._refuse("InvalidParameterValueException", "only InvocationType=Event is served here")
@@ -127,13 +116,7 @@ class _ApiHandler(QuietHandler):
         self._reply(HTTPStatus.BAD_REQUEST, body, {"x-amzn-ErrorType": code})
 
     def _reply(self, status: HTTPStatus, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/x-amz-json-1.1")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.respond(status, body, {**(headers or {}), "Content-Type": "application/x-amz-json-1.1"})
 
 
 _OPERATIONS: Mapping[str, Callable[[_ApiHandler, Any], dict[str, Any]]] = {

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
+from emulator.clients import loopback_client
 from emulator.errors import InputError
-from emulator.loopback import loopback_client
 from emulator.services.ministack import ministack
 from handler.dead_letters import serialize_event
 

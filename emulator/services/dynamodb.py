@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from emulator.loopback import loopback_client
+from emulator.clients import loopback_client
 from emulator.services.dynamodb_download import POM, default_cache, dynamodb_jars
 from emulator.services.managed_service import Service, ServiceError, managed_service
 from emulator.services.ministack import ministack

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emulator.clients import loopback_client
 from emulator.environment import REGION
-from emulator.loopback import loopback_client
 from emulator.services.ministack import ministack
 
 if TYPE_CHECKING:

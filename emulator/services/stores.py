@@ -7,8 +7,8 @@ from typing import Any, Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from emulator.calendar_csv import CalendarRow
+from emulator.clients import loopback_client
 from emulator.errors import EmulatorError, InputError
-from emulator.loopback import loopback_client
 from emulator.pipeline.destinations import Destination, SqsDestination
 from emulator.services.sqs import DeadLetter, QueueEndpoint, drain, sqs_client
 from emulator.services.tables import create_tables, dump, load

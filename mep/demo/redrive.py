@@ -6,8 +6,8 @@ from pathlib import Path
 from rich.console import Console
 
 from emulator.calendar_csv import CalendarRow
+from emulator.clients import loopback_client
 from emulator.event_bus import BUS, event_bus
-from emulator.loopback import loopback_client
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import sqs_client
 from emulator.services.stores import AUDIT_TABLE

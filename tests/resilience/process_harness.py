@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from emulator.loopback import loopback_client
+from emulator.clients import loopback_client
 from emulator.pipeline.api import ServedRule, serve_api
 from emulator.pipeline.destinations import SqsDestination
 from emulator.pipeline.dispositions import DeliveryResult

@@ -5,7 +5,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.loopback import loopback_client
+from emulator.clients import loopback_client
 from emulator.services.sqs import sqs_client
 from mep.dlq.audit import AuditTrail
 from mep.dlq.destinations import Bus

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 
-from emulator.loopback import loopback_client
+from emulator.clients import loopback_client
 from emulator.pipeline.api import serve_api
 from emulator.pipeline.pipeline import EventPipeline
 from emulator.services.sqs import QueueEndpoint, sqs_client

@@ -5,10 +5,10 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
 
+from emulator.clients import loopback_client
 from emulator.environment import FunctionConfig
 from emulator.lambda_runtime.worker import Worker
 from emulator.lambda_runtime.workers import start_workers
-from emulator.loopback import loopback_client
 from emulator.pipeline.dispositions import Disposition
 from emulator.pipeline.pipeline import EventPipeline, FailureDestinations
 from emulator.pipeline.scheduler import RealTimeScheduler

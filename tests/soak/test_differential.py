@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emulator.loopback import loopback_client
+from emulator.clients import loopback_client
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.tables import create_tables
 from handler.calendar_store import CalendarStore

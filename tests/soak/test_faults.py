@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from emulator.loopback import loopback_client
+from emulator.clients import loopback_client
 from handler.aws import call, dynamodb_client
 from handler.errors import ErrorCategory, ProcessingError
 from handler.settings import load_settings

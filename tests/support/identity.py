@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from emulator.environment import LOCAL_CREDENTIALS
-from emulator.loopback import QuietHandler
+from emulator.http_server import QuietHandler
 from tests.support.http_socket import Reply, Request
 from tests.support.proxy import Fault, FaultProxy
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from threading import Thread
 
-from emulator.loopback import QuietHandler
+from emulator.http_server import QuietHandler
 
 
 @contextmanager

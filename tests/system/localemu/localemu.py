@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emulator.clients import loopback_client
 from emulator.environment import ACCOUNT_ID
-from emulator.loopback import loopback_client
 from emulator.services.dynamodb import PROBE, dynamodb_client
 from emulator.services.managed_service import LOOPBACK, is_ready
 from tests.support.containers import DYNAMODB_PORT, ROOT, base_image, output_of, running

@@ -76,9 +76,9 @@ def test_one_that_ignores_the_request_to_end_is_killed() -> None:
 def test_it_ends_and_leaves_nothing_when_we_are_killed(tmp_path: Path) -> None:
     code = f"""
         import sys, time
-        from emulator.services.managed_service import Service, running
+        from emulator.services.managed_service import Service, managed_service
         command = lambda port: [sys.executable, "-S", "-c", {SERVER!r}, str(port)]
-        with running(Service("it", command, {PROBE!r})) as url:
+        with managed_service(Service("it", command, {PROBE!r})) as url:
             print(url, flush=True)
             time.sleep(60)
     """

@@ -14,7 +14,7 @@ from threading import Thread
 from typing import Any
 
 from emulator.environment import PROJECT_ROOT
-from emulator.loopback import QuietHandler
+from emulator.http_server import QuietHandler
 
 SECRET = "SENTINEL-of-the-session-token"
 ROLE = "arn:aws:iam::123456789012:role/its-name"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from emulator.loopback import loopback_client
+from emulator.clients import loopback_client
 from emulator.services.ministack import ministack
 from tests.support.dlq_harness import FUNCTION_ARN, Harness
 from tests.support.faults import FaultProxy

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from emulator.clients import loopback_client
 from emulator.environment import LOCAL_CREDENTIALS
-from emulator.loopback import loopback_client
 from mep.local import keep_alive as keep_module
 from mep.local.keep_alive import KeepAlive, wait_for_interrupt
 from mep.local.run import run

@@ -9,7 +9,7 @@ from http.server import ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
-from emulator.loopback import QuietHandler
+from emulator.http_server import QuietHandler
 
 TRACE_ID = re.compile(r"1-[0-9a-f]{8}-[0-9a-f]{24}")
 

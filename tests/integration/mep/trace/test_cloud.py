@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from emulator.loopback import loopback_client
+from emulator.clients import loopback_client
 from emulator.services.sqs import create_queue, sqs_client
 from mep.problems import Reason
 from mep.trace.account import with_dead_letters

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from emulator.loopback import loopback_client
+from emulator.clients import loopback_client
 from emulator.pipeline.api import ServedRule, serve_api
 from emulator.pipeline.dispositions import Disposition
 from emulator.pipeline.patterns import EventPattern, PatternMatcher

@@ -1,13 +1,12 @@
 """What runs the function for the chain: a container as its emulator really behaves, and a callable in this process."""
 
 import json
-from http.server import ThreadingHTTPServer
+import socket
 from typing import Any
 
 import pytest
 
 from emulator.lambda_runtime.worker import Status
-from emulator.loopback import QuietHandler
 from emulator.pipeline.destinations import DestinationError, DestinationMessage, SqsDestination
 from emulator.pipeline.dispositions import Disposition
 from emulator.pipeline.invokers import ContainerInvoker, InProcessContext, InProcessInvoker, ProcessCrashed
@@ -47,8 +46,8 @@ def test_a_container_that_is_not_there_is_a_system_error() -> None:
 
 
 def test_a_container_that_never_answers_is_a_timeout() -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), QuietHandler) as silent:  # takes the connection and says nothing
-        invoker = ContainerInvoker(f"http://127.0.0.1:{silent.server_port}", grace_s=0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the connection waits in the backlog
+        invoker = ContainerInvoker(f"http://127.0.0.1:{silent.getsockname()[1]}", grace_s=0)
         assert invoker.invoke(PAYLOAD, trace_header="", timeout_s=0.05).status == "timeout"
 
 

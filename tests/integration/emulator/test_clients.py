@@ -12,11 +12,11 @@ from emulator.services.sqs import QueueEndpoint
 
 CALL = """
 import sys
-from emulator.services.stores import Database
+from emulator.services.stores import CalendarTables
 from emulator.services.sqs import sqs_client
 client = sqs_client(sys.argv[1])
 print(client.get_queue_url(QueueName=sys.argv[2])["QueueUrl"])
-Database(sys.argv[1], "us-east-1", {"AWS_ACCESS_KEY_ID": "mine", "AWS_SECRET_ACCESS_KEY": "own"})
+CalendarTables(sys.argv[1], "us-east-1", {"AWS_ACCESS_KEY_ID": "mine", "AWS_SECRET_ACCESS_KEY": "own"})
 """
 
 
