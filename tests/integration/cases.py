@@ -6,17 +6,7 @@ invocation has.
 
 from dataclasses import dataclass
 
-from tests.support.faults import (
-    Fault,
-    Reply,
-    answer,
-    aws_error,
-    cancelled,
-    garbage_ok,
-    hang_up,
-    http_status,
-    reset_before,
-)
+from emulator.faults import Fault, Reply, answer, aws_error, cancelled, garbage_ok, hang_up, http_status, reset_before
 from tests.support.signatures import EXPIRED, NOT_YET_CURRENT
 
 DELAYS: dict[str, list[float]] = {

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from emulator.faults import FaultProxy
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import QueueEndpoint, create_queue
 from emulator.services.tables import create_tables
 from tests.integration.harness import Harness, Services
-from tests.support.faults import FaultProxy
 from tests.support.function import function, settings, shortest
 from tests.support.stores import DeadLetters, Tables
 

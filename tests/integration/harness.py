@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from emulator.faults import FaultProxy
 from emulator.services.sqs import DeadLetter
 from tests.integration.consistency import check_consistency
-from tests.support.faults import FaultProxy
 from tests.support.function import Function
 from tests.support.invocation import Invoked
 from tests.support.stores import DeadLetters, Tables

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from emulator.faults import Fault, FaultProxy, Reply, answer
 from emulator.lambda_runtime.span_receiver import HEADER, SpanDict, decode_datagram
 from tests.integration.harness import DATE, Services, event_for_no_row
 from tests.integration.test_layer import SET_UPS, WRAPPER
-from tests.support.faults import Fault, FaultProxy, Reply, answer
 from tests.support.function import settings
 from tests.support.sandbox import Sandbox, sandbox_process
 

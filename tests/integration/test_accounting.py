@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from emulator.faults import aws_error, lost_reply, sqs_error, throttled
 from tests.integration.harness import Harness, event_for_no_row
-from tests.support.faults import aws_error, lost_reply, sqs_error, throttled
 from tests.support.invocation import Invoked
 from tests.support.telemetry import check_emf, emf_values
 

@@ -11,14 +11,13 @@ from uuid import uuid4
 import pytest
 
 from emulator.environment import FunctionConfig, new_trace_header
+from emulator.faults import Exchange, Fault, FaultProxy, cancelled
 from emulator.lambda_runtime.worker import InvocationResult, Worker
 from emulator.lambda_runtime.workers import start_workers
 from handler.processor import Processor
 from tests.integration.harness import Services, event_for_no_row
 from tests.support.clock import Clock, Invocation
-from tests.support.faults import Fault, FaultProxy, cancelled
 from tests.support.function import built, sandbox, settings
-from tests.support.http_socket import Exchange
 
 DELIVERIES = 32
 

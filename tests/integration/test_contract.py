@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 
 from deploy.app import build
+from emulator.faults import throttled
 from emulator.services.dynamodb import DynamoDBEndpoint
 from handler.bootstrap import start_or_exit
 from handler.startup import reported
 from tests.integration.conftest import services
 from tests.integration.harness import Services, event_for_no_row
 from tests.integration.monitoring.conftest import KINDS, TROUBLE, make_harness
-from tests.support.faults import throttled
 from tests.support.invocation import Invoked
 from tests.support.kept_run import KeptRun, exit_status_after, kept_run, mep
 from tests.support.surface import ROOT, Asked, commands, make_targets, query_words, upper_snake_words

@@ -15,9 +15,9 @@ import pytest
 from botocore.httpsession import DEFAULT_CA_BUNDLE
 
 from bench.certificates import make_certificates
+from emulator.faults import Fault, FaultProxy, http_status, reset_before
 from tests.integration.harness import DATE, Services, event_for_no_row
 from tests.integration.sentinel import leaks
-from tests.support.faults import FaultProxy, http_status, reset_before
 from tests.support.function import same_json, settings
 from tests.support.identity import (
     ACCESS_KEY,
@@ -36,7 +36,6 @@ from tests.support.identity import (
     parameters,
     sts_error,
 )
-from tests.support.proxy import Fault
 from tests.support.sandbox import Sandbox, sandbox_process
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/earnings"

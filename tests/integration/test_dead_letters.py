@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import NewHarness
-from tests.integration.harness import Harness, event_for_no_row
-from tests.support.faults import (
+from emulator.faults import (
+    Exchange,
     Fault,
     Reply,
     answer,
@@ -18,8 +17,9 @@ from tests.support.faults import (
     sqs_error,
     throttled,
 )
+from tests.integration.conftest import NewHarness
+from tests.integration.harness import Harness, event_for_no_row
 from tests.support.function import same_json
-from tests.support.http_socket import Exchange
 from tests.support.signatures import EXPIRED_QUARTER, xml_error
 from tests.support.strategies import SYMBOL_RULE
 

@@ -2,10 +2,9 @@
 
 import pytest
 
+from emulator.faults import Exchange, Fault, FaultProxy
 from tests.integration.harness import DATE, Harness, Services, event_for_no_row
-from tests.support.faults import Fault, FaultProxy
 from tests.support.function import settings
-from tests.support.http_socket import Exchange
 from tests.support.sandbox import sandbox_process
 
 

@@ -3,9 +3,9 @@
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from emulator.faults import Fault, FaultProxy, Reply, answer, http_status, stall
 from tests.integration.conftest import NewHarness
 from tests.integration.harness import event_for_no_row
-from tests.support.faults import Fault, FaultProxy, Reply, answer, http_status, stall
 from tests.support.telemetry import attributes
 from tests.support.udp import closed_udp_port
 

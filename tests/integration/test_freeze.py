@@ -13,8 +13,8 @@ from threading import Event
 
 import orjson
 
+from emulator.faults import Exchange, Fault, FaultProxy, Reply
 from tests.integration.harness import DATE, Services, event_for_no_row
-from tests.support.faults import Exchange, Fault, FaultProxy, Reply
 from tests.support.function import settings
 from tests.support.sandbox import sandbox_process
 

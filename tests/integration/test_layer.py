@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from emulator.environment import PROJECT_ROOT
+from emulator.faults import Fault, FaultProxy, throttled
 from emulator.lambda_runtime.span_receiver import SpanDict
 from tests.integration.harness import DATE, OTHERS_ATTRIBUTES, Services, event_for_no_row
 from tests.integration.sentinel import CORE, leaks
 from tests.integration.test_deadline import drip
-from tests.support.faults import Fault, FaultProxy, throttled
 from tests.support.function import settings
 from tests.support.sandbox import Sandbox, sandbox_process
 from tests.support.telemetry import PARENT_ID, TRACE_HEADER, TRACE_ID

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from emulator.faults import FaultProxy, aws_error, http_status, sqs_error
 from tests.integration.harness import Harness, Services, event_for_no_row
 from tests.integration.modes import MODES, sandbox_in_mode
-from tests.support.faults import FaultProxy, aws_error, http_status, sqs_error
 from tests.support.function import settings
 from tests.support.sandbox import sandbox_process
 

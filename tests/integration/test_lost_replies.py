@@ -4,17 +4,8 @@ from typing import Any
 
 import pytest
 
+from emulator.faults import Fault, aws_error, cancelled, garbage_ok, http_status, lost_reply, throttled, truncated
 from tests.integration.harness import Harness
-from tests.support.faults import (
-    Fault,
-    aws_error,
-    cancelled,
-    garbage_ok,
-    http_status,
-    lost_reply,
-    throttled,
-    truncated,
-)
 
 
 def marked_once(harness: Harness, event: dict[str, Any], request_id: str) -> None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from emulator.faults import Fault, cancelled, forward, http_status, reset_before, sqs_error, throttled
 from tests.integration.conftest import NewHarness
 from tests.integration.harness import Services, event_for_no_row
 from tests.integration.modes import MODES, sandbox_in_mode
-from tests.support.faults import Fault, cancelled, forward, http_status, reset_before, sqs_error, throttled
 
 SANDBOXES = 3
 EVENTS = 2

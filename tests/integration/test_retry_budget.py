@@ -2,9 +2,9 @@
 
 import pytest
 
+from emulator.faults import aws_error, cancelled, reset_before, throttled
 from tests.integration.conftest import NewHarness
 from tests.integration.harness import Harness, event_for_no_row
-from tests.support.faults import aws_error, cancelled, reset_before, throttled
 
 
 def test_delays_stop_growing_at_15_to_30_seconds(harness: Harness) -> None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from emulator.faults import throttled
 from handler.bootstrap import start_or_exit
 from mep.demo.checks import correlation
 from mep.trace.local_run import find_in_folder
@@ -17,7 +18,6 @@ from monitoring.queries import QUERIES
 from otel import event_types
 from tests.integration.harness import Services, event_for_no_row
 from tests.integration.monitoring.conftest import TROUBLE, keeps_failing, make_harness
-from tests.support.faults import throttled
 from tests.support.insights import matching
 from tests.support.invocation import Invoked
 from tests.support.telemetry import output_file

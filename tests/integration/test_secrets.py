@@ -5,6 +5,18 @@ import json
 
 import pytest
 
+from emulator.faults import (
+    Exchange,
+    Fault,
+    FaultProxy,
+    Reply,
+    answer,
+    aws_error,
+    cancelled,
+    http_status,
+    reset_before,
+    sqs_error,
+)
 from tests.integration.conftest import NewHarness
 from tests.integration.harness import Harness, Services, event_for_no_row
 from tests.integration.sentinel import (
@@ -21,19 +33,7 @@ from tests.integration.sentinel import (
     unknown,
     valid_as_id,
 )
-from tests.support.faults import (
-    Fault,
-    FaultProxy,
-    Reply,
-    answer,
-    aws_error,
-    cancelled,
-    http_status,
-    reset_before,
-    sqs_error,
-)
 from tests.support.function import settings
-from tests.support.http_socket import Exchange
 from tests.support.invocation import Invoked
 from tests.support.sandbox import sandbox_process
 

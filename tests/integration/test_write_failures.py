@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from emulator.faults import USED_UP, Fault, aws_error, cancelled, stall, throttled, trickle
 from mep.dlq.sources import read_dead_letter
 from tests.integration.cases import CANCELED, CASES, DELAYS, RAISED, Case
 from tests.integration.conftest import NewHarness
 from tests.integration.consistency import REASONS, TRANSACTION
 from tests.integration.harness import Harness, Services
 from tests.support.dead_letters import from_on_failure
-from tests.support.faults import USED_UP, Fault, aws_error, cancelled, stall, throttled, trickle
 from tests.support.function import same_json
 from tests.support.invocation import Invoked
 

@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any
 
 from emulator.clients import loopback_client
+from emulator.faults import Exchange, Fault, FaultProxy
 from emulator.pipeline.api import ServedRule, serve_api
 from emulator.pipeline.destinations import SqsDestination
 from emulator.pipeline.dispositions import DeliveryResult
@@ -23,7 +24,6 @@ from mep.dlq.metrics import OperatorMetrics
 from mep.dlq.redrive import Redriver, RedriveResult, plan
 from mep.dlq.sqs_queue import Queue
 from tests.resilience.scenarios import DATE, Path
-from tests.support.faults import Exchange, Fault, FaultProxy
 from tests.support.function import settings
 from tests.support.process_kill import Moment, Watch
 from tests.support.run_helpers import event

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tests.support.faults import Fault, aws_error, cancelled, lost_reply, reset_before, sqs_error
+from emulator.faults import Fault, aws_error, cancelled, lost_reply, reset_before, sqs_error
 
 DATE = "2025-07-31"
 _WRITE, _SEND = "TransactWriteItems", "SendMessage"

@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from emulator.faults import Exchange, Fault, FaultProxy, Reply, aws_error, cancelled, reset_before, sqs_error, throttled
 from emulator.lambda_runtime.worker import InvocationResult
 from emulator.pipeline.api import ServedRule, serve_api
 from emulator.pipeline.archive import Archive
@@ -22,17 +23,6 @@ from emulator.pipeline.scheduler import SimulatedScheduler
 from emulator.pipeline.settings import AsyncInvokeConfig, PipelineSettings
 from emulator.services.sqs import sqs_client
 from tests.resilience.observations import Observations, Trouble, Try, event_id
-from tests.support.faults import (
-    Exchange,
-    Fault,
-    FaultProxy,
-    Reply,
-    aws_error,
-    cancelled,
-    reset_before,
-    sqs_error,
-    throttled,
-)
 from tests.support.function import TIMEOUT, Function, function, settings
 from tests.support.stores import DeadLetters, Tables
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from emulator.faults import FaultProxy, sqs_error
 from emulator.pipeline.archive import Archive
 from emulator.pipeline.destinations import SqsDestination
 from emulator.pipeline.dispositions import DeliveryResult, Disposition
@@ -17,7 +18,6 @@ from emulator.pipeline.rule_target import InvokeError
 from emulator.pipeline.scheduler import SimulatedScheduler
 from emulator.services.sqs import sqs_client
 from tests.resilience.invariants import DATE
-from tests.support.faults import FaultProxy, sqs_error
 from tests.support.function import Function, function, settings
 from tests.support.pipeline_helpers import MemoryDestination
 from tests.support.run_helpers import event

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from emulator.environment import LOCAL_CREDENTIALS, REGION
+from emulator.faults import FaultProxy, Reply, answer
 from emulator.services.sqs import DeadLetter, sqs_client
 from tests.support.dead_letters import TRACE_HEADER, Parts
-from tests.support.faults import FaultProxy, Reply, answer
 from tests.support.stores import DeadLetters, Tables
 
 FUNCTION_ARN = "arn:aws:lambda:us-east-1:000000000000:function:MarkEarningsProcessed"

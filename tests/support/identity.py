@@ -12,9 +12,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from emulator.environment import LOCAL_CREDENTIALS
+from emulator.faults import Fault, FaultProxy, Reply, Request
 from emulator.http_server import QuietHandler
-from tests.support.http_socket import Reply, Request
-from tests.support.proxy import Fault, FaultProxy
 
 ACCESS_KEY = LOCAL_CREDENTIALS["AWS_ACCESS_KEY_ID"]
 """Of whatever is handed out: DynamoDB Local keeps separate data for each access key."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.faults import Exchange, Fault, FaultProxy, Reply, answer, http_status, throttled
+from emulator.faults import Exchange, Fault, FaultProxy, Reply, answer, http_status, throttled
 from tests.support.run_helpers import event, write_calendar
 
 DATE = "2031-01-15"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 
-from tests.support.faults import Exchange, Fault, Reply, forward
+from emulator.faults import Exchange, Fault, Reply, forward
 
 RETURN = "Return"
 """No AWS call, but numbered with them: the function is about to answer or to raise (`around.told_before_return`)."""
@@ -57,7 +57,7 @@ class Watch:
             act(exchange)
             return
         if self.moment is not None and self.moment.after:
-            act(_Unanswered(exchange))
+            act(exchange.without_client())
         self.killed = True
         self.kill()
         exchange.reset()
@@ -76,19 +76,3 @@ class Watch:
             yield Moment(number, after=False)
             if operation != RETURN:
                 yield Moment(number, after=True)
-
-
-class _Unanswered(Exchange):
-    """An exchange that is carried out, but of which the client hears nothing."""
-
-    def __init__(self, other: Exchange) -> None:
-        super().__init__(other._client, other.request, other._upstream, other._closing_down)
-
-    def write(self, data: bytes) -> None:
-        """Send nothing."""
-
-    def hang_up(self) -> None:
-        """Keep the connection."""
-
-    def reset(self) -> None:
-        """Keep the connection."""

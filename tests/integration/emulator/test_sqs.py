@@ -2,8 +2,8 @@
 
 from contextlib import closing
 
+from emulator.faults import FaultProxy, Reply, answer
 from emulator.services.sqs import DeadLetter, QueueEndpoint, create_queue, drain, sqs_client
-from tests.support.faults import FaultProxy, Reply, answer
 from tests.support.stores import DeadLetters
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from emulator.faults import Exchange, Fault, FaultProxy, sqs_error, throttled
 from handler.bootstrap import start_or_exit
 from tests.integration.cases import CASES, DELAYS
 from tests.integration.conftest import services
 from tests.integration.harness import Harness, Services, event_for_no_row
-from tests.support.faults import Exchange, Fault, FaultProxy, sqs_error, throttled
 from tests.support.function import function, settings, shortest
 from tests.support.invocation import Invoked
 from tests.support.telemetry import output_file

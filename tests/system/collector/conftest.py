@@ -13,11 +13,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from emulator.environment import FunctionConfig, new_trace_header
+from emulator.faults import FaultProxy, Reply, answer, forward, throttled
 from emulator.lambda_runtime.worker import Worker
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import QueueEndpoint, create_queue
 from emulator.services.tables import create_tables
-from tests.support.faults import FaultProxy, Reply, answer, forward, throttled
 from tests.support.function import settings
 from tests.support.run_helpers import event
 from tests.support.sandbox import PATIENCE

@@ -8,7 +8,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.support.faults import FaultProxy, Reply, answer
+from emulator.faults import FaultProxy, Reply, answer
 from tests.support.telemetry import attributes, check_emf
 from tests.system.collector.collector import AWS_CONFIG, running, validate
 from tests.system.collector.conftest import DATE, Exported

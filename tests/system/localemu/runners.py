@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.environment import FunctionConfig
+from emulator.faults import Exchange, Fault, FaultProxy
 from emulator.lambda_runtime.worker import Worker
 from emulator.pipeline.bus import Entry
 from emulator.pipeline.destinations import SqsDestination
@@ -19,7 +20,6 @@ from emulator.pipeline.settings import AsyncInvokeConfig, PipelineSettings, Targ
 from emulator.services.managed_service import LOOPBACK
 from emulator.services.sqs import DeadLetter, sqs_client
 from tests.support.containers import DYNAMODB_PORT, base_image, running
-from tests.support.faults import Exchange, Fault, FaultProxy
 from tests.support.function import settings
 from tests.support.stores import DeadLetters, Tables
 from tests.system.localemu.localemu import Emulator

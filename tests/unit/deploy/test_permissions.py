@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.faults import FaultProxy, throttled
+from emulator.faults import FaultProxy, throttled
 from tests.support.function import function, settings, shortest
 from tests.support.stores import DeadLetters, Tables
 from tests.unit.deploy.assembly import ACCOUNT, REGION, Template, template

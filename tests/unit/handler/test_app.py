@@ -12,14 +12,13 @@ from typing import Any
 
 import pytest
 
+from emulator.faults import FaultProxy, Reply, answer, http_status
 from handler import startup
 from handler.bootstrap import create_processor, start_or_exit
 from handler.errors import EventNotProcessed, SettingsError
 from handler.processor import Processor
 from otel.tracing.botocore import uninstrument
 from tests.support.clock import Clock, Invocation
-from tests.support.faults import FaultProxy, answer, http_status
-from tests.support.http_socket import Reply
 from tests.support.strategies import eventbridge_event
 from tests.support.telemetry import json_lines
 from tests.support.udp import closed_udp_port

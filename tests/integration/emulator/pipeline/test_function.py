@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from typing import Any
 
+from emulator.faults import FaultProxy, http_status
 from emulator.pipeline.destinations import SqsDestination
 from emulator.pipeline.dispositions import DeliveryResult, Disposition
 from emulator.pipeline.invokers import InProcessContext, InProcessInvoker
@@ -11,7 +12,6 @@ from emulator.pipeline.pipeline import EventPipeline, FailureDestinations, Input
 from emulator.pipeline.scheduler import SimulatedScheduler
 from emulator.pipeline.settings import AsyncInvokeConfig, PipelineSettings
 from emulator.services.sqs import drain, sqs_client
-from tests.support.faults import FaultProxy, http_status
 from tests.support.function import function, settings
 from tests.support.run_helpers import event
 from tests.support.stores import DeadLetters, Tables

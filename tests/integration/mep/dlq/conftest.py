@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from emulator.clients import loopback_client
+from emulator.faults import FaultProxy
 from emulator.services.ministack import ministack
 from tests.support.dlq_harness import FUNCTION_ARN, Harness
-from tests.support.faults import FaultProxy
 from tests.support.stores import DeadLetters, Tables
 
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from emulator.faults import Exchange, Fault, Reply
 from tests.support.dead_letters import event, from_handler, from_rule
 from tests.support.dlq_harness import Harness, detail_of
-from tests.support.faults import Exchange, Fault, Reply
 from tests.support.forked_cli import Forks, forks
 
 REDRIVE = ("redrive", "--rate", "1000")

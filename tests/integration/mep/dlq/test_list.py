@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from emulator.faults import Exchange, Fault, Reply, answer, aws_error, forward, sqs_error
 from emulator.services.sqs import sqs_client
 from handler.errors import ErrorCategory, EventNotProcessed
 from mep.dlq.render import listing
@@ -15,7 +16,6 @@ from mep.dlq.sources import read_dead_letter
 from tests.support.command_line import mep
 from tests.support.dead_letters import event, from_handler, from_on_failure, from_rule, from_subscriber
 from tests.support.dlq_harness import Harness
-from tests.support.faults import Exchange, Fault, Reply, answer, aws_error, forward, sqs_error
 
 
 def as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:

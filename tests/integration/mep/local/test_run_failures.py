@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from emulator.environment import FunctionConfig
+from emulator.faults import FaultProxy, http_status
 from emulator.errors import EmulatorError, InputError
 from emulator.pipeline.settings import AsyncInvokeConfig
 from emulator.services.dynamodb import DynamoDBEndpoint
@@ -20,7 +21,6 @@ from mep.local import run as run_module
 from mep.local.jsonl import EventLine, RejectedLine
 from mep.local.run import run
 from mep.terminal import read_jsonl, sum_metrics
-from tests.support.faults import FaultProxy, http_status
 from tests.support.run_helpers import event, options, outcomes, said, write_events
 from tests.support.stores import DeadLetters
 

@@ -1,4 +1,7 @@
-"""A server between a client and an endpoint that does to each request what a script says."""
+"""The fault proxy: a server between a client and a service that applies a scripted fault to each request.
+
+It reads and writes bare sockets: an HTTP server could neither reset a connection nor send half a response.
+"""
 
 import socket
 from collections import deque
@@ -9,7 +12,7 @@ from threading import Condition, Event, Lock, Thread
 from typing import Self
 from urllib.parse import urlsplit
 
-from tests.support.http_socket import Exchange, Request, read_request
+from emulator.faults.exchange import Exchange, Request, read_request
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +20,8 @@ class Fault:
     """What happens to one request.
 
     Attributes:
-        name: for assertions and for people.
-        act: does it.
+        name: The name in `FaultProxy.requests` and `FaultProxy.unused`.
+        act: Applies the fault.
     """
 
     name: str
@@ -30,8 +33,7 @@ class Recorded:
     """A request that reached the proxy.
 
     Attributes:
-        request: as it came.
-        fault: the name of what was done to it.
+        fault: The name of the fault that was applied.
     """
 
     request: Request
@@ -42,16 +44,16 @@ PASS = Fault("forward", lambda exchange: exchange.reply(exchange.forward()))
 
 
 class FaultProxy:
-    """A server on loopback that passes requests on, except for what its script says.
+    """A server on loopback that forwards requests to a service, except where its script says otherwise.
 
     Args:
-        upstream: URL of the endpoint behind it.
-        faults: the script: one for each request, in order.
-        operation: the script is for requests of this AWS operation only; others pass.
-        otherwise: what happens to a request that the script has nothing for.
+        upstream: The URL of the service. Where no fault forwards, nothing needs to listen there.
+        faults: The script: one fault for each request, in order.
+        operation: The AWS operation that the script applies to; None for every request.
+        otherwise: The fault for requests beyond the script.
 
     Attributes:
-        url: its own URL, for `endpoint_url`.
+        url: The proxy's URL, for `endpoint_url`.
     """
 
     def __init__(self, upstream: str, *faults: Fault, operation: str | None = None, otherwise: Fault = PASS) -> None:
@@ -72,44 +74,44 @@ class FaultProxy:
 
     @property
     def requests(self) -> tuple[Recorded, ...]:
-        """Every request so far, also those that never got an answer."""
+        """Every request so far, answered or not."""
         with self._lock:
             return tuple(self._requests)
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """The names of the faults that no request has met yet."""
+        """The names of the faults that were not applied yet."""
         with self._lock:
             return tuple(fault.name for _, fault in self._script)
 
     def attempts(self, operation: str) -> int:
-        """Return how often an AWS operation was asked for."""
+        """Return how many requests of an AWS operation have arrived."""
         return sum(recorded.request.operation == operation for recorded in self.requests)
 
     def wait_for_requests(self, count: int, timeout_s: float = 30) -> None:
-        """Wait until so many requests have come, answered or not.
+        """Wait until that many requests have arrived, answered or not.
 
         Raises:
-            TimeoutError: they have not.
+            TimeoutError: They have not arrived in time.
         """
         with self._arrived:
             if not self._arrived.wait_for(lambda: len(self._requests) >= count, timeout_s):
-                raise TimeoutError(f"{len(self._requests)} of {count} requests came within {timeout_s:g} s")
+                raise TimeoutError(f"{len(self._requests)} of {count} requests arrived within {timeout_s:g} s")
 
     def script(self, *faults: Fault, operation: str | None = None) -> None:
-        """Add to the end of the script, for one operation or for all."""
+        """Append faults to the script, for one operation or for all."""
         with self._lock:
             self._script.extend((operation, fault) for fault in faults)
 
     def close(self) -> None:
-        """End all connections and wait for every thread."""
+        """Close all connections and wait for every thread."""
         with self._lock:
             self._closing_down.set()
             for connection in self._connections:
                 with suppress(OSError):  # the client was faster
                     connection.shutdown(socket.SHUT_RDWR)
         with suppress(OSError), closing(socket.create_connection(self._listener.getsockname())):
-            pass  # wakes the accepting thread
+            pass  # wakes the thread that accepts
         for thread in self._threads:
             thread.join()
         self._listener.close()
@@ -133,7 +135,7 @@ class FaultProxy:
             thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
-        # The stream is closed before the socket: only then does the socket's close reach the network.
+        # The stream must be closed before the socket: it holds the connection open.
         with suppress(OSError), connection, connection.makefile("rb") as stream:
             while (request := read_request(stream)) is not None:
                 exchange = Exchange(connection, request, self._upstream, self._closing_down)
