@@ -11,9 +11,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from emulator.lambda_runtime.worker import InvocationResult
+from emulator.pipeline.model import AsyncInvokeConfig, PipelineSettings
 from emulator.pipeline.pipeline import EventPipeline, FailureDestinations, InputEvent
 from emulator.pipeline.scheduler import RealTimeScheduler, Scheduler, SimulatedScheduler
-from emulator.pipeline.settings import AsyncInvokeConfig, PipelineSettings
 
 _USUAL = (1_000, 10_000, 100_000, 1_000_000)
 _SCALE = 1 / 300
@@ -51,7 +51,7 @@ def measure(name: str, timeline: Scheduler, events: int) -> None:
     wall, cpu = time.perf_counter(), time.process_time()
     pipeline.run(InputEvent(_EVENT, number) for number in range(events))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    if pipeline.account.live or pipeline.account.received != events:
+    if pipeline.counters.live or pipeline.counters.received != events:
         raise SystemExit("the account does not balance")
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(f"| {name} | {events:,} | {events / wall:,.0f} | {cpu / events * 1e6:.0f} | {peak_mb} |", flush=True)

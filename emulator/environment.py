@@ -1,4 +1,4 @@
-"""What Lambda puts into a function's environment, and nothing else of this machine's."""
+"""The environment of a function process: Lambda's variables, and nothing else of this machine."""
 
 import secrets
 import uuid
@@ -9,7 +9,10 @@ from pathlib import Path
 
 ACCOUNT_ID = "000000000000"
 REGION = "us-east-1"
-# DynamoDB Local keeps separate data for each access key and region: everything local uses this one pair.
+INVOCATION_PATH = "/2015-03-31/functions/function/invocations"
+"""The path of Lambda's Runtime Interface Emulator."""
+
+# DynamoDB Local separates data by access key and region: all local clients use this pair.
 LOCAL_CREDENTIALS: Mapping[str, str] = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
@@ -17,21 +20,20 @@ LOCAL_CREDENTIALS: Mapping[str, str] = {
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = Path(__file__).with_name("samples")
-"""A calendar and events to try things on."""
+"""A sample calendar and sample events."""
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionConfig:
-    """How a function is configured, as one would configure it on Lambda.
+    """The configuration of a function on Lambda.
 
     Attributes:
         handler: The handler string, `package.module.function`.
-        name: The function's name.
-        memory_mb: Its memory size in MB. The function is told; nothing is enforced here.
-        region: The region it believes to run in.
-        credentials: The `AWS_*` variables of its role; the emulators accept any.
+        memory_mb: The memory size in MB. The function reads it; nothing enforces it.
+        region: The region in the function's environment.
+        credentials: The `AWS_*` variables of the execution role; the emulators accept any.
         settings: The function's own environment variables.
-        python_path: Directories its code is imported from; the first is its task root.
+        python_path: Directories of the function's code; the first is the task root.
     """
 
     handler: str = "handler.app.lambda_handler"
@@ -49,14 +51,14 @@ class FunctionConfig:
 
     @property
     def task_root(self) -> Path:
-        """Where the code lies, and the working directory of the process."""
+        """The directory of the code, which is the working directory of the process."""
         return self.python_path[0]
 
     def environment(self, runtime_api: str) -> dict[str, str]:
         """Return the whole environment of a new function process.
 
         Args:
-            runtime_api: `host:port` of its Runtime API.
+            runtime_api: Host and port of the Runtime API.
         """
         return {
             "AWS_DEFAULT_REGION": self.region,
@@ -77,7 +79,7 @@ class FunctionConfig:
             "PYTHONPATH": ":".join(map(str, self.python_path)),
             "TZ": ":UTC",
             "_HANDLER": self.handler,
-            # A developer's ~/.aws must not reach the function: a Lambda sandbox has none.
+            # A Lambda sandbox has no ~/.aws: a developer's must not reach the function.
             "AWS_CONFIG_FILE": "/dev/null",
             "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
             **self.credentials,
@@ -86,10 +88,10 @@ class FunctionConfig:
 
 
 def new_trace_header(*, root: str | None = None, sampled: bool = True) -> str:
-    """Return a trace header as Lambda makes one for an invocation.
+    """Return a trace header as Lambda generates one for an invocation.
 
     Args:
-        root: The trace to stay in (`1-8hex-24hex`): the retries of an invocation share theirs.
+        root: The trace ID (`1-8hex-24hex`), which all attempts of an event share; None for a new one.
         sampled: Whether the trace is recorded.
     """
     if root is None:

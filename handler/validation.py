@@ -121,6 +121,6 @@ def parse_timestamp(value: Any) -> str:
     raise FieldError("a date-time such as 2025-07-31T20:05:00Z")
 
 
-def format_utc(moment: datetime) -> str:
-    """A point in time as this product writes it: UTC, microseconds, `Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+def format_utc(moment: datetime, timespec: str = "microseconds") -> str:
+    """Return a time in ISO 8601 and UTC with `Z`, to the precision that `datetime.isoformat` calls `timespec`."""
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from emulator.environment import INVOCATION_PATH
 from mep.errors import UnavailableError, UsageError
 from mep.local.jsonl import json_error
 
 DEFAULT_URL = "http://127.0.0.1:9000"
-INVOCATION_PATH = "/2015-03-31/functions/function/invocations"
 
 _EMPTY = "an empty answer: did it start? Its log (docker logs) says why not"
 

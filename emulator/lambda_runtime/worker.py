@@ -11,6 +11,7 @@ from typing import Literal, Self
 from emulator.environment import FunctionConfig
 from emulator.lambda_runtime.process import FunctionProcess, LineSink
 from emulator.lambda_runtime.runtime_api import ApiEvent, Invocation
+from handler.validation import format_utc
 
 type Status = Literal["ok", "error", "timeout", "crashed", "init_error", "throttled", "system_error"]
 
@@ -147,7 +148,7 @@ class Worker:
         process: FunctionProcess, event: ApiEvent | None, request_id: str, timeout_s: float
     ) -> tuple[Status, bytes]:
         if event is None:
-            now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            now = format_utc(datetime.now(UTC), "milliseconds")
             text = f"{now} {request_id} Task timed out after {timeout_s:.2f} seconds"
             return "timeout", _error("Sandbox.Timedout", text)
         if event.kind == "exited":

@@ -1,58 +1,104 @@
-"""The chain's two doors as AWS's own APIs, for what knows nothing of the chain: an AWS SDK, `mep dlq redrive`.
+"""The APIs of the event pipeline on loopback, for an AWS SDK and for `mep dlq redrive`.
 
-EventBridge's `PutEvents`, and what is asked of a bus before (`ListRules`, `ListTargetsByRule`, `TestEventPattern`);
-Lambda's `Invoke` with `InvocationType=Event`.
+EventBridge's `PutEvents`, and the questions that a client asks about a bus (`ListRules`, `ListTargetsByRule`,
+`TestEventPattern`); Lambda's `Invoke` with `InvocationType=Event`.
 """
 
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
+from emulator.clients import loopback_client
+from emulator.environment import FunctionConfig
+from emulator.errors import InputError
 from emulator.http_server import LoopbackServer, QuietHandler
-from emulator.pipeline.bus import Entry
-from emulator.pipeline.patterns import PatternMatcher
+from emulator.pipeline.bus import Entry, PatternMatcher
 from emulator.pipeline.pipeline import EventPipeline
+from emulator.services.ministack import ministack
+from handler.validation import format_utc
 
-_INVOKE = re.compile(r"/2015-03-31/functions/[^/]+/invocations")
+BUS = "earnings"
+"""The name of the event bus."""
+
+_PATTERN = {"source": ["signal9.advisor"], "detail-type": ["earningsProcessed"]}
+_INVOKE_PATH = re.compile(r"/2015-03-31/functions/[^/]+/invocations")
 
 
 @dataclass(frozen=True, slots=True)
 class ServedRule:
-    """What the bus says of its rule.
+    """The rule that the API reports for the bus.
 
     Attributes:
-        pattern: The rule's pattern, the one that the chain has.
-        test: Who judges patterns.
-        name: The rule's name.
-        function_arn: Its target.
+        pattern: The event pattern; the one of the pipeline.
+        matcher: Evaluates event patterns.
     """
 
     pattern: Mapping[str, Any]
-    test: PatternMatcher
+    matcher: PatternMatcher
     name: str
     function_arn: str
 
 
 @contextmanager
 def serve_api(pipeline: EventPipeline, rule: ServedRule | None = None) -> Iterator[str]:
-    """Serve the chain's doors on loopback for the length of a `with` block.
+    """Serve the APIs of a pipeline for the length of a `with` block.
 
-    What is taken in is accepted at once, and happens when the chain runs.
+    A request is accepted at once. Its event is processed when the pipeline runs.
 
     Args:
-        pipeline: The chain.
-        rule: What the bus says of its rule; None for nothing.
+        pipeline: Accepts the events.
+        rule: The rule of the bus; None for a bus without rules.
 
     Yields:
         The URL for `AWS_ENDPOINT_URL_EVENTBRIDGE` and `AWS_ENDPOINT_URL_LAMBDA`.
     """
     with LoopbackServer(_ApiHandler, name="api", pipeline=pipeline, rule=rule) as server:
         yield server.url
+
+
+@contextmanager
+def serve_event_bus(pipeline: EventPipeline) -> Iterator[str]:
+    """Serve the APIs of a pipeline with the rule that is deployed.
+
+    Yields:
+        As for `serve_api`.
+
+    Raises:
+        ServiceError: The matcher of event patterns did not start.
+    """
+    with (
+        emulated_matcher() as matcher,
+        serve_api(pipeline, ServedRule(_PATTERN, matcher, "mark", FunctionConfig().arn)) as url,
+    ):
+        yield url
+
+
+@contextmanager
+def emulated_matcher() -> Iterator[PatternMatcher]:
+    """Run an emulator of EventBridge and yield its `TestEventPattern`: a matcher that is not written here.
+
+    Raises:
+        ServiceError: The emulator did not start.
+    """
+    with ministack("events") as url, closing(loopback_client("events", url)) as client:
+        yield api_matcher(client)
+
+
+def api_matcher(client: Any) -> PatternMatcher:
+    """Return the `TestEventPattern` of a boto3 client of EventBridge as a matcher."""
+
+    def matches(pattern: str, event: str) -> bool:
+        try:
+            return bool(client.test_event_pattern(EventPattern=pattern, Event=event)["Result"])
+        except client.exceptions.InvalidEventPatternException as error:
+            raise InputError(f"invalid event pattern {pattern}: {error}") from error
+
+    return matches
 
 
 class _ApiHandler(QuietHandler):
@@ -62,32 +108,32 @@ class _ApiHandler(QuietHandler):
 
     def do_POST(self) -> None:
         body = self.read_body()
-        if _INVOKE.fullmatch(self.path):
+        if _INVOKE_PATH.fullmatch(self.path):
             if self.headers.get("X-Amz-Invocation-Type") != "Event":
-                self._refuse("InvalidParameterValueException", "only InvocationType=Event is served here")
+                self._reject("InvalidParameterValueException", "only InvocationType=Event is supported")
                 return
             self._reply(HTTPStatus.ACCEPTED, b"", {"x-amzn-RequestId": self.pipeline.invoke_async(body or b"{}")})
             return
         operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
         serve = _OPERATIONS.get(operation)
         if serve is None:
-            self._refuse("UnknownOperationException", f"{operation or self.path} is not served here")
+            self._reject("UnknownOperationException", f"{operation or self.path} is not supported")
             return
-        answer = serve(self, json.loads(body))
-        self._reply(HTTPStatus.OK, json.dumps(answer).encode())
+        self._reply(HTTPStatus.OK, json.dumps(serve(self, json.loads(body))).encode())
 
     def put_events(self, request: Any) -> dict[str, Any]:
-        """`PutEvents`: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html."""
+        """Handle `PutEvents`: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html."""
         results: list[dict[str, str]] = []
-        for each in request["Entries"]:
+        for requested in request["Entries"]:
+            time = requested.get("Time")
             try:
                 entry = Entry.of(
                     {
-                        "source": each.get("Source"),
-                        "detail-type": each.get("DetailType"),
-                        "detail": json.loads(each.get("Detail", "")),
-                        "time": _utc(each["Time"]) if "Time" in each else None,
-                        "resources": each.get("Resources", []),
+                        "source": requested.get("Source"),
+                        "detail-type": requested.get("DetailType"),
+                        "detail": json.loads(requested.get("Detail", "")),
+                        "time": None if time is None else format_utc(datetime.fromtimestamp(time, UTC), "seconds"),
+                        "resources": requested.get("Resources", []),
                     }
                 )
             except ValueError as error:
@@ -97,21 +143,21 @@ class _ApiHandler(QuietHandler):
         return {"FailedEntryCount": sum("ErrorCode" in result for result in results), "Entries": results}
 
     def list_rules(self, _: Any) -> dict[str, Any]:
-        """`ListRules`: the one rule."""
+        """Handle `ListRules`."""
         if self.rule is None:
             return {"Rules": []}
         pattern = json.dumps(self.rule.pattern)
         return {"Rules": [{"Name": self.rule.name, "EventPattern": pattern, "State": "ENABLED"}]}
 
     def list_targets(self, _: Any) -> dict[str, Any]:
-        """`ListTargetsByRule`: the one target."""
+        """Handle `ListTargetsByRule`."""
         return {"Targets": [{"Id": "function", "Arn": self.rule.function_arn}] if self.rule else []}
 
     def test_pattern(self, request: Any) -> dict[str, Any]:
-        """`TestEventPattern`, by whoever judges patterns for the chain."""
-        return {"Result": self.rule is not None and self.rule.test(request["EventPattern"], request["Event"])}
+        """Handle `TestEventPattern`."""
+        return {"Result": self.rule is not None and self.rule.matcher(request["EventPattern"], request["Event"])}
 
-    def _refuse(self, code: str, message: str) -> None:
+    def _reject(self, code: str, message: str) -> None:
         body = json.dumps({"__type": code, "message": message}).encode()
         self._reply(HTTPStatus.BAD_REQUEST, body, {"x-amzn-ErrorType": code})
 
@@ -125,7 +171,3 @@ _OPERATIONS: Mapping[str, Callable[[_ApiHandler, Any], dict[str, Any]]] = {
     "ListTargetsByRule": _ApiHandler.list_targets,
     "TestEventPattern": _ApiHandler.test_pattern,
 }
-
-
-def _utc(time_s: float) -> str:
-    return datetime.fromtimestamp(time_s, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Lambda's asynchronous invocation: the queue before the function, its retries, its nets."""
+"""Lambda's asynchronous invocation: the queue before the function, its retries and its failure destinations."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -8,26 +8,38 @@ from random import Random
 from typing import Any
 
 from emulator.lambda_runtime.worker import InvocationResult
-from emulator.pipeline.backoff import FUNCTION_ERROR_WAITS_S, queue_wait
-from emulator.pipeline.counters import DeliveryCounters
-from emulator.pipeline.destinations import Destination, DestinationError, DestinationMessage
-from emulator.pipeline.dispositions import Condition, DeliveryResult, Disposition, disposition_of
-from emulator.pipeline.failure_records import lambda_dlq_message, on_failure_record
-from emulator.pipeline.ids import IdGenerator
+from emulator.pipeline.destinations import (
+    Destination,
+    DestinationError,
+    DestinationMessage,
+    lambda_dlq_message,
+    on_failure_record,
+)
 from emulator.pipeline.invokers import Invoker
+from emulator.pipeline.model import (
+    FUNCTION_ERROR_WAITS_S,
+    Condition,
+    DeliveryCounters,
+    DeliveryResult,
+    Disposition,
+    IdGenerator,
+    PipelineSettings,
+    disposition_of,
+    queue_wait,
+)
 from emulator.pipeline.platform_metrics import PlatformMetrics
 from emulator.pipeline.scheduler import Scheduler
-from emulator.pipeline.settings import PipelineSettings
 
 _DUPLICATE_WITHIN_S = 60.0
 
 
 @dataclass(slots=True)
 class _QueuedEvent:
-    """An event in the queue; changes as it is tried.
+    """An event in the queue.
 
     Attributes:
-        skipped_s: Seconds of waiting that the scaled time left out: they count towards its age.
+        skipped_s: Seconds of waits that the scheduler's scale left out; they count towards the event's age.
+        failures: Function errors, which limit the retries; throttles do not count.
     """
 
     payload: bytes
@@ -40,17 +52,17 @@ class _QueuedEvent:
     skipped_s: float = 0.0
     failures: int = 0
     throttles: int = 0
-    tries: int = 0
+    attempts: int = 0
     last: InvocationResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionDestinations:
-    """Where Lambda sends what it gives up. Both, one or none; it sends to both.
+    """Where Lambda sends events that it discards. It sends to both where both are configured.
 
     Attributes:
-        on_failure: The on-failure destination: takes records.
-        dlq: The function's classic dead-letter queue: takes events.
+        on_failure: The on-failure destination, for records.
+        dlq: The function's dead-letter queue, for events.
     """
 
     on_failure: Destination | None = None
@@ -59,18 +71,18 @@ class FunctionDestinations:
 
 @dataclass(slots=True)
 class AsyncQueue:
-    """Takes events in and brings each to one ending; everything here runs as actions of the timeline.
+    """Accepts events and brings each to its final state. All methods run as actions of the scheduler.
 
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
     """
 
     settings: PipelineSettings
-    timeline: Scheduler
-    account: DeliveryCounters
+    scheduler: Scheduler
+    counters: DeliveryCounters
     metrics: PlatformMetrics
     destinations: FunctionDestinations
     invokers: Sequence[Invoker]
-    identities: IdGenerator
+    ids: IdGenerator
     random: Random
     _ready: deque[_QueuedEvent] = field(default_factory=deque)
     _idle: deque[Invoker] = field(init=False)
@@ -84,10 +96,10 @@ class AsyncQueue:
         return len(self._ready)
 
     def accept(self, payload: bytes, tag: Any, request_id: str, refusals: int = 0) -> None:
-        """Queue an event: what Lambda does when it answers 202 to `Invoke` with `InvocationType=Event`."""
+        """Queue an event, as Lambda does when it answers 202 to `Invoke` with `InvocationType=Event`."""
         self.metrics.add("AWS/Lambda", "AsyncEventsReceived")
-        root = self.identities.trace_root(self.timeline.now())
-        queued = _QueuedEvent(payload, tag, request_id, root, self.timeline.now(), refusals)
+        root = self.ids.trace_root(self.scheduler.now())
+        queued = _QueuedEvent(payload, tag, request_id, root, self.scheduler.now(), refusals)
         if self.settings.invoke.reserved_concurrency == 0:
             self._send_to_destinations(queued, Condition.ZERO_RESERVED_CONCURRENCY)
             return
@@ -98,28 +110,28 @@ class AsyncQueue:
         self._read()
 
     def _read(self) -> None:
-        """Hand events to workers that are idle."""
+        """Hand events to idle workers."""
         reserved = self.settings.invoke.reserved_concurrency
         while self._ready and self._idle:
             queued = self._ready.popleft()
             if self._age(queued) > self.settings.invoke.maximum_event_age_s:
                 self._send_to_destinations(queued, Condition.EVENT_AGE_EXCEEDED)
             elif reserved is not None and len(self.invokers) - len(self._idle) >= reserved:
-                refused = InvocationResult("throttled", b"", queued.request_id, 0, cold_start=False)
-                self._handle_result(queued, refused)
+                throttled = InvocationResult("throttled", b"", queued.request_id, 0, cold_start=False)
+                self._handle_result(queued, throttled)
             else:
                 self._invoke(queued, self._idle.popleft())
 
     def _invoke(self, queued: _QueuedEvent, invoker: Invoker) -> None:
         self.metrics.add("AWS/Lambda", "AsyncEventAge", round(self._age(queued) * 1000), "Milliseconds")
-        work = partial(
+        invocation = partial(
             invoker.invoke,
             queued.payload,
-            trace_header=self.identities.trace_header(queued.trace_root),
+            trace_header=self.ids.trace_header(queued.trace_root),
             request_id=queued.request_id,
             timeout_s=self.settings.timeout_s,
         )
-        self.timeline.perform(work, partial(self._on_result, queued, invoker), _duration)
+        self.scheduler.perform(invocation, partial(self._on_result, queued, invoker), lambda result: result.duration_s)
 
     def _on_result(self, queued: _QueuedEvent, invoker: Invoker, result: InvocationResult) -> None:
         self._idle.append(invoker)
@@ -127,7 +139,7 @@ class AsyncQueue:
         self._read()
 
     def _handle_result(self, queued: _QueuedEvent, result: InvocationResult) -> None:
-        queued.tries += 1
+        queued.attempts += 1
         queued.last = result
         if result.status in {"throttled", "system_error"}:
             queued.throttles += 1
@@ -138,7 +150,7 @@ class AsyncQueue:
         self.metrics.add("AWS/Lambda", "Invocations")
         self.metrics.add("AWS/Lambda", "Duration", round(result.duration_s * 1000, 2), "Milliseconds")
         if result.status == "ok":
-            self._end(queued, disposition_of(result.payload))
+            self._finish(queued, disposition_of(result.payload))
             if self.random.random() < self.settings.invoke.duplicate_probability:
                 self._deliver_again(queued)
             return
@@ -150,25 +162,28 @@ class AsyncQueue:
             self._retry_later(queued, FUNCTION_ERROR_WAITS_S[queued.failures - 1])
 
     def _retry_later(self, queued: _QueuedEvent, wait_s: float) -> None:
-        """Put an event back for a while; one that would be too old by then is given up now."""
+        """Return an event to the queue after a wait; discard it now if it would be too old by then."""
         if self._age(queued) + wait_s > self.settings.invoke.maximum_event_age_s:
             self._send_to_destinations(queued, Condition.EVENT_AGE_EXCEEDED)
             return
-        queued.skipped_s += wait_s * (1 - self.timeline.scale)
-        self.timeline.call_later(wait_s, partial(self._put, queued))
+        queued.skipped_s += wait_s * (1 - self.scheduler.scale)
+        self.scheduler.call_later(wait_s, partial(self._put, queued))
 
     def _deliver_again(self, queued: _QueuedEvent) -> None:
-        """The queue is eventually consistent: now and then an event comes again, with the same request ID."""
-        self.account.redelivered += 1
-        again = _QueuedEvent(
+        """Deliver an event again, with the same request ID: Lambda's queue is eventually consistent."""
+        self.counters.redelivered += 1
+        duplicate = _QueuedEvent(
             queued.payload, queued.tag, queued.request_id, queued.trace_root, queued.queued_at, redelivered=True
         )
         wait_s = self.random.random() * _DUPLICATE_WITHIN_S
-        again.skipped_s = queued.skipped_s + wait_s * (1 - self.timeline.scale)
-        self.timeline.call_later(wait_s, partial(self._put, again))
+        duplicate.skipped_s = queued.skipped_s + wait_s * (1 - self.scheduler.scale)
+        self.scheduler.call_later(wait_s, partial(self._put, duplicate))
 
     def _send_to_destinations(self, queued: _QueuedEvent, condition: Condition) -> None:
-        """Send what is left of an event to the nets. `AsyncEventsDropped` counts it also when a net takes it."""
+        """Send a discarded event to the failure destinations.
+
+        `AsyncEventsDropped` counts the event also when a destination accepts it.
+        """
         self.metrics.add("AWS/Lambda", "AsyncEventsDropped")
         messages: list[tuple[Disposition, Destination, DestinationMessage]] = []
         if self.destinations.on_failure is not None:
@@ -177,9 +192,9 @@ class AsyncQueue:
                 queued.payload,
                 request_id=queued.request_id,
                 condition=condition,
-                tries=queued.tries,
+                attempts=queued.attempts,
                 last=queued.last,
-                now=self.timeline.now(),
+                now=self.scheduler.now(),
             )
             messages.append((Disposition.ON_FAILURE, self.destinations.on_failure, record))
         if self.destinations.dlq is not None:
@@ -188,37 +203,36 @@ class AsyncQueue:
             )
             messages.append((Disposition.LAMBDA_DLQ, self.destinations.dlq, message))
         if messages:
-            self.timeline.perform(
-                partial(_send, messages), partial(self._on_destination_result, queued, condition), _no_duration
-            )
+            on_sent = partial(self._on_sent, queued, condition)
+            self.scheduler.perform(partial(_send, messages), on_sent, lambda _: 0.0)
         else:
-            self._end(queued, Disposition.DROPPED, condition)
+            self._finish(queued, Disposition.DROPPED, condition)
 
-    def _on_destination_result(
+    def _on_sent(
         self, queued: _QueuedEvent, condition: Condition, sent: list[tuple[Disposition, bytes | None]]
     ) -> None:
-        """Book what the nets did; `sent` has the body of each message that was not taken."""
-        took = [disposition for disposition, unsent in sent if unsent is None]
+        """Record what the destinations did; `sent` has the body of each message that was not accepted."""
+        accepted = [disposition for disposition, unsent in sent if unsent is None]
         for disposition, unsent in sent:
             if unsent is not None:
                 name = "DestinationDeliveryFailures" if disposition is Disposition.ON_FAILURE else "DeadLetterErrors"
                 self.metrics.add("AWS/Lambda", name)
-        unsent_bodies = () if took else tuple(unsent for _, unsent in sent if unsent is not None)
-        self._end(queued, took[0] if took else Disposition.DROPPED, condition, unsent_bodies)
+        unsent_bodies = () if accepted else tuple(unsent for _, unsent in sent if unsent is not None)
+        self._finish(queued, accepted[0] if accepted else Disposition.DROPPED, condition, unsent_bodies)
 
-    def _end(
+    def _finish(
         self,
         queued: _QueuedEvent,
         disposition: Disposition,
         condition: Condition | None = None,
         unsent: tuple[bytes, ...] = (),
     ) -> None:
-        self.account.end(
+        self.counters.finish(
             DeliveryResult(
-                disposition=disposition,
-                payload=queued.payload,
-                tag=queued.tag,
-                tries=queued.tries,
+                disposition,
+                queued.payload,
+                queued.tag,
+                attempts=queued.attempts,
                 throttles=queued.throttles,
                 refusals=queued.refusals,
                 redelivered=queued.redelivered,
@@ -231,15 +245,7 @@ class AsyncQueue:
         )
 
     def _age(self, queued: _QueuedEvent) -> float:
-        return self.timeline.now() - queued.queued_at + queued.skipped_s
-
-
-def _duration(result: InvocationResult) -> float:
-    return result.duration_s
-
-
-def _no_duration(_: object) -> float:
-    return 0.0
+        return self.scheduler.now() - queued.queued_at + queued.skipped_s
 
 
 def _send(

@@ -1,4 +1,4 @@
-"""What runs the function for the chain: `worker.Worker`, a container, or a callable in this process."""
+"""What runs the function for the pipeline: a worker process, a container, or a callable in this process."""
 
 import http.client
 import json
@@ -10,10 +10,9 @@ from contextlib import closing
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from emulator.environment import INVOCATION_PATH
 from emulator.errors import EmulatorError
 from emulator.lambda_runtime.worker import InvocationResult, Status
-
-INVOCATION_PATH = "/2015-03-31/functions/function/invocations"
 
 
 class Invoker(Protocol):
@@ -22,24 +21,24 @@ class Invoker(Protocol):
     def invoke(
         self, payload: bytes, *, trace_header: str, request_id: str | None = None, timeout_s: float = 30
     ) -> InvocationResult:
-        """Invoke the function once and wait for the end; see `emulator.lambda_runtime.worker.Worker.invoke`.
+        """Invoke the function once and wait for the result; see `emulator.lambda_runtime.worker.Worker.invoke`.
 
-        A result may also be `throttled` or `system_error`: then the function did not run, and Lambda puts the event
-        back.
+        The status may also be `throttled` or `system_error`: the function did not run, and Lambda queues the event
+        again.
         """
 
 
 class ContainerInvoker:
-    """A container image behind its Runtime Interface Emulator, which takes one request at a time.
+    """A container image behind its Runtime Interface Emulator, which accepts one request at a time.
 
-    The emulator answers 200 to everything that ran: an error's body has an `errorMessage`, a timeout is plain text. 502
-    is a function that did not start, exited or ran out of memory. It makes request ID and trace header of its own.
-    The function's timeout is the container's (`AWS_LAMBDA_FUNCTION_TIMEOUT`).
+    The emulator answers 200 for every function that ran: the body of an error has an `errorMessage`, that of a timeout
+    is plain text. It answers 502 for a function that did not start, exited or ran out of memory. It generates the
+    request ID and the trace header. The container sets the function's timeout (`AWS_LAMBDA_FUNCTION_TIMEOUT`).
 
     Args:
-        url: Its endpoint; without a path, the emulator's is added.
-        grace_s: Seconds on top of the function's timeout before it counts as one: the first invocation starts the
-            function.
+        url: The endpoint; the emulator's path is added where it has none.
+        grace_s: Seconds beyond the function's timeout after which the invocation has timed out: the first one also
+            starts the function.
     """
 
     def __init__(self, url: str, *, grace_s: float = 30) -> None:
@@ -50,10 +49,10 @@ class ContainerInvoker:
         self._cold = True
 
     def check(self) -> None:
-        """Look whether somebody is there, without starting the function.
+        """Check that the endpoint accepts connections, without starting the function.
 
         Raises:
-            EmulatorError: Nobody is.
+            EmulatorError: It does not.
         """
         try:
             with socket.create_connection((self._host, self._port or 80), timeout=5):
@@ -64,7 +63,7 @@ class ContainerInvoker:
     def invoke(
         self, payload: bytes, *, trace_header: str, request_id: str | None = None, timeout_s: float = 30
     ) -> InvocationResult:
-        """Send the event to the container; see `Invoker`. Nobody there is a `system_error`."""
+        """Send the event to the container; see `Invoker`. A refused connection is a `system_error`."""
         del trace_header
         started = time.monotonic()
         status, body = self._post(payload, timeout_s + self._grace_s)
@@ -77,18 +76,18 @@ class ContainerInvoker:
             with closing(http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)) as connection:
                 connection.request("POST", self._path, payload, {"Content-Type": "application/json"})
                 response = connection.getresponse()
-                return _judge(response.status, response.read())
+                return _classify(response.status, response.read())
         except TimeoutError:
-            return "timeout", _error("Sandbox.Timedout", f"no answer within {timeout_s:.2f} seconds")
+            return "timeout", _error("Sandbox.Timedout", f"no response within {timeout_s:.2f} seconds")
         except (OSError, http.client.HTTPException) as error:
-            return "system_error", _error("ServiceException", f"nobody answers: {type(error).__name__}")
+            return "system_error", _error("ServiceException", f"no response: {type(error).__name__}")
 
 
-def _judge(http_status: int, body: bytes) -> tuple[Status, bytes]:
+def _classify(http_status: int, body: bytes) -> tuple[Status, bytes]:
     if http_status == http.HTTPStatus.TOO_MANY_REQUESTS:
         return "throttled", body
     try:
-        answer = json.loads(body)
+        response = json.loads(body)
     except ValueError:
         text = " ".join(body.decode(errors="replace").split())
         if "timed out" in text:
@@ -96,26 +95,24 @@ def _judge(http_status: int, body: bytes) -> tuple[Status, bytes]:
         return "crashed", _error("Runtime.ExitError", text)
     if http_status >= http.HTTPStatus.BAD_REQUEST:
         return "crashed", body
-    failed = isinstance(answer, dict) and "errorMessage" in answer and "outcome" not in answer
+    failed = isinstance(response, dict) and "errorMessage" in response and "outcome" not in response
     return ("error" if failed else "ok"), body
 
 
 class DeadlineExceeded(BaseException):
-    """The deadline came: Lambda would have killed the process here. Not an `Exception`, as no code survives a kill."""
+    """The deadline was reached. Not an `Exception`: Lambda kills the process, and no code may catch that."""
 
 
 class InProcessContext:
-    """Lambda's context object for a function in this process, on time that passes only when it is told to.
-
-    Attributes:
-        aws_request_id: Lambda's.
-        trace_header: Lambda's.
-        passed_s: Seconds of simulated time that the invocation has taken so far.
+    """Lambda's context object for a function in this process, in simulated time.
 
     Args:
-        request_id: Lambda's.
-        trace_header: Lambda's.
+        request_id: Lambda's request ID.
+        trace_header: The X-Ray trace header.
         timeout_s: Seconds until the deadline.
+
+    Attributes:
+        passed_s: Simulated seconds since the start of the invocation.
     """
 
     def __init__(self, request_id: str, trace_header: str, timeout_s: float) -> None:
@@ -125,14 +122,14 @@ class InProcessContext:
         self._timeout_s = timeout_s
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until the deadline."""
+        """Return the milliseconds until the deadline."""
         return max(0, int((self._timeout_s - self.passed_s) * 1000))
 
     def advance(self, seconds: float) -> None:
-        """Let time pass: put this where the function would sleep.
+        """Advance the simulated time, in place of a sleep.
 
         Raises:
-            DeadlineExceeded: The deadline came first.
+            DeadlineExceeded: The deadline is reached first.
         """
         if self.passed_s + seconds >= self._timeout_s:
             self.passed_s = self._timeout_s
@@ -141,16 +138,16 @@ class InProcessContext:
 
 
 class ProcessCrashed(BaseException):
-    """Raise it inside the function to let its process die there."""
+    """Raised inside the function to simulate the death of its process."""
 
 
 class InProcessInvoker:
-    """A callable in this process, with time of its own: hours cost nothing.
+    """A callable in this process as the function, in simulated time.
 
     Args:
-        handler: Called with the event and an `InProcessContext`. What it returns is the answer; what it raises is a
-            function error, `DeadlineExceeded` a timeout and `ProcessCrashed` the death of the process.
-        overhead_s: Seconds of simulated time that every invocation takes.
+        handler: Called with the event and an `InProcessContext`. An exception is a function error, `DeadlineExceeded`
+            a timeout, and `ProcessCrashed` the death of the process.
+        overhead_s: Simulated seconds that every invocation takes.
     """
 
     def __init__(self, handler: Callable[[Any, InProcessContext], Any], *, overhead_s: float = 0.01) -> None:

@@ -1,4 +1,4 @@
-"""The chain as a whole: a bus with one rule, Lambda's queue, the function, and the nets."""
+"""The event pipeline: a bus with one rule, Lambda's queue, the function, and the failure destinations."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,30 +6,25 @@ from functools import partial
 from random import Random
 from typing import Any, Literal
 
-from emulator.pipeline.archive import Archive
 from emulator.pipeline.async_queue import AsyncQueue, FunctionDestinations
-from emulator.pipeline.bus import Bus, Entry
-from emulator.pipeline.counters import DeliveryCounters
+from emulator.pipeline.bus import Archive, Bus, Entry, EventPattern
 from emulator.pipeline.destinations import Destination
-from emulator.pipeline.dispositions import DeliveryResult, Disposition
-from emulator.pipeline.ids import IdGenerator
 from emulator.pipeline.invokers import Invoker
-from emulator.pipeline.patterns import EventPattern
+from emulator.pipeline.model import DeliveryCounters, DeliveryResult, Disposition, IdGenerator, PipelineSettings
 from emulator.pipeline.platform_metrics import DataPoint, PlatformMetrics, rule_dimensions
 from emulator.pipeline.rule_target import InvokeApi, LambdaTarget
 from emulator.pipeline.scheduler import Action, Scheduler
-from emulator.pipeline.settings import PipelineSettings
 
 
 @dataclass(frozen=True, slots=True)
 class InputEvent:
-    """An event of the input.
+    """An event for the pipeline.
 
     Attributes:
-        payload: JSON. For the bus it is an envelope.
-        tag: Comes back with its ending.
-        entry: Where it goes in: the bus, or Lambda's `Invoke` straight away.
-        at: Unix time in seconds at which it comes; None for as soon as there is room.
+        payload: JSON; for the bus, an envelope.
+        tag: Any value; the delivery's result carries it.
+        entry: Where the event enters: the bus, or Lambda's `Invoke`.
+        at: Unix time in seconds at which it enters; None for as soon as there is capacity.
     """
 
     payload: bytes
@@ -40,12 +35,12 @@ class InputEvent:
 
 @dataclass(frozen=True, slots=True)
 class FailureDestinations:
-    """Every net of the chain; None where there is none.
+    """The failure destinations of the pipeline; None where one is not configured.
 
     Attributes:
         on_failure: Lambda's on-failure destination.
-        lambda_dlq: The function's classic dead-letter queue.
-        rule_dlq: The rule target's dead-letter queue.
+        lambda_dlq: The function's dead-letter queue.
+        rule_dlq: The dead-letter queue of the rule's target.
     """
 
     on_failure: Destination | None = None
@@ -54,25 +49,23 @@ class FailureDestinations:
 
 
 class EventPipeline:
-    """EventBridge to Lambda to the nets. Everything that is taken in ends in exactly one place.
+    """EventBridge, Lambda's queue and the failure destinations. Every delivery reaches exactly one final state.
 
-    `put_event`, `put_entry`, `invoke_async` and `replay` take things in, from any thread, at any time; `run` lets them
-    happen, with an input of any length beside, until nothing is left to happen.
-
-    Attributes:
-        account: What came of everything so far.
-        metrics: The platform's own metrics.
+    `put_event`, `put_entry` and `invoke_async` accept events from any thread at any time. `run` processes them, and
+    an input of any length, until nothing is left to do.
 
     Args:
-        timeline: Simulated or real time.
-        invokers: The function's workers: how many there are is how many run at once.
-        settings: The rest.
-        destinations: The nets.
-        pattern: The rule's; None matches everything.
-        archive: Keeps what comes onto the bus.
-        invoke_api: Lambda's Invoke API, to let it refuse; None takes everything.
-        on_end: Called with each ending, in the chain's thread.
-        on_data_point: Called with the platform's metrics, minute by minute, in the chain's thread.
+        scheduler: Simulated or real time.
+        invokers: The function's workers: their number limits the concurrent invocations.
+        pattern: The rule's pattern; None to match everything.
+        archive: Stores the events that enter the bus.
+        invoke_api: Lambda's Invoke API, to make it reject events; None accepts everything.
+        on_result: Called with the result of each delivery, in the pipeline's thread.
+        on_data_point: Called with the platform's metrics each minute, in the pipeline's thread.
+
+    Attributes:
+        counters: Counts of all deliveries so far.
+        metrics: The platform's own metrics.
 
     Raises:
         ValueError: There is no invoker.
@@ -80,7 +73,7 @@ class EventPipeline:
 
     def __init__(
         self,
-        timeline: Scheduler,
+        scheduler: Scheduler,
         invokers: Sequence[Invoker],
         settings: PipelineSettings | None = None,
         *,
@@ -88,22 +81,22 @@ class EventPipeline:
         pattern: EventPattern | None = None,
         archive: Archive | None = None,
         invoke_api: InvokeApi | None = None,
-        on_end: Callable[[DeliveryResult], None] | None = None,
+        on_result: Callable[[DeliveryResult], None] | None = None,
         on_data_point: Callable[[DataPoint], None] | None = None,
     ) -> None:
         if not invokers:
-            raise ValueError("a chain needs at least one invoker: without, nothing that is queued would ever end")
+            raise ValueError("the pipeline needs an invoker: without one, queued events would never finish")
         settings, destinations = settings or PipelineSettings(), destinations or FailureDestinations()
         self._settings = settings
-        self._timeline = timeline
-        self._ahead = 2 * len(invokers)
-        self._arriving = 0
+        self._scheduler = scheduler
+        self._read_ahead = 2 * len(invokers)
+        self._scheduled = 0
         self._timed = False
-        self._identities = IdGenerator(settings.seed)
+        self._ids = IdGenerator(settings.seed)
         random = Random(f"chain {settings.seed}")
-        self.account = DeliveryCounters(on_end)
+        self.counters = DeliveryCounters(on_result)
         self.metrics = PlatformMetrics(
-            timeline.now,
+            scheduler.now,
             on_data_point,
             {
                 "AWS/Lambda": {"FunctionName": settings.function_arn.rpartition(":")[2]},
@@ -112,123 +105,104 @@ class EventPipeline:
         )
         self._queue = AsyncQueue(
             settings,
-            timeline,
-            self.account,
+            scheduler,
+            self.counters,
             self.metrics,
             FunctionDestinations(destinations.on_failure, destinations.lambda_dlq),
             invokers,
-            self._identities,
+            self._ids,
             random,
         )
         self._target = LambdaTarget(
             settings,
-            timeline,
-            self.account,
+            scheduler,
+            self.counters,
             self.metrics,
             self._queue,
             destinations.rule_dlq,
             invoke_api,
-            self._identities,
+            self._ids,
             random,
         )
-        self._bus = Bus(pattern, archive, timeline.now, self._matched, self._filtered)
+        self._bus = Bus(pattern, archive, scheduler.now, self._deliver, self._filter_out)
 
     def put_event(self, envelope: bytes, tag: Any = None) -> None:
-        """Put an event onto the bus as it is, its envelope included. Any thread may call this."""
-        self._timeline.post(partial(self._onto_bus, envelope, tag))
+        """Put an event with its envelope onto the bus. Any thread may call this."""
+        self._scheduler.post(partial(self._accept, InputEvent(envelope, tag)))
 
     def put_entry(self, entry: Entry, tag: Any = None) -> str:
-        """Publish an event, as `PutEvents` does: it gets an envelope of its own. Any thread may call this.
+        """Publish an event in a new envelope, as `PutEvents` does. Any thread may call this.
 
         Returns:
-            The new event's `id`.
+            The `id` of the event.
         """
-        event_id = self._identities.new()
-        self.put_event(entry.envelope(event_id, self._timeline.now()), tag)
+        event_id = self._ids.new()
+        self.put_event(entry.envelope(event_id, self._scheduler.now()), tag)
         return event_id
 
     def invoke_async(self, payload: bytes, tag: Any = None) -> str:
-        """Queue an event for the function straight away, as `Invoke` with `InvocationType=Event`. From any thread.
+        """Queue an event for the function, as `Invoke` with `InvocationType=Event` does. Any thread may call this.
 
         Returns:
             The request ID.
         """
-        request_id = self._identities.new()
-        self._timeline.post(partial(self._into_queue, payload, tag, request_id))
+        request_id = self._ids.new()
+        self._scheduler.post(partial(self._accept, InputEvent(payload, tag, "function"), request_id))
         return request_id
 
     def replay(self, name: str, start: float, end: float, pattern: EventPattern | None = None) -> Iterator[InputEvent]:
-        """Return a replay of the archive as an input for `run`; see `emulator.pipeline.bus.Bus.replayed`."""
-        return (InputEvent(payload, name) for payload in self._bus.replayed(name, start, end, pattern))
+        """Return a replay of the archive as an input for `run`; see `emulator.pipeline.bus.Bus.replay`."""
+        return (InputEvent(payload, name) for payload in self._bus.replay(name, start, end, pattern))
 
-    def run(self, arrivals: Iterable[InputEvent] = ()) -> None:
-        """Let everything happen until nothing is left to happen.
+    def run(self, events: Iterable[InputEvent] = ()) -> None:
+        """Process everything until nothing is left to do.
 
         Args:
-            arrivals: The input: read a few ahead of the workers, however long it is, in the calling thread. Those with
-                a time must come in the order of their time.
+            events: The input. It is read a few events ahead of the workers, in the calling thread. Events with a time
+                must be in the order of their time.
 
         Raises:
-            BaseException: What a callback, a net, an invoker or the input raised; see `Scheduler.run`.
+            BaseException: What a callback, a destination, an invoker or the input raised; see `Scheduler.run`.
         """
+
+        def read(event: InputEvent) -> Action:
+            return partial(self._accept_when_due, event)
+
         try:
-            self._timeline.run(map(self._is_accepting, arrivals), self._capacity)
+            self._scheduler.run(map(read, events), self._capacity)
         finally:
             self.metrics.flush()
 
     def _capacity(self) -> int:
-        live = self._settings.live_limit - self.account.live - self._arriving
-        if self._timed:  # what comes at its own time does not wait for a worker to be free
-            return min(self._ahead - self._arriving, live)
-        return min(self._ahead - self._queue.ready - self._arriving, live)
+        live = self._settings.live_limit - self.counters.live - self._scheduled
+        if self._timed:  # events with a time of their own do not wait for an idle worker
+            return min(self._read_ahead - self._scheduled, live)
+        return min(self._read_ahead - self._queue.ready - self._scheduled, live)
 
-    def _is_accepting(self, arrival: InputEvent) -> Action:
-        return partial(self._accept, arrival)
+    def _accept_when_due(self, event: InputEvent) -> None:
+        self._timed = event.at is not None
+        if event.at is None or event.at <= self._scheduler.now():
+            self._accept(event)
+            return
 
-    def _accept(self, arrival: InputEvent) -> None:
-        self._timed = arrival.at is not None
-        if arrival.at is not None and (wait_s := arrival.at - self._timeline.now()) > 0:
-            self._arriving += 1
-            self._timeline.call_later(wait_s, partial(self._accepted, arrival))
+        def accept() -> None:
+            self._scheduled -= 1
+            self._accept(event)
+
+        self._scheduled += 1
+        self._scheduler.call_later(event.at - self._scheduler.now(), accept)
+
+    def _accept(self, event: InputEvent, request_id: str | None = None) -> None:
+        self.counters.received += 1
+        if event.entry == "bus":
+            self._bus.accept(event.payload, event.tag)
         else:
-            self._deliver(arrival)
+            self._queue.accept(event.payload, event.tag, request_id or self._ids.new())
 
-    def _accepted(self, arrival: InputEvent) -> None:
-        self._arriving -= 1
-        self._deliver(arrival)
-
-    def _deliver(self, arrival: InputEvent) -> None:
-        if arrival.entry == "bus":
-            self._onto_bus(arrival.payload, arrival.tag)
-        else:
-            self._into_queue(arrival.payload, arrival.tag, self._identities.new())
-
-    def _onto_bus(self, payload: bytes, tag: Any) -> None:
-        self.account.received += 1
-        self._bus.receive(payload, tag)
-
-    def _into_queue(self, payload: bytes, tag: Any, request_id: str) -> None:
-        self.account.received += 1
-        self._queue.accept(payload, tag, request_id)
-
-    def _matched(self, payload: bytes, tag: Any) -> None:
+    def _deliver(self, payload: bytes, tag: Any) -> None:
         self.metrics.add("AWS/Events", "MatchedEvents")
         self.metrics.add("AWS/Events", "TriggeredRules")
         self._target.deliver(payload, tag)
 
-    def _filtered(self, payload: bytes, tag: Any) -> None:
-        self.account.end(
-            DeliveryResult(
-                disposition=Disposition.FILTERED,
-                payload=payload,
-                tag=tag,
-                tries=0,
-                throttles=0,
-                refusals=0,
-                redelivered=False,
-                age_s=0,
-                request_id="",
-                last=None,
-                condition=None,
-            )
-        )
+    def _filter_out(self, payload: bytes, tag: Any) -> None:
+        self.counters.finish(DeliveryResult(Disposition.FILTERED, payload, tag))

@@ -1,9 +1,11 @@
-"""The platform's own metrics as CloudWatch would have them: one data point a minute for each."""
+"""The platform's own metrics as CloudWatch has them: one data point per metric and minute."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
+
+from handler.validation import format_utc
 
 type Namespace = Literal["AWS/Lambda", "AWS/Events"]
 type Unit = Literal["Count", "Milliseconds"]
@@ -13,18 +15,12 @@ _PERIOD_S = 60
 
 @dataclass(frozen=True, slots=True)
 class DataPoint:
-    """What CloudWatch keeps of a metric for one minute.
+    """A metric's data point for one minute.
 
     Attributes:
-        timestamp: The minute's beginning, ISO 8601 in UTC.
-        namespace: CloudWatch's namespace.
-        metric: The metric's name.
-        dimensions: Its dimensions.
-        unit: Its unit.
-        sum: Of the values.
-        sample_count: How many there were.
-        minimum: The smallest.
-        maximum: The greatest.
+        timestamp: The start of the minute, ISO 8601 in UTC.
+        sum: The sum of the values in the minute.
+        sample_count: The number of values.
     """
 
     timestamp: str
@@ -38,22 +34,22 @@ class DataPoint:
     maximum: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON would have it."""
+        """Return the data point as a JSON object."""
         return asdict(self)
 
 
 class PlatformMetrics:
-    """Adds up what happens, and gives a minute's data points to a sink when the minute is over.
+    """Aggregates metrics and passes a minute's data points to a sink when the minute is over.
 
-    Memory does not grow with time: a minute's sums, and the totals since the start.
-
-    Attributes:
-        totals: The sum of each metric since the start, by namespace and name; 0 is not there.
+    Memory is constant: the sums of one minute, and the totals since the start.
 
     Args:
-        now: Unix time in seconds.
+        now: Returns Unix time in seconds.
         sink: Called with each data point; None for totals only.
-        dimensions: By namespace.
+        dimensions: The dimensions by namespace.
+
+    Attributes:
+        totals: The sum of each metric since the start, by namespace and name; without metrics that are 0.
     """
 
     def __init__(
@@ -88,14 +84,15 @@ class PlatformMetrics:
         sums[3] = max(sums[3], value)
 
     def total(self, namespace: Namespace, name: str) -> float:
-        """Return a metric's sum since the start."""
+        """Return the sum of a metric since the start."""
         return self.totals.get((namespace, name), 0)
 
     def flush(self) -> None:
-        """Give what has been added since the last minute to the sink."""
-        timestamp = datetime.fromtimestamp(self._minute * _PERIOD_S, UTC).isoformat().replace("+00:00", "Z")
+        """Pass the data points of the current minute to the sink."""
+        if self._sink is None:
+            return
+        timestamp = format_utc(datetime.fromtimestamp(self._minute * _PERIOD_S, UTC), "seconds")
         for (namespace, name, unit), (total, number, low, high) in self._sums.items():
-            assert self._sink is not None  # noqa: S101 - else there are no sums
             self._sink(
                 DataPoint(
                     timestamp,
@@ -113,7 +110,7 @@ class PlatformMetrics:
 
 
 def rule_dimensions(rule_arn: str) -> dict[str, str]:
-    """Return the dimensions of a rule's metrics: of one on a bus of one's own, the bus's name, too.
+    """Return the dimensions of a rule's metrics, with the name of a custom bus.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
     """

@@ -1,4 +1,4 @@
-"""Time as a parameter of the chain: simulated, or real with its waits scaled."""
+"""Schedulers for the event pipeline: simulated time, or real time with scaled waits."""
 
 import heapq
 import queue
@@ -16,10 +16,10 @@ SIMULATION_START = 1_753_992_000.0  # 2025-07-31T20:00:00Z
 
 
 class Scheduler(Protocol):
-    """What happens when. Every action runs in the thread that called `run`: what they share needs no lock.
+    """Runs actions at their time, one after another: what they share needs no lock.
 
     Attributes:
-        scale: Seconds that a wait of one second takes.
+        scale: The real seconds of a wait of one second.
     """
 
     scale: float
@@ -28,35 +28,35 @@ class Scheduler(Protocol):
         """Unix time in seconds."""
 
     def call_later(self, delay_s: float, action: Action) -> None:
-        """Run `action` after a wait, which is scaled."""
+        """Run `action` after a scaled wait."""
 
-    def perform[T](self, work: Callable[[], T], then: Callable[[T], None], duration_s: Callable[[T], float]) -> None:
-        """Do `work`, which may take time, beside everything else; then call `then` with its result.
+    def perform[T](self, work: Callable[[], T], on_done: Callable[[T], None], duration_s: Callable[[T], float]) -> None:
+        """Do `work`, which may block, and then run `on_done` with its result.
 
         Args:
-            work: May run in another thread.
-            then: Is an action.
-            duration_s: Tells from the result how many seconds the work takes where time is simulated.
+            work: Called once; may run in another thread.
+            on_done: Runs as an action.
+            duration_s: Returns the seconds that the work takes in simulated time, from its result.
         """
 
     def post(self, action: Action) -> None:
-        """Run `action` as soon as `run` gets to it. Any thread may call this."""
+        """Run `action` as soon as possible. Any thread may call this."""
 
     def run(self, source: Iterable[Action] = (), capacity: Callable[[], int] = lambda: 1) -> None:
-        """Take the input in and let things happen until nothing is left to happen.
+        """Run the input's actions and all that follows from them, until nothing is left to do.
 
         Args:
-            source: The input: each item is an action that takes one thing in.
-            capacity: Tells how many of them may be taken now.
+            source: The input: each item is an action that accepts one event.
+            capacity: Returns how many of them may run now.
 
         Raises:
-            BaseException: What an action, a work or the source raised. If it was the source, or Ctrl-C, all that had
-                been taken in was brought to its end before; after `SystemExit`, only what was under way.
+            BaseException: What an action, a work or the source raised. Where the source raised it, or for Ctrl-C, all
+                accepted events finish first; for `SystemExit`, only the works in progress.
         """
 
 
 class SimulatedScheduler:
-    """Time that passes as fast as things are done; the same calls give the same history.
+    """Simulated time, which passes as fast as the actions run. The same calls give the same history.
 
     Args:
         start: Unix time in seconds.
@@ -77,13 +77,13 @@ class SimulatedScheduler:
         """Run `action` after a wait."""
         heapq.heappush(self._due, (self._now + delay_s, next(self._numbers), action))
 
-    def perform[T](self, work: Callable[[], T], then: Callable[[T], None], duration_s: Callable[[T], float]) -> None:
-        """Do `work` now; `then` comes when the time that it says it took has passed."""
+    def perform[T](self, work: Callable[[], T], on_done: Callable[[T], None], duration_s: Callable[[T], float]) -> None:
+        """Do `work` now and run `on_done` after the simulated duration; see `Scheduler.perform`."""
         result = work()
-        self.call_later(duration_s(result), lambda: then(result))
+        self.call_later(duration_s(result), lambda: on_done(result))
 
     def post(self, action: Action) -> None:
-        """Run `action` next, at the present time."""
+        """Run `action` next, without a wait."""
         self.call_later(0, action)
 
     def run(
@@ -93,25 +93,25 @@ class SimulatedScheduler:
         *,
         until: float = float("inf"),
     ) -> None:
-        """Let everything happen, in the order of its time; see `Scheduler.run`.
+        """Run every action in the order of its time; see `Scheduler.run`.
 
         Args:
-            source: See there.
-            capacity: See there.
-            until: Unix time; what is due later stays for the next call.
+            source: As for `Scheduler.run`.
+            capacity: As for `Scheduler.run`.
+            until: Unix time in seconds; actions that are due later remain for the next call.
         """
         inputs = iter(source)
         failure: BaseException | None = None
-        more = True
+        exhausted = False
         while True:
-            while more and capacity() > 0:
+            while not exhausted and capacity() > 0:
                 try:
-                    take = next(inputs, None)
-                except BaseException as raised:  # noqa: BLE001 - raised again when what is under way has ended
-                    failure, take = raised, None
-                more = take is not None
-                if take is not None:
-                    take()
+                    accept = next(inputs, None)
+                except BaseException as raised:  # noqa: BLE001 - raised again when all accepted events have finished
+                    failure, accept = raised, None
+                exhausted = accept is None
+                if accept is not None:
+                    accept()
             if not self._due or self._due[0][0] > until:
                 break
             self._now, _, action = heapq.heappop(self._due)
@@ -123,14 +123,14 @@ class SimulatedScheduler:
 
 
 class RealTimeScheduler:
-    """Real time, with threads for what takes time, and waits that may be shorter than they are on AWS.
+    """Real time, with threads for works that block and waits that may be shorter than on AWS.
 
-    The actions run in a thread of their own: the caller's only reads the input, so that an input that comes slowly
-    holds nothing up, and an interruption never strikes in the middle of an action.
+    The actions run in a thread of their own. The calling thread only reads the input, so that a slow input delays
+    nothing, and an interrupt never stops an action half-way.
 
     Args:
-        threads: Works that may be under way at once; others wait for a thread.
-        scale: Seconds that a wait of one second takes; 1 for AWS's own pace.
+        threads: The number of works that run at once; others wait for a thread.
+        scale: The real seconds of a wait of one second; 1 for AWS's own pace.
     """
 
     def __init__(self, threads: int, *, scale: float = 1.0) -> None:
@@ -140,7 +140,7 @@ class RealTimeScheduler:
         self._numbers = count()
         self._inbox: queue.SimpleQueue[Action] = queue.SimpleQueue()
         self._executor: ThreadPoolExecutor | None = None
-        self._under_way = 0
+        self._in_progress = 0
         self._granted = 0
         self._open = False
         self._failures: list[BaseException] = []
@@ -153,15 +153,16 @@ class RealTimeScheduler:
         """Run `action` after a scaled wait."""
         heapq.heappush(self._due, (time.monotonic() + delay_s * self.scale, next(self._numbers), action))
 
-    def perform[T](self, work: Callable[[], T], then: Callable[[T], None], duration_s: Callable[[T], float]) -> None:
+    def perform[T](self, work: Callable[[], T], on_done: Callable[[T], None], duration_s: Callable[[T], float]) -> None:
         """Do `work` in a thread; see `Scheduler.perform`."""
         del duration_s
-        assert self._executor is not None  # noqa: S101 - only actions come here
-        self._under_way += 1
+        if self._executor is None:
+            raise RuntimeError("only an action may start a work")
+        self._in_progress += 1
 
-        def ended(result: T) -> None:
-            self._under_way -= 1
-            then(result)
+        def finish(result: T) -> None:
+            self._in_progress -= 1
+            on_done(result)
 
         def job() -> None:
             try:
@@ -169,71 +170,71 @@ class RealTimeScheduler:
             except BaseException as failure:  # noqa: BLE001 - raised again by `run`
                 self._inbox.put(_raiser(failure))
             else:
-                self._inbox.put(partial(ended, result))
+                self._inbox.put(partial(finish, result))
 
         self._executor.submit(job)
 
     def post(self, action: Action) -> None:
-        """Run `action` as soon as `run` gets to it."""
+        """Run `action` as soon as possible."""
         self._inbox.put(action)
 
     def run(self, source: Iterable[Action] = (), capacity: Callable[[], int] = lambda: 1) -> None:
-        """See `Scheduler.run`. A second interruption does not wait for what is still to be tried again."""
+        """Run everything; see `Scheduler.run`. A second Ctrl-C does not wait for retries that are still due."""
         self._failures, self._granted, self._open = [], 0, True
         slots = Semaphore(0)
-        core = Thread(target=self._happen, args=(slots, capacity), name="chain")
-        core.start()
-        interruption: list[BaseException] = []
+        actions = Thread(target=self._run_actions, args=(slots, capacity), name="pipeline")
+        actions.start()
+        interrupts: list[BaseException] = []
         try:
-            for take in source:
+            for accept in source:
                 slots.acquire()
                 if self._failures:
                     break
-                self._inbox.put(partial(self._take, take))
+                self._inbox.put(partial(self._accept, accept))
             self._inbox.put(self._close)
-            core.join()
-        except BaseException as raised:  # noqa: BLE001 - raised again when what is under way has ended
-            interruption.append(raised)
+            actions.join()
+        except BaseException as raised:  # noqa: BLE001 - raised again when all accepted events have finished
+            interrupts.append(raised)
             self._inbox.put(self._close)
-            if isinstance(raised, SystemExit):  # SIGTERM: what is to be tried again later must not hold it up
+            if isinstance(raised, SystemExit):  # SIGTERM does not wait for retries that are still due
                 self._inbox.put(_raiser(raised))
-            self._wait_for(core)
-        for failure in (*self._failures, *interruption):
+            self._join(actions)
+        for failure in (*self._failures, *interrupts):
             raise failure
 
-    def _wait_for(self, core: Thread) -> None:
+    def _join(self, actions: Thread) -> None:
         try:
-            core.join()
+            actions.join()
         except KeyboardInterrupt:
             self._inbox.put(_raiser(KeyboardInterrupt()))
-            core.join()
+            actions.join()
 
-    def _take(self, take: Action) -> None:
+    def _accept(self, accept: Action) -> None:
         self._granted -= 1
-        take()
+        accept()
 
     def _close(self) -> None:
         self._open = False
 
-    def _happen(self, slots: Semaphore, capacity: Callable[[], int]) -> None:
-        """What the chain's own thread does."""
+    def _run_actions(self, slots: Semaphore, capacity: Callable[[], int]) -> None:
+        """Run in the thread of the actions until nothing is left to do."""
         try:
-            with ThreadPoolExecutor(self._threads, thread_name_prefix="chain") as self._executor:
+            with ThreadPoolExecutor(self._threads, thread_name_prefix="pipeline") as self._executor:
                 try:
-                    while self._open or self._due or self._under_way or not self._inbox.empty():
+                    while self._open or self._due or self._in_progress or not self._inbox.empty():
                         self._step(slots, capacity)
                 finally:
                     self._executor.shutdown(cancel_futures=True)
-        except BaseException as failure:  # noqa: BLE001 - raised again in the caller's thread
+        except BaseException as failure:  # noqa: BLE001 - raised again in the calling thread
             self._failures.append(failure)
         finally:
-            slots.release()  # whoever waits for room looks at the failure
+            slots.release()  # the calling thread may wait for a slot: it must see the failure
 
     def _step(self, slots: Semaphore, capacity: Callable[[], int]) -> None:
-        """Run what is due, or else the next that comes."""
-        if (more := capacity() - self._granted) > 0:
-            self._granted += more
-            slots.release(more)
+        """Run one action: one that is due, or else the next that arrives."""
+        if (additional := capacity() - self._granted) > 0:
+            self._granted += additional
+            slots.release(additional)
         if self._due and self._due[0][0] <= time.monotonic():
             heapq.heappop(self._due)[2]()
             return
@@ -244,7 +245,7 @@ class RealTimeScheduler:
 
 
 def _raiser(failure: BaseException) -> Action:
-    def again() -> None:
+    def reraise() -> None:
         raise failure
 
-    return again
+    return reraise

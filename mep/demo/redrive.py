@@ -7,7 +7,7 @@ from rich.console import Console
 
 from emulator.calendar_csv import CalendarRow
 from emulator.clients import loopback_client
-from emulator.event_bus import BUS, event_bus
+from emulator.pipeline.api import BUS, serve_event_bus
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import sqs_client
 from emulator.services.stores import AUDIT_TABLE
@@ -45,7 +45,7 @@ class RedriveDemo:
         """Do it, between the first delivery and the second."""
         done, metrics = RedriveResult(), OperatorMetrics(None, "local", self._screen.print)
         with ExitStack() as stack:
-            events_url = stack.enter_context(event_bus(run.pipeline))
+            events_url = stack.enter_context(serve_event_bus(run.pipeline))
             destination = Bus(stack.enter_context(closing(loopback_client("events", events_url))), BUS)
             sqs = stack.enter_context(closing(sqs_client(run.queue.url, run.queue.region)))
             dynamodb = stack.enter_context(closing(self._dynamodb.client()))

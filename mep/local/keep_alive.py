@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from emulator.event_bus import BUS, event_bus
+from emulator.pipeline.api import BUS, serve_event_bus
 from emulator.pipeline.pipeline import InputEvent
 from emulator.services.stores import AUDIT_TABLE, CALENDAR_TABLE
 from mep.errors import UsageError
@@ -55,7 +55,7 @@ class KeepAlive:
             ServiceError: The bus did not start.
             UsageError: The file cannot be written.
         """
-        with event_bus(run.pipeline) as bus_url:
+        with serve_event_bus(run.pipeline) as bus_url:
             variables = {
                 "AWS_REGION": run.queue.region,
                 "AWS_DEFAULT_REGION": run.queue.region,

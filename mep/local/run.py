@@ -19,11 +19,10 @@ from emulator.lambda_runtime.span_receiver import SpanReceiver
 from emulator.lambda_runtime.worker import Worker
 from emulator.lambda_runtime.workers import start_workers
 from emulator.pipeline.destinations import Destination
-from emulator.pipeline.dispositions import DeliveryResult, Disposition
 from emulator.pipeline.invokers import ContainerInvoker, Invoker
+from emulator.pipeline.model import AsyncInvokeConfig, DeliveryResult, Disposition, PipelineSettings
 from emulator.pipeline.pipeline import EventPipeline, FailureDestinations, InputEvent
 from emulator.pipeline.scheduler import RealTimeScheduler
-from emulator.pipeline.settings import AsyncInvokeConfig, PipelineSettings
 from emulator.services.dynamodb import dynamodb
 from emulator.services.sqs import QueueEndpoint, queue_service
 from emulator.services.stores import AUDIT_TABLE, CALENDAR_TABLE, CalendarTables, drain_dead_letters, sqs_destination
@@ -242,7 +241,7 @@ def _chain(
         invokers,
         settings,
         destinations=FailureDestinations(on_failure=destination, rule_dlq=destination),
-        on_end=on_end,
+        on_result=on_end,
         on_data_point=lambda point: outputs.platform.write(point.as_dict()),
     )
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 import orjson
 
 from emulator.lambda_runtime.process import Stream
+from handler.validation import format_utc
 from mep.errors import UsageError
 
 ENV_FILE = "kept.env"
@@ -107,7 +108,7 @@ class RunFiles:
         if isinstance(parsed, dict) and stream == "stdout":
             (self.metrics if "_aws" in parsed else self.logs).write_raw(raw.strip())
         elif line.strip():
-            now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            now = format_utc(datetime.now(UTC), "milliseconds")
             level = "ERROR" if stream == "stderr" else "INFO"
             self.logs.write({"timestamp": now, "level": level, "message": line, "stream": stream})
 

@@ -4,7 +4,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from emulator.pipeline.dispositions import DeliveryResult, Disposition
+from emulator.pipeline.model import DeliveryResult, Disposition
 
 type Outcome = Literal["marked", "duplicate", "dead_lettered", "retry"]
 
@@ -81,7 +81,7 @@ class RunCounter:
         """Count one event that has ended."""
         self.last_end = time.monotonic()
         self._received += 1
-        self._invocations += delivery_result.tries
+        self._invocations += delivery_result.attempts
         self._undelivered += bool(delivery_result.unsent)
         if (outcome := _OUTCOMES.get(delivery_result.disposition)) is not None:
             self._outcomes[outcome] += 1

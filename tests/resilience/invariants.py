@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from emulator.pipeline.dispositions import Disposition
+from emulator.pipeline.model import Disposition
 from emulator.services.sqs import sqs_client
 from emulator.services.tables import plain_item
 from mep.dlq.audit import Action
@@ -98,7 +98,7 @@ class Ledger:
 
     def _deliveries(self) -> None:
         """Each has one ending, or none yet."""
-        account, endings = self.simulation.pipeline.account, self.observations.endings
+        account, endings = self.simulation.pipeline.counters, self.observations.endings
         assert account.received == self.observations.put.total()
         assert account.received + account.redelivered == len(endings) + account.live
         tags = Counter(

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from emulator.pipeline.dispositions import DeliveryResult
+from emulator.pipeline.model import DeliveryResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,9 @@ from emulator.clients import loopback_client
 from emulator.faults import Exchange, Fault, FaultProxy
 from emulator.pipeline.api import ServedRule, serve_api
 from emulator.pipeline.destinations import SqsDestination
-from emulator.pipeline.dispositions import DeliveryResult
+from emulator.pipeline.model import DeliveryResult, PipelineSettings
 from emulator.pipeline.pipeline import EventPipeline, FailureDestinations
 from emulator.pipeline.scheduler import SimulatedScheduler
-from emulator.pipeline.settings import PipelineSettings
 from emulator.services.sqs import DeadLetter, sqs_client
 from mep.dlq.audit import AuditTrail
 from mep.dlq.destinations import Bus
@@ -132,7 +131,7 @@ class ProcessHarness:
         else:
             self.pipeline.put_event(json.dumps(sent).encode())
         self.pipeline.run()
-        assert self.pipeline.account.live == 0
+        assert self.pipeline.counters.live == 0
         lines = json_lines("".join(f"{line}\n" for line in self.sandbox.stdout[printed:]).encode())
         return FailureScenario(
             sent,
@@ -194,7 +193,7 @@ def process_harness(
             [sandbox.worker],
             PipelineSettings(timeout_s=PATIENCE),
             destinations=FailureDestinations(on_failure=destination, rule_dlq=destination),
-            on_end=endings.append,
+            on_result=endings.append,
         )
         rule = ServedRule(_PATTERN, lambda _, __: True, "mark", PipelineSettings().function_arn)
         bus_url = stack.enter_context(serve_api(pipeline, rule))

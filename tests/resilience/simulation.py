@@ -14,13 +14,13 @@ from typing import Any
 from emulator.faults import Exchange, Fault, FaultProxy, Reply, aws_error, cancelled, reset_before, sqs_error, throttled
 from emulator.lambda_runtime.worker import InvocationResult
 from emulator.pipeline.api import ServedRule, serve_api
-from emulator.pipeline.archive import Archive
+from emulator.pipeline.bus import Archive
 from emulator.pipeline.destinations import SqsDestination
 from emulator.pipeline.invokers import InProcessContext, InProcessInvoker, ProcessCrashed
+from emulator.pipeline.model import AsyncInvokeConfig, PipelineSettings
 from emulator.pipeline.pipeline import EventPipeline, FailureDestinations
 from emulator.pipeline.rule_target import InvokeError
 from emulator.pipeline.scheduler import SimulatedScheduler
-from emulator.pipeline.settings import AsyncInvokeConfig, PipelineSettings
 from emulator.services.sqs import sqs_client
 from tests.resilience.observations import Observations, Trouble, Try, event_id
 from tests.support.function import TIMEOUT, Function, function, settings
@@ -225,7 +225,7 @@ def worlds(tables: Tables, queue: DeadLetters) -> Iterator[Callable[[int], Simul
                 destinations=FailureDestinations(on_failure=destination, rule_dlq=destination),
                 archive=archive,
                 invoke_api=simulation.invoke_api,
-                on_end=simulation.observations.endings.append,
+                on_result=simulation.observations.endings.append,
             )
             rule = ServedRule(
                 {"source": ["signal9.advisor"]}, lambda _, __: True, "mark", PipelineSettings().function_arn

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deploy.image.trim_botocore import OPERATIONS
-from emulator.pipeline.dispositions import Disposition
+from emulator.pipeline.model import Disposition
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import QueueEndpoint, create_queue
 from emulator.services.tables import create_tables
@@ -64,7 +64,7 @@ def test_killed_at_any_call_an_event_still_ends_where_it_must(ours: ProcessHarne
 def check(path: Path, scenario: FailureScenario, where: str = "") -> None:
     """One marking and one audit entry, or dead letters that are all the event; and the account balances."""
     (delivery_result,) = scenario.endings
-    assert delivery_result.tries <= 3, where
+    assert delivery_result.attempts <= 3, where
     if path.end == "dead letter":
         check_dead_letters(scenario, where)
         assert scenario.marks == [], where
@@ -136,7 +136,7 @@ def test_every_call_is_a_point_and_every_kind_of_call_and_outcome_is_on_a_path(o
     for scenario in scenarios:
         returns = scenario.watch.calls.count(RETURN)
         assert len(list(scenario.watch.moments())) == 2 * len(scenario.watch.calls) - returns
-        assert returns == scenario.endings[0].tries
+        assert returns == scenario.endings[0].attempts
     assert {outcome for scenario in scenarios for outcome in scenario.outcomes} == set(OutcomeKind)
     called = {call for scenario in scenarios for call in scenario.watch.calls}
     assert called == {RETURN, *(each for operations in OPERATIONS.values() for each in operations)}

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from emulator.faults import FaultProxy, sqs_error
-from emulator.pipeline.archive import Archive
+from emulator.pipeline.bus import Archive
 from emulator.pipeline.destinations import SqsDestination
-from emulator.pipeline.dispositions import DeliveryResult, Disposition
 from emulator.pipeline.invokers import InProcessContext, InProcessInvoker
+from emulator.pipeline.model import DeliveryResult, Disposition
 from emulator.pipeline.pipeline import EventPipeline, FailureDestinations
 from emulator.pipeline.platform_metrics import Namespace
 from emulator.pipeline.rule_target import InvokeError
@@ -38,7 +38,7 @@ class Line:
             [InProcessInvoker(self._handle)],
             destinations=destinations,
             archive=archive,
-            on_end=self.endings.append,
+            on_result=self.endings.append,
             **more,
         )
 
@@ -96,7 +96,7 @@ def test_what_the_queue_refuses_from_the_function_lambda_brings_there(
         line = Line(invoke, archive, FailureDestinations(on_failure=SqsDestination(client, dead_letters.queue_url)))
         assert line.deliver(event("NONE", DATE, 1)) == [Disposition.ON_FAILURE]
 
-    assert line.endings[0].tries == 3
+    assert line.endings[0].attempts == 3
     (dead_letter,) = dead_letters.drain()
     record = json.loads(dead_letter.body)
     assert record["requestPayload"] == event("NONE", DATE, 1)

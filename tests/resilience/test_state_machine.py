@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from emulator.pipeline.dispositions import Disposition
+from emulator.pipeline.model import Disposition
 from emulator.pipeline.scheduler import SIMULATION_START
 from tests.resilience.invariants import DATE, Ledger
 from tests.resilience.observations import Trouble, event_id
@@ -148,7 +148,7 @@ class Anything(RuleBasedStateMachine):
         for arrival in list(simulation.pipeline.replay("everything", 0, SIMULATION_START + 99 * _HOUR_S)):
             simulation.deliver(arrival.payload)
         simulation.pipeline.run()
-        assert simulation.pipeline.account.live == 0, "nothing is on its way for ever"
+        assert simulation.pipeline.counters.live == 0, "nothing is on its way for ever"
         valid = {ledger.symbol(identity) for identity in ledger.events if ledger.valid(identity)}
         ledger.audit = ledger._scan(simulation.tables.audit_table)
         ledger._rows()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import orjson
 
-from emulator.pipeline.dispositions import DeliveryResult, Disposition
+from emulator.pipeline.model import DeliveryResult, Disposition
 from tests.soak.plan import number_in
 
 _BITS = {
@@ -50,7 +50,7 @@ class Ledger:
         )
         self.ended += 1
         self.dispositions[delivery_result.disposition] += 1
-        self.tries += delivery_result.tries
+        self.tries += delivery_result.attempts
         self.unsent += len(delivery_result.unsent)
         if self.ended in self._moments and self._at is not None:
             self._at(self.ended)

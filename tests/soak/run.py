@@ -9,10 +9,9 @@ from emulator.clients import loopback_client
 from emulator.environment import FunctionConfig
 from emulator.lambda_runtime.worker import Worker
 from emulator.lambda_runtime.workers import start_workers
-from emulator.pipeline.dispositions import Disposition
+from emulator.pipeline.model import AsyncInvokeConfig, Disposition, PipelineSettings
 from emulator.pipeline.pipeline import EventPipeline, FailureDestinations
 from emulator.pipeline.scheduler import RealTimeScheduler
-from emulator.pipeline.settings import AsyncInvokeConfig, PipelineSettings
 from emulator.services.dynamodb import dynamodb_local
 from emulator.services.sqs import QueueEndpoint, queue_service
 from emulator.services.stores import AUDIT_TABLE, CALENDAR_TABLE, sqs_destination
@@ -147,7 +146,7 @@ def soak(options: SoakOptions, watch: Watch, say: Callable[[str], None]) -> Soak
                 seed=options.seed,
             ),
             destinations=FailureDestinations(on_failure=destination, rule_dlq=destination),
-            on_end=ledger,
+            on_result=ledger,
         )
         feed = EventSource(plan, options.events, options.minutes, client, lambda sent: watch(sent, ledger.ended))
         with stopped_by_signals(feed):
@@ -171,7 +170,7 @@ def soak(options: SoakOptions, watch: Watch, say: Callable[[str], None]) -> Soak
             kinds=feed.kinds,
             dispositions={disposition.value: count for disposition, count in ledger.dispositions.items() if count},
             tries=ledger.tries,
-            redelivered=pipeline.account.redelivered,
+            redelivered=pipeline.counters.redelivered,
             kills=sum(invoker.kills for invoker in invokers),
             dead_letters=len(reading.dead_letters),
             counters=counters,
@@ -197,7 +196,7 @@ def _function(options: SoakOptions, ports: FakeAwsPorts, queue: QueueEndpoint) -
 
 def _disagreements(evidence: ReconciliationInput, pipeline: EventPipeline, counters: dict[str, Any]) -> list[str]:
     """Where the witnesses do not say the same."""
-    account, stores, ledger = pipeline.account, evidence.stores, evidence.ledger
+    account, stores, ledger = pipeline.counters, evidence.stores, evidence.ledger
     rows = sum(map(bool, stores.marked_by))
     elsewhere = sum(ledger.dispositions[disposition] for disposition in _UNUSED)
     pairs = {

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from emulator.pipeline.dispositions import DeliveryResult, Disposition
+from emulator.pipeline.model import DeliveryResult, Disposition
 from tests.soak.ledger import Ledger
 from tests.soak.plan import Kind, Plan, Planned, Shares
 from tests.soak.reconciliation import Reconciliation, ReconciliationInput, Stores, reconcile
@@ -18,7 +18,7 @@ def ending(number: int, disposition: Disposition) -> DeliveryResult:
         disposition=disposition,
         payload=b"",
         tag=number,
-        tries=1,
+        attempts=1,
         throttles=0,
         refusals=0,
         redelivered=False,

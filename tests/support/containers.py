@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator.environment import LOCAL_CREDENTIALS, REGION
+from emulator.environment import INVOCATION_PATH, LOCAL_CREDENTIALS, REGION
 from emulator.services.dynamodb import dynamodb_client
 from emulator.services.managed_service import LOOPBACK
 from emulator.services.sqs import QUEUE_NAME, create_queue
@@ -38,7 +38,6 @@ DYNAMODB_PORT = 8000
 """Of DynamoDB, inside a rig."""
 
 _FUNCTION_PORT, _QUEUE_PORT, _AGENT_PORT = 8080, 4566, 2000
-_INVOCATIONS = "/2015-03-31/functions/function/invocations"
 _START_SECONDS = 30
 _POLL_SECONDS = 0.1
 _FREEZE_TRIES = 20
@@ -194,7 +193,7 @@ class Function:
             timeout: seconds to wait for the answer.
         """
         with closing(http.client.HTTPConnection(LOOPBACK, self.port, timeout=timeout)) as connection:
-            connection.request("POST", _INVOCATIONS, json.dumps(event))
+            connection.request("POST", INVOCATION_PATH, json.dumps(event))
             response = connection.getresponse()
             return Reply(response.status, response.read().decode())
 

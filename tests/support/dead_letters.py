@@ -1,8 +1,12 @@
 """Dead letters as each service writes them: bodies and attributes."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
+from emulator.lambda_runtime.worker import InvocationResult
+from emulator.pipeline.destinations import DestinationMessage, lambda_dlq_message, on_failure_record, rule_dlq_message
+from emulator.pipeline.model import Condition
 from tests.support.strategies import eventbridge_event
 
 FUNCTION_ARN = "arn:aws:lambda:us-east-1:111122223333:function:MarkEarningsProcessed"
@@ -37,47 +41,47 @@ def from_on_failure(
     condition: str = "RetriesExhausted",
     tries: int = 3,
 ) -> Parts:
-    """Shape 2: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html."""
-    record: dict[str, Any] = {
-        "version": "1.0",
-        "timestamp": "2025-07-31T20:09:21.500Z",
-        "requestContext": {
-            "requestId": "e4b46cbf-b738-4880-8a58-9ad22fc4e2ac",
-            "functionArn": f"{FUNCTION_ARN}:$LATEST",
-            "condition": condition,
-            "approximateInvokeCount": tries,
-        },
-        "requestPayload": event() if payload is None else payload,
-        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
-        "responsePayload": error
-        or {
-            "errorType": "EventNotProcessed",
-            "errorMessage": "category=throttling correlation_id=told-by-function : ThrottlingException",
-            "stackTrace": [],
-        },
+    """Shape 2: Lambda's record for an on-failure destination."""
+    failure = error or {
+        "errorType": "EventNotProcessed",
+        "errorMessage": "category=throttling correlation_id=told-by-function : ThrottlingException",
+        "stackTrace": [],
     }
-    if condition == "ZeroReservedConcurrency":
-        del record["responseContext"], record["responsePayload"]
-    return json.dumps(record), {}
+    message = on_failure_record(
+        FUNCTION_ARN,
+        _payload(payload),
+        request_id="e4b46cbf-b738-4880-8a58-9ad22fc4e2ac",
+        condition=Condition(condition),
+        attempts=tries,
+        last=None if condition == Condition.ZERO_RESERVED_CONCURRENCY else _failed(failure),
+        now=datetime(2025, 7, 31, 20, 9, 21, 500_000, UTC).timestamp(),
+    )
+    return _parts(message)
 
 
 def from_rule(body: Any = None, code: str = "NO_PERMISSIONS", **attributes: str) -> Parts:
-    """Shape 3: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html."""
-    found = {
-        "RULE_ARN": "arn:aws:events:us-east-1:111122223333:rule/earnings/mark",
-        "TARGET_ARN": FUNCTION_ARN,
-        "ERROR_CODE": code,
-        "ERROR_MESSAGE": "User is not authorized to perform: lambda:InvokeFunction",
-        "EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts",
-        "RETRY_ATTEMPTS": "7",
-    }
-    return json.dumps(event() if body is None else body), found | attributes
+    """Shape 3: EventBridge's message for the dead-letter queue of a rule's target."""
+    message = rule_dlq_message(
+        _payload(body),
+        rule_arn="arn:aws:events:us-east-1:111122223333:rule/earnings/mark",
+        target_arn=FUNCTION_ARN,
+        code=code,
+        text="User is not authorized to perform: lambda:InvokeFunction",
+        exhausted="MaximumRetryAttempts",
+        retries=7,
+    )
+    return _parts(message, **attributes)
 
 
 def from_lambda(body: Any = None, status: str = "200", message: str = "division by zero") -> Parts:
-    """Shape 4: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html."""
-    attributes = {"RequestID": "cdc6e0c2-6d3d-4a3c-b9a9-1ba5d8a3f5c2", "ErrorCode": status, "ErrorMessage": message}
-    return json.dumps(event() if body is None else body), attributes
+    """Shape 4: Lambda's message for the function's dead-letter queue."""
+    sent = lambda_dlq_message(
+        _payload(body),
+        request_id="cdc6e0c2-6d3d-4a3c-b9a9-1ba5d8a3f5c2",
+        condition=Condition.RETRIES_EXHAUSTED,
+        last=_failed({"errorMessage": message}),
+    )
+    return _parts(sent, ErrorCode=status)
 
 
 def from_subscriber() -> Parts:
@@ -94,3 +98,15 @@ def from_subscriber() -> Parts:
         "failedMessages": [{"eventId": "a1b2c3d4", "timestamp": "2026-09-16T18:40:12Z", "targetRequestId": "r"}],
     }
     return json.dumps(record), {}
+
+
+def _payload(body: Any) -> bytes:
+    return json.dumps(event() if body is None else body).encode()
+
+
+def _failed(error: Any) -> InvocationResult:
+    return InvocationResult("error", json.dumps(error).encode(), "", 0.0, cold_start=False)
+
+
+def _parts(message: DestinationMessage, **attributes: str) -> Parts:
+    return message.body.decode(), {name: str(value) for name, value in message.attributes.items()} | attributes

@@ -10,11 +10,10 @@ import orjson
 
 from emulator.lambda_runtime.worker import InvocationResult, Status
 from emulator.pipeline.destinations import DestinationError, DestinationMessage
-from emulator.pipeline.dispositions import DeliveryResult, Disposition
+from emulator.pipeline.model import AsyncInvokeConfig, DeliveryResult, Disposition, PipelineSettings
 from emulator.pipeline.pipeline import EventPipeline, FailureDestinations, InputEvent
 from emulator.pipeline.platform_metrics import DataPoint
 from emulator.pipeline.scheduler import SimulatedScheduler
-from emulator.pipeline.settings import AsyncInvokeConfig, PipelineSettings
 from tests.support.run_helpers import event
 
 MARKED = b'{"outcome": "marked"}'
@@ -106,7 +105,7 @@ class Simulation:
     def run(self, arrivals: Iterable[InputEvent] = ()) -> "Simulation":
         """Run it, and check that the account balances."""
         self.pipeline.run(arrivals)
-        account = self.pipeline.account
+        account = self.pipeline.counters
         assert account.live == 0, "nothing is on its way any more"
         assert account.received + account.redelivered == len(self.endings), "each delivery has exactly one ending"
         return self
@@ -166,7 +165,7 @@ def simulation(
         [function] * workers,
         chosen,
         destinations=destinations,
-        on_end=endings.append,
+        on_result=endings.append,
         on_data_point=points.append,
         **more,
     )

@@ -1,32 +1,22 @@
-"""What looks like a container's Runtime Interface Emulator."""
+"""A fake of Lambda's Runtime Interface Emulator."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
-from threading import Thread
 
-from emulator.http_server import QuietHandler
+from emulator.environment import INVOCATION_PATH
+from emulator.http_server import LoopbackServer, QuietHandler
 
 
 @contextmanager
 def emulator(status: int, body: bytes) -> Iterator[tuple[str, list[bytes]]]:
-    """An HTTP server that answers as told; yields its URL and what it was sent."""
-    sent: list[bytes] = []
+    """An HTTP server that answers every invocation alike; yields its URL and the payloads that it received."""
+    payloads: list[bytes] = []
 
     class Handler(QuietHandler):
         def do_POST(self) -> None:
-            assert self.path == "/2015-03-31/functions/function/invocations"
-            sent.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            assert self.path == INVOCATION_PATH
+            payloads.append(self.read_body())
+            self.respond(status, body)
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", sent
-        finally:
-            server.shutdown()
-            thread.join()
+    with LoopbackServer(Handler) as server:
+        yield server.url, payloads

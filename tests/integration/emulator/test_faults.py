@@ -241,13 +241,10 @@ def test_endless_answer_lasts_until_the_proxy_closes(upstream: FaultProxy) -> No
 @pytest.mark.parametrize("fault", [forward(), lost_reply(), truncated(), trickle(0)])
 def test_exchange_without_client_is_carried_out_unseen(upstream: FaultProxy, fault: Fault) -> None:
     unseen = Fault("unseen", lambda exchange: fault.act(exchange.without_client()))
-    with (
-        FaultProxy(upstream.url, unseen) as proxy,
-        closing(connect(proxy, timeout=0.2)) as connection,
-        pytest.raises(TimeoutError),
-    ):
+    with FaultProxy(upstream.url, unseen) as proxy, closing(connect(proxy, timeout=0.2)) as connection:
         connection.request("POST", "/")
-        connection.getresponse()
+        with pytest.raises(TimeoutError):
+            connection.getresponse()
     assert len(upstream.requests) == 1
 
 

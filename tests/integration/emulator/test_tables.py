@@ -8,12 +8,10 @@ from decimal import Decimal
 import pytest
 
 from emulator.calendar_csv import CalendarRow
+from emulator.errors import EmulatorError
 from emulator.faults import FaultProxy, Reply, answer
 from emulator.services.dynamodb import dynamodb_client
 from emulator.services.tables import CORRELATION_INDEX, create_tables, dump, load, plain_item
-from mep.errors import RunError
-from emulator.errors import EmulatorError
-from tests.support.faults import FaultProxy, Reply, answer
 from tests.support.stores import Tables
 
 NOW = datetime(2025, 7, 1, 12, 30, tzinfo=UTC)

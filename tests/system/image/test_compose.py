@@ -13,6 +13,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from emulator.environment import INVOCATION_PATH
 from otel.semconv import ANNOTATIONS
 from tests.support.containers import ROOT
 
@@ -116,7 +117,7 @@ def test_the_documented_command_sends_an_event(stack: Compose) -> None:
     replies = []
     for _ in range(2):
         with closing(http.client.HTTPConnection(host, int(port), timeout=60)) as connection:
-            connection.request("POST", "/2015-03-31/functions/function/invocations", EVENT.read_bytes())
+            connection.request("POST", INVOCATION_PATH, EVENT.read_bytes())
             replies.append(json.loads(connection.getresponse().read()))
     assert [reply["outcome"] for reply in replies] == ["marked", "duplicate"]
     assert "7 new rows" in stack("logs", "tables")

@@ -3,8 +3,8 @@
 import json
 
 from emulator.pipeline.destinations import SqsDestination
-from emulator.pipeline.dispositions import DeliveryResult, Disposition
 from emulator.pipeline.invokers import ContainerInvoker
+from emulator.pipeline.model import DeliveryResult, Disposition
 from emulator.pipeline.pipeline import EventPipeline, FailureDestinations, InputEvent
 from emulator.pipeline.scheduler import RealTimeScheduler
 from emulator.services.sqs import sqs_client
@@ -29,7 +29,7 @@ def test_outcomes_and_an_event_that_is_given_up(
             RealTimeScheduler(2, scale=_SCALE),
             [ContainerInvoker(function.url)],
             destinations=destinations,
-            on_end=endings.append,
+            on_result=endings.append,
         )
         pipeline.run(InputEvent(json.dumps(each).encode()) for each in sent)
     nowhere = {**environment, "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:9"}
@@ -38,7 +38,7 @@ def test_outcomes_and_an_event_that_is_given_up(
             RealTimeScheduler(2, scale=_SCALE),
             [ContainerInvoker(function.url)],
             destinations=destinations,
-            on_end=endings.append,
+            on_result=endings.append,
         )
         pipeline.run([InputEvent(json.dumps(sent[0]).encode())])
     client.close()
@@ -50,7 +50,7 @@ def test_outcomes_and_an_event_that_is_given_up(
         Disposition.DEAD_LETTERED,
         Disposition.ON_FAILURE,
     ]
-    assert endings[-1].tries == 3
+    assert endings[-1].attempts == 3
     records = [json.loads(dead_letter.body) for dead_letter in dead_letters.drain() if not dead_letter.attributes]
     (record,) = records
     assert record["requestPayload"] == sent[0]

@@ -9,14 +9,13 @@ from typing import Any
 from emulator.environment import FunctionConfig
 from emulator.faults import Exchange, Fault, FaultProxy
 from emulator.lambda_runtime.worker import Worker
-from emulator.pipeline.bus import Entry
+from emulator.pipeline.bus import Entry, EventPattern, PatternMatcher
 from emulator.pipeline.destinations import SqsDestination
-from emulator.pipeline.patterns import EventPattern, PatternMatcher
+from emulator.pipeline.model import AsyncInvokeConfig, PipelineSettings, TargetRetryPolicy
 from emulator.pipeline.pipeline import EventPipeline as OurPipeline
 from emulator.pipeline.pipeline import FailureDestinations
 from emulator.pipeline.rule_target import InvokeError
 from emulator.pipeline.scheduler import SimulatedScheduler
-from emulator.pipeline.settings import AsyncInvokeConfig, PipelineSettings, TargetRetryPolicy
 from emulator.services.managed_service import LOOPBACK
 from emulator.services.sqs import DeadLetter, sqs_client
 from tests.support.containers import DYNAMODB_PORT, base_image, running

@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.exceptions import ClientError
 
-from emulator.pipeline.patterns import PatternMatcher, emulated_matcher
+from emulator.pipeline.api import emulated_matcher
+from emulator.pipeline.bus import PatternMatcher
 from tests.support.stores import DeadLetters, Tables
 from tests.system.image.events import DATE, event
 from tests.system.localemu.localemu import Emulator

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from emulator.environment import INVOCATION_PATH
 from emulator.faults import throttling_proxy
 from tests.support.command_line import mep
 
@@ -82,7 +83,7 @@ def test_an_event_is_posted_to_the_emulators_path_and_the_answer_shown(
     assert mep(monkeypatch, "invoke", event, "--url", function.url) == 0
 
     ((path, body),) = function.asked
-    assert path == "/2015-03-31/functions/function/invocations"
+    assert path == INVOCATION_PATH
     assert json.loads(body) == {"id": "ü"}
     assert capsys.readouterr().out.split() == ["outcome", "marked", "correlation_id", "c-1"]
 

@@ -6,11 +6,10 @@ from typing import Any
 
 from emulator.faults import FaultProxy, http_status
 from emulator.pipeline.destinations import SqsDestination
-from emulator.pipeline.dispositions import DeliveryResult, Disposition
 from emulator.pipeline.invokers import InProcessContext, InProcessInvoker
+from emulator.pipeline.model import AsyncInvokeConfig, DeliveryResult, Disposition, PipelineSettings
 from emulator.pipeline.pipeline import EventPipeline, FailureDestinations, InputEvent
 from emulator.pipeline.scheduler import SimulatedScheduler
-from emulator.pipeline.settings import AsyncInvokeConfig, PipelineSettings
 from emulator.services.sqs import drain, sqs_client
 from tests.support.function import function, settings
 from tests.support.run_helpers import event
@@ -46,7 +45,7 @@ def run(
             [InProcessInvoker(handler)] * 2,
             chosen,
             destinations=FailureDestinations(on_failure=destination),
-            on_end=endings.append,
+            on_result=endings.append,
         )
         pipeline.run(InputEvent(json.dumps(each).encode(), each["id"]) for each in arrivals)
     client.close()
@@ -84,7 +83,7 @@ def test_a_failing_database_costs_three_tries_within_minutes_and_the_record_says
         (delivery_result,) = run([sent], tables, dead_letters, PipelineSettings(), AWS_ENDPOINT_URL_DYNAMODB=proxy.url)
         assert proxy.unused == ()
 
-    assert (delivery_result.disposition, delivery_result.tries) == (Disposition.ON_FAILURE, 3)
+    assert (delivery_result.disposition, delivery_result.attempts) == (Disposition.ON_FAILURE, 3)
     assert 180 < delivery_result.age_s < 200, "the function's own waits are part of it"
     (dead_letter,) = drain(dead_letters.endpoint)
     record = json.loads(dead_letter.body)

@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 
 from emulator.faults import Reply, answer, aws_error, forward, http_status
-from handler.correlation import resolve_correlation_id
-from handler.event import parse_event
 from handler.event import parse_event, resolve_correlation_id
 from tests.support.command_line import mep
 from tests.support.dead_letters import event, from_handler, from_lambda, from_on_failure, from_rule, from_subscriber

@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from emulator.environment import FunctionConfig
-from emulator.faults import FaultProxy, http_status
 from emulator.errors import EmulatorError, InputError
-from emulator.pipeline.settings import AsyncInvokeConfig
+from emulator.faults import FaultProxy, http_status
+from emulator.pipeline.model import AsyncInvokeConfig
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import QueueEndpoint
 from mep.errors import RunError, UsageError

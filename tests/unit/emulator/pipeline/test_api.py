@@ -10,9 +10,8 @@ from botocore.exceptions import ClientError
 
 from emulator.clients import loopback_client
 from emulator.pipeline.api import ServedRule, serve_api
-from emulator.pipeline.dispositions import Disposition
-from emulator.pipeline.patterns import EventPattern, PatternMatcher
-from emulator.pipeline.settings import PipelineSettings
+from emulator.pipeline.bus import EventPattern, PatternMatcher
+from emulator.pipeline.model import Disposition, PipelineSettings
 from mep.dlq.destinations import Bus, CannotSendError, Function
 from tests.support.pipeline_helpers import PAYLOAD, Simulation, simulation
 from tests.support.run_helpers import event
@@ -86,7 +85,7 @@ def test_each_entry_is_judged_by_itself() -> None:
 
 def test_what_is_not_served_says_so() -> None:
     with served() as (_, events, function):
-        with pytest.raises(ClientError, match="not served"):
+        with pytest.raises(ClientError, match="not supported"):
             events.list_event_buses()
         with pytest.raises(ClientError, match="only InvocationType=Event"):
             function.invoke(FunctionName="MarkEarningsProcessed", Payload=PAYLOAD)

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 
 from emulator.environment import trace_root
 from emulator.lambda_runtime.worker import Status
-from emulator.pipeline.dispositions import Condition, Disposition
+from emulator.pipeline.model import AsyncInvokeConfig, Condition, Disposition, PipelineSettings
 from emulator.pipeline.pipeline import FailureDestinations, InputEvent
-from emulator.pipeline.settings import AsyncInvokeConfig, PipelineSettings
 from tests.support.pipeline_helpers import FAILED, PAYLOAD, MemoryDestination, simulation
 
 HOUR = 3600.0
@@ -28,7 +27,7 @@ SERVICE_ERRORS: list[Status] = ["throttled", "system_error"]
 def test_a_success_is_one_try_and_ends_where_the_function_says() -> None:
     done = simulation().deliver()
 
-    assert (done.delivery_result.disposition, done.delivery_result.tries, done.delivery_result.payload) == (
+    assert (done.delivery_result.disposition, done.delivery_result.attempts, done.delivery_result.payload) == (
         Disposition.MARKED,
         1,
         PAYLOAD,
@@ -57,7 +56,7 @@ def test_a_function_error_is_tried_twice_more_after_one_minute_and_two(failure: 
 def test_maximum_retry_attempts(attempts: int, tries: int) -> None:
     done = simulation("error", invoke=AsyncInvokeConfig(maximum_retry_attempts=attempts)).deliver()
 
-    assert done.delivery_result.tries == tries
+    assert done.delivery_result.attempts == tries
 
 
 def test_tries_share_request_id_and_trace_but_not_the_parent() -> None:
@@ -85,7 +84,7 @@ def test_throttles_and_system_errors_back_off_from_a_second_to_five_minutes_for_
     metrics = done.metrics()
     assert "Invocations" not in metrics, "a throttled try is no invocation"
     assert "Errors" not in metrics
-    assert metrics.get("Throttles", 0) == (done.delivery_result.tries if failure == "throttled" else 0)
+    assert metrics.get("Throttles", 0) == (done.delivery_result.attempts if failure == "throttled" else 0)
     (record,) = destination.bodies()
     assert record["requestContext"]["condition"] == "EventAgeExceeded"
     assert record["responseContext"]["statusCode"] == (429 if failure == "throttled" else 500)
@@ -97,7 +96,7 @@ def test_throttles_do_not_use_up_the_further_tries_of_function_errors() -> None:
 
     done = simulation(*answers).deliver()
 
-    assert (done.delivery_result.disposition, done.delivery_result.tries, done.delivery_result.throttles) == (
+    assert (done.delivery_result.disposition, done.delivery_result.attempts, done.delivery_result.throttles) == (
         Disposition.MARKED,
         7,
         4,
@@ -247,7 +246,7 @@ def test_now_and_then_an_event_comes_again_after_its_success() -> None:
 
     done = twice.run(InputEvent(PAYLOAD) for _ in range(1000))
 
-    account = done.pipeline.account
+    account = done.pipeline.counters
     assert account.received == 1000
     assert 300 < account.redelivered < 600, "a redelivered event may be redelivered, too"
     assert sum(delivery_result.redelivered for delivery_result in done.endings) == account.redelivered
@@ -347,9 +346,9 @@ def test_every_event_ends_in_exactly_one_place(
     assert metrics["AsyncEventsReceived"] == events
     given_up = [each for each in done.endings if each.condition is not None]
     assert metrics.get("AsyncEventsDropped", 0) == len(given_up)
-    assert metrics.get("Invocations", 0) == sum(each.tries - each.throttles for each in done.endings)
+    assert metrics.get("Invocations", 0) == sum(each.attempts - each.throttles for each in done.endings)
     for delivery_result in done.endings:
-        assert delivery_result.tries - delivery_result.throttles <= 1 + attempts
+        assert delivery_result.attempts - delivery_result.throttles <= 1 + attempts
         assert (delivery_result.condition is None) == (delivery_result.disposition is Disposition.MARKED)
         assert bool(delivery_result.unsent) == (
             delivery_result.disposition is Disposition.DROPPED and destinations != (None, None)

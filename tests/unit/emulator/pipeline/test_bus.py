@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from emulator.pipeline.patterns import EventPattern, PatternMatcher, emulated_matcher
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.environment import trace_root
 from emulator.errors import InputError
-from emulator.pipeline.archive import Archive
-from emulator.pipeline.bus import Entry
-from emulator.pipeline.dispositions import Disposition
-from emulator.pipeline.patterns import EventPattern, PatternMatcher, emulated_matcher
+from emulator.pipeline.api import emulated_matcher
+from emulator.pipeline.bus import Archive, Entry, EventPattern, PatternMatcher
+from emulator.pipeline.model import Disposition
 from emulator.pipeline.pipeline import FailureDestinations, InputEvent
 from tests.support.pipeline_helpers import PAYLOAD, MemoryDestination, simulation
 from tests.support.run_helpers import event
@@ -82,7 +82,7 @@ def test_patterns_that_look_deeper_are_the_emulator_s_business(pattern_test: Pat
 
 @pytest.mark.integration
 def test_what_is_no_pattern_is_told_at_once(pattern_test: PatternMatcher) -> None:
-    with pytest.raises(InputError, match="the event pattern"):
+    with pytest.raises(InputError, match="invalid event pattern"):
         EventPattern({"source": "signal9.advisor"}, pattern_test)
 
 
@@ -199,7 +199,7 @@ def test_without_an_archive_there_is_no_replay() -> None:
 def test_the_archive_keeps_everything_in_the_order_of_time(times: list[int], window: tuple[int, int]) -> None:
     archive = Archive()
     for number, time in enumerate(times):
-        archive.keep(time, str(number).encode())
+        archive.add(time, str(number).encode())
 
     found = [int(payload) for payload in archive.between(*window)]
 
@@ -210,14 +210,14 @@ def test_the_archive_keeps_everything_in_the_order_of_time(times: list[int], win
 
 def test_a_window_that_is_longer_than_one_reading(archive: Archive) -> None:
     for number in range(1201):
-        archive.keep(number // 600, str(number).encode())
+        archive.add(number // 600, str(number).encode())
 
     assert [int(payload) for payload in archive.between(0, 2)] == list(range(1200))
 
 
 def test_an_archive_may_outlive_the_process(tmp_path: Path) -> None:
     first = Archive(tmp_path / "archive")
-    first.keep(1, b"{}")
+    first.add(1, b"{}")
     first.close()
 
     second = Archive(tmp_path / "archive")

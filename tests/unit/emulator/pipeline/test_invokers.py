@@ -8,8 +8,8 @@ import pytest
 
 from emulator.lambda_runtime.worker import Status
 from emulator.pipeline.destinations import DestinationError, DestinationMessage, SqsDestination
-from emulator.pipeline.dispositions import Disposition
 from emulator.pipeline.invokers import ContainerInvoker, InProcessContext, InProcessInvoker, ProcessCrashed
+from emulator.pipeline.model import Disposition
 from emulator.pipeline.pipeline import EventPipeline, InputEvent
 from emulator.pipeline.scheduler import SimulatedScheduler
 from emulator.services.sqs import drain, sqs_client
@@ -65,7 +65,7 @@ def test_a_callable_s_time_is_simulated() -> None:
 
     pipeline.run([InputEvent(PAYLOAD)])
 
-    assert pipeline.account.dispositions[Disposition.MARKED] == 1
+    assert pipeline.counters.dispositions[Disposition.MARKED] == 1
     assert timeline.now() - begun == 26
 
 

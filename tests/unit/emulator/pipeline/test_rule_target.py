@@ -10,11 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.pipeline.backoff import queue_wait, target_wait
-from emulator.pipeline.dispositions import Disposition
+from emulator.pipeline.model import (
+    AsyncInvokeConfig,
+    Disposition,
+    PipelineSettings,
+    TargetRetryPolicy,
+    queue_wait,
+    target_wait,
+)
 from emulator.pipeline.pipeline import FailureDestinations
 from emulator.pipeline.rule_target import InvokeError
-from emulator.pipeline.settings import AsyncInvokeConfig, PipelineSettings, TargetRetryPolicy
 from tests.support.pipeline_helpers import PAYLOAD, MemoryDestination, Simulation, simulation
 
 HOUR = 3600.0
@@ -47,7 +52,7 @@ def refused(
 def test_a_refusal_that_ends_costs_nothing_but_time() -> None:
     done = refused(Door("THROTTLING", times=3))
 
-    assert (done.delivery_result.disposition, done.delivery_result.refusals, done.delivery_result.tries) == (
+    assert (done.delivery_result.disposition, done.delivery_result.refusals, done.delivery_result.attempts) == (
         Disposition.MARKED,
         3,
         1,

@@ -9,10 +9,9 @@ import pytest
 
 from emulator.lambda_runtime.worker import InvocationResult
 from emulator.pipeline.destinations import DestinationMessage
-from emulator.pipeline.dispositions import DeliveryResult, Disposition
+from emulator.pipeline.model import DeliveryResult, Disposition, PipelineSettings
 from emulator.pipeline.pipeline import EventPipeline, FailureDestinations, InputEvent
 from emulator.pipeline.scheduler import RealTimeScheduler, SimulatedScheduler
-from emulator.pipeline.settings import PipelineSettings
 from tests.support.pipeline_helpers import MARKED, PAYLOAD, MemoryDestination
 
 FAST = 1e-4
@@ -44,7 +43,7 @@ def test_every_event_ends_once_with_several_workers_side_by_side() -> None:
     workers = [Busy() for _ in range(4)]
     endings: list[DeliveryResult] = []
 
-    EventPipeline(RealTimeScheduler(6, scale=FAST), workers, on_end=endings.append).run(arrivals(500))
+    EventPipeline(RealTimeScheduler(6, scale=FAST), workers, on_result=endings.append).run(arrivals(500))
 
     assert sorted(delivery_result.tag for delivery_result in endings) == list(range(500))
     assert sum(len(worker.seen) for worker in workers) == 500
@@ -53,18 +52,18 @@ def test_every_event_ends_once_with_several_workers_side_by_side() -> None:
 def test_one_worker_keeps_the_order() -> None:
     endings: list[DeliveryResult] = []
 
-    EventPipeline(RealTimeScheduler(1), [Busy()], on_end=endings.append).run(arrivals(50))
+    EventPipeline(RealTimeScheduler(1), [Busy()], on_result=endings.append).run(arrivals(50))
 
     assert [delivery_result.tag for delivery_result in endings] == list(range(50))
 
 
 def test_waits_are_scaled_and_ages_are_not() -> None:
     endings: list[DeliveryResult] = []
-    pipeline = EventPipeline(RealTimeScheduler(1, scale=FAST), [Busy(fails_first=True)], on_end=endings.append)
+    pipeline = EventPipeline(RealTimeScheduler(1, scale=FAST), [Busy(fails_first=True)], on_result=endings.append)
 
     pipeline.run(arrivals(3))
 
-    assert [delivery_result.tries for delivery_result in endings] == [2, 2, 2]
+    assert [delivery_result.attempts for delivery_result in endings] == [2, 2, 2]
     assert all(60 <= delivery_result.age_s < 120 for delivery_result in endings), "as old as it would be on AWS"
 
 
@@ -78,7 +77,7 @@ def test_only_a_few_events_are_read_ahead() -> None:
             yield arrival
 
     EventPipeline(
-        RealTimeScheduler(2), [Busy(), Busy()], on_end=lambda delivery_result: done.append(delivery_result.tag)
+        RealTimeScheduler(2), [Busy(), Busy()], on_result=lambda delivery_result: done.append(delivery_result.tag)
     ).run(reading())
 
     assert max(ahead) <= 8
@@ -90,7 +89,7 @@ def test_no_more_than_so_many_are_on_their_way(time: Callable[[], SimulatedSched
 
     class Failing(Busy):
         def invoke(self, payload: bytes, **more: object) -> InvocationResult:
-            live.append(pipeline.account.live)
+            live.append(pipeline.counters.live)
             del payload, more
             return InvocationResult("error", b"{}", "", 0, cold_start=False)
 
@@ -98,7 +97,7 @@ def test_no_more_than_so_many_are_on_their_way(time: Callable[[], SimulatedSched
 
     pipeline.run(arrivals(200))
 
-    assert pipeline.account.dispositions[Disposition.DROPPED] == 200
+    assert pipeline.counters.dispositions[Disposition.DROPPED] == 200
     assert max(live) <= 20
 
 
@@ -108,7 +107,7 @@ def test_a_failure_of_a_callback_ends_the_run() -> None:
             raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        EventPipeline(RealTimeScheduler(1), [Busy()], on_end=fail).run(arrivals(10_000))
+        EventPipeline(RealTimeScheduler(1), [Busy()], on_result=fail).run(arrivals(10_000))
 
 
 @pytest.mark.parametrize("time", [SimulatedScheduler, partial(RealTimeScheduler, 2, scale=FAST)])
@@ -126,9 +125,9 @@ def test_an_interruption_brings_to_its_end_what_was_taken_in(
     with pytest.raises(KeyboardInterrupt):
         pipeline.run(interrupted())
 
-    assert pipeline.account.live == 0
-    assert pipeline.account.received == 20
-    assert pipeline.account.ended == 20
+    assert pipeline.counters.live == 0
+    assert pipeline.counters.received == 20
+    assert pipeline.counters.finished == 20
 
 
 def test_the_end_of_the_program_does_not_wait_for_what_is_to_be_tried_again() -> None:
@@ -141,17 +140,17 @@ def test_the_end_of_the_program_does_not_wait_for_what_is_to_be_tried_again() ->
     with pytest.raises(SystemExit):
         pipeline.run(ended())
 
-    assert pipeline.account.live == 1, "it was to be tried again in a minute"
+    assert pipeline.counters.live == 1, "it was to be tried again in a minute"
 
 
 def test_a_chain_without_workers_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least one invoker"):
+    with pytest.raises(ValueError, match="needs an invoker"):
         EventPipeline(SimulatedScheduler(), [])
 
 
 def test_things_may_be_put_in_from_another_thread_while_it_runs() -> None:
     endings: list[DeliveryResult] = []
-    pipeline = EventPipeline(RealTimeScheduler(1), [Busy()], on_end=endings.append)
+    pipeline = EventPipeline(RealTimeScheduler(1), [Busy()], on_result=endings.append)
 
     def slowly() -> Iterator[InputEvent]:
         yield InputEvent(PAYLOAD, "input")
@@ -180,13 +179,13 @@ def test_a_net_is_cast_beside_what_else_happens() -> None:
         RealTimeScheduler(2, scale=FAST), [Failing()], destinations=FailureDestinations(on_failure=destination)
     ).run(arrivals(3))
 
-    assert "chain" not in threads
-    assert all(name.startswith("chain") for name in threads)
+    assert "pipeline" not in threads
+    assert all(name.startswith("pipeline") for name in threads)
 
 
 def test_a_chain_runs_again() -> None:
     endings: list[DeliveryResult] = []
-    pipeline = EventPipeline(RealTimeScheduler(1), [Busy()], on_end=endings.append)
+    pipeline = EventPipeline(RealTimeScheduler(1), [Busy()], on_result=endings.append)
 
     pipeline.run(arrivals(2))
     pipeline.run(arrivals(3))
