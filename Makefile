@@ -120,9 +120,10 @@ image-requirements: setup  ## after a change of uv.lock: what the Dockerfile ins
 	UV=$(UV) deploy/image/export-requirements
 
 .PHONY: lint
-lint: setup  ## ruff (all rules), formatting, mypy --strict
+lint: setup  ## check rules, format, words (tests/docs/words.toml) and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/python -m tests.docs.words
 	.venv/bin/mypy
 
 .PHONY: format
