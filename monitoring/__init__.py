@@ -1,1 +1,1 @@
-"""What watches the function: alarms, dashboard, saved queries, trace groups as plain data; the construct of them."""
+"""What is monitored, as plain data: alarms, dashboard, saved queries and trace groups. Nothing here imports CDK."""

@@ -1,11 +1,11 @@
-"""The dashboard: sections in the order in which somebody who was paged asks."""
+"""The dashboard: its sections follow the questions of an engineer on call."""
 
 from collections.abc import Iterable
 
 from handler.errors import ErrorCategory
 from monitoring.cost import COST
 from monitoring.model import Kind, Line, Metric, Section, Source, Widget
-from monitoring.ratio_alarms import SHARES, zero_filled
+from monitoring.ratio_alarms import RATIOS, zero_filled
 from monitoring.slo import WINDOWS
 
 
@@ -20,16 +20,16 @@ def _one(
 
 
 def _id(label: str) -> str:
-    """An ID as metric math wants it: a small letter, then letters, digits, underscores."""
-    return "m_" + "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in label)
+    """Return a valid metric-math ID: a lower-case letter, then letters, digits and underscores."""
+    return "m_" + "".join(character if character.isalnum() and character.isascii() else "_" for character in label)
 
 
 def _percentiles(name: str, statistics: Iterable[str]) -> tuple[Line, ...]:
     return tuple(_one(statistic, name, statistic) for statistic in statistics)
 
 
-def _share_of(name: str) -> Line:
-    alarm = next(alarm for alarm in SHARES if alarm.name == name)
+def _ratio_of(name: str) -> Line:
+    alarm = next(alarm for alarm in RATIOS if alarm.name == name)
     prefix = name.replace("-", "_")
     expression = alarm.expression
     for old in alarm.metrics:
@@ -51,7 +51,7 @@ HEALTHY = Section(
             height=4,
         ),
         Widget(
-            "Error budget: how many times too fast it burns",
+            "Error budget burn rate",
             Kind.GRAPH,
             tuple(Line(window.name, dict(window.metrics), window.expression) for window in WINDOWS[:1]),
             threshold=WINDOWS[0].threshold,
@@ -67,9 +67,9 @@ HEALTHY = Section(
             width=12,
         ),
         Widget(
-            "Not processed",
+            "Events not processed",
             Kind.GRAPH,
-            (_share_of("processing-failures"), _share_of("dynamodb-failures")),
+            (_ratio_of("processing-failures"), _ratio_of("dynamodb-failures")),
             unit="%",
             threshold=10,
             width=12,
@@ -91,9 +91,9 @@ FAILURES = Section(
             width=12,
         ),
         Widget("Causes", Kind.LOG, query="error-categories", width=12),
-        Widget("Denied by AWS", Kind.GRAPH, _counts("SecurityErrors"), unit="events"),
+        Widget("Access denied by AWS", Kind.GRAPH, _counts("SecurityErrors"), unit="events"),
         Widget(
-            "Second events for a row, replaced correlation IDs",
+            "Idempotency violations and replaced correlation IDs",
             Kind.GRAPH,
             _counts("IdempotencyViolations", "CorrelationIdsReplaced"),
             unit="events",
@@ -106,42 +106,42 @@ RETRIES = Section(
     "Is it retrying?",
     (
         Widget(
-            "Retries, and those that helped",
+            "Retries and successful retries",
             Kind.GRAPH,
             _counts("Operations", "Retries", "RetrySuccesses"),
             unit="writes",
         ),
-        Widget("Retries of writes", Kind.GRAPH, (_share_of("retries"),), unit="%", threshold=50),
-        Widget("Waits before another attempt", Kind.GRAPH, _percentiles("RetryDelay", _TIMES), unit="ms"),
+        Widget("Retry rate", Kind.GRAPH, (_ratio_of("retries"),), unit="%", threshold=50),
+        Widget("Retry delay", Kind.GRAPH, _percentiles("RetryDelay", _TIMES), unit="ms"),
     ),
 )
 
 DEAD_LETTERS = Section(
-    "What lies in the dead-letter queue?",
+    "What is in the dead-letter queue?",
     (
         Widget(
-            "In the queue",
+            "Messages in the queue",
             Kind.GRAPH,
             (
-                _one("waiting", "ApproximateNumberOfMessagesVisible", "Maximum", Source.QUEUE),
+                _one("visible", "ApproximateNumberOfMessagesVisible", "Maximum", Source.QUEUE),
                 _one("age of the oldest (s)", "ApproximateAgeOfOldestMessage", "Maximum", Source.QUEUE, right=True),
             ),
             unit="messages",
         ),
         Widget(
-            "In and out",
+            "Messages sent, redriven and discarded",
             Kind.GRAPH,
             (
-                _one("came in", "NumberOfMessagesSent", source=Source.QUEUE),
-                _one("went out", "NumberOfMessagesDeleted", source=Source.QUEUE),
+                _one("sent", "NumberOfMessagesSent", source=Source.QUEUE),
+                _one("deleted", "NumberOfMessagesDeleted", source=Source.QUEUE),
                 _one("redriven", "DeadLettersRedriven"),
-                _one("not accepted", "DeadLettersRedriveFailed"),
+                _one("redrive failed", "DeadLettersRedriveFailed"),
                 _one("discarded", "DeadLettersDiscarded"),
             ),
             unit="messages",
         ),
         Widget(
-            "The platform's nets",
+            "Platform delivery failures",
             Kind.GRAPH,
             (
                 *_counts("AsyncEventsDropped", "DestinationDeliveryFailures", "Throttles", source=Source.LAMBDA),
@@ -155,10 +155,10 @@ DEAD_LETTERS = Section(
 TIME = Section(
     "Is it fast?",
     (
-        Widget("Time for an event", Kind.GRAPH, _percentiles("ProcessingTime", _TIMES), unit="ms"),
-        Widget("Time for an attempt at DynamoDB", Kind.GRAPH, _percentiles("DynamoDBLatency", _TIMES), unit="ms"),
+        Widget("Processing time per event", Kind.GRAPH, _percentiles("ProcessingTime", _TIMES), unit="ms"),
+        Widget("DynamoDB latency per attempt", Kind.GRAPH, _percentiles("DynamoDBLatency", _TIMES), unit="ms"),
         Widget(
-            "Age of events when Lambda delivers them",
+            "Event age at invocation",
             Kind.GRAPH,
             (
                 _one("mean", "AsyncEventAge", "Average", Source.LAMBDA),
@@ -170,31 +170,31 @@ TIME = Section(
 )
 
 MEMORY = Section(
-    "Has it enough memory?",
+    "Does it have enough memory?",
     (
         Widget(
-            "Memory, of the allocation",
+            "Memory utilization",
             Kind.GRAPH,
             (_one("highest", "MemoryUtilization", "Maximum"), _one("mean", "MemoryUtilization", "Average")),
             unit="%",
             threshold=80,
             width=12,
         ),
-        Widget("Memory", Kind.GRAPH, _percentiles("MemoryUsed", ("p50", "Maximum")), unit="MB", width=12),
+        Widget("Memory used", Kind.GRAPH, _percentiles("MemoryUsed", ("p50", "Maximum")), unit="MB", width=12),
     ),
 )
 
 STARTS = Section(
-    "Does it start well?",
+    "Are cold starts fast?",
     (
         Widget("Cold starts", Kind.GRAPH, _counts("ColdStarts"), unit="starts"),
-        Widget("Time to start", Kind.GRAPH, _percentiles("InitDuration", ("p50", "Maximum")), unit="ms"),
+        Widget("Initialization time", Kind.GRAPH, _percentiles("InitDuration", ("p50", "Maximum")), unit="ms"),
         Widget(
-            "Invocations that told nothing, metrics that were late",
+            "Unreported failures and delayed metrics",
             Kind.GRAPH,
             (
                 Line(
-                    "failed without a word",
+                    "unreported failures",
                     {"m_failed": Metric("Errors", Source.LAMBDA), "m_raised": Metric("EventsRetried")},
                     f"{zero_filled('m_failed')}-{zero_filled('m_raised')}",
                 ),

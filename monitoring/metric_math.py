@@ -1,7 +1,8 @@
-"""Metric math: the operators and functions that our alarms and widgets use, with CloudWatch's rules for gaps.
+"""An evaluator of CloudWatch metric math: the operators and functions that the alarms and widgets use.
 
+Gaps follow its rules:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
-Anything else is refused, so that an expression never means something here that it does not mean there.
+Anything else is an error, so that no expression has another meaning than in CloudWatch.
 """
 
 import ast
@@ -29,29 +30,29 @@ _COMPARISONS: Mapping[type[ast.cmpop], Callable[[float, float], bool]] = {
 
 
 class MathError(ValueError):
-    """An expression that is wrong, or that this module does not know."""
+    """An expression is invalid or not supported."""
 
 
 def evaluate(expression: str, series: Mapping[str, Series], *, empty_stays_empty: bool = False) -> Series:
     """Evaluate an expression.
 
     Args:
-        expression: metric math.
-        series: time series by ID, all over the same periods.
-        empty_stays_empty: whether `FILL` leaves a series without a single value as it is. The documentation does not
-            say what CloudWatch does; an alarm should not depend on it.
+        expression: Metric math.
+        series: Time series by ID, all over the same periods.
+        empty_stays_empty: Whether `FILL` leaves a series without any value as it is. CloudWatch's documentation does
+            not define this; an alarm should not depend on it.
 
     Raises:
-        MathError: with the part that is not understood.
+        MathError: Names the part that is not supported.
     """
     try:
         tree = ast.parse(expression.replace(" AND ", " and ").replace(" OR ", " or "), mode="eval")
     except SyntaxError as error:
         raise MathError(f"not an expression: {expression}") from error
-    found = _Evaluation(series, empty_stays_empty=empty_stays_empty).value(tree.body)
-    if not isinstance(found, list):
+    result = _Evaluation(series, empty_stays_empty=empty_stays_empty).value(tree.body)
+    if not isinstance(result, list):
         raise MathError(f"a number, not a time series: {expression}")
-    return found
+    return result
 
 
 class _Evaluation:
@@ -59,18 +60,18 @@ class _Evaluation:
         self._series = series
         self._empty_stays_empty = empty_stays_empty
 
-    def value(self, node: ast.expr) -> Value:  # noqa: PLR0911 - one for each kind of node
+    def value(self, node: ast.expr) -> Value:  # noqa: PLR0911 - one return per kind of node
         match node:
             case ast.Constant(value=int() | float() as number):
                 return float(number)
             case ast.Name(id=name) if name in self._series:
                 return self._series[name]
             case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return _each(lambda _, right: -right, 0.0, self.value(operand))
+                return _combined(lambda _, right: -right, 0.0, self.value(operand))
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-                return _each(_ARITHMETIC[type(op)], self.value(left), self.value(right))
+                return _combined(_ARITHMETIC[type(op)], self.value(left), self.value(right))
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
-                return _each(_COMPARISONS[type(op)], self.value(left), self.value(right))
+                return _combined(_COMPARISONS[type(op)], self.value(left), self.value(right))
             case ast.BoolOp(op=ast.And(), values=values):
                 return self._fold(values, lambda left, right: left != 0 and right != 0)
             case ast.BoolOp(op=ast.Or(), values=values):
@@ -79,45 +80,45 @@ class _Evaluation:
                 return self._fill(self.value(filled), self.value(filler))
             case ast.Call(func=ast.Name(id="IF"), args=[condition, *branches]) if 1 <= len(branches) <= 2:
                 return _choose(self.value(condition), *map(self.value, branches))
-        raise MathError(f"not known here: {ast.unparse(node)}")
+        raise MathError(f"not supported: {ast.unparse(node)}")
 
     def _fold(self, nodes: list[ast.expr], combine: Callable[[float, float], bool]) -> Value:
         folded = self.value(nodes[0])
         for node in nodes[1:]:
-            folded = _each(combine, folded, self.value(node))
+            folded = _combined(combine, folded, self.value(node))
         return folded
 
     def _fill(self, series: Value, filler: Value) -> Value:
         if not isinstance(series, list) or isinstance(filler, list):
-            raise MathError("FILL takes a time series and a number here")
+            raise MathError("FILL is supported for a time series and a number only")
         if self._empty_stays_empty and all(value is None for value in series):
             return series
         return [filler if value is None else value for value in series]
 
 
-def _each(combine: Callable[[float, float], float], left: Value, right: Value) -> Value:
-    """Combine point by point. A gap counts as 0 beside a value; beside a gap or a number there is no point."""
+def _combined(combine: Callable[[float, float], float], left: Value, right: Value) -> Value:
+    """Combine two operands point by point. A gap counts as 0 beside a value of a series, and else yields a gap."""
     if not isinstance(left, list) and not isinstance(right, list):
         return float(combine(left, right))
     lefts, rights = _aligned(left, right)
     combined: Series = []
-    for one, other in zip(lefts, rights, strict=True):
+    for left_value, right_value in zip(lefts, rights, strict=True):
         gap = (
-            (one is None and other is None)
-            or (one is None and not isinstance(right, list))
-            or (other is None and not isinstance(left, list))
+            (left_value is None and right_value is None)
+            or (left_value is None and not isinstance(right, list))
+            or (right_value is None and not isinstance(left, list))
         )
         try:
-            combined.append(None if gap else float(combine(one or 0.0, other or 0.0)))
+            combined.append(None if gap else float(combine(left_value or 0.0, right_value or 0.0)))
         except ZeroDivisionError:
             combined.append(None)  # "the data point is dropped"
     return combined
 
 
 def _choose(condition: Value, chosen: Value, other: Value | None = None) -> Value:
-    """`IF`: a gap in the condition drops the point, one in the chosen series is 0, one in the other drops it."""
+    """Return the result of `IF`. A gap in the condition or in the second branch is a gap, in the first branch a 0."""
     if not isinstance(condition, list):
-        raise MathError("IF takes a time series as its condition here")
+        raise MathError("IF is supported for a time series as condition only")
     count = len(condition)
     yes = chosen if isinstance(chosen, list) else [chosen] * count
     no = other if isinstance(other, list) else [other] * count

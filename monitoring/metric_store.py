@@ -1,4 +1,4 @@
-"""Data points by metric, and their statistics by period."""
+"""An in-memory store of metric data points, with CloudWatch's statistics by period."""
 
 import math
 from bisect import bisect_left, bisect_right
@@ -8,28 +8,28 @@ from datetime import datetime
 from typing import Any
 
 Series = list[float | None]
-"""Values of consecutive periods, the newest last; None where a period has no data."""
+"""Values of consecutive periods, the newest last. None is a period without data."""
 
 Key = tuple[str, str, tuple[tuple[str, str], ...]]
 
 
 @dataclass(slots=True)
 class _Points:
-    """Of one metric, by time."""
+    """The data points of one metric, in order of time."""
 
     times: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
     arrivals: list[float] = field(default_factory=list)
 
     def add(self, at: float, value: float, arrived: float) -> None:
-        disposition = bisect_right(self.times, at)
-        self.times.insert(disposition, at)
-        self.values.insert(disposition, value)
-        self.arrivals.insert(disposition, arrived)
+        index = bisect_right(self.times, at)
+        self.times.insert(index, at)
+        self.values.insert(index, value)
+        self.arrivals.insert(index, arrived)
 
-    def between(self, start: float, end: float, seen_at: float) -> list[float]:
+    def between(self, start: float, end: float, as_of: float) -> list[float]:
         inside = range(bisect_left(self.times, start), bisect_left(self.times, end))
-        return [self.values[disposition] for disposition in inside if self.arrivals[disposition] <= seen_at]
+        return [self.values[index] for index in inside if self.arrivals[index] <= as_of]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +37,21 @@ class Grid:
     """Consecutive periods that end together.
 
     Attributes:
-        end: seconds since the epoch, where the newest period ends (it does not contain this moment).
-        period: seconds.
-        count: how many.
-        seen_at: what arrived later is not there yet.
+        end: Where the newest period ends (exclusive), in seconds since the epoch.
+        period: Seconds.
+        count: The number of periods.
+        as_of: Points that arrived later are left out, in seconds since the epoch.
     """
 
     end: float
     period: float
     count: int
-    seen_at: float = math.inf
+    as_of: float = math.inf
 
 
 @dataclass
 class MetricStore:
-    """All data points that were put."""
+    """A store of data points."""
 
     _points: dict[Key, _Points] = field(default_factory=dict)
 
@@ -68,34 +68,34 @@ class MetricStore:
         """Add data points.
 
         Args:
-            namespace: of the metric.
-            name: of the metric.
-            dimensions: of the metric; a metric with other dimensions is another one.
-            values: what was measured.
-            at: seconds since the epoch.
-            arrived: when CloudWatch had it; None for at once.
+            namespace: The metric's namespace.
+            name: The metric's name.
+            dimensions: Part of the metric's identity.
+            values: One data point each.
+            at: Seconds since the epoch.
+            arrived: When CloudWatch received them; None if at once.
         """
         points = self._points.setdefault((namespace, name, tuple(sorted(dimensions.items()))), _Points())
         for value in values:
             points.add(at, float(value), at if arrived is None else arrived)
 
     def put_emf(self, document: Mapping[str, Any], *, at: float | None = None, arrived: float | None = None) -> None:
-        """Add what an EMF document says.
+        """Add the metrics of an EMF document.
 
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
         Args:
-            document: one line, parsed.
-            at: another time than its own, seconds since the epoch.
-            arrived: as for `put`.
+            document: A parsed log line.
+            at: Overrides the document's timestamp, in seconds since the epoch.
+            arrived: As for `put`.
         """
         moment = document["_aws"]["Timestamp"] / 1000 if at is None else at
         for directive in document["_aws"]["CloudWatchMetrics"]:
             for dimension_set in directive["Dimensions"]:
                 dimensions = {name: str(document[name]) for name in dimension_set}
                 for metric in directive["Metrics"]:
-                    found = document[metric["Name"]]
-                    values = found if isinstance(found, list) else [found]
+                    value = document[metric["Name"]]
+                    values = value if isinstance(value, list) else [value]
                     self.put(directive["Namespace"], metric["Name"], dimensions, values, at=moment, arrived=arrived)
 
     def put_platform(
@@ -105,12 +105,12 @@ class MetricStore:
         dimensions: Mapping[str, str] | None = None,
         between: tuple[float, float] = (-math.inf, math.inf),
     ) -> None:
-        """Add a minute of a metric that the platform counts, as `platform.jsonl` has it.
+        """Add one minute of a metric that the platform counts, as in `platform.jsonl`.
 
         Args:
-            point: `emulator.pipeline.platform_metrics.DataPoint` as JSON: a statistic set.
-            dimensions: other ones than its own.
-            between: bounds of its time, seconds since the epoch.
+            point: A statistic set: `emulator.pipeline.platform_metrics.DataPoint` as JSON.
+            dimensions: Override those of the point.
+            between: Limits of its timestamp, in seconds since the epoch.
         """
         values, number = [point["minimum"], point["maximum"]], point["sample_count"]
         if number == 1:
@@ -122,28 +122,28 @@ class MetricStore:
         self.put(point["namespace"], point["metric"], dimensions or point["dimensions"], values, at=at)
 
     def metrics(self) -> list[Key]:
-        """Every metric there is: namespace, name, dimensions."""
+        """Return the namespace, name and dimensions of every metric."""
         return list(self._points)
 
     def span(self) -> tuple[float, float] | None:
-        """Times of the first and of the last point; None without any."""
+        """Return the times of the first and of the last point; None if the store is empty."""
         ends = [at for points in self._points.values() for at in (points.times[0], points.times[-1])]
         return (min(ends), max(ends)) if ends else None
 
     def series(self, key: Key, statistic: str, grid: Grid) -> Series:
-        """A statistic by period."""
+        """Return a statistic by period."""
         points = self._points.get(key, _Points())
         start = grid.end - grid.count * grid.period
-        found: Series = []
+        series: Series = []
         for number in range(grid.count):
             left = start + number * grid.period
-            values = points.between(left, left + grid.period, grid.seen_at)
-            found.append(statistic_of(values, statistic) if values else None)
-        return found
+            values = points.between(left, left + grid.period, grid.as_of)
+            series.append(statistic_of(values, statistic) if values else None)
+        return series
 
 
 def statistic_of(values: Sequence[float], statistic: str) -> float:
-    """One of CloudWatch's statistics of some values, at least one.
+    """Return one of CloudWatch's statistics of one or more values.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html
     """
@@ -159,7 +159,7 @@ def statistic_of(values: Sequence[float], statistic: str) -> float:
         case "SampleCount":
             return float(len(values))
     if statistic.startswith("p"):
-        # The nearest rank: CloudWatch estimates, and does not say how.
+        # The nearest rank. CloudWatch estimates percentiles and does not document how.
         ordered = sorted(values)
         return ordered[max(0, math.ceil(float(statistic[1:]) / 100 * len(ordered)) - 1)]
-    raise ValueError(f"statistic {statistic!r} is not known here")
+    raise ValueError(f"statistic {statistic!r} is not supported")

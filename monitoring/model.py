@@ -1,6 +1,6 @@
-"""The words in which alarms, widgets and queries are written down: plain data, which CDK, tests and tools read.
+"""The types of the definitions: alarms, widgets, saved queries and trace groups.
 
-Nothing here imports CDK, so that a preview or a test need not start it.
+`deploy` makes CDK constructs of them, `mep dashboard` previews them, and tests evaluate them.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ DAY = 24 * HOUR
 
 
 class Source(StrEnum):
-    """Who counts a metric; decides its namespace and dimensions, which only the stack knows in full."""
+    """The source of a metric. It decides the namespace and the dimensions, whose values the stack knows."""
 
     FUNCTION = "MarkEarningsProcessed"
     LAMBDA = "AWS/Lambda"
@@ -22,7 +22,7 @@ class Source(StrEnum):
 
 
 class Missing(StrEnum):
-    """What an alarm takes a period without data for.
+    """How an alarm treats a period without data.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
     """
@@ -38,10 +38,8 @@ class Metric:
     """One time series.
 
     Attributes:
-        name: the metric's name.
-        source: who counts it.
-        statistic: as CloudWatch writes it: `Sum`, `Maximum`, `p99`, ...
-        category: the value of `ErrorCategory`, for the one metric that has this dimension.
+        statistic: As CloudWatch spells it: `Sum`, `Maximum`, `p99`.
+        category: A value of the dimension `ErrorCategory`, for the one metric that has it.
     """
 
     name: str
@@ -52,21 +50,20 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One metric alarm: it goes off when its value is above the threshold.
+    """A metric alarm, in ALARM when its value is above the threshold.
 
     Attributes:
-        name: what it is called, after the environment's prefix; also its heading in the runbook.
-        summary: what it means, for the person who is paged.
-        metrics: the time series it looks at, by the names that the expression uses; at most ten.
-        expression: metric math over them, without gaps.
-        threshold: it goes off above this.
-        period: seconds that one value covers.
-        within: how many of the latest values are looked at (N).
-        breaching: how many of them must be above the threshold (M).
-        missing: what a period without data is taken for.
-        notifies: whether it speaks for itself; else it is a part of a composite, which does.
-        minimum: how many failures (or, for retries, operations) a period must have before the share counts; None
-            where the alarm is not about a share. The text in `docs/monitoring.md` says why.
+        name: Without the environment's prefix. Also the heading in the runbook.
+        summary: What it means, for the engineer on call.
+        metrics: Time series by the IDs that the expression uses, at most ten.
+        expression: Metric math over them that yields a value for every period.
+        period: Seconds.
+        within: N of "M out of N": the number of recent periods that are evaluated.
+        breaching: M: how many of them must be above the threshold.
+        missing: How periods without data are treated.
+        notifies: False for a part of a composite alarm, which notifies instead.
+        minimum: How many failures (for retries: operations) a period must have before a ratio counts; None if the
+            alarm is not on a ratio. `docs/monitoring.md` gives the reason.
     """
 
     name: str
@@ -84,12 +81,10 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Composite:
-    """An alarm over alarms.
+    """A composite alarm.
 
     Attributes:
-        name: as an alarm's.
-        summary: as an alarm's.
-        groups: names of alarms; it goes off when, in each group, any of them is off.
+        groups: Names of metric alarms. It is in ALARM when, in each group, at least one of them is.
     """
 
     name: str
@@ -102,10 +97,10 @@ class Line:
     """One line of a graph, or one number.
 
     Attributes:
-        label: what it is called in the legend.
-        metrics: as an alarm's.
-        expression: as an alarm's.
-        right: whether it has the axis on the right, for another unit.
+        label: In the legend.
+        metrics: Time series by the IDs that the expression uses.
+        expression: Metric math; empty if there is one metric, shown as it is.
+        right: Whether it uses the axis on the right, for another unit.
     """
 
     label: str
@@ -115,7 +110,7 @@ class Line:
 
 
 class Kind(StrEnum):
-    """What a widget shows."""
+    """The type of a widget."""
 
     GRAPH = "graph"
     STACKED = "stacked"
@@ -127,19 +122,17 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Widget:
-    """One tile of the dashboard.
+    """A widget of the dashboard.
 
     Attributes:
-        title: what question it answers.
-        kind: how it shows the answer.
-        lines: the time series of a graph or a number.
-        query: name of the saved query that a log widget shows.
-        text: of a text widget, Markdown.
-        unit: of the left axis.
-        threshold: drawn as a line, where an alarm has one.
-        width: of 24 columns.
-        height: rows.
-        period: seconds a value covers.
+        lines: The time series of a graph or a number.
+        query: The name of the saved query that a log widget shows.
+        text: The Markdown of a text widget.
+        unit: The label of the left axis.
+        threshold: An alarm's threshold, drawn as a line.
+        width: In columns; the dashboard has 24.
+        height: In rows.
+        period: Seconds.
     """
 
     title: str
@@ -156,11 +149,10 @@ class Widget:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A row of the dashboard, under a heading that is a question.
+    """A row of the dashboard under a heading, which is a question.
 
     Attributes:
-        question: the heading.
-        widgets: from left to right.
+        widgets: From left to right.
     """
 
     question: str
@@ -169,12 +161,11 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A saved query of Logs Insights.
+    """A saved CloudWatch Logs Insights query.
 
     Attributes:
-        name: what it is called, after the environment's prefix.
-        purpose: when to run it.
-        text: the query.
+        name: Without the environment's prefix.
+        purpose: What it answers.
     """
 
     name: str
@@ -187,9 +178,9 @@ class TraceGroup:
     """An X-Ray group.
 
     Attributes:
-        name: after the environment's prefix; at most 32 characters with it.
-        purpose: which traces are in it.
-        filter: X-Ray's filter expression; `{service}` is the function's service name.
+        name: Without the environment's prefix; at most 32 characters with it.
+        purpose: Which traces it contains.
+        filter: A filter expression; `{service}` is the placeholder for the service name.
     """
 
     name: str
@@ -199,12 +190,7 @@ class TraceGroup:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What thresholds depend on.
-
-    Attributes:
-        timeout_seconds: of the function.
-        memory_mb: of the function.
-    """
+    """The function's timeout and memory, which thresholds depend on."""
 
     timeout_seconds: int = 30
     memory_mb: int = 128

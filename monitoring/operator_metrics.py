@@ -1,4 +1,4 @@
-"""The metrics that the operator's commands send. Those of the function are in `otel.semconv`."""
+"""The metrics that `mep dlq` sends. The function's metrics are in `otel.semconv`."""
 
 from collections.abc import Mapping
 
@@ -7,9 +7,9 @@ from otel.semconv import ENVIRONMENT_DIMENSION, NAMESPACE
 __all__ = ["ENVIRONMENT_DIMENSION", "METRICS", "NAMESPACE"]
 
 METRICS: Mapping[str, str] = {
-    "DeadLettersSeen": "Count",  # messages that a command found: the volume as a person saw it
-    "DeadLettersRedriven": "Count",  # accepted by the bus or by Lambda, and deleted
-    "DeadLettersRedriveFailed": "Count",  # not accepted: the message is still in the queue
+    "DeadLettersSeen": "Count",
+    "DeadLettersRedriven": "Count",
+    "DeadLettersRedriveFailed": "Count",
     "DeadLettersDiscarded": "Count",
 }
-"""Metric name to CloudWatch unit; dimension `Environment`. Sums over time are processing rates."""
+"""Metric name to CloudWatch unit. The dimension is `Environment`."""

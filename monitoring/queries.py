@@ -1,7 +1,7 @@
-"""Saved Logs Insights queries, and X-Ray groups: from an alarm to the event behind it.
+"""Saved CloudWatch Logs Insights queries and X-Ray groups: from an alarm to the events that caused it.
 
-The function's lines and its metric lines are in one log group. `event_type` tells kinds of lines apart: there is one
-`event_outcome` line per event. No query matches a line's text.
+Log lines and metric lines are in one log group. `event_type` is the kind of a log line; there is one `event_outcome`
+line per event. No query matches a message's text.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html
 """
 
@@ -10,7 +10,7 @@ from monitoring.model import Query, TraceGroup
 QUERIES = (
     Query(
         name="by-correlation-id",
-        purpose="everything that was logged about one event, across retries and redrives",
+        purpose="all log lines of one event, across retries and redrives",
         text="""fields @timestamp, level, event_type, message, outcome, error_category, error_code,
   attempt, attempts, delay_ms, throttling_reasons.0, request_id
 | filter correlation_id = "PUT-THE-CORRELATION-ID-HERE"
@@ -19,14 +19,14 @@ QUERIES = (
     ),
     Query(
         name="error-categories",
-        purpose="what fails, and why: events by category and code",
+        purpose="failed events by error category and code",
         text="""filter event_type = "event_outcome" and ispresent(error_category)
 | stats count(*) as events, earliest(@timestamp) as first, latest(@timestamp) as last by error_category, error_code
 | sort events desc""",
     ),
     Query(
         name="failed-events",
-        purpose="the events that were not processed, newest first, with what to look them up by",
+        purpose="events that were not processed, newest first, with their IDs",
         text="""fields @timestamp, outcome, error_category, error_code,
   asset_symbol, earnings_date, correlation_id, trace_id
 | filter event_type = "event_outcome" and outcome in ["dead_lettered", "retry"]
@@ -35,14 +35,14 @@ QUERIES = (
     ),
     Query(
         name="invalid-events",
-        purpose="which rules of the contract the producers break",
+        purpose="violations of the event contract by field and rule",
         text="""filter event_type = "event_outcome" and error_category = "validation"
 | stats count(*) as events by violations.0.field, violations.0.rule, violations.0.received
 | sort events desc""",
     ),
     Query(
         name="slowest-events",
-        purpose="where the time of the slowest events goes",
+        purpose="the slowest events, with a timing breakdown",
         text="""fields @timestamp, timings_ms.total, timings_ms.write, timings_ms.backoff,
   timings_ms.dead_letter, timings_ms.flush, attempts, cold_start, outcome, correlation_id
 | filter event_type = "event_outcome"
@@ -51,14 +51,14 @@ QUERIES = (
     ),
     Query(
         name="retries",
-        purpose="what is tried again, how often and after which delays",
+        purpose="retries by error category and attempt, with their delays",
         text="""filter event_type = "retry_backoff"
 | stats count(*) as waits, avg(delay_ms) as mean_ms, max(delay_ms) as longest_ms by error_category, attempt
 | sort error_category, attempt""",
     ),
     Query(
         name="throttling",
-        purpose="why DynamoDB throttles, and whether it is one symbol: more capacity, or another key",
+        purpose="throttled events by throttling reason and symbol: shows whether one key is hot",
         text="""filter event_type = "event_outcome" and ispresent(throttling_reasons.0)
 | stats count(*) as events, max(attempts) as most_attempts by throttling_reasons.0, asset_symbol
 | sort events desc
@@ -66,7 +66,7 @@ QUERIES = (
     ),
     Query(
         name="security",
-        purpose="what AWS denied the function",
+        purpose="calls that AWS denied",
         text="""fields @timestamp, error_code, correlation_id, request_id
 | filter event_type = "access_denied"
 | sort @timestamp desc
@@ -74,7 +74,7 @@ QUERIES = (
     ),
     Query(
         name="dead-letters",
-        purpose="which events went to the queue, by the message ID there, and which could not",
+        purpose="dead letters by SQS message ID, and events that could not be sent to the queue",
         text="""fields @timestamp, dead_letter_id, dead_letter_error, error_category, error_code,
   asset_symbol, correlation_id
 | filter ispresent(dead_letter_id) or ispresent(dead_letter_error)
@@ -83,7 +83,7 @@ QUERIES = (
     ),
     Query(
         name="duplicates",
-        purpose="rows that were marked before: by the same event delivered again, or by another one",
+        purpose="duplicates: the same event delivered again, or another event for the row",
         text="""filter event_type = "event_outcome" and outcome = "duplicate"
 | stats count(*) as events by same_event, asset_symbol, earnings_date
 | sort events desc
@@ -91,19 +91,19 @@ QUERIES = (
     ),
     Query(
         name="memory",
-        purpose="memory over time, from the metric lines, with the events that took it furthest",
+        purpose="memory utilization over time, from the metric lines",
         text="""filter ispresent(MemoryUtilization)
 | stats max(MemoryUtilization) as highest, avg(MemoryUtilization) as mean, count(*) as events by bin(5m)""",
     ),
     Query(
         name="cold-starts",
-        purpose="how long sandboxes take to start",
+        purpose="initialization time of cold starts",
         text="""filter ispresent(InitDuration)
 | stats count(*) as starts, avg(InitDuration) as mean_ms, max(InitDuration) as longest_ms by bin(1h)""",
     ),
     Query(
         name="telemetry-trouble",
-        purpose="what telemetry itself lost, and defects of the function",
+        purpose="telemetry that was lost, unexpected exceptions and replaced correlation IDs",
         text="""fields @timestamp, level, event_type, message, lost_spans, kept_lines, exception_type, exception_at,
   correlation_replaced, logger
 | filter event_type in ["spans_lost", "spans_not_exported", "metrics_not_written", "library"]
@@ -113,7 +113,7 @@ QUERIES = (
     ),
     Query(
         name="invocations",
-        purpose="what Lambda itself says of each invocation: time-outs, crashes, memory, billed time",
+        purpose="Lambda's own report of each invocation: timeouts, crashes, memory, billed time",
         text="""fields @timestamp, record.status, record.errorType, record.metrics.durationMs,
   record.metrics.billedDurationMs,  record.metrics.maxMemoryUsedMB, record.requestId
 | filter type = "platform.report"

@@ -1,7 +1,7 @@
-"""Alarms on shares: so many per cent of the events, or of the writes, failed.
+"""Alarms on ratios: the percentage of events or of writes that failed.
 
-A share of few is noise: one failure among three events is 33 %. So each has a minimum count, and what is too rare for
-it is told by the queue: whatever did not heal lies there in the end, and `dlq-depth` goes off at one message.
+A ratio of small numbers is noise: one failure among three events is 33 %. So each alarm has a minimum count. Rarer
+failures that retries do not resolve end in the dead-letter queue, where `dlq-depth` alarms on the first message.
 """
 
 from collections.abc import Mapping
@@ -10,58 +10,58 @@ from handler.errors import ErrorCategory
 from monitoring.model import Alarm, Metric
 
 MIN_FAILURES = 4
-"""Failures in a period from which a share counts. Lambda delivers one event that keeps failing three times within four
-minutes, so that three may all be one event: the fourth is another's."""
+"""Failures in a period from which a ratio counts. Lambda invokes the function three times within four minutes for one
+event that keeps failing, so that three failures can be one event; the fourth is another event."""
 
 MIN_WRITES = 10
-"""Writes in a period from which the share of retries counts: a single write may retry eight times by itself."""
+"""Writes in a period from which the ratio of retries counts: a single write can retry eight times."""
 
 ALARM_ON_FIRST = frozenset({ErrorCategory.ACCESS_DENIED, ErrorCategory.CONFIGURATION})
-"""Categories of which one failure is no noise: nothing heals them but a person, and the next event fails as well."""
+"""Categories whose alarm needs one failure only: the next event fails as well until an operator fixes the cause."""
 
 RECEIVED = Metric("EventsReceived")
 OPERATIONS = Metric("Operations")
 
 _MEANING: Mapping[ErrorCategory, str] = {
-    ErrorCategory.VALIDATION: "events arrive that break the contract; the producer has to change",
-    ErrorCategory.NOT_FOUND: "events name rows that the calendar does not have; the calendar sync may be behind",
-    ErrorCategory.THROTTLING: "DynamoDB throttles the writes for longer than there is time to wait",
-    ErrorCategory.NETWORK: "DynamoDB cannot be reached, or does not answer in time",
-    ErrorCategory.CONFLICT: "other transactions on the same rows do not let ours through",
-    ErrorCategory.DYNAMODB: "DynamoDB fails by itself (5xx)",
-    ErrorCategory.ACCESS_DENIED: "AWS denies the function what it needs: role, key policy or credentials",
-    ErrorCategory.CONFIGURATION: "a table is missing or refuses the write; nothing succeeds until it is put right",
-    ErrorCategory.TIMEOUT: "events do not come to an end before the function's time-out",
-    ErrorCategory.INTERNAL: "a defect of the function's own",
+    ErrorCategory.VALIDATION: "events violate the event contract; the producer must be fixed",
+    ErrorCategory.NOT_FOUND: "the calendar has no row for the events; the calendar sync may be late",
+    ErrorCategory.THROTTLING: "DynamoDB throttles the writes for longer than the function can wait",
+    ErrorCategory.NETWORK: "DynamoDB is unreachable or does not respond in time",
+    ErrorCategory.CONFLICT: "transactions conflict with others on the same rows",
+    ErrorCategory.DYNAMODB: "DynamoDB returns server errors (5xx)",
+    ErrorCategory.ACCESS_DENIED: "AWS denies access; check the role, key policies and credentials",
+    ErrorCategory.CONFIGURATION: "a table is missing or rejects the request; no event succeeds until this is fixed",
+    ErrorCategory.TIMEOUT: "invocations reach the function's timeout",
+    ErrorCategory.INTERNAL: "the function has a defect",
 }
 
 
-def share(part: str, whole: str, *, least: str, minimum: int) -> str:
-    """Metric math of a percentage that is zero where there is nothing to divide by, or too little to tell.
+def percentage(part: str, whole: str, *, least: str, minimum: int) -> str:
+    """Return metric math for a percentage. It is zero where the denominator is zero or the count is too small.
 
     Args:
-        part: what is counted, an expression without gaps.
-        whole: what it is a part of, an expression without gaps.
-        least: the expression that the minimum is about.
-        minimum: from which value of `least` the share counts.
+        part: The numerator, an expression without gaps.
+        whole: The denominator, an expression without gaps.
+        least: The expression that `minimum` applies to.
+        minimum: The value of `least` from which the ratio counts.
     """
     return f"IF({whole}>0 AND {least}>={minimum}, 100*({part})/({whole}), 0)"
 
 
 def zero_filled(name: str) -> str:
-    """A time series with zero where it has no value: counters are only emitted where they are not zero."""
+    """Return metric math that fills gaps with zero: counters are only emitted when they are not zero."""
     return f"FILL({name},0)"
 
 
 def error_rate(category: ErrorCategory) -> Alarm:
-    """The alarm on one category's share of the events."""
+    """Return the alarm on the percentage of events that fail with a category."""
     minimum = 1 if category in ALARM_ON_FIRST else MIN_FAILURES
     failed = zero_filled("failed")
     return Alarm(
         name=f"error-rate-{category.value.replace('_', '-')}",
-        summary=f"More than 15 % of the events fail with {category.value}: {_MEANING[category]}.",
+        summary=f"More than 15 % of events fail with {category.value}: {_MEANING[category]}.",
         metrics={"failed": Metric("Errors", category=category.value), "received": RECEIVED},
-        expression=share(failed, zero_filled("received"), least=failed, minimum=minimum),
+        expression=percentage(failed, zero_filled("received"), least=failed, minimum=minimum),
         threshold=15,
         minimum=minimum,
     )
@@ -69,49 +69,49 @@ def error_rate(category: ErrorCategory) -> Alarm:
 
 ERROR_RATES = tuple(error_rate(category) for category in ErrorCategory)
 
+_RECEIVED = zero_filled("received")
+_WRITES = zero_filled("operations")
 _UNPROCESSED = f"{zero_filled('dead')}+{zero_filled('retried')}"
-_UNMADE = f"{zero_filled('asked')}-{zero_filled('marked')}-{zero_filled('duplicate')}-{zero_filled('absent')}"
+_FAILED_WRITES = f"{_WRITES}-{zero_filled('marked')}-{zero_filled('duplicate')}-{zero_filled('absent')}"
 
-SHARES = (
+RATIOS = (
     Alarm(
         name="processing-failures",
-        summary="More than 10 % of the events were not processed: dead-lettered or given back to Lambda.",
+        summary="More than 10 % of events were not processed: they were dead-lettered or returned to Lambda.",
         metrics={"dead": Metric("EventsDeadLettered"), "retried": Metric("EventsRetried"), "received": RECEIVED},
-        expression=share(_UNPROCESSED, zero_filled("received"), least=f"({_UNPROCESSED})", minimum=MIN_FAILURES),
+        expression=percentage(_UNPROCESSED, _RECEIVED, least=f"({_UNPROCESSED})", minimum=MIN_FAILURES),
         threshold=10,
         minimum=MIN_FAILURES,
     ),
     Alarm(
         name="dynamodb-failures",
-        summary="More than 15 % of the writes to DynamoDB failed, whatever for.",
-        # No metric of its own: a write that was asked for and was neither made, nor answered that the row is marked
-        # already, nor that there is no such row, has failed.
+        summary="More than 15 % of DynamoDB writes failed, for any reason.",
+        # There is no metric for this. A write failed if it was requested, and its result was neither "marked" nor
+        # "already marked" nor "no such row".
         metrics={
-            "asked": OPERATIONS,
+            "operations": OPERATIONS,
             "marked": Metric("EventsMarked"),
             "duplicate": Metric("EventsDuplicate"),
             "absent": Metric("Errors", category=ErrorCategory.NOT_FOUND.value),
         },
-        expression=share(_UNMADE, zero_filled("asked"), least=f"({_UNMADE})", minimum=MIN_FAILURES),
+        expression=percentage(_FAILED_WRITES, _WRITES, least=f"({_FAILED_WRITES})", minimum=MIN_FAILURES),
         threshold=15,
         minimum=MIN_FAILURES,
     ),
     Alarm(
         name="retries",
-        summary="Writes are tried again more often than every second one, and not only for a moment.",
-        metrics={"retries": Metric("Retries"), "asked": OPERATIONS},
-        expression=share(zero_filled("retries"), zero_filled("asked"), least=zero_filled("asked"), minimum=MIN_WRITES),
+        summary="DynamoDB retries are more than 50 % of the number of writes, in at least two of three periods.",
+        metrics={"retries": Metric("Retries"), "operations": OPERATIONS},
+        expression=percentage(zero_filled("retries"), _WRITES, least=_WRITES, minimum=MIN_WRITES),
         threshold=50,
-        breaching=2,  # retries are what heals: they are news when they go on
+        breaching=2,  # a short series of retries resolves itself
         minimum=MIN_WRITES,
     ),
     Alarm(
         name="idempotency-violations",
-        summary="More than 20 % of the events are second, different events for rows that are processed already.",
+        summary="More than 20 % of events are different events for rows that are already processed.",
         metrics={"second": Metric("IdempotencyViolations"), "received": RECEIVED},
-        expression=share(
-            zero_filled("second"), zero_filled("received"), least=zero_filled("second"), minimum=MIN_FAILURES
-        ),
+        expression=percentage(zero_filled("second"), _RECEIVED, least=zero_filled("second"), minimum=MIN_FAILURES),
         threshold=20,
         minimum=MIN_FAILURES,
     ),

@@ -1,12 +1,9 @@
-"""Writes docs/telemetry-reference.md: every name, what it means, and what uses it.
-
-uv run python -m monitoring.reference
-"""
+"""Write docs/telemetry-reference.md: `uv run python -m monitoring.reference`."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from monitoring import descriptions as catalogue
+from monitoring import descriptions
 from monitoring.alarms import COMPOSITES, alarms, anchor
 from monitoring.dashboard import SECTIONS
 from monitoring.model import Alarm, Limits, Metric
@@ -18,11 +15,12 @@ from otel.event_types import MESSAGES, OUTCOME_MESSAGES, EventType
 
 PATH = Path(__file__).parent.parent / "docs" / "telemetry-reference.md"
 
-_HEAD = """# Telemetry: every name
+_HEAD = """# Telemetry reference
 
-Made by `uv run python -m monitoring.reference` from the definitions; a test fails when it is stale, when something
-is emitted that is not here, and when an alarm, a widget, a query or a trace group names what is not emitted. What it is
-for, in sentences: [telemetry.md](telemetry.md); the alarms' reasons: [monitoring.md](monitoring.md).
+Every metric, alarm, query, log field and span attribute. This page is generated from the definitions by
+`uv run python -m monitoring.reference`. Tests fail when it is out of date, when the function emits a name that is not
+listed, and when an alarm, a widget, a query or a trace group uses a name that is not emitted. See also
+[telemetry.md](telemetry.md) and [monitoring.md](monitoring.md).
 """
 
 _DIMENSIONS = f"""
@@ -31,29 +29,29 @@ Namespace `{semconv.NAMESPACE}`, dimension `{semconv.ENVIRONMENT_DIMENSION}`; `E
 """
 
 _ALARMS = f"""
-M of N: so many of the latest N values must be above the threshold. Gaps are filled with zero, and missing data is
-`notBreaching`. The service level objective is {OBJECTIVE:.1%} of deliveries.
+M of N: the alarm goes into ALARM when M of the last N periods are above the threshold. Gaps are filled with zero, and
+missing data is `notBreaching`. The service level objective is {OBJECTIVE:.1%} of events.
 """
 
 
 def reference() -> str:
-    """The whole page."""
+    """Return the page."""
     parts = [
         _HEAD,
         "## Metrics of the function",
         _DIMENSIONS,
         _table(
             ("metric", "unit", "counts", "alarms", "on the dashboard"),
-            ((_code(name), unit, catalogue.METRICS[name], *_users(name)) for name, unit in semconv.METRICS.items()),
+            ((_code(name), unit, descriptions.METRICS[name], *_users(name)) for name, unit in semconv.METRICS.items()),
         ),
         "Properties of each metric line:",
-        _table(("property", "meaning"), ((_code(name), text) for name, text in catalogue.EMF_PROPERTIES.items())),
-        "## Metrics of the operator's commands",
+        _table(("property", "meaning"), ((_code(name), text) for name, text in descriptions.EMF_PROPERTIES.items())),
+        "## Metrics of `mep dlq`",
         "Same namespace, dimension `Environment`.",
         _table(
             ("metric", "unit", "counts", "alarms", "on the dashboard"),
             (
-                (_code(name), unit, catalogue.OPERATOR_METRICS[name], *_users(name))
+                (_code(name), unit, descriptions.OPERATOR_METRICS[name], *_users(name))
                 for name, unit in OPERATOR_UNITS.items()
             ),
         ),
@@ -62,72 +60,72 @@ def reference() -> str:
             ("namespace", "metric", "counts", "alarms", "on the dashboard"),
             (
                 (_code(namespace), _code(name), text, *_users(name, namespace))
-                for (namespace, name), text in catalogue.PLATFORM_METRICS.items()
+                for (namespace, name), text in descriptions.PLATFORM_METRICS.items()
             ),
         ),
         "## Alarms",
         _ALARMS,
         _table(
-            ("alarm", "goes off above", "over", "M of N", "at least", "runbook"),
+            ("alarm", "threshold", "period", "M of N", "minimum count", "runbook"),
             (_alarm_row(alarm) for alarm in alarms(Limits())),
         ),
         _table(
-            ("composite", "goes off when"),
-            ((_code(each.name), " and ".join(_any_of(group) for group in each.groups)) for each in COMPOSITES),
+            ("composite alarm", "in ALARM when"),
+            ((_code(alarm.name), " and ".join(_any_of(group) for group in alarm.groups)) for alarm in COMPOSITES),
         ),
         "## Saved queries",
-        _table(("query", "for"), ((_code(query.name), query.purpose) for query in QUERIES)),
+        _table(("query", "shows"), ((_code(query.name), query.purpose) for query in QUERIES)),
         "## X-Ray groups",
         _table(
-            ("group", "holds", "filter"),
+            ("group", "contains", "filter"),
             ((_code(group.name), group.purpose, _code(group.filter)) for group in TRACE_GROUPS),
         ),
         "## Log lines",
-        "Tools and queries match `event_type`. The text is for people, and may be reworded.",
+        "Tools and queries match `event_type`. The text is for people and may change.",
         _table(
             ("`event_type`", "level", "meaning", "text"),
-            ((_code(kind), level, meaning, _text(kind)) for kind, (level, meaning) in catalogue.EVENT_TYPES.items()),
+            ((_code(kind), level, meaning, _text(kind)) for kind, (level, meaning) in descriptions.EVENT_TYPES.items()),
         ),
         "## Log fields",
-        _table(("field", "meaning"), ((_code(name), text) for name, text in catalogue.LOG_FIELDS.items())),
-        "Of Lambda's own lines, the queries read:",
-        _table(("field", "meaning"), ((_code(name), text) for name, text in catalogue.PLATFORM_LOG_FIELDS.items())),
+        _table(("field", "meaning"), ((_code(name), text) for name, text in descriptions.LOG_FIELDS.items())),
+        "The queries also read these fields of Lambda's own lines:",
+        _table(("field", "meaning"), ((_code(name), text) for name, text in descriptions.PLATFORM_LOG_FIELDS.items())),
         "## Span attributes",
-        _table(("annotation", "where"), ((_code(name), text) for name, text in catalogue.ANNOTATIONS.items())),
-        _table(("attribute", "meaning"), ((_code(name), text) for name, text in catalogue.SPAN_ATTRIBUTES.items())),
+        _table(("annotation", "where"), ((_code(name), text) for name, text in descriptions.ANNOTATIONS.items())),
+        _table(("attribute", "meaning"), ((_code(name), text) for name, text in descriptions.SPAN_ATTRIBUTES.items())),
         _table(
             ("span event", "attributes"),
-            ((_code(name), ", ".join(map(_code, inside))) for name, inside in catalogue.SPAN_EVENTS.items()),
+            ((_code(name), ", ".join(map(_code, attributes))) for name, attributes in descriptions.SPAN_EVENTS.items()),
         ),
     ]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
 def _text(kind: str) -> str:
-    """The text of a kind of line."""
+    """Return the text of a kind of line."""
     if kind == EventType.EVENT_OUTCOME:
         return "; ".join(OUTCOME_MESSAGES.values())
     return MESSAGES.get(kind, "the library's own")
 
 
 def _users(name: str, namespace: str = semconv.NAMESPACE) -> tuple[str, str]:
-    """Alarms that look at a metric, and widgets that show it."""
+    """Return the alarms and the widgets that use a metric."""
 
-    def is_it(metric: Metric) -> bool:
+    def is_same(metric: Metric) -> bool:
         return (metric.source.value, metric.name) == (namespace, name)
 
-    spoken = [alarm.name for alarm in alarms(Limits()) if any(map(is_it, alarm.metrics.values()))]
-    shown = [
+    alarm_names = [alarm.name for alarm in alarms(Limits()) if any(map(is_same, alarm.metrics.values()))]
+    titles = [
         widget.title
         for section in SECTIONS
         for widget in section.widgets
-        if any(is_it(metric) for line in widget.lines for metric in line.metrics.values())
+        if any(is_same(metric) for line in widget.lines for metric in line.metrics.values())
     ]
-    return ", ".join(map(_code, _short(spoken))), "; ".join(shown)
+    return ", ".join(map(_code, _short(alarm_names))), "; ".join(titles)
 
 
 def _short(alarm_names: list[str]) -> list[str]:
-    """Ten error rates are told as one."""
+    """Replace the ten error rates by one pattern."""
     rates = [name for name in alarm_names if name.startswith("error-rate-")]
     if len(rates) <= 2:
         return alarm_names

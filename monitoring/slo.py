@@ -1,7 +1,8 @@
-"""The service level, and alarms on how fast its error budget burns.
+"""The service level objective, and alarms on the burn rate of its error budget.
 
-Two windows each, as in https://sre.google/workbook/alerting-on-slos/ (section 6, multiwindow, multi-burn-rate): the
-long one says that it matters, the short one that it goes on, so that the alarm ends when the trouble does.
+Each alarm has two windows, as in https://sre.google/workbook/alerting-on-slos/ (section 6, multiwindow,
+multi-burn-rate): the long window shows that the failures matter, the short window that they continue, so that the alarm
+resolves soon after the failures end.
 """
 
 from dataclasses import dataclass
@@ -11,22 +12,22 @@ from monitoring.model import HOUR, MINUTE, Alarm, Composite, Metric
 from monitoring.ratio_alarms import MIN_FAILURES, RECEIVED, zero_filled
 
 OBJECTIVE = 0.995
-"""Share of deliveries, over 30 days, that the function brings to a good end: marked, duplicate, or, where the event
-itself is at fault (`validation`, `not_found`), dead-lettered. The other categories are the service's to answer for."""
+"""Percentage of events, over 30 days, that the service handles correctly: marked, duplicate or, where the event is at
+fault (`validation`, `not_found`), dead-lettered. All other categories count against the error budget."""
 
-_AT_FAULT = f"{zero_filled('errors')}-{zero_filled('invalid')}-{zero_filled('absent')}"
+_SERVICE_ERRORS = f"{zero_filled('errors')}-{zero_filled('invalid')}-{zero_filled('absent')}"
 
 
 @dataclass(frozen=True, slots=True)
 class Burn:
-    """One pair of windows.
+    """A burn-rate alarm.
 
     Attributes:
-        name: of the alarm that speaks.
-        rate: how many times faster than planned the budget burns.
-        long: seconds of the long window.
-        short: seconds of the short one.
-        budget: share of 30 days' budget that is gone when the long window is full of it, in words.
+        name: The name of the composite alarm.
+        rate: The burn rate: 1 uses up the budget in exactly 30 days.
+        long: The long window, in seconds.
+        short: The short window, in seconds.
+        budget: How much of the 30 days' budget one long window at this rate uses, in words.
     """
 
     name: str
@@ -37,15 +38,15 @@ class Burn:
 
 
 BURNS = (
-    Burn("slo-fast-burn", 14.4, HOUR, 5 * MINUTE, "2 % of the month's error budget goes in an hour"),
-    Burn("slo-slow-burn", 6, 6 * HOUR, 30 * MINUTE, "5 % of the month's error budget goes in six hours"),
+    Burn("slo-fast-burn", 14.4, HOUR, 5 * MINUTE, "An hour at this rate uses 2 % of the month's error budget"),
+    Burn("slo-slow-burn", 6, 6 * HOUR, 30 * MINUTE, "Six hours at this rate use 5 % of the month's error budget"),
 )
 
 
 def _window(burn: Burn, which: str, period: int) -> Alarm:
     return Alarm(
         name=f"{burn.name}-{which}",
-        summary=f"Part of {burn.name}: the last {period // MINUTE} minutes.",
+        summary=f"Part of {burn.name}: the burn rate of the last {period // MINUTE} minutes.",
         metrics={
             "errors": Metric("Errors"),
             "invalid": Metric("Errors", category=ErrorCategory.VALIDATION.value),
@@ -53,12 +54,12 @@ def _window(burn: Burn, which: str, period: int) -> Alarm:
             "received": RECEIVED,
         },
         expression=(
-            f"IF({zero_filled('received')}>0 AND ({_AT_FAULT})>={MIN_FAILURES}, "
-            f"({_AT_FAULT})/{zero_filled('received')}/{round(1 - OBJECTIVE, 6)}, 0)"
+            f"IF({zero_filled('received')}>0 AND ({_SERVICE_ERRORS})>={MIN_FAILURES}, "
+            f"({_SERVICE_ERRORS})/{zero_filled('received')}/{round(1 - OBJECTIVE, 6)}, 0)"
         ),
         threshold=burn.rate,
         period=period,
-        # The window slides by the minute. Data that is late would leave a hole in the newest short window.
+        # The window moves every minute. Late data would leave a gap in the newest short window.
         within=3 if which == "short" else 1,
         notifies=False,
         minimum=MIN_FAILURES,
@@ -72,7 +73,7 @@ WINDOWS = tuple(
 BURN_RATES = tuple(
     Composite(
         name=burn.name,
-        summary=f"{burn.budget}, and it goes on: {burn.rate} times what {OBJECTIVE:.1%} allows.",
+        summary=f"The error budget burns at {burn.rate} times the rate that {OBJECTIVE:.1%} allows. {burn.budget}.",
         groups=((f"{burn.name}-long",), (f"{burn.name}-short",)),
     )
     for burn in BURNS

@@ -1,7 +1,7 @@
-"""Alarms on limits: time, memory, denied access, the queue, and the platform's own nets.
+"""Alarms on thresholds: time, memory, denied access, the dead-letter queue, and failures that the platform counts.
 
-Gaps are filled here, too: without that CloudWatch looks further back for data where traffic is thin, and an alarm that
-is over goes off again and again as the old points come and go.
+Gaps are filled with zero. Without that CloudWatch looks further back for data when traffic is low, and an alarm that
+was resolved returns to ALARM as old data points enter and leave the evaluation range.
 """
 
 from monitoring.model import DAY, MINUTE, Alarm, Limits, Metric, Source
@@ -11,51 +11,52 @@ _DELIVERED = f"IF({zero_filled('received')}>{zero_filled('sent')}, {zero_filled(
 
 
 def any_of(name: str, summary: str, metric: Metric) -> Alarm:
-    """An alarm at one. By the minute, so that it is quick; over five of them, since data may be late."""
+    """Return an alarm on the first count. It evaluates five one-minute periods: fast, and tolerant of late data."""
     return Alarm(name, summary, {"any": metric}, threshold=0, expression=zero_filled("any"), period=MINUTE, within=5)
 
 
 def function_limits(limits: Limits) -> tuple[Alarm, ...]:
-    """Alarms on what an invocation may take."""
+    """Return the alarms on the time and the memory of an invocation, and on denied access."""
     return (
         Alarm(
             name="processing-time",
-            summary="An event took more than five sixths of the function's time-out (25 s of 30 s).",
+            summary="An event took more than five sixths of the function's timeout (25 s of 30 s).",
             metrics={"time": Metric("ProcessingTime", statistic="Maximum")},
             expression=zero_filled("time"),
             threshold=limits.timeout_seconds * 1000 * 5 / 6,
         ),
         Alarm(
             name="memory",
-            summary=f"More than 80 % of the {limits.memory_mb} MB is in use: detail is being shed, and an end is near.",
+            summary=f"More than 80 % of the {limits.memory_mb} MB is in use: telemetry is reduced, and "
+            "the function may run out of memory.",
             metrics={"memory": Metric("MemoryUtilization", statistic="Maximum")},
             expression=zero_filled("memory"),
             threshold=80,
         ),
-        any_of("security", "AWS denied the function access to something.", Metric("SecurityErrors")),
+        any_of("security", "AWS denied the function access to a resource.", Metric("SecurityErrors")),
     )
 
 
 QUEUE = (
     Alarm(
         name="dlq-volume",
-        summary="More than 10 % of the events end in the dead-letter queue.",
+        summary="More than 10 % of events are sent to the dead-letter queue.",
         metrics={"sent": Metric("NumberOfMessagesSent", Source.QUEUE), "received": RECEIVED},
-        # Where the function does not even run, events go to the queue past it: then there are more letters than events.
+        # Events that the function never received go to the queue, too: there can be more dead letters than events.
         expression=f"IF({zero_filled('sent')}>={MIN_FAILURES}, 100*{zero_filled('sent')}/{_DELIVERED}, 0)",
         threshold=10,
         minimum=MIN_FAILURES,
     ),
     Alarm(
         name="dlq-depth",
-        summary="There are dead letters: events that wait for a person. Goes off at one, however rare.",
+        summary="The dead-letter queue is not empty: an operator must redrive or discard its messages.",
         metrics={"depth": Metric("ApproximateNumberOfMessagesVisible", Source.QUEUE, "Maximum")},
         expression=zero_filled("depth"),
         threshold=0,
     ),
     Alarm(
         name="dlq-age",
-        summary="A dead letter has been waiting for more than a day; after 14 days the queue deletes it.",
+        summary="A dead letter is more than a day old. The queue deletes it after 14 days.",
         metrics={"age": Metric("ApproximateAgeOfOldestMessage", Source.QUEUE, "Maximum")},
         expression=zero_filled("age"),
         threshold=DAY,
@@ -65,44 +66,44 @@ QUEUE = (
 PLATFORM = (
     any_of(
         "async-events-dropped",
-        "Lambda gave events up without running the function: too old, or not deliverable. Look for them in the queue.",
+        "Lambda discarded events that it could not process in time. They are in the dead-letter queue.",
         Metric("AsyncEventsDropped", Source.LAMBDA),
     ),
     any_of(
         "destination-delivery-failures",
-        "Lambda could not hand a failed event to the dead-letter queue: that event is lost to us.",
+        "Lambda could not send a failed event to the dead-letter queue: it is lost unless it is replayed.",
         Metric("DestinationDeliveryFailures", Source.LAMBDA),
     ),
     any_of(
         "rule-failed-invocations",
-        "EventBridge could not deliver events to the function, and has given them up.",
+        "EventBridge could not deliver events to the function and stopped retrying.",
         Metric("FailedInvocations", Source.RULE),
     ),
     any_of(
         "rule-dlq-failures",
-        "EventBridge could not put an undelivered event into the dead-letter queue: that event is lost to us.",
+        "EventBridge could not send an undelivered event to the dead-letter queue: it is lost unless it is replayed.",
         Metric("InvocationsFailedToBeSentToDlq", Source.RULE),
     ),
     Alarm(
         name="async-event-age",
-        summary="Events wait more than 15 minutes in Lambda's own queue; one that is tried thrice waits about four.",
+        summary="Events wait more than 15 minutes in Lambda's asynchronous queue. Two retries account for about four.",
         metrics={"age": Metric("AsyncEventAge", Source.LAMBDA, "Maximum")},
         expression=zero_filled("age"),
         threshold=15 * MINUTE * 1000,
     ),
     Alarm(
         name="throttles",
-        summary="Lambda keeps refusing to run the function for want of concurrency; the events wait meanwhile.",
+        summary="Lambda throttles the function because no concurrency is available. The events are delayed.",
         metrics={"throttles": Metric("Throttles", Source.LAMBDA)},
         expression=zero_filled("throttles"),
         threshold=0,
-        breaching=2,  # Lambda tries again by itself: a moment of it costs nothing
+        breaching=2,  # Lambda retries: brief throttling does no harm
     ),
     Alarm(
         name="unreported-failures",
-        summary="Invocations fail without a word of the function's: it crashes, does not start, or is out of memory.",
+        summary="Invocations fail but the function reported nothing (crash, init failure or out of memory).",
         metrics={"failed": Metric("Errors", Source.LAMBDA), "raised": Metric("EventsRetried")},
-        # The function's own metrics come through its log, so they may be later than Lambda's: hence twice.
+        # The function's metrics come through its log and can be later than Lambda's: hence two periods.
         expression=f"{zero_filled('failed')}-{zero_filled('raised')}",
         threshold=MIN_FAILURES - 1,
         breaching=2,

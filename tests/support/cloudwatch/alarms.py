@@ -121,7 +121,7 @@ class MetricAlarm:
         for each in given["Metrics"]:
             if "MetricStat" in each:
                 stat = each["MetricStat"]
-                grid = Grid(now, stat["Period"], count, seen_at=now)
+                grid = Grid(now, stat["Period"], count, as_of=now)
                 series[each["Id"]] = store.series(_key(stat["Metric"]), stat["Stat"], grid)
         return evaluate(expression, series, empty_stays_empty=self._reading.empty_stays_empty)
 

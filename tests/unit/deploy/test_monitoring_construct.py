@@ -116,12 +116,12 @@ def test_the_dashboard_answers_in_order() -> None:
         "Is it healthy?",
         "What fails, and why?",
         "Is it retrying?",
-        "What lies in the dead-letter queue?",
+        "What is in the dead-letter queue?",
         "Is it fast?",
-        "Has it enough memory?",
-        "Does it start well?",
+        "Does it have enough memory?",
+        "Are cold starts fast?",
         "What does it cost?",
     ]
     assert "{memory_mb}" not in json.dumps(widgets)
-    (times,) = [each for each in widgets if each["properties"].get("title") == "Time for an event"]
+    (times,) = [each for each in widgets if each["properties"].get("title") == "Processing time per event"]
     assert [metric[-1]["stat"] for metric in times["properties"]["metrics"]] == ["p50", "p90", "p99", "Maximum"]

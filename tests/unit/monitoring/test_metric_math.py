@@ -104,7 +104,7 @@ def test_statistics_by_period() -> None:
     key = ("Space", "Name", (("One", "1"),))
 
     assert store.series(key, "Sum", Grid(180, 60, 3)) == [None, 15, 7]
-    assert store.series(key, "Sum", Grid(180, 60, 3, seen_at=180)) == [None, 15, None]
+    assert store.series(key, "Sum", Grid(180, 60, 3, as_of=180)) == [None, 15, None]
     assert [store.series(key, each, Grid(120, 60, 1)) for each in ("Average", "Maximum", "Minimum", "SampleCount")] == [
         [5],
         [9],

@@ -35,7 +35,7 @@ def test_totals_are_what_was_written(run: RunMetrics) -> None:
     assert totals == {"EventsReceived": len(EVENTS), "EventsMarked": 7, "EventsRetried": 1}
     assert run.total(line("Errors by category", "validation")) == 1
     assert run.total(line("Errors by category", "network")) is None
-    assert run.total(line("Time for an event", "p50")) == 14
+    assert run.total(line("Processing time per event", "p50")) == 14
     assert run.total(line("Billed work", "invocations")) == len(EVENTS)
 
 
@@ -48,7 +48,7 @@ def test_values_lie_where_they_were_written(run: RunMetrics) -> None:
 
 
 def test_the_cost_is_that_of_the_memory(run_folder: Path) -> None:
-    cost = line("US dollars by the hour, at list prices of us-east-1", "Lambda")
+    cost = line("US dollars per hour, at list prices of us-east-1", "Lambda")
 
     small, large = (read_run(run_folder, memory).total(cost) for memory in (128, 1024))
     assert small == large == pytest.approx(len(EVENTS) * 0.0000002)  # no duration was counted, only requests
