@@ -36,7 +36,7 @@ def test_totals_are_what_was_written(run: RunMetrics) -> None:
     assert run.total(line("Errors by category", "validation")) == 1
     assert run.total(line("Errors by category", "network")) is None
     assert run.total(line("Processing time per event", "p50")) == 14
-    assert run.total(line("Billed work", "invocations")) == len(EVENTS)
+    assert run.total(line("Billed usage", "invocations")) == len(EVENTS)
 
 
 def test_values_lie_where_they_were_written(run: RunMetrics) -> None:
