@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from emulator.pipeline.patterns import EventPattern, PatternMatcher, emulated_matcher
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
