@@ -1,6 +1,6 @@
-"""How the function gets to AWS: the image, the stack, its monitoring.
+"""The deployment: container image and CDK stack.
 
-CDK runs on Node. The lock brings one, and importing this points CDK to it, before it looks for the machine's own.
+CDK runs on Node.js. Importing this package makes CDK use the Node.js of the lock file instead of the machine's.
 """
 
 import os

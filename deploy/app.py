@@ -1,4 +1,4 @@
-"""The CDK application: `python -m deploy.app`, as `deploy/cdk.json` has it."""
+"""The CDK application, which `deploy/cdk.json` runs as `python -m deploy.app`."""
 
 import sys
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 from deploy.context import NAME, ContextError, read_context
 from deploy.stack.stack import MarkEarningsProcessedStack
 
-# What a new CDK application gets; here, so that tests and the command line make the same template.
+# The feature flags of a new CDK application; here, so that tests and the command line make the same template.
 _FLAGS: Mapping[str, bool] = {
     "@aws-cdk/aws-iam:minimizePolicies": True,
     "@aws-cdk/aws-codedeploy:removeAlarmsFromDeploymentGroup": True,
@@ -21,35 +21,35 @@ _FLAGS: Mapping[str, bool] = {
 
 
 def build(context: Mapping[str, str] | None = None, outdir: str | None = None, *, gates: bool = True) -> cdk.App:
-    """Make the application, not yet synthesised.
+    """Return the application, before synthesis.
 
     Args:
-        context: instead of what the command line gives by `-c`.
-        outdir: where the cloud assembly goes; None: where the command line says.
-        gates: whether a rule of cdk-nag that is broken fails the synthesis.
+        context: Added to the context values of the command line (`-c`).
+        outdir: The folder of the cloud assembly; None for the one of the command line.
+        gates: Whether a cdk-nag finding fails the synthesis.
 
     Raises:
-        ContextError: a context value is wrong.
+        ContextError: A context value is invalid.
     """
     app = cdk.App(context={**_FLAGS, **(context or {})}, outdir=outdir, analytics_reporting=False)
     deployment = read_context(app.node.get_all_context())
     MarkEarningsProcessedStack(app, deployment)
     cdk.Tags.of(app).add("service", NAME)
-    cdk.Tags.of(app).add("environment", deployment.stage.name)
+    cdk.Tags.of(app).add("environment", deployment.environment.name)
     if gates:
         cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
     return app
 
 
 def synthesise(context: Mapping[str, str] | None = None, outdir: str | None = None) -> int:
-    """Synthesise, and judge what comes out.
+    """Synthesise the application and check it with cdk-nag.
 
     Args:
-        context: as in `build`.
-        outdir: as in `build`.
+        context: As in `build`.
+        outdir: As in `build`.
 
     Returns:
-        The exit status: 2 for a wrong context value, told in one line; 1 for a broken rule of cdk-nag.
+        The exit status: 2 for an invalid context value, 1 for a cdk-nag finding.
     """
     try:
         app = build(context, outdir)
@@ -61,7 +61,7 @@ def synthesise(context: Mapping[str, str] | None = None, outdir: str | None = No
     except RuntimeError as error:
         if "ValidationFailed" not in str(error):
             raise
-        return 1  # cdk-nag has told what and where
+        return 1  # cdk-nag has printed its findings
     return 0
 
 

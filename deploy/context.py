@@ -1,4 +1,4 @@
-"""What is deployed, and how: read from CDK's context and checked once, here."""
+"""The settings of a deployment, read from CDK's context and validated."""
 
 import difflib
 import re
@@ -7,27 +7,28 @@ from dataclasses import dataclass, field
 from typing import Any
 
 NAME = "mark-earnings-processed"
-"""The service; every name and tag begins with it."""
+"""The service name, the prefix of every name and tag."""
 
 
 DEFAULT_BUS = "default"
-"""The bus that every account has. Rules on it go by their names alone, in their ARNs and in their metrics."""
+"""The bus that every account has. The ARNs and metrics of its rules do not contain the name of the bus."""
 
 
 class ContextError(Exception):
-    """A context value that cannot be deployed; its text says which, which rule, and what to do."""
+    """A context value is invalid. The text names the value, the rule and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What follows from the environment's name.
+    """The settings that depend on the environment.
 
     Attributes:
         name: `dev`, `staging` or `prod`.
-        log_retention_days: how long log lines are kept; one of CloudWatch's steps.
-        archive_retention_days: for how long events can be replayed.
-        keeps_data: whether tables, queue and log group outlive the stack, and the tables refuse to be deleted.
-        canary_minutes: how long a new version has a tenth of the events before it gets all; 0: all at once.
+        log_retention_days: One of the values that CloudWatch allows.
+        archive_retention_days: How long events can be replayed.
+        keeps_data: Whether tables, queue and log group are retained when the stack is deleted, and the tables have
+            deletion protection.
+        canary_minutes: How long a new version receives 10 % of the events before it receives all; 0 for all at once.
     """
 
     name: str
@@ -38,8 +39,8 @@ class Environment:
 
 
 ENVIRONMENTS: Mapping[str, Environment] = {
-    stage.name: stage
-    for stage in (
+    environment.name: environment
+    for environment in (
         Environment("dev", log_retention_days=14, archive_retention_days=7, keeps_data=False, canary_minutes=0),
         Environment("staging", log_retention_days=30, archive_retention_days=14, keeps_data=True, canary_minutes=5),
         Environment("prod", log_retention_days=365, archive_retention_days=90, keeps_data=True, canary_minutes=10),
@@ -49,12 +50,12 @@ ENVIRONMENTS: Mapping[str, Environment] = {
 
 @dataclass(frozen=True, slots=True)
 class TelemetryMode:
-    """How spans leave the function.
+    """An export mode.
 
     Attributes:
-        name: as the context names it.
-        memory_mb: what the function needs with it, so that at most 80 % are used (docs/exporters.md).
-        variables: of the function's environment that choose it.
+        name: As in the context.
+        memory_mb: The memory that the function needs to stay below 80 % utilization (docs/exporters.md).
+        variables: The environment variables that select it.
     """
 
     name: str
@@ -63,8 +64,8 @@ class TelemetryMode:
 
 
 TELEMETRY_MODES: Mapping[str, TelemetryMode] = {
-    way.name: way
-    for way in (
+    mode.name: mode
+    for mode in (
         TelemetryMode("direct", memory_mb=128),
         TelemetryMode(
             "layer",
@@ -72,13 +73,13 @@ TELEMETRY_MODES: Mapping[str, TelemetryMode] = {
             variables={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument", "OTEL_AWS_LAMBDA_FAST_START": "true"},
         ),
         TelemetryMode("layer-full", memory_mb=128, variables={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument"}),
-        TelemetryMode("collector", memory_mb=128),  # and OTEL_EXPORTER_OTLP_ENDPOINT, which only the context knows
+        TelemetryMode("collector", memory_mb=128),  # and OTEL_EXPORTER_OTLP_ENDPOINT, from the context
     )
 }
 
 ARCHITECTURES = ("arm64", "x86_64")
 
-# Above INFO Lambda's own filter would drop the metric lines, which have no level and count as INFO.
+# Above INFO, Lambda's log filter drops the metric lines: they have no level and count as INFO.
 LOG_LEVELS = ("INFO", "DEBUG")
 
 ROLLOUTS = ("gradual", "at_once")
@@ -96,22 +97,20 @@ class Deployment:
     """One deployment.
 
     Attributes:
-        stage: what follows from the environment.
-        telemetry_mode: how spans leave the function, with its variables.
-        memory_mb: of the function.
+        memory_mb: The function's memory.
         architecture: `arm64` or `x86_64`.
-        image_uri: of an image in ECR; None: built from the project's Dockerfile.
-        calendar_table: name of a table that exists; None: made here.
-        audit_table: likewise.
-        event_bus: name of a bus that exists; None: made here.
-        event_source: the `source` of the events that are taken.
-        log_level: of the function's log lines.
-        at_once: whether a new version gets all events at once, whatever alarm rings: to repair what is broken now.
-        alarm_email: who is told of alarms, beside those who subscribe to the topic by other means.
-        runbook: where the runbook can be read, for the alarms' links; None: its path in this repository.
+        image_uri: An image in ECR; None to build the project's Dockerfile.
+        calendar_table: The name of an existing table; None to create it.
+        audit_table: The name of an existing table; None to create it.
+        event_bus: The name of an existing bus; None to create it.
+        event_source: The `source` of the events that the rule matches.
+        log_level: `INFO` or `DEBUG`.
+        at_once: Whether a new version receives all events at once and no alarm stops it: for an urgent fix.
+        alarm_email: An address that is subscribed to the alarm topic.
+        runbook: The URL of the runbook, for the alarms' links; None for its path in this repository.
     """
 
-    stage: Environment
+    environment: Environment
     telemetry_mode: TelemetryMode
     memory_mb: int
     architecture: str
@@ -127,27 +126,31 @@ class Deployment:
 
     @property
     def name(self) -> str:
-        """The name of the stack and of the function; that of everything else begins with it."""
-        return f"{NAME}-{self.stage.name}"
+        """Return the name of the stack and of the function, the prefix of all other names."""
+        return f"{NAME}-{self.environment.name}"
 
     @property
     def bus_name(self) -> str:
-        """The name of the event bus, made here or not."""
-        return self.event_bus or f"earnings-{self.stage.name}"
+        """Return the name of the event bus."""
+        return self.event_bus or f"earnings-{self.environment.name}"
 
     def table_name(self, base: str) -> str:
-        """The name of a table made here: the plain one in production, where other teams know it by that."""
-        return base if self.stage.name == "prod" else f"{base}-{self.stage.name}"
+        """Return the name of a table that the stack creates: without suffix in production, for other teams."""
+        return base if self.environment.name == "prod" else f"{base}-{self.environment.name}"
 
     @property
     def canary_minutes(self) -> int:
-        """How long a new version has a tenth of the events before it gets all; 0: all at once, no alarm asked."""
-        return 0 if self.at_once else self.stage.canary_minutes
+        """Return how long a new version receives 10 % of the events; 0 for all at once, without alarms."""
+        return 0 if self.at_once else self.environment.canary_minutes
 
     @property
-    def environment(self) -> dict[str, str]:
-        """The function's variables that do not depend on other resources."""
-        return {"ENVIRONMENT": self.stage.name, "EVENT_SOURCE": self.event_source, **self.telemetry_mode.variables}
+    def function_variables(self) -> dict[str, str]:
+        """Return the environment variables of the function that do not depend on other resources."""
+        return {
+            "ENVIRONMENT": self.environment.name,
+            "EVENT_SOURCE": self.event_source,
+            **self.telemetry_mode.variables,
+        }
 
 
 _KEYS: Mapping[str, str] = {
@@ -166,27 +169,27 @@ _KEYS: Mapping[str, str] = {
     "alarm_email": "",
     "runbook": "",
 }
-"""Each context value of ours and its default."""
+"""Each context value and its default."""
 
 
 def read_context(context: Mapping[str, Any]) -> Deployment:
-    """Read and check every context value.
+    """Read and validate the context values.
 
     Args:
-        context: all of CDK's context: its own keys, which have `:` or `@` in them, are left alone.
+        context: CDK's whole context. CDK's own keys contain `:` or `@` and are ignored.
 
     Raises:
-        ContextError: naming the first value that is wrong.
+        ContextError: Names the first invalid value.
     """
     for key in context:
         if key not in _KEYS and not re.search("[:@]", key):
-            near = difflib.get_close_matches(key, _KEYS, n=1, cutoff=0.75)
-            meant = f"did you mean {near[0]}?" if near else f"known: {', '.join(_KEYS)}"
-            raise ContextError(f"context {key} is not known: {meant}")
+            similar = difflib.get_close_matches(key, _KEYS, n=1, cutoff=0.75)
+            hint = f"did you mean {similar[0]}?" if similar else f"known: {', '.join(_KEYS)}"
+            raise ContextError(f"context {key} is not known: {hint}")
     given = {key: str(context.get(key, "")).strip() or default for key, default in _KEYS.items()}
     telemetry_mode = _telemetry_mode(given)
     return Deployment(
-        stage=ENVIRONMENTS[_one_of(given, "environment", tuple(ENVIRONMENTS))],
+        environment=ENVIRONMENTS[_one_of(given, "environment", tuple(ENVIRONMENTS))],
         telemetry_mode=telemetry_mode,
         memory_mb=_memory(given["memory"]) if given["memory"] else telemetry_mode.memory_mb,
         architecture=_one_of(given, "architecture", ARCHITECTURES),
@@ -231,12 +234,12 @@ def _memory(text: str) -> int:
 
 
 def _telemetry_mode(given: Mapping[str, str]) -> TelemetryMode:
-    way = TELEMETRY_MODES[_one_of(given, "telemetry", tuple(TELEMETRY_MODES))]
+    mode = TELEMETRY_MODES[_one_of(given, "telemetry", tuple(TELEMETRY_MODES))]
     endpoint = _matching(given, "collector_endpoint", _URL, "a URL")
-    if way.name != "collector":
+    if mode.name != "collector":
         if endpoint:
             raise ContextError("context collector_endpoint needs -c telemetry=collector")
-        return way
+        return mode
     if endpoint is None:
         raise ContextError("context telemetry=collector needs -c collector_endpoint=URL")
-    return TelemetryMode(way.name, way.memory_mb, {**way.variables, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})
+    return TelemetryMode(mode.name, mode.memory_mb, {**mode.variables, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})

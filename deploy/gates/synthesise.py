@@ -1,4 +1,4 @@
-"""Synthesise what the gates look at: `python -m deploy.gates.synthesise FOLDER`. cdk-nag judges on the way."""
+"""Synthesise the templates that the gates check: `python -m deploy.gates.synthesise FOLDER`. cdk-nag runs as well."""
 
 import shutil
 import sys
@@ -8,9 +8,9 @@ from pathlib import Path
 from deploy.app import synthesise
 from deploy.context import ENVIRONMENTS
 
-# Each environment, and each choice that makes other resources.
+# Every environment, and every setting that changes the set of resources.
 _CASES: Mapping[str, Mapping[str, str]] = {
-    **{stage: {"environment": stage} for stage in ENVIRONMENTS},
+    **{environment: {"environment": environment} for environment in ENVIRONMENTS},
     "others-resources": {
         "environment": "prod",
         "calendar_table": "a-calendar",
@@ -23,7 +23,7 @@ _CASES: Mapping[str, Mapping[str, str]] = {
 
 
 def main(folder: Path) -> int:
-    """Make the assemblies anew; the exit status says whether all pass."""
+    """Synthesise all cases into a new folder. Return the exit status, 0 if all pass."""
     shutil.rmtree(folder, ignore_errors=True)
     return max(synthesise(context, str(folder / name)) for name, context in _CASES.items())
 

@@ -1,4 +1,4 @@
-"""Where alarms go."""
+"""The SNS topic of the alarms."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
@@ -11,11 +11,7 @@ from deploy.stack.suppressions import acknowledge
 
 
 class AlarmTopic(Construct):
-    """A topic that CloudWatch's alarms of this account may publish to, over TLS only.
-
-    Attributes:
-        topic: it.
-    """
+    """A topic that the CloudWatch alarms of this account may publish to, over TLS only."""
 
     def __init__(self, scope: Construct, construct_id: str, deployment: Deployment) -> None:
         super().__init__(scope, construct_id)
@@ -26,7 +22,7 @@ class AlarmTopic(Construct):
             display_name=f"Alarms of {deployment.name}",
             enforce_ssl=True,
         )
-        # A policy replaces SNS's default one, under which alarms could publish.
+        # The policy replaces the default policy of SNS, which allows alarms to publish.
         account = Stack.of(self).account
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
@@ -42,14 +38,14 @@ class AlarmTopic(Construct):
             acknowledge(
                 subscription,
                 {
-                    "Serverless::Serverless-SNSRedrivePolicy": "SNS tries an e-mail again for hours, and the alarm "
-                    "stays on the dashboard: a queue of unread alarms helps nobody.",
+                    "Serverless::Serverless-SNSRedrivePolicy": "SNS retries e-mail for hours, and the dashboard shows "
+                    "the alarm: a queue of unread notifications adds nothing.",
                 },
             )
         acknowledge(
             self.topic,
             {
-                "CKV_AWS_26": "A message names an alarm and its state, no event. CloudWatch cannot publish through the "
-                "AWS-managed key, and a key for this alone would be one more thing that can silence an alarm.",
+                "CKV_AWS_26": "A message names an alarm and its state, no event. CloudWatch cannot publish with the "
+                "AWS-managed key, and a customer-managed key is one more cause of lost notifications.",
             },
         )

@@ -1,4 +1,4 @@
-"""The one queue for every event that failed, whoever gave it up."""
+"""The dead-letter queue of the function, of Lambda and of the EventBridge rule."""
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_sqs as sqs
@@ -8,15 +8,11 @@ from deploy.context import Deployment
 from deploy.stack.suppressions import acknowledge
 
 RETENTION_DAYS = 14
-"""The longest that SQS keeps a message."""
+"""The maximum of SQS."""
 
 
 class DeadLetterQueue(Construct):
-    """A standard queue, encrypted, for TLS only.
-
-    Attributes:
-        queue: it.
-    """
+    """An encrypted standard queue that accepts TLS only."""
 
     def __init__(self, scope: Construct, construct_id: str, deployment: Deployment) -> None:
         super().__init__(scope, construct_id)
@@ -27,9 +23,9 @@ class DeadLetterQueue(Construct):
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=Duration.days(RETENTION_DAYS),
-            removal_policy=RemovalPolicy.RETAIN if deployment.stage.keeps_data else RemovalPolicy.DESTROY,
+            removal_policy=RemovalPolicy.RETAIN if deployment.environment.keeps_data else RemovalPolicy.DESTROY,
         )
-        is_dead_letter_queue = "It is the dead-letter queue: what cannot be processed ends here and waits for a person."
+        is_dead_letter_queue = "It is the dead-letter queue itself: an operator redrives or discards its messages."
         acknowledge(
             self.queue,
             {

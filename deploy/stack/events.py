@@ -1,4 +1,4 @@
-"""How events get to the function: bus, archive, rule, and what happens when one cannot be delivered."""
+"""The delivery of events to the function: bus, archive, rule and the rule's dead-letter queue."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
@@ -11,18 +11,18 @@ from deploy.context import Deployment
 
 DETAIL_TYPE = "earningsProcessed"
 
-# EventBridge's longest, said so that nobody has to look it up.
+# The maximum, and the default, of EventBridge.
 DELIVERY_HOURS = 24
 DELIVERY_RETRIES = 185
 
 
 class Events(Construct):
-    """The bus, and the rule that brings its events to the function.
+    """The bus, its archive, and the rule that delivers events to the function.
 
     Attributes:
-        bus: made here, or one that exists.
-        archive: keeps what the rule matches, to be replayed.
-        rule: delivers to the alias; after the last try to the dead-letter queue.
+        bus: Created, or an existing one.
+        archive: Retains the events that the rule matches, for replays.
+        rule: Delivers to the alias, and to the dead-letter queue after the last retry.
     """
 
     def __init__(
@@ -35,16 +35,16 @@ class Events(Construct):
             self,
             "Archive",
             archive_name=deployment.name,
-            description=f"What {deployment.name} was sent, to be replayed",
+            description=f"Events for {deployment.name}, for replays",
             source_event_bus=self.bus,
             event_pattern=pattern,
-            retention=Duration.days(deployment.stage.archive_retention_days),
+            retention=Duration.days(deployment.environment.archive_retention_days),
         )
         self.rule = events.Rule(
             self,
             "Rule",
             rule_name=deployment.name,
-            description=f"{DETAIL_TYPE} of {deployment.event_source}",
+            description=f"{DETAIL_TYPE} events of {deployment.event_source}",
             event_bus=self.bus,
             event_pattern=pattern,
             targets=[

@@ -1,4 +1,4 @@
-"""The function: its image, its log group, its alias, and what Lambda does when an event fails."""
+"""The function: image, role, log group, alias and the settings of asynchronous invocation."""
 
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,9 @@ from deploy.stack.tables import Tables
 
 TIMEOUT_SECONDS = 30
 ASYNC_RETRIES = 2
-"""Lambda's own, about 1 and 2 minutes later."""
+"""Lambda's retries, about one and two minutes later."""
 MAX_EVENT_AGE_HOURS = 6
-"""How long Lambda keeps an event that it cannot start; its longest."""
+"""How long Lambda retries an event that it cannot deliver; the maximum."""
 ALIAS = "live"
 
 _ROOT = Path(__file__).parents[2]
@@ -31,36 +31,37 @@ _PLATFORMS = {
 }
 _RETENTION = {14: logs.RetentionDays.TWO_WEEKS, 30: logs.RetentionDays.ONE_MONTH, 365: logs.RetentionDays.ONE_YEAR}
 _LOG_LEVELS = {"INFO": lambda_.ApplicationLogLevel.INFO, "DEBUG": lambda_.ApplicationLogLevel.DEBUG}
-_ON_FAILURE = "Its on-failure destination is the dead-letter queue, and tells more than Lambda's own dead letter would."
+_ON_FAILURE = (
+    "Its on-failure destination is the dead-letter queue; a destination record contains more than a DLQ message."
+)
 
 
 class Function(Construct):
-    """The function and the alias by which it is called.
+    """The function and the alias that events are delivered to.
 
     Attributes:
-        resources: what its role is about, its log group among them.
-        function: it.
-        alias: `live`; events go to this.
+        resources: The resources that its role gives access to.
+        alias: `live`.
     """
 
     def __init__(
         self, scope: Construct, construct_id: str, deployment: Deployment, *, tables: Tables, queue: sqs.IQueue
     ) -> None:
         super().__init__(scope, construct_id)
-        stage = deployment.stage
+        environment = deployment.environment
         architecture, platform = _PLATFORMS[deployment.architecture]
         log_group = logs.LogGroup(
             self,
             "Log",
             log_group_name=f"/aws/lambda/{deployment.name}",
-            retention=_RETENTION[stage.log_retention_days],
-            removal_policy=RemovalPolicy.RETAIN if stage.keeps_data else RemovalPolicy.DESTROY,
+            retention=_RETENTION[environment.log_retention_days],
+            removal_policy=RemovalPolicy.RETAIN if environment.keeps_data else RemovalPolicy.DESTROY,
         )
         acknowledge(
             log_group,
             {
                 "CKV_AWS_158": "Encrypted by CloudWatch; lines carry allow-listed fields only, no event content.",
-                "CKV_AWS_338": "A year in production; shorter where events are trials.",
+                "CKV_AWS_338": "A year in production; shorter where events are tests.",
             },
         )
         self.resources = Resources(tables.calendar, tables.audit, queue, log_group)
@@ -79,10 +80,10 @@ class Function(Construct):
             architecture=architecture,
             memory_size=deployment.memory_mb,
             timeout=Duration.seconds(TIMEOUT_SECONDS),
-            # Without policy updates: what CDK would add is wider than what is called.
+            # CDK would add wider permissions than the function needs.
             role=role.without_policy_updates(),
             environment={
-                **deployment.environment,
+                **deployment.function_variables,
                 "EARNINGS_CALENDAR_TABLE": tables.calendar.table_name,
                 "EARNINGS_AUDIT_TABLE": tables.audit.table_name,
                 "DEAD_LETTER_QUEUE_URL": queue.queue_url,
@@ -92,7 +93,7 @@ class Function(Construct):
             logging_format=lambda_.LoggingFormat.JSON,
             application_log_level_v2=_LOG_LEVELS[deployment.log_level],
             system_log_level_v2=lambda_.SystemLogLevel.INFO,
-            # Old versions stay: an alias can be turned back at once.
+            # Old versions are retained: the alias can be rolled back at once.
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
             **failed,
         )
@@ -101,12 +102,12 @@ class Function(Construct):
             {
                 "Serverless::Serverless-LambdaDLQ": _ON_FAILURE,
                 "CKV_AWS_116": _ON_FAILURE,
-                "CKV_AWS_115": "Its concurrency is the account's: a limit would delay events, and what DynamoDB "
-                "throttles is tried again.",
-                "CKV_AWS_117": "It calls DynamoDB, SQS and X-Ray only, over TLS: a VPC would add a way to fail, and no "
-                "wall.",
-                "CKV_AWS_173": "Its variables are names and addresses, no secrets, and Lambda encrypts them with a key "
-                "of its own.",
+                "CKV_AWS_115": "It uses the account's concurrency: a limit would delay events, and throttled writes "
+                "are retried.",
+                "CKV_AWS_117": "It calls DynamoDB, SQS and X-Ray only, over TLS: a VPC would add a cause of failure "
+                "and no protection.",
+                "CKV_AWS_173": "Its environment variables are names and URLs, no secrets, and Lambda encrypts them "
+                "with its own key.",
             },
         )
         self.alias = lambda_.Alias(self, "Alias", alias_name=ALIAS, version=self.function.current_version, **failed)
@@ -119,7 +120,7 @@ def _code(scope: Construct, deployment: Deployment, platform: ecr_assets.Platfor
 
 
 def deployed_image(scope: Construct, uri: str) -> lambda_.DockerImageCode:
-    """An image that is in ECR already."""
+    """Return the code of an existing image in ECR."""
     registry, _, rest = uri.partition("/")
     account, _, _, region, *_ = registry.split(".")
     name, _, digest = rest.partition("@")

@@ -1,119 +1,39 @@
-"""The CDK construct that turns the definitions into CloudFormation resources."""
+"""The CDK construct that creates alarms, dashboard, saved queries and X-Ray groups from their definitions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cw
 from aws_cdk import aws_cloudwatch_actions as actions
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
-from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_xray as xray
 from constructs import Construct
 
-from deploy.context import DEFAULT_BUS
+from deploy.stack.metrics import MetricFactory, MonitoredResources
 from deploy.stack.widgets import Widgets
 from monitoring import model
 from monitoring.alarms import COMPOSITES, ROLLBACK, alarms, anchor
 from monitoring.dashboard import SECTIONS
 from monitoring.queries import QUERIES, TRACE_GROUPS
-from otel import semconv
 
 RUNBOOK = "docs/runbook.md"
-"""Where an alarm's description sends its reader, unless the stack knows an address."""
-
-
-@dataclass(frozen=True, slots=True)
-class MonitoredResources:
-    """What is watched.
-
-    Attributes:
-        function: the function, or an alias of it. Its metrics are counted over all versions and aliases.
-        queue: the dead-letter queue.
-        rule: name of the rule that delivers events. A text, since CDK's `rule_name` is not the name on a bus of one's
-            own: CloudFormation's `Ref` gives `BUS|RULE` there
-            (https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/1131).
-        bus: name of the bus that the rule is on.
-        log_group: where the function's log lines go.
-        memory_mb: the function's memory.
-        timeout_seconds: the function's time-out.
-        service: the function's service name in traces; None for the function's own name.
-    """
-
-    function: lambda_.IFunction
-    queue: sqs.IQueue
-    rule: str
-    bus: str
-    log_group: logs.ILogGroup
-    memory_mb: int
-    timeout_seconds: int = 30
-    service: str | None = None
-
-    @property
-    def function_name(self) -> str:
-        """The function's name, without an alias."""
-        return (self.function.lambda_ if isinstance(self.function, lambda_.Alias) else self.function).function_name
-
-    @property
-    def limits(self) -> model.Limits:
-        """What thresholds depend on."""
-        return model.Limits(self.timeout_seconds, self.memory_mb)
-
-
-class Series:
-    """Turns plain metrics into CloudWatch's, with the dimensions of what is watched."""
-
-    def __init__(self, monitored: MonitoredResources, environment: str) -> None:
-        self._environment = environment
-        self._dimensions: Mapping[model.Source, dict[str, str]] = {
-            model.Source.FUNCTION: {semconv.ENVIRONMENT_DIMENSION: environment},
-            model.Source.LAMBDA: {"FunctionName": monitored.function_name},
-            model.Source.QUEUE: {"QueueName": monitored.queue.queue_name},
-            # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html: both, on a bus of one's own.
-            model.Source.RULE: {
-                **({} if monitored.bus == DEFAULT_BUS else {"EventBusName": monitored.bus}),
-                "RuleName": monitored.rule,
-            },
-        }
-
-    def metric(self, metric: model.Metric, period: int, label: str | None = None) -> cw.Metric:
-        """One time series."""
-        dimensions = dict(self._dimensions[metric.source])
-        if metric.category is not None:
-            dimensions[semconv.ERROR_CATEGORY_DIMENSION] = metric.category
-        return cw.Metric(
-            namespace=metric.source.value,
-            metric_name=metric.name,
-            dimensions_map=dimensions,
-            statistic=metric.statistic,
-            period=cdk.Duration.seconds(period),
-            label=label,
-        )
-
-    def value(
-        self, metrics: Mapping[str, model.Metric], expression: str, period: int, label: str | None = None
-    ) -> cw.IMetric:
-        """A time series, or metric math over some."""
-        if not expression:
-            (metric,) = metrics.values()
-            return self.metric(metric, period, label)
-        return cw.MathExpression(
-            expression=expression,
-            using_metrics={name: self.metric(metric, period) for name, metric in metrics.items()},
-            period=cdk.Duration.seconds(period),
-            label=label,
-        )
+"""What an alarm's description links to, unless the context has a URL."""
 
 
 class Monitoring(Construct):
-    """Alarms, dashboard, saved queries and trace groups of one environment.
+    """Alarms, dashboard, saved queries and X-Ray groups of one environment.
+
+    Args:
+        monitored: The monitored resources.
+        environment: The value of the dimension `Environment`.
+        topic: Receives a message when an alarm goes into ALARM and when it returns to OK.
+        prefix: The prefix of all names; by default `mark-earnings-processed-ENVIRONMENT`.
+        runbook: The URL or path of the runbook. Each alarm's description links to its section.
 
     Attributes:
-        alarms: by name, composites included.
-        dashboard: the dashboard.
-        rollback: alarms that a gradual deployment watches.
+        alarms: By name, composites included.
+        rollback: Alarms that roll a gradual deployment back.
     """
 
     def __init__(
@@ -127,19 +47,8 @@ class Monitoring(Construct):
         prefix: str | None = None,
         runbook: str = RUNBOOK,
     ) -> None:
-        """Make them.
-
-        Args:
-            scope: parent.
-            construct_id: as in CDK.
-            monitored: what is watched.
-            environment: value of the function's `ENVIRONMENT_DIMENSION`, and of the `Environment` dimension.
-            topic: where alarms speak, and say that they are over.
-            prefix: first part of all names; by default the function's `mark-earnings-processed-ENVIRONMENT`.
-            runbook: address or path of the runbook; each description links to its section.
-        """
         super().__init__(scope, construct_id)
-        self._series = Series(monitored, environment)
+        self._metrics = MetricFactory(monitored, environment)
         self._action = actions.SnsAction(topic)
         self._prefix = prefix or f"mark-earnings-processed-{environment}"
         self._runbook = runbook
@@ -149,7 +58,7 @@ class Monitoring(Construct):
         for composite in COMPOSITES:
             self.alarms[composite.name] = self._composite(composite)
         self.rollback: list[cw.IAlarm] = [self.alarms[name] for name in ROLLBACK]
-        widgets = Widgets(self._series, monitored.log_group, list(self.alarms.values()), monitored.memory_mb)
+        widgets = Widgets(self._metrics, monitored.log_group, list(self.alarms.values()), monitored.memory_mb)
         self.dashboard = cw.Dashboard(
             self,
             "Dashboard",
@@ -161,12 +70,12 @@ class Monitoring(Construct):
         self._trace_groups(monitored.service or monitored.function_name, environment)
 
     def _alarm(self, alarm: model.Alarm) -> cw.Alarm:
-        made = cw.Alarm(
+        cdk_alarm = cw.Alarm(
             self,
             _construct_id(alarm.name),
             alarm_name=f"{self._prefix}-{alarm.name}",
             alarm_description=self._description(alarm.name, alarm.summary),
-            metric=self._series.value(alarm.metrics, alarm.expression, alarm.period, alarm.name),
+            metric=self._metrics.value(alarm.metrics, alarm.expression, alarm.period, alarm.name),
             threshold=alarm.threshold,
             comparison_operator=cw.ComparisonOperator.GREATER_THAN_THRESHOLD,
             evaluation_periods=alarm.within,
@@ -174,11 +83,11 @@ class Monitoring(Construct):
             treat_missing_data=_MISSING[alarm.missing],
         )
         if alarm.notifies:
-            self._notify(made)
-        return made
+            self._notify(cdk_alarm)
+        return cdk_alarm
 
     def _composite(self, composite: model.Composite) -> cw.CompositeAlarm:
-        made = cw.CompositeAlarm(
+        cdk_alarm = cw.CompositeAlarm(
             self,
             _construct_id(composite.name),
             composite_alarm_name=f"{self._prefix}-{composite.name}",
@@ -192,8 +101,8 @@ class Monitoring(Construct):
                 )
             ),
         )
-        self._notify(made)
-        return made
+        self._notify(cdk_alarm)
+        return cdk_alarm
 
     def _notify(self, alarm: cw.AlarmBase) -> None:
         alarm.add_alarm_action(self._action)

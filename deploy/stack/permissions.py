@@ -1,4 +1,4 @@
-"""Who may do what: the function's role, and the operators' policy. Nothing else in the stack adds to either."""
+"""The function's role and the operators' policy. Nothing else in the stack adds permissions to them."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What permissions are about.
+    """The resources that permissions apply to.
 
     Attributes:
-        calendar: table of the rows to mark.
-        audit: table of the audit entries.
-        queue: the dead-letter queue.
-        log_group: the function's.
+        calendar: The table of the rows to mark.
+        audit: The table of the audit entries.
+        queue: The dead-letter queue.
+        log_group: The function's log group.
     """
 
     calendar: "dynamodb.ITable"
@@ -38,29 +38,29 @@ class Resources:
 
 
 def function_role(scope: "Construct", deployment: "Deployment", on: Resources) -> iam.Role:
-    """The role of the function: the calls that it makes, on the resources that it makes them on.
+    """Return the function's role, which allows exactly the calls that the function makes.
 
-    DynamoDB checks a transaction as the operations in it. The condition keeps the same operations from being made
-    outside of one: an audit entry comes with its mark, or not at all.
+    DynamoDB authorizes a transaction by the operations in it. The condition denies the same operations outside of a
+    transaction: an audit entry is written together with its mark or not at all.
     """
     in_a_transaction = {"ForAnyValue:StringEquals": {"dynamodb:EnclosingOperation": ["TransactWriteItems"]}}
     statements = [
         _allow("MarkRow", ["dynamodb:UpdateItem"], [on.calendar.table_arn], in_a_transaction),
         _allow("AppendAuditEntry", ["dynamodb:PutItem"], [on.audit.table_arn], in_a_transaction),
-        # The handler's own dead letters, and Lambda's on-failure destination, which uses this role too.
+        # For the handler's dead letters, and for Lambda's on-failure destination, which uses this role as well.
         _allow("SendDeadLetter", ["sqs:SendMessage"], [on.queue.queue_arn]),
         _allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [on.log_group.log_group_arn]),
-        # X-Ray knows no resources for these. The agent in the sandbox sends with this role.
+        # X-Ray has no resource-level permissions for these. The daemon in the sandbox uses this role.
         _allow("SendTraces", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], ["*"]),
     ]
     role = iam.Role(
         scope,
         "Role",
         assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-        description=f"What {deployment.name} may do",
+        description=f"Permissions of {deployment.name}",
         inline_policies={"Function": iam.PolicyDocument(statements=statements)},
     )
-    no_resources = "X-Ray's actions know no resources."
+    no_resources = "X-Ray's actions have no resource-level permissions."
     acknowledge(
         role,
         {
@@ -74,7 +74,7 @@ def function_role(scope: "Construct", deployment: "Deployment", on: Resources) -
 def operators_policy(
     scope: "Construct", deployment: "Deployment", on: Resources, *, bus_arn: str, alias_arn: str
 ) -> iam.ManagedPolicy:
-    """What those need who are paged: look at everything, bring dead letters back or discard them. No more."""
+    """Return the policy of operators on call: read everything, redrive or discard dead letters, and no more."""
     stack = Stack.of(scope)
 
     def arn(service: str, rest: str, *, region: str = stack.region) -> str:
@@ -93,7 +93,7 @@ def operators_policy(
             ["cloudwatch:GetDashboard"],
             [arn("cloudwatch", f"dashboard/{deployment.name}", region="")],
         ),
-        # None of these knows resources.
+        # None of these has resource-level permissions.
         _allow(
             "SeeMetricsTracesAndLists",
             [
@@ -121,7 +121,7 @@ def operators_policy(
             ],
             ["*"],
         ),
-        # aws/spans is where X-Ray keeps spans once Transaction Search is on.
+        # X-Ray stores spans in aws/spans when Transaction Search is enabled.
         _allow(
             "SeeLogs",
             [
@@ -150,11 +150,11 @@ def operators_policy(
             ],
             [on.queue.queue_arn],
         ),
-        _allow("BringEventsBack", ["events:PutEvents"], [bus_arn]),
-        # What would become of an event: its rules, and EventBridge's judgement of them, which knows no resources.
+        _allow("RedriveToBus", ["events:PutEvents"], [bus_arn]),
+        # Redrive checks first which rules match an event (TestEventPattern has no resource-level permissions).
         _allow("SeeTargets", ["events:ListTargetsByRule"], [arn("events", rules)]),
-        # What fell out of every net comes back from the archive. Its copies go to the bus that they came from, and only
-        # there: StartReplay is asked about all three.
+        # Events that reached no failure destination are replayed from the archive, to their own bus only. StartReplay
+        # is authorized on all three.
         _allow("SeeArchive", ["events:DescribeArchive"], [archive]),
         _allow("SeeReplays", ["events:CancelReplay", "events:DescribeReplay"], [replays]),
         _allow("ReplayArchive", ["events:StartReplay"], [archive, bus_arn, replays]),
@@ -171,20 +171,20 @@ def operators_policy(
         scope,
         "Operators",
         managed_policy_name=f"{deployment.name}-operators",
-        description=f"Look at {deployment.name}, bring its dead letters back or discard them",
+        description=f"Read everything about {deployment.name}; redrive or discard its dead letters",
         document=iam.PolicyDocument(statements=statements),
     )
     acknowledge(
         policy,
         {
-            "AwsSolutions::AwsSolutions-IAM5[Resource::*]": "Lists, metrics, query results and traces know no "
-            "resources; PutMetricData is bound to one namespace by a condition.",
+            "AwsSolutions::AwsSolutions-IAM5[Resource::*]": "Lists, metrics, query results and traces have no "
+            "resource-level permissions; a condition limits PutMetricData to one namespace.",
             "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:"
-            "log-group:aws/spans:*]": "A log group's ARN ends with :*, which stands for its streams.",
+            "log-group:aws/spans:*]": "A log group's ARN ends with :*, which matches its streams.",
             "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:events:<AWS::Region>:<AWS::AccountId>:"
-            f"replay/{deployment.name}-*]": "A replay gets its name when it is started.",
+            f"replay/{deployment.name}-*]": "A replay is named when it is started.",
             "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:events:<AWS::Region>:<AWS::AccountId>:"
-            f"{rules}]": "All rules of the bus: redriving asks which of them takes the event.",
+            f"{rules}]": "All rules of the bus: redrive checks which of them match the event.",
         },
     )
     return policy

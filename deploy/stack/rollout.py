@@ -1,4 +1,4 @@
-"""How a new version takes over: first a tenth of the events, then all; back when an alarm rings."""
+"""The gradual deployment of a new version: 10 % of the events first, then all, with rollback on an alarm."""
 
 from collections.abc import Sequence
 
@@ -20,10 +20,10 @@ _CONFIGS = {
 
 
 class Rollout(Construct):
-    """CodeDeploy's part: it moves the alias, and moves it back.
+    """The CodeDeploy deployment group, which shifts the traffic of the alias and rolls it back.
 
-    Attributes:
-        group: CodeDeploy's deployment group.
+    Args:
+        alarms: Each rolls the deployment back when it goes into ALARM.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Rollout(Construct):
             alias=alias,
             deployment_config=_CONFIGS[deployment.canary_minutes],
             alarms=list(alarms),
-            # Otherwise an alarm that rings already stops the roll-out of its own repair.
+            # Otherwise an alarm that is in ALARM stops the deployment of its own fix.
             ignore_alarm_configuration=deployment.canary_minutes == 0,
             auto_rollback=codedeploy.AutoRollbackConfig(
                 failed_deployment=True, stopped_deployment=True, deployment_in_alarm=True
@@ -62,17 +62,17 @@ class Rollout(Construct):
 
 
 def failing_version_alarm(scope: Construct, deployment: Deployment, function: lambda_.Function) -> cloudwatch.Alarm:
-    """An alarm on the first invocation that fails in the version which is rolled out.
+    """Return an alarm on the first failed invocation of the version that is deployed.
 
-    The environment's error rates cannot tell: the new version has a tenth of the events. Lambda counts by version
-    (`ExecutedVersion`) only while the alias has two. An invocation fails for what is transient or a defect of ours: a
-    bad event is dead-lettered and returns.
+    The environment's error rates are too coarse: the new version receives 10 % of the events. Lambda counts by version
+    (`ExecutedVersion`) only while the alias has two. An invocation fails on transient errors and on defects of the
+    function; an invalid event is dead-lettered and the invocation succeeds.
     """
     return cloudwatch.Alarm(
         scope,
         "FailingVersion",
         alarm_name=f"{deployment.name}-failing-version",
-        alarm_description=f"An invocation of the new version of {deployment.name} failed: its roll-out is turned back.",
+        alarm_description=f"An invocation of the new version of {deployment.name} failed: it is rolled back.",
         metric=cloudwatch.Metric(
             namespace="AWS/Lambda",
             metric_name="Errors",

@@ -1,4 +1,4 @@
-"""The stack, put together."""
+"""The CloudFormation stack."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch_actions as actions
@@ -9,22 +9,23 @@ from deploy.stack.alarm_topic import AlarmTopic
 from deploy.stack.dead_letters import DeadLetterQueue
 from deploy.stack.events import Events
 from deploy.stack.function import TIMEOUT_SECONDS, Function
-from deploy.stack.monitoring import RUNBOOK, MonitoredResources, Monitoring
+from deploy.stack.metrics import MonitoredResources
+from deploy.stack.monitoring import RUNBOOK, Monitoring
 from deploy.stack.permissions import operators_policy
 from deploy.stack.rollout import Rollout, failing_version_alarm
 from deploy.stack.tables import Tables
 
 
 class MarkEarningsProcessedStack(cdk.Stack):
-    """All of one environment."""
+    """All resources of one environment."""
 
     def __init__(self, scope: Construct, deployment: Deployment) -> None:
-        stage = deployment.stage
+        environment = deployment.environment
         super().__init__(
             scope,
             deployment.name,
-            description=f"Marks earnings as processed, exactly once ({stage.name})",
-            termination_protection=stage.keeps_data,
+            description=f"Marks earnings as processed, exactly once ({environment.name})",
+            termination_protection=environment.keeps_data,
         )
         tables = Tables(self, "Tables", deployment)
         queue = DeadLetterQueue(self, "DeadLetters", deployment).queue
@@ -43,7 +44,7 @@ class MarkEarningsProcessedStack(cdk.Stack):
                 memory_mb=deployment.memory_mb,
                 timeout_seconds=TIMEOUT_SECONDS,
             ),
-            environment=stage.name,
+            environment=environment.name,
             topic=topic,
             prefix=deployment.name,
             runbook=deployment.runbook or RUNBOOK,

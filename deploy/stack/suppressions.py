@@ -1,4 +1,4 @@
-"""Rules of the gates that a resource breaks on purpose: each with the reason, beside the resource."""
+"""Suppressions of cdk-nag and checkov findings, each with its reason."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from constructs import IConstruct
 
 
 def acknowledge(construct: IConstruct, reasons: dict[str, str]) -> None:
-    """Say why a resource breaks a rule.
+    """Suppress findings on a resource.
 
     Args:
-        construct: the resource; a construct of a higher level stands for the resource in it.
-        reasons: by rule: `CKV_...` of checkov, everything else of cdk-nag.
+        construct: The resource, or a higher-level construct of it.
+        reasons: By rule: `CKV_...` is checkov's, everything else cdk-nag's.
     """
     nag = {rule: reason for rule, reason in reasons.items() if not rule.startswith("CKV_")}
     for rule, reason in nag.items():

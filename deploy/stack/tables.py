@@ -1,4 +1,4 @@
-"""The calendar and its audit table: made here, or taken as they are."""
+"""The calendar table and the audit table: created, or existing ones."""
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
@@ -11,12 +11,7 @@ CORRELATION_INDEX = "correlation_id-index"
 
 
 class Tables(Construct):
-    """Both tables.
-
-    Attributes:
-        calendar: the rows to mark.
-        audit: append-only for the function.
-    """
+    """The calendar table, and the audit table, to which the function can only append."""
 
     def __init__(self, scope: Construct, construct_id: str, deployment: Deployment) -> None:
         super().__init__(scope, construct_id)
@@ -34,7 +29,7 @@ class Tables(Construct):
     ) -> dynamodb.ITable:
         if existing is not None:
             return dynamodb.Table.from_table_name(self, construct_id, existing)
-        stage = deployment.stage
+        environment = deployment.environment
         table = dynamodb.Table(
             self,
             construct_id,
@@ -46,14 +41,14 @@ class Tables(Construct):
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
-            deletion_protection=stage.keeps_data,
-            removal_policy=RemovalPolicy.RETAIN if stage.keeps_data else RemovalPolicy.DESTROY,
+            deletion_protection=environment.keeps_data,
+            removal_policy=RemovalPolicy.RETAIN if environment.keeps_data else RemovalPolicy.DESTROY,
         )
         acknowledge(
             table,
             {
-                "CKV_AWS_119": "Encrypted with the account's AWS-managed key: a company's symbol, a day and IDs are no "
-                "data that need a key of their own. A table with one can be given by name.",
+                "CKV_AWS_119": "Encrypted with the account's AWS-managed key: a symbol, a date and IDs need no "
+                "customer-managed key. An existing table with one can be used by name.",
             },
         )
         return table

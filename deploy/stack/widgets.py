@@ -1,40 +1,37 @@
-"""Turns the dashboard's plain widgets into CDK's."""
-
-from typing import TYPE_CHECKING
+"""CDK widgets from the definitions of the dashboard."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cw
 from aws_cdk import aws_logs as logs
 
+from deploy.stack.metrics import MetricFactory
 from monitoring.cost import MEMORY
 from monitoring.model import Kind, Line, Section, Widget
 from monitoring.queries import QUERIES
-
-if TYPE_CHECKING:
-    from deploy.stack.monitoring import Series
 
 _QUERIES = {query.name: query for query in QUERIES}
 
 
 class Widgets:
-    """Makes widgets."""
+    """Creates widgets.
 
-    def __init__(self, series: "Series", log_group: logs.ILogGroup, alarms: list[cw.AlarmBase], memory_mb: int) -> None:
-        """Remember what widgets are made of.
+    Args:
+        metrics: Creates the metrics that widgets show.
+        log_group: What log widgets query.
+        alarms: What the alarm widget shows.
+        memory_mb: The function's memory, for the cost.
+    """
 
-        Args:
-            series: makes the time series.
-            log_group: what log widgets query.
-            alarms: what the alarm widget shows.
-            memory_mb: of the function, for the cost.
-        """
-        self._series = series
+    def __init__(
+        self, metrics: MetricFactory, log_group: logs.ILogGroup, alarms: list[cw.AlarmBase], memory_mb: int
+    ) -> None:
+        self._metrics = metrics
         self._log_group = log_group
         self._alarms = alarms
         self._memory_mb = memory_mb
 
     def section(self, section: Section) -> list[list[cw.IWidget]]:
-        """A heading, and its widgets below."""
+        """Return the rows of a section: the heading, then its widgets."""
         heading = cw.TextWidget(markdown=f"## {section.question}", width=24, height=1)
         return [[heading], [self._widget(widget) for widget in section.widgets]]
 
@@ -68,12 +65,14 @@ class Widgets:
     def _graph(self, widget: Widget) -> cw.GraphWidget:
         left = [self._line(line, widget) for line in widget.lines if not line.right]
         right = [self._line(line, widget) for line in widget.lines if line.right]
-        drawn = [] if widget.threshold is None else [cw.HorizontalAnnotation(value=widget.threshold, label="alarm")]
+        thresholds = (
+            [] if widget.threshold is None else [cw.HorizontalAnnotation(value=widget.threshold, label="alarm")]
+        )
         return cw.GraphWidget(
             left=left,
             right=right,
             left_y_axis=cw.YAxisProps(label=widget.unit, min=0, show_units=False),
-            left_annotations=drawn,
+            left_annotations=thresholds,
             stacked=widget.kind is Kind.STACKED,
             period=cdk.Duration.seconds(widget.period),
             title=widget.title,
@@ -83,4 +82,4 @@ class Widgets:
 
     def _line(self, line: Line, widget: Widget) -> cw.IMetric:
         expression = line.expression.replace(MEMORY, str(self._memory_mb))
-        return self._series.value(line.metrics, expression, widget.period, line.label)
+        return self._metrics.value(line.metrics, expression, widget.period, line.label)

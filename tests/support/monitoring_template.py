@@ -11,7 +11,8 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
-from deploy.stack.monitoring import MonitoredResources, Monitoring
+from deploy.stack.metrics import MonitoredResources
+from deploy.stack.monitoring import Monitoring
 
 ENVIRONMENT = "test"
 PREFIX = "mark-earnings-processed-test-"

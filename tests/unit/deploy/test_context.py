@@ -11,38 +11,40 @@ ECR = "111122223333.dkr.ecr.us-east-1.amazonaws.com/mark-earnings-processed"
 def test_the_environment_is_enough(name: str) -> None:
     deployment = read_context({"environment": name})
 
-    assert deployment.stage is ENVIRONMENTS[name]
+    assert deployment.environment is ENVIRONMENTS[name]
     assert deployment.name == f"mark-earnings-processed-{name}"
     assert deployment.bus_name == f"earnings-{name}"
-    assert deployment.environment == {"ENVIRONMENT": name, "EVENT_SOURCE": "signal9.advisor"}
+    assert deployment.function_variables == {"ENVIRONMENT": name, "EVENT_SOURCE": "signal9.advisor"}
     assert (deployment.memory_mb, deployment.architecture) == (128, "arm64")
 
 
 def test_production_keeps_what_dev_throws_away() -> None:
     dev, staging, prod = ENVIRONMENTS.values()
 
-    assert [stage.keeps_data for stage in (dev, staging, prod)] == [False, True, True]
+    assert [environment.keeps_data for environment in (dev, staging, prod)] == [False, True, True]
     assert dev.log_retention_days < staging.log_retention_days < prod.log_retention_days
     assert dev.archive_retention_days < staging.archive_retention_days < prod.archive_retention_days
     assert dev.canary_minutes == 0 < staging.canary_minutes < prod.canary_minutes
 
 
 def test_tables_have_their_plain_name_in_production_only() -> None:
-    names = [read_context({"environment": stage}).table_name("earningsCalendar") for stage in ENVIRONMENTS]
+    names = [read_context({"environment": environment}).table_name("earningsCalendar") for environment in ENVIRONMENTS]
 
     assert names == ["earningsCalendar-dev", "earningsCalendar-staging", "earningsCalendar"]
 
 
-@pytest.mark.parametrize("way", ["direct", "layer", "layer-full"])
-def test_a_way_out_brings_its_variables_and_its_memory(way: str) -> None:
-    deployment = read_context({"environment": "dev", "telemetry": way})
+@pytest.mark.parametrize("mode", ["direct", "layer", "layer-full"])
+def test_a_way_out_brings_its_variables_and_its_memory(mode: str) -> None:
+    deployment = read_context({"environment": "dev", "telemetry": mode})
 
-    assert deployment.memory_mb == TELEMETRY_MODES[way].memory_mb
-    assert deployment.environment.items() >= TELEMETRY_MODES[way].variables.items()
+    assert deployment.memory_mb == TELEMETRY_MODES[mode].memory_mb
+    assert deployment.function_variables.items() >= TELEMETRY_MODES[mode].variables.items()
 
 
 def test_the_layer_starts_fast_unless_all_of_it_is_wanted() -> None:
-    fast, full = (read_context({"environment": "dev", "telemetry": way}).environment for way in ("layer", "layer-full"))
+    fast, full = (
+        read_context({"environment": "dev", "telemetry": mode}).function_variables for mode in ("layer", "layer-full")
+    )
 
     assert fast["AWS_LAMBDA_EXEC_WRAPPER"] == full["AWS_LAMBDA_EXEC_WRAPPER"] == "/opt/otel-instrument"
     assert fast.keys() - full.keys() == {"OTEL_AWS_LAMBDA_FAST_START"}
@@ -53,7 +55,7 @@ def test_the_collectors_address_comes_from_the_context() -> None:
         {"environment": "dev", "telemetry": "collector", "collector_endpoint": "https://collector.example:4318"}
     )
 
-    assert deployment.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == "https://collector.example:4318"
+    assert deployment.function_variables["OTEL_EXPORTER_OTLP_ENDPOINT"] == "https://collector.example:4318"
 
 
 def test_memory_may_be_chosen_as_text_or_as_a_number() -> None:

@@ -10,7 +10,7 @@ from tests.unit.deploy.assembly import Template, template
 
 pytestmark = pytest.mark.deploy
 
-stages = pytest.mark.parametrize("stage", ENVIRONMENTS)
+environments = pytest.mark.parametrize("environment", ENVIRONMENTS)
 
 
 def alarms(made: Template, name: str) -> dict[str, dict[str, Any]]:
@@ -23,9 +23,9 @@ def statistics(alarm: dict[str, Any]) -> list[dict[str, Any]]:
     return [each["MetricStat"] for each in alarm["Metrics"] if "MetricStat" in each]
 
 
-@stages
-def test_every_metric_is_counted_of_what_the_stack_has_made(stage: str) -> None:
-    made = template(stage)
+@environments
+def test_every_metric_is_counted_of_what_the_stack_has_made(environment: str) -> None:
+    made = template(environment)
     rule, function = made.one("AWS::Events::Rule"), made.one("AWS::Lambda::Function")
     (queue,) = made.ids("AWS::SQS::Queue")
 

@@ -18,7 +18,7 @@ QUEUE_ARN = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{NAME}-dead-letters"
 TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:{NAME}-alarms"
 ALIAS_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{NAME}:live"
 
-stages = pytest.mark.parametrize("stage", ENVIRONMENTS)
+environments = pytest.mark.parametrize("environment", ENVIRONMENTS)
 
 
 def variables(made: Template) -> dict[str, str]:
@@ -54,12 +54,12 @@ def test_another_source_is_asked_for_in_the_rule_and_in_the_function() -> None:
     assert variables(made)["EVENT_SOURCE"] == "another.producer"
 
 
-@stages
-def test_events_can_be_replayed(stage: str) -> None:
-    archive = template(stage).one("AWS::Events::Archive")
+@environments
+def test_events_can_be_replayed(environment: str) -> None:
+    archive = template(environment).one("AWS::Events::Archive")
 
-    assert archive["RetentionDays"] == ENVIRONMENTS[stage].archive_retention_days
-    assert archive["EventPattern"] == template(stage).one("AWS::Events::Rule")["EventPattern"]
+    assert archive["RetentionDays"] == ENVIRONMENTS[environment].archive_retention_days
+    assert archive["EventPattern"] == template(environment).one("AWS::Events::Rule")["EventPattern"]
 
 
 def test_the_function_as_it_is_run() -> None:
@@ -166,10 +166,10 @@ def test_the_tables_are_those_that_every_test_runs_on() -> None:
     assert json.dumps(template().all("AWS::DynamoDB::Table")).count(CORRELATION_INDEX) == 1
 
 
-@stages
-def test_data_outlives_a_stack_that_is_not_for_trials(stage: str) -> None:
-    made = template(stage)
-    keeps = ENVIRONMENTS[stage].keeps_data
+@environments
+def test_data_outlives_a_stack_that_is_not_for_trials(environment: str) -> None:
+    made = template(environment)
+    keeps = ENVIRONMENTS[environment].keeps_data
 
     for kind in ("AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::Logs::LogGroup"):
         for name in made.ids(kind):
@@ -182,21 +182,24 @@ def test_data_outlives_a_stack_that_is_not_for_trials(stage: str) -> None:
         assert table["SSESpecification"] == {"SSEEnabled": True}
 
 
-@stages
-def test_log_lines_are_kept_as_long_as_the_environment_says(stage: str) -> None:
-    assert template(stage).one("AWS::Logs::LogGroup")["RetentionInDays"] == ENVIRONMENTS[stage].log_retention_days
+@environments
+def test_log_lines_are_kept_as_long_as_the_environment_says(environment: str) -> None:
+    assert (
+        template(environment).one("AWS::Logs::LogGroup")["RetentionInDays"]
+        == ENVIRONMENTS[environment].log_retention_days
+    )
 
 
-@stages
-def test_names_and_tags_say_the_environment(stage: str) -> None:
-    made = template(stage)
+@environments
+def test_names_and_tags_say_the_environment(environment: str) -> None:
+    made = template(environment)
 
-    tags = [{"Key": "environment", "Value": stage}, {"Key": "service", "Value": "mark-earnings-processed"}]
+    tags = [{"Key": "environment", "Value": environment}, {"Key": "service", "Value": "mark-earnings-processed"}]
     for kind in ("AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::Lambda::Function"):
         for resource in made.all(kind):
             assert resource["Tags"] == tags
-    assert made.one("AWS::Lambda::Function")["FunctionName"] == f"mark-earnings-processed-{stage}"
-    assert variables(made)["ENVIRONMENT"] == stage
+    assert made.one("AWS::Lambda::Function")["FunctionName"] == f"mark-earnings-processed-{environment}"
+    assert variables(made)["ENVIRONMENT"] == environment
 
 
 @pytest.mark.parametrize(
