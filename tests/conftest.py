@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import uuid
 import warnings
 from collections import Counter
@@ -91,8 +92,10 @@ def process_as_it_was() -> Iterator[None]:
     """Fail the test that leaves logging or Python's hooks changed: another would fail for it, in one order of many."""
 
     def hooks() -> list[object]:
-        showwarning = warnings.showwarning.__module__ == library_logs.__name__  # pytest sets others
-        return [logging.getLogRecordFactory(), sys.excepthook, logging.raiseExceptions, showwarning]
+        # Whether they are this project's: pytest and typer set others.
+        replaced = [warnings.showwarning, sys.excepthook, sys.unraisablehook, threading.excepthook]
+        ours = [hook.__module__ == library_logs.__name__ for hook in replaced]
+        return [logging.getLogRecordFactory(), logging.raiseExceptions, *ours]
 
     before = hooks()
     yield
