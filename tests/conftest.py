@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 pytest_plugins = ["tests.support.images"]
+pytest.register_assert_rewrite("tests.support.invariants")
 
 _ENDPOINTS = {"dynamodb_endpoint", "queue_endpoint"}
 _REMOVED_PREFIXES = ("AWS_", "OTEL_", "_X_AMZN_")

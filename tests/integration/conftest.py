@@ -13,7 +13,7 @@ from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import QueueEndpoint, create_queue
 from emulator.services.tables import create_tables
 from tests.integration.harness import Harness, Services
-from tests.support.function import function, settings, shortest
+from tests.support.harness import function_environ, function_harness, shortest_delay
 from tests.support.stores import DeadLetters, Tables
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ def new_harness(services: Services) -> Iterator[NewHarness]:
     """Makes a rig; its arguments are environment variables, and `jitter`."""
     with ExitStack() as stack:
 
-        def make(jitter: Any = shortest, **environ: str) -> Harness:
+        def make(jitter: Any = shortest_delay, **environ: str) -> Harness:
             dynamodb = stack.enter_context(FaultProxy(services.tables.url))
             sqs = stack.enter_context(FaultProxy(services.queue.url))
             between = {"AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url, "AWS_ENDPOINT_URL_SQS": sqs.url}
-            given = settings(services.tables, services.queue, **(between | environ))
-            return Harness(stack.enter_context(function(given, jitter=jitter)), services, dynamodb, sqs)
+            given = function_environ(services.tables, services.queue, **(between | environ))
+            return Harness(stack.enter_context(function_harness(given, jitter=jitter)), services, dynamodb, sqs)
 
         yield make
 

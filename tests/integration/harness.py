@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
 from emulator.faults import FaultProxy
 from emulator.services.sqs import DeadLetter
-from tests.integration.consistency import check_consistency
-from tests.support.function import Function
+from tests.support.events import DATE, unique_event
+from tests.support.harness import FunctionHarness
+from tests.support.invariants import check_consistency
 from tests.support.invocation import Invoked
 from tests.support.stores import DeadLetters, Tables
 
-DATE = "2025-07-31"
 OTHERS_ATTRIBUTES: Mapping[str, Any] = {
     "report_time": "after-close",
     "surprise": None,
@@ -20,8 +19,6 @@ OTHERS_ATTRIBUTES: Mapping[str, Any] = {
     "created_at": "2025-07-01T00:00:00Z",
 }
 """Of the calendar sync: the function never touches them."""
-
-_numbers = count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,7 @@ class Harness:
         sqs: the proxy before SQS.
     """
 
-    function: Function
+    function: FunctionHarness
     services: Services
     dynamodb: FaultProxy
     sqs: FaultProxy
@@ -92,28 +89,6 @@ class Harness:
         Returns:
             An event for it.
         """
-        event = event_for_no_row(detail)
+        event = unique_event(detail)
         self.services.tables.put_row(event["detail"]["asset_symbol"], DATE, **{**OTHERS_ATTRIBUTES, **attributes})
         return event
-
-
-def event_for_no_row(detail: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """A valid event, its IDs unique, for a row that is not there."""
-    number = next(_numbers)
-    return {
-        "version": "0",
-        "id": f"envelope-{number}",
-        "detail-type": "earningsProcessed",
-        "source": "signal9.advisor",
-        "account": "111122223333",
-        "time": "2025-07-31T20:05:00Z",
-        "region": "us-east-1",
-        "resources": [],
-        "detail": {
-            "asset_symbol": f"SYM-{number}",
-            "earnings_date": DATE,
-            "event_id": f"event-{number}",
-            "correlation_id": f"correlation-{number}",
-            **(detail or {}),
-        },
-    }

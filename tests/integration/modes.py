@@ -9,9 +9,10 @@ from typing import Any
 
 from emulator.faults import Fault, FaultProxy, Reply, answer
 from emulator.lambda_runtime.span_receiver import HEADER, SpanDict, decode_datagram
-from tests.integration.harness import DATE, Services, event_for_no_row
+from tests.integration.harness import Services
 from tests.integration.test_layer import SET_UPS, WRAPPER
-from tests.support.function import settings
+from tests.support.events import DATE, unique_event
+from tests.support.harness import function_environ
 from tests.support.sandbox import Sandbox, sandbox_process
 
 DIRECT, COLLECTOR = "direct", "collector"
@@ -50,7 +51,7 @@ class ModeSandbox:
         Args:
             trace_header: Lambda's; with an empty one, the event begins a trace.
         """
-        event = event_for_no_row()
+        event = unique_event()
         self._services.tables.put_row(event["detail"]["asset_symbol"], DATE)
         before = len(self.spans)
         result = self.sandbox.invoke(event, trace_header=trace_header)
@@ -78,5 +79,5 @@ def sandbox_in_mode(
     ):
         of_mode = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url} if mode == COLLECTOR else LAYERS.get(mode, {})
         given = {"AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url, **of_mode, **more}
-        with sandbox_process(settings(services.tables, services.queue, **given), handler=handler) as sandbox:
+        with sandbox_process(function_environ(services.tables, services.queue, **given), handler=handler) as sandbox:
             yield ModeSandbox(sandbox, services, collector)

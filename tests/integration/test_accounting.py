@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from emulator.faults import aws_error, lost_reply, sqs_error, throttled
-from tests.integration.harness import Harness, event_for_no_row
+from tests.integration.harness import Harness
+from tests.support.events import unique_event
 from tests.support.invocation import Invoked
 from tests.support.telemetry import check_emf, emf_values
 
@@ -34,11 +35,11 @@ def duplicate(harness: Harness) -> Invoked:
 
 
 def unknown_row(harness: Harness) -> Invoked:
-    return harness(event_for_no_row())
+    return harness(unique_event())
 
 
 def malformed(harness: Harness) -> Invoked:
-    return harness(event_for_no_row({"asset_symbol": None}))
+    return harness(unique_event({"asset_symbol": None}))
 
 
 def denied(harness: Harness) -> Invoked:
@@ -53,7 +54,7 @@ def failed(harness: Harness) -> Invoked:
 
 def queue_failed(harness: Harness) -> Invoked:
     harness.sqs.script(*[sqs_error("InternalError", 500)] * 3)
-    return harness(event_for_no_row())
+    return harness(unique_event())
 
 
 def out_of_time(harness: Harness) -> Invoked:

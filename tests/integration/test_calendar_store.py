@@ -6,8 +6,9 @@ import pytest
 
 from otel.event_types import OUTCOME_MESSAGES
 from tests.integration.conftest import NewHarness
-from tests.integration.consistency import TRANSACTION
-from tests.integration.harness import DATE, OTHERS_ATTRIBUTES, Harness, event_for_no_row
+from tests.integration.harness import OTHERS_ATTRIBUTES, Harness
+from tests.support.events import DATE, unique_event
+from tests.support.invariants import TRANSACTION
 from tests.support.strategies import ABSENT_VALUES, MARKET_SYMBOLS
 
 TRACE_HEADER = "Root=1-6880d1f0-0123456789abcdef01234567;Parent=1122334455667788;Sampled=1"
@@ -263,7 +264,7 @@ def test_the_ids_an_event_goes_by(
 def test_what_market_data_feeds_call_companies(harness: Harness) -> None:
     for symbol in MARKET_SYMBOLS:
         harness.services.tables.put_row(symbol, DATE)
-        event = event_for_no_row({"asset_symbol": symbol.lower()})
+        event = unique_event({"asset_symbol": symbol.lower()})
 
         invoked = harness(event)
 

@@ -15,9 +15,10 @@ from emulator.faults import Exchange, Fault, FaultProxy, cancelled
 from emulator.lambda_runtime.worker import InvocationResult, Worker
 from emulator.lambda_runtime.workers import start_workers
 from handler.processor import Processor
-from tests.integration.harness import Services, event_for_no_row
+from tests.integration.harness import Services
 from tests.support.clock import Clock, Invocation
-from tests.support.function import built, sandbox, settings
+from tests.support.events import unique_event
+from tests.support.harness import function_environ, lambda_environment, running_processor
 
 DELIVERIES = 32
 
@@ -35,7 +36,7 @@ def gate(parties: int) -> Fault:
 
 @pytest.fixture
 def event(services: Services) -> dict[str, Any]:
-    made = event_for_no_row()
+    made = unique_event()
     services.tables.put_row(made["detail"]["asset_symbol"], made["detail"]["earnings_date"])
     return made
 
@@ -59,9 +60,11 @@ def test_all_of_them_in_dynamodb_at_once(services: Services, event: dict[str, An
     with ExitStack() as stack:
         script = [gate(at_once)] * at_once + [refused] * conflicts + [gate(conflicts or 1)] * conflicts
         proxy = stack.enter_context(FaultProxy(services.tables.url, *script))
-        given = settings(services.tables, services.queue, AWS_ENDPOINT_URL_DYNAMODB=proxy.url, OTEL_SDK_DISABLED="true")
-        stack.enter_context(sandbox(given))
-        functions = [stack.enter_context(built(lambda _: None)) for _ in range(DELIVERIES)]
+        given = function_environ(
+            services.tables, services.queue, AWS_ENDPOINT_URL_DYNAMODB=proxy.url, OTEL_SDK_DISABLED="true"
+        )
+        stack.enter_context(lambda_environment(given))
+        functions = [stack.enter_context(running_processor(lambda _: None)) for _ in range(DELIVERIES)]
 
         def deliver(function: Processor) -> dict[str, Any]:
             return function(json.loads(payload), Invocation(Clock(), 300, str(uuid4())))
@@ -76,7 +79,7 @@ def test_all_of_them_in_dynamodb_at_once(services: Services, event: dict[str, An
 
 def test_by_four_processes(services: Services, event: dict[str, Any]) -> None:
     payload = json.dumps(event).encode()
-    config = FunctionConfig(settings=settings(services.tables, services.queue))
+    config = FunctionConfig(settings=function_environ(services.tables, services.queue))
     with ExitStack() as stack:
         workers = [stack.enter_context(Worker(config, lambda *_: None)) for _ in range(4)]
 

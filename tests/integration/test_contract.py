@@ -22,8 +22,9 @@ from emulator.services.dynamodb import DynamoDBEndpoint
 from handler.bootstrap import start_or_exit
 from handler.startup import reported
 from tests.integration.conftest import services
-from tests.integration.harness import Services, event_for_no_row
+from tests.integration.harness import Services
 from tests.integration.monitoring.conftest import KINDS, TROUBLE, make_harness
+from tests.support.events import unique_event
 from tests.support.invocation import Invoked
 from tests.support.kept_run import KeptRun, exit_status_after, kept_run, mep
 from tests.support.surface import ROOT, Asked, commands, make_targets, query_words, upper_snake_words
@@ -429,7 +430,7 @@ def invocations(services: Services) -> list[Invoked]:
         found.append(harness.function(harness.event_for_a_row()))
     with ExitStack() as stack:
         small = make_harness(stack, services, AWS_LAMBDA_FUNCTION_MEMORY_SIZE="16")  # far less than this process has
-        found.append(small.function(event_for_no_row()))
+        found.append(small.function(unique_event()))
     with ExitStack() as stack:
         unheard = make_harness(stack, services, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
         found.append(unheard.function(unheard.event_for_a_row()))

@@ -16,9 +16,10 @@ from botocore.httpsession import DEFAULT_CA_BUNDLE
 
 from bench.certificates import make_certificates
 from emulator.faults import Fault, FaultProxy, http_status, reset_before
-from tests.integration.harness import DATE, Services, event_for_no_row
+from tests.integration.harness import Services
 from tests.integration.sentinel import leaks
-from tests.support.function import same_json, settings
+from tests.support.events import DATE, unique_event
+from tests.support.harness import function_environ, same_json
 from tests.support.identity import (
     ACCESS_KEY,
     ACCESS_TOKEN,
@@ -145,7 +146,7 @@ class World:
 
     def deliver(self) -> tuple[dict[str, Any], Any, dict[str, Any]]:
         """Deliver an event for a new row: the event, the function's answer, and the line with the outcome."""
-        event = event_for_no_row()
+        event = unique_event()
         self.services.tables.put_row(event["detail"]["asset_symbol"], DATE)
         result = self.sandbox.invoke(event)
         line = [line for line in self.sandbox.logs if "outcome" in line][-1]
@@ -190,7 +191,7 @@ def world(services: Services, home: Path, source: Source, *faults: Fault, **envi
             **{name: fill(value) for name, value in source.environ.items()},
             **environ,
         }
-        with sandbox_process(settings(services.tables, services.queue, **given), credentials=NONE) as sandbox:
+        with sandbox_process(function_environ(services.tables, services.queue, **given), credentials=NONE) as sandbox:
             yield World(sandbox, identity, dynamodb, sqs, home, services)
 
 

@@ -18,8 +18,9 @@ from emulator.faults import (
     throttled,
 )
 from tests.integration.conftest import NewHarness
-from tests.integration.harness import Harness, event_for_no_row
-from tests.support.function import same_json
+from tests.integration.harness import Harness
+from tests.support.events import unique_event
+from tests.support.harness import same_json
 from tests.support.signatures import EXPIRED_QUARTER, xml_error
 from tests.support.strategies import SYMBOL_RULE
 
@@ -43,7 +44,7 @@ NASTY: dict[str, Any] = {
 
 @pytest.mark.parametrize("what", NASTY)
 def test_the_body_is_the_event_as_it_came(harness: Harness, what: str) -> None:
-    event = event_for_no_row({"note": NASTY[what], "asset_symbol": ""})
+    event = unique_event({"note": NASTY[what], "asset_symbol": ""})
     delivered = json.loads(json.dumps(event))  # as Lambda's runtime reads it
 
     invoked = harness(delivered)
@@ -67,7 +68,7 @@ def test_whatever_is_no_event_is_kept_as_well(harness: Harness, event: object) -
 
 
 def test_the_attributes_name_every_broken_rule(harness: Harness) -> None:
-    event = event_for_no_row({"asset_symbol": "", "earnings_date": "2025-02-30", "eventId": "another"})
+    event = unique_event({"asset_symbol": "", "earnings_date": "2025-02-30", "eventId": "another"})
     event["detail-type"] = "somethingElse"
 
     invoked = harness(event)
@@ -95,7 +96,7 @@ def test_the_attributes_name_every_broken_rule(harness: Harness) -> None:
 def test_the_queue_learns_the_trace_of_the_call_that_sent_it(new_harness: NewHarness) -> None:
     harness = new_harness(AWS_LAMBDA_FUNCTION_NAME="mark")  # by which botocore knows that it is in Lambda
 
-    invoked = harness(event_for_no_row())
+    invoked = harness(unique_event())
 
     (call,) = invoked.calls(SEND)
     (request,) = [recorded.request for recorded in harness.sqs.requests]
@@ -120,7 +121,7 @@ def test_the_queue_learns_the_trace_of_the_call_that_sent_it(new_harness: NewHar
     ids=lambda fault: fault.name,
 )
 def test_passing_trouble_with_the_queue(harness: Harness, trouble: Fault) -> None:
-    event = event_for_no_row()
+    event = unique_event()
     harness.sqs.script(trouble, trouble)
 
     invoked = harness(event)
@@ -157,7 +158,7 @@ def test_lasting_trouble_with_the_queue_leaves_the_event_to_lambda(
 ) -> None:
     harness.sqs.script(*[trouble] * 10)
 
-    invoked = harness(event_for_no_row())
+    invoked = harness(unique_event())
 
     assert harness.sqs.attempts("SendMessage") == attempts
     correlation_id = invoked.outcome_line["correlation_id"]
@@ -181,7 +182,7 @@ def test_no_queue_at_all(new_harness: NewHarness) -> None:
 
 
 def test_an_event_too_large_for_the_queue_is_left_to_lambda(harness: Harness) -> None:
-    event = event_for_no_row({"padding": "x" * 1_100_000})
+    event = unique_event({"padding": "x" * 1_100_000})
 
     invoked = harness(event)
 
@@ -195,7 +196,7 @@ def test_the_dead_letter_shares_the_deadline_with_the_write(harness: Harness) ->
     harness.dynamodb.script(*[throttled()] * 3)
     harness.sqs.script(*[sqs_error("RequestThrottled")] * 10)
 
-    invoked = harness(event_for_no_row(), timeout=20)
+    invoked = harness(unique_event(), timeout=20)
 
     # 7 s of the 20 went to the write; of the rest 6 s are kept for an attempt and the end.
     assert invoked.waits == [1, 2, 4, 1, 2]
@@ -210,7 +211,7 @@ def test_no_time_is_left_for_the_dead_letter(harness: Harness) -> None:
 
     harness.dynamodb.script(Fault("slow", write_for_three_seconds))
 
-    invoked = harness(event_for_no_row(), timeout=8.9)
+    invoked = harness(unique_event(), timeout=8.9)
 
     assert harness.sqs.requests == (), "5.9 s are left; an attempt may take 4 s, the end 2 s"
     assert "category=not_found" in str(invoked.error)

@@ -3,8 +3,9 @@
 import pytest
 
 from emulator.faults import Exchange, Fault, FaultProxy
-from tests.integration.harness import DATE, Harness, Services, event_for_no_row
-from tests.support.function import settings
+from tests.integration.harness import Harness, Services
+from tests.support.events import DATE, unique_event
+from tests.support.harness import function_environ
 from tests.support.sandbox import sandbox_process
 
 
@@ -16,11 +17,11 @@ def drip(exchange: Exchange) -> None:
 
 
 def test_a_timed_out_invocation_is_not_a_blank(services: Services) -> None:
-    event = event_for_no_row()
+    event = unique_event()
     symbol = event["detail"]["asset_symbol"]
     services.tables.put_row(symbol, DATE)
     with FaultProxy(services.tables.url, Fault("drip", drip)) as proxy:
-        given = settings(
+        given = function_environ(
             services.tables,
             services.queue,
             AWS_ENDPOINT_URL_DYNAMODB=proxy.url,

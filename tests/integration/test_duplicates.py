@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.harness import DATE, Harness, event_for_no_row
-from tests.support.function import same_json
+from tests.integration.harness import Harness
+from tests.support.events import DATE, unique_event
+from tests.support.harness import same_json
 
 
 def stored(harness: Harness, event: dict[str, Any]) -> tuple[Any, Any]:
@@ -80,7 +81,7 @@ def test_a_second_event_for_the_row_is_a_violation_and_writes_nothing(harness: H
 
 
 def test_a_row_that_is_not_there_is_not_made(harness: Harness) -> None:
-    event = event_for_no_row()
+    event = unique_event()
 
     invoked = harness(event)
 

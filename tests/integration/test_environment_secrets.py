@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from tests.integration.harness import Services, event_for_no_row
+from tests.integration.harness import Services
 from tests.integration.modes import COLLECTOR, DIRECT, sandbox_in_mode
 from tests.integration.sentinel import CORE, leaks
 from tests.integration.variables import NO_EFFECT
+from tests.support.events import unique_event
 from tests.support.sandbox import Sandbox
 
 WELL_FORMED = {
@@ -28,7 +29,7 @@ def test_in_values_that_are_taken(services: Services, mode: str) -> None:
     given = {**dict.fromkeys(set(NO_EFFECT) - {"no_proxy"}, f"s3 {CORE}"), **WELL_FORMED}
     with sandbox_in_mode(services, mode, **given) as function:
         function.mark_a_row()
-        results = [function.sandbox.invoke(each) for each in (event_for_no_row(), {"not": "an event"})]
+        results = [function.sandbox.invoke(each) for each in (unique_event(), {"not": "an event"})]
         dead_letters = services.queue.drain()
 
         assert leaks(*everything(function.sandbox), json.dumps(function.spans)) == []

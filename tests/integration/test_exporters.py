@@ -5,7 +5,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from emulator.faults import Fault, FaultProxy, Reply, answer, http_status, stall
 from tests.integration.conftest import NewHarness
-from tests.integration.harness import event_for_no_row
+from tests.support.events import unique_event
 from tests.support.telemetry import attributes
 from tests.support.udp import closed_udp_port
 
@@ -14,7 +14,7 @@ def outcomes(new_harness: NewHarness, **environ: str) -> list[tuple[str, list[st
     """What becomes of an event for a row, of the same event again, and of one for no row; and what was said."""
     harness = new_harness(**environ)
     event = harness.event_for_a_row()
-    seen = [harness.function(each) for each in (event, event, event_for_no_row(), {"not": "an event"})]
+    seen = [harness.function(each) for each in (event, event, unique_event(), {"not": "an event"})]
     row = harness.row(event)
     assert row is not None
     assert row["is_processed"] is True

@@ -14,8 +14,9 @@ from threading import Event
 import orjson
 
 from emulator.faults import Exchange, Fault, FaultProxy, Reply
-from tests.integration.harness import DATE, Services, event_for_no_row
-from tests.support.function import settings
+from tests.integration.harness import Services
+from tests.support.events import DATE, unique_event
+from tests.support.harness import function_environ
 from tests.support.sandbox import sandbox_process
 
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -72,12 +73,12 @@ def thawed_later(pid: int, clerk: Clerk) -> Iterator[None]:
 
 
 def test_what_was_signed_before_the_freeze_is_signed_anew(services: Services) -> None:
-    event = event_for_no_row()
+    event = unique_event()
     symbol = event["detail"]["asset_symbol"]
     services.tables.put_row(symbol, DATE)
     clerk = Clerk(oldest=datetime.now(UTC).replace(microsecond=0))
     with FaultProxy(services.tables.url, otherwise=Fault("clerk", clerk.check)) as proxy:
-        given = settings(services.tables, services.queue, AWS_ENDPOINT_URL_DYNAMODB=proxy.url)
+        given = function_environ(services.tables, services.queue, AWS_ENDPOINT_URL_DYNAMODB=proxy.url)
         with sandbox_process(given, handler="tests.support.wrapping_handlers.frozen_after_signing") as sandbox:
             sandbox.worker.start()
             pid = sandbox.worker.pid

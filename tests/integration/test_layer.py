@@ -12,10 +12,11 @@ import pytest
 from emulator.environment import PROJECT_ROOT
 from emulator.faults import Fault, FaultProxy, throttled
 from emulator.lambda_runtime.span_receiver import SpanDict
-from tests.integration.harness import DATE, OTHERS_ATTRIBUTES, Services, event_for_no_row
+from tests.integration.harness import OTHERS_ATTRIBUTES, Services
 from tests.integration.sentinel import CORE, leaks
 from tests.integration.test_deadline import drip
-from tests.support.function import settings
+from tests.support.events import DATE, unique_event
+from tests.support.harness import function_environ
 from tests.support.sandbox import Sandbox, sandbox_process
 from tests.support.telemetry import PARENT_ID, TRACE_HEADER, TRACE_ID
 
@@ -41,14 +42,14 @@ def layered(
     """The function with the layer on, and faults before DynamoDB."""
     with FaultProxy(services.tables.url, *faults, operation="TransactWriteItems") as dynamodb:
         between = {"AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url, "AWS_LAMBDA_EXEC_WRAPPER": str(WRAPPER)}
-        given = settings(services.tables, services.queue, **{**between, **SET_UPS[set_up], **more})
+        given = function_environ(services.tables, services.queue, **{**between, **SET_UPS[set_up], **more})
         # DynamoDB Local keeps data by access key: it is the one of all local services, and looked for below.
         with sandbox_process(given, handler=handler) as sandbox:
             yield sandbox
 
 
 def event_for_a_row(services: Services, **detail: Any) -> dict[str, Any]:
-    event = event_for_no_row(detail)
+    event = unique_event(detail)
     services.tables.put_row(event["detail"]["asset_symbol"], DATE, **OTHERS_ATTRIBUTES)
     return event
 
@@ -63,7 +64,7 @@ def by_event(sandbox: Sandbox) -> dict[str, list[SpanDict]]:
 @set_ups
 def test_every_event_has_its_spans_once_and_before_its_answer(services: Services, set_up: str) -> None:
     event = event_for_a_row(services)
-    events = [event, event, event_for_no_row(), event_for_a_row(services), event_for_a_row(services)]
+    events = [event, event, unique_event(), event_for_a_row(services), event_for_a_row(services)]
     headers, arrived = [], []
     with layered(services, set_up) as sandbox:
         for each in events:
@@ -104,7 +105,7 @@ def _seen(services: Services, set_up: str, *, direct: bool) -> list[dict[str, An
     """What a throttled, then marked event, and one for no row, say in their spans, but for numbers and names."""
     more = {"AWS_LAMBDA_EXEC_WRAPPER": ""} if direct else {}
     with layered(services, set_up, throttled(), **more) as sandbox:
-        for event in (event_for_a_row(services), event_for_no_row()):
+        for event in (event_for_a_row(services), unique_event()):
             assert sandbox.invoke(event).status == "ok"
         spans = sorted(sandbox.spans, key=lambda span: span["start_time_unix_nano"])
     varies = {"correlation_id", "asset_symbol", "faas.invocation_id", "aws.request_id", "messaging.message.id"}
@@ -131,7 +132,7 @@ def test_no_access_key_and_nothing_of_the_event_is_in_a_span(services: Services,
     more = {**credentials, "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:1"}
     with layered(services, set_up, **more) as sandbox:
         answers = [sandbox.invoke(each) for each in (odd, gateway, sqs)]
-        failed = sandbox.invoke(event_for_no_row(), timeout_s=PATIENT)
+        failed = sandbox.invoke(unique_event(), timeout_s=PATIENT)
         spans = json.dumps(sandbox.spans)
         names = {name for span in sandbox.spans for name in span["attributes"]}
         calls = [span for span in sandbox.spans if span["name"] == "DynamoDB.TransactWriteItems"]

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from emulator.faults import FaultProxy, aws_error, http_status, sqs_error
-from tests.integration.harness import Harness, Services, event_for_no_row
+from tests.integration.harness import Harness, Services
 from tests.integration.modes import MODES, sandbox_in_mode
-from tests.support.function import settings
+from tests.support.events import unique_event
+from tests.support.harness import function_environ
 from tests.support.sandbox import sandbox_process
 
 FORGED = '{"level": "FATAL", "message": "forged", "_aws": {"CloudWatchMetrics": []}, "outcome": "marked"}'
@@ -30,9 +31,9 @@ ENVELOPE = ("id", "source", "detail-type", "version", "account", "time", "region
 
 def everywhere(text: str) -> list[dict[str, Any]]:
     """Events with the text in one field each, and one with it in all of them and in the names of others."""
-    events = [event_for_no_row({name: text}) for name in FIELDS]
-    events += [event_for_no_row() | {name: text} for name in ENVELOPE]
-    detail = event_for_no_row(dict.fromkeys((*FIELDS, text), text))
+    events = [unique_event({name: text}) for name in FIELDS]
+    events += [unique_event() | {name: text} for name in ENVELOPE]
+    detail = unique_event(dict.fromkeys((*FIELDS, text), text))
     return [*events, detail | dict.fromkeys((*ENVELOPE, text), text)]
 
 
@@ -77,7 +78,7 @@ def test_replies_do_not_forge_either(harness: Harness, forgery: str) -> None:
 def test_nor_does_the_runtime_client_let_any_through(services: Services) -> None:
     events = [everywhere(text)[-1] for text in FORGERIES.values()]
     not_json = f'{{"a": "x" \n{FORGED}\n'.encode()
-    with sandbox_process(settings(services.tables, services.queue, AWS_LAMBDA_LOG_LEVEL="DEBUG")) as sandbox:
+    with sandbox_process(function_environ(services.tables, services.queue, AWS_LAMBDA_LOG_LEVEL="DEBUG")) as sandbox:
         sandbox.worker.start()
         sandbox.stdout.clear()  # botocore's, at this level, until the function has started
         for payload in (*events, not_json):
@@ -98,7 +99,7 @@ def test_a_refused_dead_letter_makes_no_library_warn(services: Services, mode: s
         FaultProxy(services.queue.url, sqs_error("AccessDeniedException")) as queue,
         sandbox_in_mode(services, mode, AWS_ENDPOINT_URL_SQS=queue.url) as function,
     ):
-        assert function.sandbox.invoke(event_for_no_row()).status == "error"
+        assert function.sandbox.invoke(unique_event()).status == "error"
         logs = function.sandbox.logs
 
     assert [line["outcome"] for line in logs if line.get("event_type") == "event_outcome"] == ["retry"]

@@ -9,8 +9,9 @@ import pytest
 
 from emulator.faults import Fault, cancelled, forward, http_status, reset_before, sqs_error, throttled
 from tests.integration.conftest import NewHarness
-from tests.integration.harness import Services, event_for_no_row
+from tests.integration.harness import Services
 from tests.integration.modes import MODES, sandbox_in_mode
+from tests.support.events import unique_event
 
 SANDBOXES = 3
 EVENTS = 2
@@ -65,7 +66,7 @@ def test_no_event_draws_from_the_process_wide_generator(new_harness: NewHarness)
 
     harness.dynamodb.script(throttled(), cancelled("TransactionConflict", "None"), reset_before(), http_status(503))
     harness.sqs.script(sqs_error("ThrottlingException"))
-    invoked = [harness.function(event) for event in (*events, events[0], event_for_no_row(), {"not": "an event"}, "x")]
+    invoked = [harness.function(event) for event in (*events, events[0], unique_event(), {"not": "an event"}, "x")]
 
     assert random.getstate() == before
     outcomes = [each.outcome_line["outcome"] for each in invoked]

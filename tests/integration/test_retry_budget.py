@@ -4,7 +4,8 @@ import pytest
 
 from emulator.faults import aws_error, cancelled, reset_before, throttled
 from tests.integration.conftest import NewHarness
-from tests.integration.harness import Harness, event_for_no_row
+from tests.integration.harness import Harness
+from tests.support.events import unique_event
 
 
 def test_delays_stop_growing_at_15_to_30_seconds(harness: Harness) -> None:
@@ -77,7 +78,7 @@ def test_a_permanent_error_after_transient_ones_ends_it(harness: Harness) -> Non
 
 
 def test_the_row_may_vanish_between_attempts(harness: Harness) -> None:
-    event = event_for_no_row()
+    event = unique_event()
     harness.dynamodb.script(throttled())
 
     invoked = harness(event)

@@ -16,8 +16,9 @@ from mep.trace.local_run import find_in_folder
 from mep.trace.timeline import Timeline, make_timeline
 from monitoring.queries import QUERIES
 from otel import event_types
-from tests.integration.harness import Services, event_for_no_row
+from tests.integration.harness import Services
 from tests.integration.monitoring.conftest import TROUBLE, keeps_failing, make_harness
+from tests.support.events import unique_event
 from tests.support.insights import matching
 from tests.support.invocation import Invoked
 from tests.support.telemetry import output_file
@@ -46,7 +47,7 @@ def scenario(services: Services) -> list[Invoked]:
         harness = make_harness(stack, services, AWS_LAMBDA_LOG_LEVEL="DEBUG")
         harness.dynamodb.script(throttled(), throttled())
         event = harness.event_for_a_row()
-        told = [harness.function(each) for each in (event, event, event_for_no_row({"earnings_date": "soon"}))]
+        told = [harness.function(each) for each in (event, event, unique_event({"earnings_date": "soon"}))]
         told += [keeps_failing(category)(harness) for category in ("access_denied", "conflict")]
         told += [run(harness) for run in TROUBLE]
     with ExitStack() as stack:

@@ -18,7 +18,7 @@ from emulator.faults import (
     sqs_error,
 )
 from tests.integration.conftest import NewHarness
-from tests.integration.harness import Harness, Services, event_for_no_row
+from tests.integration.harness import Harness, Services
 from tests.integration.sentinel import (
     CORE,
     CREDENTIALS,
@@ -33,7 +33,8 @@ from tests.integration.sentinel import (
     unknown,
     valid_as_id,
 )
-from tests.support.function import settings
+from tests.support.events import unique_event
+from tests.support.harness import function_environ
 from tests.support.invocation import Invoked
 from tests.support.sandbox import sandbox_process
 
@@ -150,14 +151,14 @@ def test_the_process_keeps_all_of_them_to_itself(services: Services) -> None:
     """Also what the runtime client says, on both outputs and in its error replies, at its most talkative."""
     payloads: list[bytes] = []
     for put in (in_detail("asset_symbol"), in_envelope("source"), unknown, as_key("detail")):
-        event = event_for_no_row()
+        event = unique_event()
         put(event, SECRETS["that no rule lets through"])
         payloads.append(json.dumps(event).encode())
-    payloads += [json.dumps(event_for_no_row()).encode()] * 2
+    payloads += [json.dumps(unique_event()).encode()] * 2
     payloads += [b'{"' + CORE.encode() + b'": ', json.dumps(CORE).encode(), b"\xff" + CORE.encode()]
     refused = aws_error("ResourceNotFoundException", message=CORE)
     with FaultProxy(services.tables.url, refused, REPLIES["internal"], REPLIES["internal"]) as proxy:
-        given = settings(
+        given = function_environ(
             services.tables, services.queue, AWS_ENDPOINT_URL_DYNAMODB=proxy.url, AWS_LAMBDA_LOG_LEVEL="DEBUG"
         )
         with sandbox_process(given, credentials=CREDENTIALS) as sandbox:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.harness import DATE, Services, event_for_no_row
-from tests.support.function import same_json, settings
+from tests.integration.harness import Services
+from tests.support.events import DATE, unique_event
+from tests.support.harness import function_environ, same_json
 from tests.support.sandbox import sandbox_process
 from tests.support.udp import closed_udp_port
 
@@ -41,10 +42,10 @@ WRONG: dict[str, tuple[dict[str, str], list[str]]] = {
 @pytest.mark.parametrize("wrong", WRONG)
 def test_wrong_settings_are_one_line_and_a_failed_start(services: Services, wrong: str) -> None:
     environ, problems = WRONG[wrong]
-    given: dict[str, Any] = settings(services.tables, services.queue, ENVIRONMENT="staging") | environ
+    given: dict[str, Any] = function_environ(services.tables, services.queue, ENVIRONMENT="staging") | environ
     with sandbox_process(given) as sandbox:
         failed = sandbox.worker.start()
-        invoked = sandbox.invoke(event_for_no_row())
+        invoked = sandbox.invoke(unique_event())
 
     assert failed is not None
     assert failed.error_text() == "Runtime.ExitError: Runtime exited with error: exit status 1"
@@ -60,10 +61,10 @@ def test_wrong_settings_are_one_line_and_a_failed_start(services: Services, wron
 
 
 def test_a_process_as_lambda_runs_it(services: Services) -> None:
-    event, lost = event_for_no_row(), event_for_no_row()
+    event, lost = unique_event(), unique_event()
     symbol = event["detail"]["asset_symbol"]
     services.tables.put_row(symbol, DATE)
-    with sandbox_process(settings(services.tables, services.queue)) as sandbox:
+    with sandbox_process(function_environ(services.tables, services.queue)) as sandbox:
         results = [sandbox.invoke(each) for each in (event, event, lost)]
         sandbox.worker.close()
 
@@ -81,13 +82,13 @@ def test_a_process_as_lambda_runs_it(services: Services) -> None:
 
 
 def test_a_raised_event_is_lambdas_error_reply(services: Services) -> None:
-    given = settings(
+    given = function_environ(
         services.tables,
         services.queue,
         AWS_ENDPOINT_URL_DYNAMODB="http://127.0.0.1:1",
         AWS_XRAY_DAEMON_ADDRESS=f"127.0.0.1:{closed_udp_port()}",
     )
-    event = event_for_no_row()
+    event = unique_event()
     with sandbox_process(given) as sandbox:
         result = sandbox.invoke(event)
 

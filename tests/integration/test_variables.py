@@ -9,7 +9,7 @@ import pytest
 
 from emulator.environment import LOCAL_CREDENTIALS, PROJECT_ROOT
 from otel.event_types import EventType
-from tests.integration.harness import DATE, Services, event_for_no_row
+from tests.integration.harness import Services
 from tests.integration.variables import (
     COLLECTOR,
     LAYER,
@@ -22,7 +22,8 @@ from tests.integration.variables import (
     of_the_libraries,
     variables,
 )
-from tests.support.function import settings
+from tests.support.events import DATE, unique_event
+from tests.support.harness import function_environ
 from tests.support.sandbox import Sandbox, sandbox_process
 from tests.unit.otel.loopback import loopback
 
@@ -84,10 +85,10 @@ def test_all_that_is_wrong_is_in_one_line() -> None:
 @pytest.mark.parametrize("collector", [False, True])
 @pytest.mark.parametrize("value", [WRONG, NOT_UTF8], ids=["a word", "no UTF-8"])
 def test_what_has_no_effect_has_none(services: Services, value: str, collector: bool) -> None:
-    event, lost = event_for_no_row(), event_for_no_row()
+    event, lost = unique_event(), unique_event()
     services.tables.put_row(event["detail"]["asset_symbol"], DATE)
     with loopback() as receiver:
-        given = settings(services.tables, services.queue) | dict.fromkeys(NO_EFFECT, value)
+        given = function_environ(services.tables, services.queue) | dict.fromkeys(NO_EFFECT, value)
         if collector:
             given |= {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
         with sandbox_process(given) as sandbox:
@@ -110,10 +111,10 @@ def test_blank_is_not_set(services: Services) -> None:
     """To OpenTelemetry's exporter a blank certificate is no verification, and a blank compression an exception."""
     needed = {"AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS", "EARNINGS_CALENDAR_TABLE", "EARNINGS_AUDIT_TABLE"}
     needed |= {*LOCAL_CREDENTIALS, *COLLECTOR}
-    event = event_for_no_row()
+    event = unique_event()
     services.tables.put_row(event["detail"]["asset_symbol"], DATE)
     with loopback() as receiver:
-        given = settings(services.tables, services.queue) | {
+        given = function_environ(services.tables, services.queue) | {
             name: "" if name.lower().endswith("_proxy") else " " for name in set(BLANK) - needed
         }
         with sandbox_process(given | {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}) as sandbox:

@@ -11,10 +11,10 @@ from emulator.faults import USED_UP, Fault, aws_error, cancelled, stall, throttl
 from mep.dlq.sources import read_dead_letter
 from tests.integration.cases import CANCELED, CASES, DELAYS, RAISED, Case
 from tests.integration.conftest import NewHarness
-from tests.integration.consistency import REASONS, TRANSACTION
 from tests.integration.harness import Harness, Services
 from tests.support.dead_letters import from_on_failure
-from tests.support.function import same_json
+from tests.support.harness import same_json
+from tests.support.invariants import REASONS, TRANSACTION
 from tests.support.invocation import Invoked
 
 

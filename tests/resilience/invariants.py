@@ -13,9 +13,7 @@ from emulator.services.tables import plain_item
 from mep.dlq.audit import Action
 from tests.resilience.observations import Observations, Try, event_id
 from tests.resilience.simulation import Simulation
-
-DATE = "2025-07-31"
-"""Of every valid event."""
+from tests.support.events import DATE
 
 _COUNTED = {
     "marked": "EventsMarked",

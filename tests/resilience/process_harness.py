@@ -22,10 +22,10 @@ from mep.dlq.destinations import Bus
 from mep.dlq.metrics import OperatorMetrics
 from mep.dlq.redrive import Redriver, RedriveResult, plan
 from mep.dlq.sqs_queue import Queue
-from tests.resilience.scenarios import DATE, Path
-from tests.support.function import settings
+from tests.resilience.scenarios import Path
+from tests.support.events import DATE, event
+from tests.support.harness import function_environ
 from tests.support.process_kill import Moment, Watch
-from tests.support.run_helpers import event
 from tests.support.sandbox import PATIENCE, Sandbox, sandbox_process
 from tests.support.stores import DeadLetters, Tables
 from tests.support.telemetry import json_lines
@@ -179,7 +179,7 @@ def process_harness(
         dynamodb = stack.enter_context(FaultProxy(tables.url, otherwise=watched))
         sqs = stack.enter_context(FaultProxy(dead_letters.url, otherwise=watched))
         returning = stack.enter_context(FaultProxy("http://127.0.0.1:9", otherwise=watched))
-        given = settings(
+        given = function_environ(
             tables,
             dead_letters,
             AWS_ENDPOINT_URL_DYNAMODB=dynamodb.url,

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from emulator.faults import Fault, aws_error, cancelled, lost_reply, reset_before, sqs_error
 
-DATE = "2025-07-31"
 _WRITE, _SEND = "TransactWriteItems", "SendMessage"
 _EVER = 9
 """More calls than a delivery makes."""

@@ -23,7 +23,7 @@ from emulator.pipeline.rule_target import InvokeError
 from emulator.pipeline.scheduler import SimulatedScheduler
 from emulator.services.sqs import sqs_client
 from tests.resilience.observations import Observations, Trouble, Try, event_id
-from tests.support.function import TIMEOUT, Function, function, settings
+from tests.support.harness import TIMEOUT, FunctionHarness, function_environ, function_harness
 from tests.support.stores import DeadLetters, Tables
 
 WRITE, SEND = "TransactWriteItems", "SendMessage"
@@ -63,7 +63,7 @@ class Simulation:
     refuses_platform: bool = False
     no_permission: bool = False
     pipeline: EventPipeline = field(init=False)
-    _function: Function = field(init=False)
+    _function: FunctionHarness = field(init=False)
     _now: Trouble = field(default_factory=Trouble)
     _writes: Iterator[str] = field(default_factory=lambda: iter(()))
     _context: InProcessContext | None = None
@@ -192,13 +192,13 @@ def worlds(tables: Tables, queue: DeadLetters) -> Iterator[Callable[[int], Simul
         return stack.enter_context(FaultProxy(url, otherwise=watched)).url
 
     with ExitStack() as stack, ExitStack() as of_one:
-        given = settings(
+        given = function_environ(
             tables,
             queue,
             AWS_ENDPOINT_URL_DYNAMODB=through(tables.url, Simulation.meet_database),
             AWS_ENDPOINT_URL_SQS=through(queue.url, Simulation.meet_function_queue),
         )
-        invoke = stack.enter_context(function(given))
+        invoke = stack.enter_context(function_harness(given))
         dead_letters = invoke.processor._dead_letters
         dead_letters._client = dead_letters._make_client()
         for client, operation in ((invoke.processor._calendar._client, WRITE), (dead_letters._client, SEND)):

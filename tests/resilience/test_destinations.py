@@ -17,10 +17,9 @@ from emulator.pipeline.platform_metrics import Namespace
 from emulator.pipeline.rule_target import InvokeError
 from emulator.pipeline.scheduler import SimulatedScheduler
 from emulator.services.sqs import sqs_client
-from tests.resilience.invariants import DATE
-from tests.support.function import Function, function, settings
+from tests.support.events import DATE, event
+from tests.support.harness import FunctionHarness, function_environ, function_harness
 from tests.support.pipeline_helpers import MemoryDestination
-from tests.support.run_helpers import event
 from tests.support.stores import DeadLetters, Tables
 
 EVER = 99
@@ -30,7 +29,9 @@ QUEUE_GONE = sqs_error("QueueDoesNotExist", query_code="AWS.SimpleQueueService.N
 class Line:
     """The function behind the chain, with an archive; each test says which nets there are."""
 
-    def __init__(self, invoke: Function, archive: Archive, destinations: FailureDestinations, **more: Any) -> None:
+    def __init__(
+        self, invoke: FunctionHarness, archive: Archive, destinations: FailureDestinations, **more: Any
+    ) -> None:
         self.endings: list[DeliveryResult] = []
         self._invoke = invoke
         self.pipeline = EventPipeline(
@@ -83,14 +84,14 @@ def refused(dead_letters: DeadLetters) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture
-def invoke(tables: Tables, dead_letters: DeadLetters, refused: FaultProxy) -> Iterator[Function]:
+def invoke(tables: Tables, dead_letters: DeadLetters, refused: FaultProxy) -> Iterator[FunctionHarness]:
     """The function, whose queue takes nothing."""
-    with function(settings(tables, dead_letters, AWS_ENDPOINT_URL_SQS=refused.url)) as made:
+    with function_harness(function_environ(tables, dead_letters, AWS_ENDPOINT_URL_SQS=refused.url)) as made:
         yield made
 
 
 def test_what_the_queue_refuses_from_the_function_lambda_brings_there(
-    invoke: Function, archive: Archive, dead_letters: DeadLetters
+    invoke: FunctionHarness, archive: Archive, dead_letters: DeadLetters
 ) -> None:
     with closing(sqs_client(dead_letters.url)) as client:
         line = Line(invoke, archive, FailureDestinations(on_failure=SqsDestination(client, dead_letters.queue_url)))
@@ -104,7 +105,7 @@ def test_what_the_queue_refuses_from_the_function_lambda_brings_there(
 
 
 def test_a_queue_that_fails_for_lambda_too_leaves_the_event_to_the_archive(
-    invoke: Function, archive: Archive, refused: FaultProxy, dead_letters: DeadLetters, tables: Tables
+    invoke: FunctionHarness, archive: Archive, refused: FaultProxy, dead_letters: DeadLetters, tables: Tables
 ) -> None:
     with closing(sqs_client(refused.url)) as client:
         line = Line(invoke, archive, FailureDestinations(on_failure=SqsDestination(client, dead_letters.queue_url)))
@@ -120,7 +121,7 @@ def test_a_queue_that_fails_for_lambda_too_leaves_the_event_to_the_archive(
 
 
 def test_without_an_on_failure_destination_the_event_is_in_the_archive_only(
-    invoke: Function, archive: Archive, tables: Tables
+    invoke: FunctionHarness, archive: Archive, tables: Tables
 ) -> None:
     line = Line(invoke, archive, FailureDestinations())
 
@@ -137,7 +138,7 @@ def test_without_an_on_failure_destination_the_event_is_in_the_archive_only(
     ("destination", "unsent"), [(MemoryDestination(broken=True), 1), (None, 0)], ids=["fails", "is missing"]
 )
 def test_what_eventbridge_cannot_deliver_is_in_the_archive_when_its_queue(
-    invoke: Function, archive: Archive, tables: Tables, destination: MemoryDestination | None, unsent: int
+    invoke: FunctionHarness, archive: Archive, tables: Tables, destination: MemoryDestination | None, unsent: int
 ) -> None:
     tables.put_row("AAPL", DATE)
     closed = [InvokeError("NO_PERMISSIONS", "injected")]
@@ -155,14 +156,14 @@ def test_what_eventbridge_cannot_deliver_is_in_the_archive_when_its_queue(
 
 
 @pytest.fixture
-def sound(tables: Tables, dead_letters: DeadLetters) -> Iterator[Function]:
+def sound(tables: Tables, dead_letters: DeadLetters) -> Iterator[FunctionHarness]:
     """The function, whose queue works."""
-    with function(settings(tables, dead_letters)) as made:
+    with function_harness(function_environ(tables, dead_letters)) as made:
         yield made
 
 
 def test_a_replay_of_the_archive_is_absorbed(
-    sound: Function, archive: Archive, tables: Tables, dead_letters: DeadLetters
+    sound: FunctionHarness, archive: Archive, tables: Tables, dead_letters: DeadLetters
 ) -> None:
     rows = [f"S{number}" for number in range(20)]
     for row in rows:
@@ -187,7 +188,7 @@ def test_a_replay_of_the_archive_is_absorbed(
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
 def test_in_whatever_order_events_of_one_row_come_the_first_marks_it(
-    sound: Function, archive: Archive, tables: Tables, order: tuple[int, ...]
+    sound: FunctionHarness, archive: Archive, tables: Tables, order: tuple[int, ...]
 ) -> None:
     tables.put_row("AAPL", DATE)
     line = Line(sound, archive, FailureDestinations())

@@ -15,11 +15,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from emulator.pipeline.model import Disposition
 from emulator.pipeline.scheduler import SIMULATION_START
-from tests.resilience.invariants import DATE, Ledger
+from tests.resilience.invariants import Ledger
 from tests.resilience.observations import Trouble, event_id
 from tests.resilience.redrive_operator import Operator
 from tests.resilience.simulation import SEND, WRITE, Simulation, worlds
-from tests.support.run_helpers import event
+from tests.support.events import DATE, event
 from tests.support.stores import DeadLetters, Tables
 
 EXAMPLES = int(os.environ.get("PROOF_EXAMPLES", "12"))

@@ -7,7 +7,7 @@ from typing import Any
 from emulator.lambda_runtime.worker import InvocationResult
 from emulator.pipeline.destinations import DestinationMessage, lambda_dlq_message, on_failure_record, rule_dlq_message
 from emulator.pipeline.model import Condition
-from tests.support.strategies import eventbridge_event
+from tests.support.events import eventbridge_event
 
 FUNCTION_ARN = "arn:aws:lambda:us-east-1:111122223333:function:MarkEarningsProcessed"
 TRACE_HEADER = "Root=1-68d1f2a3-0123456789abcdef01234567;Parent=53995c3f42cd8ad8;Sampled=1"

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from emulator.faults import Exchange, Fault, FaultProxy, Reply, answer, http_status, throttled
-from tests.support.run_helpers import event, write_calendar
+from tests.support.events import event
+from tests.support.run_helpers import write_calendar
 
 DATE = "2031-01-15"
 """Of rows that no other test has: the DynamoDB is shared, its tables have their default names."""

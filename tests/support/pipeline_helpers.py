@@ -14,7 +14,7 @@ from emulator.pipeline.model import AsyncInvokeConfig, DeliveryResult, Dispositi
 from emulator.pipeline.pipeline import EventPipeline, FailureDestinations, InputEvent
 from emulator.pipeline.platform_metrics import DataPoint
 from emulator.pipeline.scheduler import SimulatedScheduler
-from tests.support.run_helpers import event
+from tests.support.events import event
 
 MARKED = b'{"outcome": "marked"}'
 FAILED = b'{"errorType": "EventNotProcessed", "errorMessage": "category=throttling"}'

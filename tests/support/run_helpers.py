@@ -19,22 +19,6 @@ def said(screen: Console) -> str:
     return screen.file.getvalue()
 
 
-def event(symbol: str, date: str, number: int, **more: Any) -> dict[str, Any]:
-    """Return an event for one row; `more` replaces parts of its envelope."""
-    return {
-        "version": "0",
-        "id": f"00000000-0000-4000-8000-{number:012d}",
-        "source": "signal9.advisor",
-        "detail-type": "earningsProcessed",
-        "account": "000000000000",
-        "time": "2025-08-28T21:05:00Z",
-        "region": "us-east-1",
-        "resources": [],
-        "detail": {"asset_symbol": symbol, "earnings_date": date},
-        **more,
-    }
-
-
 def write_calendar(path: Path, rows: list[tuple[str, str]]) -> Path:
     """Write a calendar in the form of the data feeds."""
     lines = [HEADER, *(f'{symbol},"{symbol} Inc",{date},2025-06-30,0.25,USD' for symbol, date in rows)]

@@ -6,7 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-SOURCE = "signal9.advisor"
+from tests.support.events import eventbridge_event
+
 SENTINEL = "s3ntinel <secret>"
 """A text that no rule lets through and that must appear nowhere but in a dead letter's body."""
 
@@ -70,27 +71,6 @@ def camel_case(name: str) -> str:
     """`asset_symbol` as `assetSymbol`, written down anew: the test's own opinion."""
     head, _, tail = name.partition("_")
     return head + tail[:1].upper() + tail[1:]
-
-
-def eventbridge_event(detail: Any = None, **envelope: Any) -> dict[str, Any]:
-    """An event as EventBridge delivers it.
-
-    Args:
-        detail: instead of a valid one.
-        envelope: members of the envelope to replace; `detail_type` is written `detail-type`.
-    """
-    event: dict[str, Any] = {
-        "version": "0",
-        "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
-        "source": SOURCE,
-        "detail-type": "earningsProcessed",
-        "account": "111122223333",
-        "time": "2025-07-31T20:05:00Z",
-        "region": "us-east-1",
-        "resources": [],
-        "detail": {"asset_symbol": "AAPL", "earnings_date": "2025-07-31"} if detail is None else detail,
-    }
-    return event | {name.replace("_", "-"): value for name, value in envelope.items()}
 
 
 ABSENT_VALUES = (None, "")

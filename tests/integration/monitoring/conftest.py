@@ -12,8 +12,9 @@ from emulator.faults import Exchange, Fault, FaultProxy, sqs_error, throttled
 from handler.bootstrap import start_or_exit
 from tests.integration.cases import CASES, DELAYS
 from tests.integration.conftest import services
-from tests.integration.harness import Harness, Services, event_for_no_row
-from tests.support.function import function, settings, shortest
+from tests.integration.harness import Harness, Services
+from tests.support.events import unique_event
+from tests.support.harness import function_environ, function_harness, shortest_delay
 from tests.support.invocation import Invoked
 from tests.support.telemetry import output_file
 
@@ -41,8 +42,8 @@ def make_harness(stack: ExitStack, services: Services, **environ: str) -> Harnes
     dynamodb = stack.enter_context(FaultProxy(services.tables.url))
     sqs = stack.enter_context(FaultProxy(services.queue.url))
     between = {"AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url, "AWS_ENDPOINT_URL_SQS": sqs.url, "ENVIRONMENT": "test"}
-    given = settings(services.tables, services.queue, **(between | environ))
-    return Harness(stack.enter_context(function(given, jitter=shortest)), services, dynamodb, sqs)
+    given = function_environ(services.tables, services.queue, **(between | environ))
+    return Harness(stack.enter_context(function_harness(given, jitter=shortest_delay)), services, dynamodb, sqs)
 
 
 def marked(harness: Harness) -> Invoked:
@@ -50,11 +51,11 @@ def marked(harness: Harness) -> Invoked:
 
 
 def not_found(harness: Harness) -> Invoked:
-    return harness(event_for_no_row())
+    return harness(unique_event())
 
 
 def validation(harness: Harness) -> Invoked:
-    return harness(event_for_no_row({"earnings_date": "soon"}))
+    return harness(unique_event({"earnings_date": "soon"}))
 
 
 def duplicate(harness: Harness) -> Invoked:
@@ -135,7 +136,7 @@ def replaced(harness: Harness) -> Invoked:
 
 def queue_down(harness: Harness) -> Invoked:
     harness.sqs.script(*[sqs_error("InternalError", 500)] * 3)
-    return harness(event_for_no_row())
+    return harness(unique_event())
 
 
 def defect(harness: Harness) -> Invoked:
@@ -156,12 +157,12 @@ def library(harness: Harness) -> Invoked:
 
     def warns(low: float, high: float) -> float:
         logging.getLogger("a.library").warning(str(["put together"]), exc_info=ValueError())
-        return shortest(low, high)
+        return shortest_delay(low, high)
 
     harness.function.processor._jitter = warns
     harness.dynamodb.script(throttled())
     invoked = harness.function(harness.event_for_a_row())
-    harness.function.processor._jitter = shortest
+    harness.function.processor._jitter = shortest_delay
     return invoked
 
 
@@ -215,7 +216,7 @@ def recorded(services: Services) -> Recorded:
             found[kind] = [run(harness) for _ in range(EACH)]
     with ExitStack() as stack:
         small = make_harness(stack, services, AWS_LAMBDA_FUNCTION_MEMORY_SIZE="16")  # far less than this process has
-        found["full"] = [marked(small) if number else small.function(event_for_no_row()) for number in range(EACH)]
+        found["full"] = [marked(small) if number else small.function(unique_event()) for number in range(EACH)]
     with ExitStack() as stack:
         unheard = make_harness(stack, services, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
         found["unheard"] = [unheard.function(unheard.event_for_a_row())]

@@ -18,8 +18,8 @@ from emulator.lambda_runtime.worker import Worker
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import QueueEndpoint, create_queue
 from emulator.services.tables import create_tables
-from tests.support.function import settings
-from tests.support.run_helpers import event
+from tests.support.events import event
+from tests.support.harness import function_environ
 from tests.support.sandbox import PATIENCE
 from tests.support.stores import DeadLetters, Tables
 from tests.system.collector.collector import BINARY, running
@@ -103,7 +103,7 @@ def exported(binary: None, stores: tuple[Tables, DeadLetters]) -> Exported:
         dynamodb = stack.enter_context(FaultProxy(tables.url, *faults, operation="TransactWriteItems"))
         environ = {"TRACE_EXPORTERS": "[awsxray, otlphttp/backend]", "OTLP_BACKEND": backend.url}
         with running(environ, f"exporters.awsxray.endpoint={xray.url}") as endpoint:
-            function = settings(
+            function = function_environ(
                 tables,
                 dead_letters,
                 AWS_ENDPOINT_URL_DYNAMODB=dynamodb.url,

@@ -20,7 +20,8 @@ from emulator.calendar_csv import CalendarRow
 from emulator.services.tables import load
 from monitoring.cost import GB_SECOND, REQUEST
 from tests.support.containers import IMAGE, Harness, harness
-from tests.system.image.events import DATE, event
+from tests.support.events import DATE
+from tests.system.image.events import event
 
 MEGABYTES = (128, 256, 512, 1024, 1769)
 ONE_CORE_MB = 1769

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from emulator.lambda_runtime.span_receiver import decode_datagram
 from tests.support.containers import DYNAMODB_PORT, Function, Harness, frozen, output_of
+from tests.support.events import DATE
 from tests.support.stores import DeadLetters, Tables
-from tests.system.image.events import DATE, event
+from tests.system.image.events import event
 
 _TARPIT = Path(__file__).with_name("tarpit.py")
 

@@ -6,8 +6,9 @@ import pytest
 
 from emulator.lambda_runtime.span_receiver import SpanDict, decode_datagram
 from tests.support.containers import Function, Harness, frozen, output_of
+from tests.support.events import DATE
 from tests.support.stores import DeadLetters, Tables
-from tests.system.image.events import DATE, event
+from tests.system.image.events import event
 from tests.system.image.exporters import WAYS_OUT
 
 EVENTS = 5

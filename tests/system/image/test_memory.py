@@ -5,9 +5,10 @@ import pytest
 from emulator.calendar_csv import CalendarRow
 from emulator.services.tables import load
 from tests.support.containers import MEMORY_MB, Harness
+from tests.support.events import DATE
 from tests.support.stores import Tables
 from tests.system.image.baseline import hold
-from tests.system.image.events import DATE, event
+from tests.system.image.events import event
 from tests.system.image.exporters import WAYS_OUT
 
 EVENTS = 1_000

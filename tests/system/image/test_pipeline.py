@@ -9,8 +9,9 @@ from emulator.pipeline.pipeline import EventPipeline, FailureDestinations, Input
 from emulator.pipeline.scheduler import RealTimeScheduler
 from emulator.services.sqs import sqs_client
 from tests.support.containers import Harness
+from tests.support.events import DATE
 from tests.support.stores import DeadLetters, Tables
-from tests.system.image.events import DATE, event
+from tests.system.image.events import event
 
 _SCALE = 1 / 300
 

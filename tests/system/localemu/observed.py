@@ -9,8 +9,8 @@ from typing import Any
 from emulator.services.sqs import DeadLetter
 from mep.dlq.sources import read_dead_letter
 from tests.support.containers import ROOT
+from tests.support.events import DATE
 from tests.support.stores import Tables
-from tests.system.image.events import DATE
 
 type Facts = dict[str, Any]
 """Facts by their names: `tries`, `row.processed_by_event`, `dead_letter.attributes.ERROR_CODE`, ..."""

@@ -19,7 +19,7 @@ from emulator.pipeline.scheduler import SimulatedScheduler
 from emulator.services.managed_service import LOOPBACK
 from emulator.services.sqs import DeadLetter, sqs_client
 from tests.support.containers import DYNAMODB_PORT, base_image, running
-from tests.support.function import settings
+from tests.support.harness import function_environ
 from tests.support.stores import DeadLetters, Tables
 from tests.system.localemu.localemu import Emulator
 from tests.system.localemu.observed import Facts, facts
@@ -88,7 +88,7 @@ def ours(name: str, tables: Tables, dead_letters: DeadLetters, test: PatternMatc
     with ExitStack() as stack:
         if scenario.trouble == "endless answer":
             more["AWS_ENDPOINT_URL_DYNAMODB"] = stack.enter_context(FaultProxy(tables.url, _ENDLESS)).url
-        variables = settings(tables, dead_letters, **more)
+        variables = function_environ(tables, dead_letters, **more)
         client = stack.enter_context(closing(sqs_client(dead_letters.url)))
         destination = SqsDestination(client, dead_letters.queue_url)
         destinations = FailureDestinations(rule_dlq=destination, on_failure=destination)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tests.system.image.events import DATE, event
+from tests.support.events import DATE
+from tests.system.image.events import event
 
 NOBODY = "http://127.0.0.1:1"
 """An endpoint where nothing listens."""

@@ -16,8 +16,9 @@ from botocore.exceptions import ClientError
 
 from emulator.pipeline.api import emulated_matcher
 from emulator.pipeline.bus import PatternMatcher
+from tests.support.events import DATE
 from tests.support.stores import DeadLetters, Tables
-from tests.system.image.events import DATE, event
+from tests.system.image.events import event
 from tests.system.localemu.localemu import Emulator
 from tests.system.localemu.observed import NOTHING, Difference, differences
 from tests.system.localemu.pipeline import pipeline

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from mep.dlq.sources import read_dead_letter
-from tests.system.image.events import DATE, event
+from tests.support.events import DATE
+from tests.system.image.events import event
 from tests.system.localemu.localemu import Emulator
 from tests.system.localemu.scenarios import NOBODY
 from tests.system.localemu.stack import ARCHITECTURE, Stack, stack

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from emulator.faults import FaultProxy, throttled
-from tests.support.function import function, settings, shortest
+from tests.support.harness import function_environ, function_harness, shortest_delay
 from tests.support.stores import DeadLetters, Tables
 from tests.unit.deploy.assembly import ACCOUNT, REGION, Template, template
 from tests.unit.deploy.simulator import Call, allowed_of_everything, verdicts
@@ -90,9 +90,11 @@ def recorded(tables: Tables, dead_letters: DeadLetters) -> list[Call]:
     with (
         FaultProxy(tables.url, throttled(), operation="TransactWriteItems") as dynamodb,
         FaultProxy(dead_letters.url) as sqs,
-        function(
-            settings(tables, dead_letters, AWS_ENDPOINT_URL_DYNAMODB=dynamodb.url, AWS_ENDPOINT_URL_SQS=sqs.url),
-            jitter=shortest,
+        function_harness(
+            function_environ(
+                tables, dead_letters, AWS_ENDPOINT_URL_DYNAMODB=dynamodb.url, AWS_ENDPOINT_URL_SQS=sqs.url
+            ),
+            jitter=shortest_delay,
         ) as invoke,
     ):
         outcomes = [

@@ -19,7 +19,7 @@ from handler.errors import EventNotProcessed, SettingsError
 from handler.processor import Processor
 from otel.tracing.botocore import uninstrument
 from tests.support.clock import Clock, Invocation
-from tests.support.strategies import eventbridge_event
+from tests.support.events import eventbridge_event
 from tests.support.telemetry import json_lines
 from tests.support.udp import closed_udp_port
 from tests.unit.handler.harness import DEAD_LETTER, ENVIRON, WRITE

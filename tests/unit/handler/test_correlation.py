@@ -9,15 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.event import CorrelationId, resolve_correlation_id
-from tests.support.strategies import (
-    SENTINEL,
-    any_text,
-    camel_case,
-    eventbridge_event,
-    fuzzed_events,
-    identifiers,
-    json_values,
-)
+from tests.support.events import eventbridge_event
+from tests.support.strategies import SENTINEL, any_text, camel_case, fuzzed_events, identifiers, json_values
 
 ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 IN_ORDER = ("correlation_id", "event_id")

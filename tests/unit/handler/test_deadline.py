@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from opentelemetry.trace import SpanKind
 
 from handler.settings import FLUSH_RESERVE_SECONDS
-from tests.support.strategies import eventbridge_event
+from tests.support.events import eventbridge_event
 from tests.unit.handler.harness import (
     COMMITTED,
     DEAD_LETTER,

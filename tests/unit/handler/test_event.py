@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 from handler.errors import ProcessingError
 from handler.event import EarningsEvent, parse_event
 from handler.validation import Violation
+from tests.support.events import SOURCE, eventbridge_event
 from tests.support.strategies import (
     SENTINEL,
-    SOURCE,
     SYMBOL_RULE,
     any_text,
     camel_case,
     days,
-    eventbridge_event,
     fuzzed_events,
     identifiers,
     json_values,

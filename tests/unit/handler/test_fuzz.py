@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from handler.errors import ErrorCategory
-from tests.support.strategies import SENTINEL, camel_case, eventbridge_event, fuzzed_events, json_values
+from tests.support.events import eventbridge_event
+from tests.support.strategies import SENTINEL, camel_case, fuzzed_events, json_values
 from tests.unit.handler.harness import (
     COMMITTED,
     DEAD_LETTER,

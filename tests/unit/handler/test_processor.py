@@ -8,7 +8,8 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, Re
 from opentelemetry.trace import SpanKind
 
 from handler.errors import ErrorCategory, EventNotProcessed
-from tests.support.strategies import SENTINEL, SYMBOL_RULE, eventbridge_event
+from tests.support.events import eventbridge_event
+from tests.support.strategies import SENTINEL, SYMBOL_RULE
 from tests.unit.handler.harness import (
     COMMITTED,
     DEAD_LETTER,

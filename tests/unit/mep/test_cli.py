@@ -22,7 +22,8 @@ from mep.local import run as run_module
 from mep.local.run import RunOptions
 from mep.local.summary import Summary
 from tests.support.command_line import mep
-from tests.support.run_helpers import event, write_calendar, write_events
+from tests.support.events import event
+from tests.support.run_helpers import write_calendar, write_events
 
 SUMMARY = Summary(
     received=2,

@@ -11,8 +11,8 @@ from emulator.pipeline.model import AsyncInvokeConfig, DeliveryResult, Dispositi
 from emulator.pipeline.pipeline import EventPipeline, FailureDestinations, InputEvent
 from emulator.pipeline.scheduler import SimulatedScheduler
 from emulator.services.sqs import drain, sqs_client
-from tests.support.function import function, settings
-from tests.support.run_helpers import event
+from tests.support.events import event
+from tests.support.harness import function_environ, function_harness
 from tests.support.stores import DeadLetters, Tables
 
 DATE = "2025-07-31"
@@ -29,7 +29,7 @@ def run(
     """Deliver events to the function in this process, and return what became of each."""
     endings: list[DeliveryResult] = []
     client = sqs_client(dead_letters.url)
-    with function(settings(tables, dead_letters, **environ)) as invoke:
+    with function_harness(function_environ(tables, dead_letters, **environ)) as invoke:
 
         def handler(received: Any, context: InProcessContext) -> dict[str, Any] | None:
             before = invoke.clock.now

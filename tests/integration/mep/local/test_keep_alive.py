@@ -15,7 +15,8 @@ from mep.local import keep_alive as keep_module
 from mep.local.keep_alive import KeepAlive, wait_for_interrupt
 from mep.local.run import run
 from mep.terminal import read_jsonl
-from tests.support.run_helpers import event, options, outcomes, write_events
+from tests.support.events import event
+from tests.support.run_helpers import options, outcomes, write_events
 from tests.support.stores import DeadLetters
 
 

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from mep.local.run import RunOptions, run
 from mep.terminal import read_jsonl, sum_metrics
-from tests.support.run_helpers import event, options, outcomes, said, write_calendar, write_events
+from tests.support.events import event
+from tests.support.run_helpers import options, outcomes, said, write_calendar, write_events
 from tests.support.runtime_interface_emulator import emulator
 from tests.support.stores import DeadLetters
 

@@ -21,7 +21,8 @@ from mep.local import run as run_module
 from mep.local.jsonl import EventLine, RejectedLine
 from mep.local.run import run
 from mep.terminal import read_jsonl, sum_metrics
-from tests.support.run_helpers import event, options, outcomes, said, write_events
+from tests.support.events import event
+from tests.support.run_helpers import options, outcomes, said, write_events
 from tests.support.stores import DeadLetters
 
 WRITE = "TransactWriteItems"

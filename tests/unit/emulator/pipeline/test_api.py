@@ -13,8 +13,8 @@ from emulator.pipeline.api import ServedRule, serve_api
 from emulator.pipeline.bus import EventPattern, PatternMatcher
 from emulator.pipeline.model import Disposition, PipelineSettings
 from mep.dlq.destinations import Bus, CannotSendError, Function
+from tests.support.events import event
 from tests.support.pipeline_helpers import PAYLOAD, Simulation, simulation
-from tests.support.run_helpers import event
 
 PATTERN = {"source": ["signal9.advisor"], "detail-type": ["earningsProcessed"]}
 

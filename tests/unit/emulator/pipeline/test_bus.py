@@ -22,8 +22,8 @@ from emulator.pipeline.api import emulated_matcher
 from emulator.pipeline.bus import Archive, Entry, EventPattern, PatternMatcher
 from emulator.pipeline.model import Disposition
 from emulator.pipeline.pipeline import FailureDestinations, InputEvent
+from tests.support.events import event
 from tests.support.pipeline_helpers import PAYLOAD, MemoryDestination, simulation
-from tests.support.run_helpers import event
 
 PATTERN = {"source": ["signal9.advisor"], "detail-type": ["earningsProcessed"]}
 NOON = datetime.fromisoformat("2025-08-28T12:00:00+00:00").timestamp()

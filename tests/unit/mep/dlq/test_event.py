@@ -13,7 +13,8 @@ from mep.dlq.model import DeadLetter
 from mep.dlq.sources import read_dead_letter
 from otel.tracing import span_links
 from tests.support.dead_letters import TRACE_HEADER, event, from_lambda, from_on_failure, from_rule
-from tests.support.strategies import SOURCE, fuzzed_events, valid_events
+from tests.support.events import SOURCE
+from tests.support.strategies import fuzzed_events, valid_events
 
 shapes = st.sampled_from([from_rule, from_lambda, from_on_failure])
 

@@ -18,7 +18,8 @@ from mep.trace.messages import keys_of
 from mep.trace.render_html import page
 from mep.trace.render_text import show
 from mep.trace.timeline import make_timeline
-from tests.support.run_helpers import event, write_calendar, write_events
+from tests.support.events import event
+from tests.support.run_helpers import write_calendar, write_events
 from tests.support.strategies import MARKET_SYMBOLS
 
 DATE, NO_ROW = "2031-03-07", "2031-03-08"

@@ -33,7 +33,7 @@ PATIENCE = 60
 _request_numbers = count(1)
 
 
-def settings(tables: Tables, dead_letters: DeadLetters, **more: str) -> dict[str, str]:
+def function_environ(tables: Tables, dead_letters: DeadLetters, **more: str) -> dict[str, str]:
     """The function's environment variables.
 
     Args:
@@ -52,7 +52,7 @@ def settings(tables: Tables, dead_letters: DeadLetters, **more: str) -> dict[str
 
 
 @dataclass
-class Function:
+class FunctionHarness:
     """The function. A wait takes no time, but moves the clock that the deadline is on.
 
     Attributes:
@@ -104,26 +104,26 @@ class Function:
             tracing.spans._open.clear()
 
 
-def shortest(low: float, high: float) -> float:
+def shortest_delay(low: float, high: float) -> float:
     """No jitter: each delay is the shortest that the rules allow."""
     del high
     return low
 
 
 @contextmanager
-def function(
-    environ: Mapping[str, str], *, jitter: Callable[[float, float], float] | None = shortest
-) -> Iterator[Function]:
+def function_harness(
+    environ: Mapping[str, str], *, jitter: Callable[[float, float], float] | None = shortest_delay
+) -> Iterator[FunctionHarness]:
     """Build the function as it is built when the sandbox starts, and take it apart again.
 
     Args:
-        environ: its own variables (`settings`); spans go to a socket of the test's unless they say otherwise.
+        environ: its own variables (`function_environ`); spans go to a socket of the test's unless they say otherwise.
         jitter: draws a delay between two bounds, seconds; None for the function's own.
     """
     with (
         output_file() as output,
         span_socket() as spans,
-        sandbox({"AWS_XRAY_DAEMON_ADDRESS": spans.endpoint, **environ}) as patch,
+        lambda_environment({"AWS_XRAY_DAEMON_ADDRESS": spans.endpoint, **environ}) as patch,
     ):
         clock, waits = Clock(), list[float]()
 
@@ -132,7 +132,7 @@ def function(
             clock.advance(seconds)
 
         patch.setattr(tenacity.nap, "time", SimpleNamespace(sleep=wait))  # where stamina's waits end up
-        with built(output.write) as processor:
+        with running_processor(output.write) as processor:
             if jitter is not None:
                 processor._jitter = jitter
             # How long a call may take in the arithmetic of the deadline is one thing, a busy machine another.
@@ -142,11 +142,11 @@ def function(
                 read_timeout=float(environ.get("AWS_READ_TIMEOUT_SECONDS", 3)),
             )
             processor._telemetry._watchdog = ClockWatchdog(clock)
-            yield Function(processor, clock, waits, output, spans)
+            yield FunctionHarness(processor, clock, waits, output, spans)
 
 
 @contextmanager
-def sandbox(environ: Mapping[str, str]) -> Iterator[pytest.MonkeyPatch]:
+def lambda_environment(environ: Mapping[str, str]) -> Iterator[pytest.MonkeyPatch]:
     """This process with a Lambda sandbox's environment; nothing global of the function's is left behind.
 
     Args:
@@ -179,7 +179,7 @@ def sandbox(environ: Mapping[str, str]) -> Iterator[pytest.MonkeyPatch]:
 
 
 @contextmanager
-def built(write: Callable[[bytes], None]) -> Iterator[Processor]:
+def running_processor(write: Callable[[bytes], None]) -> Iterator[Processor]:
     """What `handler.bootstrap.create_processor` makes of the environment, closed afterwards, which Lambda never does.
 
     Args:
