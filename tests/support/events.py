@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
+from emulator.environment import ACCOUNT_ID
+
 SOURCE = "signal9.advisor"
 DETAIL_TYPE = "earningsProcessed"
 PATTERN = {"source": [SOURCE], "detail-type": [DETAIL_TYPE]}
@@ -26,7 +28,7 @@ def eventbridge_event(detail: Any = None, **envelope: Any) -> dict[str, Any]:
         "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
         "source": SOURCE,
         "detail-type": DETAIL_TYPE,
-        "account": "111122223333",
+        "account": ACCOUNT_ID,
         "time": "2025-07-31T20:05:00Z",
         "region": "us-east-1",
         "resources": [],
@@ -36,9 +38,9 @@ def eventbridge_event(detail: Any = None, **envelope: Any) -> dict[str, Any]:
 
 
 def event(symbol: str = SYMBOL, date: str = DATE, number: int = 1, **envelope: Any) -> dict[str, Any]:
-    """Return an event for a calendar row; its number makes its ID."""
-    members = {"id": f"00000000-0000-4000-8000-{number:012d}", **envelope}
-    return eventbridge_event(**{"detail": {"asset_symbol": symbol, "earnings_date": date}, **members})
+    """Return an event for a calendar row; its number makes its ID, `envelope` replaces members as they are."""
+    valid = eventbridge_event({"asset_symbol": symbol, "earnings_date": date})
+    return valid | {"id": f"00000000-0000-4000-8000-{number:012d}", **envelope}
 
 
 def unique_event(detail: Mapping[str, Any] | None = None) -> dict[str, Any]:
