@@ -72,7 +72,7 @@ def test_every_alarm_has_its_section_and_every_section_its_alarm() -> None:
 @pytest.mark.parametrize("heading", headings(Limits()))
 def test_a_section_says_all_five_things(heading: str) -> None:
     words = re.findall(r"^\*\*([A-Z][a-z ]+)\.\*\*", sections()[heading], flags=re.MULTILINE)
-    assert words == ["Means", "Look first", "Usually", "Do", "Over when"]
+    assert words == ["Means", "Look first", "Common causes", "Do", "Resolved when"]
 
 
 def test_metrics_queries_and_alarms_that_are_named_exist() -> None:
