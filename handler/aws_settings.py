@@ -5,7 +5,7 @@ boto3 takes most of them as they are. A wrong one is found out by the first even
 
 import string
 
-from otel.environ import EnvReader, is_printable_ascii, is_proxy, one_of, split_url, whole_number
+from otel.settings.environ import EnvReader, is_printable_ascii, is_proxy, one_of, split_url, whole_number
 
 QUEUE_URL = "DEAD_LETTER_QUEUE_URL"
 ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS")
@@ -135,7 +135,7 @@ def check_aws(read: EnvReader, region: str) -> None:
     # As handler.aws chooses: the one that is set, in this order.
     bundle = "AWS_CA_BUNDLE" if read.raw("AWS_CA_BUNDLE") else "REQUESTS_CA_BUNDLE"
     if read.raw(bundle):
-        from otel.certificates import is_ca_file
+        from otel.settings.certificates import is_ca_file
 
         read.check(bundle, is_ca_file, "a readable file of PEM certificates")
     read.check("SSLKEYLOGFILE", _is_writable, "a file that can be written: leave it unset where there is no need")

@@ -9,6 +9,7 @@ from handler.calendar_store import CalendarStore
 from handler.classification import classify_exception, classify_response
 from handler.dead_letters import DeadLetterQueue
 from handler.errors import SettingsError
+from handler.instrumentation import INSTRUMENTATION
 from handler.processor import Processor
 from handler.settings import Settings, load_settings
 from handler.startup import refused_by_opentelemetry, reported
@@ -49,7 +50,7 @@ def create_processor(
     tracing = None
     if settings.telemetry.tracing:
         try:
-            tracing = start_tracing(settings.telemetry)
+            tracing = start_tracing(settings.telemetry, INSTRUMENTATION)
         except Exception as error:
             raise SettingsError([refused_by_opentelemetry(error, environ)], settings.telemetry) from error
         instrument(tracing.client_tracer_provider, classify_response, classify_exception)
@@ -71,6 +72,7 @@ def create_processor(
 
     telemetry = Telemetry(
         settings.telemetry,
+        INSTRUMENTATION,
         write=write,
         tracing=tracing,
         init_duration_ms=(time.perf_counter() - started) * 1000,

@@ -6,12 +6,12 @@ from typing import Any, Protocol
 
 from handler.errors import ErrorCategory, EventNotProcessed, ProcessingError
 from handler.event import EarningsEvent
+from handler.instrumentation import DEADLINE_EXCEEDED
 from handler.outcome import Outcome, OutcomeKind
 from handler.retry import Backoff, Budget, call_with_retries
 from otel.library_logs import location
 from otel.record import EventRecord
 from otel.telemetry import Telemetry
-from otel.tracing import set_event_attributes
 
 
 class LambdaContext(Protocol):
@@ -45,9 +45,8 @@ class Invocation:
     def identify(self, event: EarningsEvent) -> None:
         """Put the row that the event is about on the record and on the spans."""
         self.record.event_id = event.event_id
-        self.record.asset_symbol = event.asset_symbol
-        self.record.earnings_date = event.earnings_date
-        set_event_attributes(self.record)
+        self.record.subject = {"asset_symbol": event.asset_symbol, "earnings_date": event.earnings_date}
+        self._telemetry.set_event_attributes(self.record)
 
     def timed[**P, T](self, phase: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function and add the time that it takes to a phase of `timings_ms`."""
@@ -126,7 +125,7 @@ class Invocation:
         """
         record, outcome = self.record, self._outcome
         if record.timed_out:  # reported as timed out: Lambda must see the same
-            raise EventNotProcessed(ErrorCategory.TIMEOUT, record.correlation_id, "DeadlineExceeded")
+            raise EventNotProcessed(ErrorCategory.TIMEOUT, record.correlation_id, DEADLINE_EXCEEDED)
         if outcome.kind is OutcomeKind.RETRY:
             category = outcome.category or ErrorCategory.INTERNAL
             reasons = record.throttling_reasons if category is ErrorCategory.THROTTLING else ()

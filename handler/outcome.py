@@ -1,10 +1,13 @@
 """The four outcomes: every event ends in exactly one."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from handler.errors import ErrorCategory, ProcessingError
 from handler.validation import Violation
+from otel.instrumentation import OutcomeTelemetry
+from otel.json_logs import ERROR, INFO, WARNING
 
 
 class OutcomeKind(StrEnum):
@@ -14,6 +17,19 @@ class OutcomeKind(StrEnum):
     DUPLICATE = "duplicate"
     DEAD_LETTERED = "dead_lettered"
     RETRY = "retry"
+
+
+OUTCOME_TELEMETRY: Mapping[str, OutcomeTelemetry] = {
+    OutcomeKind.MARKED.value: OutcomeTelemetry(INFO, "event processed: row marked", "EventsMarked"),
+    OutcomeKind.DUPLICATE.value: OutcomeTelemetry(
+        WARNING, "event already processed: row was marked before", "EventsDuplicate"
+    ),
+    OutcomeKind.DEAD_LETTERED.value: OutcomeTelemetry(
+        ERROR, "event dead-lettered: permanent failure", "EventsDeadLettered"
+    ),
+    OutcomeKind.RETRY.value: OutcomeTelemetry(ERROR, "event not processed: Lambda will retry it", "EventsRetried"),
+}
+"""Log level, log message and metric of each outcome."""
 
 
 class Outcome(NamedTuple):

@@ -8,9 +8,10 @@ it goes, not only for its form (`handler.aws_settings` what goes to AWS, `otel.s
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from handler import contract
 from handler.aws_settings import check_aws, queue_url, table
 from handler.errors import SettingsError
-from otel.environ import EnvReader
+from otel.settings.environ import EnvReader
 from otel.settings import TelemetrySettings
 
 FLUSH_RESERVE_SECONDS = 2.0
@@ -68,7 +69,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         SettingsError: naming every variable that is missing or wrong.
     """
     read = EnvReader(environ)
-    telemetry = TelemetrySettings.from_environ(read)
+    telemetry = TelemetrySettings.from_environ(read, contract.FUNCTION_NAME)
     region = telemetry.region
     if not read.raw("AWS_REGION") and not read.raw("AWS_DEFAULT_REGION"):
         read.add("AWS_REGION", "AWS_REGION is not set: give the region of the tables and the queue")

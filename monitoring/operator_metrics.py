@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from otel.semconv import ENVIRONMENT_DIMENSION, NAMESPACE
+from handler.contract import DISPLAY_NAME as NAMESPACE
+from otel.semconv import ENVIRONMENT_DIMENSION
 
 __all__ = ["ENVIRONMENT_DIMENSION", "METRICS", "NAMESPACE"]
 

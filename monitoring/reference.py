@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from handler.instrumentation import INSTRUMENTATION
 from monitoring import descriptions
 from monitoring.alarms import COMPOSITES, alarms, anchor
 from monitoring.dashboard import SECTIONS
@@ -11,7 +12,7 @@ from monitoring.operator_metrics import METRICS as OPERATOR_UNITS
 from monitoring.queries import QUERIES, TRACE_GROUPS
 from monitoring.slo import OBJECTIVE
 from otel import semconv
-from otel.event_types import MESSAGES, OUTCOME_MESSAGES, EventType
+from otel.event_types import MESSAGES, EventType
 
 PATH = Path(__file__).parent.parent / "docs" / "telemetry-reference.md"
 
@@ -24,7 +25,7 @@ listed, and when an alarm, a widget, a query or a trace group uses a name that i
 """
 
 _DIMENSIONS = f"""
-Namespace `{semconv.NAMESPACE}`, dimension `{semconv.ENVIRONMENT_DIMENSION}`; `Errors` also with
+Namespace `{INSTRUMENTATION.namespace}`, dimension `{semconv.ENVIRONMENT_DIMENSION}`; `Errors` also with
 `{semconv.ENVIRONMENT_DIMENSION}, {semconv.ERROR_CATEGORY_DIMENSION}`.
 """
 
@@ -42,7 +43,10 @@ def reference() -> str:
         _DIMENSIONS,
         _table(
             ("metric", "unit", "counts", "alarms", "on the dashboard"),
-            ((_code(name), unit, descriptions.METRICS[name], *_users(name)) for name, unit in semconv.METRICS.items()),
+            (
+                (_code(name), unit, descriptions.METRICS[name], *_users(name))
+                for name, unit in INSTRUMENTATION.metrics.items()
+            ),
         ),
         "Properties of each metric line:",
         _table(("property", "meaning"), ((_code(name), text) for name, text in descriptions.EMF_PROPERTIES.items())),
@@ -104,11 +108,11 @@ def reference() -> str:
 def _text(kind: str) -> str:
     """Return the text of a kind of line."""
     if kind == EventType.EVENT_OUTCOME:
-        return "; ".join(OUTCOME_MESSAGES.values())
+        return "; ".join(outcome.message for outcome in INSTRUMENTATION.outcomes.values())
     return MESSAGES.get(kind, "the library's own")
 
 
-def _users(name: str, namespace: str = semconv.NAMESPACE) -> tuple[str, str]:
+def _users(name: str, namespace: str = INSTRUMENTATION.namespace) -> tuple[str, str]:
     """Return the alarms and the widgets that use a metric."""
 
     def is_same(metric: Metric) -> bool:

@@ -1,5 +1,6 @@
-"""Structured logs: one JSON object a line, allow-listed fields only, every line with the IDs of its event."""
+"""Structured logs: one JSON object per line, with the IDs of its event and allow-listed fields only."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,20 +15,26 @@ from otel.stdout import Writer, encode
 DEBUG, INFO, WARNING, ERROR, CRITICAL = 10, 20, 30, 40, 50
 _LEVEL_NAMES = {DEBUG: "DEBUG", INFO: "INFO", WARNING: "WARN", ERROR: "ERROR", CRITICAL: "FATAL"}
 
-# Z for UTC, as all else here; an ID that is not str would be a defect, but a log line must not raise for it.
+# An ID that is not a str would be a defect, but a log line must not raise for it.
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
 
 class JsonLogger:
-    """Writes log lines. Never raises: a full disk or a closed pipe must not fail an event."""
+    """Writes log lines. Never raises: a full disk or a closed pipe must not fail an event.
 
-    def __init__(self, write: Writer, settings: TelemetrySettings) -> None:
+    Args:
+        write: Takes whole lines.
+        subject_keys: Log fields besides `semconv.LOG_FIELDS`.
+    """
+
+    def __init__(self, write: Writer, settings: TelemetrySettings, subject_keys: Iterable[str] = ()) -> None:
         self._write = write
+        self._allowed = semconv.LOG_FIELDS.union(subject_keys)
         self._least = settings.log_level
         self._static = {"service": settings.service, "environment": settings.environment}
 
     def set_minimum_level(self, least: int) -> None:
-        """Shed lines below a level, as under memory pressure."""
+        """Drop lines below a level; a lower one than before has no effect."""
         self._least = max(self._least, least)
 
     def line(
@@ -42,11 +49,11 @@ class JsonLogger:
         """Write one line.
 
         Args:
-            level: as Python's logging counts.
-            event_type: the kind of line.
-            record: the event that the line is about.
-            message: a constant text; what varies goes into fields. None for the kind's own.
-            fields: what the line is about; names that are not in `names.LOG_FIELDS` are left out.
+            level: As Python's `logging` counts.
+            event_type: The kind of line.
+            record: The event that the line is about.
+            message: A constant text, since values belong into fields; None for the one of the kind.
+            fields: Further fields; those that are None or not on the allow-list are dropped.
         """
         if level < self._least:
             return
@@ -63,8 +70,8 @@ class JsonLogger:
             "span_id": record.span_id if record else None,
             "cold_start": record.cold_start if record else None,
         }
-        line.update((name, value) for name, value in fields.items() if name in semconv.LOG_FIELDS and value is not None)
+        line.update((name, value) for name, value in fields.items() if name in self._allowed and value is not None)
         try:
             self._write(encode(line, _OPTIONS))
-        except Exception:  # noqa: BLE001 - standard output is gone: there is no better place to say so
+        except Exception:  # noqa: BLE001 - standard output is gone, and there is no other place to report it
             return

@@ -1,9 +1,9 @@
-"""What libraries say, redacted: log lines, warnings, and exceptions that nobody catches.
+"""Redaction of what libraries log, of warnings and of uncaught exceptions.
 
-A library's message may hold any value that it was given: a header with its token, a resource attribute, a URL with a
-password. A log line shows its text, where that is a constant of the source, with the arguments of type int and float;
-of any other argument it shows the type, and of an exception the class. A text that was put together before it was
-logged (an f-string) is not shown: the line then says where in the source it was logged.
+The message of a library may contain any value: a header with a token, a resource attribute, a URL with a password. A
+log line shows the message if it is a constant in the source, with arguments of type int and float; of other arguments
+it shows the type, and of an exception the class. A message that is composed before it is logged (an f-string) is
+withheld: the line names the place in the source instead.
 """
 
 import logging
@@ -19,17 +19,17 @@ from otel.json_logs import CRITICAL, ERROR, WARNING, JsonLogger
 from otel.record import EventRecord
 from otel.semconv import MESSAGE_ID
 
-WITHHELD = "message of a library, not shown: its text may hold values"
+WITHHELD = "message withheld: it may contain values"
 
 _SPANS = "opentelemetry.sdk.trace"
 _PUBLIC = {MESSAGE_ID}
-"""Arguments that are shown as they are: names, by which a filter of ours knows a warning (`otel.tracing.botocore`)."""
+"""Arguments that are shown: names, by which a filter in `otel.tracing.botocore` recognises a warning."""
 _NOT_CALLERS = {logging.Logger.handle.__code__.co_filename, (lambda: None).__code__.co_filename}
-"""The source of `logging`, and this one."""
+"""The source files of `logging` and of this module."""
 
 
 class LibraryLogHandler(logging.Handler):
-    """Brings what libraries log through Python's logging into the form of our own lines."""
+    """Writes the log records of libraries as JSON lines."""
 
     def __init__(self, log: JsonLogger, current: Callable[[], EventRecord | None]) -> None:
         super().__init__(logging.WARNING)
@@ -40,42 +40,42 @@ class LibraryLogHandler(logging.Handler):
         """Write one record of a library."""
         event = self._current()
         if record.name == _SPANS and record.levelno == WARNING and event is not None and event.closed:
-            return  # the watchdog has ended the spans, and the event's own thread, back to life, writes on them
+            return  # the watchdog has ended the spans, and the event's own thread has resumed and sets attributes
         if isinstance(record, RedactedRecord):
-            text, kind, stand_in = record.text, record.exception_type, record.stand_in
-        else:  # in a process where `redact_process` was not called
-            text, kind = _redacted(record.msg, record.args), _exception_type(record)
-            stand_in = _stand_in(record.msg)
+            text, exception_type, placeholder = record.text, record.exception_type, record.placeholder
+        else:  # in a process without `redact_process`
+            text, exception_type = _redacted(record.msg, record.args), _exception_type(record)
+            placeholder = _placeholder(record.msg)
         at = f"{record.filename}:{record.lineno}" if text is None else None
-        level = min(record.levelno // 10 * 10, CRITICAL)  # libraries may have levels of their own in between
-        self.line(level, text or stand_in, logger=record.name, exception_type=kind, logged_at=at)
+        level = min(record.levelno // 10 * 10, CRITICAL)  # libraries may define levels in between
+        self.line(level, text or placeholder, logger=record.name, exception_type=exception_type, logged_at=at)
 
     def line(self, level: int, message: str, **fields: Any) -> None:
-        """Write one line, about the event that is being processed if there is one."""
+        """Write one line, with the IDs of the current event if there is one."""
         self._log.line(level, EventType.LIBRARY, self._current(), message=message, **fields)
 
 
 class RedactedRecord(logging.LogRecord):
-    """A log record that is redacted when it is made, whatever handler it goes to.
+    """A log record that is redacted when it is created.
 
-    Libraries add handlers of their own, which print or export text and arguments.
+    Libraries may add handlers of their own, which print or export message and arguments.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.text = _redacted(self.msg, self.args)
         self.exception_type = _exception_type(self)
-        self.stand_in = _stand_in(self.msg)
-        self.msg = self.text or self.stand_in
+        self.placeholder = _placeholder(self.msg)
+        self.msg = self.text or self.placeholder
         self.args = self.exc_info = None
 
 
 def redirect_library_logs(log: JsonLogger, current: Callable[[], EventRecord | None]) -> None:
-    """Replace the root logger's handlers: Lambda's own would print arguments, as text.
+    """Replace the root logger's handlers: Lambda's own prints arguments.
 
     Args:
-        log: where library lines go.
-        current: the event that is being processed.
+        log: Writes the lines.
+        current: Returns the current event.
     """
     root = logging.getLogger()
     for handler in list(root.handlers):
@@ -84,14 +84,14 @@ def redirect_library_logs(log: JsonLogger, current: Callable[[], EventRecord | N
 
 
 def redact_process(log: JsonLogger) -> None:
-    """Redact all that libraries say in this process from now on: call it before the first of them is imported.
+    """Redact what libraries log, warn of and raise in this process: call this before the first of them is imported.
 
     Args:
-        log: where their lines go until `redirect_library_logs` is called again.
+        log: Writes the lines until `redirect_library_logs` is called again.
     """
     redirect_library_logs(log, lambda: None)
     logging.setLogRecordFactory(RedactedRecord)
-    logging.raiseExceptions = False  # a handler that fails would print the record, and the exception's message
+    logging.raiseExceptions = False  # a failing handler would print the record and the exception
     warnings.showwarning = _show_warning
     sys.excepthook = _uncaught
     sys.unraisablehook = lambda raised: _uncaught(raised.exc_type, raised.exc_value, raised.exc_traceback)
@@ -99,7 +99,7 @@ def redact_process(log: JsonLogger) -> None:
 
 
 def location(traceback: TracebackType | None) -> str:
-    """Where an exception came from: file and line, never its message."""
+    """Return the file and line where an exception was raised, never its message."""
     if traceback is None:
         return "unknown"
     while traceback.tb_next is not None:
@@ -108,14 +108,14 @@ def location(traceback: TracebackType | None) -> str:
 
 
 class _TypeName(str):
-    """Stands for an argument."""
+    """Stands for an argument, in a message: the name of its type."""
 
     __slots__ = ()
     __repr__ = str.__str__
 
 
 class _Named(dict[str, object]):
-    """Stands for arguments by name; as a whole, as in `logger.error("%s", {...})`, it is an argument like others."""
+    """Stands for named arguments. As one argument, as in `logger.error("%s", {...})`, it shows its type."""
 
     def __init__(self, arguments: Mapping[str, object]) -> None:
         super().__init__({name: _shown(value) for name, value in arguments.items()})
@@ -126,7 +126,7 @@ class _Named(dict[str, object]):
 
 
 def _redacted(message: object, args: object) -> str | None:
-    """A message as it may be shown; None where its text may not."""
+    """Return the message with redacted arguments; None if it must be withheld."""
     try:
         if type(message) is not str or not _is_constant(message):
             return None
@@ -135,26 +135,26 @@ def _redacted(message: object, args: object) -> str | None:
         if isinstance(args, Mapping):
             return message % _Named(args)
         return message % tuple(map(_shown, args if isinstance(args, tuple) else (args,)))
-    except Exception:  # noqa: BLE001 - whatever a library's arguments do: a log line must not raise
-        # A conversion that takes numbers only, or a wrong number of arguments: the text as it is in the source.
+    except Exception:  # noqa: BLE001 - a library's arguments may raise anything, and a log line must not
+        # A conversion for numbers only, or a wrong number of arguments: the message without arguments.
         return message if isinstance(message, str) and _is_constant(message) else None
 
 
 def _shown(value: object) -> object:
-    # Not a subclass: the text of an enumeration's member, and of bool's, is its own.
+    # Not a subclass, since that may have a text of its own, as members of an enumeration do.
     if type(value) in {int, float} or (type(value) is str and value in _PUBLIC):
         return value
     return _TypeName(type(value).__name__)
 
 
-def _stand_in(message: object) -> str:
-    """In place of a text that may not be shown, or of an object that was logged as in `logger.error(exception)`."""
+def _placeholder(message: object) -> str:
+    """Return what is shown instead of a withheld text, or of an object as in `logger.error(exception)`."""
     return WITHHELD if isinstance(message, str) else type(message).__name__
 
 
 def _is_constant(message: str) -> bool:
-    """Whether the code that logs this text has it as a constant: in itself, or as a module's name in capitals."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - as logging finds its callers
+    """Whether the code that logs the message has it as a literal, or its module has it as a constant."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - `logging` finds its callers in this way, too
     while frame is not None and frame.f_code.co_filename in _NOT_CALLERS:
         frame = frame.f_back
     if frame is None:

@@ -1,4 +1,4 @@
-"""How much memory the process holds, as Lambda's limit counts it."""
+"""The memory use of the process, as Lambda's limit counts it."""
 
 import os
 import sys
@@ -7,13 +7,13 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _MEGABYTE = 1024 * 1024
 
 PRESSURE_PERCENT = 80.0
-"""Above this share of the allocation, detail is shed."""
+"""Share of the allocation above which detail is dropped."""
 
 
 def used_mb(statm: str = "/proc/self/statm") -> float:
-    """Resident memory of this process, megabytes.
+    """Return the resident memory of this process, megabytes.
 
-    Not `ru_maxrss` where Linux tells better: a child process inherits its parent's peak there.
+    Without `/proc`, the peak from `ru_maxrss`: on Linux, a child process inherits the peak of its parent there.
     """
     try:
         with open(statm, "rb", buffering=0) as file:

@@ -1,4 +1,4 @@
-"""Metrics as CloudWatch Embedded Metric Format: one log line an event, no call to any service.
+"""Metrics in CloudWatch's embedded metric format (EMF): one log line per event, no call to any service.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any
 
 from otel import semconv
+from otel.instrumentation import Instrumentation
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
 from otel.stdout import Writer, encode
@@ -17,21 +18,25 @@ MAX_VALUES = 100
 """EMF's limit for the values of one metric in one document."""
 
 MAX_PENDING_LINES = 200
-"""How many lines wait at most for an output that works again; the oldest go first."""
-
-_BY_OUTCOME = {
-    "marked": "EventsMarked",
-    "duplicate": "EventsDuplicate",
-    "dead_lettered": "EventsDeadLettered",
-    "retry": "EventsRetried",
-}
+"""Limit on lines that could not be written yet; the oldest are dropped first."""
 
 
 class Metrics:
-    """Turns the record of an event into one EMF line; keeps what could not be written for the next event."""
+    """Writes one EMF line per event; a line that could not be written is retained for the next event.
 
-    def __init__(self, write: Writer, settings: TelemetrySettings, init_duration_ms: float) -> None:
+    Args:
+        write: Takes whole lines.
+        init_duration_ms: Reported with the first event of the sandbox.
+    """
+
+    def __init__(
+        self, write: Writer, settings: TelemetrySettings, instrumentation: Instrumentation, init_duration_ms: float
+    ) -> None:
         self._write = write
+        self._namespace = instrumentation.namespace
+        self._units = instrumentation.metrics
+        self._outcome_metrics = {name: outcome.metric for name, outcome in instrumentation.outcomes.items()}
+        self._unfinished = instrumentation.timeout.outcome
         self._environment = settings.environment
         self._memory_mb = settings.memory_mb
         self._init_duration_ms = init_duration_ms
@@ -41,19 +46,19 @@ class Metrics:
 
     @property
     def pending(self) -> int:
-        """Lines that wait for the next event."""
+        """Number of lines that are retained for the next event."""
         return len(self._pending)
 
     def emit(self, record: EventRecord, *, processing_ms: float, memory_used_mb: float) -> bool:
-        """Write the event's metrics, after what earlier events had to keep.
+        """Write the event's metrics, after the lines that are pending.
 
         Returns:
-            False when that failed, for whatever reason; nothing is lost then, up to `MAX_PENDING_LINES`. Never raises.
+            False if that failed, for whatever reason: up to `MAX_PENDING_LINES` lines are then retained. Never raises.
         """
         with self._lock:
             try:
                 self._pending.append(self._line(record, processing_ms, memory_used_mb))
-                self._failures = 0  # told by this line from now on, which is written or kept
+                self._failures = 0  # this line reports them
                 while self._pending:
                     self._write(self._pending[0])
                     self._pending.popleft()
@@ -67,14 +72,14 @@ class Metrics:
         if self._failures:
             values["MetricsFailures"] = self._failures
         line = self._document(values, record)
-        if b"null" in line:  # not a number or infinite: CloudWatch would refuse the whole document
+        if b"null" in line:  # NaN or infinity: CloudWatch would reject the whole document
             line = self._document(_finite(values), record)
         return line
 
     def _values(self, record: EventRecord, processing_ms: float, memory_used_mb: float) -> dict[str, Any]:
         counts = {
             "EventsReceived": 1,
-            _BY_OUTCOME[record.outcome or "retry"]: 1,
+            self._outcome_metrics[record.outcome or self._unfinished]: 1,
             "IdempotencyViolations": record.same_event is False,
             "Errors": record.error_category is not None,
             "SecurityErrors": record.access_denied_by is not None,
@@ -97,16 +102,17 @@ class Metrics:
         return values
 
     def _document(self, values: dict[str, Any], record: EventRecord) -> bytes:
-        directives = [_directive([semconv.ENVIRONMENT_DIMENSION], list(values))]
+        directives = [self._directive([semconv.ENVIRONMENT_DIMENSION], list(values))]
         members: dict[str, Any] = {semconv.ENVIRONMENT_DIMENSION: self._environment}
         if record.error_category is not None:
-            directives.append(_directive([semconv.ENVIRONMENT_DIMENSION, semconv.ERROR_CATEGORY_DIMENSION], ["Errors"]))
+            dimensions = [semconv.ENVIRONMENT_DIMENSION, semconv.ERROR_CATEGORY_DIMENSION]
+            directives.append(self._directive(dimensions, ["Errors"]))
             members[semconv.ERROR_CATEGORY_DIMENSION] = record.error_category
         return encode(
             {
                 "_aws": {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": directives},
                 **members,
-                # Properties, not dimensions: from a spike on a graph to the events behind it.
+                # Properties, not dimensions: they lead from a spike in a graph to its events.
                 "correlation_id": record.correlation_id,
                 "request_id": record.request_id,
                 **values,
@@ -114,9 +120,16 @@ class Metrics:
             0,
         )
 
+    def _directive(self, dimensions: list[str], metrics: list[str]) -> dict[str, Any]:
+        return {
+            "Namespace": self._namespace,
+            "Dimensions": [dimensions],
+            "Metrics": [{"Name": name, "Unit": self._units[name]} for name in metrics],
+        }
+
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:
-    """Metrics without what is no number; those of which nothing is left, left out."""
+    """Return the metrics that have finite values, with these values only."""
     import math
 
     lists = {
@@ -125,10 +138,3 @@ def _finite(values: dict[str, Any]) -> dict[str, Any]:
     }
     return {name: lists[name] if isinstance(value, list) else value for name, value in values.items() if lists[name]}
 
-
-def _directive(dimensions: list[str], metrics: list[str]) -> dict[str, Any]:
-    return {
-        "Namespace": semconv.NAMESPACE,
-        "Dimensions": [dimensions],
-        "Metrics": [{"Name": name, "Unit": semconv.METRICS[name]} for name in metrics],
-    }

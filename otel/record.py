@@ -1,46 +1,44 @@
-"""What is known of one event while it is processed: facts in the cheapest form, encoded when the event is over."""
+"""The facts of one event while it is processed: in the cheapest form, encoded when the event ends."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 
 MAX_REASONS = 5
-"""Bound on the throttling reasons of one event: a transaction over two tables and an index has no more."""
+"""Limit on the throttling reasons of one event: a transaction over two tables and an index has no more."""
 
 
 @dataclass(slots=True)
 class EventRecord:
-    """The facts of one event. The only mutable thing that crosses from processing to telemetry, on purpose.
+    """The facts of one event: the function writes them, telemetry reports them.
 
     Attributes:
-        request_id: Lambda's request ID.
-        correlation_id: the ID that everything about the event carries.
-        correlation_replaced: whether that ID had to be made up.
-        cold_start: whether this is the first event of the sandbox.
-        started: seconds on the monotonic clock.
-        trace_id: of the event's root span, 32 hex digits; None without tracing.
-        span_id: of the event's root span, 16 hex digits.
-        event_id: the event's ID, once it is known to be valid.
-        asset_symbol: the row's partition key, once valid.
-        earnings_date: the row's sort key, once valid.
-        operations: DynamoDB writes asked for; 0 when there was no time for even one attempt.
-        latencies_ms: one figure for each attempt at DynamoDB.
-        delays_ms: one figure for each wait before another attempt, whatever service it was for.
-        retries: attempts beyond the first, at DynamoDB.
-        retry_successes: operations that succeeded after a retry.
-        timings_ms: milliseconds by phase: validate, write, backoff, dead_letter, flush.
-        outcome: how it ended; None while it has not.
-        error_category: the final error's category; None without one.
-        error_code: the final error's code.
-        throttling_reasons: why DynamoDB throttled this event's attempts, each as `REASON RESOURCE`.
-        same_event: for a duplicate: whether it is a redelivery.
-        violations: for an invalid event: the broken rules, as JSON objects.
+        correlation_id: The ID that every span, line and metric of the event carries.
+        correlation_replaced: Whether that ID was generated, because the event had none that is valid.
+        cold_start: Whether this is the first event of the sandbox.
+        started: Start of processing, seconds on the monotonic clock.
+        trace_id: Trace ID of the root span, 32 hex digits; None without tracing.
+        span_id: Span ID of the root span, 16 hex digits.
+        event_id: The event's ID; None until it is validated.
+        subject: What the event is about, by `Instrumentation.subject_keys`; empty until it is validated.
+        operations: DynamoDB writes; 0 if there was no time for one attempt.
+        latencies_ms: Duration of each DynamoDB attempt.
+        delays_ms: Duration of each wait before the next attempt, for any service.
+        retries: DynamoDB attempts beyond the first.
+        retry_successes: Operations that succeeded after a retry.
+        timings_ms: Milliseconds by phase: validate, write, backoff, dead_letter, flush.
+        outcome: One of `Instrumentation.outcomes`; None while the event is processed.
+        error_category: Category of the final error; None without one.
+        error_code: Code of the final error.
+        throttling_reasons: Why DynamoDB throttled attempts for this event, each as `REASON RESOURCE`.
+        same_event: For a duplicate: whether it is a redelivery.
+        violations: For an invalid event: every violation, as a JSON object.
         dead_letter_id: SQS message ID of the dead letter.
-        dead_letter_error: why the dead-letter queue could not be reached.
-        access_denied_by: the service that denied access, and its code; None if none did.
-        exception_type: for a defect: the exception's class.
-        exception_at: for a defect: file and line.
-        timed_out: whether the deadline came first: the watchdog has reported the event, and it must be tried again.
+        dead_letter_error: Why the dead letter was not sent.
+        access_denied_by: The service that denied access, with its error code; None if none did.
+        exception_type: For a defect: class of the exception.
+        exception_at: For a defect: file and line.
+        timed_out: Whether the deadline was reached first: the watchdog has reported the event as timed out.
     """
 
     request_id: str
@@ -51,8 +49,7 @@ class EventRecord:
     trace_id: str | None = None
     span_id: str | None = None
     event_id: str | None = None
-    asset_symbol: str | None = None
-    earnings_date: str | None = None
+    subject: Mapping[str, str] = field(default_factory=dict)
     operations: int = 0
     latencies_ms: list[float] = field(default_factory=list)
     delays_ms: list[float] = field(default_factory=list)
@@ -75,27 +72,27 @@ class EventRecord:
     _reporting: Lock = field(default_factory=Lock, repr=False)
 
     def try_close(self) -> bool:
-        """Claim the right to say how the event ended; True for the first caller only.
+        """Claim the right to end the event; return True for the first caller only.
 
-        The event's own thread and the watchdog both come here; whoever is second stays silent, so that every event
+        The event's own thread and the watchdog both call this. Only the first of the two reports, so that each event
         is counted once.
         """
         return self._closing.acquire(blocking=False)
 
     @property
     def closed(self) -> bool:
-        """Whether somebody has closed it."""
+        """Whether the event has ended."""
         return self._closing.locked()
 
     def try_report(self) -> bool:
-        """Claim the right to write the event's line and metrics; True for the first caller only."""
+        """Claim the right to write the event's line and metrics; return True for the first caller only."""
         return self._reporting.acquire(blocking=False)
 
     def throttled(self, reasons: Iterable[str]) -> None:
-        """Add reasons for which an attempt was throttled; what is known already, and more than a few, is left out."""
-        if reasons:  # hardly ever
+        """Add reasons for which an attempt was throttled: each once, at most `MAX_REASONS`."""
+        if reasons:
             self.throttling_reasons = tuple(dict.fromkeys((*self.throttling_reasons, *reasons)))[:MAX_REASONS]
 
     def add_timing(self, phase: str, seconds: float) -> None:
-        """Add time to a phase."""
+        """Add seconds to a phase of `timings_ms`."""
         self.timings_ms[phase] = self.timings_ms.get(phase, 0.0) + round(seconds * 1000, 3)

@@ -1,4 +1,4 @@
-"""Standard output as Lambda reads it: whole lines of JSON, in order, straight to the file descriptor."""
+"""Standard output for Lambda: whole lines of JSON, in order, written directly to the file descriptor."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -13,25 +13,25 @@ Writer = Callable[[bytes], None]
 STDOUT = 1
 
 _DEEPEST = 8
-"""Levels of a line that had to be repaired; those that this package makes have three."""
+"""Limit on the nesting of a line that must be repaired; lines of this package have three levels."""
 
 
 def encode(line: Mapping[str, Any], option: int) -> bytes:
-    """Return a JSON object as one line. Never raises: what JSON or UTF-8 cannot carry is replaced.
+    """Return a JSON object as one line. Never raises: what JSON or UTF-8 cannot represent is replaced.
 
     Args:
-        line: What to write; keys and values of any kind.
-        option: Of orjson, besides the line's end.
+        line: Keys and values of any type.
+        option: Options of orjson, besides the one for the newline.
     """
     option |= orjson.OPT_APPEND_NEWLINE
     try:
         return orjson.dumps(line, option=option)
-    except Exception:  # noqa: BLE001 - what it raises depends on what is in the line
+    except Exception:  # noqa: BLE001 - the exception depends on the values
         return orjson.dumps(_plain(line, _DEEPEST), option=option)
 
 
 def _plain(value: Any, levels: int) -> Any:
-    """Replace half a character by `?`, and what is no JSON by the name of its type: it may hold a secret."""
+    """Replace lone surrogates by `?`, and values that are not JSON by the name of their type: they may hold a secret."""
     match value:
         case str():
             return value.encode("utf-8", "replace").decode()
@@ -48,16 +48,16 @@ def _plain(value: Any, levels: int) -> Any:
 
 
 def fd_writer(fd: int) -> Writer:
-    """A writer to an open file descriptor; nothing is buffered, so nothing is lost when the sandbox freezes."""
+    """Return a writer to an open file descriptor; it does not buffer, so that a freeze of the sandbox loses nothing."""
     partial_line = False
 
     def write(data: bytes) -> None:
         nonlocal partial_line
-        if partial_line:  # the last line broke off half-way: what follows must not be glued to it
+        if partial_line:  # the last line was not written completely: start a new one
             data = b"\n" + data
         rest = data
         try:
-            while rest:  # a pipe may take less than it is given
+            while rest:  # a pipe may take only a part
                 rest = rest[os.write(fd, rest) :]
         finally:
             partial_line = bool(rest) and (partial_line or len(rest) < len(data))

@@ -1,4 +1,4 @@
-"""The front of this package: one object that watches over each event and tells the world how it ended."""
+"""The entry point of this package: observes each event and reports its outcome once."""
 
 import copy
 import os
@@ -12,33 +12,39 @@ from typing import Any
 from opentelemetry.trace import Span, get_current_span
 
 from otel import json_logs, memory, semconv
-from otel.event_types import OUTCOME_MESSAGES, EventType
+from otel.event_types import EventType
+from otel.instrumentation import Instrumentation
 from otel.json_logs import JsonLogger
 from otel.metrics import Metrics
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
 from otel.stdout import Writer
-from otel.tracing import Tracing, end_root_span
+from otel.tracing.provider import Tracing
+from otel.tracing.root_span import end_root_span
 from otel.tracing.span_processor import MOST_SECONDS
 from otel.watchdog import Watchdog
 
 REPORT_SECONDS = 1.0
-"""How long an event that the deadline has overtaken waits at most for the watchdog to finish its report."""
-
-_LEVELS = {
-    "marked": json_logs.INFO,
-    "duplicate": json_logs.WARNING,
-    "dead_lettered": json_logs.ERROR,
-    "retry": json_logs.ERROR,
-}
+"""Limit on the time that an event waits, after the deadline, for the watchdog to finish its report."""
 
 
 class Telemetry:
-    """Telemetry of one sandbox: spans, metrics, logs and the watchdog."""
+    """Telemetry of one sandbox: spans, metrics, logs and the watchdog.
+
+    Args:
+        settings: Telemetry settings.
+        instrumentation: The names of the function.
+        write: Takes log and metric lines.
+        tracing: None if tracing is off.
+        init_duration_ms: Duration of the sandbox's start; reported with its first event.
+        watchdog: Reports an event that reaches the deadline.
+        used_mb: Returns the memory in use, megabytes.
+    """
 
     def __init__(
         self,
         settings: TelemetrySettings,
+        instrumentation: Instrumentation,
         *,
         write: Writer,
         tracing: Tracing | None,
@@ -46,18 +52,10 @@ class Telemetry:
         watchdog: Watchdog | None = None,
         used_mb: Callable[[], float] = memory.used_mb,
     ) -> None:
-        """Put the parts together.
-
-        Args:
-            settings: what was read from the environment.
-            write: takes log and metric lines.
-            tracing: None when spans are switched off.
-            init_duration_ms: how long the sandbox took to start; reported with its first event.
-            watchdog: acts shortly before the deadline.
-            used_mb: tells the memory in use, megabytes.
-        """
-        self.log = JsonLogger(write, settings)
-        self._metrics = Metrics(write, settings, init_duration_ms)
+        self.log = JsonLogger(write, settings, instrumentation.subject_keys)
+        self._metrics = Metrics(write, settings, instrumentation, init_duration_ms)
+        self._outcomes = instrumentation.outcomes
+        self._timeout = instrumentation.timeout
         self._tracing = tracing
         self._watchdog = watchdog or Watchdog()
         self._used_mb = used_mb
@@ -68,13 +66,12 @@ class Telemetry:
 
     @contextmanager
     def event(self, record: EventRecord, traceparent: object, remaining_seconds: float) -> Iterator[None]:
-        """Watch over one event; report it when the block ends, or just before the deadline if that comes first.
+        """Observe one event; report it when the block ends, or just before the deadline if that is reached first.
 
         Args:
-            record: the event's facts, filled in inside the block; `record.timed_out` afterwards tells that the
-                deadline came first.
+            record: The facts of the event, set inside the block; `record.timed_out` is set if the deadline was reached.
             traceparent: `detail.traceparent` as it came.
-            remaining_seconds: until Lambda's deadline.
+            remaining_seconds: Time until Lambda's deadline.
         """
         self.current_record = record
         if self._tracing is None:
@@ -87,7 +84,7 @@ class Telemetry:
             ):
                 yield
         if record.try_close():
-            # The way out of spans may hang: then the watchdog reports the event, as it ended, while it does.
+            # If the span exporter hangs, the watchdog reports the event with its outcome.
             left = remaining_seconds - (time.perf_counter() - record.started)
             self._watchdog.arm(left, partial(self._report, record))
             self._flush(record, left)
@@ -99,12 +96,17 @@ class Telemetry:
             if self._deadline_lock.acquire(timeout=REPORT_SECONDS):
                 self._deadline_lock.release()
 
+    def set_event_attributes(self, record: EventRecord) -> None:
+        """Set the subject of the event on its spans, as soon as it is known."""
+        if self._tracing is not None:
+            self._tracing.set_event_attributes(record)
+
     def record_attempt(self, record: EventRecord, seconds: float) -> None:
-        """Tell of an attempt at DynamoDB that is over, whatever came of it.
+        """Record a DynamoDB attempt that has ended, with whatever result.
 
         Args:
-            record: the event it was for.
-            seconds: how long it took.
+            record: The event.
+            seconds: Duration of the attempt.
         """
         latency_ms = round(seconds * 1000, 3)
         record.latencies_ms.append(latency_ms)
@@ -115,14 +117,14 @@ class Telemetry:
     def record_backoff(
         self, record: EventRecord, attempt: int, delay: float, category: str, throttling_reasons: Sequence[str] = ()
     ) -> None:
-        """Tell of a wait before another attempt.
+        """Record a wait before the next attempt.
 
         Args:
-            record: the event it is for.
-            attempt: which attempt failed, from 1.
-            delay: seconds.
-            category: why it failed.
-            throttling_reasons: why DynamoDB throttled it, where it said so.
+            record: The event.
+            attempt: Number of the attempt that failed, from 1.
+            delay: Seconds to wait.
+            category: Error category of that attempt.
+            throttling_reasons: Why DynamoDB throttled it, where the response has reasons.
         """
         delay_ms = round(delay * 1000, 3)
         record.delays_ms.append(delay_ms)
@@ -142,19 +144,19 @@ class Telemetry:
             self._watchdog.disarm()
 
     def _on_deadline(self, record: EventRecord, span: Span | None, remaining_seconds: float) -> None:
-        """The deadline is near and the event is not over: report it as it stands. Runs in the watchdog's thread."""
+        """Report an event that has reached the deadline. Runs in the watchdog's thread."""
         with self._deadline_lock:
             if not record.try_close():
                 return
-            # A copy: the event's own thread may come back to life and write on.
+            # A copy: the event's own thread may resume and change the record.
             final = copy.copy(record)
-            final.outcome, final.error_category, final.error_code = "retry", "timeout", "DeadlineExceeded"
+            final.outcome, final.error_category, final.error_code = self._timeout
             final.same_event = None
             if span is not None and self._tracing is not None:
                 end_root_span(span, final)
-                self._tracing.spans.end_open_spans(final.error_category, final.error_code)
+                self._tracing.spans.end_open_spans(self._timeout.category, self._timeout.code)
             self._report(final)
-            # Last, with what is left for it: lines do not wait for spans.
+            # Last, in the time that is left: lines do not wait for spans.
             self._flush(final, remaining_seconds - (time.perf_counter() - final.started))
 
     def _report(self, record: EventRecord) -> None:
@@ -163,15 +165,15 @@ class Telemetry:
             return
         processing_ms = (time.perf_counter() - record.started) * 1000
         used = self._used_mb()
-        outcome = record.outcome or "retry"
+        outcome = record.outcome or self._timeout.outcome
+        level, message, _ = self._outcomes[outcome]
         self.log.line(
-            _LEVELS[outcome],
+            level,
             EventType.EVENT_OUTCOME,
             record,
-            message=OUTCOME_MESSAGES[outcome],
+            message=message,
             outcome=outcome,
-            asset_symbol=record.asset_symbol,
-            earnings_date=record.earnings_date,
+            **record.subject,
             error_category=record.error_category,
             error_code=record.error_code,
             throttling_reasons=record.throttling_reasons or None,
@@ -197,15 +199,15 @@ class Telemetry:
         """Export the event's spans.
 
         Args:
-            record: the event.
-            left: seconds until Lambda's deadline; half of them are for the spans.
+            record: The event.
+            left: Seconds until Lambda's deadline; the export may take half of them.
         """
         if self._tracing is None:
             return
         started = time.perf_counter()
         try:
             lost = self._tracing.flush(min(MOST_SECONDS, max(0.0, left / 2)))
-        except Exception as error:  # noqa: BLE001 - no way out of spans may fail an event
+        except Exception as error:  # noqa: BLE001 - an exporter must not fail an event
             self.log.line(json_logs.WARNING, EventType.SPANS_NOT_EXPORTED, record, exception_type=type(error).__name__)
         else:
             if lost:

@@ -1,4 +1,4 @@
-"""The watchdog: acts shortly before the deadline, so that a timed-out invocation is not a blank."""
+"""The watchdog: acts shortly before the deadline, so that an invocation that times out is reported."""
 
 import math
 import time
@@ -7,15 +7,15 @@ from contextlib import suppress
 from threading import Condition, Thread
 
 MARGIN_SECONDS = 1.0
-"""How long before the deadline it strikes: enough to flush, late enough to leave the event its time."""
+"""Time between the watchdog's action and the deadline: long enough to flush, short enough for events."""
 
 
 class Watchdog:
-    """One thread for the sandbox's life, asleep nearly always.
+    """One thread for the sandbox's life, which sleeps nearly always.
 
-    A thread, not a signal: it still runs when the event's own thread is stuck where Python cannot interrupt it (name
-    resolution). While events follow one another it is not even woken: the next deadline is later than the one it sleeps
-    to, so it looks again then.
+    A thread, not a signal: it also runs when the event's own thread is blocked where Python cannot interrupt it, as in
+    name resolution. `arm` rarely wakes it: the new deadline is usually later than the one until which it sleeps, and it
+    reads the new one then.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -27,11 +27,11 @@ class Watchdog:
         self._thread: Thread | None = None
 
     def arm(self, remaining_seconds: float, on_deadline: Callable[[], None]) -> None:
-        """Call `on_deadline` from another thread shortly before `remaining_seconds` are over, unless disarmed before.
+        """Call `on_deadline` from another thread shortly before the deadline, unless disarmed before.
 
         Args:
-            remaining_seconds: until Lambda's deadline.
-            on_deadline: must not raise.
+            remaining_seconds: Time until Lambda's deadline.
+            on_deadline: Must not raise.
         """
         margin = min(MARGIN_SECONDS, remaining_seconds / 4)
         with self._condition:
@@ -44,7 +44,7 @@ class Watchdog:
                 self._condition.notify()
 
     def disarm(self) -> None:
-        """Forget the deadline: the event is over."""
+        """Cancel the deadline."""
         with self._condition:
             self._deadline = None
             self._on_deadline = None
@@ -53,12 +53,12 @@ class Watchdog:
         while True:
             with self._condition:
                 callback = self._wait()
-            # It must not raise; if it does, the events to come need their watchdog all the more.
+            # It must not raise; if it does, the watchdog must survive for the next events.
             with suppress(Exception):
                 callback()
 
     def _wait(self) -> Callable[[], None]:
-        """Sleep until a deadline that is still armed has come; return what is to be called."""
+        """Sleep until an armed deadline is near; return its callback."""
         while True:
             if self._deadline is None:
                 self._wakes_at = math.inf

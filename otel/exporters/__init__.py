@@ -1,1 +1,1 @@
-"""Span exporters: to the X-Ray daemon over UDP, to an OpenTelemetry collector over HTTP."""
+"""Span exporters: to the X-Ray daemon over UDP, and to an OpenTelemetry collector over HTTP."""

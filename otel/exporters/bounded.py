@@ -1,18 +1,18 @@
-"""Runs what may hang in a thread of its own, and waits for it no longer than there is time."""
+"""Runs tasks that may hang in a separate thread, with a timeout."""
 
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Lock, Thread
 
 _GRACE = 0.1
-"""Share of the time that is kept for an aborted task to end."""
+"""Share of the timeout that is reserved for an aborted task to end."""
 
 
 class Bounded:
-    """One thread, one task at a time.
+    """One thread that runs one task at a time.
 
-    A task that outlasts its caller keeps the thread. Until it has ended, other tasks are refused at once: whatever
-    hangs costs one thread and one wait, however many events come.
+    A task that exceeds its timeout occupies the thread. Until it has ended, other tasks are rejected at once: a task
+    that hangs costs one thread and one timeout, however many events follow.
     """
 
     def __init__(self, name: str) -> None:
@@ -22,22 +22,18 @@ class Bounded:
         self._thread: Thread | None = None
 
     def run[T](self, task: Callable[[], T], seconds: float, abort: Callable[[], None] | None = None) -> T:
-        """Run a task and wait for its end.
+        """Run a task; return its result, or raise its exception.
 
         Args:
-            task: what may hang.
-            seconds: to wait at most.
-            abort: makes the task end, called shortly before the time is over.
-
-        Returns:
-            What the task returns.
+            task: May hang.
+            seconds: Timeout.
+            abort: Ends the task; called shortly before the timeout.
 
         Raises:
-            TimeoutError: the task has not ended in time, or the one before it has not ended yet.
-            Exception: what the task raises.
+            TimeoutError: The task has not ended in time, or the previous task has not ended yet.
         """
         if not self._free.acquire(blocking=False):
-            raise TimeoutError("the task before has not ended")
+            raise TimeoutError("the previous task has not ended")
         results: list[T] = []
         errors: list[BaseException] = []
         ended = Lock()
@@ -46,7 +42,7 @@ class Bounded:
         def work() -> None:
             try:
                 results.append(task())
-            except BaseException as error:  # noqa: BLE001 - it is the caller's
+            except BaseException as error:  # noqa: BLE001 - the caller gets it
                 errors.append(error)
             self._free.release()
             ended.release()
@@ -64,7 +60,7 @@ class Bounded:
         return results.pop()
 
     def close(self) -> None:
-        """End the thread when it has no task any more; the next task starts another."""
+        """End the thread after its task; the next task starts another."""
         if self._thread is not None:
             self._tasks.put(None)
             self._thread = None
@@ -75,7 +71,7 @@ class Bounded:
         thread = Thread(target=self._work, name=self._name, daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # the system gives no thread
+        except RuntimeError:  # the system has no thread left
             self._free.release()
             raise
         self._thread = thread

@@ -1,7 +1,7 @@
-"""HTTP requests with a deadline for all of them together, whatever the peer does: a transport adapter of `requests`.
+"""HTTP requests with one deadline for all of them, whatever the peer does: a transport adapter of `requests`.
 
-A socket's time-out is for one read: a peer that sends a byte from time to time never meets it. Here the connections of
-an attempt are shut down when its time is over, which ends every read, a TLS handshake included.
+The timeout of a socket applies to one read: a peer that sends single bytes never exceeds it. Here the connections of an
+attempt are shut down at its deadline, which ends every read, including those of a TLS handshake.
 """
 
 import socket
@@ -18,39 +18,38 @@ from requests.exceptions import Timeout, TooManyRedirects
 from urllib3.exceptions import ConnectTimeoutError, HTTPError
 
 MOST_BYTES = 65_536
-"""Of a response's body: what is longer is not read, since it could fill the memory."""
+"""Limit on the body of a response that is read: a longer one could exhaust the memory."""
 
 
 class Attempt:
-    """What is done until one deadline."""
+    """The requests and connections of one export.
+
+    Args:
+        deadline: Seconds on `time.monotonic`.
+    """
 
     def __init__(self, deadline: float) -> None:
-        """Begin.
-
-        Args:
-            deadline: on `time.monotonic`, seconds.
-        """
         self._deadline = deadline
         self._aborted = False
         self._sockets: list[socket.socket] = []
         self._lock = Lock()
 
     def seconds_left(self) -> float:
-        """Until the deadline; 0 when it is over."""
+        """Return the time until the deadline; 0 after it."""
         return 0.0 if self._aborted else max(0.0, self._deadline - monotonic())
 
     def watch(self, connection: socket.socket) -> bool:
-        """Have a socket shut down by `abort`; return whether there is time left for it.
+        """Have `abort` shut down a socket; return whether the attempt still lasts.
 
         Args:
-            connection: another descriptor of a connection.
+            connection: A duplicate of the connection's socket.
         """
         with self._lock:
             self._sockets.append(connection)
             return not self._aborted
 
     def abort(self) -> None:
-        """End the attempt at once: all its connections are shut down, and no more are made."""
+        """End the attempt at once: shut down its connections and allow no more."""
         with self._lock:
             self._aborted = True
             for connection in self._sockets:
@@ -59,7 +58,7 @@ class Attempt:
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Sends requests as long as an attempt lasts, one at a time."""
+    """Sends requests within an attempt, one at a time."""
 
     def __init__(self) -> None:
         self._attempt = Attempt(0.0)
@@ -67,7 +66,7 @@ class BoundedAdapter(HTTPAdapter):
         super().__init__()
 
     def begin(self, attempt: Attempt) -> None:
-        """Send what follows within this attempt."""
+        """Send the next requests within this attempt."""
         self._attempt = attempt
         for connection in self._connections:
             if connection.twin is not None:
@@ -76,16 +75,16 @@ class BoundedAdapter(HTTPAdapter):
     def send(
         self,
         request: PreparedRequest,
-        stream: bool = False,  # noqa: ARG002 - how much is read is decided here
-        timeout: Any = None,  # noqa: ARG002 - and how long
-        verify: Any = True,
+        stream: bool = False,  # noqa: ARG002, FBT002 - this class decides how much to read
+        timeout: Any = None,  # noqa: ARG002 - and how long to wait
+        verify: Any = True,  # noqa: FBT002 - the signature of requests
         cert: Any = None,
         proxies: Any = None,
     ) -> Response:
-        """Send a request; the arguments are the interface's.
+        """Send a request.
 
         Raises:
-            requests.exceptions.RequestException: it failed; `Timeout` when the attempt is over.
+            requests.exceptions.RequestException: The request failed; `Timeout` if the attempt is over.
         """
         left = self._attempt.seconds_left()
         if not left:
@@ -93,41 +92,42 @@ class BoundedAdapter(HTTPAdapter):
         try:
             response = super().send(request, True, left, verify, cert, proxies)
             if not self._attempt.seconds_left():
-                # http.client takes the end of a connection in the middle of the headers for the end of the headers.
+                # http.client takes a connection that ends within the headers for the end of the headers.
                 response.close()
                 raise Timeout("no time is left")
             _read_body(response)
             if 300 <= response.status_code < 400:
-                # The next host would get the headers of `OTEL_EXPORTER_OTLP_HEADERS` as well. And the stock exporter
-                # takes a redirect that is not followed for a success.
+                # The next host would get `OTEL_EXPORTER_OTLP_HEADERS`, too, and the stock exporter takes a redirect
+                # that is not followed for a success.
                 raise TooManyRedirects("redirects are not followed")
         finally:
             self._forget_closed()
         return response
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        """The pool for a request, its connections watched; the arguments are the interface's."""
+        """Return the connection pool for a request, with connections that can be shut down."""
         pool = super().get_connection_with_tls_context(*args, **kwargs)
         if not issubclass(pool.ConnectionCls, _Watched):
             pool.ConnectionCls = type("Watched", (_Watched, pool.ConnectionCls), {"adapter": self})
         return pool
 
     def close(self) -> None:
-        """Close all connections, those that are in use too: an attempt that is under way fails."""
+        """Close all connections, including those in use: a running attempt fails."""
         super().close()
         for connection in list(self._connections):
             connection.close()
         self._forget_closed()
 
-    def connected(self, connection: "_Watched", made: socket.socket) -> bool:
-        """Take note of a new connection; return whether there is time left for it."""
+    def connected(self, connection: "_Watched", new_socket: socket.socket) -> bool:
+        """Register a new connection; return whether the attempt still lasts."""
         if connection.twin is not None:
             connection.twin.close()
         if connection not in self._connections:
             self._connections.append(connection)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MOST_BYTES)  # what waits here can be read after a shutdown
-        # TLS takes the descriptor away from this object while it shakes hands, but not from its twin.
-        connection.twin = made.dup()
+        # What is in this buffer can still be read after a shutdown.
+        new_socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MOST_BYTES)
+        # During a handshake, TLS detaches the descriptor of the socket, but not of its duplicate.
+        connection.twin = new_socket.dup()
         return self._attempt.watch(connection.twin)
 
     def _forget_closed(self) -> None:
@@ -139,7 +139,7 @@ class BoundedAdapter(HTTPAdapter):
 
 
 class _Watched:
-    """A connection of urllib3's whose socket can be shut down from another thread."""
+    """A connection of urllib3 whose socket can be shut down from another thread."""
 
     adapter: BoundedAdapter
     sock: socket.socket | None
@@ -147,15 +147,15 @@ class _Watched:
     close: Callable[[], None]
 
     def _new_conn(self) -> socket.socket:
-        made: socket.socket = super()._new_conn()  # type: ignore[misc]
-        if not self.adapter.connected(self, made):
-            made.close()
+        new_socket: socket.socket = super()._new_conn()  # type: ignore[misc]
+        if not self.adapter.connected(self, new_socket):
+            new_socket.close()
             raise ConnectTimeoutError(self, "no time is left")
-        return made
+        return new_socket
 
 
 def _read_body(response: Response) -> None:
-    """Read what the connection needs to be used again; what the status says is true however the body ends."""
+    """Read the body so that the connection can be reused; the status is valid however the body ends."""
     body = b""
     try:
         body = response.raw.read(MOST_BYTES, decode_content=False)

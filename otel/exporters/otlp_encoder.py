@@ -1,7 +1,7 @@
-"""OTLP's protobuf form of spans, written by hand: importing a protobuf runtime costs more than a whole event.
+"""Encodes spans as OTLP protobuf without a protobuf runtime, whose import costs more than a whole event.
 
 Field numbers: https://github.com/open-telemetry/opentelemetry-proto, trace/v1/trace.proto and common/v1/common.proto.
-The tests decode it with the generated classes and hold it against the stock encoder, span by span.
+The tests decode the result with the generated classes and compare it with the stock encoder, span by span.
 """
 
 import struct
@@ -21,11 +21,11 @@ _IS_REMOTE = 0x200
 
 
 _SMALL = [bytes([value]) for value in range(0x80)]
-"""Numbers of one byte: nearly all lengths, tags and small values."""
+"""Numbers of one byte: nearly all lengths and tags."""
 
 
 def _varint(value: int) -> bytes:
-    if 0 <= value < 0x80:
+    if 0 <= value < 0x80:  # seven bits per byte
         return _SMALL[value]
     value &= 0xFFFFFFFFFFFFFFFF  # negative numbers are ten bytes of two's complement
     out = bytearray()
@@ -50,13 +50,13 @@ _pack_fixed32 = struct.Struct("<I").pack
 
 
 def length_delimited(number: int, body: bytes) -> bytes:
-    """A length-delimited field: an embedded message, bytes or text; field numbers up to 15."""
+    """Return a length-delimited field (an embedded message, bytes or text) with a number up to 15."""
     length = len(body)
     return _MESSAGE_TAGS[number] + (_SMALL[length] if length < 0x80 else _varint(length)) + body
 
 
 def _text(number: int, value: str | None) -> bytes:
-    # surrogatepass would be invalid UTF-8 on the wire; a replacement character keeps the span
+    # surrogatepass would be invalid UTF-8; a replacement character saves the span
     return length_delimited(number, value.encode("utf-8", "replace")) if value else b""
 
 
@@ -68,13 +68,13 @@ def _time(number: int, nanoseconds: int | None) -> bytes:
     return _FIXED64_TAGS[number] + _pack_fixed64(nanoseconds) if nanoseconds else b""
 
 
-def _any_value(value: Any) -> bytes:  # noqa: PLR0911 - one for each kind
+def _any_value(value: Any) -> bytes:  # noqa: PLR0911 - one per type
     match value:
         case bool():
             return _VARINT_TAGS[2] + _varint(value)
         case str():
             return length_delimited(1, value.encode("utf-8", "replace"))
-        case int() if _INT64_MIN <= value <= _INT64_MAX:  # cut to 64 bits, it would be another number
+        case int() if _INT64_MIN <= value <= _INT64_MAX:  # truncated to 64 bits, it would be another number
             return _VARINT_TAGS[3] + _varint(value)
         case float():
             return _FIXED64_TAGS[4] + _pack_double(value)
@@ -90,7 +90,7 @@ def _any_value(value: Any) -> bytes:  # noqa: PLR0911 - one for each kind
 
 def _attributes(number: int, attributes: Mapping[str, Any] | None) -> bytes:
     return b"".join(
-        # Exactly str: the cache's keys must not take 1, True and 1.0 for the same.
+        # Exactly str: as keys of the cache, 1, True and 1.0 are equal.
         _text_attribute(number, key, value) if type(value) is str else _attribute(number, key, value)
         for key, value in (attributes or {}).items()
     )
@@ -134,9 +134,9 @@ def _fixed32(number: int, value: int) -> bytes:
 
 
 def encode_span(span: ReadableSpan) -> bytes:
-    """One span as the body of an OTLP `Span` message."""
+    """Return the body of an OTLP `Span` message."""
     context = span.get_span_context()
-    if context is None:  # the SDK never ends a span without one
+    if context is None:  # the SDK never ends such a span
         raise ValueError("a span without a context cannot be encoded")
     trace_state = ",".join(f"{key}={value}" for key, value in context.trace_state.items())
     parts = [
@@ -161,10 +161,10 @@ def encode_span(span: ReadableSpan) -> bytes:
 
 
 def encode_request(spans: Sequence[ReadableSpan], encoded: Iterable[bytes]) -> bytes:
-    """An OTLP `ExportTraceServiceRequest` (the same bytes as `TracesData`) around spans that are encoded already.
+    """Return an OTLP `ExportTraceServiceRequest` (the same bytes as `TracesData`) of encoded spans.
 
     Args:
-        spans: at least one; all from one resource, which is what one TracerProvider makes.
+        spans: At least one; all of the same resource, as one TracerProvider makes them.
         encoded: `encode_span` of each, in the same order.
     """
     by_scope: dict[int, tuple[Any, list[bytes]]] = {}
@@ -177,9 +177,9 @@ def encode_request(spans: Sequence[ReadableSpan], encoded: Iterable[bytes]) -> b
 
 
 class _IdentityCache:
-    """An encoder that remembers what it made of the last few objects, by identity: they live as long as the sandbox.
+    """Caches the encoded form of objects that live as long as the sandbox, by identity.
 
-    Not by equality: the hash of a resource is made from the JSON of all that is in it.
+    Not by equality: to hash a resource, the SDK serialises all of its attributes.
     """
 
     def __init__(self, encode: Callable[[Any], bytes]) -> None:
@@ -191,7 +191,7 @@ class _IdentityCache:
         if known is None:
             if len(self._known) >= 16:
                 self._known.clear()
-            known = self._known[id(thing)] = (thing, self._encode(thing))  # the reference keeps the identity taken
+            known = self._known[id(thing)] = (thing, self._encode(thing))  # a reference, so that the ID is not reused
         return known[1]
 
 

@@ -1,6 +1,6 @@
-"""The collector's way out: OTLP over HTTP by the stock exporter, to `OTEL_EXPORTER_OTLP_ENDPOINT`.
+"""The exporter of `collector` mode: the stock OTLP/HTTP exporter, to `OTEL_EXPORTER_OTLP_ENDPOINT`.
 
-The stock exporter's time-out is one for each read of a socket. Here the whole export has one deadline.
+The timeout of the stock exporter applies to each read of a socket. Here the whole export has one deadline.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from otel.exporters.xray_udp import is_sampled
 from otel.tracing.span_processor import MOST_SECONDS
 
 _NO_BACKOFF_SECONDS = 0.5
-"""What the stock exporter is told that it has. Its first wait before a retry is at least 0.8 s: it makes none."""
+"""Timeout of the stock exporter. Its first backoff is at least 0.8 s, so that it does not retry."""
 
 
 class OtlpHttpExporter:
-    """Sends sampled spans to an OTLP endpoint; the collector has no use for the others."""
+    """Sends sampled spans to an OTLP endpoint; a collector does not expect others."""
 
     def __init__(self) -> None:
         self._adapter = BoundedAdapter()
@@ -36,9 +36,9 @@ class OtlpHttpExporter:
         """Send spans; return how many were lost.
 
         Args:
-            spans: that have ended.
-            seconds: what all of it may take, whatever the collector does. `OTEL_EXPORTER_OTLP_TIMEOUT` may not
-                outlast the invocation, and is not looked at.
+            spans: Spans that have ended.
+            seconds: Limit on the whole export, whatever the collector does. `OTEL_EXPORTER_OTLP_TIMEOUT` is ignored: it
+                could exceed the invocation.
         """
         sampled = [span for span in spans if is_sampled(span)]
         if not sampled:
@@ -56,7 +56,7 @@ class OtlpHttpExporter:
         return 0 if sent else len(sampled)
 
     def close(self) -> None:
-        """Close the connection, whatever is going on."""
+        """Close the connection, also during an export."""
         self._attempt.abort()
         self._exporter.shutdown()  # type: ignore[no-untyped-call]
         self._worker.close()

@@ -1,7 +1,7 @@
-"""The direct way out: spans over UDP to the X-Ray agent that every Lambda sandbox already has.
+"""The exporter of `direct` mode: spans over UDP to the X-Ray daemon that every Lambda sandbox has.
 
-The form is the ADOT distribution's own (`OTLPUdpSpanExporter`): a JSON header line, `T1S` for sampled or `T1U` for
-unsampled spans, then base64 of OTLP protobuf. Nothing answers, so nothing waits.
+The format is the one of the ADOT distribution (`OTLPUdpSpanExporter`): a JSON header line, `T1S` for sampled or `T1U`
+for unsampled spans, then base64 of OTLP protobuf. The daemon sends no response, so that sending never waits.
 """
 
 import base64
@@ -21,7 +21,7 @@ HEADER = b'{"format":"json","version":1}\n'
 SAMPLED, UNSAMPLED = b"T1S", b"T1U"
 
 MAX_DATAGRAM = 60_000
-"""Bytes; UDP carries 65,507 and the agent reads 64 KB."""
+"""Bytes; UDP carries 65,507 and the daemon reads 64 KB."""
 
 # base64 makes four bytes of three; the resource and the scopes come on top of the spans themselves.
 _MAX_PAYLOAD = (MAX_DATAGRAM - len(HEADER) - len(SAMPLED)) * 3 // 4
@@ -43,11 +43,11 @@ class XRayUdpExporter:
         """Send spans, in as many datagrams as they need.
 
         Args:
-            spans: that have ended.
-            seconds: what finding the daemon's address may take; sending waits for nobody.
+            spans: Spans that have ended.
+            seconds: Limit on the name resolution of the daemon's address.
 
         Returns:
-            How many spans could not be sent; 0 also when nobody listens, which UDP cannot tell.
+            The number of spans that could not be sent; 0 also if no daemon listens, which UDP does not report.
         """
         if not spans or not self._connect(seconds):
             return len(spans)
@@ -62,7 +62,7 @@ class XRayUdpExporter:
         return lost
 
     def _send(self, kind: bytes, payload: bytes) -> bool:
-        assert self._socket is not None  # noqa: S101 - _connect opened it
+        assert self._socket is not None  # noqa: S101 - _connect has opened it
         try:
             self._socket.sendto(HEADER + kind + base64.b64encode(payload), self._address)
         except OSError:
@@ -70,33 +70,33 @@ class XRayUdpExporter:
         return True
 
     def _connect(self, seconds: float) -> bool:
-        """Open the socket, once, at the first span: the name may need resolving, and init must not wait for that."""
+        """Open the socket, once, at the first export: init must not wait for name resolution."""
         if self._socket is not None:
             return True
         try:
             if self._family is None:
                 self._resolve(seconds)
-            assert self._family is not None  # noqa: S101 - _found set it, or something was raised
+            assert self._family is not None  # noqa: S101 - _resolve has set it or raised
             self._socket = socket.socket(self._family, socket.SOCK_DGRAM)
-        except (OSError, UnicodeError):  # Python's encoding of host names has exceptions of its own
+        except (OSError, UnicodeError):  # Python encodes host names, which may fail
             return False
         return True
 
     def _resolve(self, seconds: float) -> None:
         try:
-            self._found(socket.AI_NUMERICHOST)  # as on Lambda: nobody is asked
+            self._resolve_address(socket.AI_NUMERICHOST)  # on Lambda, the address is numeric
         except socket.gaierror:
             from otel.exporters.bounded import Bounded
 
             self._resolver = self._resolver or Bounded("resolver")
-            # An answer that comes too late for these spans is there for the next.
-            self._resolver.run(self._found, seconds)
+            # A response that comes too late for these spans serves the next.
+            self._resolver.run(self._resolve_address, seconds)
 
-    def _found(self, flags: int = 0) -> None:
+    def _resolve_address(self, flags: int = 0) -> None:
         host, port = self._address
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=flags)
-        # The agent listens on IPv4, and "localhost" often names IPv6 first: nothing would ever tell.
-        family, _, _, _, resolved = next((entry for entry in found if entry[0] == socket.AF_INET), found[0])
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=flags)
+        # The daemon listens on IPv4, and "localhost" often resolves to IPv6 first, which would lose spans silently.
+        family, _, _, _, resolved = next((entry for entry in addresses if entry[0] == socket.AF_INET), addresses[0])
         self._address = (str(resolved[0]), int(resolved[1]))
         self._family = family
 
@@ -110,13 +110,13 @@ class XRayUdpExporter:
 
 
 def is_sampled(span: ReadableSpan) -> bool:
-    """Whether the trace that the span belongs to is sampled."""
+    """Whether the span's trace is sampled."""
     context = span.get_span_context()
     return context is not None and context.trace_flags.sampled
 
 
 def _chunks(spans: Sequence[ReadableSpan]) -> Iterator[tuple[list[ReadableSpan], list[bytes]]]:
-    """Spans and their encoded form, in groups that fit a datagram each."""
+    """Yield groups of spans, with their encoded form, that fit one datagram."""
     group: list[ReadableSpan] = []
     encoded: list[bytes] = []
     size = 0

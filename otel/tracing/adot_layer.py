@@ -1,9 +1,9 @@
-"""The layer's way out: tracing in the TracerProvider that ADOT's layer has set up before the function was imported.
+"""The `layer` export mode: tracing in the TracerProvider that ADOT's layer has set up before the function was imported.
 
-Loaded only then. The provider is the OpenTelemetry SDK's, or the smaller one of ADOT's fast start: only what both have
-is used here, and nothing of it is patched. The layer owns the way out: its processors, its exporters, its sampler.
-Ours is added for the IDs of the event, and the tracers of AWS calls are given out through a filter, because a span
-cannot be scrubbed any more once the layer's processors have it.
+Imported in this mode only. The provider is the one of the OpenTelemetry SDK, or the smaller one of ADOT's fast start:
+this module uses what both have, and patches neither. Processors, exporters and sampler are the layer's. A processor of
+ours sets the attributes of the event, and the tracer of AWS calls is wrapped, because a span cannot be redacted any
+more once the layer's processors have it.
 """
 
 import time
@@ -19,30 +19,31 @@ from opentelemetry.util.types import Attributes
 
 from otel import semconv
 from otel.exporters.bounded import Bounded
+from otel.instrumentation import Instrumentation
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
-from otel.tracing import SCOPE, Tracing
+from otel.tracing.provider import Tracing
 from otel.tracing.redaction import ESSENTIAL_ATTRIBUTES
-from otel.tracing.span_processor import MOST_SECONDS, BufferingSpanProcessor, set_xray_annotations
+from otel.tracing.root_span import RootSpans
+from otel.tracing.span_processor import MOST_SECONDS, BufferingSpanProcessor
 
 SPANS_PER_FLUSH = 10
-"""So many ended spans are flushed at once, in the middle of an event: the fast start puts all that it has into one
-datagram, and loses all of them when it is too large. Ten is what ADOT's default set-up puts into one."""
+"""Number of ended spans that is flushed at once, also in the middle of an event: the fast start puts all of its spans
+into one datagram, and loses them if that is too large. Ten is what ADOT's default setup puts into one."""
 
 _ACCESS_KEY = "access_key"
-"""ADOT puts the ID of the access key on spans of AWS calls, in attributes that have this in their names."""
+"""Part of the names of the attributes in which ADOT puts the access key ID on spans of AWS calls."""
 
 
 def seed_after_restore(environ: Mapping[str, str]) -> None:
-    """Seed the process-wide generator of random numbers from the kernel whenever a snapshot has been restored.
+    """Seed the process-wide random number generator from the kernel after every restore of a SnapStart snapshot.
 
-    The layer's IDs are drawn from it, and every sandbox that is restored from one snapshot begins with its state:
-    https://docs.aws.amazon.com/lambda/latest/dg/snapstart-uniqueness.html. The hook is registered with Lambda's runtime
-    client, and only where Lambda takes a snapshot: every other sandbox starts a process of its own, whose generator
-    Python has seeded from the kernel.
+    The layer draws its IDs from this generator, and every sandbox that is restored from one snapshot begins with its
+    state: https://docs.aws.amazon.com/lambda/latest/dg/snapstart-uniqueness.html. Without SnapStart, every sandbox
+    starts a process of its own, whose generator Python has seeded from the kernel.
 
     Args:
-        environ: says how Lambda starts the sandbox.
+        environ: Holds `AWS_LAMBDA_INITIALIZATION_TYPE`.
     """
     if environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
         import random
@@ -52,37 +53,33 @@ def seed_after_restore(environ: Mapping[str, str]) -> None:
         register_after_restore(random.seed)
 
 
-class LayerTracing(Tracing):
-    """Tracing of one sandbox, in somebody else's provider."""
+def join_layer(settings: TelemetrySettings, instrumentation: Instrumentation, provider: Any) -> Tracing:
+    """Return tracing in the layer's TracerProvider."""
+    spans = LayerSpanProcessor(provider)
+    provider.add_span_processor(spans)
+    root_spans = LayerRootSpans(provider.get_tracer(instrumentation.scope), settings.function_name)
+    return Tracing(provider, spans, root_spans, RedactingTracerProvider(provider, spans))
 
-    def __init__(self, settings: TelemetrySettings, provider: Any) -> None:
-        self._settings = settings
-        self.provider = provider
-        self.spans = LayerSpanProcessor(provider)
-        self.provider.add_span_processor(self.spans)
-        self._calls = RedactingTracerProvider(provider, self.spans)
-        self._tracer = provider.get_tracer(SCOPE)
 
-    @property
-    def client_tracer_provider(self) -> trace.TracerProvider:
-        """Makes the spans of AWS calls, scrubbed."""
-        return self._calls
+class LayerRootSpans(RootSpans):
+    """Makes the root spans, also inside of a span around the handler, as AWS's own wrapper makes one."""
 
     @contextmanager
-    def event_span(self, record: EventRecord, traceparent: object, environ: Mapping[str, str]) -> Iterator[Span]:
-        """The root span of one event; see `Tracing.event_span`.
-
-        A span around the handler, as AWS's own wrapper makes one, becomes its parent and gets what X-Ray indexes.
-        """
+    def start(self, record: EventRecord, traceparent: object, environ: Mapping[str, str]) -> Iterator[Span]:
+        """Start the root span; the span around it becomes its parent and gets the attributes that X-Ray indexes."""
         around = trace.get_current_span()
-        with super().event_span(record, traceparent, environ) as span:
+        with super().start(record, traceparent, environ) as span:
             try:
                 yield span
             finally:
-                found = {name: getattr(record, name) for name in semconv.ANNOTATIONS}
-                around.set_attributes({name: value for name, value in found.items() if value is not None})
-                if around.is_recording():
-                    set_xray_annotations(around)
+                attributes = {
+                    semconv.CORRELATION_ID: record.correlation_id,
+                    **record.subject,
+                    semconv.OUTCOME: record.outcome,
+                    semconv.ERROR_CATEGORY_ATTRIBUTE: record.error_category,
+                }
+                known = {name: value for name, value in attributes.items() if value is not None}
+                around.set_attributes({**known, semconv.XRAY_ANNOTATIONS: tuple(known)})
 
     def _parent(self, environ: Mapping[str, str]) -> context_api.Context:
         if trace.get_current_span().is_recording():
@@ -91,15 +88,15 @@ class LayerTracing(Tracing):
 
 
 class LayerSpanProcessor(BufferingSpanProcessor):
-    """The event's IDs onto every span. What has ended is the layer's to export: here it is only counted."""
+    """Sets the attributes of the event on every span, and counts those that have ended: the layer exports them."""
 
     def __init__(self, provider: Any) -> None:
         super().__init__(AdotLayerExporter(provider))
         self._spare_seconds = MOST_SECONDS
-        """What flushes in the middle of the event may still take."""
+        """What is left for flushes in the middle of an event."""
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Flush what has ended if that is enough for a datagram."""
+        """Flush the ended spans once they fill a datagram."""
         self._ended.append(span)
         if len(self._ended) >= SPANS_PER_FLUSH and self._spare_seconds > 0:
             spans = self._ended[:]
@@ -109,24 +106,20 @@ class LayerSpanProcessor(BufferingSpanProcessor):
             self._spare_seconds -= time.perf_counter() - started
 
     def flush(self, seconds: float = MOST_SECONDS) -> int:
-        """As `BufferingSpanProcessor.flush`."""
+        """Export the spans that have ended, within this time; return how many were lost."""
         self._spare_seconds = MOST_SECONDS
         return super().flush(seconds)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Nothing: the provider asks this of each processor when its own are asked to send.
-
-        Args:
-            timeout_millis: the interface's.
-        """
+        """Do nothing: `flush` has the provider flush all of its processors, and this is one of them."""
         del timeout_millis
         return True
 
 
 class AdotLayerExporter:
-    """The layer's own processors and exporters, as a way out.
+    """Exports spans by the layer's own processors and exporters.
 
-    They are given the time there is, and do not keep to it: names are resolved, and exporters try again.
+    They get a time limit, and exceed it: name resolution and the exporters' retries do not count towards it.
     """
 
     def __init__(self, provider: Any) -> None:
@@ -134,7 +127,7 @@ class AdotLayerExporter:
         self._worker = Bounded("layer")
 
     def export(self, spans: Sequence[ReadableSpan], seconds: float) -> int:
-        """Have the layer send what it has, which is these spans; return how many were lost as far as it tells."""
+        """Flush the layer's processors, which have these spans; return how many were lost as far as they report it."""
         try:
             sent = self._worker.run(lambda: self._provider.force_flush(int(seconds * 1000)), seconds)
         except TimeoutError:
@@ -142,31 +135,31 @@ class AdotLayerExporter:
         return len(spans) if sent is False else 0
 
     def close(self) -> None:
-        """End the thread: whoever shuts the provider down closes its exporters."""
+        """End the thread; the layer's exporters are closed with their provider."""
         self._worker.close()
 
 
 class RedactingTracerProvider(trace.TracerProvider):
-    """Gives the instrumentation of botocore tracers that keep secrets to themselves."""
+    """Gives the botocore instrumentation tracers that redact."""
 
     def __init__(self, provider: trace.TracerProvider, spans: BufferingSpanProcessor) -> None:
         self._provider = provider
         self._spans = spans
 
     def get_tracer(self, *args: Any, **kwargs: Any) -> trace.Tracer:
-        """The layer's tracer, filtered."""
+        """Return the layer's tracer, wrapped."""
         return RedactingTracer(self._provider.get_tracer(*args, **kwargs), self._spans)
 
 
 class RedactingTracer(trace.Tracer):
-    """Makes spans of AWS calls: without the access key, with exceptions by their class only."""
+    """Makes spans of AWS calls without the access key ID, and with exceptions by class only."""
 
     def __init__(self, tracer: trace.Tracer, spans: BufferingSpanProcessor) -> None:
         self._tracer = tracer
         self._spans = spans
 
     def start_span(self, name: str, *args: Any, **kwargs: Any) -> Span:
-        """Start a span; the arguments are the interface's, `attributes` by name."""
+        """Start a span; only `attributes` passed by name are redacted."""
         return self._tracer.start_span(name, *args, **{**kwargs, "attributes": self._allowed(kwargs.get("attributes"))})
 
     @contextmanager
@@ -178,9 +171,9 @@ class RedactingTracer(trace.Tracer):
         attributes: Attributes = None,
         links: Sequence[Link] | None = None,
         start_time: int | None = None,
-        record_exception: bool = True,
-        set_status_on_exception: bool = True,  # noqa: ARG002 - the hooks set it, with our category
-        end_on_exit: bool = True,
+        record_exception: bool = True,  # noqa: FBT002
+        set_status_on_exception: bool = True,  # noqa: ARG002, FBT002 - the hooks set it, with the error category
+        end_on_exit: bool = True,  # noqa: FBT002
     ) -> Iterator[Span]:
         """Start a span and make it the current one inside the block."""
         with self._tracer.start_as_current_span(
@@ -198,8 +191,9 @@ class RedactingTracer(trace.Tracer):
                 yield span
             except Exception as error:
                 if record_exception and not self._spans.shedding:
-                    kind_of = type(error)
-                    span.add_event("exception", {"exception.type": f"{kind_of.__module__}.{kind_of.__qualname__}"})
+                    exception = type(error)
+                    exception_type = f"{exception.__module__}.{exception.__qualname__}"
+                    span.add_event("exception", {"exception.type": exception_type})
                 raise
 
     def _allowed(self, attributes: Attributes) -> Attributes:

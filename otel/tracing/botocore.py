@@ -1,7 +1,7 @@
-"""Spans of AWS calls: the stock botocore instrumentation, with its gaps closed by its own hooks.
+"""Spans of AWS calls: the stock botocore instrumentation, and hooks that close its gaps.
 
-The gaps: no table names on transactions, errors that are answers (a condition that did not hold), no category, a trace
-header that names Lambda's span instead of the call's.
+The gaps: no table names on transactions, an error status for expected responses (a failed condition), no error
+category, and a trace header that names Lambda's span instead of the one of the call.
 """
 
 import logging
@@ -30,39 +30,39 @@ def instrument(
     """Make a client span of every AWS call from now on.
 
     Args:
-        provider: makes the spans.
-        classify_response: category of a reply; None for a success and for an expected answer.
-        classify_exception: category of an exception that came instead of a reply.
+        provider: Makes the spans.
+        classify_response: Returns the error category of a response; None for a success and for an expected response.
+        classify_exception: Returns the error category of an exception that was raised instead.
     """
 
     def on_request(span: Span, _service: str, operation: str, parameters: Mapping[str, Any]) -> None:
         if operation == _TRANSACTION:
             span.set_attribute(_TABLE_NAMES, _table_names(parameters))
 
-    def on_reply(span: Span, _service: str, _operation: str, reply: Mapping[str, Any] | None) -> None:
-        # Called from a `finally`: the exception is on its way up, and the span will record it by itself. The reply is
-        # then none, or that of another call, which botocore made for credentials.
+    def on_response(span: Span, _service: str, _operation: str, response: Mapping[str, Any] | None) -> None:
+        # Called from a `finally` while the exception propagates; the span records it by itself. The response is then
+        # None, or the one of another call, which botocore made to get credentials.
         error = sys.exception()
-        if error is not None and (reply is None or reply is getattr(error, "response", None)):
-            code = type(error).__name__ if reply is None else str(reply["Error"].get("Code"))
+        if error is not None and (response is None or response is getattr(error, "response", None)):
+            code = type(error).__name__ if response is None else str(response["Error"].get("Code"))
             set_span_error(span, classify_exception(error), code)
             return
-        if reply is None:
+        if response is None:
             return
-        category = classify_response(reply)
+        category = classify_response(response)
         if category is not None:
-            set_span_error(span, category, str(reply["Error"].get("Code")))
-            _tell_reasons(span, reply)
+            set_span_error(span, category, str(response["Error"].get("Code")))
+            _set_throttling_reasons(span, response)
 
     logging.getLogger("opentelemetry.attributes").addFilter(_is_relevant)
     instrumentor = BotocoreInstrumentor()  # type: ignore[no-untyped-call]
-    if instrumentor.is_instrumented_by_opentelemetry:  # by a layer, without these hooks: one span a call, not two
+    if instrumentor.is_instrumented_by_opentelemetry:  # by a layer, without these hooks: one span per call, not two
         instrumentor.uninstrument()
-    # The dependency check reads the metadata of every package; the lock file has settled that already.
+    # The dependency check reads the metadata of every package; the lock file has fixed the versions already.
     instrumentor.instrument(
         tracer_provider=provider,
         request_hook=on_request,
-        response_hook=on_reply,
+        response_hook=on_response,
         propagator=AwsXRayPropagator(),  # the stock one; a layer may have put another in its place
         skip_dep_check=True,
     )
@@ -75,15 +75,15 @@ def uninstrument() -> None:
 
 
 def _is_relevant(record: logging.LogRecord) -> bool:
-    """The instrumentation looks for the ID of a refused message, too, and a warning says that there is none."""
+    """Whether to log: for a message that SQS rejects, OpenTelemetry warns that its ID is None."""
     return semconv.MESSAGE_ID not in record.getMessage()
 
 
 def propagate_from_current_span(client: Any) -> None:
-    """Let a client's calls name the current span as their parent.
+    """Put the current span into the trace header of a client's calls.
 
-    botocore, inside Lambda, fills in the header that Lambda gave, and the instrumentation respects what is there:
-    a queue would then know the wrong parent. This runs before botocore's own handler.
+    On Lambda, botocore sets the header that Lambda gave, and the instrumentation does not replace it: consumers of a
+    queue would get the wrong parent. The hook runs before botocore's own.
     """
     propagator = AwsXRayPropagator()
 
@@ -93,11 +93,11 @@ def propagate_from_current_span(client: Any) -> None:
     client.meta.events.register_first("before-call", inject)
 
 
-def _tell_reasons(span: Span, reply: Mapping[str, Any]) -> None:
+def _set_throttling_reasons(span: Span, response: Mapping[str, Any]) -> None:
     from otel.tracing.throttling import throttling_reasons  # most sandboxes never need it
 
     attributes = getattr(span, "attributes", None) or {}
-    reasons = throttling_reasons(reply, attributes.get(_TABLE_NAMES, ()))
+    reasons = throttling_reasons(response, attributes.get(_TABLE_NAMES, ()))
     if reasons:
         span.set_attribute(semconv.DYNAMODB_THROTTLING_REASONS, reasons)
 

@@ -1,7 +1,7 @@
-"""What may leave in a span: exceptions by class only, and under memory pressure nothing that is optional.
+"""Redaction of spans: exceptions by class only, and no optional detail under memory pressure.
 
-An exception's message and stack trace may quote a URL, a role, a value from an event; the class and our category are
-what an operator acts on.
+The message and the stack trace of an exception may contain a URL, a role or a value from an event. An operator acts on
+its class and on the error category.
 """
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
@@ -14,23 +14,20 @@ _EXCEPTION_TYPE = "exception.type"
 
 ESSENTIAL_ATTRIBUTES = frozenset(
     {
-        *(semconv.XRAY_ANNOTATIONS, *semconv.ANNOTATIONS),
+        *(semconv.XRAY_ANNOTATIONS, semconv.CORRELATION_ID, *semconv.RESULT_ANNOTATIONS),
         *("rpc.system", "rpc.service", "rpc.method", "error.type", "aws.request_id", "aws.dynamodb.table_names"),
         *("faas.invocation_id", "http.status_code", semconv.DYNAMODB_THROTTLING_REASONS),
     }
 )
-"""Span attributes that stay even when memory runs short."""
+"""Span attributes that are retained under memory pressure, besides those that X-Ray indexes."""
 
 
 def redact_span(span: ReadableSpan, *, shedding: bool) -> ReadableSpan:
-    """The span as it may be exported.
+    """Return the span as it may be exported: usually the same object.
 
     Args:
-        span: as it ended.
-        shedding: leave out what is optional, for want of memory.
-
-    Returns:
-        The same object where there is nothing to change, which is the rule.
+        span: A span that has ended.
+        shedding: Whether to drop optional detail, under memory pressure.
     """
     recorded_exception = any(event.name == _EXCEPTION_EVENT for event in span.events)
     if not shedding and not recorded_exception:
@@ -38,10 +35,12 @@ def redact_span(span: ReadableSpan, *, shedding: bool) -> ReadableSpan:
     events = [_redact_event(event) for event in span.events if not shedding or event.name == semconv.RETRY_EVENT]
     attributes = dict(span.attributes or {})
     if shedding:
-        attributes = {name: value for name, value in attributes.items() if name in ESSENTIAL_ATTRIBUTES}
+        indexed = attributes.get(semconv.XRAY_ANNOTATIONS)
+        essential = ESSENTIAL_ATTRIBUTES.union(indexed if isinstance(indexed, tuple) else ())
+        attributes = {name: value for name, value in attributes.items() if name in essential}
     status = span.status
     if recorded_exception and status.status_code is StatusCode.ERROR:
-        # The API wrote "Class: message" into the description.
+        # OpenTelemetry's API has set the description to "Class: message".
         status = Status(StatusCode.ERROR, str(attributes.get(semconv.ERROR_CATEGORY_ATTRIBUTE, "")) or None)
     return ReadableSpan(
         name=span.name,
@@ -62,5 +61,5 @@ def redact_span(span: ReadableSpan, *, shedding: bool) -> ReadableSpan:
 def _redact_event(event: Event) -> Event:
     if event.name != _EXCEPTION_EVENT:
         return event
-    kind = (event.attributes or {}).get(_EXCEPTION_TYPE, "")
-    return Event(event.name, {_EXCEPTION_TYPE: kind}, event.timestamp)
+    exception_type = (event.attributes or {}).get(_EXCEPTION_TYPE, "")
+    return Event(event.name, {_EXCEPTION_TYPE: exception_type}, event.timestamp)

@@ -1,4 +1,4 @@
-"""The span processor: the event's IDs onto every span, ended spans kept until the flush, open ones for the watchdog."""
+"""The span processor: sets the event's attributes on every span and buffers the spans until the flush."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -13,31 +13,31 @@ from opentelemetry.util.types import Attributes
 from otel import semconv
 from otel.tracing.redaction import redact_span
 
-EVENT_KEY = context_api.create_key("mark-earnings-processed-event")
-"""Context key of the attributes that every span of the event carries."""
+EVENT_KEY = context_api.create_key("event-attributes")
+"""Context key of the attributes that every span of an event carries."""
 
 MOST_SECONDS = 1.0
-"""What an export may take at most: half of the 2 s that every invocation keeps for its end."""
+"""Limit on the duration of an export: half of the 2 s that every invocation reserves for its end."""
 
 MAX_BUFFERED_SPANS = 5_000
-"""Bound on spans that wait for a flush; one event makes a handful."""
+"""Limit on buffered spans; one event makes a handful."""
 
 
 class SpanExporter(Protocol):
-    """A way out for spans."""
+    """Sends spans to a backend."""
 
     def export(self, spans: Sequence[ReadableSpan], seconds: float, /) -> int:
-        """Send spans, in no more than so many seconds; return how many were lost."""
+        """Send spans within this time; return how many were lost."""
 
     def close(self) -> None:
-        """Let go of sockets."""
+        """Close the sockets."""
 
 
 class BufferingSpanProcessor(SpanProcessor):
-    """Collects the spans of an event and exports them in one go, before the invocation returns.
+    """Buffers the spans of an event and exports them together, before the invocation returns.
 
-    The stock batch processor exports from a thread by a timer, and the sandbox freezes threads when the invocation
-    returns: spans would leave with a later event, or never.
+    The stock batch processor exports from a thread with a timer. Lambda freezes threads when the invocation returns:
+    spans would be exported during a later invocation, or never.
     """
 
     def __init__(self, exporter: SpanExporter) -> None:
@@ -48,25 +48,25 @@ class BufferingSpanProcessor(SpanProcessor):
         self.shedding = False
 
     def on_start(self, span: Span, parent_context: context_api.Context | None = None) -> None:
-        """Put the IDs of the event on the span."""
+        """Set the attributes of the event on the span."""
         attributes = context_api.get_value(EVENT_KEY, parent_context)
         if isinstance(attributes, Mapping):
             span.set_attributes({**attributes, semconv.XRAY_ANNOTATIONS: tuple(attributes)})
         self._open[id(span)] = span
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Keep the span for the flush."""
+        """Buffer the span for the flush."""
         if len(self._ended) < MAX_BUFFERED_SPANS:
             self._ended.append(redact_span(span, shedding=self.shedding))
         else:
             self._dropped += 1
 
     def end_open_spans(self, category: str, code: str) -> None:
-        """End the spans that are still open, for the watchdog: the call that hangs is what an operator looks for.
+        """End the open spans as failed: an operator looks for the call that hangs.
 
         Args:
-            category: why they end.
-            code: what `error.type` says.
+            category: Error category.
+            code: Value of `error.type`.
         """
         for span in reversed(list(self._open.values())):
             if span.is_recording():
@@ -74,37 +74,29 @@ class BufferingSpanProcessor(SpanProcessor):
                 span.end()
 
     def flush(self, seconds: float = MOST_SECONDS) -> int:
-        """Export all that has ended; return how many spans were lost.
-
-        Args:
-            seconds: what it may take.
-        """
+        """Export the spans that have ended, within this time; return how many were lost."""
         self._open.clear()
         spans = self._ended[:]
-        del self._ended[: len(spans)]  # not a new list: the other thread may be appending
+        del self._ended[: len(spans)]  # not a new list: the watchdog or the event's thread may append to this one
         lost, self._dropped = self._dropped, 0
         return lost + (self._exporter.export(spans, seconds) if spans else 0)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Export all that has ended.
-
-        Args:
-            timeout_millis: what it may take; `MOST_SECONDS` if that is less.
-        """
+        """Export the spans that have ended, within this time or `MOST_SECONDS`, whichever is less."""
         return self.flush(min(timeout_millis / 1000, MOST_SECONDS)) == 0
 
     def shutdown(self) -> None:
-        """Export what is left and let go of the exporter."""
+        """Export the rest and close the exporter."""
         self.flush()
         self._exporter.close()
 
 
 def set_span_error(span: trace.Span, category: str, code: str) -> None:
-    """Tell on a span what went wrong.
+    """Mark an open span as failed.
 
     Args:
-        span: still open.
-        category: what to do about it.
+        span: The span.
+        category: Error category.
         code: AWS's error code, or the class of an exception.
     """
     span.set_attributes({"error.type": code, semconv.ERROR_CATEGORY_ATTRIBUTE: category})
@@ -113,15 +105,17 @@ def set_span_error(span: trace.Span, category: str, code: str) -> None:
 
 
 def set_xray_annotations(span: trace.Span) -> None:
-    """Name the attributes of a span that X-Ray must index: those it has."""
+    """Have X-Ray index the result, where the span has one, besides what it indexes of the span already."""
     attributes = getattr(span, "attributes", None) or {}
-    span.set_attribute(semconv.XRAY_ANNOTATIONS, tuple(name for name in semconv.ANNOTATIONS if name in attributes))
+    indexed = attributes.get(semconv.XRAY_ANNOTATIONS, ())
+    result = (name for name in semconv.RESULT_ANNOTATIONS if name in attributes and name not in indexed)
+    span.set_attribute(semconv.XRAY_ANNOTATIONS, (*indexed, *result))
 
 
 class RecordOnlySampler(Sampler):
-    """Lets a sampler decide, but records what it would drop: unsampled spans go to the agent marked as such.
+    """Records the spans that another sampler drops: they are exported as unsampled.
 
-    X-Ray makes its unsampled statistics of them; nothing else about the decision changes.
+    X-Ray counts them in its statistics; the decision of the sampler is the same otherwise.
     """
 
     def __init__(self, decide: Sampler) -> None:
@@ -137,12 +131,12 @@ class RecordOnlySampler(Sampler):
         links: Sequence[Link] | None = None,
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
-        """The wrapped sampler's decision, `DROP` made `RECORD_ONLY`."""
+        """Return the sampler's decision, with `RECORD_ONLY` in place of `DROP`."""
         result = self._decide.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
         if result.decision is not Decision.DROP:
             return result
         return SamplingResult(Decision.RECORD_ONLY, attributes, result.trace_state)
 
     def get_description(self) -> str:
-        """What this sampler is."""
+        """Return a name with the name of the other sampler."""
         return f"RecordUnsampled({self._decide.get_description()})"

@@ -1,6 +1,6 @@
-"""Why DynamoDB throttles: the reasons that a reply names, in a form that may leave the process.
+"""Why DynamoDB throttles: the reasons in a response, in a form that is safe to export.
 
-Imported by the first reply that may name any: most sandboxes are never throttled.
+Imported by the first response that may have reasons: most sandboxes are never throttled.
 """
 
 import re
@@ -16,40 +16,39 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWrite
 """
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ThrottlingReason.html: a word such as
-# TableWriteKeyRangeThroughputExceeded, and the ARN of a table or an index. Nothing else of a reply gets out.
+# TableWriteKeyRangeThroughputExceeded, and the ARN of a table or an index. Nothing else of a response is exported.
 _REASON = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}\Z")
 _NAME = r"[A-Za-z0-9_.-]{1,255}"
 _ARN = re.compile(rf"arn:aws[a-z-]{{0,20}}:dynamodb:[a-z0-9-]{{1,32}}:[0-9]{{12}}:table/{_NAME}(?:/index/{_NAME})?\Z")
 
 
-def throttling_reasons(reply: Mapping[str, Any], tables: Sequence[str] = ()) -> tuple[str, ...]:
-    """The reasons for which DynamoDB throttled a request, each as `REASON RESOURCE`.
+def throttling_reasons(response: Mapping[str, Any], tables: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the reasons for which DynamoDB throttled a request, each as `REASON RESOURCE`.
 
-    Two errors name them as `ThrottlingReasons`, one as `throttlingReasons`. A cancelled transaction has a reason for
-    each of its items instead; the table of the item is then the resource.
+    Two errors have them in `ThrottlingReasons`, one in `throttlingReasons`. A cancelled transaction has a reason for
+    each of its items instead; the resource is then the table of the item.
 
     Args:
-        reply: as botocore parsed it.
-        tables: of the transaction's items, one each, in their order; if not one each, cancellations name no table.
+        response: As botocore parsed it.
+        tables: Tables of the transaction's items, in their order; of any other number, they are ignored.
 
     Returns:
-        Distinct reasons, at most `MAX_REASONS`; `REASON` alone where the resource is missing or no ARN; nothing where
-        none is named.
+        Distinct reasons, at most `MAX_REASONS`; `REASON` alone where the resource is missing or not an ARN.
     """
     named = [
         _text(entry.get("reason"), entry.get("resource"))
         for name in ("ThrottlingReasons", "throttlingReasons")
-        for entry in _objects(reply.get(name))
+        for entry in _objects(response.get(name))
     ]
-    codes = [str(item.get("Code")) for item in _objects(reply.get("CancellationReasons"))]
+    codes = [str(item.get("Code")) for item in _objects(response.get("CancellationReasons"))]
     of_items = tables if len(tables) == len(codes) else [""] * len(codes)
     named += [f"{code} {table}".rstrip() for code, table in zip(codes, of_items, strict=True) if code in CANCELLED_FOR]
     return tuple(dict.fromkeys(text for text in named if text))[:MAX_REASONS]
 
 
 def _objects(value: object) -> list[Mapping[str, Any]]:
-    """The objects of a list, an empty one for anything else in it: positions count."""
-    return [each if isinstance(each, Mapping) else {} for each in value] if isinstance(value, list) else []
+    """Return the objects of a list, with an empty one for any other item, so that positions stay the same."""
+    return [item if isinstance(item, Mapping) else {} for item in value] if isinstance(value, list) else []
 
 
 def _text(reason: object, resource: object) -> str:

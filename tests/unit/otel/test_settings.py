@@ -19,9 +19,9 @@ from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.sdk.trace import SpanLimits, sampling
 from opentelemetry.util.re import parse_env_headers
 
-from otel.environ import EnvReader, split_url
-from otel.layer_settings import BATCHES, ID_GENERATORS, PROPAGATORS
-from otel.otlp_settings import check_exporter
+from otel.settings.environ import EnvReader, split_url
+from otel.settings.layer import BATCHES, ID_GENERATORS, PROPAGATORS
+from otel.settings.otlp import check_exporter
 from otel.settings import LIMITS, SAMPLERS, TelemetrySettings
 
 PAIRS = "NAME=VALUE pairs in UTF-8, separated by commas"

@@ -6,9 +6,10 @@ reports it and the function starts without them: spans are then exported in `dir
 
 import os
 
+from handler.contract import FUNCTION_NAME
 from handler.errors import SettingsError
 from handler.startup import begin, report_failure
-from otel.environ import EnvReader
+from otel.settings.environ import EnvReader
 from otel.event_types import EventType
 from otel.settings import TelemetrySettings
 from otel.stdout import STDOUT, fd_writer
@@ -18,7 +19,7 @@ _read = EnvReader(os.environ)
 try:
     begin(os.environ, _write)  # first: what ADOT logs of its variables would be printed as it is
 except SettingsError:  # the function reports the problems when it starts; here, only the layer's own matter
-    TelemetrySettings.from_environ(_read)
+    TelemetrySettings.from_environ(_read, FUNCTION_NAME)
 if not _read.problems:
     try:
         if os.environ.get("OTEL_AWS_LAMBDA_FAST_START", "").strip().lower() == "true":

@@ -1,6 +1,6 @@
-"""The rules of the variables that ADOT's layer reads. Loaded only where it is on."""
+"""The rules of the variables that ADOT's layer reads. Imported only in `layer` mode."""
 
-from otel.environ import EnvReader, is_printable_ascii, whole_number
+from otel.settings.environ import EnvReader, is_printable_ascii, whole_number
 from otel.settings import SAMPLERS, check_resource_attributes, check_sampler
 
 ID_GENERATORS = ("random", "xray")
@@ -8,15 +8,15 @@ EXPORTERS = ("none", "otlp", "console")
 PROPAGATORS = (*("b3", "b3multi", "baggage", "jaeger", "none", "ottrace", "tracecontext", "xray", "xray-lambda"),)
 """https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#general-sdk-configuration"""
 
-BATCHES = (
+BATCH_LIMITS = (
     *("OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_BSP_MAX_QUEUE_SIZE"),
     "OTEL_BSP_SCHEDULE_DELAY",
 )
 
 
 def check_layer(read: EnvReader) -> None:
-    """Check what the layer reads; its fast start reads only the first three."""
-    read.check("AWS_XRAY_DAEMON_ADDRESS", _is_address, "host:port: the layer knows no other form")
+    """Check the layer's variables; its fast start reads only the first three."""
+    read.check("AWS_XRAY_DAEMON_ADDRESS", _is_address, "host:port (the layer supports no other form)")
     read.check(
         "OTEL_PROPAGATORS",
         lambda text: all(name.strip() in PROPAGATORS for name in text.split(",")),
@@ -29,7 +29,7 @@ def check_layer(read: EnvReader) -> None:
     read.check("OTEL_PYTHON_ID_GENERATOR", lambda text: text in ID_GENERATORS, f"one of {', '.join(ID_GENERATORS)}")
     for name in ("OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"):
         read.check(name, lambda text: text in EXPORTERS, f"one of {', '.join(EXPORTERS)}")
-    for name in BATCHES:
+    for name in BATCH_LIMITS:
         read.check(name, whole_number(1, 2**31 - 1), f"a whole number from 1 to {2**31 - 1}")
 
 

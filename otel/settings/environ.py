@@ -1,4 +1,4 @@
-"""Reads environment variables: what is blank is not set, what is wrong is collected, and one start reports it all."""
+"""Reads environment variables: blank means not set, and all problems are collected for one report at startup."""
 
 import string
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ _LONGEST_LABEL = 63
 
 
 class EnvReader:
-    """Reads variables and collects a problem for each that is wrong: its name and the rule, never its value.
+    """Reads variables and collects a problem for each invalid one: its name and the rule, never its value.
 
     Args:
         environ: The environment, normally `os.environ`.
@@ -20,24 +20,24 @@ class EnvReader:
 
     @property
     def problems(self) -> list[str]:
-        """One text for each wrong variable, each beginning with its name."""
+        """One text per invalid variable, which begins with its name."""
         return list(self._problems.values())
 
     def raw(self, name: str) -> str:
-        """Return a variable as a library sees it, with its blanks; empty if it is blank."""
+        """Return a variable as libraries read it, with surrounding blanks; empty if it is blank."""
         value = self._environ.get(name, "")
         return value if value.strip() else ""
 
     def text(self, name: str, default: str = "", valid: Callable[[str], bool] | None = None, rule: str = "") -> str:
-        """Return a text without the blanks around it.
+        """Return a text without surrounding blanks.
 
-        Bytes that are not UTF-8 are refused: Python hands them over as half a character, which no log line, metric,
-        span or request can carry.
+        Bytes that are not UTF-8 are invalid: Python decodes them to lone surrogates, which no log line, metric, span or
+        request can represent.
 
         Args:
-            name: Of the variable.
-            default: What stands for a variable that is not set or wrong.
-            valid: Whether the text keeps the rule.
+            name: Name of the variable.
+            default: Value of a variable that is not set or invalid.
+            valid: Returns whether the text follows the rule.
             rule: Completes "NAME must be".
         """
         value = self._environ.get(name, "").strip()
@@ -52,11 +52,11 @@ class EnvReader:
         return default
 
     def parsed[T](self, name: str, default: T, parse: Callable[[str], T], rule: str) -> T:
-        """Return what `parse` makes of a text without the blanks around it.
+        """Return the parsed value of a text without surrounding blanks.
 
         Args:
-            name: Of the variable.
-            default: What stands for a variable that is not set or wrong.
+            name: Name of the variable.
+            default: Value of a variable that is not set or invalid.
             parse: Raises ValueError or KeyError for a text that breaks the rule.
             rule: Completes "NAME must be".
         """
@@ -70,32 +70,32 @@ class EnvReader:
             return default
 
     def check(self, name: str, valid: Callable[[str], object], rule: str) -> None:
-        """Check a variable that a library reads by itself, blanks included.
+        """Check a variable that a library reads by itself, including surrounding blanks.
 
         Args:
-            name: Of the variable.
+            name: Name of the variable.
             valid: Returns False or raises ValueError for a text that breaks the rule.
             rule: Completes "NAME must be".
         """
         text = self.raw(name)
         try:
-            kept = not text or valid(text) is not False
+            is_valid = not text or valid(text) is not False
         except ValueError:
-            kept = False
-        if not kept:
+            is_valid = False
+        if not is_valid:
             self.refuse(name, rule)
 
     def refuse(self, name: str, rule: str) -> None:
-        """Add the problem that a variable is to be RULE: the first one of each variable."""
+        """Add the problem `NAME must be RULE`; only the first problem of a variable counts."""
         self.add(name, f"{name} must be {rule}")
 
     def add(self, name: str, problem: str) -> None:
-        """Add a problem in other words; it begins with the variable's name."""
+        """Add a problem in other words; the text begins with the variable's name."""
         self._problems.setdefault(name, problem)
 
 
 def is_utf8(text: str) -> bool:
-    """Whether a text can be written as UTF-8: it has no half of a character."""
+    """Whether a text can be encoded as UTF-8: it has no lone surrogates."""
     try:
         return text.isascii() or bool(text.encode())
     except UnicodeEncodeError:
@@ -108,7 +108,7 @@ def is_printable_ascii(text: str) -> bool:
 
 
 def one_of(*allowed: str) -> Callable[[str], str]:
-    """Return a parser of a few words in any case."""
+    """Return a parser of a few words, case-insensitive."""
 
     def parse(text: str) -> str:
         if text.lower() not in allowed:
@@ -119,7 +119,7 @@ def one_of(*allowed: str) -> Callable[[str], str]:
 
 
 def whole_number(least: int, most: int) -> Callable[[str], int]:
-    """Return a parser of a whole number between two bounds, both included."""
+    """Return a parser of a whole number between two bounds, inclusive."""
 
     def parse(text: str) -> int:
         value = int(text) if len(text) <= len(str(most)) + 1 else most + 1
@@ -131,34 +131,34 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
 
 
 def split_url(text: str, *, also_in_host: str = "") -> tuple[str, str, str]:
-    """Take an HTTP URL apart.
+    """Split an HTTP URL.
 
-    Not by `urllib.parse`: it leaves what makes no sense to whoever opens the connection, which is an event.
+    Not by `urllib.parse`, which accepts URLs that fail only when an event opens the connection.
 
     Args:
         text: The URL.
-        also_in_host: Characters of a host besides letters, digits, `.` and `-`.
+        also_in_host: Characters that a host may have besides letters, digits, `.` and `-`.
 
     Returns:
-        What stands before an `@` (empty without one), the host in lower case without its port, and the path from its
-        slash on.
+        The user info before an `@` (empty without one), the host in lower case without the port, and the path with its
+        leading slash.
 
     Raises:
-        ValueError: It is not one.
+        ValueError: The text is not an HTTP URL.
     """
     allowed = _HOST + also_in_host
     scheme, _, rest = text.partition("://")
     if scheme not in {"http", "https"} or not is_printable_ascii(text) or " " in text:
         raise ValueError
     authority, slash, path = rest.partition("/")
-    user, _, place = authority.rpartition("@")
-    if place.startswith("["):
-        host, bracket, port = place[1:].partition("]")
+    user, _, host_and_port = authority.rpartition("@")
+    if host_and_port.startswith("["):
+        host, bracket, port = host_and_port[1:].partition("]")
         if not bracket or ":" not in host or host.strip(string.hexdigits + ":.") or port[:1] not in {"", ":"}:
             raise ValueError
         port = port[1:]
     else:
-        host, _, port = place.partition(":")
+        host, _, port = host_and_port.partition(":")
         for label in host.removesuffix(".").split("."):
             if not label or len(label) > _LONGEST_LABEL or "-" in {label[0], label[-1]} or label.strip(allowed):
                 raise ValueError
@@ -168,7 +168,7 @@ def split_url(text: str, *, also_in_host: str = "") -> tuple[str, str, str]:
 
 
 def is_proxy(text: str) -> bool:
-    """Whether a text names an HTTP proxy as botocore and requests understand it: the scheme may be missing."""
+    """Whether a text is an HTTP proxy for botocore and requests: the scheme is optional."""
     try:
         split_url(text if "://" in text else f"http://{text}", also_in_host="_")
     except ValueError:

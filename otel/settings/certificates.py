@@ -1,4 +1,4 @@
-"""Whether files of certificates are what a TLS connection needs. Loaded only where a variable names such a file."""
+"""Checks certificate files. Imported only if a variable names one."""
 
 import os
 import re
@@ -8,13 +8,13 @@ _CERTIFICATE = re.compile(rb"-----BEGIN ((?:TRUSTED |X509 )?CERTIFICATE)-----.+?
 
 
 def is_ca_file(path: str) -> bool:
-    """Whether a file can be read, is complete PEM, and its first certificate is one.
+    """Whether a file is readable, complete PEM, and its first certificate is valid.
 
-    Not all of them: loading a usual bundle costs as much as half of the function's start, and the first connection does
-    it again.
+    Only the first: loading a usual bundle costs half as much as the function's start, and the first connection loads it
+    again.
     """
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib is not worth importing
             content = file.read()
         first = _CERTIFICATE.search(content)
         if first is None or content.count(b"-----BEGIN ") != content.count(b"-----END "):
@@ -26,19 +26,19 @@ def is_ca_file(path: str) -> bool:
 
 
 def is_ca_file_or_directory(path: str) -> bool:
-    """The same, or a directory of certificates as OpenSSL's `c_rehash` makes one."""
-    return os.path.isdir(path) or is_ca_file(path)
+    """Whether a path is such a file, or a directory of certificates as made by OpenSSL's `c_rehash`."""
+    return os.path.isdir(path) or is_ca_file(path)  # noqa: PTH112
 
 
 def is_client_certificate(certificate: str, key: str | None) -> bool:
-    """Whether a certificate and its key belong together and can be used without a passphrase.
+    """Whether a certificate and its key match and need no passphrase.
 
     Args:
         certificate: Path of a PEM file.
-        key: Path of another with the private key; None where it is in the first.
+        key: Path of the PEM file with the private key; None if it is in the first.
     """
     try:
-        # An encrypted key would have OpenSSL ask the terminal.
+        # Without a password, OpenSSL would prompt for one of an encrypted key.
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password="")
     except (OSError, ValueError):
         return False

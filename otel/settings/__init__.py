@@ -1,21 +1,21 @@
-"""What telemetry needs to know of its surroundings, and the rules of the variables that say so.
+"""The telemetry settings, and the rules of the environment variables behind them.
 
-Most `OTEL_*` variables are read by OpenTelemetry itself, some of them while it is imported. They are checked here
-first: a wrong one ends in an exception there, or every span is lost later.
+OpenTelemetry reads most `OTEL_*` variables by itself, some of them while it is imported. They are checked here first:
+an invalid one raises an exception there, or loses every span later.
 """
 
 from typing import NamedTuple
 
-from otel.environ import EnvReader, is_printable_ascii, is_utf8, one_of, split_url, whole_number
+from otel.settings.environ import EnvReader, is_printable_ascii, is_utf8, one_of, split_url, whole_number
 
 # Lambda's names (https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html) and Python's.
 _LOG_LEVELS = {"TRACE": 10, "DEBUG": 10, "INFO": 20, "WARN": 30, "WARNING": 30, "ERROR": 40, "FATAL": 50}
 
 MAX_ENVIRONMENT = 255
-"""Characters of a CloudWatch dimension's value."""
+"""Characters of the value of a CloudWatch dimension."""
 
 MOST = 2**31 - 1
-"""The highest number that OpenTelemetry's settings take here; beyond any use."""
+"""The highest number accepted for OpenTelemetry's limits: more than any use needs."""
 
 LIMITS = (
     *("OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT"),
@@ -26,32 +26,30 @@ LIMITS = (
 
 _RATIO_SAMPLERS = ("traceidratio", "parentbased_traceidratio")
 SAMPLERS = ("always_on", "always_off", "parentbased_always_on", "parentbased_always_off", *_RATIO_SAMPLERS)
-"""Samplers that need nothing but the SDK; `OTEL_TRACES_SAMPLER`."""
+"""Values of `OTEL_TRACES_SAMPLER` that the SDK itself implements."""
 
 LAYER_SWITCH = "AWS_LAMBDA_EXEC_WRAPPER"
-"""Set, a layer has set OpenTelemetry up before the function was imported, with samplers and providers of its own."""
+"""If set, a layer has set up OpenTelemetry before the function is imported, with its own sampler and provider."""
 
 _FOREIGN = {
-    "OTEL_PYTHON_CONTEXT": "unset: the function uses the context that Python has",
-    "OTEL_PYTHON_TRACER_PROVIDER": "unset: the function makes its own TracerProvider",
+    "OTEL_PYTHON_CONTEXT": "unset: the function uses the context of Python",
+    "OTEL_PYTHON_TRACER_PROVIDER": "unset: the function creates its own TracerProvider",
 }
 
 
 class TelemetrySettings(NamedTuple):
-    """The telemetry half of the settings.
+    """The telemetry settings.
 
     Attributes:
         service: `service.name` of spans, `service` of log lines.
         environment: `Environment` dimension of metrics, `environment` of log lines.
-        function_name: the Lambda function's name.
-        function_version: the Lambda function's version.
-        log_stream: CloudWatch log stream, which names this sandbox.
+        log_stream: CloudWatch log stream, unique per sandbox.
         region: AWS region; may be empty.
-        memory_mb: the function's memory allocation, megabytes.
-        log_level: least level that is written, as Python's logging counts.
-        tracing: whether spans are made at all.
-        collector: whether spans go to an OTLP endpoint (`OTEL_EXPORTER_OTLP_*`) instead of the X-Ray daemon.
-        daemon: host and UDP port of the X-Ray daemon.
+        memory_mb: The function's memory allocation, megabytes.
+        log_level: Minimum level of log lines, as Python's `logging` counts.
+        tracing: Whether spans are created.
+        collector: Whether spans go to an OTLP endpoint (`OTEL_EXPORTER_OTLP_*`) instead of the X-Ray daemon.
+        daemon: Host and UDP port of the X-Ray daemon.
     """
 
     service: str
@@ -67,22 +65,27 @@ class TelemetrySettings(NamedTuple):
     daemon: tuple[str, int]
 
     @classmethod
-    def from_environ(cls, read: EnvReader) -> "TelemetrySettings":
-        """Read the telemetry settings; what is wrong is in `read.problems` afterwards, and has its default here."""
-        function_name = read.text("AWS_LAMBDA_FUNCTION_NAME", "mark-earnings-processed")
+    def from_environ(cls, read: EnvReader, function_name: str) -> "TelemetrySettings":
+        """Read the telemetry settings; invalid ones have their defaults, and are in `read.problems` afterwards.
+
+        Args:
+            read: Reads the environment.
+            function_name: Name of the function where it does not run on Lambda.
+        """
+        function_name = read.text("AWS_LAMBDA_FUNCTION_NAME", function_name)
         exporter = read.parsed("OTEL_TRACES_EXPORTER", "otlp", one_of("otlp", "none"), "otlp or none")
         disabled = read.parsed("OTEL_SDK_DISABLED", "false", one_of("true", "false"), "true or false") == "true"
         tracing = exporter == "otlp" and not disabled
         collector = _endpoint(read)
         layer = bool(read.raw(LAYER_SWITCH))
-        for name in LIMITS:  # also where no spans are made: the SDK reads some of them while it is imported
+        for name in LIMITS:  # also without tracing: the SDK reads some of them while it is imported
             read.check(name, whole_number(0, MOST), f"a whole number from 0 to {MOST}")
         if layer and tracing:
-            from otel.layer_settings import check_layer
+            from otel.settings.layer import check_layer
 
             check_layer(read)
         elif not layer:
-            _check_own_set_up(read, tracing=tracing, collector=collector)
+            _check_own_setup(read, tracing=tracing, collector=collector)
         return cls(
             service=read.text("OTEL_SERVICE_NAME", function_name),
             environment=read.text(
@@ -94,7 +97,7 @@ class TelemetrySettings(NamedTuple):
             function_name=function_name,
             function_version=read.text("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
             log_stream=read.text("AWS_LAMBDA_LOG_STREAM_NAME", "local"),
-            # Lambda sets both names; the runtime interface emulator and a laptop often only one of them.
+            # Lambda sets both names; the runtime interface emulator and other machines often only one.
             region=read.text(
                 "AWS_REGION" if read.raw("AWS_REGION") else "AWS_DEFAULT_REGION",
                 "",
@@ -116,24 +119,24 @@ class TelemetrySettings(NamedTuple):
 
 
 def _is_region(text: str) -> bool:
-    """Whether botocore takes it for one: it becomes part of a host's name."""
+    """Whether botocore accepts a text as a region: it becomes part of a host name."""
     words = text.split("-")
     return text.isascii() and all(map(str.isalnum, words)) and not "".join(words).isdecimal() and len(text) < 64
 
 
 def _endpoint(read: EnvReader) -> bool:
-    """Whether spans go to an OTLP endpoint; the variable for traces comes before the general one."""
+    """Whether spans go to an OTLP endpoint."""
     names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     for name in names:
         read.check(name, lambda text: split_url(text, also_in_host="_"), "a URL such as http://localhost:4318")
     for name in ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"):
-        rule = "http/protobuf (the only protocol that this function carries)"
+        rule = "http/protobuf (the only protocol that this function supports)"
         read.parsed(name, "", one_of("http/protobuf"), rule)
     return any(map(read.raw, names))
 
 
-def _check_own_set_up(read: EnvReader, *, tracing: bool, collector: bool) -> None:
-    """Check what OpenTelemetry reads where no layer has set it up."""
+def _check_own_setup(read: EnvReader, *, tracing: bool, collector: bool) -> None:
+    """Check the variables that OpenTelemetry reads without a layer."""
     for name, rule in _FOREIGN.items():
         if read.raw(name):
             read.refuse(name, rule)
@@ -143,20 +146,20 @@ def _check_own_set_up(read: EnvReader, *, tracing: bool, collector: bool) -> Non
     check_resource_attributes(read)
     read.parsed("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "", one_of("true", "false"), "true or false")
     if collector:
-        from otel.otlp_settings import check_exporter
+        from otel.settings.otlp import check_exporter
 
         check_exporter(read)
 
 
 def check_sampler(read: EnvReader, samplers: tuple[str, ...]) -> None:
-    """Check which sampler is asked for, and the ratio of one that has one."""
+    """Check the name of the sampler, and the ratio of a ratio-based one."""
     read.check("OTEL_TRACES_SAMPLER", one_of(*samplers), f"one of {', '.join(samplers)}")
     if read.raw("OTEL_TRACES_SAMPLER").lower() in _RATIO_SAMPLERS:
         read.check("OTEL_TRACES_SAMPLER_ARG", lambda text: 0 <= float(text) <= 1, "a probability from 0 to 1")
 
 
 def check_resource_attributes(read: EnvReader) -> None:
-    """Check the attributes that every span gets: OpenTelemetry leaves out, with a warning, what is no pair."""
+    """Check the resource attributes: OpenTelemetry ignores, with a warning, what is not a pair."""
     read.check("OTEL_RESOURCE_ATTRIBUTES", _are_pairs, "NAME=VALUE pairs in UTF-8, separated by commas")
 
 
@@ -166,7 +169,7 @@ def _are_pairs(text: str) -> bool:
 
 
 def _address(text: str) -> tuple[str, int]:
-    """`host:port`, or the daemon's longer form `tcp:host:port udp:host:port`."""
+    """Parse `host:port`, or the daemon's longer form `tcp:host:port udp:host:port`."""
     for part in text.split():
         if part.startswith("tcp:"):
             continue

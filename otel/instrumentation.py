@@ -1,0 +1,68 @@
+"""What telemetry must be given about a function: how its names, its outcomes and the subject of its events read."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from otel import semconv
+
+
+class OutcomeTelemetry(NamedTuple):
+    """How one outcome shows in logs and metrics.
+
+    Attributes:
+        level: Level of the log line, as Python's `logging` counts.
+        message: Text of the log line: for people, and free to change.
+        metric: Name of the metric that counts events with this outcome.
+    """
+
+    level: int
+    message: str
+    metric: str
+
+
+class Timeout(NamedTuple):
+    """How an event shows that has no outcome when its invocation ends or reaches the deadline.
+
+    Attributes:
+        outcome: One of `Instrumentation.outcomes`.
+        category: Error category.
+        code: Error code.
+    """
+
+    outcome: str
+    category: str
+    code: str
+
+
+class Instrumentation(NamedTuple):
+    """The names of one function. Its composition root hands them to the parts of this package.
+
+    Attributes:
+        namespace: CloudWatch namespace of the metrics.
+        scope: Instrumentation scope of the root spans.
+        subject_keys: Keys of `EventRecord.subject`, in the order of X-Ray's annotations: what an event is about.
+        outcomes: Every outcome that an event can have.
+        timeout: What stands for an outcome where the deadline came first.
+    """
+
+    namespace: str
+    scope: str
+    subject_keys: tuple[str, ...]
+    outcomes: Mapping[str, OutcomeTelemetry]
+    timeout: Timeout
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """Name and CloudWatch unit of every metric."""
+        own = {outcome.metric: "Count" for outcome in self.outcomes.values()}
+        return {"EventsReceived": "Count", **own, **semconv.METRICS}
+
+    @property
+    def log_fields(self) -> frozenset[str]:
+        """All fields that a log line may carry."""
+        return semconv.LOG_FIELDS.union(self.subject_keys)
+
+    @property
+    def annotations(self) -> tuple[str, ...]:
+        """Span attributes that X-Ray indexes."""
+        return (semconv.CORRELATION_ID, *self.subject_keys, *semconv.RESULT_ANNOTATIONS)

@@ -1,0 +1,101 @@
+"""The root span of each event, and what every span of the event carries."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from opentelemetry import context as context_api
+from opentelemetry import trace
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+
+from otel import semconv
+from otel.record import EventRecord
+from otel.tracing.span_processor import EVENT_KEY, set_xray_annotations
+from otel.tracing.trace_header import LAMBDA_TRACE_HEADER, TraceOnly, read_trace_header
+
+# https://www.w3.org/TR/trace-context/#traceparent-header
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})\Z")
+
+
+class RootSpans:
+    """Makes the root spans.
+
+    Args:
+        tracer: Starts the spans.
+        name: Name of the spans.
+    """
+
+    def __init__(self, tracer: trace.Tracer, name: str) -> None:
+        self._tracer = tracer
+        self._name = name
+
+    @contextmanager
+    def start(self, record: EventRecord, traceparent: object, environ: Mapping[str, str]) -> Iterator[Span]:
+        """Start the root span of an event, current inside the block.
+
+        Args:
+            record: Gives the attributes; gets the IDs of trace and span.
+            traceparent: `detail.traceparent` as it came; linked to if it is valid.
+            environ: Holds Lambda's trace header.
+        """
+        event_attributes = {semconv.CORRELATION_ID: record.correlation_id}
+        parent = self._parent(environ)
+        token = context_api.attach(context_api.set_value(EVENT_KEY, event_attributes, parent))
+        try:
+            with self._tracer.start_as_current_span(
+                self._name,
+                kind=SpanKind.SERVER,
+                attributes={
+                    "faas.trigger": "pubsub",
+                    "faas.invocation_id": record.request_id,
+                    "faas.coldstart": record.cold_start,
+                },
+                links=span_links(traceparent),
+            ) as span:
+                if isinstance(trace.get_current_span(parent), TraceOnly):
+                    # This parent only carries the trace ID and the sampling decision: it must not be exported. There is
+                    # no other way to pass both to every provider; the layer's fast start knows parents only.
+                    span._parent = None  # type: ignore[attr-defined] # noqa: SLF001 - no public way to unset it
+                context = span.get_span_context()
+                record.trace_id, record.span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
+                try:
+                    yield span
+                finally:
+                    end_root_span(span, record)
+        finally:
+            context_api.detach(token)
+
+    def set_event_attributes(self, record: EventRecord) -> None:
+        """Set the subject of the event on its current span, and on every span that starts after this."""
+        attributes = context_api.get_value(EVENT_KEY)
+        if isinstance(attributes, dict):
+            attributes.update(record.subject)
+            trace.get_current_span().set_attributes({**attributes, semconv.XRAY_ANNOTATIONS: tuple(attributes)})
+
+    def _parent(self, environ: Mapping[str, str]) -> context_api.Context:
+        return read_trace_header(environ.get(LAMBDA_TRACE_HEADER))
+
+
+def end_root_span(span: Span, record: EventRecord) -> None:
+    """Set the outcome of the event on its root span."""
+    attributes = {
+        semconv.OUTCOME: record.outcome,
+        semconv.ERROR_CATEGORY_ATTRIBUTE: record.error_category,
+        "error.type": record.error_code,
+    }
+    span.set_attributes({name: value for name, value in attributes.items() if value is not None})
+    if record.throttling_reasons:
+        span.set_attribute(semconv.DYNAMODB_THROTTLING_REASONS, record.throttling_reasons)
+    set_xray_annotations(span)
+    if record.error_category is not None:
+        span.set_status(Status(StatusCode.ERROR, record.error_category))
+
+
+def span_links(traceparent: object) -> list[Link]:
+    """Return a link to the producer's span; none if the text is not a W3C traceparent."""
+    match = _TRACEPARENT.match(traceparent) if isinstance(traceparent, str) else None
+    if match is None or match[1] == "ff":
+        return []
+    flags = TraceFlags(int(match[4], 16))
+    context = SpanContext(int(match[2], 16), int(match[3], 16), is_remote=True, trace_flags=flags)
+    return [Link(context)] if context.is_valid else []
