@@ -11,8 +11,8 @@ from typing import NamedTuple
 from handler import contract
 from handler.aws_settings import check_aws, queue_url, table
 from handler.errors import SettingsError
-from otel.settings.environ import EnvReader
 from otel.settings import TelemetrySettings
+from otel.settings.environ import EnvReader
 
 FLUSH_RESERVE_SECONDS = 2.0
 """What is kept of every invocation's time to flush telemetry and to answer."""

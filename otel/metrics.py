@@ -137,4 +137,3 @@ def _finite(values: dict[str, Any]) -> dict[str, Any]:
         for name, value in values.items()
     }
     return {name: lists[name] if isinstance(value, list) else value for name, value in values.items() if lists[name]}
-

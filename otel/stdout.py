@@ -31,7 +31,7 @@ def encode(line: Mapping[str, Any], option: int) -> bytes:
 
 
 def _plain(value: Any, levels: int) -> Any:
-    """Replace lone surrogates by `?`, and values that are not JSON by the name of their type: they may hold a secret."""
+    """Replace lone surrogates by `?`, and what is not JSON by the name of its type: it may hold a secret."""
     match value:
         case str():
             return value.encode("utf-8", "replace").decode()

@@ -75,9 +75,9 @@ class BoundedAdapter(HTTPAdapter):
     def send(
         self,
         request: PreparedRequest,
-        stream: bool = False,  # noqa: ARG002, FBT002 - this class decides how much to read
+        stream: bool = False,  # noqa: ARG002 - this class decides how much to read
         timeout: Any = None,  # noqa: ARG002 - and how long to wait
-        verify: Any = True,  # noqa: FBT002 - the signature of requests
+        verify: Any = True,
         cert: Any = None,
         proxies: Any = None,
     ) -> Response:

@@ -14,7 +14,7 @@ def is_ca_file(path: str) -> bool:
     again.
     """
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - pathlib is not worth importing
+        with open(path, "rb") as file:
             content = file.read()
         first = _CERTIFICATE.search(content)
         if first is None or content.count(b"-----BEGIN ") != content.count(b"-----END "):
@@ -27,7 +27,7 @@ def is_ca_file(path: str) -> bool:
 
 def is_ca_file_or_directory(path: str) -> bool:
     """Whether a path is such a file, or a directory of certificates as made by OpenSSL's `c_rehash`."""
-    return os.path.isdir(path) or is_ca_file(path)  # noqa: PTH112
+    return os.path.isdir(path) or is_ca_file(path)
 
 
 def is_client_certificate(certificate: str, key: str | None) -> bool:

@@ -171,9 +171,9 @@ class RedactingTracer(trace.Tracer):
         attributes: Attributes = None,
         links: Sequence[Link] | None = None,
         start_time: int | None = None,
-        record_exception: bool = True,  # noqa: FBT002
-        set_status_on_exception: bool = True,  # noqa: ARG002, FBT002 - the hooks set it, with the error category
-        end_on_exit: bool = True,  # noqa: FBT002
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,  # noqa: ARG002 - the hooks set it, with the error category
+        end_on_exit: bool = True,
     ) -> Iterator[Span]:
         """Start a span and make it the current one inside the block."""
         with self._tracer.start_as_current_span(

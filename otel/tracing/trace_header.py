@@ -32,7 +32,7 @@ def read_trace_header(header: str | None) -> context_api.Context:
 
     `Root` gives the trace ID, whatever the other fields are. Without a valid `Parent`, the current span of the context
     is a `TraceOnly`. Only `Sampled=1` is sampled: Lambda does not trace an invocation whose header defers the decision.
-    Parent-based samplers follow that, `always_on` does not. Unknown and empty fields are ignored, and so are blanks; the
+    Parent-based samplers follow that, `always_on` does not. Unknown fields, empty fields and blanks are ignored; the
     last of duplicate fields counts.
 
     Args:

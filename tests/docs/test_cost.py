@@ -2,11 +2,11 @@
 
 from emulator.environment import PROJECT_ROOT
 from handler.errors import ErrorCategory
+from handler.instrumentation import INSTRUMENTATION
 from monitoring.alarms import COMPOSITES, alarms
 from monitoring.cost import GB_SECOND, REQUEST, WRITE_UNIT, WRITE_UNITS
 from monitoring.model import Limits
 from monitoring.operator_metrics import METRICS as OPERATORS_METRICS
-from otel.semconv import METRICS
 from tests.docs.markdown import tables
 
 TEXT = (PROJECT_ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
@@ -31,8 +31,8 @@ def test_lambda_and_dynamodb_are_priced_as_on_the_dashboard() -> None:
 
 def test_what_is_counted_is_there() -> None:
     by_the_month = {row[0]: row for row in TABLES[1]}
-    emitted = len(METRICS) + len(ErrorCategory)
-    assert f"at most {emitted}: {len(METRICS)}, and {len(ErrorCategory)} categories" in TEXT
+    emitted = len(INSTRUMENTATION.metrics) + len(ErrorCategory)
+    assert f"at most {emitted}: {len(INSTRUMENTATION.metrics)}, and {len(ErrorCategory)} categories" in TEXT
     assert float(by_the_month["metrics of the function"][-1]) == round(emitted * 0.3, 2)
     assert f"at most {len(OPERATORS_METRICS)} " in TEXT
     every = alarms(Limits())

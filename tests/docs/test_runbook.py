@@ -10,6 +10,7 @@ import typer
 from emulator.environment import PROJECT_ROOT
 from handler.classification import CATEGORY_BY_CODE
 from handler.errors import ErrorCategory
+from handler.instrumentation import INSTRUMENTATION
 from mep import cli
 from mep.dlq.model import DeadLetterSource
 from monitoring.alarms import alarms, headings
@@ -17,7 +18,6 @@ from monitoring.model import Limits
 from monitoring.operator_metrics import METRICS as OPERATORS_METRICS
 from monitoring.queries import QUERIES
 from otel.event_types import EventType
-from otel.semconv import LOG_FIELDS, METRICS
 
 RUNBOOK = PROJECT_ROOT / "docs" / "runbook.md"
 TEXT = RUNBOOK.read_text(encoding="utf-8")
@@ -77,7 +77,7 @@ def test_a_section_says_all_five_things(heading: str) -> None:
 
 def test_metrics_queries_and_alarms_that_are_named_exist() -> None:
     known = (
-        METRICS.keys()
+        INSTRUMENTATION.metrics.keys()
         | OPERATORS_METRICS.keys()
         | PLATFORM_METRICS
         | OTHERS_METRICS
@@ -103,7 +103,7 @@ def test_fields_and_categories_that_are_named_exist() -> None:
         "dead_letter",
     }  # the calendar sync's, the shapes of letters, a timing
     categories = {category.value for category in ErrorCategory}
-    assert words - others <= LOG_FIELDS | categories | set(EventType)
+    assert words - others <= INSTRUMENTATION.log_fields | categories | set(EventType)
     for category in re.findall(r"--category ([a-z_]+)", TEXT):
         assert category in categories
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from otel.event_types import OUTCOME_MESSAGES
+from handler.outcome import OUTCOME_TELEMETRY
 from tests.integration.conftest import NewHarness
 from tests.integration.harness import OTHERS_ATTRIBUTES, Harness
 from tests.support.events import DATE, unique_event
@@ -126,7 +126,7 @@ def test_one_log_line_and_one_metric_line(new_harness: NewHarness) -> None:
     assert line == {
         "level": "INFO",
         "event_type": "event_outcome",
-        "message": OUTCOME_MESSAGES["marked"],
+        "message": OUTCOME_TELEMETRY["marked"].message,
         "service": "earnings",
         "environment": "staging",
         "correlation_id": event["detail"]["correlation_id"],

@@ -11,6 +11,7 @@ import pytest
 
 from emulator.faults import throttled
 from handler.bootstrap import start_or_exit
+from handler.outcome import OUTCOME_TELEMETRY
 from mep.demo.checks import correlation
 from mep.trace.local_run import find_in_folder
 from mep.trace.timeline import Timeline, make_timeline
@@ -78,9 +79,11 @@ def rounds(services: Services, tmp_path_factory: pytest.TempPathFactory) -> tupl
     folder = tmp_path_factory.mktemp("reworded")
     usual = tell(services, folder / "usual")
     with pytest.MonkeyPatch.context() as patch:
-        for table in (event_types.MESSAGES, event_types.OUTCOME_MESSAGES):
-            for key in table:
-                patch.setitem(cast("dict[str, str]", table), key, f"{REWORDED} {key}")
+        for kind in event_types.MESSAGES:
+            patch.setitem(cast("dict[str, str]", event_types.MESSAGES), kind, f"{REWORDED} {kind}")
+        for name, outcome in OUTCOME_TELEMETRY.items():
+            reworded = outcome._replace(message=f"{REWORDED} {name}")
+            patch.setitem(cast("dict[str, Any]", OUTCOME_TELEMETRY), name, reworded)
         return usual, tell(services, folder / "reworded")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from handler.instrumentation import INSTRUMENTATION
 from monitoring import descriptions as catalogue
 from monitoring import reference
 from monitoring.alarms import alarms
@@ -16,7 +17,7 @@ from monitoring.model import Limits, Metric, Query, Source, TraceGroup
 from monitoring.operator_metrics import METRICS as OPERATOR_METRICS
 from monitoring.queries import QUERIES, TRACE_GROUPS
 from otel import semconv
-from otel.event_types import MESSAGES, OUTCOME_MESSAGES, EventType
+from otel.event_types import MESSAGES, EventType
 from tests.integration.monitoring.conftest import Notifications, Recorded, flattened
 from tests.support.insights import matching
 from tests.support.monitoring_template import ENVIRONMENT, dashboard_widgets, resources
@@ -56,7 +57,7 @@ def logged(log_lines: list[dict[str, Any]], told: Notifications) -> dict[str, se
 
 
 def test_every_metric_is_emitted_and_documented(emitted: MetricStore) -> None:
-    assert {name for _, name, _ in emitted.metrics()} == set(semconv.METRICS) == set(catalogue.METRICS)
+    assert {name for _, name, _ in emitted.metrics()} == set(INSTRUMENTATION.metrics) == set(catalogue.METRICS)
     assert set(catalogue.OPERATOR_METRICS) == set(OPERATOR_METRICS)
     dimensions = {tuple(name for name, _ in key[2]) for key in emitted.metrics()}
     assert dimensions == {
@@ -68,12 +69,16 @@ def test_every_metric_is_emitted_and_documented(emitted: MetricStore) -> None:
 def test_every_property_of_a_metric_line_is_documented(told: Notifications) -> None:
     members = {name for documents in told.values() for document in documents for name in document}
 
-    own = members - set(semconv.METRICS) - {"_aws", semconv.ENVIRONMENT_DIMENSION, semconv.ERROR_CATEGORY_DIMENSION}
+    own = (
+        members
+        - set(INSTRUMENTATION.metrics)
+        - {"_aws", semconv.ENVIRONMENT_DIMENSION, semconv.ERROR_CATEGORY_DIMENSION}
+    )
     assert own == set(catalogue.EMF_PROPERTIES)
 
 
 def test_every_log_field_is_emitted_and_documented(log_lines: list[dict[str, Any]]) -> None:
-    assert {name for line in log_lines for name in line} == semconv.LOG_FIELDS == set(catalogue.LOG_FIELDS)
+    assert {name for line in log_lines for name in line} == INSTRUMENTATION.log_fields == set(catalogue.LOG_FIELDS)
 
 
 def test_every_kind_of_log_line_is_emitted_and_documented(log_lines: list[dict[str, Any]]) -> None:
@@ -85,16 +90,16 @@ def test_every_kind_of_log_line_is_emitted_and_documented(log_lines: list[dict[s
     for kind, (documented, _) in catalogue.EVENT_TYPES.items():
         assert kind == EventType.LIBRARY or levels[kind] == set(documented.split(", "))
     assert set(MESSAGES) == set(EventType) - {EventType.EVENT_OUTCOME, EventType.LIBRARY}
-    assert set(OUTCOME_MESSAGES) == {line["outcome"] for line in log_lines if "outcome" in line}
+    assert set(INSTRUMENTATION.outcomes) == {line["outcome"] for line in log_lines if "outcome" in line}
 
 
 def test_every_span_attribute_is_emitted_and_documented(spans: list[Any]) -> None:
     found = {name for span in spans for name in span["attributes"]}
 
     assert found == set(catalogue.SPAN_ATTRIBUTES) | set(catalogue.ANNOTATIONS)
-    assert tuple(catalogue.ANNOTATIONS) == semconv.ANNOTATIONS
+    assert tuple(catalogue.ANNOTATIONS) == INSTRUMENTATION.annotations
     annotated = {key for span in spans for key in span["attributes"][semconv.XRAY_ANNOTATIONS]}
-    assert annotated == set(semconv.ANNOTATIONS)
+    assert annotated == set(INSTRUMENTATION.annotations)
 
 
 def test_every_span_event_is_emitted_and_documented(spans: list[Any]) -> None:
@@ -124,7 +129,7 @@ def shown_by_widgets() -> Iterator[Key]:
 
 
 def is_ours(key: Key) -> bool:
-    return key[0] == semconv.NAMESPACE and key[1] not in OPERATOR_METRICS
+    return key[0] == INSTRUMENTATION.namespace and key[1] not in OPERATOR_METRICS
 
 
 def test_every_metric_that_is_watched_is_emitted_with_those_dimensions(emitted: MetricStore) -> None:
@@ -137,7 +142,7 @@ def test_every_metric_that_is_watched_is_emitted_with_those_dimensions(emitted: 
 
 
 def test_every_metric_of_the_platform_that_is_watched_is_documented_and_the_other_way_round() -> None:
-    monitored = {key[:2] for key in [*watched_by_alarms(), *shown_by_widgets()] if key[0] != semconv.NAMESPACE}
+    monitored = {key[:2] for key in [*watched_by_alarms(), *shown_by_widgets()] if key[0] != INSTRUMENTATION.namespace}
 
     assert monitored == set(catalogue.PLATFORM_METRICS)
 
@@ -147,7 +152,7 @@ def test_every_metric_is_looked_at_by_somebody() -> None:
     shown: set[Metric] = {metric for line in lines for metric in line.metrics.values()}
 
     ours = {metric.name for metric in shown if metric.source is Source.FUNCTION}
-    assert ours == set(semconv.METRICS) | set(OPERATOR_METRICS) - {"DeadLettersSeen"}
+    assert ours == set(INSTRUMENTATION.metrics) | set(OPERATOR_METRICS) - {"DeadLettersSeen"}
     assert {metric.name for alarm in alarms(Limits()) for metric in alarm.metrics.values()} <= {
         each.name for each in shown
     }

@@ -14,7 +14,7 @@ import yaml  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from emulator.environment import INVOCATION_PATH
-from otel.semconv import ANNOTATIONS
+from handler.instrumentation import INSTRUMENTATION
 from tests.support.containers import ROOT
 
 EVENT = ROOT / "deploy" / "compose" / "event.json"
@@ -107,7 +107,7 @@ def test_the_collector_indexes_what_the_function_annotates(services: dict[str, A
     mounted = {volume["target"]: volume["source"] for volume in services["collector"]["volumes"]}
     assert mounted["/etc/otel/collector.yaml"] == str(ROOT / "otel" / "collector.yaml")
     config = yaml.safe_load((ROOT / "otel" / "collector.yaml").read_text())
-    assert config["exporters"]["awsxray"]["indexed_attributes"] == list(ANNOTATIONS)
+    assert config["exporters"]["awsxray"]["indexed_attributes"] == list(INSTRUMENTATION.annotations)
     assert config["receivers"]["otlp"]["protocols"]["http"]["endpoint"].endswith(":4318")
 
 

@@ -25,11 +25,12 @@ from handler.calendar_store import CalendarStore
 from handler.classification import classify_exception, classify_response
 from handler.dead_letters import DeadLetterQueue
 from handler.errors import EventNotProcessed
+from handler.instrumentation import INSTRUMENTATION
 from handler.processor import Processor
 from handler.settings import Settings, load_settings
 from otel.telemetry import Telemetry
-from otel.tracing import Tracing
 from otel.tracing.botocore import instrument
+from otel.tracing.provider import create_tracing
 from tests.support.clock import Clock, ClockWatchdog, Invocation
 from tests.support.telemetry import botocore_instrumentation, json_lines
 
@@ -216,7 +217,7 @@ class HandlerHarness:
         self._requests: list[Request] = []
         self._scripts: dict[str, Iterator[Step]] = {}
         self._collector = Collector()
-        self._tracing = Tracing(settings().telemetry, self._collector)
+        self._tracing = create_tracing(settings().telemetry, INSTRUMENTATION, self._collector)
         self.dynamodb, self.sqs = clients()
 
     @contextmanager
@@ -294,6 +295,7 @@ class HandlerHarness:
         lines: list[bytes] = []
         telemetry = Telemetry(
             using.telemetry,
+            INSTRUMENTATION,
             write=lines.append,
             tracing=self._tracing if traced else None,
             init_duration_ms=1.0,

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from emulator.environment import PROJECT_ROOT
+from handler.outcome import OUTCOME_TELEMETRY
 from mep.errors import ExitStatus
-from otel.event_types import OUTCOME_MESSAGES, EventType
+from otel.event_types import EventType
 from tests.unit.mep.account import FAILURES, NOTHING, ROLE, SECRET, Account, Ended, Run, error, ok
 
 EVENT = str(PROJECT_ROOT / "deploy" / "compose" / "event.json")
@@ -127,7 +128,7 @@ def test_a_queue_that_nobody_named_was_not_asked(here: Run) -> None:
 LINE = {
     "timestamp": "2026-03-01T10:00:00.000000Z",
     "event_type": EventType.EVENT_OUTCOME,
-    "message": OUTCOME_MESSAGES["marked"],
+    "message": OUTCOME_TELEMETRY["marked"].message,
     "correlation_id": "q2-AAPL-17",
     "request_id": "r-1",
     "outcome": "marked",

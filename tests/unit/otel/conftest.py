@@ -9,9 +9,10 @@ from typing import Any, Protocol
 import boto3
 import pytest
 
+from handler.instrumentation import INSTRUMENTATION
 from otel.exporters.xray_udp import XRayUdpExporter
 from otel.telemetry import Telemetry
-from otel.tracing import Tracing
+from otel.tracing.provider import Tracing, create_tracing
 from otel.watchdog import Watchdog
 from tests.support.telemetry import Output, output_file, telemetry_settings
 from tests.support.udp import SpanSocket, span_socket
@@ -51,7 +52,7 @@ def new_tracing(spans: SpanSocket) -> Iterator[Callable[[], Tracing]]:
         def make() -> Tracing:
             exporter = XRayUdpExporter(spans.address)
             stack.callback(exporter.close)
-            return Tracing(telemetry_settings(), exporter)
+            return create_tracing(telemetry_settings(), INSTRUMENTATION, exporter)
 
         yield make
 
@@ -85,7 +86,7 @@ def new_telemetry(output: Output, idle_watchdog: Watchdog) -> NewTelemetry:
             "settings": telemetry_settings(),
             **changes,
         }
-        return Telemetry(parts.pop("settings"), tracing=tracing, **parts)
+        return Telemetry(parts.pop("settings"), INSTRUMENTATION, tracing=tracing, **parts)
 
     return make
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from handler.instrumentation import INSTRUMENTATION
 from otel.metrics import Metrics
 from otel.record import EventRecord
 from otel.stdout import fd_writer
@@ -58,7 +59,7 @@ def emit(metrics: Metrics, record: EventRecord | None = None, memory_used_mb: fl
 
 
 def new_metrics(write: Callable[[bytes], None], **changes: Any) -> Metrics:
-    return Metrics(write, telemetry_settings(**changes), init_duration_ms=321.9876)
+    return Metrics(write, telemetry_settings(**changes), INSTRUMENTATION, init_duration_ms=321.9876)
 
 
 def emitted(*sent: EventRecord, **changes: Any) -> list[dict[str, Any]]:

@@ -13,8 +13,17 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
 from snapshot_restore_py import get_after_restore  # type: ignore[import-untyped]
 
-from otel.tracing import Tracing, set_event_attributes, start_tracing
-from otel.tracing.adot_layer import SPANS_PER_FLUSH, AdotLayerExporter, LayerTracing, seed_after_restore
+from handler.instrumentation import INSTRUMENTATION
+from otel.tracing import start_tracing
+from otel.tracing.adot_layer import (
+    SPANS_PER_FLUSH,
+    AdotLayerExporter,
+    LayerSpanProcessor,
+    join_layer,
+    seed_after_restore,
+)
+from otel.tracing.provider import Tracing
+from otel.tracing.span_processor import BufferingSpanProcessor
 from tests.support.telemetry import PARENT_ID, TRACE_HEADER, TRACE_ID, attributes, event_record, telemetry_settings
 from tests.support.udp import SpanSocket
 from tests.unit.otel.tracing_harness import PRODUCER, check_annotations, run_event
@@ -43,16 +52,16 @@ def provider(request: pytest.FixtureRequest, spans: SpanSocket) -> Iterator[Any]
 
 
 @pytest.fixture
-def tracing(provider: Any) -> LayerTracing:
-    return LayerTracing(telemetry_settings(), provider)
+def tracing(provider: Any) -> Tracing:
+    return join_layer(telemetry_settings(), INSTRUMENTATION, provider)
 
 
 def test_it_is_joined_where_it_is_there(provider: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
 
-    tracing = start_tracing(telemetry_settings())
+    tracing = start_tracing(telemetry_settings(), INSTRUMENTATION)
 
-    assert isinstance(tracing, LayerTracing)
+    assert isinstance(tracing.spans, LayerSpanProcessor)
     assert tracing.provider is provider
 
 
@@ -60,18 +69,18 @@ def test_it_is_joined_where_it_is_there(provider: Any, monkeypatch: pytest.Monke
 def test_there_is_one_of_our_own_where_none_is_there(nothing: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: nothing)
 
-    tracing = start_tracing(telemetry_settings())
+    tracing = start_tracing(telemetry_settings(), INSTRUMENTATION)
 
-    assert type(tracing) is Tracing
+    assert type(tracing.spans) is BufferingSpanProcessor
     tracing.provider.shutdown()
 
 
-def test_an_event_in_it(tracing: LayerTracing, spans: SpanSocket) -> None:
+def test_an_event_in_it(tracing: Tracing, spans: SpanSocket) -> None:
     record = event_record()
 
     def inside() -> None:
-        record.asset_symbol, record.earnings_date = "AAPL", "2025-07-31"
-        set_event_attributes(record)
+        record.subject = {"asset_symbol": "AAPL", "earnings_date": "2025-07-31"}
+        tracing.set_event_attributes(record)
         tracing.client_tracer_provider.get_tracer("calls").start_span("call", kind=SpanKind.CLIENT).end()
         record.outcome = "marked"
 
@@ -87,7 +96,7 @@ def test_an_event_in_it(tracing: LayerTracing, spans: SpanSocket) -> None:
     assert attributes(root.attributes)["outcome"] == "marked"
 
 
-def test_a_parent_that_is_nowhere_is_not_sent(tracing: LayerTracing, spans: SpanSocket) -> None:
+def test_a_parent_that_is_nowhere_is_not_sent(tracing: Tracing, spans: SpanSocket) -> None:
     header = f"{TRACE_HEADER.partition(';')[0]};Sampled=1"
 
     def inside() -> None:
@@ -123,13 +132,13 @@ def test_the_generator_is_seeded_after_a_restore(initialization_type: str | None
     assert (random.getstate() != state) is bool(hooks)
 
 
-def test_a_flush_without_spans_sends_nothing(tracing: LayerTracing, spans: SpanSocket) -> None:
+def test_a_flush_without_spans_sends_nothing(tracing: Tracing, spans: SpanSocket) -> None:
     assert tracing.flush() == 0
     assert spans.take_raw() == []
 
 
 @pytest.mark.parametrize("count", [SPANS_PER_FLUSH - 1, SPANS_PER_FLUSH, 250])
-def test_no_span_is_lost_or_sent_twice(tracing: LayerTracing, spans: SpanSocket, count: int) -> None:
+def test_no_span_is_lost_or_sent_twice(tracing: Tracing, spans: SpanSocket, count: int) -> None:
     tracer = tracing.client_tracer_provider.get_tracer("calls")
 
     def inside() -> None:
@@ -155,7 +164,7 @@ def test_without_the_early_flush_the_fast_start_loses_them(spans: SpanSocket) ->
     assert spans.take_raw() == []
 
 
-def test_the_watchdog_still_finds_the_open_spans_after_an_early_flush(tracing: LayerTracing, spans: SpanSocket) -> None:
+def test_the_watchdog_still_finds_the_open_spans_after_an_early_flush(tracing: Tracing, spans: SpanSocket) -> None:
     tracer = tracing.client_tracer_provider.get_tracer("calls")
 
     def inside() -> None:
@@ -171,7 +180,7 @@ def test_the_watchdog_still_finds_the_open_spans_after_an_early_flush(tracing: L
         assert ended[name].status.message == "timeout"
 
 
-def test_the_access_key_stays_inside(tracing: LayerTracing, spans: SpanSocket) -> None:
+def test_the_access_key_stays_inside(tracing: Tracing, spans: SpanSocket) -> None:
     given = {"aws.auth.account.access_key": "AKIA", "rpc.service": "DynamoDB"}
     tracer = tracing.client_tracer_provider.get_tracer("calls")
     tracer.start_span("one", attributes=given).end()
@@ -185,7 +194,7 @@ def test_the_access_key_stays_inside(tracing: LayerTracing, spans: SpanSocket) -
 
 
 @pytest.mark.parametrize("shedding", [False, True])
-def test_an_exception_is_told_by_its_class(tracing: LayerTracing, spans: SpanSocket, shedding: bool) -> None:
+def test_an_exception_is_told_by_its_class(tracing: Tracing, spans: SpanSocket, shedding: bool) -> None:
     tracing.spans.shedding = shedding
     given = {"rpc.service": "DynamoDB", "server.address": "of no use when memory is short"}
     tracer = tracing.client_tracer_provider.get_tracer("calls")
@@ -203,7 +212,7 @@ def test_an_exception_is_told_by_its_class(tracing: LayerTracing, spans: SpanSoc
     assert call.status.code == StatusCode.UNSET.value, "the hooks know the category"
 
 
-def test_a_span_around_the_event_is_its_parent_and_is_told_the_ids(tracing: LayerTracing, spans: SpanSocket) -> None:
+def test_a_span_around_the_event_is_its_parent_and_is_told_the_ids(tracing: Tracing, spans: SpanSocket) -> None:
     record = event_record(error_category="validation")
     with tracing.provider.get_tracer("somebody's").start_as_current_span("around"):
         run_event(tracing, record)

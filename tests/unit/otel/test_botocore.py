@@ -13,9 +13,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from handler.aws import return_error_responses
 from handler.classification import classify_exception, classify_response
+from handler.instrumentation import INSTRUMENTATION
 from otel import semconv
-from otel.tracing import Tracing
 from otel.tracing.botocore import instrument, propagate_from_current_span, uninstrument
+from otel.tracing.provider import Tracing
 from otel.tracing.trace_header import LAMBDA_TRACE_HEADER
 from tests.support.telemetry import (
     PARENT_ID,
@@ -98,7 +99,7 @@ def client_span(spans: SpanSocket) -> Span:
         assert b"s3cret" not in raw
     (span,) = [each for datagram in datagrams for each in datagram.spans if each.kind == Span.SPAN_KIND_CLIENT]
     found = attributes(span.attributes)
-    assert found[semconv.XRAY_ANNOTATIONS] == [name for name in semconv.ANNOTATIONS if name in found]
+    assert found[semconv.XRAY_ANNOTATIONS] == [name for name in INSTRUMENTATION.annotations if name in found]
     assert found["correlation_id"] == "follow-me"
     return span
 

@@ -16,7 +16,6 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from otel.exporters.bounded_http import MOST_BYTES
 from otel.exporters.otlp_http import OtlpHttpExporter
-from otel.tracing import Tracing
 from tests.support.hostile import (
     HANGS,
     HEAD,
@@ -33,9 +32,10 @@ from tests.support.hostile import (
     takes_no_data,
     well,
 )
-from tests.support.telemetry import Output, event_record, eventually, telemetry_settings
+from tests.support.telemetry import Output, event_record, eventually
 from tests.unit.otel.conftest import NewTelemetry
 from tests.unit.otel.test_otlp_http import PATIENT, ended
+from tests.unit.otel.tracing_harness import tracing_to
 
 SHORT = 0.4
 """Seconds for an export that will not succeed."""
@@ -253,7 +253,7 @@ def test_an_event_ends_as_it_ended_and_says_what_was_lost(
     behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch, output: Output, new_telemetry: NewTelemetry
 ) -> None:
     with peer(behaviour) as hostile, collector(monkeypatch, hostile.url) as exporter:
-        telemetry = new_telemetry(Tracing(telemetry_settings(), exporter))
+        telemetry = new_telemetry(tracing_to(exporter))
         records = [event_record() for _ in range(3)]
         for record in records:
             with telemetry.event(record, None, 30):

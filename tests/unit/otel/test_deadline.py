@@ -6,15 +6,17 @@ import threading
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from handler.instrumentation import INSTRUMENTATION
 from otel import semconv
 from otel.library_logs import redirect_library_logs
 from otel.record import EventRecord
-from otel.tracing import Tracing, set_event_attributes
+from otel.tracing.provider import Tracing
 from otel.watchdog import Watchdog
-from tests.support.telemetry import FakeClock, Output, attributes, event_record, eventually, telemetry_settings
+from tests.support.telemetry import FakeClock, Output, attributes, event_record, eventually
 from tests.support.udp import SpanSocket
 from tests.unit.otel.conftest import NewTelemetry
 from tests.unit.otel.events import run
+from tests.unit.otel.tracing_harness import tracing_to
 
 
 class Deadline:
@@ -43,8 +45,8 @@ def test_an_event_that_hangs_is_reported_before_the_deadline(
     tracer = tracing.provider.get_tracer("a library")
     record = event_record(operations=1)
     with telemetry.event(record, None, 30):
-        record.asset_symbol, record.earnings_date = "AAPL", "2025-07-31"
-        set_event_attributes(record)
+        record.subject = {"asset_symbol": "AAPL", "earnings_date": "2025-07-31"}
+        telemetry.set_event_attributes(record)
         with tracer.start_as_current_span("ended before"):
             pass
         with tracer.start_as_current_span("hangs"):
@@ -65,7 +67,7 @@ def test_an_event_that_hangs_is_reported_before_the_deadline(
     for span in sent.values():
         found = attributes(span.attributes)
         assert (found["correlation_id"], found["asset_symbol"]) == (record.correlation_id, "AAPL")
-        assert found[semconv.XRAY_ANNOTATIONS] == [name for name in semconv.ANNOTATIONS if name in found]
+        assert found[semconv.XRAY_ANNOTATIONS] == [name for name in INSTRUMENTATION.annotations if name in found]
         assert span.end_time_unix_nano >= span.start_time_unix_nano > 0
     failed = Status(code=Status.STATUS_CODE_ERROR, message="timeout")
     assert sent["ended before"].status == Status()
@@ -194,7 +196,7 @@ def test_before_the_deadline_lines_do_not_wait_for_spans(
 ) -> None:
     """A collector that hangs may take longer than there is time."""
     gate = Gate()
-    telemetry = new_telemetry(Tracing(telemetry_settings(), Hangs(gate)), watchdog=deadline.watchdog)
+    telemetry = new_telemetry(tracing_to(Hangs(gate)), watchdog=deadline.watchdog)
     with telemetry.event(event_record(), None, 30):
         deadline.comes()
         assert gate.entered.wait(60)
@@ -208,7 +210,7 @@ def test_an_event_whose_spans_hang_on_their_way_out_is_reported_as_it_ended(
     output: Output, new_telemetry: NewTelemetry, deadline: Deadline
 ) -> None:
     gate = Gate()
-    telemetry = new_telemetry(Tracing(telemetry_settings(), Hangs(gate)), watchdog=deadline.watchdog)
+    telemetry = new_telemetry(tracing_to(Hangs(gate)), watchdog=deadline.watchdog)
     record = event_record()
 
     def watch() -> None:

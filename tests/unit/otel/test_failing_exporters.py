@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from otel.stdout import fd_writer
-from otel.tracing import Tracing
-from tests.support.telemetry import Output, event_record, telemetry_settings
+from otel.tracing.provider import Tracing
+from tests.support.telemetry import Output, event_record
 from tests.support.udp import SpanSocket
 from tests.unit.otel.conftest import NewTelemetry
 from tests.unit.otel.events import run
+from tests.unit.otel.tracing_harness import tracing_to
 
 
 def test_lost_spans_are_a_warning(tracing: Tracing, output: Output, new_telemetry: NewTelemetry) -> None:
@@ -38,7 +39,7 @@ class Explodes:
 
 
 def test_a_defect_of_the_way_out_is_a_warning(output: Output, new_telemetry: NewTelemetry) -> None:
-    run(new_telemetry(Tracing(telemetry_settings(), Explodes())))
+    run(new_telemetry(tracing_to(Explodes())))
 
     warning, outcome = output.logs()
     assert (warning["level"], warning["exception_type"]) == ("WARN", "RuntimeError")

@@ -8,8 +8,8 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import INVALID_SPAN_ID, SpanContext
 
-from otel.tracing import KernelIds
 from otel.tracing.ids import new_span_id, new_trace_id
+from otel.tracing.provider import KernelIds
 
 
 def test_ids_are_valid_and_differ() -> None:

@@ -2,11 +2,12 @@
 
 from opentelemetry import trace
 
+from handler.instrumentation import INSTRUMENTATION
 from otel import json_logs, memory, semconv
 from otel.event_types import EventType
 from otel.record import EventRecord
 from otel.telemetry import Telemetry
-from otel.tracing import Tracing, set_event_attributes
+from otel.tracing.provider import Tracing
 from tests.support.telemetry import Output, attributes, event_record, telemetry_settings
 from tests.support.udp import SpanSocket
 from tests.unit.otel.conftest import NewTelemetry
@@ -28,8 +29,8 @@ def busy_event(telemetry: Telemetry, tracing: Tracing) -> EventRecord:
     record = event_record()
     tracer = tracing.provider.get_tracer("a library")
     with telemetry.event(record, None, 30):
-        record.asset_symbol, record.earnings_date = "AAPL", "2025-07-31"
-        set_event_attributes(record)
+        record.subject = {"asset_symbol": "AAPL", "earnings_date": "2025-07-31"}
+        telemetry.set_event_attributes(record)
         telemetry.log.line(json_logs.DEBUG, EventType.ATTEMPT)
         telemetry.record_backoff(record, 1, 0.1, "conflict")
         trace.get_current_span().add_event("detail")
@@ -62,7 +63,7 @@ def test_under_memory_pressure_detail_is_shed_and_told_once(
         found = attributes(span.attributes)
         row = {"correlation_id": record.correlation_id, "asset_symbol": "AAPL", "earnings_date": "2025-07-31"}
         assert row.items() <= found.items()
-        assert found[semconv.XRAY_ANNOTATIONS] == [name for name in semconv.ANNOTATIONS if name in found]
+        assert found[semconv.XRAY_ANNOTATIONS] == [name for name in INSTRUMENTATION.annotations if name in found]
         assert "detail" not in found.values()
     assert attributes(after_spans["call"].attributes)["rpc.method"] == "Call"
     assert list(after_spans["call"].events) == []

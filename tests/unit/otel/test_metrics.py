@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel import semconv
+from handler.instrumentation import INSTRUMENTATION
 from otel.metrics import MAX_VALUES
 from otel.record import EventRecord
 from tests.support.telemetry import (
@@ -82,9 +82,9 @@ def test_units_are_the_documented_ones_and_nothing_else_is_emitted(record: Event
     (document,) = emitted(record)
 
     definitions = [metric for each in document["_aws"]["CloudWatchMetrics"] for metric in each["Metrics"]]
-    assert {metric["Name"]: metric["Unit"] for metric in definitions}.items() <= semconv.METRICS.items()
+    assert {metric["Name"]: metric["Unit"] for metric in definitions}.items() <= INSTRUMENTATION.metrics.items()
     properties = {"_aws", "Environment", "ErrorCategory", "correlation_id", "request_id"}
-    assert document.keys() - properties <= semconv.METRICS.keys()
+    assert document.keys() - properties <= INSTRUMENTATION.metrics.keys()
 
 
 def test_every_documented_metric_is_emitted_by_some_event() -> None:
@@ -105,7 +105,7 @@ def test_every_documented_metric_is_emitted_by_some_event() -> None:
         for entry in each["_aws"]["CloudWatchMetrics"]
         for metric in entry["Metrics"]
     }
-    assert found == set(semconv.METRICS)
+    assert found == set(INSTRUMENTATION.metrics)
 
 
 def test_figures_are_in_their_units() -> None:

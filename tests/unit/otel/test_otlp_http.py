@@ -12,12 +12,13 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from handler.settings import load_settings
 from otel.exporters.otlp_http import OtlpHttpExporter
 from otel.exporters.xray_udp import XRayUdpExporter
-from otel.tracing import Tracing, create_exporter
+from otel.tracing.provider import create_exporter
 from otel.tracing.span_processor import RecordOnlySampler
 from tests.support.telemetry import Output, attributes, event_record, telemetry_settings
 from tests.unit.otel.conftest import NewTelemetry
 from tests.unit.otel.generated_spans import provider
 from tests.unit.otel.loopback import Loopback, Reply, loopback, refused_url
+from tests.unit.otel.tracing_harness import tracing_to
 
 ENDPOINT, TRACES_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 PATIENT = 60.0
@@ -109,7 +110,7 @@ def test_a_lost_trace_changes_no_outcome(
     with loopback(lambda _: Reply(503)) as server:
         url = refused_url() if ailment == "refuses connections" else server.url
         with collector(monkeypatch, **{ENDPOINT: url}) as exporter:
-            telemetry = new_telemetry(Tracing(telemetry_settings(), exporter))
+            telemetry = new_telemetry(tracing_to(exporter))
             record = event_record()
             with telemetry.event(record, None, 30):
                 record.outcome = "marked"
@@ -125,7 +126,7 @@ def test_the_event_of_the_collector_is_the_same_as_the_agents(
     monkeypatch: pytest.MonkeyPatch, new_telemetry: NewTelemetry
 ) -> None:
     with loopback() as server, collector(monkeypatch, **{ENDPOINT: server.url}) as exporter:
-        telemetry = new_telemetry(Tracing(telemetry_settings(), exporter))
+        telemetry = new_telemetry(tracing_to(exporter))
         record = event_record()
         with telemetry.event(record, None, 30):
             record.outcome = "marked"

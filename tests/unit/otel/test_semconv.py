@@ -10,6 +10,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from handler.bootstrap import start_or_exit
+from handler.instrumentation import INSTRUMENTATION
 from otel import semconv
 from otel.event_types import EventType
 from otel.stdout import fd_writer
@@ -40,7 +41,7 @@ def test_attributes_of_our_own_are_listed_and_the_rest_follow_conventions(sent: 
     found = {name for span in sent for name in attributes(span.attributes)} - STOCK
 
     conventional = {name for name in found if "." in name}
-    assert found - conventional == set(semconv.ANNOTATIONS)
+    assert found - conventional == set(INSTRUMENTATION.annotations)
     families = {name.partition(".")[0] for name in conventional}
     assert families <= {"aws", "cloud", "db", "error", "faas", "http", "messaging", "net", "rpc", "server"}
     assert {name for name in conventional if name.startswith("aws.xray")} == {semconv.XRAY_ANNOTATIONS}
@@ -58,7 +59,7 @@ def test_events_of_spans_are_listed(sent: list[Span]) -> None:
 
 
 def test_annotations_are_keys_that_xray_takes() -> None:
-    for name in semconv.ANNOTATIONS:
+    for name in INSTRUMENTATION.annotations:
         assert name.replace("_", "").isalnum()
         assert name.isascii()
 
@@ -69,7 +70,7 @@ def test_every_listed_log_field_is_written_by_some_line(output: Output, new_tele
     with pytest.raises(SystemExit):
         start_or_exit({}, output.write, 0)
 
-    assert {name for line in output.logs() for name in line} == semconv.LOG_FIELDS
+    assert {name for line in output.logs() for name in line} == INSTRUMENTATION.log_fields
 
 
 def _failures(new_telemetry: NewTelemetry, output: Output) -> None:
@@ -104,4 +105,4 @@ def test_no_line_is_given_a_field_that_would_be_dropped() -> None:
                 passed.update(keyword.arg for keyword in node.keywords if keyword.arg is not None)
 
     assert len(passed) > 20
-    assert passed <= semconv.LOG_FIELDS
+    assert passed <= INSTRUMENTATION.log_fields

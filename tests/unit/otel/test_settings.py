@@ -19,10 +19,10 @@ from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.sdk.trace import SpanLimits, sampling
 from opentelemetry.util.re import parse_env_headers
 
-from otel.settings.environ import EnvReader, split_url
-from otel.settings.layer import BATCHES, ID_GENERATORS, PROPAGATORS
-from otel.settings.otlp import check_exporter
 from otel.settings import LIMITS, SAMPLERS, TelemetrySettings
+from otel.settings.environ import EnvReader, split_url
+from otel.settings.layer import BATCH_LIMITS, ID_GENERATORS, PROPAGATORS
+from otel.settings.otlp import check_exporter
 
 PAIRS = "NAME=VALUE pairs in UTF-8, separated by commas"
 HEADERS = "NAME=VALUE pairs, separated by commas, the values percent-encoded"
@@ -33,7 +33,7 @@ CERTIFICATES = "a readable file of PEM certificates, or a directory of them"
 def problems(**environ: str) -> list[str]:
     """What is wrong with these variables."""
     read = EnvReader(environ)
-    TelemetrySettings.from_environ(read)
+    TelemetrySettings.from_environ(read, "a-function")
     return read.problems
 
 
@@ -118,7 +118,7 @@ def test_what_both_set_ups_of_the_layer_read(name: str, good: tuple[str, ...], b
         ("OTEL_TRACES_SAMPLER", ("xray", *SAMPLERS), ("aws", "always")),
         ("OTEL_PYTHON_ID_GENERATOR", ("xray", "random"), ("aws", "XRAY", " xray")),
         *((name, ("none", "otlp"), ("x", "NONE")) for name in ("OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER")),
-        *((name, ("1", "2048"), ("0", "-1", "many", "1.5")) for name in BATCHES),
+        *((name, ("1", "2048"), ("0", "-1", "many", "1.5")) for name in BATCH_LIMITS),
     ],
 )
 def test_what_its_default_set_up_reads(name: str, good: tuple[str, ...], bad: tuple[str, ...]) -> None:

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from handler.instrumentation import INSTRUMENTATION
 from otel import memory
-from otel.event_types import OUTCOME_MESSAGES
 from otel.telemetry import Telemetry
-from otel.tracing import Tracing, set_event_attributes
+from otel.tracing.provider import Tracing
 from otel.watchdog import Watchdog
 from tests.support.telemetry import Output, attributes, event_record, telemetry_settings
 from tests.support.udp import SpanSocket
@@ -32,7 +32,7 @@ def test_one_line_tells_how_an_event_ended(
 
     (line,) = output.logs()
     assert (line["level"], line["event_type"], line["outcome"]) == (level, "event_outcome", outcome)
-    assert line["message"] == OUTCOME_MESSAGES[outcome]
+    assert line["message"] == INSTRUMENTATION.outcomes[outcome].message
     assert line["attempts"] == 3
     assert line["timings_ms"].keys() == {"validate", "write", "flush", "total"}
     assert line["timings_ms"]["total"] >= line["timings_ms"]["flush"] > 0
@@ -48,8 +48,6 @@ def test_a_line_tells_all_that_an_operator_needs(output: Output, new_telemetry: 
     facts: dict[str, Any] = {
         "error_category": "validation",
         "error_code": "InvalidEvent",
-        "asset_symbol": "AAPL",
-        "earnings_date": "2025-07-31",
         "violations": [{"field": "detail", "rule": "a JSON object", "received": "null"}],
         "dead_letter_id": "message-1",
         "dead_letter_error": "network: ReadTimeoutError",
@@ -58,10 +56,11 @@ def test_a_line_tells_all_that_an_operator_needs(output: Output, new_telemetry: 
         "same_event": False,
         "event_id": "event-1",
     }
-    run(new_telemetry(None), "dead_lettered", correlation_replaced=True, **facts)
+    subject = {"asset_symbol": "AAPL", "earnings_date": "2025-07-31"}
+    run(new_telemetry(None), "dead_lettered", correlation_replaced=True, subject=subject, **facts)
 
     (line,) = output.logs()
-    assert facts.items() <= line.items()
+    assert (facts | subject).items() <= line.items()
     assert line["correlation_replaced"] is True
 
 
@@ -101,7 +100,7 @@ def test_without_tracing_everything_else_works(output: Output, spans: SpanSocket
     record = event_record()
     with telemetry.event(record, None, 30):
         telemetry.record_backoff(record, 1, 0.5, "throttling")
-        set_event_attributes(record)
+        telemetry.set_event_attributes(record)
         record.outcome = "marked"
 
     backoff, line = output.logs()
@@ -145,7 +144,9 @@ def test_each_attempt_is_a_debug_line_and_a_latency(
     level: int, lines: int, output: Output, idle_watchdog: Watchdog
 ) -> None:
     settings = telemetry_settings(log_level=level)
-    telemetry = Telemetry(settings, write=output.write, tracing=None, init_duration_ms=1.0, watchdog=idle_watchdog)
+    telemetry = Telemetry(
+        settings, INSTRUMENTATION, write=output.write, tracing=None, init_duration_ms=1.0, watchdog=idle_watchdog
+    )
     record = event_record()
     telemetry.record_attempt(record, 0.25)
     telemetry.record_attempt(record, 0.5)
@@ -175,6 +176,7 @@ def test_each_event_is_the_current_one_in_its_time(new_telemetry: NewTelemetry) 
 def test_it_measures_memory_by_itself(output: Output, idle_watchdog: Watchdog) -> None:
     telemetry = Telemetry(
         telemetry_settings(memory_mb=100_000),
+        INSTRUMENTATION,
         write=output.write,
         tracing=None,
         init_duration_ms=1,

@@ -9,7 +9,7 @@ from opentelemetry import trace
 from opentelemetry.propagators.aws import AwsXRayPropagator
 from opentelemetry.trace import SpanContext
 
-from otel.tracing import Tracing
+from otel.tracing.provider import Tracing
 from otel.tracing.trace_header import TraceOnly, read_trace_header
 from tests.support.telemetry import PARENT_ID, TRACE_HEADER, TRACE_ID
 from tests.support.udp import SpanSocket

@@ -4,7 +4,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from otel.tracing import Tracing, set_event_attributes
+from otel.tracing.provider import Tracing
 from otel.tracing.span_processor import MAX_BUFFERED_SPANS
 from tests.support.telemetry import PARENT_ID, TRACE_ID, attributes, event_record
 from tests.support.udp import SpanSocket, decode
@@ -93,8 +93,8 @@ def test_every_span_carries_what_is_known_of_the_event(tracing: Tracing, spans: 
 
     def process() -> None:
         early()
-        record.asset_symbol, record.earnings_date = "BF-B", "2025-07-31"
-        set_event_attributes(record)
+        record.subject = {"asset_symbol": "BF-B", "earnings_date": "2025-07-31"}
+        tracing.set_event_attributes(record)
         late()
 
     run_event(tracing, record, inside=process)
@@ -144,7 +144,7 @@ def test_a_span_outside_of_any_event_carries_nothing_of_one(tracing: Tracing, sp
 
 
 def test_identified_outside_of_an_event_does_nothing(tracing: Tracing, spans: SpanSocket) -> None:
-    set_event_attributes(event_record(asset_symbol="AAPL"))
+    tracing.set_event_attributes(event_record(subject={"asset_symbol": "AAPL"}))
     run_event(tracing)
 
     _, root = only(spans)

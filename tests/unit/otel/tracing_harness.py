@@ -5,15 +5,21 @@ from typing import Any
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from handler.instrumentation import INSTRUMENTATION
 from otel import semconv
 from otel.record import EventRecord
-from otel.tracing import Tracing
+from otel.tracing.provider import Tracing, create_tracing
+from otel.tracing.span_processor import SpanExporter
 from otel.tracing.trace_header import LAMBDA_TRACE_HEADER
-from tests.support.telemetry import TRACE_HEADER, attributes, event_record
+from tests.support.telemetry import TRACE_HEADER, attributes, event_record, telemetry_settings
 from tests.support.udp import Datagram, SpanSocket
 
 NewTracing = Callable[[], Tracing]
 PRODUCER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def tracing_to(exporter: SpanExporter) -> Tracing:
+    return create_tracing(telemetry_settings(), INSTRUMENTATION, exporter)
 
 
 def run_event(
@@ -41,7 +47,7 @@ def only(spans: SpanSocket) -> tuple[Datagram, Span]:
 
 def check_annotations(span: Span) -> None:
     found = attributes(span.attributes)
-    assert found[semconv.XRAY_ANNOTATIONS] == [name for name in semconv.ANNOTATIONS if name in found]
+    assert found[semconv.XRAY_ANNOTATIONS] == [name for name in INSTRUMENTATION.annotations if name in found]
 
 
 def make_child(tracing: Tracing, name: str = "child", scope: str = "a library", **more: Any) -> Callable[[], None]:

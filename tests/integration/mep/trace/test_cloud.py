@@ -12,6 +12,7 @@ import pytest
 
 from emulator.clients import loopback_client
 from emulator.services.sqs import create_queue, sqs_client
+from handler.outcome import OUTCOME_TELEMETRY
 from mep.problems import Reason
 from mep.trace.account import with_dead_letters
 from mep.trace.cloud import find_in_aws
@@ -20,7 +21,6 @@ from mep.trace.gaps import Source, lines
 from mep.trace.timeline import make_timeline
 from mep.trace.where import SPAN_LOG_GROUP, SearchScope
 from mep.trace.xray import segment_entries, xray_id
-from otel.event_types import OUTCOME_MESSAGES
 from tests.integration.mep.trace.aws_api import Account, serving
 from tests.support.stores import DeadLetters, Tables
 
@@ -104,7 +104,7 @@ def test_an_account_tells_the_same_story_as_the_folder(
     found = make_timeline("demo-aapl", [ask("demo-aapl")])
     titles = [[entry.title for entry in section.entries] for section in found.sections]
     report = ["Lambda's report: success"]
-    once = OUTCOME_MESSAGES["marked"]
+    once = OUTCOME_TELEMETRY["marked"].message
     assert [title for title in titles[0] if title not in report] == [
         "MarkEarningsProcessed",
         "audit entry: mark_processed",
@@ -114,7 +114,7 @@ def test_an_account_tells_the_same_story_as_the_folder(
         once,
     ]
     assert report[0] in titles[0]
-    assert titles[1][-2:] == [OUTCOME_MESSAGES["duplicate"], *report]
+    assert titles[1][-2:] == [OUTCOME_TELEMETRY["duplicate"].message, *report]
     assert found.summary == "the row is marked, after 2 attempts, invocation 1 of 2"
     assert [row["asset_symbol"] for row in found.rows] == ["AAPL"]
     assert (found.notes, found.gaps) == ((), ())

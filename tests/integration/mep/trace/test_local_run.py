@@ -7,12 +7,12 @@ from pathlib import Path
 import orjson
 import pytest
 
+from handler.outcome import OUTCOME_TELEMETRY
 from mep.errors import UsageError
 from mep.problems import Reason
 from mep.trace.gaps import Source, lines
 from mep.trace.local_run import find_in_folder
 from mep.trace.timeline import Timeline, make_timeline
-from otel.event_types import OUTCOME_MESSAGES
 
 
 def timeline(correlation_id: str, folder: Path) -> Timeline:
@@ -33,9 +33,9 @@ def test_an_event_that_was_throttled_shows_each_attempt_and_the_wait(folder: Pat
         "DynamoDB.TransactWriteItems",
         "waiting after attempt 1",
         "DynamoDB.TransactWriteItems",
-        OUTCOME_MESSAGES["marked"],
+        OUTCOME_TELEMETRY["marked"].message,
     ]
-    assert second[-1] == OUTCOME_MESSAGES["duplicate"]
+    assert second[-1] == OUTCOME_TELEMETRY["duplicate"].message
     assert found.summary == "the row is marked, after 2 attempts, invocation 1 of 2"
     ((symbol, processed),) = [(row["asset_symbol"], row["is_processed"]) for row in found.rows]
     assert (symbol, processed) == ("AAPL", True)

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from handler.instrumentation import INSTRUMENTATION
 from otel.metrics import Metrics
 from tests.support.telemetry import event_record, telemetry_settings
 
@@ -24,7 +25,7 @@ def run_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "out <i>"
     folder.mkdir()
     lines: list[bytes] = []
-    metrics = Metrics(lines.append, telemetry_settings(), init_duration_ms=300)
+    metrics = Metrics(lines.append, telemetry_settings(), INSTRUMENTATION, init_duration_ms=300)
     for number, facts in enumerate(EVENTS):
         metrics.emit(event_record(**facts), processing_ms=10 + number, memory_used_mb=64)
     documents = [orjson.loads(line) for line in lines]

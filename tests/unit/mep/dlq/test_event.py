@@ -11,7 +11,7 @@ from mep.dlq.audit import earnings_key
 from mep.dlq.event import prepare_for_redrive, trace_id, traceparent
 from mep.dlq.model import DeadLetter
 from mep.dlq.sources import read_dead_letter
-from otel.tracing import span_links
+from otel.tracing.root_span import span_links
 from tests.support.dead_letters import TRACE_HEADER, event, from_lambda, from_on_failure, from_rule
 from tests.support.events import SOURCE
 from tests.support.strategies import fuzzed_events, valid_events

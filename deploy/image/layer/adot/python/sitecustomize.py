@@ -9,9 +9,9 @@ import os
 from handler.contract import FUNCTION_NAME
 from handler.errors import SettingsError
 from handler.startup import begin, report_failure
-from otel.settings.environ import EnvReader
 from otel.event_types import EventType
 from otel.settings import TelemetrySettings
+from otel.settings.environ import EnvReader
 from otel.stdout import STDOUT, fd_writer
 
 _write = fd_writer(STDOUT)
