@@ -108,7 +108,7 @@ $(COLLECTOR): tests/system/collector/builder-config.yaml
 	nice go run go.opentelemetry.io/collector/cmd/builder@v0.120.0 --config $<
 
 .PHONY: test-collector
-test-collector: setup $(COLLECTOR)  ## otel/collector.yaml in a real collector (needs Go; the first time some minutes)
+test-collector: setup $(COLLECTOR)  ## deploy/compose/collector.yaml in a real collector (needs Go; the first time some minutes)
 	.venv/bin/python -m pytest -m collector tests/system/collector $(PYTEST_ARGS)
 
 .PHONY: test-browser

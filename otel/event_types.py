@@ -35,7 +35,7 @@ class EventType(StrEnum):
 MESSAGES: Mapping[str, str] = {
     EventType.ATTEMPT: "DynamoDB attempt ended",
     EventType.RETRY_BACKOFF: "waiting before the next attempt",
-    EventType.ACCESS_DENIED: "AWS denied access",
+    EventType.ACCESS_DENIED: "access denied by AWS",
     EventType.METRICS_NOT_WRITTEN: "metrics not written: retained for the next event",
     EventType.SPANS_LOST: "span export failed",
     EventType.SPANS_NOT_EXPORTED: "span exporter raised an exception",

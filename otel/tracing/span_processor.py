@@ -92,7 +92,7 @@ class BufferingSpanProcessor(SpanProcessor):
 
 
 def set_span_error(span: trace.Span, category: str, code: str) -> None:
-    """Mark an open span as failed.
+    """Set the error status and attributes of an open span.
 
     Args:
         span: The span.

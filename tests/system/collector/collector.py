@@ -13,7 +13,7 @@ from emulator.environment import PROJECT_ROOT
 from emulator.services.managed_service import LOOPBACK, free_port
 
 BINARY = PROJECT_ROOT / ".cache" / "collector" / "build" / "collector"
-CONFIG = PROJECT_ROOT / "otel" / "collector.yaml"
+CONFIG = PROJECT_ROOT / "deploy" / "compose" / "collector.yaml"
 
 AWS_CONFIG: Mapping[str, str] = {
     "AWS_REGION": "us-east-1",

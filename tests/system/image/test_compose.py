@@ -105,8 +105,8 @@ def test_the_function_runs_under_lambdas_conditions(services: dict[str, Any]) ->
 
 def test_the_collector_indexes_what_the_function_annotates(services: dict[str, Any]) -> None:
     mounted = {volume["target"]: volume["source"] for volume in services["collector"]["volumes"]}
-    assert mounted["/etc/otel/collector.yaml"] == str(ROOT / "otel" / "collector.yaml")
-    config = yaml.safe_load((ROOT / "otel" / "collector.yaml").read_text())
+    assert mounted["/etc/otel/collector.yaml"] == str(ROOT / "deploy" / "compose" / "collector.yaml")
+    config = yaml.safe_load((ROOT / "deploy" / "compose" / "collector.yaml").read_text())
     assert config["exporters"]["awsxray"]["indexed_attributes"] == list(INSTRUMENTATION.annotations)
     assert config["receivers"]["otlp"]["protocols"]["http"]["endpoint"].endswith(":4318")
 

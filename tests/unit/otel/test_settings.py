@@ -265,7 +265,8 @@ def test_what_requests_looks_at_where_no_certificate_is_named(tmp_path: Path) ->
 def test_the_functions_own_certificate(kind: str, tmp_path: Path) -> None:
     certificate, key = f"OTEL_EXPORTER_OTLP_{kind}CLIENT_CERTIFICATE", f"OTEL_EXPORTER_OTLP_{kind}CLIENT_KEY"
     files = client_certificate(tmp_path)
-    refused = f"{certificate} must be a readable PEM certificate, its key there or in {key}, without a passphrase"
+    rule = f"a readable PEM certificate, with its key in the same file or in {key}, without a passphrase"
+    refused = f"{certificate} must be {rule}"
     assert exporter_problems(**{certificate: files["certificate"], key: files["key"]}) == []
     assert exporter_problems(**{certificate: files["both"]}) == []
     generic = "OTEL_EXPORTER_OTLP_CLIENT_KEY"
