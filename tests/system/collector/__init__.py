@@ -1,1 +1,1 @@
-"""A real collector with `deploy/compose/collector.yaml`, between the real function and fakes of X-Ray and CloudWatch."""
+"""A real collector with the repository's configuration, between the function and fakes of X-Ray and CloudWatch."""
