@@ -16,10 +16,10 @@ NO_REASON = "None"
 """The cancellation reason of an item with which nothing was wrong."""
 
 TRANSACTION_CANCELED = "TransactionCanceledException"
-"""The error of a transaction that did not commit; its reasons tell why."""
+"""The error of a transaction that did not commit; its cancellation reasons say why."""
 
 INVALID_RESPONSE = "UnreadableReply"
-"""Our own code for a success that says nothing: garbage with status 200, or no body."""
+"""Our own code for a success without content: an unreadable body with status 200, or none."""
 
 
 def _map(category: ErrorCategory, names: str) -> dict[str, ErrorCategory]:
@@ -67,7 +67,7 @@ CATEGORY_BY_CODE: Mapping[str, ErrorCategory] = {
         ItemCollectionSizeLimitExceeded QueueDoesNotExist AWS.SimpleQueueService.NonExistentQueue
         QueueDeletedRecently InvalidAddress UnsupportedOperation UnknownOperationException SerializationException""",
     ),
-    # A code that only a request of another shape than ours can earn: seeing one means a defect of ours.
+    # Codes that only requests of another form than ours get: one of them means a defect of ours.
     **_map(
         ErrorCategory.INTERNAL,
         """IdempotentParameterMismatchException DuplicateItemException DuplicateItem BackupInUseException
@@ -102,7 +102,7 @@ _PRECEDENCE = (
 
 _BY_EXCEPTION: tuple[tuple[type[Exception], ErrorCategory], ...] = (
     (boto.HTTPClientError, ErrorCategory.NETWORK),  # resets, proxies, TLS
-    (boto.ConnectionError, ErrorCategory.NETWORK),  # refused connections, time-outs
+    (boto.ConnectionError, ErrorCategory.NETWORK),  # refused connections, timeouts
     (boto.IncompleteReadError, ErrorCategory.NETWORK),
     (boto.ResponseStreamingError, ErrorCategory.NETWORK),
     (boto.NoCredentialsError, ErrorCategory.ACCESS_DENIED),
@@ -123,16 +123,16 @@ _BY_EXCEPTION: tuple[tuple[type[Exception], ErrorCategory], ...] = (
     (boto.ParamValidationError, ErrorCategory.INTERNAL),
 )
 
-# Those who check a signature say by the message alone that nothing but its time is wrong, as after a freeze between
-# signing and sending: "Signature expired: 20160610T180547Z is now earlier than 20160610T180612Z (... - 5 min.)", or
-# "Signature not yet current: ... is still later than ... (... + 5 min.)".
+# Only the message of a refused signature says that its time is wrong, as after a freeze between signing and sending:
+# "Signature expired: 20160610T180547Z is now earlier than 20160610T180612Z (... - 5 min.)", or "Signature not yet
+# current: ... is still later than ... (... + 5 min.)".
 _SIGNATURE_CODES = frozenset({"InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure"})
 _SIGNATURE_TIME = ("Signature expired", "Signature not yet current")
 _CREDENTIAL_MODULES = frozenset({"botocore.credentials", "botocore.tokens", "handler.credentials"})
-"""All that asks for credentials runs through one of these, whatever it raises."""
+"""Every request for credentials runs through one of these modules, whatever it raises."""
 
 _PASSING = frozenset({ErrorCategory.NETWORK, ErrorCategory.THROTTLING, ErrorCategory.DYNAMODB})
-"""What keeps its category where credentials are asked for: the next attempt asks again."""
+"""Categories that stay as they are when a request for credentials fails: the next attempt asks again."""
 
 _SERVER_FAULT = 500
 _BY_STATUS = {
@@ -144,12 +144,12 @@ _BY_STATUS = {
 
 
 def classify_code(code: str, status: int) -> ErrorCategory:
-    """The category of an AWS error code.
+    """Return the category of an AWS error code.
 
     Args:
-        code: `Error.Code` of the reply; a proxy's page has none worth the name.
-        status: HTTP status; decides when the code is unknown. An unknown 4xx is `configuration`: the request as it
-            stands is refused, so it goes to a person, not round again.
+        code: `Error.Code` of the response. A proxy's page has none.
+        status: HTTP status; decides where the code is unknown. An unknown 4xx is `configuration`: the request is
+            refused as it is, so a person must look at it.
     """
     known = CATEGORY_BY_CODE.get(code)
     if known is not None:
@@ -160,15 +160,15 @@ def classify_code(code: str, status: int) -> ErrorCategory:
 
 
 def classify_response(reply: Mapping[str, Any]) -> ErrorCategory | None:
-    """The category of a botocore reply; None for a success and for a condition that did not hold.
+    """Return the category of a botocore response; None for a success and for a condition that did not hold.
 
-    A transaction's items are judged one by one. A failed condition answers for all of them only if each was judged.
-    Beside a conflict, another transaction may be about to change what the condition saw. Beside throttling or an error,
-    nothing is known of the other item, which may be the row; and a missing permission or a wrong request must not hide
-    behind a duplicate. An attempt at the whole transaction is safe to repeat, so the other reason decides.
+    DynamoDB evaluates the items of a transaction one by one. A failed condition is the answer only if no item has any
+    other reason. Beside a conflict, another transaction may change what the condition saw. Beside throttling or an
+    error, nothing is known of the other item, which may be the row; and a missing permission or an invalid request must
+    not be reported as a duplicate. The whole transaction is safe to repeat, so the other reason decides.
 
     Args:
-        reply: what botocore parsed: `Error`, `ResponseMetadata` and, for a transaction, `CancellationReasons`.
+        reply: What botocore parsed: `Error`, `ResponseMetadata` and, for a transaction, `CancellationReasons`.
     """
     error = reply.get("Error")
     if error is None:
@@ -190,20 +190,20 @@ def classify_response(reply: Mapping[str, Any]) -> ErrorCategory | None:
 
 def _most_severe(categories: Iterable[ErrorCategory]) -> ErrorCategory:
     found = set(categories)
-    # A cancellation that names no reason is the service's own trouble.
+    # A cancellation without a reason is a failure of the service.
     return next((category for category in _PRECEDENCE if category in found), ErrorCategory.DYNAMODB)
 
 
 def classify_exception(error: BaseException) -> ErrorCategory:
-    """The category of what a call raised instead of returning a reply; `internal` for what has no other name."""
+    """Return the category of an exception that a call raised; `internal` where there is no other."""
     category = _by_class(error)
     modules = {frame.f_globals.get("__name__") for frame, _ in walk_tb(error.__traceback__)}
     if not modules.isdisjoint(_CREDENTIAL_MODULES):
-        # Credentials cannot be had, or have expired. botocore has no class of its own for all of that.
+        # Credentials are not available, or have expired. botocore has no class of its own for that.
         return category if category in _PASSING else ErrorCategory.ACCESS_DENIED
     if category is None:
-        # botocore has no exception either for a reply that it stumbles over. All that it does with one starts in its
-        # endpoint; for what fails on the way out, it has exceptions.
+        # botocore has no exception for a response that it cannot parse, either. It handles responses in its endpoint
+        # module; for requests that cannot be sent it has exceptions.
         return ErrorCategory.DYNAMODB if endpoint.__name__ in modules else ErrorCategory.INTERNAL
     return category
 

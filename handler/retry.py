@@ -1,6 +1,6 @@
 """Retries: one policy, on stamina, with the invocation's deadline as the budget.
 
-botocore retries nothing (see `handler.aws`), so that each attempt is a span and a figure of its own.
+botocore retries nothing (see `handler.aws`), so that each attempt has its own span and its own count.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,8 @@ class RetryPolicy(NamedTuple):
     """How one category is retried.
 
     Attributes:
-        first_delay: seconds; each further delay doubles.
-        max_attempts: attempts that may fail in this category; None for as many as the deadline allows.
+        first_delay: Seconds; each further delay doubles.
+        max_attempts: Attempts that may fail in this category; None for as many as the deadline allows.
     """
 
     first_delay: float
@@ -27,8 +27,8 @@ MAX_DELAY = 30.0
 """Seconds; as long as a whole invocation is meant to take."""
 
 uniform = SystemRandom().uniform
-"""Draws a delay between two bounds, from the kernel's randomness. Sandboxes that are restored from one snapshot share
-the state of the process-wide generator: by that, all of them would back off in step."""
+"""Draws a delay between two bounds from the kernel's randomness. Sandboxes that are restored from one snapshot share
+the state of the process-wide generator: with it, they would back off in step."""
 
 RETRY_POLICIES = {
     ErrorCategory.THROTTLING: RetryPolicy(first_delay=1.0, max_attempts=None),
@@ -36,17 +36,17 @@ RETRY_POLICIES = {
     ErrorCategory.NETWORK: RetryPolicy(first_delay=0.1, max_attempts=3),
     ErrorCategory.DYNAMODB: RetryPolicy(first_delay=0.1, max_attempts=3),
 }
-"""Categories that are tried again within the invocation; the others are not."""
+"""The categories that are retried within the invocation."""
 
 
 class Backoff(NamedTuple):
     """One wait before another attempt.
 
     Attributes:
-        attempt: the attempt that failed, from 1.
-        delay: seconds.
-        category: why it failed.
-        throttling_reasons: why DynamoDB throttled it, where it said so.
+        attempt: Number of the attempt that failed, from 1.
+        delay: Seconds.
+        category: Why it failed.
+        throttling_reasons: Why DynamoDB throttled it, where it said so.
     """
 
     attempt: int
@@ -59,9 +59,9 @@ class Budget(NamedTuple):
     """The time an invocation may spend on calls.
 
     Attributes:
-        remaining: seconds until Lambda's deadline, asked anew each time.
-        attempt_timeout: seconds that one attempt may take at most.
-        reserve: seconds that must be left when all is done, for flushing and answering.
+        remaining: Returns the seconds until Lambda's deadline.
+        attempt_timeout: Seconds that one attempt may take at most.
+        reserve: Seconds that must be left at the end, for the export of spans and the response.
     """
 
     remaining: Callable[[], float]
@@ -69,7 +69,7 @@ class Budget(NamedTuple):
     reserve: float = FLUSH_RESERVE_SECONDS
 
     def allows_attempt(self, after: float = 0.0) -> bool:
-        """Whether another attempt, begun in `after` seconds, is over before the reserve is touched at the latest."""
+        """Return whether an attempt that begins in `after` seconds ends before the reserve begins."""
         return self.remaining() - (after + self.attempt_timeout + self.reserve) > 0
 
 
@@ -80,16 +80,16 @@ def call_with_retries[T](
     on_backoff: Callable[[Backoff], None],
     jitter: Callable[[float, float], float] = uniform,
 ) -> T:
-    """Call until it succeeds, cannot succeed, or the time is up.
+    """Call until an attempt succeeds, fails permanently, or the time budget is spent.
 
     Args:
-        attempt: one attempt; raises `ProcessingError`.
-        budget: the time there is.
-        on_backoff: told of each wait, before it.
-        jitter: draws a delay between two bounds, seconds.
+        attempt: Makes one attempt. Raises `ProcessingError`.
+        budget: The time that is left.
+        on_backoff: Called before each wait.
+        jitter: Draws a delay between two bounds, seconds.
 
     Raises:
-        ProcessingError: of the last attempt; `timeout` when there was not even time for the first.
+        ProcessingError: Of the last attempt; `timeout` when there is no time for the first.
     """
     if not budget.allows_attempt():
         raise ProcessingError(ErrorCategory.TIMEOUT, "NoTimeForAnAttempt")
@@ -145,7 +145,7 @@ class _BackoffPolicy:
         return delay
 
     def _delay(self, rule: RetryPolicy, failures: int) -> float:
-        # Between the exponential step and the next one: never less than the first delay, and no two callers in step,
-        # at the upper bound neither.
+        # Between the exponential step and the next one: never less than the first delay, and no two callers back off
+        # in step, not even at the upper bound.
         step = min(rule.first_delay * 2.0 ** min(failures - 1, 16), MAX_DELAY / 2)
         return self._jitter(step, 2 * step)
