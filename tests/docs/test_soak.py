@@ -34,7 +34,7 @@ def test_the_account_balances() -> None:
 
 def test_the_document_has_the_accounts_figures() -> None:
     account, counters = ACCOUNT["account"], ACCOUNT["counters"]
-    assert counts("| account | events |") == {
+    assert counts("| result | events |") == {
         "received": account["received"],
         "marked": account["marked"],
         "duplicate": account["duplicate"],
@@ -43,13 +43,13 @@ def test_the_document_has_the_accounts_figures() -> None:
         "lost": account["lost"],
         "double": account["double"],
     }
-    assert counts("| what went wrong on the way | times |") == {
+    assert counts("| fault or event | times |") == {
         **{name.replace("_", " "): times for name, times in counters["faults"].items()},
-        "call refused by the outage": counters["outage"],
+        "call rejected by the outage": counters["outage"],
         "process killed": ACCOUNT["kills"],
-        "delivered once more by Lambda's queue": ACCOUNT["redelivered"],
+        "delivered again by Lambda's queue": ACCOUNT["redelivered"],
         "transaction recognised by its token": counters["replayed"],
-        "transaction refused by its condition": counters["refused"],
+        "transaction rejected by its condition": counters["refused"],
         "invocations in all": ACCOUNT["tries"],
     }
 
