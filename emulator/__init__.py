@@ -1,1 +1,1 @@
-"""The one-machine stack: everything around the function, run for real on a laptop."""
+"""Lambda, EventBridge, SQS and DynamoDB on one machine, with real processes and real services on loopback."""

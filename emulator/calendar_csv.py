@@ -1,4 +1,4 @@
-"""The earnings calendar as data feeds send it: a CSV file."""
+"""Reads an earnings calendar from a CSV file in the format of data feeds."""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -11,19 +11,19 @@ from handler.validation import FieldError, Validator, parse_date, parse_symbol
 
 COLUMNS = ("symbol", "name", "reportDate", "fiscalDateEnding", "estimate", "currency")
 
-# DynamoDB's limits of a number.
+# DynamoDB's limits for a number.
 _NUMBER_DIGITS = 38
 _NUMBER_EXPONENT = 125
 
 
 @dataclass(frozen=True, slots=True)
 class CalendarRow:
-    """One report that the calendar announces.
+    """One earnings report of the calendar.
 
     Attributes:
-        asset_symbol: the company's symbol, as events name it.
-        earnings_date: the day of the report, `YYYY-MM-DD`.
-        estimated_eps: earnings per share that analysts expect, in the report's currency; None where nobody does.
+        asset_symbol: The company's symbol, as in events.
+        earnings_date: The day of the report, `YYYY-MM-DD`.
+        estimated_eps: The expected earnings per share in the report's currency; None without an estimate.
     """
 
     asset_symbol: str
@@ -32,12 +32,12 @@ class CalendarRow:
 
 
 def read_calendar(path: Path) -> list[CalendarRow]:
-    """Read a calendar in the form data feeds send it: CSV with the columns `COLUMNS`, in any order.
+    """Read a calendar: CSV with the columns `COLUMNS`, in any order.
 
-    A row that comes again (same symbol, same day) is one row, as the last one has it.
+    Of several rows with one symbol and day, the last counts.
 
     Raises:
-        InputError: it cannot be read, or a value is wrong; names the line and the column.
+        InputError: It cannot be read, or a value is invalid; the message has the line and the column.
     """
     rows: dict[tuple[str, str], CalendarRow] = {}
     try:
@@ -69,11 +69,11 @@ def _rows(path: Path, reader: "csv.DictReader[str]") -> Iterator[CalendarRow]:
         raise InputError(f"{path} line {reader.reader.line_num}: {error}") from error
 
 
-def _value(where: str, record: Mapping[str, str], column: str, rule: Validator) -> str:
+def _value(where: str, record: Mapping[str, str], column: str, validate: Validator) -> str:
     try:
-        return rule(record[column].strip())
-    except FieldError as broken:
-        raise InputError(f"{where}, column {column}: {record[column][:40]!r} is not {broken}") from None
+        return validate(record[column].strip())
+    except FieldError as error:
+        raise InputError(f"{where}, column {column}: {record[column][:40]!r} is not {error}") from None
 
 
 def _estimate(where: str, record: Mapping[str, str]) -> Decimal | None:

@@ -1,8 +1,8 @@
-"""Makes what the function of docker-compose.yml needs: its tables, its queue, and a calendar to mark rows of.
+"""Creates what the function of docker-compose.yml needs: its tables with the sample calendar, and its queue.
 
-    python prepare.py        AWS_ENDPOINT_URL_DYNAMODB and AWS_ENDPOINT_URL_SQS say where
+    python prepare.py        for the DynamoDB at AWS_ENDPOINT_URL_DYNAMODB and the SQS at AWS_ENDPOINT_URL_SQS
 
-Can be run again: what is there already stays.
+It may run again: existing tables, rows and queues are not changed.
 """
 
 import os
@@ -14,25 +14,23 @@ from emulator.environment import SAMPLES
 from emulator.errors import EmulatorError
 from emulator.services.dynamodb import dynamodb_client
 from emulator.services.sqs import create_queue
-from emulator.services.tables import create_tables, load
-
-CALENDAR, AUDIT = "earningsCalendar", "earningsAudit"
+from emulator.services.tables import AUDIT_TABLE, CALENDAR_TABLE, create_tables, load
 
 
 def main() -> None:
-    """Make it all.
+    """Create the tables and the queue.
 
     Raises:
-        SystemExit: with one line that says what went wrong.
+        SystemExit: One of them could not be created; the message is one line.
     """
     try:
         with closing(dynamodb_client(os.environ["AWS_ENDPOINT_URL_DYNAMODB"])) as client:
-            create_tables(client, CALENDAR, AUDIT)
-            loaded = load(client, CALENDAR, read_calendar(SAMPLES / "calendar.csv"))
+            create_tables(client)
+            loaded = load(client, CALENDAR_TABLE, read_calendar(SAMPLES / "calendar.csv"))
         queue = create_queue(os.environ["AWS_ENDPOINT_URL_SQS"])
     except EmulatorError as error:
         sys.exit(f"prepare.py: {error}")
-    sys.stdout.write(f"tables {CALENDAR} and {AUDIT}, {loaded} new rows; queue {queue.queue_url}\n")
+    sys.stdout.write(f"tables {CALENDAR_TABLE} and {AUDIT_TABLE}, {loaded} new rows; queue {queue.queue_url}\n")
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ class Exchange:
     def forward(self) -> Reply:
         """Send the request to the service and return its whole response; 502 where the service does not answer.
 
-        Every request has a connection of its own: on a kept one, a failure could not be told from a lost response.
+        Every request has a connection of its own: on a reused one, a closed connection looks like a lost response.
         """
         headers = {name: value for name, value in self.request.headers.items() if name not in _HOP_BY_HOP_HEADERS}
         with closing(HTTPConnection(*self._upstream, timeout=_UPSTREAM_TIMEOUT_S)) as connection:

@@ -1,1 +1,1 @@
-"""Lambda's execution environments on one machine: real processes, a Runtime API, a receiver of spans."""
+"""Lambda's execution environment on one machine: function processes, their Runtime API, a receiver for spans."""

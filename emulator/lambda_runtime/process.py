@@ -1,4 +1,4 @@
-"""One incarnation of the function's process: from its start to its death, with its output read on the way."""
+"""A function process from its start to its exit, and its output."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from threading import Lock, Thread
-from typing import Literal, Self
+from typing import IO, Literal, Self
 
 from emulator.environment import FunctionConfig
 from emulator.lambda_runtime.runtime_api import ApiEvent, RuntimeApi
@@ -21,10 +21,10 @@ type LineSink = Callable[[Stream, str], None]
 
 
 class _LinePipe:
-    """The reading end of a pipe, cut into lines for a sink.
+    """The reading end of a pipe, split into lines for a sink.
 
-    Whoever holds the lock may read: the background thread when there is something, and `pump` when a
-    result has come and everything written before it must be handed on first.
+    Two threads read: the background thread when there is output, and the one that waits for a result, which must pass
+    everything written before it to the sink first.
     """
 
     def __init__(self, stream: Stream, fd: int, sink: LineSink) -> None:
@@ -36,7 +36,7 @@ class _LinePipe:
         os.set_blocking(fd, False)
 
     def pump(self) -> bool:
-        """Hand on all that can be read now; return whether the pipe is still open."""
+        """Pass all available output to the sink; return whether the pipe is still open."""
         with self._lock:
             while True:
                 try:
@@ -58,19 +58,19 @@ class _LinePipe:
 
 @cache
 def _spawner() -> ThreadPoolExecutor:
-    """The thread that starts every function process.
+    """Return the thread that starts every function process.
 
-    Linux's parent-death signal fires when the *thread* that started a child ends, so the starting thread
-    has to live as long as this process does.
+    Linux sends the parent-death signal when the *thread* that started a child ends, so that thread must live as long
+    as this process.
     """
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="launcher")
 
 
 @cache
 def _parent_death_prefix() -> tuple[str, ...]:
-    """A command prefix that ends the process when this one dies, even by SIGKILL; empty where there is none.
+    """Return a command prefix that kills the process when this one dies, also by SIGKILL; empty where none exists.
 
-    Without it a process still ends at its next contact with its Runtime API, which died with us.
+    Without it, the process ends when it next calls its Runtime API, which died with this process.
     """
     setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
     return (setpriv, "--pdeathsig", "KILL", "--") if setpriv else ()
@@ -79,12 +79,12 @@ def _parent_death_prefix() -> tuple[str, ...]:
 class FunctionProcess:
     """`python -m awslambdaric HANDLER` in a Lambda-like environment, with its own Runtime API.
 
-    Everything that happens to it comes out of `events`, its death included (`exited`).
+    `events` has everything that the process does, its exit included (`exited`).
 
     Args:
-        config: How the function is configured.
-        sink: Called with every line of its output, from the reader's thread or from `flush_output`'s
-            caller, never from two threads for one stream at once.
+        config: The function's configuration.
+        sink: Called with each line of output, from the reader's thread or from the caller of `flush_output`, for one
+            stream never from both at once.
     """
 
     def __init__(self, config: FunctionConfig, sink: LineSink) -> None:
@@ -93,12 +93,11 @@ class FunctionProcess:
             self.events = self.api.events
             self._process = _spawner().submit(self._start, config).result()
             undo.pop_all()
-        assert self._process.stdout is not None  # noqa: S101 - for mypy: both are pipes
-        assert self._process.stderr is not None  # noqa: S101
-        self._pipes = [
-            _LinePipe("stdout", self._process.stdout.fileno(), sink),
-            _LinePipe("stderr", self._process.stderr.fileno(), sink),
+        streams: list[tuple[Stream, IO[bytes] | None]] = [
+            ("stdout", self._process.stdout),
+            ("stderr", self._process.stderr),
         ]
+        self._pipes = [_LinePipe(name, stream.fileno(), sink) for name, stream in streams if stream is not None]
         self._reader = Thread(target=self._read, name="function-output")
         self._waiter = Thread(target=self._wait, name="function-exit")
         self._reader.start()
@@ -106,7 +105,7 @@ class FunctionProcess:
 
     def _start(self, config: FunctionConfig) -> subprocess.Popen[bytes]:
         environment = config.environment(self.api.address)
-        # As Lambda's own start script: a wrapper is given the command that it is to end with.
+        # As Lambda's start script does: a wrapper gets the command as its arguments.
         wrapper = environment.get("AWS_LAMBDA_EXEC_WRAPPER")
         return subprocess.Popen(
             [
@@ -122,7 +121,7 @@ class FunctionProcess:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for us; and what the function forked ends with it
+            start_new_session=True,  # Ctrl-C must not reach it, and its children are killed with it
         )
 
     @property
@@ -131,14 +130,14 @@ class FunctionProcess:
         return self._process.pid
 
     def exit_description(self) -> str:
-        """Say how the process ended, in Lambda's words."""
+        """Return how the process ended, as Lambda words it."""
         code = self._process.wait()
         if code >= 0:
             return f"Runtime exited with error: exit status {code}"
         return f"Runtime exited with error: signal: {(signal.strsignal(-code) or str(-code)).lower()}"
 
     def flush_output(self) -> None:
-        """Hand every line that the process has written so far to the sink."""
+        """Pass every line that the process has written so far to the sink."""
         for pipe in self._pipes:
             pipe.pump()
 
@@ -156,7 +155,7 @@ class FunctionProcess:
         self.events.put(ApiEvent("exited"))
 
     def close(self) -> None:
-        """End the process as Lambda does (no warning, the whole group), and release what it used."""
+        """Kill the process and its children without a warning, as Lambda does, and release their resources."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._waiter.join()

@@ -1,8 +1,8 @@
-"""A small Lambda Runtime API on loopback: what the real runtime client (`awslambdaric`) talks to.
+"""A Lambda Runtime API on loopback, for AWS's runtime client (`awslambdaric`).
 
-One `RuntimeApi` serves one function process. It hands out invocations one at a time and reports what
-the process does as `ApiEvent`s on a queue, so that one thread can wait for "it answered", "it failed
-to start" and "it died" in one place (see `emulator.lambda_runtime.process`).
+One `RuntimeApi` serves one function process. It offers one invocation at a time and reports what the process does as
+`ApiEvent`s on a queue, so that one thread can wait for a response, a failed start and an exit in one place (see
+`emulator.lambda_runtime.process`).
 """
 
 import queue
@@ -19,7 +19,7 @@ API_VERSION = "2018-06-01"
 _INVOCATION_PATH = re.compile(rf"/{API_VERSION}/runtime/invocation/([^/]+)/(response|error)")
 _NEXT_PATH = f"/{API_VERSION}/runtime/invocation/next"
 _INIT_ERROR_PATH = f"/{API_VERSION}/runtime/init/error"
-# SnapStart: asked when the function is ready for its snapshot, answered when a sandbox has been restored from it.
+# SnapStart: called when the function is ready for its snapshot, answered when a sandbox was restored from it.
 _RESTORE_PATH = f"/{API_VERSION}/runtime/restore/next"
 _RESTORE_ERROR_PATH = f"/{API_VERSION}/runtime/restore/error"
 
@@ -28,13 +28,12 @@ type EventKind = Literal["ready", "taken", "response", "error", "init_error", "e
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One invocation as Lambda hands it to a runtime.
+    """One invocation in Lambda's Runtime API.
 
     Attributes:
-        request_id: The request ID (a UUID); an asynchronous retry carries the same one.
-        payload: The event, as the bytes that were sent.
-        deadline_ms: Unix time in milliseconds at which the process is ended.
-        function_arn: ARN of the function that was invoked.
+        request_id: The request ID, a UUID; all attempts of an asynchronous invocation share it.
+        payload: The event, JSON.
+        deadline_ms: The deadline, Unix time in milliseconds.
         trace_header: `Root=...;Parent=...;Sampled=...`.
     """
 
@@ -45,7 +44,7 @@ class Invocation:
     trace_header: str
 
     def headers(self) -> dict[str, str]:
-        """Return the headers of the answer to `GET /runtime/invocation/next`."""
+        """Return the headers of the response to `GET /runtime/invocation/next`."""
         return {
             "Content-Type": "application/json",
             "Lambda-Runtime-Aws-Request-Id": self.request_id,
@@ -57,14 +56,14 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class ApiEvent:
-    """Something the function process did.
+    """An action of the function process.
 
     Attributes:
-        kind: `ready` (asked for its next invocation), `taken` (got one), `response` or `error` (its answer
-            to one), `init_error` (could not start, or not go on after a restore), `exited` (the process ended; posted
-            by its owner).
-        request_id: The invocation it is about, empty where there is none.
-        payload: The body that came with it.
+        kind: `ready` (it asked for the next invocation), `taken` (it received one), `response` or `error` (it answered
+            one), `init_error` (it could not start, or not continue after a restore), `exited` (it ended; put by the
+            owner of the process).
+        request_id: The request ID of the invocation; empty where there is none.
+        payload: The body of the request.
     """
 
     kind: EventKind
@@ -74,7 +73,7 @@ class ApiEvent:
 
 @dataclass(slots=True)
 class _Channel:
-    """What the HTTP handlers share with the owner of the server."""
+    """The state that the request handlers share with the owner of the server."""
 
     events: queue.SimpleQueue[ApiEvent] = field(default_factory=queue.SimpleQueue)
     invocations: queue.SimpleQueue[Invocation | None] = field(default_factory=queue.SimpleQueue)
@@ -86,7 +85,7 @@ class _Handler(QuietHandler):
     channel: _Channel
 
     def do_GET(self) -> None:
-        if self.path == _RESTORE_PATH:  # there is no snapshot here: the process goes on as one that was restored
+        if self.path == _RESTORE_PATH:  # there is no snapshot: the process continues as if it was restored
             self._reply(HTTPStatus.OK)
             return
         if self.path != _NEXT_PATH:
@@ -94,7 +93,7 @@ class _Handler(QuietHandler):
             return
         self.channel.events.put(ApiEvent("ready"))
         invocation = self.channel.invocations.get()
-        if invocation is None:  # closing: the process is gone or about to be
+        if invocation is None:  # the API closes: the process has ended or is about to
             self.close_connection = True
             return
         self.channel.current = invocation.request_id
@@ -102,9 +101,10 @@ class _Handler(QuietHandler):
         self._reply(HTTPStatus.OK, invocation.payload, invocation.headers())
 
     def do_POST(self) -> None:
-        length = int(self.headers.get("Content-Length", 0))
-        body = self.rfile.read(length)
-        if len(body) < length:  # the process died while it answered: that is its end, not an answer
+        body = self.read_body()
+        if len(body) < int(
+            self.headers.get("Content-Length") or 0
+        ):  # the process died while it answered: an exit, not a response
             self.close_connection = True
             return
         if self.path in {_INIT_ERROR_PATH, _RESTORE_ERROR_PATH}:
@@ -120,7 +120,7 @@ class _Handler(QuietHandler):
             self._reply(HTTPStatus.BAD_REQUEST, b'{"errorType":"InvalidRequestID"}')
             return
         self.channel.current = None
-        # The event first: a process that exits on our reply must not be seen exiting before it answered.
+        # The event first: the process may exit after the reply, and must not be seen to exit before its response.
         self.channel.events.put(ApiEvent("response" if kind == "response" else "error", request_id, body))
         self._reply(HTTPStatus.ACCEPTED)
 
@@ -134,7 +134,7 @@ class RuntimeApi:
     """The Runtime API for one function process; a context manager that owns its socket and thread.
 
     Attributes:
-        events: What the process did, in order. The owner reads it, and may put `exited` into it.
+        events: The actions of the process in order. The owner reads them, and may put `exited`.
     """
 
     def __init__(self) -> None:
@@ -149,11 +149,11 @@ class RuntimeApi:
         return self._server.address
 
     def offer(self, invocation: Invocation) -> None:
-        """Hand `invocation` to the process, as the answer to its request for the next one."""
+        """Offer an invocation: the response to the process's request for the next one."""
         self._channel.invocations.put(invocation)
 
     def close(self) -> None:
-        """Close the API. The function process must have ended before, or this waits for it."""
+        """Close the API. Waits for the function process if it has not ended."""
         self._channel.invocations.put(None)
         self._server.close()
 

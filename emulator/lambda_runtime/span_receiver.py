@@ -1,4 +1,4 @@
-"""The X-Ray agent's side of the UDP way out: receives spans on loopback and decodes them.
+"""A UDP server for spans in the X-Ray daemon's protocol.
 
 A datagram is a line of header (`{"format":"json","version":1}`), then `T1S` (sampled) or `T1U`
 (unsampled), then base64 of an OTLP `ExportTraceServiceRequest`.

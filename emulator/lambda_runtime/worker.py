@@ -1,14 +1,17 @@
-"""A worker: one Lambda execution environment, with a real deadline and real process death."""
+"""A worker: one Lambda execution environment, whose process is killed at the deadline."""
 
 import json
 import queue
 import time
 import uuid
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, Self
 
 from emulator.environment import FunctionConfig
+from emulator.errors import EmulatorError
 from emulator.lambda_runtime.process import FunctionProcess, LineSink
 from emulator.lambda_runtime.runtime_api import ApiEvent, Invocation
 from handler.validation import format_utc
@@ -18,16 +21,15 @@ type Status = Literal["ok", "error", "timeout", "crashed", "init_error", "thrott
 
 @dataclass(frozen=True, slots=True)
 class InvocationResult:
-    """How an invocation ended.
+    """The result of an invocation.
 
     Attributes:
-        status: `ok` (the handler returned), `error` (it raised), `timeout` (the deadline came, the process was
-            killed), `crashed` (the process died on the way) or `init_error` (it did not even start). `throttled` and
-            `system_error` come from what stands in for Lambda itself: the function did not run.
-        payload: What the function answered; where it could not, the error body that Lambda would answer.
-        request_id: The invocation's request ID.
-        duration_s: Seconds from the hand-over to the function until the end.
-        cold_start: Whether a new process was started for it.
+        status: `ok` (the handler returned), `error` (it raised), `timeout` (the deadline was reached and the process
+            was killed), `crashed` (the process died) or `init_error` (it did not start). `throttled` and
+            `system_error` are Lambda's own: the function did not run.
+        payload: The function's response, or the error that Lambda would respond.
+        duration_s: Seconds from the start of the invocation to its end.
+        cold_start: Whether a process was started for it.
     """
 
     status: Status
@@ -37,7 +39,7 @@ class InvocationResult:
     cold_start: bool
 
     def error_text(self) -> str:
-        """Return `errorType: errorMessage` of a failed invocation, on one line."""
+        """Return `errorType: errorMessage` of a failed invocation as one line."""
         try:
             body = json.loads(self.payload)
             text = f"{body.get('errorType') or self.status}: {body.get('errorMessage')}"
@@ -47,16 +49,16 @@ class InvocationResult:
 
 
 class Worker:
-    """Runs invocations of a function one after another, in a process that is kept warm between them.
+    """Runs invocations of a function one after another, in a process that stays warm between them.
 
-    At the deadline, and when the process dies, the next invocation starts a new one: a cold start.
+    After a timeout or a crash, the next invocation starts a new process: a cold start.
 
     Args:
-        config: How the function is configured.
-        sink: Called with every line that the function prints (`stdout` or `stderr`, the text). All lines printed
-            before the function answered have been handed over when `invoke` returns.
-        init_timeout_s: Seconds that a new process has until it asks for work. Lambda gives 10; a busy laptop
-            may need more.
+        config: The function's configuration.
+        sink: Called with the stream (`stdout` or `stderr`) and the text of each line of output. `invoke` returns after
+            the lines that were printed before the response.
+        init_timeout_s: Seconds until a new process must ask for an invocation. Lambda allows 10; a busy machine may
+            need more.
     """
 
     def __init__(self, config: FunctionConfig, sink: LineSink, *, init_timeout_s: float = 30) -> None:
@@ -67,14 +69,14 @@ class Worker:
 
     @property
     def pid(self) -> int | None:
-        """The ID of the function's process, if one is alive and warm."""
+        """The process ID of the warm function; None without one."""
         return self._process.pid if self._process else None
 
     def start(self) -> InvocationResult | None:
-        """Start the process ahead of the first invocation.
+        """Start the process before the first invocation.
 
         Returns:
-            None when it is ready, else the `init_error`.
+            None if it is ready, else the `init_error`.
         """
         if self._process is not None:
             return None
@@ -95,13 +97,13 @@ class Worker:
     def invoke(
         self, payload: bytes, *, trace_header: str, request_id: str | None = None, timeout_s: float = 30
     ) -> InvocationResult:
-        """Invoke the function once and wait for the end.
+        """Invoke the function once and wait for the result.
 
         Args:
-            payload: The event, JSON as bytes.
+            payload: The event, JSON.
             trace_header: The X-Ray trace header (`emulator.environment.new_trace_header`).
-            request_id: The request ID; a new one if None. A retry passes the first try's.
-            timeout_s: The function's timeout in seconds; its process is killed when it is over.
+            request_id: The request ID; None for a new one. A retry has that of the first attempt.
+            timeout_s: The function's timeout in seconds, after which its process is killed.
         """
         request_id = request_id or str(uuid.uuid4())
         while True:
@@ -111,14 +113,15 @@ class Worker:
             result = self._run(payload, trace_header, request_id, timeout_s, cold_start=cold_start)
             if result is not None:
                 return result
-            # The warm process had died since its last answer: Lambda would not have sent it anything.
+            # The warm process died after its last response. Lambda would not have invoked it.
 
     def _run(
         self, payload: bytes, trace_header: str, request_id: str, timeout_s: float, *, cold_start: bool
     ) -> InvocationResult | None:
-        process = self._process
-        assert process is not None  # noqa: S101 - start() came before
-        started = time.monotonic()
+        """Run one invocation in the started process; None if that had already died."""
+        if self._process is None:
+            raise RuntimeError("the worker was not started")
+        process, started = self._process, time.monotonic()
         deadline = started + timeout_s
         process.api.offer(
             Invocation(
@@ -129,12 +132,11 @@ class Worker:
                 trace_header=trace_header,
             )
         )
-        taken = _wait(process, {"taken", "exited"}, deadline)
-        if taken is not None and taken.kind == "exited" and not cold_start:
+        event = _wait(process, {"taken", "exited"}, deadline)
+        if event is not None and event.kind == "exited" and not cold_start:
             self.close()
             return None
-        event = taken
-        if taken is not None and taken.kind == "taken":
+        if event is not None and event.kind == "taken":
             event = _wait(process, {"response", "error", "exited"}, deadline)
         duration_s = time.monotonic() - started
         status, body = self._outcome(process, event, request_id, timeout_s)
@@ -157,7 +159,7 @@ class Worker:
         return ("ok" if event.kind == "response" else "error"), event.payload
 
     def close(self) -> None:
-        """End the process, if there is one. The worker can be used again afterwards: it starts cold."""
+        """Kill the process, if there is one. The next invocation is a cold start."""
         if self._process is not None:
             self._process.close()
             self._process = None
@@ -170,7 +172,7 @@ class Worker:
 
 
 def _wait(process: FunctionProcess, kinds: set[str], deadline: float) -> ApiEvent | None:
-    """Return the next event of one of `kinds`, or None when `deadline` (monotonic seconds) came first."""
+    """Return the next event of one of `kinds`; None after `deadline` (monotonic seconds)."""
     while True:
         try:
             event = process.events.get(timeout=max(0.0, deadline - time.monotonic()))
@@ -182,3 +184,15 @@ def _wait(process: FunctionProcess, kinds: set[str], deadline: float) -> ApiEven
 
 def _error(error_type: str, message: str) -> bytes:
     return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
+
+
+def start_workers(workers: Sequence[Worker]) -> None:
+    """Start the processes of several workers at the same time.
+
+    Raises:
+        EmulatorError: One did not start; the message is the function's error.
+    """
+    with ThreadPoolExecutor(len(workers)) as executor:
+        for failure in executor.map(Worker.start, workers):
+            if failure is not None:
+                raise EmulatorError(f"the function does not start: {failure.error_text()}")

@@ -1,1 +1,1 @@
-"""EventBridge, Lambda's asynchronous invocation and their nets, on one machine; see `docs/event-pipeline.md`."""
+"""The path of an event from EventBridge to the function and to the failure destinations."""

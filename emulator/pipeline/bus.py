@@ -95,7 +95,7 @@ class Entry:
 class EventPattern:
     """A rule's event pattern. Results are cached by the top-level fields that the pattern names.
 
-    A pattern cannot tell two events apart that agree in those fields. A pattern on `source` and `detail-type` costs
+    Two events that agree in those fields have the same result. A pattern on `source` and `detail-type` costs
     one call of the matcher for each pair, and one on `detail` one for each detail.
 
     Args:

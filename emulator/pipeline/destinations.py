@@ -1,7 +1,8 @@
 """Failure destinations: where the platform sends what it could not deliver, and its messages in AWS's formats."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from emulator.lambda_runtime.worker import InvocationResult
 from emulator.pipeline.model import Condition
+from emulator.services.sqs import QueueEndpoint, sqs_client
 from handler.validation import format_utc
 
 if TYPE_CHECKING:
@@ -72,6 +74,13 @@ class SqsDestination:
             )
         except (BotoCoreError, ClientError) as error:
             raise DestinationError(str(error)) from error
+
+
+@contextmanager
+def sqs_destination(queue: QueueEndpoint) -> Iterator[Destination]:
+    """Yield a queue on this machine as a failure destination."""
+    with closing(sqs_client(queue.url, queue.region)) as client:
+        yield SqsDestination(client, queue.queue_url)
 
 
 def on_failure_record(

@@ -93,7 +93,7 @@ class EventPipeline:
         self._scheduled = 0
         self._timed = False
         self._ids = IdGenerator(settings.seed)
-        random = Random(f"chain {settings.seed}")
+        random = Random(f"pipeline {settings.seed}")
         self.counters = DeliveryCounters(on_result)
         self.metrics = PlatformMetrics(
             scheduler.now,

@@ -1,1 +1,1 @@
-"""DynamoDB and SQS on one machine: real programs that are started, waited for and ended."""
+"""DynamoDB and SQS on one machine, as processes that this one starts and terminates."""

@@ -1,4 +1,4 @@
-"""Starts a local stand-in for an AWS service on loopback, waits until it answers, and ends it for certain."""
+"""Runs an emulator of an AWS service as a process on loopback: starts it, waits until it is ready, terminates it."""
 
 import contextlib
 import os
@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -26,23 +27,23 @@ _STOP_SECONDS = 10
 
 
 class ServiceError(EmulatorError):
-    """A local service could not be started; the message is one line and says why."""
+    """A local service did not start."""
 
 
 class _PortTakenError(ServiceError):
-    """Somebody else took the port between our looking and the service's binding it."""
+    """Another process took the port before the service could bind it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A program that speaks an AWS protocol over HTTP.
+    """A program that serves an AWS protocol over HTTP.
 
     Attributes:
-        name: what to call it in errors.
-        command: makes its command line for a port.
-        probe: the `X-Amz-Target` of a call without parameters that it answers once it works.
-        environment: makes the variables it needs for a port, in addition to what every program gets.
-        start_timeout_s: seconds it has until it answers.
+        name: The name in error messages.
+        command: Returns the command line for a port.
+        probe: The `X-Amz-Target` of a call without parameters that it answers as soon as it works.
+        environment: Returns further environment variables for a port.
+        start_timeout_s: Seconds until it must answer.
     """
 
     name: str
@@ -53,7 +54,7 @@ class Service:
 
 
 def free_port() -> int:
-    """Return a TCP port of loopback that is free now."""
+    """Return a free TCP port of loopback."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
@@ -64,14 +65,14 @@ def free_port() -> int:
 def managed_service(service: Service) -> Iterator[str]:
     """Run a service for the length of a `with` block.
 
-    It runs in a directory of its own that is removed afterwards, with little of our environment, and it ends with us
-    even when we are killed.
+    It runs in a temporary directory, with few of this process's environment variables. It ends with this process, also
+    when that is killed.
 
     Yields:
-        Its URL.
+        The URL.
 
     Raises:
-        ServiceError: it did not start; with the end of its log.
+        ServiceError: It did not start; the message has the end of its log.
     """
     with contextlib.ExitStack() as stack:
         for remaining in reversed(range(_PORT_ATTEMPTS)):
@@ -100,51 +101,46 @@ def _process(service: Service, port: int) -> Iterator[None]:
                     "TMPDIR": home,
                     **service.environment(port),
                 },
-                start_new_session=True,  # Ctrl-C is for us: what is left to read must still be there then
+                start_new_session=True,  # Ctrl-C must not stop it: its data is still to be read then
             )
         try:
-            _wait_until_it_answers(service, process, port, log)
+            _wait_until_ready(service, process, port, log)
             yield
         finally:
             _stop(process)
 
 
-def _wait_until_it_answers(service: Service, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait_until_ready(service: Service, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     deadline = time.monotonic() + service.start_timeout_s
     while True:
-        answered = is_ready(port, service.probe)
-        # Looked at after the answer: a process that is gone did not give it.
+        ready = is_ready(port, service.probe)
+        # After the answer: if the process has ended, another one answered.
         if process.poll() is not None:
             text = _tail(log)
             error = _PortTakenError if "already in use" in text else ServiceError
-            raise error(f"{service.name} ended at its start (exit status {process.returncode}); its log ends: {text}")
-        if answered:
+            raise error(f"{service.name} exited on start with status {process.returncode}; its log ends: {text}")
+        if ready:
             return
         if time.monotonic() > deadline:
-            waited = f"{service.start_timeout_s:g} s"
-            raise ServiceError(f"{service.name} gave no answer within {waited}; its log ends: {_tail(log)}")
+            seconds = f"{service.start_timeout_s:g} s"
+            raise ServiceError(f"{service.name} did not answer within {seconds}; its log ends: {_tail(log)}")
         time.sleep(_POLL_SECONDS)
 
 
 def is_ready(port: int, target: str) -> bool:
-    """Whether an AWS service on a port of loopback answers a call without parameters.
-
-    Args:
-        port: where to ask.
-        target: the call's `X-Amz-Target`.
-    """
+    """Whether the AWS service on a port of loopback answers the call `target` (an `X-Amz-Target`)."""
     name = _SIGNING_NAMES[target.partition(".")[0]]
     scope = f"{LOCAL_CREDENTIALS['AWS_ACCESS_KEY_ID']}/20250101/{REGION}/{name}/aws4_request"
     headers = {
         "X-Amz-Target": target,
         "Content-Type": "application/x-amz-json-1.0",
-        # The emulators look at the form of a signature only.
+        # The emulators check the format of a signature only.
         "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0",
     }
     connection = HTTPConnection(LOOPBACK, port, timeout=5)
     try:
         connection.request("POST", "/", body=b"{}", headers=headers)
-        return connection.getresponse().status == 200
+        return connection.getresponse().status == HTTPStatus.OK
     except (OSError, HTTPException):
         return False
     finally:
@@ -153,9 +149,9 @@ def is_ready(port: int, target: str) -> bool:
 
 def _tail(log: Path, lines: int = 8, length: int = 800) -> str:
     text = (" ".join(line.split()) for line in log.read_text(errors="replace").splitlines())
-    # What went wrong stands above a stack trace, not in it.
-    kept = [line for line in text if line and not line.startswith(("at ", "... "))][-lines:]
-    return " | ".join(kept)[-length:] or "(empty)"
+    # The cause is above a stack trace, not in it.
+    relevant = [line for line in text if line and not line.startswith(("at ", "... "))][-lines:]
+    return " | ".join(relevant)[-length:] or "(empty)"
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -1,6 +1,6 @@
-"""MiniStack, an emulator of AWS in Python: the queue always, event patterns, DynamoDB where Java cannot run.
+"""MiniStack, an emulator of AWS in Python: for SQS, for event patterns, and for DynamoDB where Java is missing.
 
-Its conditions and transactions hold under concurrent requests, which is not so of every emulator.
+Its conditional writes and transactions are atomic under concurrent requests; those of other emulators are not.
 """
 
 import contextlib
@@ -24,24 +24,24 @@ def ministack(api: Literal["dynamodb", "events", "sqs"]) -> Iterator[str]:
     """Run MiniStack with one AWS API, in a process of its own.
 
     Yields:
-        Its URL.
+        The URL.
 
     Raises:
-        ServiceError: it is not installed, or did not start.
+        ServiceError: It is not installed, or did not start.
     """
     if importlib.util.find_spec("ministack") is None:
-        raise ServiceError("MiniStack is not installed: `uv sync --group local` brings it")
+        raise ServiceError("MiniStack is not installed: run `uv sync --group local`")
 
     def environment(port: int) -> dict[str, str]:
         return {
             "SERVICES": api,
-            "BIND_HOST": LOOPBACK,  # it would listen on every interface
+            "BIND_HOST": LOOPBACK,  # by default it listens on every interface
             "GATEWAY_PORT": str(port),
             "MINISTACK_HOST": LOOPBACK,  # the host in queue URLs
             "MINISTACK_REGION": REGION,
             "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
-            "PYTHONINTMAXSTRDIGITS": "0",  # numbers of any length: AWS is not written in Python
-            "DOCKER_HOST": "unix:///nonexistent",  # it would look for containers to tidy away
+            "PYTHONINTMAXSTRDIGITS": "0",  # AWS accepts numbers that are longer than Python's limit
+            "DOCKER_HOST": "unix:///nonexistent",  # by default it looks for containers to remove
         }
 
     command = [sys.executable, "-m", "ministack"]

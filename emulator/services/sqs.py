@@ -1,12 +1,15 @@
-"""The dead-letter queue on this machine: an SQS that really hides, shows and deletes messages."""
+"""The dead-letter queue on this machine: an SQS with visibility timeouts and deletions."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from emulator.clients import loopback_client
 from emulator.environment import REGION
+from emulator.errors import EmulatorError
 from emulator.services.ministack import ministack
 
 if TYPE_CHECKING:
@@ -16,18 +19,18 @@ if TYPE_CHECKING:
 QUEUE_NAME = "mark-earnings-processed-dead-letters"
 
 _RETENTION_SECONDS = 14 * 24 * 3600
-# Far longer than it takes to read a batch and to delete it: no message shows twice in one reading.
+# Far longer than reading and deleting a batch takes: a message is received once per drain.
 _VISIBILITY_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
 class QueueEndpoint:
-    """A queue that answers.
+    """A queue of a running SQS.
 
     Attributes:
-        url: of the SQS API, for `AWS_ENDPOINT_URL_SQS`.
-        queue_url: of the queue, for `DEAD_LETTER_QUEUE_URL`.
-        region: the queue's; in another it is not known.
+        url: The endpoint, for `AWS_ENDPOINT_URL_SQS`.
+        queue_url: The URL of the queue, for `DEAD_LETTER_QUEUE_URL`.
+        region: The region of the queue; it does not exist in another.
     """
 
     url: str
@@ -40,9 +43,7 @@ class DeadLetter:
     """A message from the queue.
 
     Attributes:
-        message_id: SQS's ID of it.
-        body: as it was sent.
-        attributes: the text of its message attributes by name.
+        attributes: The message attributes as text, by name.
     """
 
     message_id: str
@@ -51,19 +52,13 @@ class DeadLetter:
 
 
 def sqs_client(url: str, region: str = REGION) -> "SQSClient":
-    """Return a client for an SQS on this machine: never an account's credentials, never a proxy."""
+    """Return a client for an SQS on this machine; see `emulator.clients`."""
     client: SQSClient = loopback_client("sqs", url, region)
     return client
 
 
 def create_queue(url: str, name: str = QUEUE_NAME, region: str = REGION) -> QueueEndpoint:
-    """Make a queue as the deployed one is: standard, encrypted, 14 days.
-
-    Args:
-        url: of the SQS API.
-        name: of the queue.
-        region: a queue is known in its own only.
-    """
+    """Create a queue with the settings of the deployed one: standard, encrypted, 14 days of retention."""
     with contextlib.closing(sqs_client(url, region)) as client:
         reply = client.create_queue(
             QueueName=name,
@@ -77,29 +72,38 @@ def queue_service(region: str = REGION) -> Iterator[QueueEndpoint]:
     """Run an SQS with an empty dead-letter queue for the length of a `with` block.
 
     Args:
-        region: where the function looks for its queue.
+        region: The region of the queue.
 
     Raises:
-        ServiceError: it did not start.
+        ServiceError: SQS did not start.
     """
     with ministack("sqs") as url:
         yield create_queue(url, region=region)
 
 
-def drain(endpoint: QueueEndpoint) -> list[DeadLetter]:
-    """Take every message out of a queue.
+def drain_dead_letters(queue: QueueEndpoint) -> list[DeadLetter]:
+    """Receive and delete every message of a queue; see `drain`.
 
-    Each is deleted once it has been read, as a consumer does. Messages that another consumer is working on are not
-    seen.
+    Raises:
+        EmulatorError: SQS failed.
+    """
+    try:
+        return drain(queue)
+    except (BotoCoreError, ClientError) as error:
+        raise EmulatorError(f"SQS at {queue.url} failed: {error}") from error
+
+
+def drain(endpoint: QueueEndpoint) -> list[DeadLetter]:
+    """Receive and delete every message of a queue, except those that another consumer holds.
 
     Returns:
-        The messages in the order they came, which SQS does not promise to be the order they were sent.
+        The messages in the order of their arrival, which may differ from the order in which they were sent.
     """
     dead_letters: list[DeadLetter] = []
     with contextlib.closing(sqs_client(endpoint.url, endpoint.region)) as client:
-        # A receive may come back empty-handed from a queue that is not empty, so the queue is asked, too.
+        # A receive may return nothing although the queue has messages, so their number decides.
         while (batch := _receive(client, endpoint.queue_url)) or _visible(client, endpoint.queue_url):
-            dead_letters += [_letter(message) for message in batch]
+            dead_letters += [_dead_letter(message) for message in batch]
             for message in batch:
                 client.delete_message(QueueUrl=endpoint.queue_url, ReceiptHandle=message["ReceiptHandle"])
     return dead_letters
@@ -121,7 +125,7 @@ def _visible(client: "SQSClient", queue_url: str) -> bool:
     return reply["Attributes"]["ApproximateNumberOfMessages"] != "0"
 
 
-def _letter(message: "MessageTypeDef") -> DeadLetter:
+def _dead_letter(message: "MessageTypeDef") -> DeadLetter:
     attributes = message.get("MessageAttributes", {})
     return DeadLetter(
         message_id=message["MessageId"],

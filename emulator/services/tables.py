@@ -1,21 +1,27 @@
-"""The two tables on a DynamoDB of this machine, and what is loaded into them and read from them."""
+"""The calendar and the audit table on a DynamoDB of this machine: creates, loads and dumps them."""
 
 import base64
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from emulator.calendar_csv import CalendarRow
-from emulator.errors import EmulatorError
+from emulator.clients import loopback_client
+from emulator.errors import EmulatorError, InputError
 from handler.validation import format_utc
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef, KeySchemaElementTypeDef
 
+CALENDAR_TABLE = "earningsCalendar"
+AUDIT_TABLE = "earningsAudit"
 CORRELATION_INDEX = "correlation_id-index"
 
 _CALENDAR_KEY = ("asset_symbol", "earnings_date")
@@ -25,17 +31,87 @@ _AUDIT_KEY = ("earnings_key", "entry_id")
 _GET_BATCH = 100
 _WRITE_BATCH = 25
 
-_UNPROCESSED_ROUNDS = 10
+_MAX_ROUNDS = 10
 _FIRST_WAIT_SECONDS = 0.05
 
 
-def create_tables(client: "DynamoDBClient", calendar_table: str, audit_table: str) -> None:
-    """Make the two tables, with their keys and the audit table's index by correlation ID.
+class CalendarTables:
+    """The two tables of a run; a context manager that owns its client.
 
-    A table that exists is taken as it is, with what is in it.
+    Args:
+        url: The endpoint of the DynamoDB.
+        region: The region of the tables.
+        credentials: The `AWS_*` variables to sign with.
 
     Raises:
-        EmulatorError: a table of that name has other keys.
+        InputError: The URL or the region is invalid.
+    """
+
+    def __init__(self, url: str, region: str, credentials: Mapping[str, str]) -> None:
+        self._url = url
+        try:
+            self._client = loopback_client(
+                "dynamodb",
+                url,
+                region,
+                credentials=credentials,
+                # By default, a wrong address is reported after half a minute only.
+                retries={"mode": "standard", "total_max_attempts": 3},
+            )
+        except (ValueError, BotoCoreError) as error:
+            raise InputError(f"{url} in region {region} cannot be used: {error}") from error
+
+    def load(self, rows: Sequence[CalendarRow]) -> None:
+        """Create the tables and load the calendar. Existing tables and rows are not changed.
+
+        Raises:
+            EmulatorError: DynamoDB does not answer, or rejects a call.
+        """
+        with self._translated_errors():
+            create_tables(self._client)
+            load(self._client, CALENDAR_TABLE, rows)
+
+    def calendar(self) -> list[dict[str, Any]]:
+        """Return the calendar's items as plain JSON values.
+
+        Raises:
+            EmulatorError: As for `load`.
+        """
+        with self._translated_errors():
+            return dump(self._client, CALENDAR_TABLE)
+
+    def audit(self) -> list[dict[str, Any]]:
+        """Return the audit entries as plain JSON values.
+
+        Raises:
+            EmulatorError: As for `load`.
+        """
+        with self._translated_errors():
+            return dump(self._client, AUDIT_TABLE)
+
+    @contextmanager
+    def _translated_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            raise EmulatorError(f"DynamoDB at {self._url} failed: {error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+
+def create_tables(
+    client: "DynamoDBClient", calendar_table: str = CALENDAR_TABLE, audit_table: str = AUDIT_TABLE
+) -> None:
+    """Create the two tables, with their keys and the audit table's index by correlation ID.
+
+    Existing tables are not changed.
+
+    Raises:
+        EmulatorError: A table of that name has another key.
     """
     _create(client, calendar_table, _CALENDAR_KEY)
     _create(client, audit_table, _AUDIT_KEY, index_by=("correlation_id",))
@@ -64,7 +140,7 @@ def _create(client: "DynamoDBClient", table: str, key: tuple[str, str], index_by
         client.create_table(**request)
     except client.exceptions.ResourceInUseException:
         if client.describe_table(TableName=table)["Table"]["KeySchema"] != schema:
-            raise EmulatorError(f"there is a table {table} already, and its key is not {', '.join(key)}") from None
+            raise EmulatorError(f"the table {table} exists, and its key is not {', '.join(key)}") from None
     client.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
 
@@ -76,34 +152,34 @@ def load(
     now: datetime | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Put calendar rows into the table, not processed yet. Rows that are there already stay as they are.
+    """Put unprocessed calendar rows into the table. Existing rows are not changed.
 
     Args:
-        client: of the DynamoDB.
-        table: the calendar's name.
-        rows: what to load; the last of several with one key counts.
-        now: what `created_at` and `last_sync_timestamp` say.
-        sleep: waits that many seconds before what DynamoDB did not take is sent again.
+        client: A client of the DynamoDB.
+        table: The name of the calendar's table.
+        rows: The rows; of several with one key, the last.
+        now: The value of `created_at` and `last_sync_timestamp`; None for now.
+        sleep: Waits that many seconds before a retry of unprocessed items.
 
     Returns:
-        How many rows were put.
+        The number of new rows.
 
     Raises:
-        EmulatorError: DynamoDB would not take all of them, however often it was asked.
+        EmulatorError: DynamoDB left items unprocessed after all retries.
     """
-    stamp = format_utc(now or datetime.now(UTC))
-    wanted = {(row.asset_symbol, row.earnings_date): row for row in rows}
-    for keys in itertools.batched(list(wanted), _GET_BATCH, strict=False):
+    timestamp = format_utc(now or datetime.now(UTC))
+    new_rows = {(row.asset_symbol, row.earnings_date): row for row in rows}
+    for keys in itertools.batched(list(new_rows), _GET_BATCH, strict=False):
         for present in _present(client, table, keys, sleep):
-            del wanted[present]
-    for batch in itertools.batched(wanted.values(), _WRITE_BATCH, strict=False):
-        requests: Mapping[str, Any] = {table: [{"PutRequest": {"Item": _item(row, stamp)}} for row in batch]}
+            del new_rows[present]
+    for batch in itertools.batched(new_rows.values(), _WRITE_BATCH, strict=False):
+        requests: Mapping[str, Any] = {table: [{"PutRequest": {"Item": _item(row, timestamp)}} for row in batch]}
         for wait in _waits(table):
             requests = client.batch_write_item(RequestItems=requests).get("UnprocessedItems", {})
             if not requests:
                 break
             sleep(wait)
-    return len(wanted)
+    return len(new_rows)
 
 
 def _present(
@@ -124,19 +200,19 @@ def _present(
 
 
 def _waits(table: str) -> Iterator[float]:
-    """The waits before asking again for what DynamoDB left undone; at their end it is given up."""
-    for round_number in range(_UNPROCESSED_ROUNDS):
+    """Yield the waits before each retry of unprocessed items; raise after the last."""
+    for round_number in range(_MAX_ROUNDS):
         yield _FIRST_WAIT_SECONDS * 2**round_number
-    raise EmulatorError(f"DynamoDB is throttling: it does not take all rows of {table}")
+    raise EmulatorError(f"DynamoDB throttles: it did not process all rows of {table}")
 
 
-def _item(row: CalendarRow, stamp: str) -> dict[str, Any]:
+def _item(row: CalendarRow, timestamp: str) -> dict[str, Any]:
     item: dict[str, Any] = {
         "asset_symbol": {"S": row.asset_symbol},
         "earnings_date": {"S": row.earnings_date},
         "is_processed": {"BOOL": False},
-        "created_at": {"S": stamp},
-        "last_sync_timestamp": {"S": stamp},
+        "created_at": {"S": timestamp},
+        "last_sync_timestamp": {"S": timestamp},
     }
     if row.estimated_eps is not None:
         item["estimated_eps"] = {"N": str(row.estimated_eps)}
@@ -144,7 +220,7 @@ def _item(row: CalendarRow, stamp: str) -> dict[str, Any]:
 
 
 def dump(client: "DynamoDBClient", table: str) -> list[dict[str, Any]]:
-    """Return every item of a table as plain JSON values, in the order of its key."""
+    """Return every item of a table as plain JSON values, sorted by key."""
     key = [element["AttributeName"] for element in client.describe_table(TableName=table)["Table"]["KeySchema"]]
     items = [
         plain_item(item)
@@ -155,7 +231,7 @@ def dump(client: "DynamoDBClient", table: str) -> list[dict[str, Any]]:
 
 
 def plain_item(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an item as a client got it (`{"is_processed": {"BOOL": true}}`) as plain JSON values, sorted by name."""
+    """Return an item of DynamoDB's API (`{"is_processed": {"BOOL": true}}`) as plain JSON values, sorted by name."""
     from boto3.dynamodb.types import TypeDeserializer
 
     deserialize = TypeDeserializer().deserialize

@@ -10,7 +10,7 @@ from emulator.clients import loopback_client
 from emulator.pipeline.api import BUS, serve_event_bus
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import sqs_client
-from emulator.services.stores import AUDIT_TABLE
+from emulator.services.tables import AUDIT_TABLE
 from mep import terminal
 from mep.demo.checks import Check, check
 from mep.dlq import render as dead_letters

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from emulator.pipeline.api import BUS, serve_event_bus
 from emulator.pipeline.pipeline import InputEvent
-from emulator.services.stores import AUDIT_TABLE, CALENDAR_TABLE
+from emulator.services.tables import AUDIT_TABLE, CALENDAR_TABLE
 from mep.errors import UsageError
 from mep.local.run import CompletedRun
 from mep.local.run_files import ENV_FILE

@@ -16,16 +16,15 @@ from emulator.calendar_csv import read_calendar
 from emulator.environment import ACCOUNT_ID, LOCAL_CREDENTIALS, REGION, FunctionConfig
 from emulator.errors import EmulatorError
 from emulator.lambda_runtime.span_receiver import SpanReceiver
-from emulator.lambda_runtime.worker import Worker
-from emulator.lambda_runtime.workers import start_workers
-from emulator.pipeline.destinations import Destination
+from emulator.lambda_runtime.worker import Worker, start_workers
+from emulator.pipeline.destinations import Destination, sqs_destination
 from emulator.pipeline.invokers import ContainerInvoker, Invoker
 from emulator.pipeline.model import AsyncInvokeConfig, DeliveryResult, Disposition, PipelineSettings
 from emulator.pipeline.pipeline import EventPipeline, FailureDestinations, InputEvent
 from emulator.pipeline.scheduler import RealTimeScheduler
 from emulator.services.dynamodb import dynamodb
-from emulator.services.sqs import QueueEndpoint, queue_service
-from emulator.services.stores import AUDIT_TABLE, CALENDAR_TABLE, CalendarTables, drain_dead_letters, sqs_destination
+from emulator.services.sqs import QueueEndpoint, drain_dead_letters, queue_service
+from emulator.services.tables import AUDIT_TABLE, CALENDAR_TABLE, CalendarTables
 from mep.errors import RunError
 from mep.local.jsonl import EventLine, RejectedLine, open_events, read_lines, stream_size
 from mep.local.run_files import RunFiles

@@ -12,8 +12,7 @@ import pytest
 
 from emulator.environment import FunctionConfig, new_trace_header
 from emulator.faults import Exchange, Fault, FaultProxy, cancelled
-from emulator.lambda_runtime.worker import InvocationResult, Worker
-from emulator.lambda_runtime.workers import start_workers
+from emulator.lambda_runtime.worker import InvocationResult, Worker, start_workers
 from handler.processor import Processor
 from tests.integration.harness import Services
 from tests.support.clock import Clock, Invocation

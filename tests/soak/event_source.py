@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from emulator.pipeline.pipeline import InputEvent
-from emulator.services.stores import CALENDAR_TABLE
+from emulator.services.tables import CALENDAR_TABLE
 from tests.soak.fake_aws import FakeAwsClient
 from tests.soak.plan import Kind, Plan
 

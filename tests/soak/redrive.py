@@ -7,7 +7,7 @@ from emulator.clients import loopback_client
 from emulator.pipeline.api import serve_api
 from emulator.pipeline.pipeline import EventPipeline
 from emulator.services.sqs import QueueEndpoint, sqs_client
-from emulator.services.stores import AUDIT_TABLE
+from emulator.services.tables import AUDIT_TABLE
 from mep.dlq.audit import AuditTrail
 from mep.dlq.destinations import Function
 from mep.dlq.metrics import OperatorMetrics

@@ -7,15 +7,14 @@ from typing import Any
 
 from emulator.clients import loopback_client
 from emulator.environment import FunctionConfig
-from emulator.lambda_runtime.worker import Worker
-from emulator.lambda_runtime.workers import start_workers
+from emulator.lambda_runtime.worker import Worker, start_workers
+from emulator.pipeline.destinations import sqs_destination
 from emulator.pipeline.model import AsyncInvokeConfig, Disposition, PipelineSettings
 from emulator.pipeline.pipeline import EventPipeline, FailureDestinations
 from emulator.pipeline.scheduler import RealTimeScheduler
 from emulator.services.dynamodb import dynamodb_local
 from emulator.services.sqs import QueueEndpoint, queue_service
-from emulator.services.stores import AUDIT_TABLE, CALENDAR_TABLE, sqs_destination
-from emulator.services.tables import create_tables
+from emulator.services.tables import AUDIT_TABLE, CALENDAR_TABLE, create_tables
 from tests.soak import fake_aws as stand_in
 from tests.soak.chaos import RandomKillInvoker
 from tests.soak.event_source import EventSource, stopped_by_signals

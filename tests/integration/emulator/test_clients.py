@@ -12,7 +12,7 @@ from emulator.services.sqs import QueueEndpoint
 
 CALL = """
 import sys
-from emulator.services.stores import CalendarTables
+from emulator.services.tables import CalendarTables
 from emulator.services.sqs import sqs_client
 client = sqs_client(sys.argv[1])
 print(client.get_queue_url(QueueName=sys.argv[2])["QueueUrl"])

@@ -113,7 +113,7 @@ class TestLoading:
             FaultProxy(tables.url, *[answer(Reply(200, refused))] * 10, operation="BatchWriteItem") as proxy,
             closing(dynamodb_client(proxy.url)) as client,
         ):
-            with pytest.raises(EmulatorError, match=f"does not take all rows of {tables.calendar_table}"):
+            with pytest.raises(EmulatorError, match=f"did not process all rows of {tables.calendar_table}"):
                 load(client, tables.calendar_table, [CalendarRow("AAPL", "2025-07-31")], sleep=waits.append)
             assert proxy.attempts("BatchWriteItem") == len(waits) == 10
 

@@ -13,8 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from emulator.calendar_csv import CalendarRow
-from emulator.services.dynamodb import DynamoDBEndpoint, dynamodb, dynamodb_client, dynamodb_local
-from emulator.services.dynamodb_download import POM
+from emulator.services.dynamodb import POM, DynamoDBEndpoint, dynamodb, dynamodb_client, dynamodb_local
 from emulator.services.managed_service import LOOPBACK, ServiceError
 from emulator.services.sqs import QueueEndpoint, sqs_client
 from emulator.services.tables import create_tables, dump, load
@@ -204,7 +203,7 @@ class TestReasons:
         monkeypatch.setattr("emulator.services.dynamodb.dynamodb_jars", lambda *_: tmp_path)
         with dynamodb() as endpoint:
             assert (endpoint.kind, endpoint.url) == ("ministack", "http://stand-in")
-        assert endpoint.reason.startswith("DynamoDB Local ended at its start (exit status 1)")
+        assert endpoint.reason.startswith("DynamoDB Local exited on start with status 1")
         assert endpoint.reason.endswith("UnsupportedClassVersionError")
 
     def test_a_fetch_that_fails(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +212,7 @@ class TestReasons:
         monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
         with dynamodb(tmp_path / "cache") as endpoint:
             assert endpoint.kind == "ministack"
-        assert endpoint.reason == "DynamoDB Local could not be fetched: mvn said nothing"
+        assert endpoint.reason == "DynamoDB Local could not be fetched: mvn printed nothing"
 
     def test_an_error_inside_the_block_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PATH", "/nonexistent")

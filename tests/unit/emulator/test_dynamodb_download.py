@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emulator.environment import PROJECT_ROOT
-from emulator.services.dynamodb_download import default_cache, dynamodb_jars
+from emulator.services.dynamodb import default_cache, dynamodb_jars
 from emulator.services.managed_service import ServiceError
 
 GOOD = """
@@ -62,7 +62,7 @@ def test_many_first_runs_at_once_fetch_once(tmp_path: Path, monkeypatch: pytest.
     [
         ("echo noise; echo '[ERROR] Could not   resolve it'; echo '[ERROR] Help'; exit 1", "Could not resolve it"),
         ("echo no route to host >&2; exit 1", "no route to host"),
-        ("exit 0", "mvn said nothing"),
+        ("exit 0", "mvn printed nothing"),
     ],
 )
 def test_a_failed_fetch_is_one_line_and_leaves_nothing(
@@ -88,13 +88,13 @@ def test_without_maven_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_mvn(tmp_path, monkeypatch, GOOD)
     (tmp_path / "cache").write_text("a file")
-    with pytest.raises(ServiceError, match=r"cannot be kept in .*cache"):
+    with pytest.raises(ServiceError, match=r"cannot be stored in .*cache"):
         dynamodb_jars(tmp_path / "cache", nobody)
 
 
 def test_the_cache_of_a_checkout_is_in_it_and_else_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_cache() == PROJECT_ROOT / ".cache"
-    monkeypatch.setattr("emulator.services.dynamodb_download.PROJECT_ROOT", tmp_path)
+    monkeypatch.setattr("emulator.services.dynamodb.PROJECT_ROOT", tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert default_cache() == tmp_path / "xdg" / "mark-earnings-processed"
     monkeypatch.delenv("XDG_CACHE_HOME")

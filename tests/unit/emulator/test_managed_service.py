@@ -118,7 +118,7 @@ def test_one_that_ends_at_once_is_told_with_the_end_of_its_log() -> None:
     with pytest.raises(ServiceError) as caught, managed_service(Service("the thing", python(code), PROBE)):
         pytest.fail("it does not start")
     message = str(caught.value)
-    assert message.startswith("the thing ended at its start (exit status 3)")
+    assert message.startswith("the thing exited on start with status 3")
     assert message.endswith("| config: bad")
     assert "\n" not in message
     assert len(message) < 1000
@@ -129,7 +129,7 @@ def test_one_that_never_answers_is_told_and_ended(tmp_path: Path) -> None:
     script = f"echo $$ > {pid_file}; echo warming up; exec sleep 60"
     service = Service("the thing", lambda _: ["/bin/sh", "-c", script], PROBE, start_timeout_s=2)
     with (
-        pytest.raises(ServiceError, match=r"^the thing gave no answer within 2 s; its log ends: warming up$"),
+        pytest.raises(ServiceError, match=r"^the thing did not answer within 2 s; its log ends: warming up$"),
         managed_service(service),
     ):
         pytest.fail("it does not start")

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from emulator.environment import PROJECT_ROOT, FunctionConfig, new_trace_header, trace_root
+from emulator.errors import EmulatorError
 from emulator.lambda_runtime.process import Stream
-from emulator.lambda_runtime.worker import InvocationResult, Worker
+from emulator.lambda_runtime.worker import InvocationResult, Worker, start_workers
 
 FIXTURES = Path(__file__).parent / "fixtures"
 HEADER = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"
@@ -258,3 +259,15 @@ def test_a_wrapper_is_given_the_command(tmp_path: Path, lines: list[Line]) -> No
         assert do(worker).status == "ok"
 
     assert ("stdout", "wrapped: 4") in lines  # python -m awslambdaric HANDLER
+
+
+def test_failed_start_of_several_workers_reports_the_error() -> None:
+    function = FunctionConfig("broken_import.handler", python_path=(FIXTURES,))
+    with (
+        Worker(function, lambda *_: None) as one,
+        Worker(function, lambda *_: None) as two,
+        pytest.raises(EmulatorError, match="ImportModuleError") as caught,
+    ):
+        start_workers([one, two])
+
+    assert "\n" not in str(caught.value)

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from emulator.services.dynamodb import DynamoDBEndpoint
-from emulator.services.stores import AUDIT_TABLE, CALENDAR_TABLE
+from emulator.services.tables import AUDIT_TABLE, CALENDAR_TABLE
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

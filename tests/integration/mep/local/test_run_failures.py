@@ -170,7 +170,7 @@ def test_a_dynamodb_that_does_not_answer_is_one_line(
     events = write_events(tmp_path / "events.jsonl", [1])
     queue = QueueEndpoint("http://127.0.0.1:9", "http://127.0.0.1:9/queue")
 
-    with pytest.raises(EmulatorError, match=r"DynamoDB at http://127\.0\.0\.1:9 does not serve: Could not connect"):
+    with pytest.raises(EmulatorError, match=r"DynamoDB at http://127\.0\.0\.1:9 failed: Could not connect"):
         run(options(tmp_path, "http://127.0.0.1:9", events), screen, queue=queue)
 
 
