@@ -27,16 +27,16 @@ HEADER = {"format": "json", "version": 1}
 _SAMPLED = {b"T1S": True, b"T1U": False}
 _BUFFER_BYTES = 8 * 1024 * 1024
 _MAX_DATAGRAM = 65535
-# Linux: ask for a running count of the datagrams that found the buffer full.
+# Linux: returns the number of datagrams that were dropped because the buffer was full.
 _SO_RXQ_OVFL = 40
 
 
 class DamagedDatagramError(ValueError):
-    """A datagram is not of the form that the X-Ray agent expects."""
+    """A datagram does not have the format of the X-Ray daemon's protocol."""
 
 
 def decode_datagram(datagram: bytes) -> list[SpanDict]:
-    """Return the spans in one datagram as plain dicts, JSON all the way down.
+    """Return the spans in one datagram as JSON values.
 
     A span has `name`, `trace_id` (32 hex digits), `span_id` (16), `parent_span_id` (16, or None for a root),
     `kind` (`SERVER`, `CLIENT`, ...), `status` (`UNSET`, `OK`, `ERROR`), `status_message`, `attributes`, `events`
@@ -44,7 +44,7 @@ def decode_datagram(datagram: bytes) -> list[SpanDict]:
     `end_time_unix_nano`, `duration_ms`, `resource`, `scope` and `sampled`.
 
     Raises:
-        DamagedDatagramError: It cannot be read; the text says at which part.
+        DamagedDatagramError: It cannot be decoded; the message names the part.
     """
     header, newline, body = datagram.partition(b"\n")
     try:
@@ -52,7 +52,7 @@ def decode_datagram(datagram: bytes) -> list[SpanDict]:
     except ValueError:
         known = False
     if not (newline and known):
-        raise DamagedDatagramError("the first line is not the X-Ray agent's header")
+        raise DamagedDatagramError("the first line is not the X-Ray daemon's header")
     sampled = _SAMPLED.get(body[:3])
     if sampled is None:
         raise DamagedDatagramError("neither T1S nor T1U follows the header")
@@ -125,40 +125,36 @@ def _value(value: AnyValue) -> Any:
             return getattr(value, kind)
 
 
-class SpanReceiver:
-    """Receives spans on a UDP socket of loopback; a context manager that owns its socket and thread.
+class DatagramReceiver:
+    """A UDP server on loopback; a context manager that owns its socket and thread.
 
     Args:
-        sink: Called with every span, from the receiver's thread or from `flush`'s caller, never from both at once.
+        sink: Called with each datagram, from the receiver's thread or from the caller of `flush`, never from both at
+            once.
 
     Attributes:
-        datagrams: How many datagrams came.
-        damaged: How many of them could not be read.
-        dropped: How many the kernel threw away because the buffer was full (Linux tells; elsewhere 0).
+        dropped: Datagrams that the kernel dropped because the buffer was full; always 0 where it is not Linux.
     """
 
-    def __init__(self, sink: Callable[[SpanDict], None]) -> None:
-        self.datagrams = 0
-        self.damaged = 0
+    def __init__(self, sink: Callable[[bytes], None]) -> None:
         self.dropped = 0
         self._sink = sink
         self._lock = Lock()
         self._socket = _bind()
         self._wake_reader, self._wake_writer = socket.socketpair()
-        self._thread = Thread(target=self._receive, name="span-receiver")
+        self._thread = Thread(target=self._receive, name="datagram-receiver")
         self._thread.start()
 
     @property
     def address(self) -> str:
-        """The value of `AWS_XRAY_DAEMON_ADDRESS`: host and port."""
+        """Host and port, for `AWS_XRAY_DAEMON_ADDRESS`."""
         host, port = self._socket.getsockname()
         return f"{host}:{port}"
 
     def flush(self) -> None:
-        """Hand every span that was sent before this call to the sink.
+        """Pass every datagram that was sent before this call to the sink.
 
-        On loopback a datagram is in the receiver's buffer before the sender's call returns, so after an
-        invocation nothing is still on its way.
+        On loopback, a datagram is in the receiver's buffer before the sender's call returns.
         """
         with self._lock:
             while True:
@@ -169,17 +165,7 @@ class SpanReceiver:
                 for level, kind, data in ancillary:
                     if (level, kind) == (socket.SOL_SOCKET, _SO_RXQ_OVFL):
                         (self.dropped,) = struct.unpack("I", data[:4])
-                self._take(datagram)
-
-    def _take(self, datagram: bytes) -> None:
-        self.datagrams += 1
-        try:
-            spans = decode_datagram(datagram)
-        except DamagedDatagramError:
-            self.damaged += 1
-            return
-        for span in spans:
-            self._sink(span)
+                self._sink(datagram)
 
     def _receive(self) -> None:
         with selectors.DefaultSelector() as selector:
@@ -189,18 +175,46 @@ class SpanReceiver:
                 self.flush()
 
     def close(self) -> None:
-        """Stop receiving, after everything that has arrived went to the sink."""
+        """Stop receiving, after everything that has arrived was passed to the sink."""
         self._wake_writer.send(b"x")
         self._thread.join()
         self.flush()
-        for each in (self._socket, self._wake_reader, self._wake_writer):
-            each.close()
+        for endpoint in (self._socket, self._wake_reader, self._wake_writer):
+            endpoint.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class SpanReceiver(DatagramReceiver):
+    """A UDP server for spans.
+
+    Args:
+        sink: Called with each span; see `DatagramReceiver`.
+
+    Attributes:
+        datagrams: Datagrams received.
+        damaged: Those of them that could not be decoded.
+    """
+
+    def __init__(self, sink: Callable[[SpanDict], None]) -> None:
+        self.datagrams = 0
+        self.damaged = 0
+        self._span_sink = sink
+        super().__init__(self._decode)
+
+    def _decode(self, datagram: bytes) -> None:
+        self.datagrams += 1
+        try:
+            spans = decode_datagram(datagram)
+        except DamagedDatagramError:
+            self.damaged += 1
+            return
+        for span in spans:
+            self._span_sink(span)
 
 
 def _bind() -> socket.socket:
@@ -211,6 +225,6 @@ def _bind() -> socket.socket:
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             receiver.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
-        with contextlib.suppress(OSError):  # beyond the system's limit: allowed to root only
+        with contextlib.suppress(OSError):  # beyond the system's limit, for root only
             receiver.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_RCVBUFFORCE", 33), _BUFFER_BYTES)
     return receiver

@@ -47,7 +47,7 @@ class TestTables:
         assert tables.row("AAPL", "2025-07-31") is not None
 
     def test_a_table_with_other_keys_is_told(self, tables: Tables) -> None:
-        with pytest.raises(EmulatorError, match=f"{tables.audit_table} already, .*asset_symbol, earnings_date"):
+        with pytest.raises(EmulatorError, match=f"{tables.audit_table} exists, .*asset_symbol, earnings_date"):
             create_tables(tables.client, tables.audit_table, tables.calendar_table)
 
 
