@@ -13,7 +13,7 @@ from handler.coldstart.lazy_imports import lazy_imports
 
 gc.disable()  # all that is made here stays: there is nothing to collect
 
-with lazy_imports():
+with lazy_imports(os.environ):
     from handler.startup import begin, reported
     from otel.stdout import STDOUT, fd_writer
 

@@ -128,7 +128,7 @@ _BY_EXCEPTION: tuple[tuple[type[Exception], ErrorCategory], ...] = (
 # current: ... is still later than ... (... + 5 min.)".
 _SIGNATURE_CODES = frozenset({"InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure"})
 _SIGNATURE_TIME = ("Signature expired", "Signature not yet current")
-_CREDENTIAL_MODULES = frozenset({"botocore.credentials", "botocore.tokens", "handler.credentials"})
+_CREDENTIAL_MODULES = frozenset({"botocore.credentials", "botocore.tokens", "handler.coldstart.credentials"})
 """Every request for credentials runs through one of these modules, whatever it raises."""
 
 _PASSING = frozenset({ErrorCategory.NETWORK, ErrorCategory.THROTTLING, ErrorCategory.DYNAMODB})

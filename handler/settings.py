@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from handler import contract
 from handler.aws_settings import check_aws, queue_url, table
+from handler.coldstart import COLD_START, FAST, STANDARD
 from handler.errors import SettingsError
 from otel.settings import TelemetrySettings
-from otel.settings.environ import EnvReader
+from otel.settings.environ import EnvReader, one_of
 
 FLUSH_RESERVE_SECONDS = 2.0
 """What is kept of every invocation's time to flush telemetry and to answer."""
@@ -34,6 +35,7 @@ class Settings(NamedTuple):
         region: AWS region of the tables and the queue.
         function_version: version of the Lambda function, `$LATEST` where nothing says otherwise.
         telemetry: what `otel` needs to know.
+        fast_start: False for libraries that load as they are, and botocore's own session.
     """
 
     calendar_table: str
@@ -45,6 +47,7 @@ class Settings(NamedTuple):
     region: str
     function_version: str
     telemetry: TelemetrySettings
+    fast_start: bool = True
 
     @property
     def attempt_timeout(self) -> float:
@@ -90,6 +93,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         region=region,
         function_version=telemetry.function_version,
         telemetry=telemetry,
+        fast_start=read.parsed(COLD_START, FAST, one_of(FAST, STANDARD), f"{FAST} or {STANDARD}") == FAST,
     )
     if settings.calendar_table == settings.audit_table:
         read.refuse(audit, f"another table than {calendar}")

@@ -1,17 +1,17 @@
-"""V0 with the real function's botocore: its cut-down data, its few handlers, its lean imports, and no telemetry.
+"""V0 with the real function's cold start: trimmed botocore data, few handlers, lazy imports, and no telemetry.
 
 What telemetry costs is the difference between this and the real function. `parameter_validation` is off, as there.
 """
 
 import gc
+import os
 
 gc.disable()
 
 from handler.coldstart.lazy_imports import lazy_imports
 
-with lazy_imports():
+with lazy_imports(os.environ):
     import json
-    import os
     from datetime import UTC, datetime
     from typing import Any
 

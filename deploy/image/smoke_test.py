@@ -68,15 +68,12 @@ def main(task_root: str, *layer: str) -> None:
 
 
 def _check_credential_services(read: "Settings") -> None:
-    from botocore.session import Session
+    from handler.aws import client_config
+    from handler.coldstart import botocore_session, credentials
 
-    from handler import aws, credentials
-
-    core = Session(include_builtin_handlers=False)
-    data = aws.OwnData(extra_search_paths=[aws.DATA], include_default_search_paths=False)
-    core.register_component("data_loader", data)
-    credentials.look_elsewhere(core, data, read)
-    for service in sorted(credentials.CREDENTIAL_SERVICES):
+    core, loader = botocore_session.create_session()
+    botocore_session.search_credentials(core, loader, read.region, client_config(read))
+    for service in sorted(credentials.SERVICES):
         core.create_client(service, region_name=read.region)
 
 

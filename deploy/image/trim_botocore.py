@@ -70,11 +70,7 @@ def services(called: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
 def trim_model(model: dict[str, Any], operations: tuple[str, ...]) -> dict[str, Any]:
     """A service model with these operations, the shapes that they reach, and no documentation."""
     kept = {name: part for name, part in model.items() if name not in {"operations", "shapes", "documentation"}}
-    kept["operations"] = {
-        # Those parameters look for an account's ID in table ARNs, with JMESPath, at each call; we call tables by name.
-        name: _without_documentation(model["operations"][name]) | {"operationContextParams": {}}
-        for name in operations
-    }
+    kept["operations"] = {name: _without_documentation(model["operations"][name]) for name in operations}
     reached: dict[str, Any] = {}
     waiting = _shapes_named(kept["operations"])
     while waiting:

@@ -1,159 +1,128 @@
-"""A lean start: what the libraries import but this function does not use is left out while they load.
+"""Lazy imports: modules that libraries import, but that this function does not use, are left out of a cold start.
 
 Most of a cold start is importing. Inside `lazy_imports()`
 
-* modules that are imported and not used have a stand-in. Afterwards the stand-ins are gone from `sys.modules`, so that
-  whoever imports such a module later (stamina does, at the first retry) gets the real one; and a function of a
-  stand-in that is called after all imports the real one by itself, as does a stand-in that is asked for anything.
-  What cannot wait like that fails at once and loudly: a stand-in is no class to inherit from or to compare with;
-* regular expressions are compiled when they are first used.
+* `sys.modules` has stubs for the modules of `DEFERRED_MODULES`, some of the standard library included. A stub stands
+  for the names that are declared here and refuses every other one. After the block, the stubs are gone from
+  `sys.modules`: a later import gets the real module, and a stub that a library still holds imports the real module
+  when it is used;
+* `re.compile` returns patterns that are compiled when they are first used.
 
-Nothing of a library is patched. `tests/unit/handler/coldstart/test_lazy_imports.py` proves that each module listed here
-would otherwise be imported, and bench/ what it all gains.
+Both are changes to the whole process. `sys.modules` and `re.compile` are restored at the end of the block; the stubs
+and the lazy patterns stay in the libraries that took them. README.md describes what stays, and how to turn this off.
 """
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import ModuleType
 from typing import Any
 
-from handler.coldstart.stubs import ImportPhase, Inspect, TypingExtensions
+from handler.coldstart import is_standard
 
-DEFERRED_MODULES = {
-    # wrapt, for what it offers besides wrapping a function: the synchronisation of coroutines, with asyncio
-    "wrapt.caching": (),
-    "wrapt.decorators": (),
-    "wrapt.importer": (),
-    "wrapt.proxies": (),
-    "wrapt.signature": (),
-    "wrapt.synchronization": (),
-    "wrapt.weakrefs": (),
-    # opentelemetry.sdk.trace, for processors that export in parallel; botocore, to read a response without blocking
-    "concurrent": ("concurrent.futures",),
+DEFERRED_MODULES: dict[str, tuple[str, ...]] = {
+    # wrapt, for what it offers besides wrapping a function: the synchronization of coroutines, with asyncio
+    "wrapt.caching": ("lru_cache",),
+    "wrapt.decorators": ("AdapterFactory", "adapter_factory", "bind_state_to_wrapper", "decorator"),
+    "wrapt.importer": (
+        *("discover_post_import_hooks", "notify_module_loaded", "register_post_import_hook", "when_imported"),
+    ),
+    "wrapt.proxies": ("AutoObjectProxy", "LazyObjectProxy", "ObjectProxy", "lazy_import"),
+    "wrapt.signature": ("with_signature",),
+    "wrapt.synchronization": ("async_to_sync", "mark_as_async", "mark_as_sync", "sync_to_async", "synchronized"),
+    "wrapt.weakrefs": ("WeakFunctionProxy",),
     # opentelemetry.instrumentation, to check versions that the lock file has settled
-    "opentelemetry.instrumentation.dependencies": (),
+    "opentelemetry.instrumentation.dependencies": (
+        *("DependencyConflict", "DependencyConflictError", "get_dependency_conflicts"),
+    ),
     # opentelemetry.instrumentation, for the headers of requests that are served, and for conventions of HTTP and SQL
-    "opentelemetry.propagate": (),
-    "opentelemetry.instrumentation._semconv": (),
-    # opentelemetry.sdk.resources, to describe the process
-    "psutil": (),
-    # OpenTelemetry, for metrics and logs: ours go another way
-    "opentelemetry.metrics": (),
-    "opentelemetry._logs": (),
-    "opentelemetry.semconv._incubating.metrics.otel_metrics": (),
-    "opentelemetry.semconv._incubating.attributes.otel_attributes": (),
+    "opentelemetry.propagate": ("extract",),
+    "opentelemetry.instrumentation._semconv": (
+        "_OpenTelemetrySemanticConventionStability",
+        "_OpenTelemetrySemanticConventionStability._initialize",
+        "_OpenTelemetrySemanticConventionStability._initialize()",
+    ),
+    # OpenTelemetry, for its own metrics and logs: this function writes its own
+    "opentelemetry.metrics": (
+        *("Instrument", "Meter", "MeterProvider", "get_meter"),
+        *("get_meter_provider", "get_meter_provider()"),
+    ),
+    "opentelemetry._logs": ("Logger", "get_logger", "get_logger()"),
+    "opentelemetry.semconv._incubating.metrics.otel_metrics": (
+        *("create_otel_sdk_span_live", "create_otel_sdk_span_started"),
+    ),
+    "opentelemetry.semconv._incubating.attributes.otel_attributes": (
+        *("OTEL_SPAN_PARENT_ORIGIN", "OTEL_SPAN_SAMPLING_RESULT", "OtelSpanSamplingResultValues"),
+    ),
     # urllib3, for HTTP/2
-    "importlib.metadata": (),
+    "importlib.metadata": ("version",),
     # urllib3, for forms
-    "urllib3.filepost": (),
+    "urllib3.filepost": ("_TYPE_FIELDS", "encode_multipart_formdata"),
     # boto3, for S3 transfers and for its resource interface
-    "s3transfer": ("s3transfer.manager",),
-    "boto3.resources": ("boto3.resources.factory",),
+    "s3transfer": (),
+    "s3transfer.manager": ("TransferConfig", "TransferConfig.UNSET_DEFAULT"),
+    "boto3.resources": (),
+    "boto3.resources.factory": ("ResourceFactory", "ResourceFactory()"),
     # botocore, to document what it generates
-    "botocore.docs": ("botocore.docs.docstring", "botocore.docs.utils"),
-    # botocore, for waiters, paginators, and replies that have dates, are XML or streams: neither service's are
-    "jmespath": ("jmespath.exceptions",),
-    "dateutil": ("dateutil.parser", "dateutil.tz"),
-    "xml": ("xml.etree", "xml.etree.ElementTree"),
+    "botocore.docs": (),
+    "botocore.docs.docstring": (
+        *("ClientMethodDocstring", "ClientMethodDocstring()", "PaginatorDocstring", "WaiterDocstring"),
+    ),
+    "botocore.docs.utils": (
+        *("AppendParamDocumentation", "AppendParamDocumentation()"),
+        "AppendParamDocumentation().append_documentation",
+        *("AutoPopulatedParam", "AutoPopulatedParam()", "AutoPopulatedParam().document_auto_populated_param"),
+        *("DocumentModifiedShape", "DocumentModifiedShape()"),
+        "DocumentModifiedShape().replace_documentation_for_matching_shape",
+        *("HideParamFromOperations", "HideParamFromOperations()", "HideParamFromOperations().hide_param"),
+    ),
+    # botocore, for waiters, paginators, and responses that have dates or are XML: neither service's are
+    "jmespath": (),
+    "dateutil": (),
+    "dateutil.parser": ("parse",),
+    "dateutil.tz": ("tzlocal", "tzutc"),
+    "xml": (),
+    "xml.etree": (),
+    "xml.etree.ElementTree": ("ParseError",),
     "calendar": (),
-    "decimal": (),
-    "gzip": (),
-    "botocore.paginate": (),
-    "botocore.eventstream": (),
+    "decimal": ("Decimal",),
+    "gzip": ("GzipFile", "compress", "open"),
+    "botocore.paginate": ("Paginator",),
     # botocore, for credentials and certificates from elsewhere than Lambda's variables and its own files
-    "certifi": (),
+    "certifi": ("where",),
     "configparser": (),
-    "getpass": (),
-    "pathlib": (),
+    "getpass": ("getpass",),
+    "pathlib": ("Path",),
     "shlex": (),
-    "subprocess": (),
+    "subprocess": ("Popen",),
     "tempfile": (),
-    # botocore, for what is switched on by settings: adaptive retries, endpoint discovery, monitoring, proxies
+    # botocore, for what settings turn on: adaptive retries, endpoint discovery, monitoring, proxies
     "botocore.retries.adaptive": (),
-    "botocore.discovery": (),
+    "botocore.discovery": (
+        *("EndpointDiscoveryHandler", "EndpointDiscoveryManager", "block_endpoint_discovery_required_operations"),
+    ),
     "botocore.monitoring": (),
-    "urllib.request": (),
+    "urllib.request": ("getproxies", "proxy_bypass"),
     # urllib.parse, for addresses in brackets
-    "ipaddress": (),
+    "ipaddress": ("IPv4Address", "IPv6Address", "ip_address"),
 }
-"""Packages that are left out, and their modules that are asked for by name."""
+"""Modules that are left out, and the names of each that libraries ask for while they load.
 
-UNAVAILABLE_MODULES = ("urllib3.contrib.pyopenssl",)
-"""Modules that libraries look for and that cannot be imported here, for want of what they build on."""
+`name()` is a call that waits until something is asked of its result: documentation, boto3's resources, and providers
+of OpenTelemetry that nobody asks anything of.
+"""
 
-NO_OP_PREFIXES = (
-    "botocore.docs",
-    "boto3.resources",
-    "opentelemetry._logs",
-    "opentelemetry.instrumentation._semconv",
-    "opentelemetry.metrics",
-)
-"""What is called to no effect: documentation, an interface that nobody uses, providers that nobody sets up."""
-
-
-def _placeholder_exception(name: str) -> type[Exception]:
-    """For an `except` clause: what was left out raises nothing."""
-    return type(name, (Exception,), {})
-
-
-class DeferredAttribute:
-    """Stands for something in a module that was left out; called, it imports the real thing and calls that."""
-
-    def __init__(self, name: str, phase: ImportPhase) -> None:
-        self._name = name
-        self._phase = phase
-
-    def __getattr__(self, name: str) -> Any:
-        """Anything of it is for later too."""
-        if self._phase.importing and name.endswith("Error"):
-            return _placeholder_exception(name)
-        return DeferredAttribute(f"{self._name}.{name}", self._phase)
-
-    def __or__(self, _other: object) -> "DeferredAttribute":
-        """An annotation that is a union."""
-        return self
-
-    __ror__ = __or__
-
-    def __bool__(self) -> bool:
-        raise TypeError(f"{self._name} was left out of the start, and decides nothing")
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The real thing's answer; while the libraries load nothing is called but what is inert."""
-        if self._name.startswith(NO_OP_PREFIXES):
-            return self
-        if self._phase.importing:
-            raise TypeError(f"{self._name} was left out of the start, and is called by it")
-        from pkgutil import resolve_name
-
-        return resolve_name(self._name)(*args, **kwargs)
-
-
-class StubModule(ModuleType):
-    """A module that was left out."""
-
-    def __init__(self, name: str, phase: ImportPhase) -> None:
-        super().__init__(name)
-        self.__path__: list[str] = []
-        self._phase = phase
-
-    def __getattr__(self, name: str) -> Any:
-        """Anything of it: for later while the libraries load, the real thing afterwards."""
-        if name.startswith("__"):
-            raise AttributeError(name)
-        if self._phase.importing and name.endswith("Error"):
-            return _placeholder_exception(name)
-        if self._phase.importing or self.__name__.startswith(NO_OP_PREFIXES):
-            return DeferredAttribute(f"{self.__name__}.{name}", self._phase)
-        from importlib import import_module
-
-        return getattr(import_module(self.__name__), name)
+UNAVAILABLE_MODULES = ("psutil", "urllib3.contrib.pyopenssl")
+"""Modules that libraries can do without and that are not in the image: an import fails without a search for them."""
 
 
 class LazyPattern:
-    """A regular expression that is compiled when it is first used."""
+    """A regular expression that is compiled when it is first used.
+
+    Args:
+        text: The expression.
+        flags: As `re.compile` takes them.
+    """
 
     __slots__ = ("_flags", "_pattern", "_text")
 
@@ -162,39 +131,55 @@ class LazyPattern:
         self._flags = flags
         self._pattern: re.Pattern[str] | None = None
 
-    def __getattr__(self, name: str) -> Any:
+    def _compiled(self) -> re.Pattern[str]:
         if self._pattern is None:
             self._pattern = _compile(self._text, self._flags)
-        return getattr(self._pattern, name)
+        return self._pattern
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._compiled(), name)
+
+    def __eq__(self, other: object) -> bool:
+        return self._compiled() == (other._compiled() if isinstance(other, LazyPattern) else other)
+
+    def __hash__(self) -> int:
+        return hash(self._compiled())
 
 
 _compile = re.compile
 
 
 def _compile_later(pattern: Any, flags: int = 0) -> Any:
-    # OpenTelemetry gives patterns to re's functions, and those take nothing but the real thing.
-    caller = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 - as warnings and logging find theirs
+    # OpenTelemetry passes patterns to functions of re, which take strings and real patterns only.
+    caller = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 - as warnings and logging find their caller
     if not isinstance(pattern, str) or caller.startswith("opentelemetry."):
         return _compile(pattern, flags)
     return LazyPattern(pattern, flags)
 
 
 @contextmanager
-def lazy_imports() -> Iterator[None]:
-    """Import the function inside this block; build it outside."""
+def lazy_imports(environ: Mapping[str, str]) -> Iterator[None]:
+    """Import the function inside this block; build it outside.
+
+    Args:
+        environ: The environment; HANDLER_COLD_START=standard makes the block an ordinary one.
+    """
+    if is_standard(environ):
+        yield
+        return
+    from handler.coldstart.stubs import ImportPhase, stub_modules
+
     phase = ImportPhase()
-    names = [name for package, modules in DEFERRED_MODULES.items() for name in (package, *modules)]
-    available: dict[str, Any] = {name: StubModule(name, phase) for name in names} | dict.fromkeys(UNAVAILABLE_MODULES)
-    available |= {module.__name__: module for module in (Inspect(phase), TypingExtensions("typing_extensions"))}
-    # What is loaded already stays what it is: a test run, or a layer that came first.
-    stubs = {name: stub for name, stub in available.items() if name not in sys.modules}
-    sys.modules.update(stubs)
+    # A module that is loaded already stays what it is: in a test run, or after a layer that came first.
+    stubs = {name: stub for name, stub in stub_modules(phase, DEFERRED_MODULES).items() if name not in sys.modules}
+    unavailable: dict[str, Any] = {name: None for name in UNAVAILABLE_MODULES if name not in sys.modules}
+    sys.modules.update(stubs | unavailable)
     re.compile = _compile_later
     try:
         yield
     finally:
         phase.importing = False
         re.compile = _compile
-        for name, stub in stubs.items():
+        for name, stub in (stubs | unavailable).items():
             if name in sys.modules and sys.modules[name] is stub:
                 del sys.modules[name]

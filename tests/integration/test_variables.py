@@ -136,7 +136,9 @@ def test_every_variable_that_the_function_names_is_here() -> None:
     named: set[str] = set()
     for path in [*PROJECT_ROOT.glob("handler/**/*.py"), *PROJECT_ROOT.glob("otel/**/*.py")]:
         named |= {
-            text for text in _texts(path) if re.fullmatch(r"(AWS|OTEL|EARNINGS|DEAD_LETTER)_[A-Z0-9_]+[A-Z0-9]", text)
+            text
+            for text in _texts(path)
+            if re.fullmatch(r"(AWS|OTEL|EARNINGS|DEAD_LETTER|HANDLER)_[A-Z0-9_]+[A-Z0-9]", text)
         }
     others = {
         *("AWS_LAMBDA_EXEC_WRAPPER", "OTEL_AWS_LAMBDA_FAST_START"),  # whether the layer is on, and how

@@ -35,6 +35,7 @@ OURS: Mapping[str, Given] = {
     "EARNINGS_CALENDAR_TABLE": f"{WRONG}/",
     "ENVIRONMENT": f"{WRONG}\u2603",
     "EVENT_SOURCE": WRONG * 100,
+    "HANDLER_COLD_START": WRONG,
 }
 
 BOTO3: Mapping[str, Given] = {

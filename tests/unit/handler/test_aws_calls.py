@@ -20,10 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.image.trim_botocore import CREDENTIAL_OPERATIONS, OPERATIONS
-from handler import aws
 from handler.aws import call, client_config
 from handler.classification import CATEGORY_BY_CODE
-from handler.credentials import CREDENTIAL_SERVICES
+from handler.coldstart import botocore_session, credentials
 from handler.errors import ErrorCategory, ProcessingError
 from tests.support.signatures import OF_ITS_TIME, OF_ITSELF, xml_error
 from tests.support.strategies import json_values
@@ -279,9 +278,9 @@ PHASES = (
     ("service", "operation"), [(service, operation) for service, called in CALLED.items() for operation in called]
 )
 def test_no_handler_of_botocore_is_missing_for_what_is_called(service: str, operation: str) -> None:
-    whole = botocore.session.Session()
-    lean = botocore.session.Session(include_builtin_handlers=False)
-    aws.register_handlers(lean, aws.SERVICES | CREDENTIAL_SERVICES)
+    standard = botocore.session.Session()
+    fast = botocore.session.Session(include_builtin_handlers=False)
+    botocore_session.register_handlers(fast, botocore_session.SERVICES | credentials.SERVICES)
     events = [f"{phase}.{service}.{operation}" for phase in PHASES]
     events += [f"{phase}.{service}" for phase in ("creating-client-class", "getattr", "choose-service-name")]
 
@@ -290,5 +289,5 @@ def test_no_handler_of_botocore_is_missing_for_what_is_called(service: str, oper
         return [str(handler) for handler in emitter._handlers.prefix_search(event)]
 
     for event in events:
-        assert registered(lean, event) == registered(whole, event), event
-    assert any(registered(lean, event) for event in events)
+        assert registered(fast, event) == registered(standard, event), event
+    assert any(registered(fast, event) for event in events)

@@ -13,8 +13,8 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.loaders import Loader
 
-from handler import aws, credentials
-from handler.aws import dynamodb_client, sqs_client
+from handler.aws import client_config, dynamodb_client, sqs_client
+from handler.coldstart import botocore_session, credentials
 from tests.unit.handler.harness import settings
 
 ACCOUNT = "111122223333"
@@ -44,7 +44,7 @@ NEW_REGIONS = (
 
 def _regions() -> Iterator[str]:
     """One region of each kind that botocore's data has for either service; pseudo-regions are kinds, too."""
-    for partition in json.loads(Path(aws.DATA, "endpoints.json").read_bytes())["partitions"]:
+    for partition in json.loads(Path(botocore_session.DATA, "endpoints.json").read_bytes())["partitions"]:
         services = partition["services"].values()
         names = partition["regions"].keys() | {name for service in services for name in service["endpoints"]}
         kinds: dict[object, str] = {}
@@ -202,16 +202,14 @@ def test_with_a_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, service
 # DynamoDB is in no global pseudo-region, so that nobody gets as far as STS there.
 @pytest.mark.parametrize("region", [region for region in REGIONS if not region.endswith("-global")])
 def test_of_the_services_that_give_credentials(monkeypatch: pytest.MonkeyPatch, region: str) -> None:
-    lean = botocore.session.Session(include_builtin_handlers=False)
-    data = aws.OwnData(extra_search_paths=[aws.DATA], include_default_search_paths=False)
-    lean.register_component("data_loader", data)
-    credentials.look_elsewhere(lean, data, replace(settings(), region=region))
+    fast, loader = botocore_session.create_session()
+    botocore_session.search_credentials(fast, loader, region, client_config(settings()))
     for variables in combinations(VARIANTS, {"AWS_STS_REGIONAL_ENDPOINTS": ("", "legacy")}):
         with monkeypatch.context() as patch:
             for name, value in variables.items():
                 patch.setenv(name, value)
-            for service in credentials.CREDENTIAL_SERVICES:
-                sessions: list[Any] = [lean, _shared()]
+            for service in credentials.SERVICES:
+                sessions: list[Any] = [fast, _shared()]
                 makers = [functools.partial(session.create_client, service, region_name=region) for session in sessions]
                 ours, stock = (called(make, *CALLS[service]) for make in makers)
                 assert ours == stock, variables

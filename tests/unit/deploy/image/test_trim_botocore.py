@@ -3,7 +3,8 @@
 import pytest
 
 from deploy.image.trim_botocore import CREDENTIAL_OPERATIONS, OPERATIONS, committed, services, trim_model, trimmed
-from handler.credentials import CREDENTIAL_SERVICES
+from handler.coldstart.botocore_session import SERVICES
+from handler.coldstart.credentials import SERVICES as CREDENTIAL_SERVICES
 
 
 def test_the_committed_data_is_that_of_the_installed_botocore() -> None:
@@ -34,7 +35,7 @@ def test_a_trimmed_model_has_the_shapes_that_its_operations_reach_and_no_more() 
     }
     assert trim_model(model, ("Wanted",)) == {
         "metadata": {"serviceId": "Example"},
-        "operations": {"Wanted": {"name": "Wanted", "input": {"shape": "In"}, "operationContextParams": {}}},
+        "operations": {"Wanted": {"name": "Wanted", "input": {"shape": "In"}, "operationContextParams": {"A": 1}}},
         "shapes": {
             "In": {"type": "structure", "members": {"A": {"shape": "Tree"}}},
             # a member that is called "documentation" is a member
@@ -53,7 +54,7 @@ def test_the_error_shapes_of_what_is_called_are_kept() -> None:
     files = trimmed()
     shapes = files["dynamodb/2012-08-10/service-2.json"]["shapes"]
     assert {"TransactionCanceledException", "CancellationReason", "ThrottlingException"} <= shapes.keys()
-    assert set(OPERATIONS) == {"dynamodb", "sqs"}
+    assert set(OPERATIONS) == SERVICES
 
 
 def test_the_error_shapes_of_what_gives_credentials_are_kept() -> None:

@@ -1,4 +1,4 @@
-"""The lean start leaves out what it says, for a reason that still holds, and nothing that is used."""
+"""A cold start leaves out the modules of the table, for a reason that still holds, and nothing that is used."""
 
 import subprocess
 import sys
@@ -8,25 +8,15 @@ from pathlib import Path
 import pytest
 from botocore.httpsession import DEFAULT_CA_BUNDLE
 
-from handler.coldstart.lazy_imports import (
-    DEFERRED_MODULES,
-    NO_OP_PREFIXES,
-    UNAVAILABLE_MODULES,
-    DeferredAttribute,
-    LazyPattern,
-)
-from handler.coldstart.stubs import ImportPhase
+from handler.coldstart.lazy_imports import DEFERRED_MODULES, UNAVAILABLE_MODULES, LazyPattern
+from tests.unit.handler.coldstart.left_behind import SETTINGS
 
-SETTINGS = {
-    "AWS_REGION": "us-east-1",
-    "AWS_ACCESS_KEY_ID": "an-emulator's",
-    "AWS_SECRET_ACCESS_KEY": "an-emulator's",
-    "DEAD_LETTER_QUEUE_URL": "http://127.0.0.1:9/queue",
-}
+STANDARD = {"HANDLER_COLD_START": "standard"}
+PACKAGES = [name for name in DEFERRED_MODULES if name.rpartition(".")[0] not in DEFERRED_MODULES]
 
 
-def in_a_fresh_process(code: str, extra: Mapping[str, str] | None = None) -> str:
-    """What the code prints; a start has to be looked at where nothing has been imported yet."""
+def fresh_process(code: str, extra: Mapping[str, str] | None = None) -> str:
+    """Return what the code prints in a process that has imported nothing yet."""
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         env={**SETTINGS, **(extra or {})},
@@ -39,63 +29,114 @@ def in_a_fresh_process(code: str, extra: Mapping[str, str] | None = None) -> str
     return run.stdout
 
 
-@pytest.mark.parametrize("package", DEFERRED_MODULES)
-def test_what_is_left_out_is_not_loaded_by_a_start(package: str) -> None:
-    code = (
-        f"import sys, handler.app; print([name for name in sys.modules if (name + '.').startswith({package + '.'!r})])"
-    )
-    assert in_a_fresh_process(code) == "[]\n"
+def test_no_deferred_module_is_loaded() -> None:
+    code = "import sys, handler.app; print(*sys.modules)"
+    loaded = fresh_process(code).split()
+    assert [name for name in loaded for package in PACKAGES if f"{name}.".startswith(f"{package}.")] == []
 
 
-@pytest.mark.parametrize("package", [name for name in (*DEFERRED_MODULES, *UNAVAILABLE_MODULES) if name != "psutil"])
-def test_it_would_be_loaded_if_it_were_not_left_out(package: str) -> None:
+# psutil is installed here and not in the image, so that its import needs no proof.
+@pytest.mark.parametrize("package", [name for name in (*PACKAGES, *UNAVAILABLE_MODULES) if name != "psutil"])
+def test_a_package_would_be_loaded(package: str) -> None:
+    """An entry that no library needs any more has to go."""
     # boto3.resources builds on classes of the others, so it loads only together with them.
-    code = (
-        "import os, sys\n"
-        "from handler.coldstart import lazy_imports\n"
-        f"for name in ({package!r}, 's3transfer', 'botocore.docs', 'concurrent'):\n"
-        "    lazy_imports.DEFERRED_MODULES.pop(name, None)\n"
-        "names = lazy_imports.UNAVAILABLE_MODULES\n"
-        f"lazy_imports.UNAVAILABLE_MODULES = tuple(name for name in names if name != {package!r})\n"
-        "class Asked:\n"
-        "    def find_spec(self, name, *_):\n"
-        f"        if name == {package!r}: print(True, flush=True); os._exit(0)\n"
-        "sys.meta_path.insert(0, Asked())\n"
-        "import handler.app; print(False)"
+    code = f"""
+import os, sys
+from handler.coldstart import lazy_imports, stubs
+for package in ({package!r}, "s3transfer", "botocore.docs"):
+    for name in [name for name in lazy_imports.DEFERRED_MODULES if (name + ".").startswith(package + ".")]:
+        del lazy_imports.DEFERRED_MODULES[name]
+answer = stubs.ImportPhase.answer
+def declaring(self, path, *rest):
+    self.declared |= {{path}}
+    return answer(self, path, *rest)
+stubs.ImportPhase.answer = declaring
+lazy_imports.UNAVAILABLE_MODULES = tuple(name for name in lazy_imports.UNAVAILABLE_MODULES if name != {package!r})
+class Finder:
+    def find_spec(self, name, *_):
+        if name == {package!r}: print(True, flush=True); os._exit(0)
+sys.meta_path.insert(0, Finder())
+import handler.app; print(False)
+"""
+    assert fresh_process(code) == "True\n"
+
+
+def test_every_declared_name_is_asked_for_and_no_other() -> None:
+    """A library that asks a stub for anything else may take the refusal for an answer, as `hasattr` does."""
+    code = """
+from handler.coldstart import lazy_imports, stubs
+asked, refused = set(), set()
+answer, call = stubs.ImportPhase.answer, stubs.Deferred.__call__
+def recorded(self, path, *rest):
+    if not path.rpartition(".")[2].startswith("__"):
+        (asked if path in self.declared else refused).add(path)
+    return answer(self, path, *rest)
+def recorded_call(self, *args, **options):
+    asked.add(self._path + "()")
+    return call(self, *args, **options)
+stubs.ImportPhase.answer, stubs.Deferred.__call__ = recorded, recorded_call
+import handler.app
+declared = {f"{module}.{name}" for module, names in lazy_imports.DEFERRED_MODULES.items() for name in names}
+print(sorted(refused), sorted(declared - asked))
+"""
+    assert fresh_process(code) == "[] ['opentelemetry._logs.get_logger()']\n"
+
+
+def test_what_is_left_behind() -> None:
+    """The difference after an upgrade is to be read by a person: see handler/coldstart/README.md."""
+    listed = fresh_process(
+        "from runpy import run_module as run; run('tests.unit.handler.coldstart.left_behind', None, '__main__')"
     )
-    assert in_a_fresh_process(code) == "True\n"
+    assert listed == Path(__file__).with_name("left_behind.txt").read_text()
 
 
-def test_nothing_left_out_is_caught_compared_with_or_inherited_from() -> None:
-    """What was imported by its own name (`from ipaddress import ip_address`) may be called, and no more.
+def test_no_library_uses_a_deferred_name_as_a_class() -> None:
+    """A name of its own (`from ipaddress import ip_address`) may be called, and no more.
 
-    What belongs to a module (`decimal.Decimal` after `import decimal`) is looked up when it is used.
+    An exception may be caught where the same block uses the module before: the stub is then replaced by the real one.
     """
     code = """
 import ast, inspect, sys
 import handler.app
-from handler.coldstart.lazy_imports import DeferredAttribute
+from handler.coldstart.stubs import Deferred, StubModule
 
-known = 0
+deferred_names = caught = 0
 for module in list(sys.modules.values()):
-    later = {name: vars(value)["_name"] for name, value in vars(module).items() if type(value) is DeferredAttribute}
-    known += len(later)
-    for node in ast.walk(ast.parse(inspect.getsource(module) if later else "")):
-        places = []
-        if isinstance(node, ast.ExceptHandler) and node.type:
-            places = [node.type]
+    names = {name: value.module for name, value in vars(module).items() if type(value) is Deferred}
+    stubs = {name: value for name, value in vars(module).items() if type(value) is StubModule}
+    deferred_names += len(names)
+    for node in ast.walk(ast.parse(inspect.getsource(module) if names else "")):
+        classes, used = [], set()
+        if isinstance(node, ast.Try):
+            classes = [handler.type for handler in node.handlers if handler.type]
+            first = ast.walk(node.body[0])
+            used = {stubs[part.id] for part in first if isinstance(part, ast.Name) and part.id in stubs}
         elif isinstance(node, ast.ClassDef):
-            places = node.bases
+            classes = node.bases
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"isinstance", "issubclass"}:
-            places = node.args[1:]
+            classes = node.args[1:]
         elif isinstance(node, ast.Compare):
-            places = [node.left, *node.comparators]
-        for name in [part.id for place in places for part in ast.walk(place) if isinstance(part, ast.Name)]:
-            if name in later:
-                print(module.__name__, later[name], node.lineno)
-print(known > 20)
+            classes = [node.left, *node.comparators]
+        for name in [part.id for kind in classes for part in ast.walk(kind) if isinstance(part, ast.Name)]:
+            if name in names and names[name] in used:
+                caught += 1
+            elif name in names:
+                print(module.__name__, name, node.lineno)
+print(deferred_names > 20, caught)
 """
-    assert in_a_fresh_process(code) == "True\n"
+    assert fresh_process(code) == "True 2\n"
+
+
+def test_an_xml_error_is_caught_after_a_fast_start() -> None:
+    code = """
+import handler.app
+from botocore.parsers import QueryParser, ResponseParserError
+from botocore.handlers import _looks_like_special_case_error
+try: QueryParser()._parse_xml_string_to_dom("<a")
+except ResponseParserError: print("ResponseParserError")
+print(_looks_like_special_case_error(200, "<a"))
+"""
+    assert fresh_process(code) == "ResponseParserError\nTrue\n"
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])
@@ -104,117 +145,126 @@ def test_a_proxy_named_by_a_variable_is_used(variable: str) -> None:
         "import handler.app\n"
         "print(handler.app._processor._calendar._client._endpoint.http_session._proxy_config.proxy_url_for('https://a.b'))"
     )
-    assert in_a_fresh_process(code, {variable: "http://127.0.0.1:1"}) == "http://127.0.0.1:1\n"
-    assert in_a_fresh_process(code) == "None\n"
+    assert fresh_process(code, {variable: "http://127.0.0.1:1"}) == "http://127.0.0.1:1\n"
+    assert fresh_process(code) == "None\n"
 
 
-def test_credentials_that_are_not_in_the_variables_are_looked_for_where_botocore_does(tmp_path: Path) -> None:
+def test_credentials_of_a_file_are_used_without_keys_in_variables(tmp_path: Path) -> None:
     (tmp_path / "credentials").write_text("[default]\naws_access_key_id = a-file's\naws_secret_access_key = a-file's\n")
     code = "import handler.app; print(handler.app._processor._calendar._client._request_signer._credentials.access_key)"
     file = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}
-    assert in_a_fresh_process(code, file) == "an-emulator's\n"
-    assert in_a_fresh_process(code, {**file, "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}) == "a-file's\n"
+    assert fresh_process(code, file) == "an-emulator's\n"
+    assert fresh_process(code, {**file, "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}) == "a-file's\n"
 
 
-def test_nothing_for_credentials_from_elsewhere_is_loaded_by_an_ordinary_start() -> None:
+def test_an_ordinary_start_loads_nothing_for_other_credentials() -> None:
     code = """
 import sys
 opened = []
 sys.addaudithook(lambda event, given: opened.append(str(given[0])) if event in {"open", "os.listdir"} else None)
 import handler.app
 print([path for path in opened if "credential_data" in path], any("botocore_data" in path for path in opened))
-print({"handler.credentials", "handler.client_problems"} & sys.modules.keys())
+print({"handler.coldstart.credentials", "handler.client_problems"} & sys.modules.keys())
 """
-    assert in_a_fresh_process(code) == "[] True\nset()\n"
+    assert fresh_process(code) == "[] True\nset()\n"
 
 
 def test_certificates_are_botocores_own_unless_others_are_named(tmp_path: Path) -> None:
     code = "import handler.app; print(handler.app._processor._calendar._client._endpoint.http_session._verify)"
-    assert in_a_fresh_process(code) == f"{DEFAULT_CA_BUNDLE}\n"
+    assert fresh_process(code) == f"{DEFAULT_CA_BUNDLE}\n"
     assert Path(DEFAULT_CA_BUNDLE).stat().st_size > 100_000
     files = [tmp_path / "own.pem", tmp_path / "other.pem"]
     for file in files:
         file.write_text(Path(DEFAULT_CA_BUNDLE).read_text())
     own, other = {"AWS_CA_BUNDLE": str(files[0])}, {"REQUESTS_CA_BUNDLE": str(files[1])}
-    assert in_a_fresh_process(code, own | other) == f"{files[0]}\n"
-    assert in_a_fresh_process(code, other) == f"{files[1]}\n"
+    assert fresh_process(code, own | other) == f"{files[0]}\n"
+    assert fresh_process(code, other) == f"{files[1]}\n"
 
 
-def test_the_real_modules_are_there_for_whoever_imports_them_later() -> None:
+def test_a_later_import_gets_the_real_module() -> None:
     code = (
         "import handler.app, asyncio, packaging.requirements, s3transfer.manager, botocore.docs.docstring, stamina\n"
         "async def one(): return 1\n"
         "print(asyncio.run(one()), "
         "packaging.requirements.Requirement('a>1').name, botocore.docs.docstring.__file__ != '')"
     )
-    assert in_a_fresh_process(code) == "1 a True\n"
+    assert fresh_process(code) == "1 a True\n"
 
 
-def test_both_clients_are_made_after_a_lean_start_and_no_other_can_be() -> None:
-    code = (
-        "import os, handler.app\n"
-        "from handler.aws import dynamodb_client, make_client, sqs_client\n"
-        "from handler.settings import load_settings\n"
-        "settings = load_settings(os.environ)\n"
-        "print(dynamodb_client(settings).meta.method_to_api_mapping, sqs_client(settings).meta.method_to_api_mapping)\n"
-        "try: make_client('s3', settings)\n"
-        "except Exception as error: print(type(error).__name__)"
+@pytest.mark.parametrize(
+    ("switch", "operations", "other"),
+    [
+        ({}, (["transact_write_items"], ["send_message"]), "UnknownServiceError"),
+        (STANDARD, (["transact_write_items"], ["send_message"]), "S3"),
+    ],
+    ids=["fast", "standard"],
+)
+def test_both_clients(switch: Mapping[str, str], operations: tuple[list[str], list[str]], other: str) -> None:
+    code = f"""
+import os, handler.app
+from handler.aws import create_client, dynamodb_client, sqs_client
+from handler.settings import load_settings
+settings = load_settings(os.environ)
+for client in (dynamodb_client(settings), sqs_client(settings)):
+    methods = client.meta.method_to_api_mapping
+    print([name for name in methods if name in {operations[0] + operations[1]!r}], len(methods) > 5)
+try: print(type(create_client('s3', settings)).__name__)
+except Exception as error: print(type(error).__name__)
+"""
+    assert fresh_process(code, switch) == "".join(f"{names} {bool(switch)}\n" for names in operations) + f"{other}\n"
+
+
+def test_both_sessions_configure_clients_alike() -> None:
+    code = """
+import handler.app
+client = handler.app._processor._calendar._client
+config = {name: value for name, value in vars(client.meta.config).items() if not name.startswith(("_", "user_agent"))}
+session = client._endpoint.http_session
+print(sorted(config.items(), key=str), client.meta.endpoint_url, client.meta.region_name, session._timeout)
+"""
+    assert fresh_process(code) == fresh_process(code, STANDARD)
+
+
+def test_standard_uses_nothing_of_the_cold_start() -> None:
+    code = """
+import os, re, sys
+compile = re.compile
+import handler.app
+from handler.coldstart.lazy_imports import DEFERRED_MODULES, LazyPattern
+print(sorted(name for name in sys.modules if name.startswith("handler.coldstart")))
+print([name for name in DEFERRED_MODULES if name not in sys.modules])
+import botocore.utils
+print(re.compile is compile, type(botocore.utils.LABEL_RE).__name__)
+client = handler.app._processor._calendar._client
+print(type(client._request_signer._credentials).__module__, len(client.meta.service_model.operation_names) > 50)
+"""
+    assert fresh_process(code, STANDARD) == (
+        "['handler.coldstart', 'handler.coldstart.lazy_imports']\n[]\nTrue Pattern\nbotocore.credentials True\n"
     )
-    assert in_a_fresh_process(code) == (
-        "{'transact_write_items': 'TransactWriteItems'} {'send_message': 'SendMessage'}\nUnknownServiceError\n"
-    )
 
 
-def test_regular_expressions_and_the_collector_are_as_before_after_the_start() -> None:
+def test_re_and_the_garbage_collector_are_restored() -> None:
     code = (
         "import gc, re\ncompile = re.compile\nimport handler.app\n"
         "print(re.compile is compile, type(re.compile('a')).__name__, gc.isenabled(), gc.get_freeze_count() > 0)"
     )
-    assert in_a_fresh_process(code) == "True Pattern True True\n"
+    assert fresh_process(code) == "True Pattern True True\n"
 
 
-def test_a_number_of_any_length_can_be_read_after_a_start() -> None:
+def test_a_number_of_any_length_can_be_read() -> None:
     code = "import handler.app, json; print(json.loads('9' * 5000) % 10)"
-    assert in_a_fresh_process(code) == "9\n"
+    assert fresh_process(code) == "9\n"
 
 
-def test_what_was_left_out_must_not_be_called_while_libraries_load_and_is_the_real_thing_afterwards() -> None:
-    phase = ImportPhase()
-    encode = DeferredAttribute("json", phase).dumps
-    with pytest.raises(TypeError, match="left out"):
-        encode([1])
-    with pytest.raises(TypeError, match="left out"):
-        bool(encode)
-    phase.importing = False
-    assert encode([1]) == "[1]"
-
-
-def test_what_was_left_out_is_no_class() -> None:
-    for misuse in (
-        lambda: type("Sub", (DeferredAttribute("asyncio.Lock", ImportPhase()),), {}),  # type: ignore[arg-type]
-        lambda: isinstance(1, DeferredAttribute("asyncio.Lock", ImportPhase())),  # type: ignore[arg-type]
-    ):
-        with pytest.raises(TypeError):
-            misuse()
-
-
-@pytest.mark.parametrize("prefix", NO_OP_PREFIXES)
-def test_what_botocore_calls_for_every_client_stays_without_effect(prefix: str) -> None:
-    phase = ImportPhase()
-    phase.importing = False
-    left_out = DeferredAttribute(f"{prefix}docstring", phase).ClientMethodDocstring
-    assert left_out(operation_model=None) is left_out
-
-
-def test_botocore_can_read_a_date_after_a_lean_start() -> None:
+def test_botocore_can_read_a_date_after_a_fast_start() -> None:
     code = (
         "import handler.app, botocore.utils; print(botocore.utils.parse_timestamp('2026-02-03T04:05:06Z').isoformat())"
     )
-    assert in_a_fresh_process(code) == "2026-02-03T04:05:06+00:00\n"
+    assert fresh_process(code) == "2026-02-03T04:05:06+00:00\n"
 
 
-def test_no_library_gives_a_lazy_pattern_to_a_function_of_re() -> None:
-    """`re.split(pattern, text)` takes a string or a real pattern, and nothing that behaves as one."""
+def test_no_library_passes_a_lazy_pattern_to_a_function_of_re() -> None:
+    """`re.split(pattern, text)` takes a string or a real pattern."""
     code = """
 import ast, inspect, sys
 import handler.app
@@ -235,7 +285,7 @@ for module in list(sys.modules.values()):
             print(module.__name__, node.lineno)
 print(lazy > 50, misused)
 """
-    assert in_a_fresh_process(code) == "True 0\n"
+    assert fresh_process(code) == "True 0\n"
 
 
 def test_a_lazy_pattern_behaves_as_the_pattern() -> None:
@@ -244,3 +294,6 @@ def test_a_lazy_pattern_behaves_as_the_pattern() -> None:
     assert match is not None
     assert match[1] == "bb"
     assert (pattern.pattern, pattern.sub("-", "xabx")) == ("a(b+)", "x-x")
+    assert pattern == LazyPattern("a(b+)", 0)
+    assert pattern != LazyPattern("a", 0)
+    assert hash(pattern) == hash(LazyPattern("a(b+)", 0))
