@@ -8,7 +8,7 @@ from emulator.faults import FaultProxy
 from emulator.services.sqs import DeadLetter
 from tests.support.events import DATE, unique_event
 from tests.support.harness import FunctionHarness
-from tests.support.invariants import check_consistency
+from tests.support.invariants import check_invocation
 from tests.support.invocation import Invoked
 from tests.support.stores import DeadLetters, Tables
 
@@ -55,7 +55,7 @@ class Harness:
     def __call__(self, event: object, **how: Any) -> Invoked:
         """Invoke the function, and check that all it tells of the event agrees with itself."""
         invoked = self.function(event, **how)
-        check_consistency(invoked)
+        check_invocation(invoked)
         return invoked
 
     def tokens(self) -> list[str]:

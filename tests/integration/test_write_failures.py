@@ -36,7 +36,7 @@ def test_a_write_that_keeps_failing(harness: Harness, case: Case) -> None:
 
 
 def check_failure(harness: Harness, invoked: Invoked, event: dict[str, Any], category: str, error_code: str) -> None:
-    """What is told of a failed write; `check_consistency` has looked at the rest."""
+    """What is told of a failed write; `check_invocation` has looked at the rest."""
     outcome = "retry" if category in RAISED else "dead_lettered"
     line, metrics, root = invoked.outcome_line, invoked.metric_line, invoked.root
     assert (line["outcome"], line["error_category"], line["error_code"]) == (outcome, category, error_code)
@@ -123,7 +123,7 @@ def test_why_dynamodb_throttles(harness: Harness, fault: Fault, item: int | None
     told = reason if item is None else f"{reason} {tables[item]}"
     assert invoked.outcome_line["throttling_reasons"] == [told]
     assert str(invoked.error).endswith(f" ({told})")
-    assert [line["throttling_reasons"] for line in invoked.said("retry_backoff")] == [[told]] * len(invoked.waits)
+    assert [line["throttling_reasons"] for line in invoked.log_lines("retry_backoff")] == [[told]] * len(invoked.waits)
     assert [call["attributes"][REASONS] for call in invoked.calls(TRANSACTION)] == [[told]] * len(harness.tokens())
     record, attributes = from_on_failure(
         event, {"errorType": type(invoked.error).__name__, "errorMessage": str(invoked.error)}

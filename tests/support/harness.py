@@ -1,4 +1,8 @@
-"""The function as Lambda wires it, in this process: every part real except for the time."""
+"""The one harness that runs the function in this process: every part is real, except for the time.
+
+The adaptors add where AWS's answers come from: `tests/unit/handler/harness.py` a script, `tests/integration/harness.py`
+the real services behind fault proxies. `sandbox.py` runs the function in a process, `containers.py` in its container.
+"""
 
 import json
 import logging
@@ -9,7 +13,7 @@ from copy import replace
 from dataclasses import dataclass
 from itertools import count
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import tenacity.nap
@@ -21,25 +25,42 @@ from handler.processor import Processor
 from tests.support.clock import Clock, ClockWatchdog, Invocation
 from tests.support.invocation import Invoked
 from tests.support.stores import DeadLetters, Tables
-from tests.support.telemetry import Output, output_file
-from tests.support.udp import SpanSocket, span_socket
+from tests.support.telemetry import output_file
+from tests.support.udp import span_socket
 
 TIMEOUT = 30.0
-"""Seconds that an invocation has, as deployed."""
+"""Seconds until the deadline, as deployed."""
 
 PATIENCE = 60
-"""Seconds that a call may really take, unless the test is about that: machines that run tests are busy."""
+"""Seconds that a call may really take, unless the test is about that: the machines that run tests are busy."""
 
 _request_numbers = count(1)
 
 
+class OutputCapture(Protocol):
+    """Where the function's log and metric lines go."""
+
+    def raw(self) -> bytes:
+        """Return all bytes since the last `clear`."""
+
+    def clear(self) -> None:
+        """Forget what was written."""
+
+
+class SpanCapture(Protocol):
+    """Where the function's spans go."""
+
+    def take_raw(self) -> list[bytes]:
+        """Return the datagrams since the last call."""
+
+
 def function_environ(tables: Tables, dead_letters: DeadLetters, **more: str) -> dict[str, str]:
-    """The function's environment variables.
+    """Return the function's environment variables.
 
     Args:
-        tables: where it writes; `AWS_ENDPOINT_URL_DYNAMODB` in `more` puts something in between.
-        dead_letters: its queue; `AWS_ENDPOINT_URL_SQS`, likewise.
-        more: what comes on top, or instead.
+        tables: The tables; `AWS_ENDPOINT_URL_DYNAMODB` in `more` puts a proxy before them.
+        dead_letters: The queue; likewise with `AWS_ENDPOINT_URL_SQS`.
+        more: Variables that are added or replaced.
     """
     return {
         "EARNINGS_CALENDAR_TABLE": tables.calendar_table,
@@ -53,19 +74,21 @@ def function_environ(tables: Tables, dead_letters: DeadLetters, **more: str) -> 
 
 @dataclass
 class FunctionHarness:
-    """The function. A wait takes no time, but moves the clock that the deadline is on.
+    """Invokes the function. A wait takes no time, but moves the clock of the deadline.
 
     Attributes:
-        processor: what `handler.bootstrap.create_processor` made.
-        clock: the deadline's.
-        waits: seconds of each wait so far.
+        processor: The function.
+        clock: The deadline's clock.
+        waits: Seconds of each wait so far.
+        output: Captures log and metric lines.
+        spans: Captures spans.
     """
 
     processor: Processor
     clock: Clock
     waits: list[float]
-    _output: Output
-    _spans: SpanSocket
+    output: OutputCapture
+    spans: SpanCapture
 
     def __call__(
         self,
@@ -75,17 +98,17 @@ class FunctionHarness:
         trace_header: str | None = None,
         request_id: str | None = None,
     ) -> Invoked:
-        """Invoke it.
+        """Invoke the function.
 
         Args:
-            event: any JSON value.
-            timeout: seconds until the deadline.
-            trace_header: Lambda's; a new one if None.
-            request_id: Lambda's; a new one if None. An asynchronous retry comes with the first try's.
+            event: Any JSON value.
+            timeout: Seconds until the deadline.
+            trace_header: Lambda's trace header; a new one if None.
+            request_id: Lambda's request ID; a new one if None. An asynchronous retry has that of the first attempt.
         """
-        self._output.clear()
-        self._forget_calls_of_the_test()
-        before = len(self.waits)
+        self.output.clear()
+        self._discard_spans()
+        waits_before = len(self.waits)
         context = Invocation(self.clock, timeout, request_id or f"request-{next(_request_numbers)}")
         header = os.environ["_X_AMZN_TRACE_ID"] = trace_header or new_trace_header()
         answer, error = None, None
@@ -93,11 +116,11 @@ class FunctionHarness:
             answer = self.processor(event, context)
         except Exception as raised:  # noqa: BLE001 - the test decides what it should have been
             error = raised
-        output, datagrams = self._output.raw(), self._spans.take_raw()
-        return Invoked(answer, error, output, datagrams, self.waits[before:], context.aws_request_id, header)
+        output, datagrams = self.output.raw(), self.spans.take_raw()
+        return Invoked(answer, error, output, datagrams, self.waits[waits_before:], context.aws_request_id, header)
 
-    def _forget_calls_of_the_test(self) -> None:
-        """The instrumentation is one for the process: preparing a table makes spans, too."""
+    def _discard_spans(self) -> None:
+        """Discard the spans of the test's own calls: the instrumentation is one for the process."""
         tracing = self.processor._telemetry._tracing
         if tracing is not None:
             tracing.spans._ended.clear()
@@ -105,20 +128,30 @@ class FunctionHarness:
 
 
 def shortest_delay(low: float, high: float) -> float:
-    """No jitter: each delay is the shortest that the rules allow."""
+    """Return the shortest delay that the policy allows: no jitter."""
     del high
     return low
+
+
+def skip_waits(patch: pytest.MonkeyPatch, clock: Clock, waits: list[float]) -> None:
+    """Make stamina's waits move the clock instead of taking time, and record them."""
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        clock.advance(seconds)
+
+    patch.setattr(tenacity.nap, "time", SimpleNamespace(sleep=wait))
 
 
 @contextmanager
 def function_harness(
     environ: Mapping[str, str], *, jitter: Callable[[float, float], float] | None = shortest_delay
 ) -> Iterator[FunctionHarness]:
-    """Build the function as it is built when the sandbox starts, and take it apart again.
+    """Start the function as Lambda does, and close it afterwards.
 
     Args:
-        environ: its own variables (`function_environ`); spans go to a socket of the test's unless they say otherwise.
-        jitter: draws a delay between two bounds, seconds; None for the function's own.
+        environ: Its variables (`function_environ`); without `AWS_XRAY_DAEMON_ADDRESS` the harness receives its spans.
+        jitter: Draws a delay between two bounds, seconds; None for the function's own.
     """
     with (
         output_file() as output,
@@ -126,16 +159,11 @@ def function_harness(
         lambda_environment({"AWS_XRAY_DAEMON_ADDRESS": spans.endpoint, **environ}) as patch,
     ):
         clock, waits = Clock(), list[float]()
-
-        def wait(seconds: float) -> None:
-            waits.append(seconds)
-            clock.advance(seconds)
-
-        patch.setattr(tenacity.nap, "time", SimpleNamespace(sleep=wait))  # where stamina's waits end up
+        skip_waits(patch, clock, waits)
         with running_processor(output.write) as processor:
             if jitter is not None:
                 processor._jitter = jitter
-            # How long a call may take in the arithmetic of the deadline is one thing, a busy machine another.
+            # What a call may take in the budget's arithmetic, not what it may take on a busy machine.
             processor._settings = replace(
                 processor._settings,
                 connect_timeout=float(environ.get("AWS_CONNECT_TIMEOUT_SECONDS", 1)),
@@ -147,10 +175,10 @@ def function_harness(
 
 @contextmanager
 def lambda_environment(environ: Mapping[str, str]) -> Iterator[pytest.MonkeyPatch]:
-    """This process with a Lambda sandbox's environment; nothing global of the function's is left behind.
+    """Give this process the environment of a Lambda sandbox, and undo what the function changes in the process.
 
     Args:
-        environ: variables on top of region, credentials and the like.
+        environ: Variables besides region and credentials.
     """
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
@@ -180,10 +208,10 @@ def lambda_environment(environ: Mapping[str, str]) -> Iterator[pytest.MonkeyPatc
 
 @contextmanager
 def running_processor(write: Callable[[bytes], None]) -> Iterator[Processor]:
-    """What `handler.bootstrap.create_processor` makes of the environment, closed afterwards, which Lambda never does.
+    """Create the function from the environment, and close its sockets afterwards, which Lambda never does.
 
     Args:
-        write: takes log and metric lines.
+        write: Takes log and metric lines.
     """
     processor = create_processor({**os.environ}, write)
     try:
@@ -197,5 +225,5 @@ def running_processor(write: Callable[[bytes], None]) -> Iterator[Processor]:
 
 
 def same_json(body: str, event: object) -> bool:
-    """Whether a text is the event as JSON. Python's own `==` would take 1 for true and 1.0."""
+    """Return whether a text is the event as JSON. Python's `==` would take 1 for true and for 1.0."""
     return json.dumps(json.loads(body), sort_keys=True) == json.dumps(event, sort_keys=True)

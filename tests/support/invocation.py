@@ -1,4 +1,4 @@
-"""What one invocation of the function let out, decoded."""
+"""What one invocation of the function emitted, decoded."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,16 +10,16 @@ from tests.support.telemetry import json_lines
 
 @dataclass(frozen=True)
 class Invoked:
-    """What one invocation did, as seen from outside.
+    """One invocation, as seen from outside.
 
     Attributes:
-        answer: what it returned; None if it raised.
-        error: what it raised.
-        output: all that it wrote to standard output.
-        datagrams: what it sent to the X-Ray agent.
-        waits: seconds of each wait before another attempt.
-        request_id: Lambda's.
-        trace_header: Lambda's.
+        answer: The return value; None if it raised.
+        error: The exception; None if it returned.
+        output: Standard output.
+        datagrams: The datagrams to the X-Ray daemon.
+        waits: Seconds of each wait before a retry.
+        request_id: Lambda's request ID.
+        trace_header: Lambda's trace header.
     """
 
     answer: dict[str, Any] | None
@@ -47,8 +47,8 @@ class Invoked:
 
     @property
     def outcome_line(self) -> dict[str, Any]:
-        """The one log line that tells the outcome."""
-        (line,) = self.said("event_outcome")
+        """The one log line with the outcome."""
+        (line,) = self.log_lines("event_outcome")
         return line
 
     @property
@@ -64,9 +64,9 @@ class Invoked:
         return span
 
     def calls(self, operation: str) -> list[SpanDict]:
-        """The spans of an AWS operation's attempts (`DynamoDB.TransactWriteItems`, `SQS.SendMessage`)."""
+        """Return the spans of an AWS operation's attempts (`DynamoDB.TransactWriteItems`, `SQS.SendMessage`)."""
         return [span for span in self.spans if span["name"] == operation]
 
-    def said(self, event_type: str) -> list[dict[str, Any]]:
-        """The log lines of this kind."""
+    def log_lines(self, event_type: str) -> list[dict[str, Any]]:
+        """Return the log lines of this kind."""
         return [line for line in self.logs if line["event_type"] == event_type]

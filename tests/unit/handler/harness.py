@@ -1,24 +1,14 @@
-"""A stand for the whole function: real boto3 clients, AWS's side a script, time on a clock of the test's own.
+"""The function on scripted AWS: the harness without sockets, so that a test can afford thousands of invocations."""
 
-The script answers at botocore's `before-send` event, the last step before the network: all that is signed, encoded,
-parsed and classified is the real thing.
-"""
-
+import base64
 import functools
-import io
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from copy import replace
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import tenacity.nap
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from opentelemetry.sdk.trace import ReadableSpan
 
 from handler.aws import dynamodb_client, sqs_client
 from handler.calendar_store import CalendarStore
@@ -28,11 +18,15 @@ from handler.errors import EventNotProcessed
 from handler.instrumentation import INSTRUMENTATION
 from handler.processor import Processor
 from handler.settings import Settings, load_settings
+from otel.exporters.xray_udp import HEADER, XRayUdpExporter
 from otel.telemetry import Telemetry
 from otel.tracing.botocore import instrument
 from otel.tracing.provider import create_tracing
-from tests.support.clock import Clock, ClockWatchdog, Invocation
-from tests.support.telemetry import botocore_instrumentation, json_lines
+from tests.support.clock import Clock, ClockWatchdog
+from tests.support.harness import FunctionHarness, skip_waits
+from tests.support.invocation import Invoked
+from tests.support.scripted_aws import COMMITTED, SENT, Request, ScriptedAws, Step
+from tests.support.telemetry import botocore_instrumentation
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -40,167 +34,76 @@ if TYPE_CHECKING:
 
 QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/111122223333/earnings-dead-letters"
 ENVIRON = {"AWS_REGION": "us-east-1", "DEAD_LETTER_QUEUE_URL": QUEUE_URL}
-WRITE, DEAD_LETTER = "TransactWriteItems", "SendMessage"
 NOW = datetime(2025, 7, 31, 20, 5, 0, 123456, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What becomes of one request.
-
-    Attributes:
-        status: of HTTP.
-        body: of the reply.
-        headers: of the reply.
-        error: makes what is raised instead of a reply.
-        seconds: how long it takes.
-    """
-
-    status: int = 200
-    body: bytes = b"{}"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    error: Callable[[], Exception] | None = None
-    seconds: float = 0.0
-
-    def taking(self, seconds: float) -> "Step":
-        """The same, but slower."""
-        return replace(self, seconds=seconds)
-
-
-def reply(members: Any, status: int = 200) -> Step:
-    """A reply in JSON."""
-    return Step(status, json.dumps(members).encode())
-
-
-def aws_error(code: str, status: int = 400, *, service: str = "dynamodb.v20120810", **members: Any) -> Step:
-    """An error reply as AWS words it."""
-    return reply({"__type": f"com.amazonaws.{service}#{code}", "message": "injected"} | members, status)
-
-
-def cancelled(*reasons: str | dict[str, Any] | None) -> Step:
-    """A transaction that did not commit: for each of its items a code, a whole reason, or nothing."""
-    listed = [reason if isinstance(reason, dict) else {"Code": reason or "None"} for reason in reasons]
-    return aws_error("TransactionCanceledException", CancellationReasons=listed)
-
-
-def already(event_id: str = "another-event") -> Step:
-    """The row is processed already, by that event."""
-    row = {"is_processed": {"BOOL": True}, "processed_by_event": {"S": event_id}}
-    return cancelled({"Code": "ConditionalCheckFailed", "Item": row}, None)
-
-
-def raising(error: Callable[[], Exception]) -> Step:
-    """No reply."""
-    return Step(error=error)
-
-
-COMMITTED = reply({"ConsumedCapacity": [{"TableName": "earningsCalendar", "CapacityUnits": 2.0}]})
-NO_SUCH_ROW = cancelled("ConditionalCheckFailed", None)
-THROTTLED = aws_error("ThrottlingException")
-SENT = reply({"MessageId": "message-1", "MD5OfMessageBody": "0"})
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request that would have gone out.
-
-    Attributes:
-        operation: AWS's name of it.
-        parameters: its JSON.
-    """
-
-    operation: str
-    parameters: dict[str, Any]
-
-
 @dataclass(frozen=True)
-class Run:
-    """What one invocation did.
+class Run(Invoked):
+    """One invocation of the function.
 
     Attributes:
-        answer: what the function returned; None where it raised.
-        error: what it raised.
-        requests: every attempt on the wire, in order.
-        output: what it wrote to standard output.
-        spans: what it exported.
-        context: Lambda's context, as the invocation left it.
+        requests: Every attempt at a call, in order.
+        remaining: Seconds that were left before the deadline.
     """
 
-    answer: dict[str, Any] | None
-    error: EventNotProcessed | None
     requests: list[Request]
-    output: bytes
-    spans: list[ReadableSpan]
-    context: Invocation
+    remaining: float
 
     def sent(self, operation: str) -> list[dict[str, Any]]:
-        """The parameters of each attempt at an operation."""
+        """Return the parameters of each attempt at an operation."""
         return [request.parameters for request in self.requests if request.operation == operation]
 
-    @functools.cached_property
-    def _lines(self) -> list[dict[str, Any]]:
-        return json_lines(self.output)
-
     @property
-    def logs(self) -> list[dict[str, Any]]:
-        """Log lines."""
-        return [line for line in self._lines if "_aws" not in line]
-
-    @property
-    def metrics(self) -> dict[str, Any]:
-        """The one line of metrics."""
-        (line,) = [line for line in self._lines if "_aws" in line]
-        return line
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """The one log line that tells the outcome."""
-        (line,) = [line for line in self.logs if line.get("event_type") == "event_outcome"]
-        return line
-
-    @property
-    def waits(self) -> list[tuple[str, float]]:
+    def backoffs(self) -> list[tuple[str, float]]:
         """Category and seconds of each wait, from the log."""
         return [(line["error_category"], line["delay_ms"] / 1000) for line in self.logs if "delay_ms" in line]
 
 
-@dataclass(frozen=True, slots=True)
-class Sandbox:
-    """The function, started.
-
-    Attributes:
-        processor: takes events.
-        lines: what it has written to standard output.
-    """
-
-    processor: Processor
-    lines: list[bytes]
-
-
-class Collector:
-    """A way out for spans that keeps them."""
+class LineBuffer:
+    """Standard output in memory."""
 
     def __init__(self) -> None:
-        self.spans: list[ReadableSpan] = []
+        self._lines: list[bytes] = []
+        self.write = self._lines.append
 
-    def export(self, spans: Sequence[ReadableSpan], seconds: float) -> int:
-        """Keep the spans; none is lost."""
+    def raw(self) -> bytes:
+        """Return all bytes since the last `clear`."""
+        return b"".join(self._lines)
+
+    def clear(self) -> None:
+        """Forget what was written."""
+        self._lines.clear()
+
+
+class InMemoryExporter(XRayUdpExporter):
+    """Encodes datagrams as the function does, and retains them instead of sending them."""
+
+    def __init__(self) -> None:
+        super().__init__(("", 0))
+        self._datagrams: list[bytes] = []
+
+    def take_raw(self) -> list[bytes]:
+        """Return the datagrams since the last call."""
+        taken, self._datagrams = self._datagrams, []
+        return taken
+
+    def _connect(self, seconds: float) -> bool:
         del seconds
-        self.spans.extend(spans)
-        return 0
+        return True
 
-    def close(self) -> None:
-        """Nothing to let go of."""
+    def _send(self, kind: bytes, payload: bytes) -> bool:
+        self._datagrams.append(HEADER + kind + base64.b64encode(payload))
+        return True
 
 
 def settings(**environ: str) -> Settings:
-    """Settings from an environment that is right, but for what is given."""
+    """Return the settings of a valid environment with these variables."""
     return load_settings(ENVIRON | environ)
 
 
 @functools.cache
 def clients() -> tuple["DynamoDBClient", "SQSClient"]:
-    """Both clients as the function makes them; once, since making them takes long."""
+    """Return both clients as the function makes them; cached, since making them takes long."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
             patch.delenv(name, raising=False)
@@ -210,40 +113,32 @@ def clients() -> tuple["DynamoDBClient", "SQSClient"]:
 
 
 class HandlerHarness:
-    """Runs the function, one invocation after another; nothing of one reaches the next."""
+    """Runs the function, one invocation after another, each in a new sandbox unless the test passes one.
+
+    Attributes:
+        clock: The time.
+        aws: Answers the calls.
+    """
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self._requests: list[Request] = []
-        self._scripts: dict[str, Iterator[Step]] = {}
-        self._collector = Collector()
-        self._tracing = create_tracing(settings().telemetry, INSTRUMENTATION, self._collector)
+        self.aws = ScriptedAws(self.clock)
         self.dynamodb, self.sqs = clients()
+        self._exporter = InMemoryExporter()
+        self._tracing = create_tracing(settings().telemetry, INSTRUMENTATION, self._exporter)
+        self._waits: list[float] = []
 
     @contextmanager
     def connected(self) -> Iterator["HandlerHarness"]:
-        """Answer what the clients send, trace it, and let waits pass on the clock."""
-        with botocore_instrumentation(self._instrument), pytest.MonkeyPatch.context() as patch:
-            # Where stamina's waits end up: what it sleeps is what passes.
-            patch.setattr(tenacity.nap, "time", SimpleNamespace(sleep=self._sleep))
-            answer: Any = self._answer  # the stubs know no event that wants an answer
-            for client in (self.dynamodb, self.sqs):
-                client.meta.events.register("before-send", answer)
-            try:
-                yield self
-            finally:
-                for client in (self.dynamodb, self.sqs):
-                    client.meta.events.unregister("before-send", answer)
-
-    def script(self, dynamodb: Sequence[Step] = (COMMITTED,), sqs: Sequence[Step] = (SENT,)) -> None:
-        """Say what comes for each service; the last step is for all further requests."""
-        self._requests = []
-        self._scripts = {WRITE: _for_ever(dynamodb), DEAD_LETTER: _for_ever(sqs)}
-
-    @property
-    def requests(self) -> list[Request]:
-        """What was sent since the last `script`."""
-        return self._requests
+        """Answer the clients' calls, trace them, and make waits move the clock."""
+        with (
+            botocore_instrumentation(self._instrument),
+            pytest.MonkeyPatch.context() as patch,
+            self.aws.connected(self.dynamodb, self.sqs),
+        ):
+            patch.setenv("_X_AMZN_TRACE_ID", "")
+            skip_waits(patch, self.clock, self._waits)
+            yield self
 
     def invoke(
         self,
@@ -252,28 +147,25 @@ class HandlerHarness:
         dynamodb: Sequence[Step] = (COMMITTED,),
         sqs: Sequence[Step] = (SENT,),
         timeout: float = 30.0,
-        sandbox: "Sandbox | None" = None,
+        sandbox: FunctionHarness | None = None,
     ) -> Run:
         """Run the function once.
 
         Args:
-            event: what arrives.
-            dynamodb: what comes of each attempt to write; the last for all further ones.
-            sqs: likewise of each attempt to send a dead letter.
-            timeout: seconds that Lambda gives.
-            sandbox: instead of a new one.
+            event: Any JSON value.
+            dynamodb: The answers to the attempts to write; the last one is repeated.
+            sqs: The answers to the attempts to send a dead letter; the last one is repeated.
+            timeout: Seconds until the deadline.
+            sandbox: An execution environment that is reused.
         """
         sandbox = sandbox or self.sandbox()
-        self.script(dynamodb, sqs)
-        self._collector.spans.clear()
-        sandbox.lines.clear()
-        context = Invocation(self.clock, timeout)
-        answer, error = None, None
-        try:
-            answer = sandbox.processor(event, context)
-        except EventNotProcessed as raised:
-            error = raised
-        return Run(answer, error, self._requests, b"".join(sandbox.lines), list(self._collector.spans), context)
+        self.aws.script(dynamodb, sqs)
+        self._exporter.take_raw()
+        started = self.clock.now
+        invoked = sandbox(event, timeout=timeout, request_id="request-1")
+        if invoked.error is not None and not isinstance(invoked.error, EventNotProcessed):
+            raise invoked.error
+        return Run(**vars(invoked), requests=self.aws.requests, remaining=started + timeout - self.clock.now)
 
     def sandbox(
         self,
@@ -282,21 +174,21 @@ class HandlerHarness:
         jitter: Callable[[float, float], float] = min,
         dead_letters: Callable[[], "SQSClient"] | None = None,
         traced: bool = True,
-    ) -> "Sandbox":
-        """The function, started.
+    ) -> FunctionHarness:
+        """Start the function.
 
         Args:
-            using: settings.
-            jitter: draws delays.
-            dead_letters: makes the SQS client.
-            traced: whether it makes a root span.
+            using: Its settings.
+            jitter: Draws a delay between two bounds, seconds.
+            dead_letters: Makes the SQS client.
+            traced: Whether it makes spans.
         """
         using = using or settings()
-        lines: list[bytes] = []
+        output = LineBuffer()
         telemetry = Telemetry(
             using.telemetry,
             INSTRUMENTATION,
-            write=lines.append,
+            write=output.write,
             tracing=self._tracing if traced else None,
             init_duration_ms=1.0,
             watchdog=ClockWatchdog(self.clock),
@@ -309,38 +201,7 @@ class HandlerHarness:
             telemetry=telemetry,
             jitter=jitter,
         )
-        return Sandbox(processor, lines)
+        return FunctionHarness(processor, self.clock, self._waits, output, self._exporter)
 
     def _instrument(self) -> None:
         instrument(self._tracing.provider, classify_response, classify_exception)
-
-    def _sleep(self, seconds: float) -> None:
-        self.clock.advance(seconds)
-
-    def _answer(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
-        operation = _text(request.headers["X-Amz-Target"]).rpartition(".")[2]
-        self._requests.append(Request(operation, json.loads(_text(request.body))))
-        step = next(self._scripts[operation])
-        self.clock.advance(step.seconds)
-        if step.error is not None:
-            raise step.error()
-        headers: Any = dict(step.headers)
-        return AWSResponse(request.url, step.status, headers, _Raw(step.body))
-
-
-class _Raw(io.BytesIO):
-    """A body as botocore reads it from the network."""
-
-    def stream(self) -> Iterator[bytes]:
-        """All of it."""
-        yield self.read()
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _for_ever(steps: Sequence[Step]) -> Iterator[Step]:
-    yield from steps
-    while True:
-        yield steps[-1]

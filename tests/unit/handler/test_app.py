@@ -20,9 +20,10 @@ from handler.processor import Processor
 from otel.tracing.botocore import uninstrument
 from tests.support.clock import Clock, Invocation
 from tests.support.events import eventbridge_event
+from tests.support.scripted_aws import DEAD_LETTER, WRITE
 from tests.support.telemetry import json_lines
 from tests.support.udp import closed_udp_port
-from tests.unit.handler.harness import DEAD_LETTER, ENVIRON, WRITE
+from tests.unit.handler.harness import ENVIRON
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "s3ntinel-key"}
 NO_CREDENTIALS = dict.fromkeys(CREDENTIALS, "")

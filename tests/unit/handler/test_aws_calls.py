@@ -24,29 +24,20 @@ from handler.aws import call, client_config
 from handler.classification import CATEGORY_BY_CODE
 from handler.coldstart import botocore_session, credentials
 from handler.errors import ErrorCategory, ProcessingError
+from tests.support.scripted_aws import Step, aws_error, cancelled, raising, reply
 from tests.support.signatures import OF_ITS_TIME, OF_ITSELF, xml_error
 from tests.support.strategies import json_values
-from tests.unit.handler.harness import (
-    QUEUE_URL,
-    HandlerHarness,
-    Step,
-    aws_error,
-    cancelled,
-    clients,
-    raising,
-    reply,
-    settings,
-)
+from tests.unit.handler.harness import QUEUE_URL, HandlerHarness, clients, settings
 
 C = ErrorCategory
 TABLE_ARN = "arn:aws:dynamodb:us-east-1:111122223333:table/earningsCalendar"
 
 
 def failure(harness: HandlerHarness, step: Step) -> ProcessingError:
-    harness.script([step])
+    harness.aws.script([step])
     with pytest.raises(ProcessingError) as caught:
         call("DynamoDB", harness.dynamodb.transact_write_items, TransactItems=[])
-    assert len(harness.requests) == 1  # nobody tries again underneath
+    assert len(harness.aws.requests) == 1  # nobody tries again underneath
     return caught.value
 
 
@@ -73,14 +64,14 @@ def test_what_fails_before_anything_is_sent_is_a_defect() -> None:
 
 
 def test_a_reply(harness: HandlerHarness) -> None:
-    harness.script([reply({"ConsumedCapacity": [{"TableName": "t"}]})])
+    harness.aws.script([reply({"ConsumedCapacity": [{"TableName": "t"}]})])
     assert call("DynamoDB", harness.dynamodb.transact_write_items, TransactItems=[])["ConsumedCapacity"] == [
         {"TableName": "t"}
     ]
 
 
 def test_a_condition_that_did_not_hold_is_a_reply(harness: HandlerHarness) -> None:
-    harness.script([cancelled("ConditionalCheckFailed", None)])
+    harness.aws.script([cancelled("ConditionalCheckFailed", None)])
     found = call("DynamoDB", harness.dynamodb.transact_write_items, TransactItems=[])
     assert found["Error"]["Code"] == "TransactionCanceledException"
     assert [reason["Code"] for reason in found["CancellationReasons"]] == ["ConditionalCheckFailed", "None"]
@@ -160,7 +151,7 @@ def test_why_it_is_throttled(harness: HandlerHarness, code: str, member: str) ->
 
 
 def test_why_a_transaction_is_throttled(harness: HandlerHarness) -> None:
-    harness.script([cancelled(None, "ThrottlingError")])
+    harness.aws.script([cancelled(None, "ThrottlingError")])
     items = [{"Update": {"TableName": "calendar"}}, {"Put": {"TableName": "audit"}}]
     with pytest.raises(ProcessingError) as caught:
         call("DynamoDB", harness.dynamodb.transact_write_items, TransactItems=items)
@@ -189,7 +180,7 @@ class TestQueue:
 
     @staticmethod
     def failure(harness: HandlerHarness, step: Step) -> ProcessingError:
-        harness.script(sqs=[step])
+        harness.aws.script(sqs=[step])
         with pytest.raises(ProcessingError) as caught:
             call("SQS", harness.sqs.send_message, QueueUrl=QUEUE_URL, MessageBody="x")
         return caught.value
@@ -258,7 +249,7 @@ GARBLED = st.one_of(*_garbled()).map(json.dumps).map(str.encode) | st.binary(max
 
 @given(GARBLED, st.sampled_from([200, 204, 300, 400, 403, 500, 503]))
 def test_whatever_comes_back_is_a_reply_or_has_a_category(harness: HandlerHarness, body: bytes, status: int) -> None:
-    harness.script([Step(status, body)])
+    harness.aws.script([Step(status, body)])
     try:
         call("DynamoDB", harness.dynamodb.transact_write_items, TransactItems=[])
     except ProcessingError as failed:

@@ -11,20 +11,9 @@ from handler.errors import ErrorCategory, ProcessingError
 from handler.event import EarningsEvent
 from handler.outcome import Outcome, OutcomeKind
 from otel.record import EventRecord
+from tests.support.scripted_aws import COMMITTED, NO_SUCH_ROW, THROTTLED, WRITE, Step, already, cancelled, reply
 from tests.support.telemetry import event_record
-from tests.unit.handler.harness import (
-    COMMITTED,
-    NO_SUCH_ROW,
-    NOW,
-    THROTTLED,
-    WRITE,
-    HandlerHarness,
-    Step,
-    already,
-    cancelled,
-    reply,
-    settings,
-)
+from tests.unit.handler.harness import NOW, HandlerHarness, settings
 
 EVENT = EarningsEvent("BF-B", "2025-07-31", "event-1", "2025-07-31T20:00:00.000000Z")
 RECORD = event_record(
@@ -45,16 +34,16 @@ def calendar(harness: HandlerHarness) -> CalendarStore:
 
 
 def asked(harness: HandlerHarness, event: EarningsEvent = EVENT, record: EventRecord = RECORD) -> dict[str, Any]:
-    harness.script([COMMITTED])
+    harness.aws.script([COMMITTED])
     store = calendar(harness)
     store._attempt(store.transaction(event, record), event)
-    (request,) = harness.requests
+    (request,) = harness.aws.requests
     assert request.operation == WRITE
     return request.parameters
 
 
 def decided(harness: HandlerHarness, step: Step) -> Outcome:
-    harness.script([step])
+    harness.aws.script([step])
     store = calendar(harness)
     return store._attempt(store.transaction(EVENT, RECORD), EVENT)
 
@@ -135,13 +124,13 @@ class TestRequest:
         assert "null" not in json.dumps(parameters)
 
     def test_the_token_is_one_for_all_attempts_of_a_transaction(self, harness: HandlerHarness) -> None:
-        harness.script([THROTTLED, COMMITTED])
+        harness.aws.script([THROTTLED, COMMITTED])
         store = calendar(harness)
         transaction = store.transaction(EVENT, RECORD)
         with pytest.raises(ProcessingError):
             store._attempt(transaction, EVENT)
         assert store._attempt(transaction, EVENT) == MARKED
-        first, second = (request.parameters for request in harness.requests)
+        first, second = (request.parameters for request in harness.aws.requests)
         assert first == second
 
     def test_and_new_for_each_transaction_of_one_event(self, harness: HandlerHarness) -> None:

@@ -11,9 +11,10 @@ from hypothesis import given
 from handler.dead_letters import MAX_MESSAGE_LENGTH, DeadLetterQueue, serialize_event
 from handler.errors import ErrorCategory, ProcessingError
 from otel.record import EventRecord
+from tests.support.scripted_aws import DEAD_LETTER, SENT, Step, aws_error, raising, reply
 from tests.support.strategies import deeply_nested, fuzzed_events, json_values, nested
 from tests.support.telemetry import event_record
-from tests.unit.handler.harness import DEAD_LETTER, QUEUE_URL, SENT, HandlerHarness, Step, aws_error, raising, reply
+from tests.unit.handler.harness import QUEUE_URL, HandlerHarness
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 TAKEN_BY_SQS = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*\\Z")
@@ -37,9 +38,9 @@ def attempt(
 
 def test_throttling_reasons_are_one_attribute(harness: HandlerHarness) -> None:
     for reasons, text in [((), None), (("R1 arn",), "R1 arn"), (("R1 arn", "R2"), "R1 arn; R2")]:
-        harness.script()
+        harness.aws.script()
         send(harness, record=event_record(throttling_reasons=reasons))
-        (request,) = harness.requests
+        (request,) = harness.aws.requests
         attribute = request.parameters["MessageAttributes"].get("THROTTLING_REASONS")
         assert (attribute and attribute["StringValue"]) == text
 
@@ -111,9 +112,9 @@ class TestSend:
         failure: ProcessingError = FAILURE,
         record: EventRecord = RECORD,
     ) -> tuple[str, dict[str, Any]]:
-        harness.script(sqs=[step])
+        harness.aws.script(sqs=[step])
         message_id = send(harness, event, failure, record)
-        ((operation, parameters),) = [(request.operation, request.parameters) for request in harness.requests]
+        ((operation, parameters),) = [(request.operation, request.parameters) for request in harness.aws.requests]
         assert operation == DEAD_LETTER
         return message_id, parameters
 
@@ -190,10 +191,10 @@ class TestSend:
         with pytest.raises(ProcessingError) as caught:
             self.send(harness, step)
         assert (caught.value.category, caught.value.code) == (category, code)
-        assert len(harness.requests) == 1
+        assert len(harness.aws.requests) == 1
 
     def test_the_client_is_made_by_the_first_dead_letter_and_once(self, harness: HandlerHarness) -> None:
-        harness.script()
+        harness.aws.script()
         made: list[Any] = []
 
         def make() -> Any:

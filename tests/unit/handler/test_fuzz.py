@@ -13,21 +13,20 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from handler.errors import ErrorCategory
 from tests.support.events import eventbridge_event
-from tests.support.strategies import SENTINEL, camel_case, fuzzed_events, json_values
-from tests.unit.handler.harness import (
+from tests.support.harness import FunctionHarness
+from tests.support.scripted_aws import (
     COMMITTED,
     DEAD_LETTER,
     NO_SUCH_ROW,
     SENT,
     THROTTLED,
     WRITE,
-    HandlerHarness,
-    Run,
-    Sandbox,
     Step,
     already,
     aws_error,
 )
+from tests.support.strategies import SENTINEL, camel_case, fuzzed_events, json_values
+from tests.unit.handler.harness import HandlerHarness, Run
 
 CASES = 10_000 if os.environ.get("CI") == "true" else 500
 
@@ -51,27 +50,27 @@ fuzz = hypothesis_settings(
 
 
 @pytest.fixture(scope="module")
-def sandbox(harness: HandlerHarness) -> Sandbox:
+def sandbox(harness: HandlerHarness) -> FunctionHarness:
     """One sandbox for all events, as a busy function has."""
     return harness.sandbox()
 
 
 @pytest.fixture(scope="module")
-def untraced(harness: HandlerHarness) -> Sandbox:
+def untraced(harness: HandlerHarness) -> FunctionHarness:
     """One that makes no spans."""
     return harness.sandbox(traced=False)
 
 
 def check(run: Run, event: object) -> None:
     """An outcome, a category that is no defect, and the whole event where it went to the queue."""
-    outcome, category = run.summary["outcome"], run.summary.get("error_category")
+    outcome, category = run.outcome_line["outcome"], run.outcome_line.get("error_category")
     assert outcome in OUTCOMES
     assert (category is None) == (outcome in {"marked", "duplicate"})
     assert category is None or category in CATEGORIES
-    assert "exception_type" not in run.summary
+    assert "exception_type" not in run.outcome_line
     assert (run.error is not None) == (outcome == "retry")
     assert json.loads(json.dumps(run.answer)) == run.answer
-    assert run.metrics["EventsReceived"] == 1
+    assert run.metric_line["EventsReceived"] == 1
     if outcome == "dead_lettered":
         letter = run.sent(DEAD_LETTER)[-1]
         assert canonical(json.loads(letter["MessageBody"])) == canonical(event)
@@ -92,7 +91,7 @@ def answers_for(event: Any) -> list[Step]:
 @given(event=fuzzed_events)
 @hypothesis_settings(fuzz, max_examples=CASES)
 def test_any_event_ends_in_a_category_and_never_in_a_defect(
-    harness: HandlerHarness, untraced: Sandbox, event: Any
+    harness: HandlerHarness, untraced: FunctionHarness, event: Any
 ) -> None:
     with suppress_instrumentation():  # likewise
         check(harness.invoke(event, dynamodb=answers_for(event), sandbox=untraced), event)
@@ -100,11 +99,11 @@ def test_any_event_ends_in_a_category_and_never_in_a_defect(
 
 @given(event=fuzzed_events)
 @hypothesis_settings(fuzz, max_examples=200)
-def test_nor_does_it_where_spans_are_made(harness: HandlerHarness, sandbox: Sandbox, event: Any) -> None:
+def test_nor_does_it_where_spans_are_made(harness: HandlerHarness, sandbox: FunctionHarness, event: Any) -> None:
     run = harness.invoke(event, dynamodb=answers_for(event), sandbox=sandbox)
     check(run, event)
     assert len(run.spans) == len(run.requests) + 1
-    assert all((span.attributes or {})["correlation_id"] == run.summary["correlation_id"] for span in run.spans)
+    assert all(span["attributes"]["correlation_id"] == run.outcome_line["correlation_id"] for span in run.spans)
 
 
 FIELDS = ("asset_symbol", "earnings_date", "event_id", "earnings_id", "processed_at", "correlation_id", "traceparent")
@@ -122,7 +121,7 @@ SECRET = st.sampled_from([SENTINEL, [SENTINEL], {SENTINEL: SENTINEL}, {"a": {"b"
 @hypothesis_settings(max_examples=100, deadline=None)
 def test_a_secret_in_any_field_stays_in_the_letters_body(
     harness: HandlerHarness,
-    sandbox: Sandbox,
+    sandbox: FunctionHarness,
     detail: dict[str, Any],
     envelope: dict[str, Any],
     answers: list[Step],
@@ -132,8 +131,7 @@ def test_a_secret_in_any_field_stays_in_the_letters_body(
     event = eventbridge_event(row | detail) | envelope
     run = harness.invoke(event, dynamodb=answers, sqs=[sqs], sandbox=sandbox)
     attributes = [letter["MessageAttributes"] for letter in run.sent(DEAD_LETTER)]
-    spans = [span.to_json() for span in run.spans]
-    told = json.dumps([run.answer, repr(run.error), attributes, spans, run.sent(WRITE)]) + run.output.decode()
+    told = json.dumps([run.answer, repr(run.error), attributes, run.spans, run.sent(WRITE)]) + run.output.decode()
     assert "s3ntinel" not in told
 
 
@@ -161,10 +159,10 @@ def garbled_replies() -> st.SearchStrategy[bytes]:
 )
 @hypothesis_settings(max_examples=150, deadline=None)
 def test_no_reply_of_aws_is_a_defect_of_ours(
-    harness: HandlerHarness, sandbox: Sandbox, event: Any, dynamodb: tuple[bytes, int], sqs: tuple[bytes, int]
+    harness: HandlerHarness, sandbox: FunctionHarness, event: Any, dynamodb: tuple[bytes, int], sqs: tuple[bytes, int]
 ) -> None:
     steps = [Step(status, body) for body, status in (dynamodb, sqs)]
     run = harness.invoke(event, dynamodb=steps[:1], sqs=steps[1:], sandbox=sandbox)
-    assert run.summary["outcome"] in OUTCOMES
-    assert "exception_type" not in run.summary
-    assert run.summary.get("error_category") != "internal" or run.summary["error_code"] == "AuditEntryExists"
+    assert run.outcome_line["outcome"] in OUTCOMES
+    assert "exception_type" not in run.outcome_line
+    assert run.outcome_line.get("error_category") != "internal" or run.outcome_line["error_code"] == "AuditEntryExists"

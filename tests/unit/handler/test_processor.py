@@ -5,28 +5,25 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
-from opentelemetry.trace import SpanKind
 
 from handler.errors import ErrorCategory, EventNotProcessed
 from tests.support.events import eventbridge_event
-from tests.support.strategies import SENTINEL, SYMBOL_RULE
-from tests.unit.handler.harness import (
+from tests.support.invariants import TRANSACTION, check_invocation
+from tests.support.scripted_aws import (
     COMMITTED,
     DEAD_LETTER,
     NO_SUCH_ROW,
-    QUEUE_URL,
     SENT,
     THROTTLED,
     WRITE,
-    HandlerHarness,
-    Run,
     Step,
     already,
     aws_error,
     cancelled,
     raising,
-    settings,
 )
+from tests.support.strategies import SENTINEL, SYMBOL_RULE
+from tests.unit.handler.harness import QUEUE_URL, HandlerHarness, Run, settings
 
 EVENT = eventbridge_event(
     {
@@ -54,35 +51,14 @@ NO_CAPACITY = aws_error(
 )
 NOT_REACHED = raising(lambda: EndpointConnectionError(endpoint_url="https://sqs"))
 
-COUNTED = {
-    "marked": "EventsMarked",
-    "duplicate": "EventsDuplicate",
-    "dead_lettered": "EventsDeadLettered",
-    "retry": "EventsRetried",
-}
+THROTTLING_REASONS = "aws.dynamodb.throttling_reasons"
 
 
-def check_accounts(run: Run, outcome: str, category: str | None) -> None:
-    """What must agree whatever happened: answer or exception, log, metrics."""
-    if outcome == "retry":
-        assert run.answer is None
-        assert run.error is not None
-        assert f"category={category} " in str(run.error)
-        assert run.summary["correlation_id"] in str(run.error)
-    else:
-        assert run.error is None
-        assert run.answer is not None
-        assert (run.answer["outcome"], run.answer.get("error_category")) == (outcome, category)
-        assert run.answer["correlation_id"] == run.summary["correlation_id"]
-    assert (run.summary["outcome"], run.summary.get("error_category")) == (outcome, category)
-    assert run.metrics["EventsReceived"] == 1
-    assert {name: run.metrics.get(name, 0) for name in COUNTED.values()} == {
-        name: int(kind == outcome) for kind, name in COUNTED.items()
-    }
-    assert run.metrics.get("ErrorCategory") == category
-    assert run.metrics.get("Errors", 0) == int(category is not None)
-    assert run.summary["attempts"] == len(run.sent(WRITE))
-    assert run.metrics.get("Operations", 0) + run.metrics.get("Retries", 0) == len(run.sent(WRITE))
+def check_run(run: Run, outcome: str, category: str | None) -> None:
+    """Check the outcome, the agreement of everything that reports it, and the attempts against the requests."""
+    check_invocation(run)
+    assert (run.outcome_line["outcome"], run.outcome_line.get("error_category")) == (outcome, category)
+    assert run.outcome_line["attempts"] == len(run.sent(WRITE))
 
 
 class TestMarked:
@@ -90,15 +66,15 @@ class TestMarked:
 
     def test_answer_and_record(self, harness: HandlerHarness) -> None:
         run = harness.invoke(EVENT)
-        check_accounts(run, "marked", None)
+        check_run(run, "marked", None)
         assert run.answer == {"outcome": "marked", "correlation_id": "correlation-1"}
         assert [request.operation for request in run.requests] == [WRITE]
-        assert run.summary["level"] == "INFO"
+        assert run.outcome_line["level"] == "INFO"
         facts = ("event_id", "request_id", "asset_symbol", "earnings_date", "cold_start")
-        assert [run.summary[name] for name in facts] == ["event-1", "request-1", "AAPL", "2025-07-31", True]
-        assert set(run.summary["timings_ms"]) == {"validate", "write", "flush", "total"}
-        assert "correlation_replaced" not in run.summary
-        assert run.waits == []
+        assert [run.outcome_line[name] for name in facts] == ["event-1", "request-1", "AAPL", "2025-07-31", True]
+        assert set(run.outcome_line["timings_ms"]) == {"validate", "write", "flush", "total"}
+        assert "correlation_replaced" not in run.outcome_line
+        assert run.backoffs == []
 
     def test_the_settings_reach_the_transaction(self, harness: HandlerHarness) -> None:
         using = settings(EARNINGS_CALENDAR_TABLE="rows", EARNINGS_AUDIT_TABLE="log", AWS_LAMBDA_FUNCTION_VERSION="7")
@@ -112,33 +88,34 @@ class TestMarked:
     def test_another_source(self, harness: HandlerHarness) -> None:
         event = EVENT | {"source": "other.producer"}
         sandbox = harness.sandbox(settings(EVENT_SOURCE="other.producer"))
-        check_accounts(harness.invoke(event, sandbox=sandbox), "marked", None)
-        check_accounts(harness.invoke(event), "dead_lettered", "validation")
+        check_run(harness.invoke(event, sandbox=sandbox), "marked", None)
+        check_run(harness.invoke(event), "dead_lettered", "validation")
 
     def test_after_a_retry(self, harness: HandlerHarness) -> None:
         run = harness.invoke(EVENT, dynamodb=[THROTTLED, THROTTLED, COMMITTED])
-        check_accounts(run, "marked", None)
-        assert run.waits == [("throttling", 1.0), ("throttling", 2.0)]
-        assert (run.metrics["Operations"], run.metrics["Retries"], run.metrics["RetrySuccesses"]) == (1, 2, 1)
-        assert run.metrics["RetryDelay"] == [1000.0, 2000.0]
-        assert len(run.metrics["DynamoDBLatency"]) == 3
-        assert run.summary["timings_ms"]["backoff"] == 3000.0
-        assert run.context.remaining == pytest.approx(27.0)
+        check_run(run, "marked", None)
+        assert run.backoffs == [("throttling", 1.0), ("throttling", 2.0)]
+        counts = [run.metric_line[name] for name in ("Operations", "Retries", "RetrySuccesses")]
+        assert counts == [1, 2, 1]
+        assert run.metric_line["RetryDelay"] == [1000.0, 2000.0]
+        assert len(run.metric_line["DynamoDBLatency"]) == 3
+        assert run.outcome_line["timings_ms"]["backoff"] == 3000.0
+        assert run.remaining == pytest.approx(27.0)
 
     @pytest.mark.parametrize("answer", [NO_SUCH_ROW, already("event-1")])
     def test_only_a_write_that_was_made_is_a_retry_that_succeeded(self, harness: HandlerHarness, answer: Step) -> None:
         run = harness.invoke(EVENT, dynamodb=[THROTTLED, answer])
-        assert run.metrics["Retries"] == 1
-        assert "RetrySuccesses" not in run.metrics
+        assert run.metric_line["Retries"] == 1
+        assert "RetrySuccesses" not in run.metric_line
 
     def test_an_id_that_had_to_be_replaced(self, harness: HandlerHarness) -> None:
         event = eventbridge_event({"asset_symbol": "AAPL", "earnings_date": "2025-07-31", "correlation_id": SENTINEL})
         run = harness.invoke(event)
-        check_accounts(run, "marked", None)
-        assert run.summary["correlation_replaced"] is True
-        assert run.metrics["CorrelationIdsReplaced"] == 1
+        check_run(run, "marked", None)
+        assert run.outcome_line["correlation_replaced"] is True
+        assert run.metric_line["CorrelationIdsReplaced"] == 1
         assert run.sent(WRITE)[0]["TransactItems"][1]["Put"]["Item"]["correlation_id"] == {
-            "S": run.summary["correlation_id"]
+            "S": run.outcome_line["correlation_id"]
         }
         assert "s3ntinel" not in run.output.decode()
 
@@ -159,19 +136,18 @@ class TestDuplicate:
     ) -> None:
         reasons = ("ConditionalCheckFailed", beside) if first else (beside, "ConditionalCheckFailed")
         run = harness.invoke(EVENT, dynamodb=[cancelled(*reasons), later])
-        check_accounts(run, outcome, "not_found" if outcome == "dead_lettered" else None)
-        assert [waited for waited, _ in run.waits] == [category]
-        spans = [span for span in run.spans if span.name == "DynamoDB.TransactWriteItems"]
-        told = [(span.attributes or {}).get("error_category") for span in spans]
-        assert told == [category, None]
+        check_run(run, outcome, "not_found" if outcome == "dead_lettered" else None)
+        assert [waited for waited, _ in run.backoffs] == [category]
+        spans = run.calls(TRANSACTION)
+        assert [span["attributes"].get("error_category") for span in spans] == [category, None]
 
     @pytest.mark.parametrize(("event_id", "same"), [("event-1", True), ("event-2", False)])
     def test_answer_and_record(self, harness: HandlerHarness, event_id: str, same: bool) -> None:
         run = harness.invoke(EVENT, dynamodb=[already(event_id)])
-        check_accounts(run, "duplicate", None)
+        check_run(run, "duplicate", None)
         assert run.answer == {"outcome": "duplicate", "correlation_id": "correlation-1", "same_event": same}
-        assert (run.summary["level"], run.summary["same_event"]) == ("WARN", same)
-        assert run.metrics.get("IdempotencyViolations", 0) == int(not same)
+        assert (run.outcome_line["level"], run.outcome_line["same_event"]) == ("WARN", same)
+        assert run.metric_line.get("IdempotencyViolations", 0) == int(not same)
         assert run.sent(DEAD_LETTER) == []
 
 
@@ -185,16 +161,16 @@ class TestDeadLettered:
 
     def test_an_invalid_event(self, harness: HandlerHarness) -> None:
         run = harness.invoke(INVALID)
-        check_accounts(run, "dead_lettered", "validation")
+        check_run(run, "dead_lettered", "validation")
         assert run.answer is not None
         violations = run.answer["violations"]
         assert [violation["field"] for violation in violations] == ["detail.asset_symbol", "detail.earnings_date"]
-        assert run.summary["violations"] == violations
-        assert run.summary["level"] == "ERROR"
-        assert run.summary["dead_letter_id"] == "message-1"
-        assert run.answer["error_code"] == run.summary["error_code"] == "InvalidEvent"
+        assert run.outcome_line["violations"] == violations
+        assert run.outcome_line["level"] == "ERROR"
+        assert run.outcome_line["dead_letter_id"] == "message-1"
+        assert run.answer["error_code"] == run.outcome_line["error_code"] == "InvalidEvent"
         assert run.sent(WRITE) == []
-        assert "event_id" not in run.summary or run.summary["event_id"] is None
+        assert "event_id" not in run.outcome_line or run.outcome_line["event_id"] is None
         assert "s3ntinel" not in run.output.decode() + json.dumps(run.answer) + json.dumps(self.attributes(run))
 
     def test_its_letter(self, harness: HandlerHarness) -> None:
@@ -216,12 +192,12 @@ class TestDeadLettered:
     @pytest.mark.parametrize("event", [None, True, 1, 1.5, "text", [], [EVENT], {}, {"detail": None}])
     def test_what_is_no_event_at_all(self, harness: HandlerHarness, event: object) -> None:
         run = harness.invoke(event)
-        check_accounts(run, "dead_lettered", "validation")
+        check_run(run, "dead_lettered", "validation")
         assert json.loads(run.sent(DEAD_LETTER)[0]["MessageBody"]) == event
 
     def test_no_such_row(self, harness: HandlerHarness) -> None:
         run = harness.invoke(EVENT, dynamodb=[NO_SUCH_ROW])
-        check_accounts(run, "dead_lettered", "not_found")
+        check_run(run, "dead_lettered", "not_found")
         assert run.answer == {
             "outcome": "dead_lettered",
             "correlation_id": "correlation-1",
@@ -236,28 +212,28 @@ class TestDeadLettered:
     )
     def test_access_denied_raises_the_alarm(self, harness: HandlerHarness, step: Step) -> None:
         run = harness.invoke(EVENT, dynamodb=[step])
-        check_accounts(run, "dead_lettered", "access_denied")
+        check_run(run, "dead_lettered", "access_denied")
         assert len(run.sent(WRITE)) == 1
-        assert run.metrics["SecurityErrors"] == 1
+        assert run.metric_line["SecurityErrors"] == 1
         (security,) = [line for line in run.logs if line.get("security")]
-        assert (security["level"], security["error_code"]) == ("ERROR", f"DynamoDB: {run.summary['error_code']}")
+        assert (security["level"], security["error_code"]) == ("ERROR", f"DynamoDB: {run.outcome_line['error_code']}")
         assert self.attributes(run)["ERROR_CODE"] == "access_denied"
 
     @pytest.mark.parametrize("code", ["ResourceNotFoundException", "ValidationException"])
     def test_configuration(self, harness: HandlerHarness, code: str) -> None:
         run = harness.invoke(EVENT, dynamodb=[aws_error(code, message=SENTINEL)])
-        check_accounts(run, "dead_lettered", "configuration")
+        check_run(run, "dead_lettered", "configuration")
         assert self.attributes(run)["ERROR_MESSAGE"] == f"DynamoDB refused the write: {code}"
-        assert "SecurityErrors" not in run.metrics
+        assert "SecurityErrors" not in run.metric_line
         assert "s3ntinel" not in run.output.decode()
 
     def test_after_the_queue_needed_a_second_attempt(self, harness: HandlerHarness) -> None:
         run = harness.invoke(INVALID, sqs=[Step(503, b""), SENT])
-        check_accounts(run, "dead_lettered", "validation")
+        check_run(run, "dead_lettered", "validation")
         assert len(run.sent(DEAD_LETTER)) == 2
-        assert run.waits == [("dynamodb", 0.1)]
-        assert "Retries" not in run.metrics  # those are DynamoDB's
-        assert set(run.summary["timings_ms"]) == {"validate", "dead_letter", "backoff", "flush", "total"}
+        assert run.backoffs == [("dynamodb", 0.1)]
+        assert "Retries" not in run.metric_line  # those are DynamoDB's
+        assert set(run.outcome_line["timings_ms"]) == {"validate", "dead_letter", "backoff", "flush", "total"}
 
 
 class TestRetry:
@@ -276,11 +252,11 @@ class TestRetry:
     )
     def test_answer_and_record(self, harness: HandlerHarness, step: Step, category: str, attempts: int) -> None:
         run = harness.invoke(EVENT, dynamodb=[step])
-        check_accounts(run, "retry", category)
+        check_run(run, "retry", category)
         assert len(run.sent(WRITE)) == attempts
         assert run.sent(DEAD_LETTER) == []
-        assert run.summary["level"] == "ERROR"
-        assert "RetrySuccesses" not in run.metrics
+        assert run.outcome_line["level"] == "ERROR"
+        assert "RetrySuccesses" not in run.metric_line
 
     def test_what_lambda_is_told(self, harness: HandlerHarness) -> None:
         run = harness.invoke(EVENT, dynamodb=[THROTTLED])
@@ -288,23 +264,22 @@ class TestRetry:
 
     def test_why_dynamodb_throttles_is_told_everywhere(self, harness: HandlerHarness) -> None:
         run = harness.invoke(EVENT, dynamodb=[HOT_KEY, NO_CAPACITY])
-        check_accounts(run, "retry", "throttling")
+        check_run(run, "retry", "throttling")
         reasons = [f"TableWriteKeyRangeThroughputExceeded {TABLE}", f"TableWriteProvisionedThroughputExceeded {TABLE}"]
         code = "ProvisionedThroughputExceededException"
         assert str(run.error) == f"category=throttling correlation_id=correlation-1 : {code} ({'; '.join(reasons)})"
-        assert run.summary["throttling_reasons"] == reasons
+        assert run.outcome_line["throttling_reasons"] == reasons
         waits = [line["throttling_reasons"] for line in run.logs if "delay_ms" in line]
-        assert waits == [reasons[:1], *[reasons[1:]] * (len(run.waits) - 1)]
+        assert waits == [reasons[:1], *[reasons[1:]] * (len(run.backoffs) - 1)]
         *calls, root = run.spans
-        told = [(span.attributes or {}).get("aws.dynamodb.throttling_reasons") for span in (*calls, root)]
-        assert told == [(reasons[0],), *[(reasons[1],)] * (len(calls) - 1), tuple(reasons)]
-        events = [(event.attributes or {})["throttling_reasons"] for event in root.events]
-        assert events == [tuple(wait) for wait in waits]
+        by_span = [span["attributes"].get(THROTTLING_REASONS) for span in (*calls, root)]
+        assert by_span == [reasons[:1], *[reasons[1:]] * (len(calls) - 1), reasons]
+        assert [event["attributes"]["throttling_reasons"] for event in root["events"]] == waits
 
     def test_what_throttled_an_event_is_told_of_it_however_it_ends(self, harness: HandlerHarness) -> None:
         reason = f"TableWriteKeyRangeThroughputExceeded {TABLE}"
         marked = harness.invoke(EVENT, dynamodb=[HOT_KEY, COMMITTED])
-        assert (marked.summary["outcome"], marked.summary["throttling_reasons"]) == ("marked", [reason])
+        assert (marked.outcome_line["outcome"], marked.outcome_line["throttling_reasons"]) == ("marked", [reason])
         refused = harness.invoke(EVENT, dynamodb=[HOT_KEY, ACCESS_DENIED])
         assert TestDeadLettered.attributes(refused)["THROTTLING_REASONS"] == reason
         assert TestDeadLettered.attributes(refused)["ERROR_MESSAGE"] == (
@@ -312,51 +287,51 @@ class TestRetry:
         )
         lost = harness.invoke(EVENT, dynamodb=[HOT_KEY, TIMED_OUT])
         assert str(lost.error) == "category=network correlation_id=correlation-1 : ReadTimeoutError"
-        assert lost.summary["throttling_reasons"] == [reason]
+        assert lost.outcome_line["throttling_reasons"] == [reason]
         late = harness.invoke(EVENT, dynamodb=[HOT_KEY, COMMITTED.taking(100.0)])
-        assert (late.summary["error_category"], late.summary["throttling_reasons"]) == ("timeout", [reason])
+        assert (late.outcome_line["error_category"], late.outcome_line["throttling_reasons"]) == ("timeout", [reason])
 
     def test_where_dynamodb_does_not_say_nothing_is_told(self, harness: HandlerHarness) -> None:
         run = harness.invoke(EVENT, dynamodb=[THROTTLED])
         assert "throttling" in str(run.error)
         assert b"throttling_reasons" not in run.output
-        assert not any("aws.dynamodb.throttling_reasons" in (span.attributes or {}) for span in run.spans)
+        assert not any(THROTTLING_REASONS in span["attributes"] for span in run.spans)
 
     def test_a_transaction_that_is_throttled_names_the_table(self, harness: HandlerHarness) -> None:
         run = harness.invoke(
             EVENT, dynamodb=[cancelled("ConditionalCheckFailed", "ThrottlingError"), already("event-1")]
         )
-        check_accounts(run, "duplicate", None)
-        assert run.summary["throttling_reasons"] == ["ThrottlingError earningsAudit"]
+        check_run(run, "duplicate", None)
+        assert run.outcome_line["throttling_reasons"] == ["ThrottlingError earningsAudit"]
         first, _, root = run.spans
         for span in (first, root):
-            assert (span.attributes or {})["aws.dynamodb.throttling_reasons"] == ("ThrottlingError earningsAudit",)
+            assert span["attributes"][THROTTLING_REASONS] == ["ThrottlingError earningsAudit"]
 
     def test_nothing_else_of_the_reply_gets_out(self, harness: HandlerHarness) -> None:
         reasons = [{"reason": SENTINEL, "resource": TABLE}, {"reason": "R", "resource": SENTINEL}]
         run = harness.invoke(EVENT, dynamodb=[aws_error("ThrottlingException", throttlingReasons=reasons)])
-        assert run.summary["throttling_reasons"] == ["R"]
+        assert run.outcome_line["throttling_reasons"] == ["R"]
         assert str(run.error).endswith(" : ThrottlingException (R)")
-        assert "s3ntinel" not in run.output.decode() + str(run.error) + str([span.attributes for span in run.spans])
+        assert "s3ntinel" not in run.output.decode() + str(run.error) + json.dumps(run.spans)
 
     def test_a_parameter_mismatch_is_a_defect_that_a_new_token_cures(self, harness: HandlerHarness) -> None:
         run = harness.invoke(EVENT, dynamodb=[aws_error("IdempotentParameterMismatchException")])
-        check_accounts(run, "retry", "internal")
+        check_run(run, "retry", "internal")
         assert len(run.sent(WRITE)) == 1
 
     @pytest.mark.parametrize("timeout", [0.0, 1.0, 6.0])
     def test_no_time_for_even_one_attempt(self, harness: HandlerHarness, timeout: float) -> None:
         run = harness.invoke(EVENT, timeout=timeout)
-        check_accounts(run, "retry", "timeout")
+        check_run(run, "retry", "timeout")
         assert run.requests == []
-        assert run.summary["error_code"] == "NoTimeForAnAttempt"
-        assert "Operations" not in run.metrics
+        assert run.outcome_line["error_code"] == "NoTimeForAnAttempt"
+        assert "Operations" not in run.metric_line
 
     def test_no_time_left_for_the_dead_letter(self, harness: HandlerHarness) -> None:
         run = harness.invoke(EVENT, timeout=8.0, dynamodb=[ACCESS_DENIED.taking(3.0)])
-        check_accounts(run, "retry", "access_denied")
+        check_run(run, "retry", "access_denied")
         assert run.sent(DEAD_LETTER) == []
-        assert run.summary["dead_letter_error"] == "timeout: NoTimeForAnAttempt"
+        assert run.outcome_line["dead_letter_error"] == "timeout: NoTimeForAnAttempt"
 
     @pytest.mark.parametrize(
         ("sqs", "told", "attempts"),
@@ -369,12 +344,12 @@ class TestRetry:
     )
     def test_a_queue_that_cannot_be_reached(self, harness: HandlerHarness, sqs: Step, told: str, attempts: int) -> None:
         run = harness.invoke(INVALID, sqs=[sqs])
-        check_accounts(run, "retry", "validation")
+        check_run(run, "retry", "validation")
         assert len(run.sent(DEAD_LETTER)) == attempts
-        assert run.summary["dead_letter_error"] == told
-        assert "dead_letter_id" not in run.summary
-        assert run.summary["violations"]
-        assert run.metrics.get("SecurityErrors", 0) == int("access_denied" in told)
+        assert run.outcome_line["dead_letter_error"] == told
+        assert "dead_letter_id" not in run.outcome_line
+        assert run.outcome_line["violations"]
+        assert run.metric_line.get("SecurityErrors", 0) == int("access_denied" in told)
 
     def test_who_refused_access_is_told(self, harness: HandlerHarness) -> None:
         run = harness.invoke(INVALID, sqs=[ACCESS_DENIED])
@@ -386,11 +361,10 @@ class TestRetry:
         run = harness.invoke(EVENT, dynamodb=[THROTTLED, stuck])
         assert isinstance(run.error, EventNotProcessed)
         assert str(run.error) == "category=timeout correlation_id=correlation-1 : DeadlineExceeded"
-        check_accounts(run, "retry", "timeout")
-        assert run.summary["attempts"] == 2
-        assert (run.metrics["Operations"], run.metrics["Retries"]) == (1, 1)
-        calls = [span for span in run.spans if span.kind is SpanKind.CLIENT]
-        assert [(span.attributes or {})["error_category"] for span in calls] == ["throttling", "timeout"]
+        check_run(run, "retry", "timeout")
+        assert run.outcome_line["attempts"] == 2
+        assert (run.metric_line["Operations"], run.metric_line["Retries"]) == (1, 1)
+        assert [span["attributes"]["error_category"] for span in run.calls(TRANSACTION)] == ["throttling", "timeout"]
 
 
 class TestDefect:
@@ -402,22 +376,21 @@ class TestDefect:
 
     def test_in_a_collaborator(self, harness: HandlerHarness) -> None:
         run = harness.invoke(INVALID, sandbox=harness.sandbox(dead_letters=self.broken))
-        check_accounts(run, "retry", "internal")
+        check_run(run, "retry", "internal")
         assert str(run.error) == "category=internal correlation_id=correlation-1 : RuntimeError"
         assert run.error is not None
         assert run.error.__cause__ is None
         assert run.error.__context__ is None
-        assert run.summary["exception_type"] == "RuntimeError"
-        assert run.summary["exception_at"].startswith("test_processor.py:")
-        spans = "".join(span.to_json() for span in run.spans)
-        assert "s3ntinel" not in run.output.decode() + spans
+        assert run.outcome_line["exception_type"] == "RuntimeError"
+        assert run.outcome_line["exception_at"].startswith("test_processor.py:")
+        assert "s3ntinel" not in run.output.decode() + json.dumps(run.spans)
 
     def test_in_the_source_of_randomness(self, harness: HandlerHarness) -> None:
         def jitter(_low: float, _high: float) -> float:
             raise RuntimeError(SENTINEL)
 
         run = harness.invoke(EVENT, dynamodb=[THROTTLED], sandbox=harness.sandbox(jitter=jitter))
-        check_accounts(run, "retry", "internal")
+        check_run(run, "retry", "internal")
         assert "s3ntinel" not in run.output.decode()
 
 
@@ -441,26 +414,26 @@ class TestSpans:
     ) -> None:
         run = harness.invoke(event, dynamodb=dynamodb)
         *clients, root = run.spans
-        found = [dict(span.attributes or {}) for span in clients]
-        assert [(each["rpc.method"], each.get("error_category")) for each in found] == calls
-        assert all(each["correlation_id"] == "correlation-1" for each in found)
-        assert root.parent is None
-        assert [event.name for event in root.events] == ["retry.backoff"] * len(run.waits)
+        attributes = [span["attributes"] for span in clients]
+        assert [(members["rpc.method"], members.get("error_category")) for members in attributes] == calls
+        assert all(members["correlation_id"] == "correlation-1" for members in attributes)
+        assert root["kind"] == "SERVER"
+        assert [event["name"] for event in root["events"]] == ["retry.backoff"] * len(run.backoffs)
 
 
 @pytest.mark.parametrize("traceparent", ["traceparent", "traceParent"])
 def test_a_link_to_the_producers_span(harness: HandlerHarness, traceparent: str) -> None:
     detail = {"asset_symbol": "AAPL", "earnings_date": "2025-07-31", traceparent: EVENT["detail"]["traceparent"]}
-    *_, root = harness.invoke(eventbridge_event(detail)).spans
-    assert [f"{link.context.trace_id:032x}" for link in root.links] == ["0af7651916cd43dd8448eb211c80319c"]
+    run = harness.invoke(eventbridge_event(detail))
+    assert [link["trace_id"] for link in run.root["links"]] == ["0af7651916cd43dd8448eb211c80319c"]
 
 
 def test_only_the_first_event_of_a_sandbox_is_a_cold_start(harness: HandlerHarness) -> None:
     sandbox = harness.sandbox()
     for cold in (True, False, False):
         run = harness.invoke(EVENT, sandbox=sandbox)
-        assert run.summary["cold_start"] is cold
-        assert run.metrics.get("ColdStarts", 0) == int(cold)
+        assert run.outcome_line["cold_start"] is cold
+        assert run.metric_line.get("ColdStarts", 0) == int(cold)
 
 
 def test_each_invocation_has_a_token_of_its_own(harness: HandlerHarness) -> None:
@@ -487,4 +460,4 @@ def test_the_category_of_each_outcome_is_one_of_the_enum(harness: HandlerHarness
         harness.invoke(EVENT, timeout=1.0),
         harness.invoke(INVALID, sandbox=harness.sandbox(dead_letters=TestDefect.broken)),
     ]
-    assert [run.summary["error_category"] for run in runs] == [category.value for category in ErrorCategory]
+    assert [run.outcome_line["error_category"] for run in runs] == [category.value for category in ErrorCategory]
