@@ -25,6 +25,7 @@ from emulator.services.sqs import sqs_client
 from tests.resilience.observations import Observations, Trouble, Try, event_id
 from tests.support.harness import TIMEOUT, FunctionHarness, function_environ, function_harness
 from tests.support.stores import DeadLetters, Tables
+from tests.support.telemetry import json_lines
 
 WRITE, SEND = "TransactWriteItems", "SendMessage"
 SPOILT = {
@@ -104,7 +105,7 @@ class Simulation:
             raise  # what it has printed is not told
         except BaseException:
             this.outcome = "struck"
-            (this.metrics,) = [line for line in self._function._output.lines() if "_aws" in line]
+            (this.metrics,) = [line for line in json_lines(self._function.output.raw()) if "_aws" in line]
             raise
         context.advance(self._function.clock.now - before)
         this.outcome, this.metrics = (invoked.answer or {"outcome": "raised"})["outcome"], invoked.metric_line

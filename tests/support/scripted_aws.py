@@ -112,13 +112,14 @@ class ScriptedAws:
     @contextmanager
     def connected(self, *clients: BaseClient) -> Iterator[None]:
         """Answer the requests of these clients."""
+        answer: Any = self._answer  # botocore takes an answer from the handler; its stubs do not
         for client in clients:
-            client.meta.events.register("before-send", self._answer)
+            client.meta.events.register("before-send", answer)
         try:
             yield
         finally:
             for client in clients:
-                client.meta.events.unregister("before-send", self._answer)
+                client.meta.events.unregister("before-send", answer)
 
     def _answer(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         operation = _text(request.headers["X-Amz-Target"]).rpartition(".")[2]

@@ -31,9 +31,7 @@ EXCEPTIONS: Mapping[str, set[str]] = {
 """Modules that a file, or the files of a folder, may import in addition."""
 
 KNOWN_CYCLES: set[frozenset[str]] = {
-    frozenset({"otel.tracing", "otel.tracing.adot_layer"}),
-    frozenset({"handler.aws", "handler.credentials"}),
-    frozenset({"otel.layer_settings", "otel.settings"}),
+    frozenset({"otel.settings", "otel.settings.layer"}),
 }
 """Cycles that are still to be removed."""
 
