@@ -153,7 +153,7 @@ def test_blanks_around_a_value_are_dropped() -> None:
             for bad in ("localhost:4318", "ftp://localhost")
         ),
         *(
-            (name, "grpc", f"{name} must be http/protobuf (the only protocol that this function carries)")
+            (name, "grpc", f"{name} must be http/protobuf (the only protocol that this function supports)")
             for name in ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
         ),
         ("OTEL_TRACES_EXPORTER", "zipkin", "OTEL_TRACES_EXPORTER must be otlp or none"),
