@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-NAME = "mark-earnings-processed"
+from handler.contract import DEFAULT_SOURCE, FUNCTION_NAME
+
+NAME = FUNCTION_NAME
 """The service name, the prefix of every name and tag."""
 
 
@@ -163,7 +165,7 @@ _KEYS: Mapping[str, str] = {
     "calendar_table": "",
     "audit_table": "",
     "event_bus": "",
-    "event_source": "signal9.advisor",
+    "event_source": DEFAULT_SOURCE,
     "log_level": LOG_LEVELS[0],
     "rollout": ROLLOUTS[0],
     "alarm_email": "",

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from handler.contract import DISPLAY_NAME
+
 ACCOUNT_ID = "000000000000"
 REGION = "us-east-1"
 INVOCATION_PATH = "/2015-03-31/functions/function/invocations"
@@ -37,7 +39,7 @@ class FunctionConfig:
     """
 
     handler: str = "handler.app.lambda_handler"
-    name: str = "MarkEarningsProcessed"
+    name: str = DISPLAY_NAME
     memory_mb: int = 128
     region: str = REGION
     credentials: Mapping[str, str] = field(default_factory=lambda: LOCAL_CREDENTIALS)

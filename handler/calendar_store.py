@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from handler import contract
 from handler.aws import Response, call
 from handler.classification import CONDITION_FAILED, INVALID_RESPONSE
 from handler.errors import ErrorCategory, ProcessingError
-from handler.event import EarningsEvent
+from handler.event import ValidEvent
 from handler.outcome import Outcome, OutcomeKind
 from handler.settings import Settings
 from handler.validation import format_utc
@@ -19,9 +20,15 @@ if TYPE_CHECKING:
 
     from handler.invocation import Invocation
 
-ACTION = "mark_processed"
-PREVIOUS_STATE = "unprocessed"
-"""What the transaction's condition proves the row to have been."""
+_AUDIT_KEY, _ENTRY_ID = contract.AUDIT.key
+_UPDATE = (
+    f"SET {contract.PROCESSED} = :true, {contract.PROCESSED_AT} = :processed_at, {contract.PROCESSED_BY} = :event_id, "
+    "correlation_id = :correlation_id, updated_at = :now"
+)
+_CONDITION = (
+    f"attribute_exists({contract.CALENDAR.key[0]}) AND "
+    f"(attribute_not_exists({contract.PROCESSED}) OR {contract.PROCESSED} <> :true)"
+)
 
 _MARKED = Outcome(OutcomeKind.MARKED)
 
@@ -45,7 +52,7 @@ class CalendarStore:
         self._settings = settings
         self._now = now
 
-    def mark_processed(self, event: EarningsEvent, invocation: "Invocation") -> Outcome:
+    def mark_processed(self, event: ValidEvent, invocation: "Invocation") -> Outcome:
         """Mark the event's row, exactly once.
 
         Returns:
@@ -57,7 +64,7 @@ class CalendarStore:
         transaction = self.transaction(event, invocation.record)
         return invocation.write(lambda: self._attempt(transaction, event))
 
-    def transaction(self, event: EarningsEvent, record: EventRecord) -> dict[str, Any]:
+    def transaction(self, event: ValidEvent, record: EventRecord) -> dict[str, Any]:
         """Return the parameters of `TransactWriteItems`. Attempting them again is safe, also after a lost response.
 
         The token makes DynamoDB recognise a repeated attempt. It is new for every invocation: an asynchronous retry has
@@ -73,7 +80,7 @@ class CalendarStore:
             "ReturnConsumedCapacity": "TOTAL",
         }
 
-    def _attempt(self, transaction: dict[str, Any], event: EarningsEvent) -> Outcome:
+    def _attempt(self, transaction: dict[str, Any], event: ValidEvent) -> Outcome:
         response = call("DynamoDB", self._client.transact_write_items, **transaction)
         if "Error" in response:
             return _condition_failed(response, event)
@@ -81,18 +88,13 @@ class CalendarStore:
             raise ProcessingError(ErrorCategory.DYNAMODB, INVALID_RESPONSE, service="DynamoDB")
         return _MARKED
 
-    def _update(self, event: EarningsEvent, record: EventRecord, now: str) -> dict[str, Any]:
+    def _update(self, event: ValidEvent, record: EventRecord, now: str) -> dict[str, Any]:
         return {
             "Update": {
                 "TableName": self._settings.calendar_table,
-                "Key": {"asset_symbol": {"S": event.asset_symbol}, "earnings_date": {"S": event.earnings_date}},
-                "UpdateExpression": (
-                    "SET is_processed = :true, processed_at = :processed_at, processed_by_event = :event_id, "
-                    "correlation_id = :correlation_id, updated_at = :now"
-                ),
-                "ConditionExpression": (
-                    "attribute_exists(asset_symbol) AND (attribute_not_exists(is_processed) OR is_processed <> :true)"
-                ),
+                "Key": {name: {"S": value} for name, value in event.key.items()},
+                "UpdateExpression": _UPDATE,
+                "ConditionExpression": _CONDITION,
                 "ExpressionAttributeValues": {
                     ":true": {"BOOL": True},
                     ":processed_at": {"S": event.processed_at or now},
@@ -104,13 +106,13 @@ class CalendarStore:
             }
         }
 
-    def _audit_entry(self, event: EarningsEvent, record: EventRecord, now: str) -> dict[str, Any]:
+    def _audit_entry(self, event: ValidEvent, record: EventRecord, now: str) -> dict[str, Any]:
         entry = {
-            "earnings_key": f"{event.asset_symbol}#{event.earnings_date}",
-            "entry_id": f"{now}#{event.event_id}",
+            _AUDIT_KEY: "#".join(event.key.values()),
+            _ENTRY_ID: f"{now}#{event.event_id}",
             "event_id": event.event_id,
-            "action": ACTION,
-            "previous_state": PREVIOUS_STATE,
+            "action": contract.AUDIT_ACTION,
+            "previous_state": contract.PREVIOUS_STATE,
             "correlation_id": record.correlation_id,
             "request_id": record.request_id,
             "trace_id": record.trace_id,
@@ -121,19 +123,19 @@ class CalendarStore:
             "Put": {
                 "TableName": self._settings.audit_table,
                 "Item": {name: {"S": value} for name, value in entry.items() if value},
-                "ConditionExpression": "attribute_not_exists(earnings_key)",
+                "ConditionExpression": f"attribute_not_exists({_AUDIT_KEY})",
             }
         }
 
 
-def _condition_failed(response: Response, event: EarningsEvent) -> Outcome:
+def _condition_failed(response: Response, event: ValidEvent) -> Outcome:
     row = response["CancellationReasons"][0] or {}
     if row.get("Code") != CONDITION_FAILED:
         # Only the audit entry exists already, which its key rules out for an unmarked row.
         raise ProcessingError(ErrorCategory.INTERNAL, "AuditEntryExists", service="DynamoDB")
     stored: dict[str, Any] = row.get("Item") or {}
     if not stored:
-        message = f"no row for {event.asset_symbol} on {event.earnings_date} in the calendar"
+        message = f"no row for {contract.ROW_TEXT.format_map(event.key)}"
         raise ProcessingError(ErrorCategory.NOT_FOUND, "NoSuchRow", message)
-    marked_by = stored.get("processed_by_event") or {}
+    marked_by = stored.get(contract.PROCESSED_BY) or {}
     return Outcome(OutcomeKind.DUPLICATE, same_event=marked_by.get("S") == event.event_id)

@@ -1,46 +1,27 @@
-"""From the JSON that arrives to an `EarningsEvent`, or to every rule that it breaks."""
+"""From the JSON that arrives to a `ValidEvent`, or to every violation of the contract."""
 
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from handler import contract
 from handler.errors import ErrorCategory, ProcessingError
-from handler.validation import (
-    FieldError,
-    Validator,
-    Violation,
-    absent,
-    describe_type,
-    parse_date,
-    parse_id,
-    parse_symbol,
-    parse_timestamp,
-)
-
-DETAIL_TYPE = "earningsProcessed"
-
-# snake_case name -> rule. Producers write camelCase too; both are the same field.
-_REQUIRED: Mapping[str, Validator] = {"asset_symbol": parse_symbol, "earnings_date": parse_date}
-_OPTIONAL: Mapping[str, Validator] = {"event_id": parse_id, "processed_at": parse_timestamp}
-# A bad one is replaced or ignored, not refused; here only the two spellings must agree.
-_LENIENT = ("correlation_id", "traceparent", "earnings_id")
+from handler.validation import FieldError, Validator, Violation, absent, describe_type, parse_id
 
 _MISSING = object()
 
 
-class EarningsEvent(NamedTuple):
-    """A valid event: the row it is about, and who says so.
+class ValidEvent(NamedTuple):
+    """A valid event.
 
     Attributes:
-        asset_symbol: upper-case ticker symbol, 1 to 20 characters.
-        earnings_date: `YYYY-MM-DD`.
-        event_id: `detail.event_id`, else the envelope's `id`: the same when the same event is delivered again.
-        processed_at: when the producer finished, UTC; None if it did not say.
+        key: The key of the row that it is about, by `contract.KEY_FIELDS`.
+        event_id: `detail.event_id`, else the envelope's `id`: the same when the event is delivered again.
+        processed_at: When the producer finished, UTC; None if the event does not have it.
     """
 
-    asset_symbol: str
-    earnings_date: str
+    key: Mapping[str, str]
     event_id: str
     processed_at: str | None
 
@@ -57,7 +38,7 @@ class CorrelationId(NamedTuple):
     replaced: bool
 
 
-def parse_event(event: object, *, source: str) -> EarningsEvent:
+def parse_event(event: object, *, source: str) -> ValidEvent:
     """Check an EventBridge envelope and its detail.
 
     Args:
@@ -71,24 +52,25 @@ def parse_event(event: object, *, source: str) -> EarningsEvent:
         raise _invalid([Violation("event", "an EventBridge event (a JSON object)", describe_type(event))])
     check = _Check()
     check.equal("source", event, source)
-    check.equal("detail-type", event, DETAIL_TYPE)
+    check.equal("detail-type", event, contract.DETAIL_TYPE)
     envelope_id = check.value("id", event.get("id", _MISSING), parse_id, required=True)
     detail = event.get("detail", _MISSING)
     if isinstance(detail, Mapping):
-        found = {name: check.detail(detail, name, rule, required=True) for name, rule in _REQUIRED.items()}
-        found |= {name: check.detail(detail, name, rule, required=False) for name, rule in _OPTIONAL.items()}
-        for name in _LENIENT:
+        key = {name: check.detail(detail, name, rule, required=True) for name, rule in contract.KEY_FIELDS.items()}
+        optional_fields = {
+            name: check.detail(detail, name, rule, required=False) for name, rule in contract.OPTIONAL_FIELDS.items()
+        }
+        for name in contract.UNCHECKED_FIELDS:
             check.spelling(detail, name, required=False)
     else:
-        found = {}
+        key, optional_fields = {}, {}
         check.broken("detail", "a JSON object", detail)
     if check.violations:
         raise _invalid(check.violations)
-    return EarningsEvent(
-        asset_symbol=str(found["asset_symbol"]),
-        earnings_date=str(found["earnings_date"]),
-        event_id=str(found["event_id"] or envelope_id),
-        processed_at=found["processed_at"],
+    return ValidEvent(
+        key={name: str(value) for name, value in key.items()},
+        event_id=str(optional_fields["event_id"] or envelope_id),
+        processed_at=optional_fields[contract.PROCESSED_AT],
     )
 
 

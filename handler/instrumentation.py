@@ -11,7 +11,7 @@ DEADLINE_EXCEEDED = "DeadlineExceeded"
 INSTRUMENTATION = Instrumentation(
     namespace=contract.DISPLAY_NAME,
     scope=contract.FUNCTION_NAME,
-    subject_keys=contract.SUBJECT_KEYS,
+    subject_keys=tuple(contract.KEY_FIELDS),
     outcomes=OUTCOME_TELEMETRY,
     timeout=Timeout(OutcomeKind.RETRY.value, ErrorCategory.TIMEOUT.value, DEADLINE_EXCEEDED),
 )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from handler.errors import ErrorCategory, EventNotProcessed, ProcessingError
-from handler.event import EarningsEvent
+from handler.event import ValidEvent
 from handler.instrumentation import DEADLINE_EXCEEDED
 from handler.outcome import Outcome, OutcomeKind
 from handler.retry import Backoff, Budget, call_with_retries
@@ -42,10 +42,10 @@ class Invocation:
         self._jitter = jitter
         self._outcome = Outcome(OutcomeKind.RETRY, ErrorCategory.INTERNAL)
 
-    def identify(self, event: EarningsEvent) -> None:
+    def identify(self, event: ValidEvent) -> None:
         """Put the row that the event is about on the record and on the spans."""
         self.record.event_id = event.event_id
-        self.record.subject = {"asset_symbol": event.asset_symbol, "earnings_date": event.earnings_date}
+        self.record.subject = event.key
         self._telemetry.set_event_attributes(self.record)
 
     def timed[**P, T](self, phase: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

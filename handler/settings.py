@@ -77,14 +77,14 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     if not read.raw("AWS_REGION") and not read.raw("AWS_DEFAULT_REGION"):
         read.add("AWS_REGION", "AWS_REGION is not set: give the region of the tables and the queue")
     check_aws(read, region)
-    calendar, audit = "EARNINGS_CALENDAR_TABLE", "EARNINGS_AUDIT_TABLE"
+    calendar, audit = contract.CALENDAR, contract.AUDIT
     settings = Settings(
-        calendar_table=table(read, calendar, "earningsCalendar", region),
-        audit_table=table(read, audit, "earningsAudit", region),
+        calendar_table=table(read, calendar.variable, calendar.default, region),
+        audit_table=table(read, audit.variable, audit.default, region),
         dead_letter_queue_url=queue_url(read, region),
         event_source=read.text(
             "EVENT_SOURCE",
-            "signal9.advisor",
+            contract.DEFAULT_SOURCE,
             lambda text: len(text) <= MAX_SOURCE,
             f"1 to {MAX_SOURCE} characters, as the source of an EventBridge event",
         ),
@@ -96,7 +96,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         fast_start=read.parsed(COLD_START, FAST, one_of(FAST, STANDARD), f"{FAST} or {STANDARD}") == FAST,
     )
     if settings.calendar_table == settings.audit_table:
-        read.refuse(audit, f"another table than {calendar}")
+        read.refuse(audit.variable, f"another table than {calendar.variable}")
     if read.problems:
         raise SettingsError(read.problems, telemetry)
     return settings

@@ -6,6 +6,8 @@ emitted telemetry.
 
 from collections.abc import Mapping
 
+from handler.contract import KEY_FIELDS
+
 METRICS: Mapping[str, str] = {
     "EventsReceived": "events with an outcome: the sum of the next four",
     "EventsMarked": "rows marked",
@@ -68,8 +70,7 @@ LOG_FIELDS: Mapping[str, str] = {
     "trace_id": "32 hex digits",
     "span_id": "the event's root span",
     "cold_start": "whether it is the sandbox's first event",
-    "asset_symbol": "a valid event's symbol",
-    "earnings_date": "a valid event's date",
+    **dict.fromkeys(KEY_FIELDS, "for a valid event: the key of its row"),
     "outcome": "on one line per event: `marked`, `duplicate`, `dead_lettered`, `retry`",
     "error_category": "the category of the failure",
     "error_code": "the code of AWS or of the function",
@@ -97,8 +98,7 @@ LOG_FIELDS: Mapping[str, str] = {
 
 ANNOTATIONS: Mapping[str, str] = {
     "correlation_id": "on every span",
-    "asset_symbol": "on every span after validation",
-    "earnings_date": "on every span after validation",
+    **dict.fromkeys(KEY_FIELDS, "on every span after validation"),
     "outcome": "on the root span",
     "error_category": "on the root span and on failed calls",
 }

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from handler.contract import DISPLAY_NAME
+
 MINUTE = 60
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
@@ -15,7 +17,7 @@ DAY = 24 * HOUR
 class Source(StrEnum):
     """The source of a metric. It decides the namespace and the dimensions, whose values the stack knows."""
 
-    FUNCTION = "MarkEarningsProcessed"
+    FUNCTION = DISPLAY_NAME
     LAMBDA = "AWS/Lambda"
     QUEUE = "AWS/SQS"
     RULE = "AWS/Events"

@@ -5,7 +5,11 @@ line per event. No query matches a message's text.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html
 """
 
+from handler.contract import CALENDAR
 from monitoring.model import Query, TraceGroup
+
+PARTITION_KEY = CALENDAR.key[0]
+SUBJECT = ", ".join(CALENDAR.key)
 
 QUERIES = (
     Query(
@@ -27,8 +31,8 @@ QUERIES = (
     Query(
         name="failed-events",
         purpose="events that were not processed, newest first, with their IDs",
-        text="""fields @timestamp, outcome, error_category, error_code,
-  asset_symbol, earnings_date, correlation_id, trace_id
+        text=f"""fields @timestamp, outcome, error_category, error_code,
+  {SUBJECT}, correlation_id, trace_id
 | filter event_type = "event_outcome" and outcome in ["dead_lettered", "retry"]
 | sort @timestamp desc
 | limit 100""",
@@ -58,9 +62,9 @@ QUERIES = (
     ),
     Query(
         name="throttling",
-        purpose="throttled events by throttling reason and symbol: shows whether one key is hot",
-        text="""filter event_type = "event_outcome" and ispresent(throttling_reasons.0)
-| stats count(*) as events, max(attempts) as most_attempts by throttling_reasons.0, asset_symbol
+        purpose="throttled events by throttling reason and partition key: shows whether one key is hot",
+        text=f"""filter event_type = "event_outcome" and ispresent(throttling_reasons.0)
+| stats count(*) as events, max(attempts) as most_attempts by throttling_reasons.0, {PARTITION_KEY}
 | sort events desc
 | limit 100""",
     ),
@@ -75,8 +79,8 @@ QUERIES = (
     Query(
         name="dead-letters",
         purpose="dead letters by SQS message ID, and events that could not be sent to the queue",
-        text="""fields @timestamp, dead_letter_id, dead_letter_error, error_category, error_code,
-  asset_symbol, correlation_id
+        text=f"""fields @timestamp, dead_letter_id, dead_letter_error, error_category, error_code,
+  {PARTITION_KEY}, correlation_id
 | filter ispresent(dead_letter_id) or ispresent(dead_letter_error)
 | sort @timestamp desc
 | limit 100""",
@@ -84,8 +88,8 @@ QUERIES = (
     Query(
         name="duplicates",
         purpose="duplicates: the same event delivered again, or another event for the row",
-        text="""filter event_type = "event_outcome" and outcome = "duplicate"
-| stats count(*) as events by same_event, asset_symbol, earnings_date
+        text=f"""filter event_type = "event_outcome" and outcome = "duplicate"
+| stats count(*) as events by same_event, {SUBJECT}
 | sort events desc
 | limit 100""",
     ),

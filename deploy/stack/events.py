@@ -8,8 +8,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from deploy.context import Deployment
-
-DETAIL_TYPE = "earningsProcessed"
+from handler.contract import DETAIL_TYPE
 
 # The maximum, and the default, of EventBridge.
 DELIVERY_HOURS = 24

@@ -16,6 +16,7 @@ from deploy.context import Deployment
 from deploy.stack.permissions import Resources, function_role
 from deploy.stack.suppressions import acknowledge
 from deploy.stack.tables import Tables
+from handler import contract
 
 TIMEOUT_SECONDS = 30
 ASYNC_RETRIES = 2
@@ -75,7 +76,7 @@ class Function(Construct):
             self,
             "Function",
             function_name=deployment.name,
-            description="Marks a company's earnings as processed in DynamoDB, exactly once",
+            description=contract.DESCRIPTION,
             code=_code(self, deployment, platform),
             architecture=architecture,
             memory_size=deployment.memory_mb,
@@ -84,8 +85,8 @@ class Function(Construct):
             role=role.without_policy_updates(),
             environment={
                 **deployment.function_variables,
-                "EARNINGS_CALENDAR_TABLE": tables.calendar.table_name,
-                "EARNINGS_AUDIT_TABLE": tables.audit.table_name,
+                contract.CALENDAR.variable: tables.calendar.table_name,
+                contract.AUDIT.variable: tables.audit.table_name,
                 "DEAD_LETTER_QUEUE_URL": queue.queue_url,
             },
             tracing=lambda_.Tracing.ACTIVE,

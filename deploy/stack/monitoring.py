@@ -12,6 +12,7 @@ from constructs import Construct
 
 from deploy.stack.metrics import MetricFactory, MonitoredResources
 from deploy.stack.widgets import Widgets
+from handler.contract import FUNCTION_NAME
 from monitoring import model
 from monitoring.alarms import COMPOSITES, ROLLBACK, alarms, anchor
 from monitoring.dashboard import SECTIONS
@@ -50,7 +51,7 @@ class Monitoring(Construct):
         super().__init__(scope, construct_id)
         self._metrics = MetricFactory(monitored, environment)
         self._action = actions.SnsAction(topic)
-        self._prefix = prefix or f"mark-earnings-processed-{environment}"
+        self._prefix = prefix or f"{FUNCTION_NAME}-{environment}"
         self._runbook = runbook
         self.alarms: dict[str, cw.AlarmBase] = {}
         for alarm in alarms(monitored.limits):

@@ -8,7 +8,7 @@ from aws_cdk import aws_iam as iam
 
 from deploy.context import DEFAULT_BUS
 from deploy.stack.suppressions import acknowledge
-from deploy.stack.tables import CORRELATION_INDEX
+from handler.contract import CORRELATION_INDEX
 from handler.contract import DISPLAY_NAME as NAMESPACE
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from deploy.stack.monitoring import RUNBOOK, Monitoring
 from deploy.stack.permissions import operators_policy
 from deploy.stack.rollout import Rollout, failing_version_alarm
 from deploy.stack.tables import Tables
+from handler.contract import DESCRIPTION
 
 
 class MarkEarningsProcessedStack(cdk.Stack):
@@ -24,7 +25,7 @@ class MarkEarningsProcessedStack(cdk.Stack):
         super().__init__(
             scope,
             deployment.name,
-            description=f"Marks earnings as processed, exactly once ({environment.name})",
+            description=f"{DESCRIPTION} ({environment.name})",
             termination_protection=environment.keeps_data,
         )
         tables = Tables(self, "Tables", deployment)

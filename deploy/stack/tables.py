@@ -6,8 +6,7 @@ from constructs import Construct
 
 from deploy.context import Deployment
 from deploy.stack.suppressions import acknowledge
-
-CORRELATION_INDEX = "correlation_id-index"
+from handler import contract
 
 
 class Tables(Construct):
@@ -15,27 +14,26 @@ class Tables(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, deployment: Deployment) -> None:
         super().__init__(scope, construct_id)
-        self.calendar = self._table(
-            deployment, "Calendar", "earningsCalendar", deployment.calendar_table, ("asset_symbol", "earnings_date")
-        )
-        self.audit = self._table(
-            deployment, "Audit", "earningsAudit", deployment.audit_table, ("earnings_key", "entry_id")
-        )
+        self.calendar = self._table(deployment, "Calendar", contract.CALENDAR, deployment.calendar_table)
+        self.audit = self._table(deployment, "Audit", contract.AUDIT, deployment.audit_table)
         if isinstance(self.audit, dynamodb.Table):
-            self.audit.add_global_secondary_index(index_name=CORRELATION_INDEX, partition_key=_text("correlation_id"))
+            self.audit.add_global_secondary_index(
+                index_name=contract.CORRELATION_INDEX, partition_key=_text("correlation_id")
+            )
 
     def _table(
-        self, deployment: Deployment, construct_id: str, base: str, existing: str | None, key: tuple[str, str]
+        self, deployment: Deployment, construct_id: str, contract_table: contract.Table, existing: str | None
     ) -> dynamodb.ITable:
         if existing is not None:
             return dynamodb.Table.from_table_name(self, construct_id, existing)
         environment = deployment.environment
+        partition_key, *sort_key = contract_table.key
         table = dynamodb.Table(
             self,
             construct_id,
-            table_name=deployment.table_name(base),
-            partition_key=_text(key[0]),
-            sort_key=_text(key[1]),
+            table_name=deployment.table_name(contract_table.default),
+            partition_key=_text(partition_key),
+            sort_key=_text(sort_key[0]) if sort_key else None,
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             encryption=dynamodb.TableEncryption.AWS_MANAGED,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(

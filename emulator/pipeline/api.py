@@ -20,12 +20,13 @@ from emulator.http_server import LoopbackServer, QuietHandler
 from emulator.pipeline.bus import Entry, PatternMatcher
 from emulator.pipeline.pipeline import EventPipeline
 from emulator.services.ministack import ministack
+from handler.contract import DEFAULT_SOURCE, DETAIL_TYPE
 from handler.validation import format_utc
 
 BUS = "earnings"
 """The name of the event bus."""
 
-_PATTERN = {"source": ["signal9.advisor"], "detail-type": ["earningsProcessed"]}
+_PATTERN = {"source": [DEFAULT_SOURCE], "detail-type": [DETAIL_TYPE]}
 _INVOKE_PATH = re.compile(r"/2015-03-31/functions/[^/]+/invocations")
 
 

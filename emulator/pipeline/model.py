@@ -11,6 +11,7 @@ import orjson
 
 from emulator.environment import ACCOUNT_ID, REGION
 from emulator.lambda_runtime.worker import InvocationResult
+from handler.contract import DISPLAY_NAME
 
 HOUR_S = 3600.0
 
@@ -99,8 +100,8 @@ class PipelineSettings:
     invoke: AsyncInvokeConfig = AsyncInvokeConfig()
     retry: TargetRetryPolicy = TargetRetryPolicy()
     timeout_s: float = 30
-    function_arn: str = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:MarkEarningsProcessed"
-    rule_arn: str = f"arn:aws:events:{REGION}:{ACCOUNT_ID}:rule/earnings/MarkEarningsProcessed"
+    function_arn: str = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{DISPLAY_NAME}"
+    rule_arn: str = f"arn:aws:events:{REGION}:{ACCOUNT_ID}:rule/earnings/{DISPLAY_NAME}"
     seed: int = 0
     live_limit: int = 10_000
 

@@ -20,6 +20,7 @@ from emulator.clients import loopback_client
 from emulator.environment import PROJECT_ROOT
 from emulator.services.managed_service import Service, ServiceError, managed_service
 from emulator.services.ministack import ministack
+from handler.contract import FUNCTION_NAME
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -119,7 +120,7 @@ def default_cache() -> Path:
     if (PROJECT_ROOT / "pyproject.toml").is_file() and os.access(PROJECT_ROOT, os.W_OK):
         return PROJECT_ROOT / ".cache"
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "mark-earnings-processed"
+    return Path(base) / FUNCTION_NAME
 
 
 def dynamodb_jars(cache: Path, announce: Announce) -> Path:

@@ -11,12 +11,13 @@ from emulator.clients import loopback_client
 from emulator.environment import REGION
 from emulator.errors import EmulatorError
 from emulator.services.ministack import ministack
+from handler.contract import FUNCTION_NAME
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-QUEUE_NAME = "mark-earnings-processed-dead-letters"
+QUEUE_NAME = f"{FUNCTION_NAME}-dead-letters"
 
 _RETENTION_SECONDS = 14 * 24 * 3600
 # Far longer than reading and deleting a batch takes: a message is received once per drain.

@@ -14,18 +14,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from emulator.calendar_csv import CalendarRow
 from emulator.clients import loopback_client
 from emulator.errors import EmulatorError, InputError
+from handler.contract import AUDIT, CALENDAR, CORRELATION_INDEX, PROCESSED
 from handler.validation import format_utc
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef, KeySchemaElementTypeDef
 
-CALENDAR_TABLE = "earningsCalendar"
-AUDIT_TABLE = "earningsAudit"
-CORRELATION_INDEX = "correlation_id-index"
-
-_CALENDAR_KEY = ("asset_symbol", "earnings_date")
-_AUDIT_KEY = ("earnings_key", "entry_id")
+CALENDAR_TABLE = CALENDAR.default
+AUDIT_TABLE = AUDIT.default
 
 # DynamoDB's limits of a batch.
 _GET_BATCH = 100
@@ -113,15 +110,13 @@ def create_tables(
     Raises:
         EmulatorError: A table of that name has another key.
     """
-    _create(client, calendar_table, _CALENDAR_KEY)
-    _create(client, audit_table, _AUDIT_KEY, index_by=("correlation_id",))
+    _create(client, calendar_table, CALENDAR.key)
+    _create(client, audit_table, AUDIT.key, index_by=("correlation_id",))
 
 
-def _create(client: "DynamoDBClient", table: str, key: tuple[str, str], index_by: tuple[str, ...] = ()) -> None:
-    schema: list[KeySchemaElementTypeDef] = [
-        {"AttributeName": key[0], "KeyType": "HASH"},
-        {"AttributeName": key[1], "KeyType": "RANGE"},
-    ]
+def _create(client: "DynamoDBClient", table: str, key: tuple[str, ...], index_by: tuple[str, ...] = ()) -> None:
+    schema: list[KeySchemaElementTypeDef] = [{"AttributeName": key[0], "KeyType": "HASH"}]
+    schema += [{"AttributeName": name, "KeyType": "RANGE"} for name in key[1:]]
     request: CreateTableInputTypeDef = {
         "TableName": table,
         "KeySchema": schema,
@@ -168,7 +163,7 @@ def load(
         EmulatorError: DynamoDB left items unprocessed after all retries.
     """
     timestamp = format_utc(now or datetime.now(UTC))
-    new_rows = {(row.asset_symbol, row.earnings_date): row for row in rows}
+    new_rows = {row.key: row for row in rows}
     for keys in itertools.batched(list(new_rows), _GET_BATCH, strict=False):
         for present in _present(client, table, keys, sleep):
             del new_rows[present]
@@ -183,16 +178,16 @@ def load(
 
 
 def _present(
-    client: "DynamoDBClient", table: str, keys: Sequence[tuple[str, str]], sleep: Callable[[float], None]
-) -> Iterator[tuple[str, str]]:
-    key_items = [{name: {"S": part} for name, part in zip(_CALENDAR_KEY, key, strict=True)} for key in keys]
+    client: "DynamoDBClient", table: str, keys: Sequence[tuple[str, ...]], sleep: Callable[[float], None]
+) -> Iterator[tuple[str, ...]]:
+    key_items = [{name: {"S": part} for name, part in zip(CALENDAR.key, key, strict=True)} for key in keys]
     requests: Mapping[str, Any] = {
-        table: {"Keys": key_items, "ProjectionExpression": ", ".join(_CALENDAR_KEY), "ConsistentRead": True}
+        table: {"Keys": key_items, "ProjectionExpression": ", ".join(CALENDAR.key), "ConsistentRead": True}
     }
     for wait in _waits(table):
         reply = client.batch_get_item(RequestItems=requests)
         for item in reply["Responses"].get(table, []):
-            yield item["asset_symbol"]["S"], item["earnings_date"]["S"]
+            yield tuple(item[name]["S"] for name in CALENDAR.key)
         requests = reply.get("UnprocessedKeys", {})
         if not requests:
             return
@@ -208,15 +203,12 @@ def _waits(table: str) -> Iterator[float]:
 
 def _item(row: CalendarRow, timestamp: str) -> dict[str, Any]:
     item: dict[str, Any] = {
-        "asset_symbol": {"S": row.asset_symbol},
-        "earnings_date": {"S": row.earnings_date},
-        "is_processed": {"BOOL": False},
+        **{name: {"S": value} for name, value in zip(CALENDAR.key, row.key, strict=True)},
+        PROCESSED: {"BOOL": False},
         "created_at": {"S": timestamp},
         "last_sync_timestamp": {"S": timestamp},
     }
-    if row.estimated_eps is not None:
-        item["estimated_eps"] = {"N": str(row.estimated_eps)}
-    return item
+    return item | {name: {"N": str(value)} for name, value in row.numbers.items()}
 
 
 def dump(client: "DynamoDBClient", table: str) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from mep.dlq.redrive import Redriver, RedriveResult, plan
 from mep.dlq.sqs_queue import Queue
 from mep.local.run import CompletedRun
 
-LATE_ROW = CalendarRow("SNOW", "2025-08-27")
+LATE_ROW = CalendarRow(("SNOW", "2025-08-27"))
 CORRELATION_ID = "demo-early"
 
 
@@ -71,7 +71,7 @@ class RedriveDemo:
 
 def redriven(out: Path) -> list[Check]:
     """What must hold of the files after the second delivery."""
-    key = f"{LATE_ROW.asset_symbol}#{LATE_ROW.earnings_date}"
+    key = "#".join(LATE_ROW.key)
     actions = [record["action"] for record in terminal.read_jsonl(out / "audit.jsonl") if record["earnings_key"] == key]
     traces = {
         span["trace_id"]

@@ -179,7 +179,7 @@ def redriving(context: DemoContext) -> list[Check]:
         then=bring_back,
     )
     context.screen.print(terminal.outcomes(summary))
-    late = (LATE_ROW.asset_symbol, LATE_ROW.earnings_date)
+    late = LATE_ROW.key
     return [
         checks.accounting(summary, 2),
         *bring_back.checks_made,

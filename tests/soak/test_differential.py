@@ -16,7 +16,7 @@ from emulator.clients import loopback_client
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.tables import create_tables
 from handler.calendar_store import CalendarStore
-from handler.event import EarningsEvent
+from handler.event import ValidEvent
 from handler.settings import load_settings
 from tests.soak.fake_aws import fake_aws
 from tests.soak.faults import FaultRates
@@ -145,7 +145,7 @@ def _transaction(pair: Pair, run: str, parts: tuple[int, int, int, int], *, told
     store = CalendarStore(
         pair.clients[0], function_settings, now=lambda: datetime(2025, 7, 31, 20, 5, time, tzinfo=UTC)
     )
-    marks = EarningsEvent(asset_symbol=f"{run}-{number}", earnings_date=DAY, event_id=f"e-{event}", processed_at=None)
+    marks = ValidEvent({"asset_symbol": f"{run}-{number}", "earnings_date": DAY}, f"e-{event}", None)
     request = store.transaction(marks, event_record(correlation_id="c", request_id="r"))
     if token:
         request["ClientRequestToken"] = f"{run}-{token}"

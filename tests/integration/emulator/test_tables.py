@@ -55,7 +55,10 @@ class TestLoading:
     """`load`."""
 
     def test_a_row_has_the_attributes_of_the_sync(self, tables: Tables) -> None:
-        rows = [CalendarRow("AAPL", "2025-07-31", Decimal("1.42")), CalendarRow("BF-B", "2025-08-28")]
+        rows = [
+            CalendarRow(("AAPL", "2025-07-31"), {"estimated_eps": Decimal("1.42")}),
+            CalendarRow(("BF-B", "2025-08-28")),
+        ]
         assert load(tables.client, tables.calendar_table, rows, now=NOW) == 2
         assert tables.row("AAPL", "2025-07-31") == {
             "asset_symbol": "AAPL",
@@ -70,7 +73,7 @@ class TestLoading:
         assert "estimated_eps" not in without_estimate
 
     def test_thousands_of_rows_are_loaded_whole(self, tables: Tables) -> None:
-        rows = [CalendarRow(f"S{number}", "2025-07-31", Decimal(number)) for number in range(2010)]
+        rows = [CalendarRow((f"S{number}", "2025-07-31"), {"estimated_eps": Decimal(number)}) for number in range(2010)]
         assert load(tables.client, tables.calendar_table, rows + rows[:50], now=NOW) == 2010
         dumped = dump(tables.client, tables.calendar_table)
         assert {(row["asset_symbol"], row["estimated_eps"]) for row in dumped} == {(f"S{n}", n) for n in range(2010)}
@@ -79,7 +82,7 @@ class TestLoading:
     def test_rows_that_are_there_stay_as_they_are(self, tables: Tables) -> None:
         tables.put_row("AAPL", "2025-07-31", is_processed=True, report_time="amc")
         before = tables.row("AAPL", "2025-07-31")
-        rows = [CalendarRow("AAPL", "2025-07-31", Decimal(9)), CalendarRow("MSFT", "2025-07-30")]
+        rows = [CalendarRow(("AAPL", "2025-07-31"), {"estimated_eps": Decimal(9)}), CalendarRow(("MSFT", "2025-07-30"))]
         assert load(tables.client, tables.calendar_table, rows) == 1
         assert tables.row("AAPL", "2025-07-31") == before
         assert load(tables.client, tables.calendar_table, rows) == 0
@@ -100,7 +103,7 @@ class TestLoading:
         with FaultProxy(tables.url) as proxy, closing(dynamodb_client(proxy.url)) as client:
             proxy.script(not_read, operation="BatchGetItem")
             proxy.script(not_written, not_written, operation="BatchWriteItem")
-            rows = [CalendarRow("AAPL", "2025-07-31")]
+            rows = [CalendarRow(("AAPL", "2025-07-31"))]
             assert load(client, tables.calendar_table, rows, sleep=waits.append) == 1
             assert (proxy.attempts("BatchGetItem"), proxy.attempts("BatchWriteItem")) == (2, 3)
         assert waits == [0.05, 0.05, 0.1]
@@ -114,7 +117,7 @@ class TestLoading:
             closing(dynamodb_client(proxy.url)) as client,
         ):
             with pytest.raises(EmulatorError, match=f"did not process all rows of {tables.calendar_table}"):
-                load(client, tables.calendar_table, [CalendarRow("AAPL", "2025-07-31")], sleep=waits.append)
+                load(client, tables.calendar_table, [CalendarRow(("AAPL", "2025-07-31"))], sleep=waits.append)
             assert proxy.attempts("BatchWriteItem") == len(waits) == 10
 
 

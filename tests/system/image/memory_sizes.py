@@ -62,7 +62,7 @@ class Size:
 def measure(on: Harness, image: str, megabytes: int) -> Size:
     """Send events, each for a row of its own, to a function that has so much of a core."""
     with on.tables() as tables:
-        load(tables.client, tables.calendar_table, [CalendarRow(f"S{number}", DATE) for number in range(EVENTS)])
+        load(tables.client, tables.calendar_table, [CalendarRow((f"S{number}", DATE)) for number in range(EVENTS)])
         variables = {
             **on.environment(tables, on.dead_letters()),
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(megabytes),

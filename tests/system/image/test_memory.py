@@ -20,7 +20,7 @@ ALLOWED_PERCENT = 80
 def test_a_thousand_events_fit(
     image: str, harness: Harness, tables: Tables, environment: dict[str, str], way: str
 ) -> None:
-    load(tables.client, tables.calendar_table, [CalendarRow(f"S{number}", DATE) for number in range(EVENTS)])
+    load(tables.client, tables.calendar_table, [CalendarRow((f"S{number}", DATE)) for number in range(EVENTS)])
     variables = {**environment, **WAYS_OUT[way].variables}
     with WAYS_OUT[way].receiver(harness), harness.function(image, variables) as function:
         outcomes = [function.invoke(event(f"S{number}", f"evt-{number}")).body["outcome"] for number in range(EVENTS)]

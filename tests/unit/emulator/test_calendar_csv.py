@@ -29,19 +29,21 @@ def csv(tmp_path: Path) -> WriteCsv:
 def test_a_row_is_its_symbol_its_day_and_its_estimate(csv: WriteCsv) -> None:
     text = HEADER + APPLE + 'bf-b,"Brown, Forman",2025-08-28,2025-07-31,,USD\n'
     assert read_calendar(csv(text)) == [
-        CalendarRow("AAPL", "2025-07-31", Decimal("1.42")),
-        CalendarRow("BF-B", "2025-08-28", None),
+        CalendarRow(("AAPL", "2025-07-31"), {"estimated_eps": Decimal("1.42")}),
+        CalendarRow(("BF-B", "2025-08-28")),
     ]
 
 
 def test_symbols_are_what_events_may_name(csv: WriteCsv) -> None:
     rows = read_calendar(csv(HEADER + "".join(f"{name.lower()},,2025-07-31,,,\n" for name in MARKET_SYMBOLS)))
-    assert [row.asset_symbol for row in rows] == [*MARKET_SYMBOLS]
+    assert [row.key[0] for row in rows] == [*MARKET_SYMBOLS]
 
 
 def test_columns_may_come_in_any_order_and_with_others(csv: WriteCsv) -> None:
     text = "currency,estimate,extra,symbol,fiscalDateEnding,name,reportDate\r\nUSD,-0.5,x,AAPL,y,z,2025-07-31\r\n"
-    assert read_calendar(csv("\ufeff" + text)) == [CalendarRow("AAPL", "2025-07-31", Decimal("-0.5"))]
+    assert read_calendar(csv("\ufeff" + text)) == [
+        CalendarRow(("AAPL", "2025-07-31"), {"estimated_eps": Decimal("-0.5")})
+    ]
 
 
 def test_a_repeated_row_is_one_row_as_the_last_has_it(csv: WriteCsv) -> None:
@@ -52,8 +54,8 @@ def test_a_repeated_row_is_one_row_as_the_last_has_it(csv: WriteCsv) -> None:
         + APPLE.replace("AAPL", " aapl ").replace("1.42", "1.5")
     )
     assert read_calendar(csv(text)) == [
-        CalendarRow("AAPL", "2025-07-31", Decimal("1.5")),
-        CalendarRow("AAPL", "2025-10-30", Decimal("1.42")),
+        CalendarRow(("AAPL", "2025-07-31"), {"estimated_eps": Decimal("1.5")}),
+        CalendarRow(("AAPL", "2025-10-30"), {"estimated_eps": Decimal("1.42")}),
     ]
 
 

@@ -168,8 +168,8 @@ class TestFallback:
     def test_it_holds_the_tables(self, ministack: DynamoDBEndpoint) -> None:
         with closing(ministack.client()) as client:
             create_tables(client, "held-calendar", "held-audit")
-            assert load(client, "held-calendar", [CalendarRow("AAPL", "2025-07-31")]) == 1
-            assert load(client, "held-calendar", [CalendarRow("AAPL", "2025-07-31")]) == 0
+            assert load(client, "held-calendar", [CalendarRow(("AAPL", "2025-07-31"))]) == 1
+            assert load(client, "held-calendar", [CalendarRow(("AAPL", "2025-07-31"))]) == 0
             (row,) = dump(client, "held-calendar")
             assert dump(client, "held-audit") == []
         assert (row["asset_symbol"], row["earnings_date"], row["is_processed"]) == ("AAPL", "2025-07-31", False)

@@ -8,14 +8,14 @@ import pytest
 
 from handler.calendar_store import CalendarStore
 from handler.errors import ErrorCategory, ProcessingError
-from handler.event import EarningsEvent
+from handler.event import ValidEvent
 from handler.outcome import Outcome, OutcomeKind
 from otel.record import EventRecord
 from tests.support.scripted_aws import COMMITTED, NO_SUCH_ROW, THROTTLED, WRITE, Step, already, cancelled, reply
 from tests.support.telemetry import event_record
 from tests.unit.handler.harness import NOW, HandlerHarness, settings
 
-EVENT = EarningsEvent("BF-B", "2025-07-31", "event-1", "2025-07-31T20:00:00.000000Z")
+EVENT = ValidEvent({"asset_symbol": "BF-B", "earnings_date": "2025-07-31"}, "event-1", "2025-07-31T20:00:00.000000Z")
 RECORD = event_record(
     correlation_id="correlation-1", request_id="request-1", trace_id="5759e988bd862e3fe1be46a994272793"
 )
@@ -33,7 +33,7 @@ def calendar(harness: HandlerHarness) -> CalendarStore:
     return CalendarStore(harness.dynamodb, settings(**tables), now=lambda: NOW)
 
 
-def asked(harness: HandlerHarness, event: EarningsEvent = EVENT, record: EventRecord = RECORD) -> dict[str, Any]:
+def asked(harness: HandlerHarness, event: ValidEvent = EVENT, record: EventRecord = RECORD) -> dict[str, Any]:
     harness.aws.script([COMMITTED])
     store = calendar(harness)
     store._attempt(store.transaction(event, record), event)
@@ -52,7 +52,7 @@ def check_no_such_row(harness: HandlerHarness, step: Step) -> None:
     with pytest.raises(ProcessingError) as caught:
         decided(harness, step)
     assert (caught.value.category, caught.value.code) == (ErrorCategory.NOT_FOUND, "NoSuchRow")
-    assert caught.value.message == "no row for BF-B on 2025-07-31 in the calendar"
+    assert caught.value.message == "no row for BF-B 2025-07-31"
 
 
 class TestRequest:
@@ -114,7 +114,7 @@ class TestRequest:
         assert written == ["is_processed", "processed_at", "processed_by_event", "correlation_id", "updated_at"]
 
     def test_processed_at_is_now_where_the_producer_did_not_say(self, harness: HandlerHarness) -> None:
-        parameters = asked(harness, EarningsEvent("BF-B", "2025-07-31", "event-1", None))
+        parameters = asked(harness, EVENT._replace(processed_at=None))
         values = parameters["TransactItems"][0]["Update"]["ExpressionAttributeValues"]
         assert values[":processed_at"] == {"S": RECORDED_AT}
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.errors import ProcessingError
-from handler.event import EarningsEvent, parse_event
+from handler.event import ValidEvent, parse_event
 from handler.validation import Violation
 from tests.support.events import SOURCE, eventbridge_event
 from tests.support.strategies import (
@@ -36,7 +36,7 @@ JUDGED = {
 }
 
 
-def parsed(event: object) -> EarningsEvent:
+def parsed(event: object) -> ValidEvent:
     return parse_event(event, source=SOURCE)
 
 
@@ -55,7 +55,7 @@ class TestValid:
 
     def test_the_least_that_is_needed(self) -> None:
         event = eventbridge_event(MINIMUM, id="envelope-1")
-        assert parsed(event) == EarningsEvent("AAPL", "2025-07-31", "envelope-1", None)
+        assert parsed(event) == ValidEvent({"asset_symbol": "AAPL", "earnings_date": "2025-07-31"}, "envelope-1", None)
 
     def test_everything(self) -> None:
         detail = {
@@ -67,7 +67,9 @@ class TestValid:
             "correlation_id": "correlation-1",
             "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         }
-        expected = EarningsEvent("BF-B", "2024-02-29", "event-1", "2024-02-29T21:30:00.000000Z")
+        expected = ValidEvent(
+            {"asset_symbol": "BF-B", "earnings_date": "2024-02-29"}, "event-1", "2024-02-29T21:30:00.000000Z"
+        )
         assert parsed(eventbridge_event(detail)) == expected
         assert parsed(eventbridge_event({camel_case(name): value for name, value in detail.items()})) == expected
 
@@ -75,15 +77,15 @@ class TestValid:
     def test_whatever_is_valid_is_accepted(self, event: dict[str, Any]) -> None:
         found = parsed(event)
         detail = {name.lower().replace("_", ""): value for name, value in event["detail"].items()}
-        assert found.asset_symbol == detail["assetsymbol"].upper()
-        assert found.earnings_date == detail["earningsdate"]
+        assert found.key["asset_symbol"] == detail["assetsymbol"].upper()
+        assert found.key["earnings_date"] == detail["earningsdate"]
         assert found.event_id == (detail.get("eventid") or event["id"])
         assert (found.processed_at is None) == (not detail.get("processedat"))
 
     @given(st.dictionaries(any_text.filter(lambda name: name not in MINIMUM), json_values, max_size=4))
     def test_unknown_members_of_the_envelope_are_ignored(self, unknown: dict[str, Any]) -> None:
         event = unknown | eventbridge_event(MINIMUM, id="envelope-1")
-        assert parsed(event) == EarningsEvent("AAPL", "2025-07-31", "envelope-1", None)
+        assert parsed(event) == ValidEvent({"asset_symbol": "AAPL", "earnings_date": "2025-07-31"}, "envelope-1", None)
 
     def test_a_replay_is_an_event_like_any_other(self) -> None:
         assert parsed(eventbridge_event(MINIMUM, replay_name="march")) == parsed(eventbridge_event(MINIMUM))
@@ -111,7 +113,7 @@ class TestValid:
 
     def test_the_source_is_configurable(self) -> None:
         event = eventbridge_event(MINIMUM, source="other.producer")
-        assert parse_event(event, source="other.producer").asset_symbol == "AAPL"
+        assert parse_event(event, source="other.producer").key["asset_symbol"] == "AAPL"
         assert broken_fields(event) == ["source"]
 
 
@@ -122,7 +124,7 @@ class TestSpellings:
     def test_both_with_one_value(self, name: str) -> None:
         value = {"asset_symbol": "AAPL", "earnings_date": "2025-07-31", "processed_at": "2025-07-31T20:05:00Z"}
         both = {name: value.get(name, "id-1"), camel_case(name): value.get(name, "id-1")}
-        assert parsed(eventbridge_event(MINIMUM | both)).asset_symbol == "AAPL"
+        assert parsed(eventbridge_event(MINIMUM | both)).key["asset_symbol"] == "AAPL"
 
     @pytest.mark.parametrize("name", [*JUDGED, "correlation_id", "earnings_id"])
     @pytest.mark.parametrize("camel", ["id-2", " ", True, 1, 0, False, [], {}])
@@ -167,7 +169,9 @@ class TestSpellings:
     @given(symbols, days, identifiers)
     def test_mixed(self, symbol: str, day: str, event_id: str) -> None:
         mixed = {"assetSymbol": symbol, "earnings_date": day, "eventId": event_id}
-        assert parsed(eventbridge_event(mixed)) == EarningsEvent(symbol.upper(), day, event_id, None)
+        assert parsed(eventbridge_event(mixed)) == ValidEvent(
+            {"asset_symbol": symbol.upper(), "earnings_date": day}, event_id, None
+        )
 
     @pytest.mark.parametrize("depth", [100, 9_000])
     def test_both_nested_deeply(self, depth: int) -> None:
@@ -264,7 +268,7 @@ class TestInvalid:
 @given(fuzzed_events)
 def test_whatever_arrives_is_an_event_or_invalid(event: object) -> None:
     try:
-        assert isinstance(parsed(event), EarningsEvent)
+        assert isinstance(parsed(event), ValidEvent)
     except ProcessingError as invalid:
         assert invalid.violations  # noqa: PT017 - either way is right
 
