@@ -1,4 +1,4 @@
-"""`mep`: the command line of MarkEarningsProcessed."""
+"""`mep`: the command line of the function."""
 
 import json
 import os
@@ -11,6 +11,7 @@ import typer
 from rich.text import Text
 
 from emulator.errors import EmulatorError, InputError
+from handler.contract import DESCRIPTION, DISPLAY_NAME
 from mep.dashboard.command import dashboard_command
 from mep.dlq.commands import dlq
 from mep.errors import ExitStatus, LocalError, UsageError
@@ -19,7 +20,7 @@ from mep.trace.command import trace_command
 
 app = typer.Typer(
     name="mep",
-    help="Run, call and look into MarkEarningsProcessed, the function that marks earnings as processed.\n\n"
+    help=f"Run, call and look into {DISPLAY_NAME}: {DESCRIPTION[0].lower()}{DESCRIPTION[1:]}.\n\n"
     "Exit status: 0 done; 1 the answer is no; 2 wrong usage or setting; 3 something could not be asked.",
     no_args_is_help=True,
     add_completion=False,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from handler.contract import AUDIT, CALENDAR
 from mep.aws import Aws, open_aws
 from mep.errors import UsageError
 
@@ -57,12 +58,12 @@ def load_settings(
         raise UsageError(f"{QUEUE_VARIABLE} is not set: give the queue's URL there or with --queue-url")
     if url and not _is_queue_url(url):
         raise UsageError(f"{name} must be a URL such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
-    calendar_table = text_of(environ, "EARNINGS_CALENDAR_TABLE", "earningsCalendar")
-    audit_table = text_of(environ, "EARNINGS_AUDIT_TABLE", "earningsAudit")
+    calendar_table = text_of(environ, CALENDAR.variable, CALENDAR.default)
+    audit_table = text_of(environ, AUDIT.variable, AUDIT.default)
     in_regions = {
         name: url,
-        "EARNINGS_CALENDAR_TABLE": calendar_table,
-        "EARNINGS_AUDIT_TABLE": audit_table,
+        CALENDAR.variable: calendar_table,
+        AUDIT.variable: audit_table,
         **(named or {}),
     }
     aws = open_aws({name: value for name, value in in_regions.items() if value}, environ)

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from handler.calendar_store import ACTION
+from handler.contract import AUDIT, AUDIT_ACTION, CALENDAR, PROCESSED
 from mep.local.summary import Summary
 from mep.terminal import read_jsonl, sum_metrics
 from otel.event_types import EventType
@@ -40,20 +40,18 @@ def accounting(summary: Summary, lines: int) -> Check:
     return check(text, summary.received + summary.rejected, lines)
 
 
-def rows_and_audit(out: Path, keys: Sequence[tuple[str, str]]) -> Iterator[Check]:
+def rows_and_audit(out: Path, keys: Sequence[tuple[str, ...]]) -> Iterator[Check]:
     """The rows of `keys`, and no others, are marked, each with one audit record that belongs to its marking."""
     marked = {
-        (row["asset_symbol"], row["earnings_date"]): row
-        for row in read_jsonl(out / "calendar.jsonl")
-        if row["is_processed"]
+        tuple(row[name] for name in CALENDAR.key): row for row in read_jsonl(out / "calendar.jsonl") if row[PROCESSED]
     }
     yield check("the right calendar rows are marked, and no others", sorted(marked), sorted(keys))
     # What people do with dead letters is in the same table: `mep.dlq.audit`.
-    records = [record for record in read_jsonl(out / "audit.jsonl") if record["action"] == ACTION]
-    audit = Counter(record["earnings_key"] for record in records)
-    expected = Counter(f"{symbol}#{date}" for symbol, date in marked)
+    records = [record for record in read_jsonl(out / "audit.jsonl") if record["action"] == AUDIT_ACTION]
+    audit = Counter(record[AUDIT.key[0]] for record in records)
+    expected = Counter("#".join(key) for key in marked)
     yield check("each marked row has exactly one audit record", audit, expected)
-    by_key = {record["earnings_key"]: record for record in records}
+    by_key = {record[AUDIT.key[0]]: record for record in records}
     strangers = [
         key
         for key, row in marked.items()

@@ -11,6 +11,7 @@ from emulator.pipeline.api import BUS, serve_event_bus
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import sqs_client
 from emulator.services.tables import AUDIT_TABLE
+from handler.contract import AUDIT, AUDIT_ACTION
 from mep import terminal
 from mep.demo.checks import Check, check
 from mep.dlq import render as dead_letters
@@ -72,7 +73,7 @@ class RedriveDemo:
 def redriven(out: Path) -> list[Check]:
     """What must hold of the files after the second delivery."""
     key = "#".join(LATE_ROW.key)
-    actions = [record["action"] for record in terminal.read_jsonl(out / "audit.jsonl") if record["earnings_key"] == key]
+    actions = [record["action"] for record in terminal.read_jsonl(out / "audit.jsonl") if record[AUDIT.key[0]] == key]
     traces = {
         span["trace_id"]
         for span in terminal.read_jsonl(out / "spans.jsonl")
@@ -84,7 +85,7 @@ def redriven(out: Path) -> list[Check]:
         check(
             "the audit table tells the whole story",
             sorted(actions),
-            sorted([Action.REDRIVE_REQUESTED, Action.REDRIVEN, "mark_processed"]),
+            sorted([Action.REDRIVE_REQUESTED, Action.REDRIVEN, AUDIT_ACTION]),
         ),
         check("one correlation ID finds both deliveries", len(traces), 2),
     ]

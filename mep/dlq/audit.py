@@ -13,8 +13,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from handler.contract import AUDIT, KEY_FIELDS
 from handler.event import optional
-from handler.validation import FieldError, format_utc, parse_date, parse_symbol
+from handler.validation import FieldError, format_utc
 from mep.aws_errors import asking
 from mep.dlq.event import event_id, trace_id
 from mep.dlq.model import DeadLetter
@@ -31,6 +32,9 @@ class Action(StrEnum):
     REDRIVEN = "redriven"
     DISCARD_REQUESTED = "discard_requested"
     DISCARDED = "discarded"
+
+
+_KEY, _ENTRY_ID = AUDIT.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,8 @@ class AuditTrail:
         now = format_utc(self.clock())
         identity = event_id(dead_letter) or dead_letter.message_id
         entry = {
-            "earnings_key": earnings_key(dead_letter),
-            "entry_id": f"{now}#{identity}",
+            _KEY: earnings_key(dead_letter),
+            _ENTRY_ID: f"{now}#{identity}",
             "event_id": identity,
             "action": action.value,
             "previous_state": "dead_lettered",
@@ -91,7 +95,7 @@ class AuditTrail:
                 self.client.put_item(
                     TableName=self.table,
                     Item=item,
-                    ConditionExpression="attribute_not_exists(earnings_key)",
+                    ConditionExpression=f"attribute_not_exists({_KEY})",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except ClientError as error:
@@ -108,7 +112,7 @@ def earnings_key(dead_letter: DeadLetter) -> str:
     detail = event.get("detail")
     if isinstance(detail, Mapping):
         try:
-            return f"{parse_symbol(optional(detail, 'asset_symbol'))}#{parse_date(optional(detail, 'earnings_date'))}"
+            return "#".join(validate(optional(detail, name)) for name, validate in KEY_FIELDS.items())
         except FieldError:
             pass
     return f"{NO_ROW_KEY}#{dead_letter.message_id}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from emulator.pipeline.api import BUS, serve_event_bus
 from emulator.pipeline.pipeline import InputEvent
-from emulator.services.tables import AUDIT_TABLE, CALENDAR_TABLE
+from handler.contract import AUDIT, CALENDAR
 from mep.errors import UsageError
 from mep.local.run import CompletedRun
 from mep.local.run_files import ENV_FILE
@@ -65,8 +65,8 @@ class KeepAlive:
                 "AWS_ENDPOINT_URL_LAMBDA": bus_url,
                 "AWS_ENDPOINT_URL_SQS": run.queue.url,
                 "DEAD_LETTER_QUEUE_URL": run.queue.queue_url,
-                "EARNINGS_AUDIT_TABLE": AUDIT_TABLE,
-                "EARNINGS_CALENDAR_TABLE": CALENDAR_TABLE,
+                AUDIT.variable: AUDIT.default,
+                CALENDAR.variable: CALENDAR.default,
                 "ENVIRONMENT": "local",
                 "EVENT_BUS_NAME": BUS,
             }

@@ -24,7 +24,8 @@ from emulator.pipeline.pipeline import EventPipeline, FailureDestinations, Input
 from emulator.pipeline.scheduler import RealTimeScheduler
 from emulator.services.dynamodb import dynamodb
 from emulator.services.sqs import QueueEndpoint, drain_dead_letters, queue_service
-from emulator.services.tables import AUDIT_TABLE, CALENDAR_TABLE, CalendarTables
+from emulator.services.tables import CalendarTables
+from handler.contract import AUDIT, CALENDAR
 from mep.errors import RunError
 from mep.local.jsonl import EventLine, RejectedLine, open_events, read_lines, stream_size
 from mep.local.run_files import RunFiles
@@ -176,8 +177,8 @@ def _function(options: RunOptions, dynamodb_url: str, queue: QueueEndpoint, xray
             "AWS_ENDPOINT_URL_SQS": queue.url,
             "AWS_XRAY_DAEMON_ADDRESS": xray,
             "DEAD_LETTER_QUEUE_URL": queue.queue_url,
-            "EARNINGS_AUDIT_TABLE": AUDIT_TABLE,
-            "EARNINGS_CALENDAR_TABLE": CALENDAR_TABLE,
+            AUDIT.variable: AUDIT.default,
+            CALENDAR.variable: CALENDAR.default,
             "ENVIRONMENT": "local",
         },
     )

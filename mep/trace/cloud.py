@@ -13,12 +13,13 @@ from typing import Any
 import orjson
 
 from emulator.services.tables import plain_item
+from handler.contract import CALENDAR, CORRELATION_INDEX
 from mep.aws_errors import explain
 from mep.problems import Problem, Reason
 from mep.trace.entries import Entry, SearchResult, audit_entry, log_entry
 from mep.trace.gaps import Gap, Source
 from mep.trace.messages import OTHER_IDS, keys_of, no_row, other_id
-from mep.trace.where import ADVICE, AUDIT_INDEX, NotAskedError, SearchScope, names_of
+from mep.trace.where import ADVICE, NotAskedError, SearchScope, names_of
 from mep.trace.xray import segment_entries, span_record_entries, xray_id
 
 _MOST_LINES = 10_000  # Logs Insights returns no more
@@ -169,7 +170,7 @@ class _Search:
         def query(client: Any) -> Iterator[dict[str, Any]]:
             pages = client.get_paginator("query").paginate(
                 TableName=self._where.audit_table,
-                IndexName=AUDIT_INDEX,
+                IndexName=CORRELATION_INDEX,
                 KeyConditionExpression="correlation_id = :id",
                 ExpressionAttributeValues={":id": {"S": self._id}},
             )
@@ -213,15 +214,15 @@ class _Search:
         """The calendar rows that the moments are about."""
 
         def get(client: Any) -> Iterator[dict[str, Any]]:
-            for symbol, date in keys_of(entries):
+            for key in keys_of(entries):
                 reply = client.get_item(
                     TableName=self._where.calendar_table,
-                    Key={"asset_symbol": {"S": symbol}, "earnings_date": {"S": date}},
+                    Key={name: {"S": value} for name, value in zip(CALENDAR.key, key, strict=True)},
                 )
                 if "Item" in reply:
                     yield plain_item(reply["Item"])
                 else:
-                    self.notes.append(no_row(symbol, date))
+                    self.notes.append(no_row(key))
 
         return self._asked(Source.CALENDAR, "dynamodb", get)
 

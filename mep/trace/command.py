@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from handler import contract
 from mep.errors import RunError, UnavailableError, UsageError
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -31,7 +32,7 @@ def trace_command(
         typer.Option(
             metavar="NAME",
             envvar="AWS_LAMBDA_FUNCTION_NAME",
-            help="The deployed function, if not mark-earnings-processed-ENVIRONMENT.",
+            help=f"The deployed function, if not {contract.FUNCTION_NAME}-ENVIRONMENT.",
         ),
     ] = None,
     log_group: Annotated[
@@ -101,7 +102,7 @@ def trace_command(
 
 def deployed_name(environment: str) -> str:
     """What the stack calls the function in an environment."""
-    return f"mark-earnings-processed-{environment}"
+    return f"{contract.FUNCTION_NAME}-{environment}"
 
 
 def _where(run: Path | None, since: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from handler.contract import AUDIT, CALENDAR
 from mep.trace.entries import Entry
 
 _LEFT_OUT = frozenset(
@@ -11,8 +12,8 @@ _LEFT_OUT = frozenset(
         *("rpc.system", "rpc.service", "rpc.method", "db.system", "db.operation", "cloud.region", "retry_attempts"),
         *("server.address", "server.port", "net.peer.name", "faas.trigger", "faas.invocation_id", "operation"),
         *("messaging.system", "messaging.url", "messaging.destination.name", "messaging.message.id", "aws.queue_url"),
-        *("asset_symbol", "earnings_date"),
-        *("action", "earnings_key", "entry_id", "previous_state", "function_version", "body", "attempt", "queue_url"),
+        *(*CALENDAR.key, *AUDIT.key),
+        *("action", "previous_state", "function_version", "body", "attempt", "queue_url"),
         "event_type",
     }
 )

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from handler.contract import CALENDAR
 from mep.dlq.sources import read_line
 from mep.errors import UsageError
 from mep.problems import Problem, Reason
@@ -133,15 +134,15 @@ def _letters(correlation_id: str, folder: Path, entries: list[Entry]) -> Iterato
 
 
 def _rows(folder: Path, entries: list[Entry], notes: list[str]) -> Iterator[dict[str, Any]]:
-    for symbol, date in keys_of(entries):
-        found = [row for row in _values(folder, "calendar", f'"{symbol}"') if _key(row) == (symbol, date)]
+    for key in keys_of(entries):
+        found = [row for row in _values(folder, "calendar", f'"{key[0]}"') if _key(row) == key]
         yield from found
         if not found and (folder / _SUMMARY).exists():
-            notes.append(no_row(symbol, date))
+            notes.append(no_row(key))
 
 
-def _key(row: Mapping[str, Any]) -> tuple[Any, Any]:
-    return row.get("asset_symbol"), row.get("earnings_date")
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row.get(name) for name in CALENDAR.key)
 
 
 def _others(text: str, folder: Path) -> Iterator[str]:

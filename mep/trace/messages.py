@@ -2,27 +2,28 @@
 
 from collections.abc import Iterable
 
+from handler.contract import AUDIT, CALENDAR, ROW_TEXT
 from mep.trace.entries import Entry
 
 OTHER_IDS = ("event_id", "request_id", "trace_id", "span_id", "dead_letter_id")
 """Fields of the log by which a person may ask, too."""
 
 
-def keys_of(entries: Iterable[Entry]) -> list[tuple[str, str]]:
-    """The calendar rows that moments are about, as symbol and date."""
-    found = set()
+def keys_of(entries: Iterable[Entry]) -> list[tuple[str, ...]]:
+    """Return the keys of the rows that entries are about."""
+    keys = set()
     for entry in entries:
-        symbol, date = entry.attributes.get("asset_symbol"), entry.attributes.get("earnings_date")
-        if not symbol:  # an audit entry names both in one
-            symbol, _, date = str(entry.attributes.get("earnings_key", "")).partition("#")
-        if symbol and date:
-            found.add((str(symbol), str(date)))
-    return sorted(found)
+        key = tuple(str(entry.attributes.get(name) or "") for name in CALENDAR.key)
+        if not key[0]:  # an audit entry has the parts in one
+            key = tuple(str(entry.attributes.get(AUDIT.key[0], "")).split("#"))
+        if len(key) == len(CALENDAR.key) and all(key):
+            keys.add(key)
+    return sorted(keys)
 
 
-def no_row(symbol: str, date: str) -> str:
-    """A row that is not there."""
-    return f"the calendar has no row for {symbol} on {date}"
+def no_row(key: tuple[str, ...]) -> str:
+    """Return the note about a row that does not exist."""
+    return f"no row for {ROW_TEXT.format_map(dict(zip(CALENDAR.key, key, strict=True)))}"
 
 
 def other_id(text: str, field: str, correlation_id: object) -> str:

@@ -8,6 +8,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from handler.contract import CALENDAR, PROCESSED, PROCESSED_AT, PROCESSED_BY
 from mep.terminal import escape_control
 from mep.trace.entries import Entry, time_text
 from mep.trace.formatting import displayed_attributes, milliseconds
@@ -51,11 +52,11 @@ def _blocks(timeline: Timeline) -> Iterator[RenderableType]:
 
 
 def _row(row: Mapping[str, Any]) -> str:
-    key = f"{row.get('asset_symbol')} {row.get('earnings_date')}"
-    if row.get("is_processed") is not True:
+    key = " ".join(str(row.get(name)) for name in CALENDAR.key)
+    if row.get(PROCESSED) is not True:
         return f"{key}: not processed"
     return (
-        f"{key}: processed at {row.get('processed_at')} by event {row.get('processed_by_event')} "
+        f"{key}: processed at {row.get(PROCESSED_AT)} by event {row.get(PROCESSED_BY)} "
         f"(correlation ID {row.get('correlation_id')})"
     )
 

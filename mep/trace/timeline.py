@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from handler.contract import AUDIT_ACTION
 from mep.trace.entries import Entry, SearchResult, deduplicate, time_text
 from mep.trace.formatting import text_of
 from mep.trace.gaps import Gap, Source, named, nobody_answered
@@ -206,9 +207,7 @@ def _proves_the_mark(entry: Entry) -> bool:
     """Whether a moment is the audit entry that is written in one transaction with the mark, or not at all."""
     if entry.kind != "audit":
         return False
-    from handler.calendar_store import ACTION  # with it comes boto3
-
-    return bool(entry.attributes.get("action") == ACTION)
+    return bool(entry.attributes.get("action") == AUDIT_ACTION)
 
 
 def _summarize(entries: list[Entry], gaps: tuple[Gap, ...]) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from handler.contract import AUDIT, CALENDAR, CORRELATION_INDEX
 from mep.problems import Problem, Reason
 from mep.trace.gaps import Source
 
-AUDIT_INDEX = "correlation_id-index"
 SPAN_LOG_GROUP = "aws/spans"
 
 
@@ -56,8 +56,8 @@ def names_of(where: SearchScope) -> dict[Source, str]:
 ADVICE: Mapping[tuple[Source, Reason], str] = {
     (Source.LOG, Reason.NOT_FOUND): "is ENVIRONMENT right? --function and --log-group name another",
     (Source.TRACES, Reason.NOT_FOUND): "is X-Ray's Transaction Search on? --spans xray looks into X-Ray's own store",
-    (Source.AUDIT, Reason.NOT_FOUND): "EARNINGS_AUDIT_TABLE names it",
-    (Source.AUDIT, Reason.REFUSED): f"it needs the index {AUDIT_INDEX}",
-    (Source.CALENDAR, Reason.NOT_FOUND): "EARNINGS_CALENDAR_TABLE names it",
+    (Source.AUDIT, Reason.NOT_FOUND): f"{AUDIT.variable} names it",
+    (Source.AUDIT, Reason.REFUSED): f"it needs the index {CORRELATION_INDEX}",
+    (Source.CALENDAR, Reason.NOT_FOUND): f"{CALENDAR.variable} names it",
 }
 """What to do where AWS's own reason does not say it, by source and reason."""

@@ -11,7 +11,8 @@ from emulator.calendar_csv import CalendarRow
 from emulator.errors import EmulatorError
 from emulator.faults import FaultProxy, Reply, answer
 from emulator.services.dynamodb import dynamodb_client
-from emulator.services.tables import CORRELATION_INDEX, create_tables, dump, load, plain_item
+from emulator.services.tables import create_tables, dump, load, plain_item
+from handler.contract import CORRELATION_INDEX
 from tests.support.stores import Tables
 
 NOW = datetime(2025, 7, 1, 12, 30, tzinfo=UTC)

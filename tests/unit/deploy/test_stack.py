@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from deploy.context import ENVIRONMENTS
-from emulator.services.tables import CORRELATION_INDEX, create_tables
+from emulator.services.tables import create_tables
+from handler.contract import CORRELATION_INDEX
 from handler.settings import FLUSH_RESERVE_SECONDS, load_settings
 from tests.unit.deploy.assembly import ACCOUNT, IMAGE, REGION, Template, template
 from tests.unit.deploy.snapshot import SNAPSHOT, synthesised

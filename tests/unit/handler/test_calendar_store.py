@@ -52,7 +52,7 @@ def check_no_such_row(harness: HandlerHarness, step: Step) -> None:
     with pytest.raises(ProcessingError) as caught:
         decided(harness, step)
     assert (caught.value.category, caught.value.code) == (ErrorCategory.NOT_FOUND, "NoSuchRow")
-    assert caught.value.message == "no row for BF-B 2025-07-31"
+    assert caught.value.message == "no row for BF-B on 2025-07-31 in the calendar"
 
 
 class TestRequest:

@@ -51,7 +51,7 @@ def test_a_dead_letter_is_the_end_of_the_story(folder: Path) -> None:
     assert found.sections[-1].title == "in the dead-letter queue"
     sending = next(entry for entry in found.entries if "dead_letter_id" in entry.attributes)
     assert found.sections[-1].start == sending.at
-    assert found.notes == ("the calendar has no row for ZZZZ on 2025-08-27",)
+    assert found.notes == ("no row for ZZZZ on 2025-08-27 in the calendar",)
 
 
 def test_every_line_of_the_run_is_found_by_its_own_id(folder: Path) -> None:

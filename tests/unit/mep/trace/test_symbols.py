@@ -73,7 +73,7 @@ def test_the_trace_of_its_event_shows_its_row(market: Path, number: int) -> None
 @pytest.mark.parametrize("number", range(len(MARKET_SYMBOLS)), ids=MARKET_SYMBOLS)
 def test_a_row_that_is_missing_is_named(market: Path, number: int) -> None:
     found = find_in_folder(f"c-{number}-{NO_ROW}", market)
-    assert found.notes == (f"the calendar has no row for {MARKET_SYMBOLS[number]} on {NO_ROW}",)
+    assert found.notes == (f"no row for {MARKET_SYMBOLS[number]} on {NO_ROW} in the calendar",)
     (dead_letter,) = [entry for entry in found.entries if entry.kind == "dead_letter"]
     assert dead_letter.attributes["why"] == f"no row for {MARKET_SYMBOLS[number]} on {NO_ROW} in the calendar"
 
