@@ -1,18 +1,38 @@
-"""Which host a URL names: AWS's, in which region, or somebody else's."""
+"""What the host of a URL is: an AWS endpoint, in which region, or another server.
+
+The handler reads a queue's region by itself (`handler/aws_settings.py`), from a list of suffixes: botocore's
+`partitions` file, which this module reads, would cost its cold start.
+"""
 
 import re
 from collections.abc import Mapping
 from functools import cache
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from botocore.loaders import Loader
 
 _REGION_LABEL = re.compile(r"[a-z]+(-[a-z]+)+-[0-9]+")
-_USERS_MACHINES = {"compute", "compute-1", "elb"}  # hosts of AWS's that are no service of AWS's
+_CUSTOMER_HOSTS = {"compute", "compute-1", "elb"}  # customers' machines on AWS's domains, not service endpoints
+_ARN_REGION = 3
+
+
+class _AwsHost(NamedTuple):
+    """A host name by its parts; every part is empty for a host that is not AWS's.
+
+    Attributes:
+        suffix: The DNS suffix of the partition.
+        region: The region; empty where the name has none.
+        service: The other labels of the name.
+    """
+
+    suffix: str = ""
+    region: str = ""
+    service: str = ""
 
 
 def region_variable(environ: Mapping[str, str]) -> tuple[str, str]:
-    """The variable that names the region, and the region; `AWS_REGION` wins. Two empty texts where none does."""
+    """Return the variable that sets the region and its value, `AWS_REGION` first; two empty texts where none does."""
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         if region := environ.get(name, "").strip():
             return name, region
@@ -20,63 +40,63 @@ def region_variable(environ: Mapping[str, str]) -> tuple[str, str]:
 
 
 def region_of(text: str) -> str:
-    """The region that a queue's URL or an ARN names; empty where it names none."""
+    """Return the region of a queue's URL or an ARN; empty where it has none."""
     if text.startswith("arn:"):
         parts = text.split(":")
-        return parts[3] if len(parts) > 3 else ""
-    return _place(text)[1]
+        return parts[_ARN_REGION] if len(parts) > _ARN_REGION else ""
+    return _parse_host(text).region
 
 
 def is_aws(url: str) -> bool:
-    """Whether a URL's host is a service of AWS's, in any partition."""
-    return bool(_place(url)[0])
+    """Return whether the host of a URL is an AWS endpoint, in any partition."""
+    return bool(_parse_host(url).suffix)
 
 
 def is_public_queue(url: str) -> bool:
-    """Whether a URL's host is AWS's usual one, or the older form of it: no VPC endpoint, FIPS or dual-stack host."""
-    suffix, region, service = _place(url)
-    return bool(region) and suffix in _suffixes()[0] and service in {"sqs", "queue"}
-
-
-def _place(url: str) -> tuple[str, str, str]:
-    """The domain of AWS's that a URL's host is in, the region, and the rest of the name. Empty where there is none.
-
-    https://docs.aws.amazon.com/general/latest/gr/sqs-service.html has the forms: `sqs.REGION`, `REGION.queue`, `queue`
-    (the first region's), `sqs-fips.REGION`; `vpce-ID.sqs.REGION.vpce` is a VPC endpoint's.
-    """
-    try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:  # no URL, whatever it begins with
-        return "", "", ""
-    for suffix in (*_suffixes()[0], *_suffixes()[1]):
-        if not host.endswith(f".{suffix}"):
-            continue
-        labels = host.removesuffix(f".{suffix}").split(".")
-        if _USERS_MACHINES & set(labels):
-            break
-        if labels == ["queue"] and suffix == "amazonaws.com":
-            return suffix, "us-east-1", "queue"
-        position = -2 if labels[-1] in {"queue", "vpce"} and len(labels) > 1 else -1
-        region = labels.pop(position)
-        if not _REGION_LABEL.fullmatch(region):
-            return suffix, "", ".".join([*labels, region])
-        return suffix, region, ".".join(labels)
-    return "", "", ""
-
-
-@cache
-def _suffixes() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The domains of AWS's partitions, and those of their dual-stack hosts; longer ones first."""
-    found = [partition["outputs"] for partition in Loader().load_data("partitions")["partitions"]]
-    plain, dual_stack = ({outputs[name] for outputs in found} for name in ("dnsSuffix", "dualStackDnsSuffix"))
-    return tuple(sorted(plain, key=len, reverse=True)), tuple(sorted(dual_stack, key=len, reverse=True))
+    """Return whether the host is the public SQS endpoint, current or legacy: no VPC endpoint, FIPS or dual-stack."""
+    host = _parse_host(url)
+    return bool(host.region) and host.suffix in _suffixes()[0] and host.service in {"sqs", "queue"}
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port of a URL, without the user and password that it may have."""
+    """Return scheme, host and port of a URL, without user and password."""
     return f"{urlsplit(url).scheme}://{authority(url)}"
 
 
 def authority(url: str) -> str:
-    """Host and port of a URL, without the user and password that it may have."""
+    """Return host and port of a URL, without user and password."""
     return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _parse_host(url: str) -> _AwsHost:
+    """Return the parts of a URL's host.
+
+    https://docs.aws.amazon.com/general/latest/gr/sqs-service.html has the forms: `sqs.REGION`, `REGION.queue`, `queue`
+    (in us-east-1), `sqs-fips.REGION`; `vpce-ID.sqs.REGION.vpce` is a VPC endpoint.
+    """
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # not a URL
+        return _AwsHost()
+    for suffix in (*_suffixes()[0], *_suffixes()[1]):
+        if not host.endswith(f".{suffix}"):
+            continue
+        labels = host.removesuffix(f".{suffix}").split(".")
+        if _CUSTOMER_HOSTS & set(labels):
+            break
+        if labels == ["queue"] and suffix == "amazonaws.com":
+            return _AwsHost(suffix, "us-east-1", "queue")
+        position = -2 if labels[-1] in {"queue", "vpce"} and len(labels) > 1 else -1
+        region = labels.pop(position)
+        if not _REGION_LABEL.fullmatch(region):
+            return _AwsHost(suffix, "", ".".join([*labels, region]))
+        return _AwsHost(suffix, region, ".".join(labels))
+    return _AwsHost()
+
+
+@cache
+def _suffixes() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the DNS suffixes of AWS's partitions, and those of their dual-stack endpoints; longer ones first."""
+    outputs = [partition["outputs"] for partition in Loader().load_data("partitions")["partitions"]]
+    plain, dual_stack = ({output[name] for output in outputs} for name in ("dnsSuffix", "dualStackDnsSuffix"))
+    return tuple(sorted(plain, key=len, reverse=True)), tuple(sorted(dual_stack, key=len, reverse=True))

@@ -1,17 +1,19 @@
-"""Errors that are reported to the person at the terminal as one line, without a stack trace, and exit statuses."""
+"""Exit statuses, the errors that a command reports as one line, and the reasons why an AWS call failed."""
 
-from enum import IntEnum
+from dataclasses import asdict, dataclass
+from enum import IntEnum, StrEnum
 
 
 class ExitStatus(IntEnum):
-    """Exit statuses of every `mep` command; `docs/troubleshooting.md` has them for people.
+    """Exit statuses of every `mep` command; documented in `docs/troubleshooting.md`.
 
     Attributes:
-        DONE: Done, or found and complete.
-        FAILED: The answer is no: nothing is there, an event was not accepted, the function raised, a check failed.
-        WRONG_USAGE: An argument, an option or a setting is wrong; nothing was asked or changed.
-        UNAVAILABLE: Something could not be asked: credentials, permission, network, throttling, a wrong name. What was
-            shown is not all there may be, and "nothing" means nothing.
+        DONE: The command did what was asked and the result is complete.
+        FAILED: The result is negative: nothing was found, an event was not accepted, the function raised, a check
+            failed.
+        WRONG_USAGE: An argument, an option or a setting is invalid; nothing was called or changed.
+        UNAVAILABLE: A call failed: credentials, permission, network, throttling, a wrong name. The output may be
+            incomplete, and an empty result proves nothing.
         INTERRUPTED: Ended by Ctrl-C (128 + SIGINT).
         TERMINATED: Ended by SIGTERM (128 + SIGTERM).
     """
@@ -24,27 +26,108 @@ class ExitStatus(IntEnum):
     TERMINATED = 143
 
 
-class LocalError(Exception):
-    """Base of them all; the message is one line and says why.
+class MepError(Exception):
+    """Base of the errors that a command reports; the message is one line that states the cause.
 
     Attributes:
-        exit_status: How the command ends.
+        exit_status: The exit status of the command.
     """
 
     exit_status = ExitStatus.FAILED
 
 
-class UsageError(LocalError):
-    """What the user gave cannot be used: a missing file, a wrong CSV, a directory that cannot be written."""
+class UsageError(MepError):
+    """An argument, an option, a setting or an input file is invalid."""
 
     exit_status = ExitStatus.WRONG_USAGE
 
 
-class RunError(LocalError):
-    """What was asked for could not be done: the function or a service does not start or does not answer."""
+class RunError(MepError):
+    """The command failed, or its result is negative."""
 
 
 class UnavailableError(RunError):
-    """AWS, or what is in its place, could not be asked: nothing is known, not even that nothing is there."""
+    """A service could not be called, so its state is unknown."""
 
     exit_status = ExitStatus.UNAVAILABLE
+
+
+class Reason(StrEnum):
+    """Why a call failed."""
+
+    NO_CREDENTIALS = "no_credentials"
+    EXPIRED_CREDENTIALS = "expired_credentials"
+    INVALID_CREDENTIALS = "invalid_credentials"
+    CLOCK = "clock"
+    ACCESS_DENIED = "access_denied"
+    NOT_FOUND = "not_found"
+    THROTTLED = "throttled"
+    NETWORK = "network"
+    SERVICE_ERROR = "service_error"
+    UNREADABLE_REPLY = "unreadable_reply"
+    REFUSED = "refused"
+    SETTING = "setting"
+    NOT_CONFIGURED = "not_configured"
+    INCOMPLETE = "incomplete"
+
+
+CREDENTIAL_REASONS = frozenset(
+    {Reason.NO_CREDENTIALS, Reason.EXPIRED_CREDENTIALS, Reason.INVALID_CREDENTIALS, Reason.CLOCK}
+)
+"""Reasons that apply to every service alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a call failed, and what to do about it.
+
+    Attributes:
+        reason: The reason as one word, for programs.
+        text: What happened, without AWS's own message: no role, no ARN, nothing that may be secret.
+        advice: What to do; empty where only waiting helps.
+        code: AWS's error code, or the name of botocore's exception.
+        operation: The API operation; empty where no call was made.
+        host: Host and port of the endpoint; empty where no call was made.
+        message: AWS's own message, which names roles and resources. It is for the caller's terminal, not for pages.
+    """
+
+    reason: Reason
+    text: str
+    advice: str = ""
+    code: str = ""
+    operation: str = ""
+    host: str = ""
+    message: str = ""
+
+    def __str__(self) -> str:
+        """Return text, message and advice on one line."""
+        return "; ".join(part for part in (f"{self.text}{self.message and ': '}{self.message}", self.advice) if part)
+
+    def as_json(self) -> dict[str, str]:
+        """Return every attribute but AWS's own message."""
+        return {name: str(value) for name, value in asdict(self).items() if name != "message"}
+
+
+class AwsUnavailableError(UnavailableError):
+    """An AWS call failed.
+
+    Args:
+        what: The beginning of the message: what cannot be used.
+        problem: Why.
+    """
+
+    def __init__(self, what: str, problem: Problem) -> None:
+        super().__init__(f"{what}: {problem}")
+        self.problem = problem
+
+
+def error_for(what: str, problem: Problem) -> AwsUnavailableError | UsageError:
+    """Return the error to raise for a problem.
+
+    Args:
+        what: The beginning of the message: what cannot be used.
+        problem: Why.
+    """
+    if problem.reason is Reason.SETTING:
+        return UsageError(f"{what}: {problem}")
+    return AwsUnavailableError(what, problem)

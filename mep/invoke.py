@@ -1,4 +1,4 @@
-"""`mep invoke`: one event to a function that runs, in a container or deployed."""
+"""`mep invoke`: invokes the function with one event, in a container or deployed."""
 
 import http.client
 import json
@@ -14,7 +14,7 @@ from mep.local.jsonl import json_error
 
 DEFAULT_URL = "http://127.0.0.1:9000"
 
-_EMPTY = "an empty answer: did it start? Its log (docker logs) says why not"
+_EMPTY = "the response is empty: check the container's log (docker logs)"
 
 # A name, `name:alias`, or any ARN of a function.
 _FUNCTION = re.compile(r"(arn:[A-Za-z0-9:_$-]+|[A-Za-z0-9_-]+(:[A-Za-z0-9_$-]+)?)")
@@ -22,12 +22,12 @@ _HOST_AND_PORT = re.compile(r"(localhost|[0-9.]+|[^:/]*\.[^:/]+)(:[0-9]+)?(/.*)?
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a function answered.
+class Response:
+    """The response of an invocation.
 
     Attributes:
-        body: Its JSON value; where it was no JSON, an error body with the text.
-        failed: Whether it is an error: the handler raised, timed out or did not start.
+        body: The JSON value; for a response that is not JSON, an error object with its text.
+        failed: Whether it is an error: the function raised, timed out or did not start.
     """
 
     body: Any
@@ -37,43 +37,48 @@ class Answer:
 def check_event(raw: bytes, name: str) -> bytes:
     """Return `raw` if it is JSON.
 
+    Args:
+        raw: The event.
+        name: Where it was read from, for the error message.
+
     Raises:
-        UsageError: It is not; `name` says where it came from.
+        UsageError: It is not JSON.
     """
     if (reason := json_error(raw.strip())) is not None:
         raise UsageError(f"{name} is not JSON: {reason}")
     return raw
 
 
-def invoke(target: str, event: bytes, timeout_s: float) -> Answer:
-    """Invoke a function with one event and wait for its answer.
+def invoke(target: str, event: bytes, timeout_s: float) -> Response:
+    """Invoke a function synchronously with one event.
 
     Args:
-        target: A URL (without a path, the emulator's is added), or a deployed function's name or ARN.
-        event: JSON.
-        timeout_s: Seconds to wait.
+        target: A URL, or the name or ARN of a deployed function. A URL without a path gets that of the runtime
+            interface emulator.
+        event: The event as JSON.
+        timeout_s: Seconds to wait for the response.
 
     Raises:
-        UsageError: `target` is neither.
-        UnavailableError: Nobody answers there, or AWS could not be asked: nothing is known of the event.
+        UsageError: `target` is invalid.
+        UnavailableError: There was no response; the outcome of the event is unknown.
     """
     if target.startswith(("http://", "https://")):
         return _post(target, event, timeout_s)
     if _HOST_AND_PORT.fullmatch(target):
-        raise UsageError(f"{target} has no scheme: http://{target} is meant?")
+        raise UsageError(f"{target} has no scheme: did you mean http://{target}?")
     if not _FUNCTION.fullmatch(target):
         raise UsageError(f"{target} is neither a URL nor the name or ARN of a function")
     return _invoke_deployed(target, event, timeout_s)
 
 
-def _post(url: str, event: bytes, timeout_s: float) -> Answer:
+def _post(url: str, event: bytes, timeout_s: float) -> Response:
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
         raise UsageError(f"{url}: {error}") from error
     if not parts.hostname:
-        raise UsageError(f"{url} names no host: a URL such as http://localhost:9000 is needed")
+        raise UsageError(f"{url} has no host: use a URL such as http://localhost:9000")
     path = INVOCATION_PATH if parts.path in {"", "/"} else parts.path
     if parts.query:
         path += f"?{parts.query}"
@@ -83,36 +88,36 @@ def _post(url: str, event: bytes, timeout_s: float) -> Answer:
         with closing(connect(parts.hostname, port, timeout=timeout_s)) as connection:
             connection.request("POST", path, event, {"Content-Type": "application/json"})
             response = connection.getresponse()
-            return _answer(response.read(), broken=response.status >= http.HTTPStatus.BAD_REQUEST)
+            return _response(response.read(), broken=response.status >= http.HTTPStatus.BAD_REQUEST)
     except TimeoutError as error:
-        raise UnavailableError(f"no answer from {url} within {timeout_s:g} s") from error
+        raise UnavailableError(f"no response from {url} within {timeout_s:g} s") from error
     except (OSError, http.client.HTTPException) as error:
-        raise UnavailableError(f"no function answers at {url}: {error}") from error
+        raise UnavailableError(f"no function responds at {url}: {error}") from error
 
 
-def _invoke_deployed(name: str, event: bytes, timeout_s: float) -> Answer:
+def _invoke_deployed(name: str, event: bytes, timeout_s: float) -> Response:
     from mep.aws import open_aws
-    from mep.aws_errors import UnreadableReplyError, asking
+    from mep.aws_errors import UnreadableReplyError, aws_errors
     from mep.aws_hosts import authority
 
     aws = open_aws({"--url": name})
     aws.check_credentials()
-    # One attempt: a second one after a lost answer would show the duplicate instead of what happened.
+    # One attempt: a second one after a lost response would return the duplicate's outcome.
     config = {"read_timeout": timeout_s, "retries": {"mode": "standard", "total_max_attempts": 1}}
-    with closing(aws.client("lambda", **config)) as client, asking(f"cannot invoke {name}", client):
-        reply = client.invoke(FunctionName=name, Payload=event)
-        raw = reply["Payload"].read()
-        if "FunctionError" not in reply and json_error(raw) is not None:  # Lambda's answers are JSON
+    with closing(aws.client("lambda", **config)) as client, aws_errors(f"cannot invoke {name}", client):
+        response = client.invoke(FunctionName=name, Payload=event)
+        raw = response["Payload"].read()
+        if "FunctionError" not in response and json_error(raw) is not None:  # Lambda's responses are JSON
             raise UnreadableReplyError(host=authority(client.meta.endpoint_url), operation="Invoke")
-        return _answer(raw, broken="FunctionError" in reply)
+        return _response(raw, broken="FunctionError" in response)
 
 
-def _answer(raw: bytes, *, broken: bool) -> Answer:
-    # The emulator answers 200 also for errors: with an error body, or with plain text after a timeout.
+def _response(raw: bytes, *, broken: bool) -> Response:
+    # The runtime interface emulator uses status 200 for errors, too: with an error object, or with text on a timeout.
     try:
         body = json.loads(raw)
     except ValueError:
         text = " ".join(raw.decode(errors="replace").split())
-        return Answer({"errorMessage": text or _EMPTY}, failed=True)
+        return Response({"errorMessage": text or _EMPTY}, failed=True)
     raised = isinstance(body, dict) and "errorMessage" in body and "outcome" not in body
-    return Answer(body, failed=broken or raised)
+    return Response(body, failed=broken or raised)

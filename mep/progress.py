@@ -1,54 +1,66 @@
-"""A progress bar for long runs on a terminal; nothing for short ones and for pipes."""
+"""A progress bar for long runs on a terminal; nothing for short runs and pipes."""
 
 import time
-from collections.abc import Callable
-from typing import Self
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
 
 LONG_S = 2.0
 
 
-class RunProgress:
-    """Shows how far a run has come, once it has taken `LONG_S` seconds.
+class ProgressBar:
+    """Shows the progress of a run once it has taken `LONG_S` seconds.
 
     Args:
-        console: Where; nothing is shown if it is no terminal.
-        total_bytes: Size of the input; None where nobody knows (standard input).
-        clock: Seconds, monotonic.
+        console: Where to show it; nothing is shown if it is not a terminal.
+        label: What the run does.
+        unit: What is counted.
+        total: The sum of all sizes given to `advance`; None where it is unknown.
+        clock: Monotonic time in seconds.
     """
 
     def __init__(
-        self, console: Console, total_bytes: int | None, *, clock: Callable[[], float] = time.monotonic
+        self,
+        console: "Console",
+        label: str,
+        unit: str,
+        total: int | None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
         self._bar = Progress(
-            TextColumn("delivering"),
+            TextColumn(label),
             BarColumn(),
-            TextColumn("{task.fields[lines]:,} lines"),
+            TextColumn(f"{{task.fields[count]:,}} {unit}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=console,
             transient=True,
         )
         self._console = console
-        self._total = total_bytes
+        self._total = total
         self._clock = clock
-        self._begun = clock()
+        self._started = clock()
         self._task: TaskID | None = None
-        self._bytes = 0
-        self._lines = 0
+        self._completed = 0
+        self._count = 0
 
-    def advance(self, size: int) -> None:
-        """Note that a line of `size` bytes has been read."""
-        self._bytes += size
-        self._lines += 1
+    def advance(self, size: int = 1) -> None:
+        """Count one more item of `size`."""
+        self._completed += size
+        self._count += 1
         if self._task is None:
-            if not self._console.is_terminal or self._clock() - self._begun < LONG_S:
+            if not self._console.is_terminal or self._clock() - self._started < LONG_S:
                 return
-            self._task = self._bar.add_task("", total=self._total, lines=0)
+            self._task = self._bar.add_task("", total=self._total, count=0)
             self._bar.start()
-        self._bar.update(self._task, completed=self._bytes, lines=self._lines)
+        self._bar.update(self._task, completed=self._completed, count=self._count)
 
     def __enter__(self) -> Self:
         return self
@@ -56,3 +68,26 @@ class RunProgress:
     def __exit__(self, *_: object) -> None:
         if self._task is not None:
             self._bar.stop()
+
+
+@contextmanager
+def track[T](items: Iterable[T], total: int, console: "Console", label: str, unit: str) -> Iterator[Iterator[T]]:
+    """Yield an iterator of `items` that advances a progress bar.
+
+    An item is complete when the next one is requested.
+
+    Args:
+        items: The items.
+        total: How many there are.
+        console: Where to show the bar.
+        label: What the run does.
+        unit: What is counted.
+    """
+    with ProgressBar(console, label, unit, total) as bar:
+
+        def advancing() -> Iterator[T]:
+            for item in items:
+                yield item
+                bar.advance()
+
+        yield advancing()

@@ -1,4 +1,4 @@
-"""What the commands against AWS are told: options first, then the environment's variables."""
+"""The settings of the commands that call AWS: options first, then environment variables."""
 
 import os
 import re
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from handler.contract import AUDIT, CALENDAR
-from mep.aws import Aws, open_aws
+from handler.contract import AUDIT, CALENDAR, FUNCTION_NAME
+from mep.aws import AwsClients, open_aws
 from mep.errors import UsageError
 
 QUEUE_VARIABLE = "DEAD_LETTER_QUEUE_URL"
@@ -16,21 +16,26 @@ _QUEUE_URL = re.compile(r"https?://[^/\s]+/\S+")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where everything is.
+    """The resources of one stack.
 
     Attributes:
-        aws: What AWS is called with.
-        environment: Of the stack; the dimension of metrics.
-        queue_url: Of the dead-letter queue; empty where none was named.
-        calendar_table: Name of the calendar's table.
+        aws: The boto3 clients.
+        environment: The stack's environment; the dimension of its metrics.
+        queue_url: The dead-letter queue; empty where none is set.
+        calendar_table: Name of the calendar table.
         audit_table: Name of the audit table.
     """
 
-    aws: Aws
+    aws: AwsClients
     environment: str
     queue_url: str
     calendar_table: str
     audit_table: str
+
+    @property
+    def function_name(self) -> str:
+        """The name that the stack gives to the function."""
+        return f"{FUNCTION_NAME}-{self.environment}"
 
 
 def load_settings(
@@ -38,42 +43,42 @@ def load_settings(
     *,
     queue_url: str | None = None,
     needs_queue: bool = True,
-    named: Mapping[str, str | None] | None = None,
+    regional_options: Mapping[str, str | None] | None = None,
 ) -> Settings:
     """Read the settings.
 
     Args:
         environ: The environment; `os.environ` if None.
-        queue_url: The option; wins over `DEAD_LETTER_QUEUE_URL`, and over what names an endpoint of SQS.
-        needs_queue: Whether the command is about the queue.
-        named: Options that may hold an ARN, by their names.
+        queue_url: The option; overrides `DEAD_LETTER_QUEUE_URL` and every variable for the endpoint of SQS.
+        needs_queue: Whether a missing queue URL is an error.
+        regional_options: Further options whose value may be an ARN, by name.
 
     Raises:
-        UsageError: One is missing or wrong; names it and says what to do.
+        UsageError: A setting is missing or invalid; the message names it and says what to do.
     """
     environ = os.environ if environ is None else environ
-    name = "--queue-url" if queue_url else QUEUE_VARIABLE
+    url_source = "--queue-url" if queue_url else QUEUE_VARIABLE
     url = (queue_url or environ.get(QUEUE_VARIABLE, "")).strip()
     if not url and needs_queue:
-        raise UsageError(f"{QUEUE_VARIABLE} is not set: give the queue's URL there or with --queue-url")
+        raise UsageError(f"{QUEUE_VARIABLE} is not set: set it to the queue's URL, or use --queue-url")
     if url and not _is_queue_url(url):
-        raise UsageError(f"{name} must be a URL such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
-    calendar_table = text_of(environ, CALENDAR.variable, CALENDAR.default)
-    audit_table = text_of(environ, AUDIT.variable, AUDIT.default)
-    in_regions = {
-        name: url,
+        raise UsageError(f"{url_source} must be a URL such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
+    calendar_table = _value(environ, CALENDAR.variable, CALENDAR.default)
+    audit_table = _value(environ, AUDIT.variable, AUDIT.default)
+    regional = {
+        url_source: url,
         CALENDAR.variable: calendar_table,
         AUDIT.variable: audit_table,
-        **(named or {}),
+        **(regional_options or {}),
     }
-    aws = open_aws({name: value for name, value in in_regions.items() if value}, environ)
+    aws = open_aws({name: value for name, value in regional.items() if value}, environ)
     if url and aws.credentials_problem is None:
-        aws.use_queue(url, typed=bool(queue_url))
-    return Settings(aws, text_of(environ, "ENVIRONMENT", "dev"), url, calendar_table, audit_table)
+        aws.use_queue(url, is_option=bool(queue_url))
+    return Settings(aws, _value(environ, "ENVIRONMENT", "dev"), url, calendar_table, audit_table)
 
 
-def text_of(environ: Mapping[str, str], name: str, default: str) -> str:
-    """A variable's text; the default where it is not set or blank."""
+def _value(environ: Mapping[str, str], name: str, default: str) -> str:
+    """Return a variable's value; the default where it is not set or blank."""
     return environ.get(name, "").strip() or default
 
 
@@ -81,5 +86,5 @@ def _is_queue_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return bool(_QUEUE_URL.fullmatch(url) and parts.hostname and parts.port != 0)
-    except ValueError:  # a port that is no number, a bracket without its other half
+    except ValueError:  # an invalid port, or an unclosed bracket
         return False

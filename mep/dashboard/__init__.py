@@ -1,1 +1,1 @@
-"""`mep dashboard`: the CloudWatch dashboard as a page, drawn from a local run, before it is deployed."""
+"""`mep dashboard`: preview the CloudWatch dashboard with the metrics of a local run."""

@@ -1,4 +1,4 @@
-"""A graph as SVG."""
+"""A graph of metrics as SVG."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ COLOURS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class ChartLine:
     """One line of a graph.
 
     Attributes:
-        label: in the legend.
-        values: by period.
-        right: whether it has the axis on the right.
+        label: Text in the legend.
+        values: One value per period.
+        right: Whether the line uses the right axis.
     """
 
     label: str
@@ -29,18 +29,18 @@ class Drawn:
     right: bool = False
 
 
-def chart(lines: Sequence[Drawn], *, stacked: bool, threshold: float | None) -> str:
-    """Draw lines, or areas on top of one another.
+def chart(lines: Sequence[ChartLine], *, stacked: bool, threshold: float | None) -> str:
+    """Return a graph of lines or stacked areas.
 
     Args:
-        lines: what to draw, in the order of the legend.
-        stacked: areas instead of lines.
-        threshold: a dashed line at this value of the left axis.
+        lines: The lines, in the order of the legend.
+        stacked: Whether to draw stacked areas.
+        threshold: The value of a dashed line on the left axis; None for none.
     """
     return "".join(_svg(lines, stacked=stacked, threshold=threshold))
 
 
-def _svg(lines: Sequence[Drawn], *, stacked: bool, threshold: float | None) -> Iterator[str]:
+def _svg(lines: Sequence[ChartLine], *, stacked: bool, threshold: float | None) -> Iterator[str]:
     yield f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">'
     shown = _stack(lines) if stacked else [(line, line.values) for line in lines]
     tops = {right: _top([values for line, values in shown if line.right is right]) for right in (False, True)}
@@ -56,14 +56,14 @@ def _svg(lines: Sequence[Drawn], *, stacked: bool, threshold: float | None) -> I
     if threshold is not None:
         y = _y(threshold, tops[False])
         yield f'<line class="threshold" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-    for place, (line, values) in reversed(list(enumerate(shown))):
-        yield from _line(line.label, values, tops[line.right], COLOURS[place % len(COLOURS)], filled=stacked)
+    for index, (line, values) in reversed(list(enumerate(shown))):
+        yield from _line(line.label, values, tops[line.right], COLOURS[index % len(COLOURS)], filled=stacked)
     yield "</svg>"
 
 
 def _line(label: str, values: Series, top: float, colour: str, *, filled: bool) -> Iterator[str]:
     step = (WIDTH - LEFT - RIGHT) / max(len(values) - 1, 1)
-    points = [(LEFT + place * step, _y(value, top)) for place, value in enumerate(values) if value is not None]
+    points = [(LEFT + index * step, _y(value, top)) for index, value in enumerate(values) if value is not None]
     if not points:
         return
     title = f"<title>{escape(label)}</title>"
@@ -78,9 +78,9 @@ def _line(label: str, values: Series, top: float, colour: str, *, filled: bool) 
         yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="1.8" fill="{colour}"/>'
 
 
-def _stack(lines: Sequence[Drawn]) -> list[tuple[Drawn, Series]]:
-    """Each line on top of those before it."""
-    stacked: list[tuple[Drawn, Series]] = []
+def _stack(lines: Sequence[ChartLine]) -> list[tuple[ChartLine, Series]]:
+    """Return each line with its values added to those of the lines before it."""
+    stacked: list[tuple[ChartLine, Series]] = []
     below = [0.0] * max((len(line.values) for line in lines), default=0)
     for line in lines:
         below = [under + (value or 0.0) for under, value in zip(below, line.values, strict=True)]
@@ -99,9 +99,9 @@ def _y(value: float, top: float) -> float:
 
 
 def number(value: float | None) -> str:
-    """A number as short as it can be read."""
+    """Return a number as short text."""
     if value is None:
-        return "–"  # noqa: RUF001 - a dash, as CloudWatch shows where there is nothing
+        return "–"  # noqa: RUF001 - CloudWatch shows a dash, too
     if value and abs(value) < 0.01:
         return f"{value:.1e}"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,4 +1,4 @@
-"""`mep dashboard`."""
+"""The command `mep dashboard`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +11,10 @@ from mep.errors import UsageError
 def dashboard_command(
     *,
     run: Annotated[Path, typer.Option(metavar="DIR", help="The --out of a `mep local` run.")],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The page: HTML that needs nothing else.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write, a self-contained HTML page.")],
     memory: Annotated[int, typer.Option(min=128, max=10240, help="The function's memory size in MB.")] = 128,
 ) -> None:
-    """Draw the CloudWatch dashboard from a local run, to look at a change before it is deployed."""
+    """Preview the CloudWatch dashboard with the metrics of a local run, before a change is deployed."""
     from mep.dashboard.page import page
     from mep.dashboard.run import read_run
 

@@ -1,10 +1,10 @@
-"""The dashboard as one HTML page that needs nothing else: the same sections and widgets, from the same definitions."""
+"""The dashboard as a self-contained HTML page, from the definitions that are deployed."""
 
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-from mep.dashboard.chart import COLOURS, Drawn, chart, number
+from mep.dashboard.chart import COLOURS, ChartLine, chart, number
 from mep.dashboard.run import RunMetrics
 from monitoring.alarms import COMPOSITES, alarms
 from monitoring.dashboard import SECTIONS
@@ -16,11 +16,11 @@ _QUERIES = {query.name: query for query in QUERIES}
 
 
 def page(run: RunMetrics, name: str) -> str:
-    """The dashboard of a run as an HTML document.
+    """Return the dashboard of a run as an HTML document.
 
     Args:
-        run: its metrics.
-        name: what it is called.
+        run: The metrics of the run.
+        name: The name of the run.
     """
     return "".join(_document(run, name))
 
@@ -31,8 +31,8 @@ def _document(run: RunMetrics, name: str) -> Iterator[str]:
     yield '<meta name="viewport" content="width=device-width"><meta http-equiv="Content-Security-Policy" '
     yield f"content=\"default-src 'none'; style-src 'unsafe-inline'\"><style>{_STYLE.read_text()}</style></head><body>"
     yield f"<h1>Dashboard <code>{escape(name)}</code></h1>"
-    yield f'<p class="dim">A preview from a local run of {number(seconds)} s, in {run.grid.count} periods; the widgets '
-    yield "and their arithmetic are those that are deployed. Alarms and queries need CloudWatch.</p>"
+    yield f'<p class="dim">A preview from a local run of {number(seconds)} s, in {run.grid.count} periods, with the '
+    yield "widgets and expressions that are deployed. Alarm states and query results need CloudWatch.</p>"
     for section in SECTIONS:
         yield f"<h2>{escape(section.question)}</h2><div class=row>"
         for widget in section.widgets:
@@ -55,15 +55,15 @@ def _content(run: RunMetrics, widget: Widget) -> Iterator[str]:
             for line in widget.lines:
                 yield f"<div class=number><b>{number(run.total(line))}</b>{escape(line.label)}</div>"
         case _:
-            lines = [Drawn(line.label, run.values(line), line.right) for line in widget.lines]
+            lines = [ChartLine(line.label, run.values(line), line.right) for line in widget.lines]
             yield chart(lines, stacked=widget.kind is Kind.STACKED, threshold=widget.threshold)
             yield from _legend(lines, widget)
 
 
-def _legend(lines: list[Drawn], widget: Widget) -> Iterator[str]:
+def _legend(lines: list[ChartLine], widget: Widget) -> Iterator[str]:
     yield f'<p class="legend"><span class=dim>{escape(widget.unit)}</span> '
-    for place, line in enumerate(lines):
+    for index, line in enumerate(lines):
         empty = " empty" if all(value is None for value in line.values) else ""
-        yield f'<span class="key{empty}"><i style="background:{COLOURS[place % len(COLOURS)]}"></i>'
+        yield f'<span class="key{empty}"><i style="background:{COLOURS[index % len(COLOURS)]}"></i>'
         yield f"{escape(line.label)}</span> "
     yield "</p>"

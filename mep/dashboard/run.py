@@ -1,4 +1,4 @@
-"""The metrics of a `mep local` run, by the dashboard's own definitions."""
+"""The metrics of a `mep local` run, evaluated as the dashboard defines them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from monitoring.metric_store import Grid, Key, MetricStore, Series
 from monitoring.model import Line, Metric
 from otel import semconv
 
-BUCKETS = 60
-"""Periods that a run is divided into: it is much shorter than the hours that a dashboard shows."""
+PERIODS = 60
+"""Number of periods of a run, which is much shorter than the hours that a dashboard shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunMetrics:
-    """All metrics of a run.
+    """The metrics of a run.
 
     Attributes:
-        store: the data points.
-        keys: the store's keys by namespace, name and category: names and environments of a run are its own.
-        grid: the periods that the run is divided into.
-        memory_mb: the function's memory.
+        store: The data points.
+        keys: The store's keys by namespace, name and category; a run has its own function name and environment.
+        grid: The periods of the run.
+        memory_mb: The function's memory size in MB.
     """
 
     store: MetricStore
@@ -35,11 +35,11 @@ class RunMetrics:
     memory_mb: int
 
     def values(self, line: Line, grid: Grid | None = None) -> Series:
-        """Values of one line of a widget.
+        """Return the values of a widget's line.
 
         Args:
-            line: it.
-            grid: other periods than the run's.
+            line: The line.
+            grid: The periods; those of the run if None.
         """
         series = {name: self._series(metric, grid or self.grid) for name, metric in line.metrics.items()}
         if line.expression:
@@ -48,7 +48,7 @@ class RunMetrics:
         return only
 
     def total(self, line: Line) -> float | None:
-        """The value of a line over the whole run."""
+        """Return the value of a line over the whole run."""
         whole = Grid(self.grid.end, self.grid.period * self.grid.count, 1)
         return self.values(line, whole)[0]
 
@@ -58,14 +58,14 @@ class RunMetrics:
 
 
 def read_run(directory: Path, memory_mb: int) -> RunMetrics:
-    """Read what a run has left.
+    """Read the metrics of a run.
 
     Args:
-        directory: the run's `--out`.
-        memory_mb: what the function had.
+        directory: The run's `--out`.
+        memory_mb: The function's memory size in MB.
 
     Raises:
-        UsageError: it is not a run's, or the run had no event.
+        UsageError: The directory is not one of a run, or the run had no event.
     """
     store = MetricStore()
     for document in _lines(directory / "metrics.jsonl"):
@@ -76,21 +76,21 @@ def read_run(directory: Path, memory_mb: int) -> RunMetrics:
     start, end = span
     if (directory / "platform.jsonl").is_file():
         for point in _lines(directory / "platform.jsonl"):
-            # Counted by the minute: a run that is shorter would lie beside its own points.
+            # These have the time of their minute: clip them to the run, which may be shorter.
             store.put_platform(point, between=(start, end))
-    period = max((end - start) / (BUCKETS - 1), 0.001)
+    period = max((end - start) / (PERIODS - 1), 0.001)
     keys = {
-        (namespace, name, dict(found).get(semconv.ERROR_CATEGORY_DIMENSION)): (namespace, name, found)
-        for namespace, name, found in store.metrics()
+        (namespace, name, dict(dimensions).get(semconv.ERROR_CATEGORY_DIMENSION)): (namespace, name, dimensions)
+        for namespace, name, dimensions in store.metrics()
     }
-    return RunMetrics(store, keys, Grid(start + period * BUCKETS, period, BUCKETS), memory_mb)
+    return RunMetrics(store, keys, Grid(start + period * PERIODS, period, PERIODS), memory_mb)
 
 
 def _lines(path: Path) -> Iterable[dict[str, Any]]:
     try:
         text = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}; --run names the --out of a `mep local` run") from error
+        raise UsageError(f"cannot read {path}: {error.strerror}; use the --out of a `mep local` run") from error
     for number, line in enumerate(text.splitlines(), start=1):
         try:
             yield orjson.loads(line)

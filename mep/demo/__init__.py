@@ -1,1 +1,1 @@
-"""`make demo`, `mep demo`: the main job on this machine, with every promise checked."""
+"""`make demo`, `mep demo`: scenarios on this machine, each with checks."""

@@ -1,4 +1,4 @@
-"""Promises that a run must have kept, checked against the files it left behind."""
+"""Checks of the files of a run."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -9,31 +9,32 @@ from typing import Any
 import orjson
 
 from handler.contract import AUDIT, AUDIT_ACTION, CALENDAR, PROCESSED
+from mep.local.jsonl import read_jsonl
+from mep.local.render import sum_metrics
 from mep.local.summary import Summary
-from mep.terminal import read_jsonl, sum_metrics
 from otel.event_types import EventType
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Something that was promised, and whether it was kept.
+    """A check and its result.
 
     Attributes:
-        text: The promise.
-        failure: What is not as promised; empty when it was kept.
+        text: What is expected.
+        failure: What differs from it; empty if the check passed.
     """
 
     text: str
     failure: str = ""
 
 
-def check(text: str, found: object, expected: object) -> Check:
-    """Return the promise that `found` equals `expected`."""
-    return Check(text, "" if found == expected else f"expected {expected}, found {found}")
+def check(text: str, actual: object, expected: object) -> Check:
+    """Return the check that `actual` equals `expected`."""
+    return Check(text, "" if actual == expected else f"expected {expected}, got {actual}")
 
 
 def accounting(summary: Summary, lines: int) -> Check:
-    """Every line of the input ended in exactly one place."""
+    """Return the check that every line of the input has exactly one outcome."""
     text = "every line is accounted for: received = marked + duplicate + dead_lettered + retry"
     if not summary.accounted:
         return Check(text, f"{summary.as_dict()}")
@@ -41,41 +42,41 @@ def accounting(summary: Summary, lines: int) -> Check:
 
 
 def rows_and_audit(out: Path, keys: Sequence[tuple[str, ...]]) -> Iterator[Check]:
-    """The rows of `keys`, and no others, are marked, each with one audit record that belongs to its marking."""
+    """Yield the checks that exactly the rows of `keys` are marked, each with its audit entry."""
     marked = {
         tuple(row[name] for name in CALENDAR.key): row for row in read_jsonl(out / "calendar.jsonl") if row[PROCESSED]
     }
     yield check("the right calendar rows are marked, and no others", sorted(marked), sorted(keys))
-    # What people do with dead letters is in the same table: `mep.dlq.audit`.
-    records = [record for record in read_jsonl(out / "audit.jsonl") if record["action"] == AUDIT_ACTION]
-    audit = Counter(record[AUDIT.key[0]] for record in records)
+    # The same table has the audit entries of redrives and discards: `mep.dlq.audit`.
+    entries = [entry for entry in read_jsonl(out / "audit.jsonl") if entry["action"] == AUDIT_ACTION]
+    audit = Counter(entry[AUDIT.key[0]] for entry in entries)
     expected = Counter("#".join(key) for key in marked)
-    yield check("each marked row has exactly one audit record", audit, expected)
-    by_key = {record[AUDIT.key[0]]: record for record in records}
-    strangers = [
+    yield check("each marked row has exactly one audit entry", audit, expected)
+    by_key = {entry[AUDIT.key[0]]: entry for entry in entries}
+    different = [
         key
         for key, row in marked.items()
         if by_key.get("#".join(key), {}).get("correlation_id") != row.get("correlation_id")
     ]
-    yield check("row and audit record name the same correlation ID", strangers, [])
+    yield check("row and audit entry have the same correlation ID", different, [])
 
 
 def correlation(out: Path) -> Iterator[Check]:
-    """Every span carries the correlation ID of its trace, and the outcome lines of the log name the same."""
+    """Yield the check that every span has the correlation ID of the log lines of its trace."""
     logged: dict[str, set[str]] = {}
     for line in _outcome_lines(out):
         logged.setdefault(line["trace_id"], set()).add(line["correlation_id"])
-    lonely = [
+    different = [
         f"{span['name']} {span['span_id']}"
         for span in read_jsonl(out / "spans.jsonl")
         if span["attributes"].get("correlation_id") not in logged.get(span["trace_id"], ())
     ]
-    yield check("every span carries the correlation ID that its event's log lines have", lonely, [])
+    yield check("every span has the correlation ID of its event's log lines", different, [])
 
 
 def metrics(out: Path, summary: Summary) -> Iterator[Check]:
-    """The metrics tell the same numbers as the outcomes. Holds where no event needed a further try."""
-    found = sum_metrics(read_jsonl(out / "metrics.jsonl"))
+    """Yield the check that the metrics equal the outcomes, for a run without retries."""
+    sums = sum_metrics(read_jsonl(out / "metrics.jsonl"))
     expected = {
         "EventsReceived": summary.received,
         "EventsMarked": summary.marked,
@@ -83,32 +84,33 @@ def metrics(out: Path, summary: Summary) -> Iterator[Check]:
         "EventsDeadLettered": summary.dead_lettered,
         "EventsRetried": summary.retry,
     }
-    counted = {name: int(found[name].total) if name in found else 0 for name in expected}
-    yield check("the metrics add up to the outcomes", counted, expected)
+    counted = {name: int(sums[name].total) if name in sums else 0 for name in expected}
+    yield check("the metrics equal the outcomes", counted, expected)
 
 
 def dead_letters(out: Path, events: Sequence[Any]) -> Iterator[Check]:
-    """The dead-letter queue holds `events`, unchanged, each with the ID to find it by."""
+    """Yield the checks that the dead-letter queue contains `events`, unchanged, each with its correlation ID."""
     dead_letters = list(read_jsonl(out / "dlq.jsonl"))
     bodies = Counter(_canonical(orjson.loads(dead_letter["body"])) for dead_letter in dead_letters)
-    yield check("the dead-letter queue holds the failed events, unchanged", bodies, Counter(map(_canonical, events)))
-    nameless = [
+    yield check("the dead-letter queue contains the failed events, unchanged", bodies, Counter(map(_canonical, events)))
+    without_id = [
         dead_letter["message_id"] for dead_letter in dead_letters if not dead_letter["attributes"].get("CORRELATION_ID")
     ]
-    yield check("every dead letter has its correlation ID", nameless, [])
+    yield check("every dead letter has its correlation ID", without_id, [])
 
 
-def platform_retries(out: Path, given_up: Any) -> Iterator[Check]:
-    """Two events took three tries each, which share a request ID; one was marked, `given_up` is in Lambda's record."""
-    tries = Counter(line["request_id"] for line in _outcome_lines(out))
-    yield check("each event was tried three times, with one request ID", sorted(tries.values()), [3, 3])
+def platform_retries(out: Path, failed_event: Any) -> Iterator[Check]:
+    """Yield the checks that two events had three attempts each, and Lambda's record contains `failed_event`."""
+    attempts = Counter(line["request_id"] for line in _outcome_lines(out))
+    yield check("each event had three attempts, with one request ID", sorted(attempts.values()), [3, 3])
     records = [orjson.loads(dead_letter["body"]) for dead_letter in read_jsonl(out / "dlq.jsonl")]
-    found = [
+    contexts = [
         (record["requestContext"]["condition"], record["requestContext"]["approximateInvokeCount"])
         for record in records
     ]
-    yield check("the queue has Lambda's record of what it gave up", found, [("RetriesExhausted", 3)])
-    yield check("the record has the event, unchanged", [record["requestPayload"] for record in records], [given_up])
+    yield check("the queue contains Lambda's record of the failed event", contexts, [("RetriesExhausted", 3)])
+    payloads = [record["requestPayload"] for record in records]
+    yield check("the record contains the event, unchanged", payloads, [failed_event])
     metrics: Counter[str] = Counter()
     for point in read_jsonl(out / "platform.jsonl"):
         if point["namespace"] == "AWS/Lambda":
@@ -117,7 +119,25 @@ def platform_retries(out: Path, given_up: Any) -> Iterator[Check]:
     counted = {name: metrics[name] for name in expected}
     yield check("the platform's metrics count them", counted, expected)
     failures = metrics["DestinationDeliveryFailures"] + metrics["DeadLetterErrors"]
-    yield check("no net failed", failures, 0)
+    yield check("no failure destination failed", failures, 0)
+
+
+def backoff(out: Path, summary: Summary, throttles: int) -> Iterator[Check]:
+    """Yield the checks that an event was throttled `throttles` times, marked its row, and has a trace with backoffs."""
+    yield check("the throttled event marked its row", (summary.received, summary.marked), (1, 1))
+    spans = list(read_jsonl(out / "spans.jsonl"))
+    events = [event for span in spans for event in span["events"] if event["name"] == "retry.backoff"]
+    waits = [(event["attributes"]["attempt"], event["attributes"]["error_category"]) for event in events]
+    expected = [(attempt, "throttling") for attempt in range(1, throttles + 1)]
+    yield check("its trace has each backoff with attempt and category", waits, expected)
+    delays = [event["attributes"]["delay_ms"] for event in events]
+    within_limits = all(1000 <= delay <= 30_000 for delay in delays)
+    yield Check("the delays are 1 s to 30 s", "" if within_limits else f"got {delays} ms")
+    attempts = [span for span in spans if span["name"] == "DynamoDB.TransactWriteItems"]
+    yield check("each attempt has its own span", len(attempts), throttles + 1)
+    sums = sum_metrics(read_jsonl(out / "metrics.jsonl"))
+    counted = {name: int(sums[name].total) for name in ("Operations", "Retries", "RetrySuccesses") if name in sums}
+    yield check("the metrics count them", counted, {"Operations": 1, "Retries": throttles, "RetrySuccesses": 1})
 
 
 def _outcome_lines(out: Path) -> Iterator[dict[str, Any]]:
@@ -127,21 +147,3 @@ def _outcome_lines(out: Path) -> Iterator[dict[str, Any]]:
 
 def _canonical(event: Any) -> bytes:
     return orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
-
-
-def backoff(out: Path, summary: Summary, throttles: int) -> Iterator[Check]:
-    """One event was throttled `throttles` times and marked its row all the same, and its trace shows the waits."""
-    yield check("the throttled event still marked its row", (summary.received, summary.marked), (1, 1))
-    spans = list(read_jsonl(out / "spans.jsonl"))
-    events = [event for span in spans for event in span["events"] if event["name"] == "retry.backoff"]
-    waits = [(event["attributes"]["attempt"], event["attributes"]["error_category"]) for event in events]
-    expected = [(attempt, "throttling") for attempt in range(1, throttles + 1)]
-    yield check("its trace shows each backoff with attempt and category", waits, expected)
-    delays = [event["attributes"]["delay_ms"] for event in events]
-    inside = all(1000 <= delay <= 30_000 for delay in delays)
-    yield Check("the delays are 1 s to 30 s", "" if inside else f"found {delays} ms")
-    attempts = [span for span in spans if span["name"] == "DynamoDB.TransactWriteItems"]
-    yield check("each attempt is a span of its own", len(attempts), throttles + 1)
-    found = sum_metrics(read_jsonl(out / "metrics.jsonl"))
-    counted = {name: int(found[name].total) for name in ("Operations", "Retries", "RetrySuccesses") if name in found}
-    yield check("the metrics count them", counted, {"Operations": 1, "Retries": throttles, "RetrySuccesses": 1})

@@ -1,4 +1,4 @@
-"""The demo's last act: a dead letter is brought back, by the code behind `mep dlq redrive`."""
+"""The last scenario of the demo: a dead letter is redriven, with the engine of `mep dlq redrive`."""
 
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -12,14 +12,14 @@ from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import sqs_client
 from emulator.services.tables import AUDIT_TABLE
 from handler.contract import AUDIT, AUDIT_ACTION
-from mep import terminal
 from mep.demo.checks import Check, check
-from mep.dlq import render as dead_letters
+from mep.dlq import render
 from mep.dlq.audit import Action, AuditTrail
 from mep.dlq.destinations import Bus
-from mep.dlq.metrics import OperatorMetrics
+from mep.dlq.queue import Queue
 from mep.dlq.redrive import Redriver, RedriveResult, plan
-from mep.dlq.sqs_queue import Queue
+from mep.dlq.session import OperatorMetrics
+from mep.local.jsonl import read_jsonl
 from mep.local.run import CompletedRun
 
 LATE_ROW = CalendarRow(("SNOW", "2025-08-27"))
@@ -27,63 +27,64 @@ CORRELATION_ID = "demo-early"
 
 
 class RedriveDemo:
-    """Loads the row that was missing, then redrives what the queue holds.
+    """Loads the missing row, then redrives the dead letters.
 
     Args:
-        dynamodb: where the audit table is.
-        screen: what is shown.
+        dynamodb: The DynamoDB with the audit table.
+        screen: Where the output goes.
 
     Attributes:
-        checks_made: what was promised of it, once it has been called.
+        checks: The checks of the redrive, once it has been called.
     """
 
     def __init__(self, dynamodb: DynamoDBEndpoint, screen: Console) -> None:
         self._dynamodb = dynamodb
         self._screen = screen
-        self.checks_made: list[Check] = []
+        self.checks: list[Check] = []
 
     def __call__(self, run: CompletedRun) -> None:
-        """Do it, between the first delivery and the second."""
-        done, metrics = RedriveResult(), OperatorMetrics(None, "local", self._screen.print)
+        """Redrive, between the first delivery and the second."""
+        result, metrics = RedriveResult(), OperatorMetrics(None, "local", self._screen.print)
         with ExitStack() as stack:
             events_url = stack.enter_context(serve_event_bus(run.pipeline))
             destination = Bus(stack.enter_context(closing(loopback_client("events", events_url))), BUS)
             sqs = stack.enter_context(closing(sqs_client(run.queue.url, run.queue.region)))
             dynamodb = stack.enter_context(closing(self._dynamodb.client()))
             queue = Queue(sqs, run.queue.queue_url)
-            found = queue.read().dead_letters
-            self._screen.print(dead_letters.listing(found, "category"))
-            unforced = plan(found, destination, force=False)
-            dead_letters.print_skipped(unforced.kept, self._screen)
-            run.database.load([LATE_ROW])
-            self._screen.print("the calendar's sync brings the row; now with --force:")
-            forced = plan(found, destination, force=True)
+            dead_letters = queue.read().dead_letters
+            self._screen.print(render.listing(dead_letters, "category"))
+            unforced = plan(dead_letters, destination, force=False)
+            render.print_skipped(unforced.skipped, self._screen)
+            run.tables.load([LATE_ROW])
+            self._screen.print("the calendar now has the row; the redrive is repeated with --force:")
+            forced = plan(dead_letters, destination, force=True)
             audit = AuditTrail(dynamodb, AUDIT_TABLE, "demo")
-            Redriver(queue, destination, audit, metrics).run(forced.send, done)
+            Redriver(queue, destination, audit, metrics).run(forced.selected, result)
             queue.release()
-        self._screen.print(f"{len(done.sent)} of {len(found)} sent to {destination.name}, and deleted")
-        sent = [each.correlation_id for each in done.sent]
-        self.checks_made = [
-            check("an event that comes before its row is a dead letter", [each.group for each in found], ["not_found"]),
-            check("what does not mend itself is not redriven unasked", len(unforced.send), 0),
-            check("redriven with --force, it is accepted", sent, [CORRELATION_ID]),
+        self._screen.print(f"{len(result.sent)} of {len(dead_letters)} sent to {destination.name} and deleted")
+        sent = [dead_letter.correlation_id for dead_letter in result.sent]
+        groups = [dead_letter.group for dead_letter in dead_letters]
+        self.checks = [
+            check("an event without a calendar row is a dead letter", groups, ["not_found"]),
+            check("a permanent failure is not redriven without --force", len(unforced.selected), 0),
+            check("the bus accepts the event that is redriven with --force", sent, [CORRELATION_ID]),
         ]
 
 
-def redriven(out: Path) -> list[Check]:
-    """What must hold of the files after the second delivery."""
+def redrive_checks(out: Path) -> list[Check]:
+    """Return the checks of the files after the second delivery."""
     key = "#".join(LATE_ROW.key)
-    actions = [record["action"] for record in terminal.read_jsonl(out / "audit.jsonl") if record[AUDIT.key[0]] == key]
+    actions = [entry["action"] for entry in read_jsonl(out / "audit.jsonl") if entry[AUDIT.key[0]] == key]
     traces = {
         span["trace_id"]
-        for span in terminal.read_jsonl(out / "spans.jsonl")
+        for span in read_jsonl(out / "spans.jsonl")
         if span["attributes"].get("correlation_id") == CORRELATION_ID
     }
-    left = [dead_letter["message_id"] for dead_letter in terminal.read_jsonl(out / "dlq.jsonl")]
+    remaining = [dead_letter["message_id"] for dead_letter in read_jsonl(out / "dlq.jsonl")]
     return [
-        check("the queue is empty", left, []),
+        check("the queue is empty", remaining, []),
         check(
-            "the audit table tells the whole story",
+            "the audit table has an entry for every step",
             sorted(actions),
             sorted([Action.REDRIVE_REQUESTED, Action.REDRIVEN, AUDIT_ACTION]),
         ),

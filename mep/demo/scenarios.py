@@ -1,7 +1,7 @@
-"""`make demo`: the main job on this machine, shown readably, with every promise checked.
+"""`make demo`: scenarios on this machine, with readable output and checks.
 
-The demo is a sequence of acts on one DynamoDB. Each runs the same machinery as `mep local`, shows what came of it and
-returns the promises it checked; a further act is a further function in `SCENARIOS`.
+The scenarios share one DynamoDB. Each one uses the same code as `mep local`, shows the results and returns its checks.
+To add a scenario, add a function to `SCENARIOS`.
 """
 
 import tempfile
@@ -20,36 +20,37 @@ from emulator.environment import SAMPLES
 from emulator.faults import throttling_proxy
 from emulator.services.dynamodb import DynamoDBEndpoint, dynamodb
 from emulator.services.sqs import QueueEndpoint, queue_service
-from mep import terminal
 from mep.demo import checks
 from mep.demo.checks import Check
-from mep.demo.redrive import LATE_ROW, RedriveDemo, redriven
-from mep.demo.render import dead_letters
-from mep.local.jsonl import EventLine, read_lines
-from mep.local.run import RunOptions, run
+from mep.demo.redrive import LATE_ROW, RedriveDemo, redrive_checks
+from mep.local import render
+from mep.local.jsonl import EventLine, read_jsonl, read_lines
+from mep.local.run import CompletedRun, RunOptions, run
+from mep.local.summary import Summary
+from mep.text import escape_control
 
 THROTTLES = 2
 
-# Three tries of the first event and two of the second fail: with one worker they come in turn.
-_FAILED_TRIES = 5
-# Room for one attempt and nothing else: the function gives up at once, and the waiting is Lambda's.
+# Three attempts of the first event and two of the second fail: one worker takes them in turn.
+_FAILED_ATTEMPTS = 5
+# Time for one DynamoDB call: the function does not retry, so Lambda does.
 _NO_TIME_TO_RETRY_S = 7
 
 _SHOWN_TRACE = "demo-msft"
 _MARKED = [("AAPL", "2025-07-31"), ("BF-B", "2025-08-28"), ("BRK B", "2025-08-02"), ("MSFT", "2025-07-29")]
 _OUTCOMES = {"marked": 4, "duplicate": 2, "dead_lettered": 5, "retry": 0, "rejected": 1}
-_DEAD = slice(6, 11)  # which of the sample events cannot succeed
+_PERMANENT_FAILURES = slice(6, 11)  # of the sample events
 
 
 @dataclass(frozen=True, slots=True)
 class DemoContext:
-    """What the acts share.
+    """What the scenarios share.
 
     Attributes:
-        dynamodb: The database, kept from act to act.
+        dynamodb: The database; it retains its rows from scenario to scenario.
         queue: The dead-letter queue.
-        directory: A directory for each act's files.
-        screen: Where they show.
+        directory: Each scenario creates a directory for its files here.
+        screen: Where the output goes.
     """
 
     dynamodb: DynamoDBEndpoint
@@ -57,64 +58,74 @@ class DemoContext:
     directory: Path
     screen: Console
 
+    def run(
+        self,
+        out: Path,
+        events: str,
+        dynamodb_url: str | None = None,
+        *,
+        timeout_s: float = 30,
+        on_complete: Callable[[CompletedRun], None] | None = None,
+    ) -> Summary:
+        """Deliver a sample file of events with one worker.
+
+        Args:
+            out: Directory for the results.
+            events: Name of the file.
+            dynamodb_url: The endpoint for the function; `dynamodb` if None.
+            timeout_s: The function's timeout in seconds.
+            on_complete: Called after the last event.
+        """
+        options = RunOptions(
+            calendar=SAMPLES / "calendar.csv",
+            events=SAMPLES / events,
+            out=out,
+            endpoint_url=dynamodb_url or self.dynamodb.url,
+            workers=1,
+            timeout_s=timeout_s,
+        )
+        return run(options, self.screen, queue=self.queue, on_complete=on_complete)
+
 
 def main_job(context: DemoContext) -> list[Check]:
-    """Real events in: rows marked, duplicates told apart, what cannot succeed dead-lettered."""
+    """Events mark their rows; duplicates are recognised, permanent failures are dead-lettered."""
     out = context.directory / "main"
     events = SAMPLES / "events.jsonl"
-    _heading(context.screen, "Events in, rows marked", "one comes twice, one comes second, some cannot succeed")
-    summary = run(
-        RunOptions(
-            calendar=SAMPLES / "calendar.csv", events=events, out=out, endpoint_url=context.dynamodb.url, workers=1
-        ),
-        context.screen,
-        queue=context.queue,
-    )
-    context.screen.print(terminal.outcomes(summary))
+    _heading(context.screen, "Events mark rows", "with two duplicates and five permanent failures")
+    summary = context.run(out, "events.jsonl")
+    context.screen.print(render.outcomes_table(summary))
     _heading(context.screen, "One trace", f"the event with correlation ID {_SHOWN_TRACE}")
     spans = [
-        span
-        for span in terminal.read_jsonl(out / "spans.jsonl")
-        if span["attributes"].get("correlation_id") == _SHOWN_TRACE
+        span for span in read_jsonl(out / "spans.jsonl") if span["attributes"].get("correlation_id") == _SHOWN_TRACE
     ]
-    context.screen.print(terminal.trace(spans))
-    _heading(context.screen, "Metrics", "added up from the function's EMF lines")
-    metrics = terminal.sum_metrics(terminal.read_jsonl(out / "metrics.jsonl"))
-    context.screen.print(terminal.metrics_table(metrics))
-    _heading(context.screen, "Dead letters", "what the queue holds, with the reason")
-    context.screen.print(dead_letters(terminal.read_jsonl(out / "dlq.jsonl")))
+    context.screen.print(render.trace_tree(spans))
+    _heading(context.screen, "Metrics", "sums of the function's EMF lines")
+    metrics = render.sum_metrics(read_jsonl(out / "metrics.jsonl"))
+    context.screen.print(render.metrics_table(metrics))
+    _heading(context.screen, "Dead letters", "the messages in the queue, with their errors")
+    context.screen.print(render.dead_letters_table(read_jsonl(out / "dlq.jsonl")))
     with events.open("rb") as stream:
         lines = list(read_lines(stream))
     sent = [orjson.loads(line.payload) for line in lines if isinstance(line, EventLine)]
     counts = {name: count for name, count in summary.as_dict().items() if name in _OUTCOMES}
     return [
         checks.accounting(summary, len(lines)),
-        checks.check("the outcomes are the expected ones", counts, _OUTCOMES),
+        checks.check("the outcomes are as expected", counts, _OUTCOMES),
         *checks.rows_and_audit(out, _MARKED),
         *checks.correlation(out),
-        checks.check("the trace has its DynamoDB call", len(spans), 2),
+        checks.check("the trace has a span for the DynamoDB call", len(spans), 2),
         *checks.metrics(out, summary),
-        *checks.dead_letters(out, sent[_DEAD]),
+        *checks.dead_letters(out, sent[_PERMANENT_FAILURES]),
     ]
 
 
 def throttling(context: DemoContext) -> list[Check]:
-    """An event whose write is refused twice, on the wire, and still succeeds."""
+    """DynamoDB throttles a write twice; the third attempt succeeds."""
     out = context.directory / "throttled"
-    _heading(context.screen, "Throttled twice, marked all the same", "DynamoDB refuses its first two writes")
+    _heading(context.screen, "Retries with backoff", "DynamoDB throttles the first two writes")
     with throttling_proxy(context.dynamodb.url, THROTTLES) as url:
-        summary = run(
-            RunOptions(
-                calendar=SAMPLES / "calendar.csv",
-                events=SAMPLES / "throttled.jsonl",
-                out=out,
-                endpoint_url=url,
-                workers=1,
-            ),
-            context.screen,
-            queue=context.queue,
-        )
-    context.screen.print(terminal.trace(terminal.read_jsonl(out / "spans.jsonl")))
+        summary = context.run(out, "throttled.jsonl", url)
+    context.screen.print(render.trace_tree(read_jsonl(out / "spans.jsonl")))
     return [
         checks.accounting(summary, 1),
         *checks.backoff(out, summary, THROTTLES),
@@ -124,68 +135,44 @@ def throttling(context: DemoContext) -> list[Check]:
 
 
 def platform_retries(context: DemoContext) -> list[Check]:
-    """A function that fails: Lambda tries again, and a net takes the event that it gives up."""
+    """The function fails: Lambda retries, then sends the event to the on-failure destination."""
     out = context.directory / "failing"
     events = SAMPLES / "failing.jsonl"
-    text = "a minute later, then two, here in 0.2 and 0.4 s; what fails three times goes to the queue"
-    _heading(context.screen, "Lambda tries again", text)
-    with throttling_proxy(context.dynamodb.url, _FAILED_TRIES) as url:
-        summary = run(
-            RunOptions(
-                calendar=SAMPLES / "calendar.csv",
-                events=events,
-                out=out,
-                endpoint_url=url,
-                workers=1,
-                timeout_s=_NO_TIME_TO_RETRY_S,
-            ),
-            context.screen,
-            queue=context.queue,
-        )
-    context.screen.print(terminal.outcomes(summary))
-    context.screen.print(terminal.attempts_table(terminal.read_jsonl(out / "logs.jsonl")))
-    _heading(context.screen, "The net", "Lambda's record of the event that it gave up")
-    context.screen.print(dead_letters(terminal.read_jsonl(out / "dlq.jsonl")))
-    _heading(context.screen, "The platform's own metrics", "as CloudWatch would have them, from platform.jsonl")
-    context.screen.print(terminal.platform_table(terminal.read_jsonl(out / "platform.jsonl")))
+    text = "after one and two minutes, here after 0.2 and 0.4 s; after three attempts the event goes to the queue"
+    _heading(context.screen, "Lambda retries", text)
+    with throttling_proxy(context.dynamodb.url, _FAILED_ATTEMPTS) as url:
+        summary = context.run(out, "failing.jsonl", url, timeout_s=_NO_TIME_TO_RETRY_S)
+    context.screen.print(render.outcomes_table(summary))
+    context.screen.print(render.attempts_table(read_jsonl(out / "logs.jsonl")))
+    _heading(context.screen, "On-failure destination", "Lambda's record of the event that failed three times")
+    context.screen.print(render.dead_letters_table(read_jsonl(out / "dlq.jsonl")))
+    _heading(context.screen, "Platform metrics", "those of AWS/Lambda and AWS/Events, from platform.jsonl")
+    context.screen.print(render.platform_table(read_jsonl(out / "platform.jsonl")))
     with events.open("rb") as stream:
-        given_up = orjson.loads(stream.readline())
+        failed_event = orjson.loads(stream.readline())
     return [
         checks.accounting(summary, 2),
-        checks.check(
-            "one event was marked at its third try, one was given up", (summary.marked, summary.retry), (1, 1)
-        ),
-        *checks.platform_retries(out, given_up),
+        checks.check("one event was marked at its third attempt, one failed", (summary.marked, summary.retry), (1, 1)),
+        *checks.platform_retries(out, failed_event),
         *checks.rows_and_audit(out, [*_MARKED, ("TM", "2025-08-07"), ("WMT", "2025-08-21")]),
         *checks.correlation(out),
     ]
 
 
 def redriving(context: DemoContext) -> list[Check]:
-    """An event that comes before its row is a dead letter; once the row is there, it is brought back."""
+    """An event without a calendar row is a dead letter; it is redriven when the row exists."""
     out = context.directory / "redriven"
-    _heading(context.screen, "A dead letter brought back", "its event came before its row")
-    bring_back = RedriveDemo(context.dynamodb, context.screen)
-    summary = run(
-        RunOptions(
-            calendar=SAMPLES / "calendar.csv",
-            events=SAMPLES / "early.jsonl",
-            out=out,
-            endpoint_url=context.dynamodb.url,
-            workers=1,
-        ),
-        context.screen,
-        queue=context.queue,
-        then=bring_back,
-    )
-    context.screen.print(terminal.outcomes(summary))
+    _heading(context.screen, "A dead letter is redriven", "its event arrived before its row")
+    redrive = RedriveDemo(context.dynamodb, context.screen)
+    summary = context.run(out, "early.jsonl", on_complete=redrive)
+    context.screen.print(render.outcomes_table(summary))
     late = LATE_ROW.key
     return [
         checks.accounting(summary, 2),
-        *bring_back.checks_made,
-        checks.check("it is marked at the second delivery", (summary.dead_lettered, summary.marked), (1, 1)),
+        *redrive.checks,
+        checks.check("the second delivery marks the row", (summary.dead_lettered, summary.marked), (1, 1)),
         *checks.rows_and_audit(out, sorted([*_MARKED, ("TM", "2025-08-07"), ("WMT", "2025-08-21"), late])),
-        *redriven(out),
+        *redrive_checks(out),
         *checks.correlation(out),
     ]
 
@@ -194,15 +181,16 @@ SCENARIOS: tuple[Callable[[DemoContext], list[Check]], ...] = (main_job, throttl
 
 
 def demo(screen: Console) -> list[Check]:
-    """Play every act and return the promises that were broken.
+    """Run every scenario and return the checks that failed.
 
     Args:
-        screen: Where it shows.
+        screen: Where the output goes.
 
     Raises:
-        LocalError: Something does not start.
+        MepError: The function does not start.
+        EmulatorError: DynamoDB or the queue does not start.
     """
-    screen.print("starting DynamoDB, a queue and the function: all on this machine, no Docker, no account")
+    screen.print("starting DynamoDB, a queue and the function on this machine, without Docker or an AWS account")
     with ExitStack() as stack:
         context = DemoContext(
             stack.enter_context(dynamodb(announce=screen.print)),
@@ -211,17 +199,17 @@ def demo(screen: Console) -> list[Check]:
             screen,
         )
         if context.dynamodb.reason:
-            screen.print(f"DynamoDB is an emulator here: {context.dynamodb.reason}", markup=False)
-        acts = [(act, act(context)) for act in SCENARIOS]
-    _heading(screen, "Promises", "checked on what the acts left behind")
-    for act, checks_made in acts:
-        screen.print(Text((act.__doc__ or "").splitlines()[0], "dim"))
-        for promise in checks_made:
-            word = Text("BROKEN", "bold red") if promise.failure else Text("kept  ", "green")
-            screen.print(Text.assemble("  ", word, "  ", promise.text))
-            if promise.failure:
-                screen.print(Padding(Text(terminal.escape_control(promise.failure), "red"), (0, 0, 0, 10)))
-    return [promise for _, checks_made in acts for promise in checks_made if promise.failure]
+            screen.print(f"using a DynamoDB emulator: {context.dynamodb.reason}", markup=False)
+        results = [(scenario, scenario(context)) for scenario in SCENARIOS]
+    _heading(screen, "Checks", "of the files that the scenarios wrote")
+    for scenario, scenario_checks in results:
+        screen.print(Text((scenario.__doc__ or "").splitlines()[0], "dim"))
+        for check in scenario_checks:
+            verdict = Text("FAIL", "bold red") if check.failure else Text("PASS", "green")
+            screen.print(Text.assemble("  ", verdict, "  ", check.text))
+            if check.failure:
+                screen.print(Padding(Text(escape_control(check.failure), "red"), (0, 0, 0, 8)))
+    return [check for _, scenario_checks in results for check in scenario_checks if check.failure]
 
 
 def _heading(screen: Console, title: str, explanation: str) -> None:

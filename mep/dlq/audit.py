@@ -1,8 +1,8 @@
-"""Audit entries of what people do with dead letters: in the audit table, append-only like the function's own.
+"""Audit entries of redrives and discards, in the audit table: append-only, like the function's own.
 
-Two entries frame each act: one before it (`redrive_requested`, `discard_requested`) and one after it (`redriven`,
-`discarded`). A first one without a second one means that the command ended in between: the event may have been sent
-or the message deleted, or not. So whatever moment a crash picks, the table says nothing that is not so.
+Two entries frame each action: one before it (`redrive_requested`, `discard_requested`) and one after it (`redriven`,
+`discarded`). A first entry without a second one means that the command ended in between: the event may have been sent,
+or the message deleted, or not. So a crash at any point leaves no entry that is wrong.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,17 +16,16 @@ from botocore.exceptions import ClientError
 from handler.contract import AUDIT, KEY_FIELDS
 from handler.event import optional
 from handler.validation import FieldError, format_utc
-from mep.aws_errors import asking
-from mep.dlq.event import event_id, trace_id
+from mep.aws_errors import aws_errors
 from mep.dlq.model import DeadLetter
 from mep.errors import RunError
 
 NO_ROW_KEY = "DEAD_LETTER"
-"""Stands for the symbol in the key of an event that names no row: `DEAD_LETTER#MESSAGE_ID`."""
+"""Replaces the symbol in the key of an event that names no row: `DEAD_LETTER#MESSAGE_ID`."""
 
 
 class Action(StrEnum):
-    """What a person did, or is about to do."""
+    """What an operator did, or is about to do."""
 
     REDRIVE_REQUESTED = "redrive_requested"
     REDRIVEN = "redriven"
@@ -42,10 +41,10 @@ class AuditTrail:
     """Writes audit entries.
 
     Attributes:
-        client: of DynamoDB.
-        table: name of the audit table.
-        operator: who does it.
-        clock: now, UTC.
+        client: boto3 client of DynamoDB.
+        table: Name of the audit table.
+        operator: Who acts.
+        clock: The time of day, UTC.
     """
 
     client: Any
@@ -53,44 +52,44 @@ class AuditTrail:
     operator: str
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def record(self, action: Action, dead_letter: DeadLetter, **more: str) -> None:
+    def record(self, action: Action, dead_letter: DeadLetter, **extra: str) -> None:
         """Write an entry.
 
         Args:
-            action: what is done.
-            dead_letter: to which message.
-            more: further attributes: `destination`, `accepted_as`, `reason`.
+            action: What is done.
+            dead_letter: The message concerned.
+            extra: Further attributes: `destination`, `accepted_as`, `reason`.
 
         Raises:
-            UnavailableError: the table does not take it.
-            RunError: its key is taken, again and again.
+            UnavailableError: A call failed.
+            RunError: Every key that was tried is taken.
         """
-        for _ in range(3):  # two acts on one row in the same microsecond: one of them waits
-            if self._put(action, dead_letter, more):
+        for _ in range(3):  # another action on the same row in the same microsecond takes the key
+            if self._put(action, dead_letter, extra):
                 return
         raise RunError(f"the audit entry of message {dead_letter.message_id} could not be written: its key is taken")
 
-    def _put(self, action: Action, dead_letter: DeadLetter, more: Mapping[str, str]) -> bool:
+    def _put(self, action: Action, dead_letter: DeadLetter, extra: Mapping[str, str]) -> bool:
         now = format_utc(self.clock())
-        identity = event_id(dead_letter) or dead_letter.message_id
+        event_id = dead_letter.event_id or dead_letter.message_id
         entry = {
             _KEY: earnings_key(dead_letter),
-            _ENTRY_ID: f"{now}#{identity}",
-            "event_id": identity,
+            _ENTRY_ID: f"{now}#{event_id}",
+            "event_id": event_id,
             "action": action.value,
             "previous_state": "dead_lettered",
             "correlation_id": dead_letter.correlation_id,
             "request_id": dead_letter.request_id,
-            "trace_id": trace_id(dead_letter),
+            "trace_id": dead_letter.trace_id,
             "recorded_at": now,
             "operator": self.operator,
             "message_id": dead_letter.message_id,
             "shape": dead_letter.shape.value,
             "error_category": dead_letter.group,
-            **more,
+            **extra,
         }
         item = {name: {"S": value} for name, value in entry.items() if value}
-        with asking(f"the audit table {self.table} cannot be written", self.client):
+        with aws_errors(f"the audit table {self.table} cannot be written", self.client):
             try:
                 self.client.put_item(
                     TableName=self.table,
@@ -101,13 +100,13 @@ class AuditTrail:
             except ClientError as error:
                 if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
                     raise
-                # Our own entry, when only the reply to its first attempt was lost.
+                # It is this entry if the response to botocore's first attempt was lost.
                 return bool(error.response.get("Item") == item)
         return True
 
 
 def earnings_key(dead_letter: DeadLetter) -> str:
-    """The partition key: the row that the event names, else the message's own."""
+    """Return the partition key: the row that the event names, else the message's own."""
     event = dead_letter.event if isinstance(dead_letter.event, Mapping) else {}
     detail = event.get("detail")
     if isinstance(detail, Mapping):

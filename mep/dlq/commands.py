@@ -1,4 +1,4 @@
-"""`mep dlq`: what a person types, and what they see."""
+"""The commands of `mep dlq`."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from mep.dlq.limits import MAX_MESSAGES, RATE, VISIBILITY_TIMEOUT_S
-from mep.dlq.options import (
+from mep.dlq import MAX_MESSAGES, RATE, VISIBILITY_TIMEOUT_S
+from mep.dlq.terminal import (
     Categories,
     CorrelationIds,
     DryRun,
@@ -18,14 +18,10 @@ from mep.dlq.options import (
     Operator,
     QueueUrl,
     VisibilityTimeout,
-)
-from mep.dlq.terminal import (
     confirm,
     destination_of,
     open_session,
-    progress_bar,
-    screen,
-    select_messages,
+    progress,
     warn,
     warn_expired,
     warn_missing,
@@ -38,7 +34,7 @@ if TYPE_CHECKING:
 
 dlq = typer.Typer(
     name="dlq",
-    help="Look into the dead-letter queue, bring events back, or give them up.",
+    help="List, show, redrive and discard dead letters.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
@@ -54,58 +50,61 @@ def list_command(
     category: Categories = None,
     older_than: OlderThan = None,
     newer_than: NewerThan = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     visibility_timeout: VisibilityTimeout = VISIBILITY_TIMEOUT_S,
     limit: Limit = MAX_MESSAGES,
 ) -> None:
-    """Show what is in the queue. Nothing is consumed: what was received is shown to others again at once."""
+    """List dead letters. No message is consumed: each becomes visible again when the command ends."""
+    from mep import terminal
     from mep.dlq import render
     from mep.dlq.selection import select
 
     selection = select(id_ or (), correlation_id or (), category or (), older_than, newer_than)
     if by not in render.GROUPINGS:
-        raise UsageError(f"--by {by}: one of {', '.join(render.GROUPINGS)} is needed")
-    with open_session(queue_url, visibility_timeout, limit) as here:
-        dead_letters = selection.pick(here.reading.dead_letters)
+        raise UsageError(f"--by {by}: must be one of {', '.join(render.GROUPINGS)}")
+    with open_session(queue_url, visibility_timeout, limit) as session:
+        dead_letters = selection.pick(session.snapshot.dead_letters)
         if as_json:
-            typer.echo(render.as_json(dead_letters, here.reading, by, datetime.now(UTC)))
+            typer.echo(render.as_json(dead_letters, session.snapshot, by, datetime.now(UTC)))
             return
-        out = screen()
+        screen = terminal.console()
         if dead_letters:
-            out.print(render.listing(dead_letters, by))
-        out.print(f"{len(dead_letters)} of {len(here.reading.dead_letters)} messages")
-        for line in render.unread_notes(here.reading):
-            out.print(Text(line, "yellow"))
+            screen.print(render.listing(dead_letters, by))
+        screen.print(f"{len(dead_letters)} of {len(session.snapshot.dead_letters)} messages")
+        for note in session.snapshot.notes():
+            screen.print(Text(note, "yellow"))
 
 
 @dlq.command("show")
 def show_command(
-    wanted: Annotated[str, typer.Argument(metavar="ID", help="A message ID or its beginning, or a correlation ID.")],
+    name: Annotated[str, typer.Argument(metavar="ID", help="A message ID or its prefix, or a correlation ID.")],
     *,
     queue_url: QueueUrl = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
     visibility_timeout: VisibilityTimeout = VISIBILITY_TIMEOUT_S,
     limit: Limit = MAX_MESSAGES,
 ) -> None:
-    """Show one message with all that it holds, or every message of one correlation ID."""
+    """Show all fields of one message, or of every message of one correlation ID."""
+    from mep import terminal
     from mep.dlq import render
     from mep.dlq.selection import MIN_PREFIX
 
-    with open_session(queue_url, visibility_timeout, limit) as here:
-        by_prefix = len(wanted) >= MIN_PREFIX
-        found = [each for each in here.reading.dead_letters if each.correlation_id == wanted] or [
-            each for each in here.reading.dead_letters if by_prefix and each.message_id.startswith(wanted)
+    with open_session(queue_url, visibility_timeout, limit) as session:
+        messages = session.snapshot.dead_letters
+        is_prefix = len(name) >= MIN_PREFIX
+        matching = [message for message in messages if message.correlation_id == name] or [
+            message for message in messages if is_prefix and message.message_id.startswith(name)
         ]
-        if not found:
-            text = f"no message {wanted} among the {len(here.reading.dead_letters)} that were seen"
-            if not here.reading.complete:
-                raise UnavailableError("; ".join((text, *render.unread_notes(here.reading))))
+        if not matching:
+            text = f"no message {name} among the {len(messages)} that were read"
+            if not session.snapshot.complete:
+                raise UnavailableError("; ".join((text, *session.snapshot.notes())))
             raise RunError(text)
-        for dead_letter in found:
+        for dead_letter in matching:
             if as_json:
                 typer.echo(render.json_text(render.to_json_full(dead_letter, datetime.now(UTC))))
             else:
-                screen().print(render.details(dead_letter), soft_wrap=True)
+                terminal.console().print(render.details(dead_letter), soft_wrap=True)
 
 
 @dlq.command("redrive")
@@ -114,10 +113,11 @@ def redrive_command(
     queue_url: QueueUrl = None,
     bus: Annotated[
         str | None,
-        typer.Option(metavar="NAME", envvar="EVENT_BUS_NAME", help="Send to this EventBridge bus."),
+        typer.Option(metavar="NAME", envvar="EVENT_BUS_NAME", help="Send the events to this EventBridge bus."),
     ] = None,
     function: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Send straight to this function, asynchronously, not to a bus.")
+        str | None,
+        typer.Option(metavar="NAME", help="Invoke this function asynchronously instead of sending to a bus."),
     ] = None,
     id_: Ids = None,
     correlation_id: CorrelationIds = None,
@@ -125,59 +125,59 @@ def redrive_command(
     older_than: OlderThan = None,
     newer_than: NewerThan = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Also what does not mend itself: you have mended the cause.")
+        bool, typer.Option("--force", help="Also redrive permanent failures (use after fixing the cause).")
     ] = False,
-    rate: Annotated[float, typer.Option(min=0.01, max=1000, metavar="N", help="Events a second at most.")] = RATE,
+    rate: Annotated[float, typer.Option(min=0.01, max=1000, metavar="N", help="Maximum events per second.")] = RATE,
     dry_run: DryRun = False,
     operator: Operator = None,
     visibility_timeout: VisibilityTimeout = VISIBILITY_TIMEOUT_S,
     limit: Limit = MAX_MESSAGES,
 ) -> None:
-    """Bring events back: to the bus, or straight to the function.
+    """Redrive dead letters: send their events to the bus, or directly to the function.
 
-    A message is deleted only after its event was accepted. It may be interrupted at any point and run again: nothing
-    is lost, and an event that is delivered twice is a duplicate.
+    A message is deleted only after its event was accepted. A redrive may be interrupted at any point and run again:
+    no event is lost, and the function handles an event that is delivered twice as a duplicate.
 
-    The exit status is 1 when an event was not accepted, when EventBridge could not be asked about one, or when
-    something that you named was not sent.
+    The exit status is 1 when an event was not accepted, when EventBridge did not answer about one, or when a message
+    or event that you named was not sent.
     """
+    from mep import terminal
     from mep.dlq import render
-    from mep.dlq.caller_identity import operator_name
     from mep.dlq.redrive import Redriver, RedriveResult, plan
     from mep.dlq.selection import select
 
     selection = select(id_ or (), correlation_id or (), category or (), older_than, newer_than)
-    out = screen()
-    with open_session(queue_url, visibility_timeout, limit, {"--bus": bus, "--function": function}) as here:
-        destination = destination_of(here.settings, bus, function)
-        chosen = select_messages(here, selection)
-        warn_unread(here)
-        with progress_bar(chosen) as each:
-            planned = plan(each, destination, force=force, extend_visibility=here.queue.extend_visibility)
-        here.queue.release(each.dead_letter for each in planned.skipped_count)
-        render.print_skipped(planned.skipped_count, out)
+    screen = terminal.console()
+    with open_session(queue_url, visibility_timeout, limit, {"--bus": bus, "--function": function}) as session:
+        destination = destination_of(session.settings, bus, function)
+        selected = session.select(selection)
+        warn_unread(session)
+        with progress(selected, "checking") as messages:
+            planned = plan(messages, destination, force=force, extend_visibility=session.queue.extend_visibility)
+        session.queue.release(skipped.dead_letter for skipped in planned.remaining)
+        render.print_skipped(planned.remaining, screen)
         incomplete = warn_missing(selection, planned) or bool(planned.unverified)
         if dry_run:
-            out.print(render.listing(planned.send, "category") if planned.send else "")
-            out.print(f"{len(planned.send)} would be sent to {destination.name}; nothing was")
+            screen.print(render.listing(planned.selected, "category") if planned.selected else "")
+            screen.print(f"{len(planned.selected)} would be sent to {destination.name}; nothing was sent")
         else:
-            done = RedriveResult()
-            audit = here.audit(operator_name(here.settings.aws, operator))
+            result = RedriveResult()
+            audit = session.audit(operator)
             try:
-                with progress_bar(planned.send) as each:
-                    Redriver(here.queue, destination, audit, here.metrics, rate).run(each, done)
+                with progress(planned.selected, "redriving") as messages:
+                    Redriver(session.queue, destination, audit, session.metrics, rate).run(messages, result)
             finally:
-                render.print_skipped(done.failed, out)
-                out.print(f"{len(done.sent)} of {len(planned.send)} sent to {destination.name}, and deleted")
-                for dead_letter in done.accepted:
+                render.print_skipped(result.failed, screen)
+                screen.print(f"{len(result.sent)} of {len(planned.selected)} sent to {destination.name} and deleted")
+                for dead_letter in result.accepted:
                     warn(
-                        f"{dead_letter.message_id} was accepted, but is in the queue still: "
-                        "sent again, it arrives twice"
+                        f"the event of {dead_letter.message_id} was accepted, but the message was not deleted: "
+                        "redriven again, it is delivered twice"
                     )
-            warn_expired(done.expired)
-            if done.stopped:
-                raise RunError(done.stopped)
-            incomplete = incomplete or bool(done.failed or done.expired)
+            warn_expired(result.expired)
+            if result.stopped:
+                raise RunError(result.stopped)
+            incomplete = incomplete or bool(result.failed or result.expired)
     if incomplete:
         raise typer.Exit(ExitStatus.FAILED)
 
@@ -185,55 +185,54 @@ def redrive_command(
 @dlq.command("discard")
 def discard_command(
     *,
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; it goes into the audit table.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="The reason; the audit table records it.")],
     queue_url: QueueUrl = None,
     id_: Ids = None,
     correlation_id: CorrelationIds = None,
     category: Categories = None,
     older_than: OlderThan = None,
     newer_than: NewerThan = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     dry_run: DryRun = False,
     operator: Operator = None,
     visibility_timeout: VisibilityTimeout = VISIBILITY_TIMEOUT_S,
     limit: Limit = MAX_MESSAGES,
 ) -> None:
-    """Delete messages for good. A filter or an ID is needed; what nobody understands is never deleted.
+    """Delete dead letters permanently. Needs a filter or an ID; unrecognised messages are never deleted.
 
-    The exit status is 1 when something that you named was not discarded.
+    The exit status is 1 when a message or event that you named was not discarded.
     """
+    from mep import terminal
     from mep.dlq import render
-    from mep.dlq.caller_identity import operator_name
     from mep.dlq.discard import check_reason, discard, plan
     from mep.dlq.selection import select
 
     reason = check_reason(reason)
     selection = select(id_ or (), correlation_id or (), category or (), older_than, newer_than)
     if selection.empty:
-        raise UsageError("say which: --id, --correlation-id, --category, --older-than or --newer-than")
-    out = screen()
-    with open_session(queue_url, visibility_timeout, limit) as here:
-        chosen = select_messages(here, selection)
-        warn_unread(here)
-        planned = plan(chosen)
-        render.print_skipped(planned.kept, out)
+        raise UsageError("no selection: use --id, --correlation-id, --category, --older-than or --newer-than")
+    screen = terminal.console()
+    with open_session(queue_url, visibility_timeout, limit) as session:
+        planned = plan(session.select(selection))
+        warn_unread(session)
+        render.print_skipped(planned.skipped, screen)
         incomplete = warn_missing(selection, planned)
-        if planned.send:
-            out.print(render.listing(planned.send, "category"))
+        if planned.selected:
+            screen.print(render.listing(planned.selected, "category"))
         if dry_run:
-            out.print(f"{len(planned.send)} would be discarded; nothing was")
-        elif planned.send and confirm(yes=yes, count=len(planned.send)):
-            gone: list[DeadLetter] = []
-            audit = here.audit(operator_name(here.settings.aws, operator))
+            screen.print(f"{len(planned.selected)} would be discarded; nothing was discarded")
+        elif planned.selected and confirm(yes=yes, count=len(planned.selected)):
+            discarded: list[DeadLetter] = []
+            audit = session.audit(operator)
             try:
-                discard(planned.send, reason, here.queue, audit, here.metrics, gone)
+                discard(planned.selected, reason, session.queue, audit, session.metrics, discarded)
             finally:
-                out.print(f"{len(gone)} of {len(planned.send)} discarded")
-            expired = len(planned.send) - len(gone)
+                screen.print(f"{len(discarded)} of {len(planned.selected)} discarded")
+            expired = len(planned.selected) - len(discarded)
             warn_expired(expired)
             incomplete = incomplete or bool(expired)
         else:
-            out.print("nothing was discarded")
-            incomplete = incomplete or bool(planned.send and selection.names)
+            screen.print("nothing was discarded")
+            incomplete = incomplete or bool(planned.selected and selection.names)
     if incomplete:
         raise typer.Exit(ExitStatus.FAILED)

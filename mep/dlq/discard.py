@@ -1,12 +1,12 @@
-"""Dead letters given up, by a person, for a reason: audit entry "requested", delete, audit entry "discarded"."""
+"""Discards dead letters with a reason: audit entry "requested", delete, audit entry "discarded"."""
 
 from collections.abc import Iterable
 
 from mep.dlq.audit import Action, AuditTrail
-from mep.dlq.metrics import OperatorMetrics
 from mep.dlq.model import DeadLetter, DeadLetterSource
-from mep.dlq.redrive import RedrivePlan, Skipped
-from mep.dlq.sqs_queue import Queue
+from mep.dlq.queue import Queue
+from mep.dlq.redrive import Plan, Skipped
+from mep.dlq.session import OperatorMetrics
 from mep.errors import UsageError
 
 MAX_REASON = 500
@@ -16,26 +16,24 @@ def check_reason(reason: str) -> str:
     """Return the reason, trimmed.
 
     Raises:
-        UsageError: there is none, or it is no line of text.
+        UsageError: It is empty, too long, or not one printable line.
     """
     text = reason.strip()
     if not text or len(text) > MAX_REASON or not text.isprintable():
-        raise UsageError(f"--reason must be one line of 1 to {MAX_REASON} characters: it goes into the audit table")
+        raise UsageError(f"--reason must be one line of 1 to {MAX_REASON} characters: the audit table records it")
     return text
 
 
-def plan(dead_letters: Iterable[DeadLetter]) -> RedrivePlan:
-    """Decide which letters may be deleted: all that are understood."""
-    dead_letters = list(dead_letters)
-    unknown = "nobody known writes such a message: it is never deleted"
-    return RedrivePlan(
-        tuple(dead_letter for dead_letter in dead_letters if dead_letter.shape is not DeadLetterSource.UNKNOWN),
-        tuple(
-            Skipped(dead_letter, unknown)
-            for dead_letter in dead_letters
-            if dead_letter.shape is DeadLetterSource.UNKNOWN
-        ),
-    )
+def plan(dead_letters: Iterable[DeadLetter]) -> Plan:
+    """Select the messages that may be deleted: all of a recognised format."""
+    selected: list[DeadLetter] = []
+    skipped: list[Skipped] = []
+    for dead_letter in dead_letters:
+        if dead_letter.shape is DeadLetterSource.UNKNOWN:
+            skipped.append(Skipped(dead_letter, "unrecognised message format; never deleted"))
+        else:
+            selected.append(dead_letter)
+    return Plan(tuple(selected), tuple(skipped))
 
 
 def discard(
@@ -44,12 +42,14 @@ def discard(
     queue: Queue,
     audit: AuditTrail,
     metrics: OperatorMetrics,
-    done: list[DeadLetter],
+    discarded: list[DeadLetter],
 ) -> None:
-    """Delete letters, each framed by its audit entries; `done` has those that are gone, also when interrupted.
+    """Delete messages, with an audit entry before and after each; `discarded` collects them, also when interrupted.
+
+    Messages whose visibility timeout has expired are left out.
 
     Raises:
-        LocalError: the queue or the audit table cannot be used.
+        MepError: The queue or the audit table failed.
     """
     for dead_letter in dead_letters:
         queue.extend_visibility()
@@ -57,6 +57,6 @@ def discard(
             continue
         audit.record(Action.DISCARD_REQUESTED, dead_letter, reason=reason)
         queue.delete(dead_letter)
-        done.append(dead_letter)
+        discarded.append(dead_letter)
         metrics.count("DeadLettersDiscarded")
         audit.record(Action.DISCARDED, dead_letter, reason=reason)

@@ -1,8 +1,9 @@
-"""What the platform's own words for a failure mean in our error categories."""
+"""Maps the error codes and messages of Lambda, EventBridge and the function to error categories."""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from handler.errors import ErrorCategory
 
@@ -22,24 +23,21 @@ _EVENTBRIDGE = {
 }
 _BY_CODE = {code: category for category, codes in _EVENTBRIDGE.items() for code in codes.split()}
 
-# `handler.errors.EventNotProcessed`; the ID's charset ends it. Reasons may be missing: older messages have none.
-_OURS = re.compile(r"category=([a-z_]{1,40}) correlation_id=([A-Za-z0-9._:-]{1,128}) : (.*)", re.DOTALL)
-_WHY = re.compile(r"[^ ]* \(([^()]*)(\)?)")
+# The text of `handler.errors.EventNotProcessed`. Older messages have no throttling reasons.
+_NOT_PROCESSED = re.compile(r"category=([a-z_]{1,40}) correlation_id=([A-Za-z0-9._:-]{1,128}) : (.*)", re.DOTALL)
+_DETAILS = re.compile(r"[^ ]* \(([^()]*)(\)?)")
 _REASON = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}(?: [A-Za-z0-9_.:/-]{1,600})?")
 _TIMED_OUT = re.compile(r"Task timed out after|Init phase timed out")
-
-THROTTLED_STATUS = 429
-SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorCause:
-    """What an error text of the function's tells.
+    """The cause of a function error.
 
     Attributes:
-        category: None where it tells none.
-        correlation_id: what the function itself called the event; None where the text is not its own.
-        throttling_reasons: why DynamoDB throttled it, each as `REASON RESOURCE`.
+        category: None where the error has none.
+        correlation_id: The correlation ID of the function's own error; None for other errors.
+        throttling_reasons: DynamoDB's throttling reasons, each as `REASON RESOURCE`.
     """
 
     category: ErrorCategory | None
@@ -48,56 +46,55 @@ class ErrorCause:
 
 
 def parse_category(text: str) -> ErrorCategory | None:
-    """The category of that name."""
+    """Return the category of that name; None if there is none."""
     try:
         return ErrorCategory(text)
     except ValueError:
         return None
 
 
-def named_reasons(texts: Iterable[str]) -> tuple[str, ...]:
-    """Those of the texts that are throttling reasons."""
-    return tuple(text for each in texts if _REASON.fullmatch(text := each.strip()))
+def throttling_reasons(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the texts that are valid throttling reasons."""
+    return tuple(reason for text in texts if _REASON.fullmatch(reason := text.strip()))
 
 
 def eventbridge_category(code: str) -> ErrorCategory | None:
-    """The category of an error code of EventBridge's."""
+    """Return the category of an EventBridge error code."""
     return _BY_CODE.get(code)
 
 
 def function_cause(error_type: str, message: str) -> ErrorCause:
-    """What an error of a Lambda function says: ours name category and ID, a time-out and a crash say so.
+    """Return the cause of a function error: an `EventNotProcessed`, a timeout, a crash or another exception.
 
     Args:
-        error_type: the error body's `errorType`; may be empty.
-        message: its `errorMessage`; may be empty.
+        error_type: The `errorType` of the error response; may be empty.
+        message: The `errorMessage` of the error response; may be empty.
     """
-    if match := _OURS.match(message):
-        why = _WHY.match(match[3])
-        # Lambda's classic queue keeps the first 1 KB of a message: what was cut in its middle is left out.
-        reasons = why[1].split(";")[: None if why[2] else -1] if why else ()
-        return ErrorCause(parse_category(match[1]), match[2], named_reasons(reasons))
+    if match := _NOT_PROCESSED.match(message):
+        details = _DETAILS.match(match[3])
+        # Lambda's dead-letter queue truncates the message to 1 KB: a reason that was cut is left out.
+        reasons = details[1].split(";")[: None if details[2] else -1] if details else ()
+        return ErrorCause(parse_category(match[1]), match[2], throttling_reasons(reasons))
     if error_type == "Sandbox.Timedout" or _TIMED_OUT.search(message):
         return ErrorCause(ErrorCategory.TIMEOUT)
-    # It raised something else, or its process ended (Runtime.ExitError, Runtime.OutOfMemory): ours to mend.
+    # Another exception, or the process ended (Runtime.ExitError, Runtime.OutOfMemory): a defect of the function.
     return ErrorCause(ErrorCategory.INTERNAL if error_type or message else None)
 
 
 def not_invoked_category(condition: str) -> ErrorCategory | None:
-    """The category of an on-failure record without an answer: the function was not invoked, or not to its end.
+    """Return the category of an on-failure record without a response: no invocation was completed.
 
     Args:
-        condition: the record's `requestContext.condition`.
+        condition: The record's `requestContext.condition`.
     """
-    # Reserved concurrency, none or too little: Lambda counts both as throttles.
+    # The reserved concurrency is zero or too low: Lambda counts both as throttles.
     return ErrorCategory.THROTTLING if condition in {"EventAgeExceeded", "ZeroReservedConcurrency"} else None
 
 
 def status_category(status: str) -> ErrorCategory | None:
-    """The category of a classic dead letter's `ErrorCode`, an HTTP status; None for 200, a function's own error."""
+    """Return the category of the HTTP status in a Lambda dead letter's `ErrorCode`; None for a function error."""
     if not re.fullmatch(r"[0-9]{3}", status):
         return None
-    number = int(status)
-    if number == THROTTLED_STATUS:
+    if int(status) == HTTPStatus.TOO_MANY_REQUESTS:
         return ErrorCategory.THROTTLING
-    return ErrorCategory.INTERNAL if number >= SERVER_ERROR else None
+    return ErrorCategory.INTERNAL if int(status) >= HTTPStatus.INTERNAL_SERVER_ERROR else None

@@ -1,17 +1,26 @@
 """A dead letter, whichever service wrote it."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from handler.errors import ErrorCategory
+from handler.event import optional
+from handler.validation import FieldError, parse_id
 
 UNCLASSIFIED = "unknown"
-"""Stands for the category where nothing tells one."""
+"""The group of dead letters without a category."""
+
+# https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
+_ROOT = re.compile(r"(?:^|;)\s*Root=1-([0-9a-f]{8})-([0-9a-f]{24})(?=;|$)")
+_PARENT = re.compile(r"(?:^|;)\s*Parent=([0-9a-f]{16})(?=;|$)")
+_SAMPLED = re.compile(r"(?:^|;)\s*Sampled=1(?=;|$)")
 
 
 class DeadLetterSource(StrEnum):
-    """Who wrote a message, and so what it looks like."""
+    """The service that wrote a message, which determines its format."""
 
     HANDLER = "handler"
     """The function: the body is the event."""
@@ -20,38 +29,37 @@ class DeadLetterSource(StrEnum):
     RULE = "rule"
     """The dead-letter queue of an EventBridge rule's target: the body is the event."""
     LAMBDA = "lambda"
-    """Lambda's classic dead-letter queue: the body is the event."""
+    """Lambda's dead-letter queue: the body is the event."""
     SUBSCRIBER = "subscriber"
-    """EventBridge's newer buses: a record that names the events, but does not hold them."""
+    """EventBridge's newer buses: a record that names the events but does not contain them."""
     UNKNOWN = "unknown"
-    """None of them: shown as it is, never sent, never deleted."""
+    """An unrecognised format: shown, never sent, never deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One message of the dead-letter queue, read.
+    """One message of the dead-letter queue.
 
     Attributes:
-        message_id: SQS's.
-        shape: who wrote it.
-        body: as it was received.
-        attributes: its message attributes, as text.
-        event: the event that failed, as JSON value; None where the message holds none that can be read.
-        event_text: the same as JSON text: the very text where the body is the event.
-        category: one of `handler.errors.ErrorCategory`; None where nothing tells it.
-        code: the sender's own word for the cause (`NO_PERMISSIONS`, `EventNotProcessed`, `RetriesExhausted`); may be
-            empty.
-        message: what went wrong, for a person; may be empty, may hold anything.
-        throttling_reasons: why DynamoDB throttled the event, each as `REASON RESOURCE`; empty where nothing tells.
-        correlation_id: as the function finds it; None where neither the message nor its event has a usable one.
-        request_id: Lambda's; may be empty.
-        sent_at: when SQS took the message, UTC; None where SQS was not asked.
-        receive_count: how often it was received, this time included; 0 where SQS was not asked.
-        tries: invocations or deliveries that failed before; None where nothing tells.
-        redrives: how often `mep dlq redrive` had sent the event before it came here (again).
-        replay_name: of the archive's replay that delivered it; None if none did.
+        message_id: SQS's message ID.
+        shape: The service that wrote the message.
+        body: The body as received.
+        attributes: The message attributes, as text.
+        event: The event that failed, as a JSON value; None where the message contains none that can be parsed.
+        event_text: The event as JSON text: the body itself where the body is the event.
+        category: The error category; None where the message does not tell.
+        code: The sender's error code (`NO_PERMISSIONS`, `EventNotProcessed`, `RetriesExhausted`); may be empty.
+        message: The error message; may be empty, may contain anything.
+        throttling_reasons: DynamoDB's throttling reasons, each as `REASON RESOURCE`.
+        correlation_id: As the function resolves it; None where neither the message nor its event has a valid one.
+        request_id: Lambda's request ID; may be empty.
+        sent_at: When SQS accepted the message, UTC; None for a message that was not received from SQS.
+        receive_count: Receives of the message, this one included; 0 for a message that was not received from SQS.
+        tries: Failed invocations or deliveries; None where the message does not tell.
+        redrives: How often `mep dlq redrive` had sent the event before this failure.
+        replay_name: The archive replay that delivered the event; None if none did.
         trace_header: SQS's `AWSTraceHeader`: the trace in which the event failed; may be empty.
-        receipt_handle: deletes the message or hides it longer; empty where SQS was not asked.
+        receipt_handle: The handle to delete the message; empty for a message that was not received from SQS.
     """
 
     message_id: str
@@ -76,5 +84,34 @@ class DeadLetter:
 
     @property
     def group(self) -> str:
-        """The category's name for lists and filters."""
+        """The category's name in lists and filters."""
         return self.category.value if self.category else UNCLASSIFIED
+
+    @property
+    def event_id(self) -> str | None:
+        """The event's ID as the function resolves it: `detail.event_id`, else the envelope's `id`."""
+        event = self.event if isinstance(self.event, Mapping) else {}
+        detail = event.get("detail")
+        detail_id = optional(detail, "event_id") if isinstance(detail, Mapping) else None
+        try:
+            return parse_id(detail_id if detail_id is not None else event.get("id"))
+        except FieldError:
+            return None
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace in which the event failed, 32 hexadecimal digits; None without a trace header."""
+        match = _ROOT.search(self.trace_header)
+        return match[1] + match[2] if match else None
+
+    @property
+    def traceparent(self) -> str | None:
+        """The trace header in W3C form; None where it names no span."""
+        trace_id, parent = self.trace_id, _PARENT.search(self.trace_header)
+        if trace_id is None or parent is None or not int(trace_id, 16) or not int(parent[1], 16):
+            return None
+        return f"00-{trace_id}-{parent[1]}-{'01' if _SAMPLED.search(self.trace_header) else '00'}"
+
+    def age(self, now: datetime) -> timedelta | None:
+        """Return how long the message has been in the queue, never negative; None where it is unknown."""
+        return None if self.sent_at is None else max(now - self.sent_at, timedelta())

@@ -1,72 +1,69 @@
-"""Dead letters brought back: what would be sent, and the sending.
+"""Redrives dead letters: plans what is sent, prepares the events, and sends them.
 
-The order for each message is what makes it safe to be interrupted anywhere: audit entry "requested", send, audit entry
-"redriven", delete. Until the delete the message is in the queue, and comes back when its hiding ends; so the worst
-that a crash does is a second delivery, which the function absorbs as a duplicate.
+The order per message makes it safe to interrupt a redrive at any point: audit entry "requested", send, audit entry
+"redriven", delete. Until the delete the message stays in the queue and becomes visible again when its visibility
+timeout expires; the worst outcome of a crash is a second delivery, which the function handles as a duplicate.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from handler.event import camel_case, optional, resolve_correlation_id
+from mep.dlq import RATE
 from mep.dlq.audit import Action, AuditTrail
 from mep.dlq.destinations import CannotSendError, Destination, RejectedError
-from mep.dlq.event import prepare_for_redrive
-from mep.dlq.limits import RATE
-from mep.dlq.metrics import OperatorMetrics
 from mep.dlq.model import DeadLetter, DeadLetterSource
-from mep.dlq.sqs_queue import Queue
-from mep.errors import LocalError, UnavailableError
+from mep.dlq.queue import Queue
+from mep.dlq.session import OperatorMetrics
+from mep.dlq.sources import REDRIVE_COUNT
+from mep.errors import MepError, UnavailableError
 
 MAX_FAILURES = 5
-"""Questions or sends in a row that the service did not accept and that end the run."""
+"""Consecutive events that the service does not accept, or does not answer about, after which a redrive stops."""
 
 _METRICS_EVERY_S = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A letter that is not sent.
-
-    Attributes:
-        dead_letter: which.
-        reason: why.
-    """
+    """A message that is not redriven or discarded, and the reason."""
 
     dead_letter: DeadLetter
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class RedrivePlan:
-    """What a redrive is going to do.
+class Plan:
+    """What a redrive or a discard is going to do.
 
     Attributes:
-        send: these, in this order.
-        kept: these stay, each for its reason.
-        unverified: these stay because the destination could not be asked about them.
+        selected: Messages to redrive or discard, in this order.
+        skipped: Messages that stay in the queue.
+        unverified: Messages that stay in the queue because the destination did not answer about them.
     """
 
-    send: tuple[DeadLetter, ...]
-    kept: tuple[Skipped, ...]
+    selected: tuple[DeadLetter, ...]
+    skipped: tuple[Skipped, ...]
     unverified: tuple[Skipped, ...] = ()
 
     @property
-    def skipped_count(self) -> tuple[Skipped, ...]:
-        """All that are not sent."""
-        return self.kept + self.unverified
+    def remaining(self) -> tuple[Skipped, ...]:
+        """Every message that stays in the queue."""
+        return self.skipped + self.unverified
 
 
 @dataclass(slots=True)
 class RedriveResult:
-    """What a redrive did.
+    """What a redrive has done.
 
     Attributes:
-        accepted: accepted, but not deleted: they are in the queue still, and sending them again delivers them twice.
-        sent: accepted and deleted.
-        failed: not accepted; still in the queue.
-        expired: not tried, because another consumer may have them: they were hidden too short.
-        stopped: why it ended early; empty if it did not.
+        accepted: Messages that were accepted but not deleted: redriven again, they are delivered twice.
+        sent: Messages that were accepted and deleted.
+        failed: Messages that were not accepted; they stay in the queue.
+        expired: Number of messages that were not sent because their visibility timeout had expired.
+        stopped: Why the redrive stopped early; empty if it did not.
     """
 
     accepted: list[DeadLetter] = field(default_factory=list)
@@ -77,15 +74,15 @@ class RedriveResult:
 
 
 def skip_reason(dead_letter: DeadLetter, *, force: bool) -> str:
-    """Why a letter is not sent, whatever the destination; empty if it is."""
+    """Return why a message is not sent to any destination; empty if it is."""
     if dead_letter.shape is DeadLetterSource.UNKNOWN:
-        return "nobody known writes such a message: it stays as it is"
+        return "unrecognised message format; left in the queue"
     if dead_letter.shape is DeadLetterSource.SUBSCRIBER:
-        return "its record names events, but does not hold them: replay them from the bus's archive"
+        return "the record does not contain its events: replay them from the bus's archive"
     if dead_letter.event_text is None:
-        return "it holds no event that is JSON"
+        return "the message contains no JSON event"
     if not force and (dead_letter.category is None or not dead_letter.category.transient):
-        return f"{dead_letter.group} does not mend itself: once the cause is mended, --force"
+        return f"{dead_letter.group} is not transient: fix the cause, then use --force"
     return ""
 
 
@@ -95,57 +92,86 @@ def plan(
     *,
     force: bool,
     extend_visibility: Callable[[], None] = lambda: None,
-) -> RedrivePlan:
-    """Decide for each letter whether it is sent.
+) -> Plan:
+    """Decide for each message whether it is sent.
 
     Args:
-        dead_letters: which.
-        destination: asked about each, which takes a call or more: many letters take minutes.
-        force: also what does not mend itself.
-        extend_visibility: called before each question, to keep the letters hidden meanwhile.
+        dead_letters: The messages.
+        destination: Checks each event, with one API call or more.
+        force: Whether permanent failures are sent, too.
+        extend_visibility: Called before each check, to keep the messages in flight.
 
     Raises:
-        RunError: nothing can be sent that way at all.
-        UnavailableError: the destination cannot be asked.
+        RunError: Nothing can be sent to the destination.
+        UnavailableError: The destination cannot be called.
     """
-    send: list[DeadLetter] = []
-    kept: list[Skipped] = []
+    selected: list[DeadLetter] = []
+    skipped: list[Skipped] = []
     unverified: list[Skipped] = []
-    in_a_row = 0
+    consecutive = 0
     for dead_letter in dead_letters:
         if reason := skip_reason(dead_letter, force=force):
-            kept.append(Skipped(dead_letter, reason))
+            skipped.append(Skipped(dead_letter, reason))
             continue
         extend_visibility()
         try:
             destination.check(prepare_for_redrive(dead_letter))
-        except CannotSendError as refused:
-            kept.append(Skipped(dead_letter, str(refused)))
-        except RejectedError as failed:
-            unverified.append(Skipped(dead_letter, str(failed)))
-            in_a_row += 1
-            if in_a_row >= MAX_FAILURES:
-                what = f"{destination.name} could not be asked about {in_a_row} in a row"
-                raise UnavailableError(f"{what}: {failed}") from failed
+        except CannotSendError as error:
+            skipped.append(Skipped(dead_letter, str(error)))
+        except RejectedError as error:
+            unverified.append(Skipped(dead_letter, str(error)))
+            consecutive += 1
+            if consecutive >= MAX_FAILURES:
+                what = f"{destination.name} did not answer about {consecutive} events in a row"
+                raise UnavailableError(f"{what}: {error}") from error
             continue
         else:
-            send.append(dead_letter)
-        in_a_row = 0
-    return RedrivePlan(tuple(send), tuple(kept), tuple(unverified))
+            selected.append(dead_letter)
+        consecutive = 0
+    return Plan(tuple(selected), tuple(skipped), tuple(unverified))
+
+
+def prepare_for_redrive(dead_letter: DeadLetter) -> Any:
+    """Return the event with everything in `detail` that must survive the redrive.
+
+    EventBridge replaces the envelope's `id`, so a correlation ID and an event ID that came from it move into `detail`:
+    the function resolves the same IDs, and handles a second delivery as a redelivery. `detail.traceparent` becomes the
+    trace in which the event failed, which links to the producer's trace; `detail.redrive_count` grows by one. An event
+    without a `detail` object is returned unchanged.
+    """
+    event = dead_letter.event
+    detail = event.get("detail") if isinstance(event, Mapping) else None
+    if not isinstance(event, Mapping) or not isinstance(detail, Mapping):
+        return event
+    new_detail = dict(detail)
+    if optional(detail, "event_id") is None and (event_id := dead_letter.event_id):
+        _put(new_detail, "event_id", event_id)
+    if dead_letter.correlation_id and resolve_correlation_id({"detail": new_detail}).id != dead_letter.correlation_id:
+        _put(new_detail, "correlation_id", dead_letter.correlation_id)
+    if traceparent := dead_letter.traceparent:
+        _put(new_detail, "traceparent", traceparent)
+    new_detail[REDRIVE_COUNT] = dead_letter.redrives + 1
+    return {**event, "detail": new_detail}
+
+
+def _put(detail: dict[str, Any], name: str, value: str) -> None:
+    """Set a field under one spelling only: two different values would make the event invalid."""
+    detail.pop(camel_case(name), None)
+    detail[name] = value
 
 
 @dataclass(frozen=True, slots=True)
 class Redriver:
-    """Sends letters.
+    """Sends the events of dead letters.
 
     Attributes:
-        queue: holds them.
-        destination: takes them.
-        audit: is told before and after.
-        metrics: count.
-        rate: events a second at most.
-        clock: seconds, monotonic.
-        sleep: waits so many seconds.
+        queue: The queue with the messages in flight.
+        destination: Accepts the events.
+        audit: Records each event before and after it is sent.
+        metrics: Counts the results.
+        rate: Maximum events per second.
+        clock: Monotonic time in seconds.
+        sleep: Waits for that many seconds.
     """
 
     queue: Queue
@@ -156,49 +182,49 @@ class Redriver:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
-    def run(self, dead_letters: Iterable[DeadLetter], done: RedriveResult) -> None:
-        """Send one after the other. What comes of it is in `done`, also when this is interrupted.
+    def run(self, dead_letters: Iterable[DeadLetter], result: RedriveResult) -> None:
+        """Send one event after the other, and record them in `result`, also when this is interrupted.
 
         Raises:
-            LocalError: the queue, the audit table or the destination cannot be used any more; nothing was deleted
-                without being accepted.
+            MepError: The queue, the audit table or the destination failed. No message was deleted without its event
+                being accepted.
         """
-        in_a_row = 0
-        due = metrics_due = self.clock()
-        metrics_due += _METRICS_EVERY_S
+        consecutive = 0
+        next_send = self.clock()
+        next_metrics = next_send + _METRICS_EVERY_S
         for dead_letter in dead_letters:
-            if (wait := due - self.clock()) > 0:
+            if (wait := next_send - self.clock()) > 0:
                 self.sleep(wait)
-            due = max(due, self.clock()) + 1 / self.rate
+            next_send = max(next_send, self.clock()) + 1 / self.rate
             self.queue.extend_visibility()
             if self.queue.owns(dead_letter):
-                in_a_row = 0 if self._one(dead_letter, done) else in_a_row + 1
+                consecutive = 0 if self._redrive(dead_letter, result) else consecutive + 1
             else:
-                done.expired += 1
-            if in_a_row >= MAX_FAILURES:
-                done.stopped = f"{MAX_FAILURES} in a row were not accepted: {done.failed[-1].reason}"
+                result.expired += 1
+            if consecutive >= MAX_FAILURES:
+                result.stopped = f"{MAX_FAILURES} in a row were not accepted: {result.failed[-1].reason}"
                 return
-            if self.clock() >= metrics_due:
-                metrics_due = self.clock() + _METRICS_EVERY_S
+            if self.clock() >= next_metrics:
+                next_metrics = self.clock() + _METRICS_EVERY_S
                 self.metrics.send()
 
-    def _one(self, dead_letter: DeadLetter, done: RedriveResult) -> bool:
-        where = self.destination.name
-        self.audit.record(Action.REDRIVE_REQUESTED, dead_letter, destination=where)
+    def _redrive(self, dead_letter: DeadLetter, result: RedriveResult) -> bool:
+        name = self.destination.name
+        self.audit.record(Action.REDRIVE_REQUESTED, dead_letter, destination=name)
         try:
-            accepted = self.destination.send(prepare_for_redrive(dead_letter))
-        except (RejectedError, CannotSendError) as refused:
-            done.failed.append(Skipped(dead_letter, str(refused)))
+            accepted_as = self.destination.send(prepare_for_redrive(dead_letter))
+        except (RejectedError, CannotSendError) as error:
+            result.failed.append(Skipped(dead_letter, str(error)))
             self.metrics.count("DeadLettersRedriveFailed")
             return False
-        except LocalError as error:
-            done.failed.append(Skipped(dead_letter, str(error)))
+        except MepError as error:
+            result.failed.append(Skipped(dead_letter, str(error)))
             self.metrics.count("DeadLettersRedriveFailed")
             raise
-        done.accepted.append(dead_letter)
+        result.accepted.append(dead_letter)
         self.metrics.count("DeadLettersRedriven")
-        self.audit.record(Action.REDRIVEN, dead_letter, destination=where, accepted_as=accepted)
+        self.audit.record(Action.REDRIVEN, dead_letter, destination=name, accepted_as=accepted_as)
         self.queue.delete(dead_letter)
-        done.accepted.remove(dead_letter)
-        done.sent.append(dead_letter)
+        result.accepted.remove(dead_letter)
+        result.sent.append(dead_letter)
         return True

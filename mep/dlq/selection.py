@@ -1,4 +1,4 @@
-"""Which dead letters a command is about."""
+"""Selects the dead letters that a command is about."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from mep.dlq.model import UNCLASSIFIED, DeadLetter
 from mep.errors import UsageError
 
 MIN_PREFIX = 4
-"""Characters of a message ID that must be given at least."""
+"""The minimum length of a message ID's prefix."""
 
 CATEGORIES = (*(category.value for category in ErrorCategory), UNCLASSIFIED)
 
@@ -20,14 +20,14 @@ _DURATION = re.compile(r"([0-9]{1,6})([smhd])")
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Conditions that a letter must all meet; an empty one takes every letter.
+    """Conditions that a message must all meet; an empty selection matches every message.
 
     Attributes:
-        ids: message IDs, or their beginnings of at least `MIN_PREFIX` characters.
-        correlation_ids: whole ones.
-        categories: of `CATEGORIES`.
-        older_than: in the queue at least so long.
-        newer_than: in the queue at most so long.
+        ids: Message IDs, or prefixes of at least `MIN_PREFIX` characters.
+        correlation_ids: Complete correlation IDs.
+        categories: Values of `CATEGORIES`.
+        older_than: The minimum age.
+        newer_than: The maximum age.
     """
 
     ids: tuple[str, ...] = ()
@@ -38,19 +38,19 @@ class Selection:
 
     @property
     def empty(self) -> bool:
-        """Whether there is no condition."""
+        """Whether the selection has no condition."""
         return self == Selection()
 
     @property
     def names(self) -> bool:
-        """Whether it names messages or events."""
+        """Whether the selection names messages or events."""
         return bool(self.ids or self.correlation_ids)
 
     def matches(self, dead_letter: DeadLetter, now: datetime) -> bool:
-        """Whether the letter meets every condition. One whose age nobody knows meets none about age."""
-        age = None if dead_letter.sent_at is None else now - dead_letter.sent_at
+        """Return whether the message meets every condition. An unknown age meets none of the age conditions."""
+        age = None if dead_letter.sent_at is None else now - dead_letter.sent_at  # may be negative: clocks differ
         return (
-            (not self.ids or any(dead_letter.message_id.startswith(wanted) for wanted in self.ids))
+            (not self.ids or any(dead_letter.message_id.startswith(prefix) for prefix in self.ids))
             and (not self.correlation_ids or dead_letter.correlation_id in self.correlation_ids)
             and (not self.categories or dead_letter.group in self.categories)
             and (self.older_than is None or (age is not None and age >= self.older_than))
@@ -58,16 +58,16 @@ class Selection:
         )
 
     def pick(self, dead_letters: Iterable[DeadLetter], now: datetime | None = None) -> list[DeadLetter]:
-        """The letters that match, in their order."""
+        """Return the messages that match, in their order."""
         now = now or datetime.now(UTC)
         return [dead_letter for dead_letter in dead_letters if self.matches(dead_letter, now)]
 
     def missing(self, dead_letters: Iterable[DeadLetter]) -> list[str]:
-        """The named IDs and correlation IDs that none of the letters has."""
-        found = list(dead_letters)
-        ids = [wanted for wanted in self.ids if not any(each.message_id.startswith(wanted) for each in found)]
-        known = {each.correlation_id for each in found}
-        return ids + [wanted for wanted in self.correlation_ids if wanted not in known]
+        """Return the named message IDs and correlation IDs that none of the messages has."""
+        messages = list(dead_letters)
+        ids = [prefix for prefix in self.ids if not any(message.message_id.startswith(prefix) for message in messages)]
+        known = {message.correlation_id for message in messages}
+        return ids + [correlation_id for correlation_id in self.correlation_ids if correlation_id not in known]
 
 
 def select(
@@ -77,18 +77,18 @@ def select(
     older_than: str | None = None,
     newer_than: str | None = None,
 ) -> Selection:
-    """Make a selection of what a person typed.
+    """Return the selection of a command's options.
 
     Raises:
-        UsageError: a category that is none, an age that is none, a message ID too short to mean one.
+        UsageError: A category or an age is invalid, or a message ID is too short.
     """
     ids, categories = tuple(ids), tuple(categories)
-    for wanted in categories:
-        if wanted not in CATEGORIES:
-            raise UsageError(f"--category {wanted}: one of {', '.join(CATEGORIES)} is needed")
-    for wanted in ids:
-        if len(wanted) < MIN_PREFIX:
-            raise UsageError(f"message ID {wanted!r}: at least {MIN_PREFIX} characters are needed")
+    for category in categories:
+        if category not in CATEGORIES:
+            raise UsageError(f"--category {category}: must be one of {', '.join(CATEGORIES)}")
+    for prefix in ids:
+        if len(prefix) < MIN_PREFIX:
+            raise UsageError(f"message ID {prefix!r}: must have at least {MIN_PREFIX} characters")
     return Selection(
         ids,
         tuple(correlation_ids),
@@ -102,5 +102,5 @@ def _duration(option: str, text: str | None) -> timedelta | None:
     if text is None:
         return None
     if not (match := _DURATION.fullmatch(text)):
-        raise UsageError(f"{option} {text}: an age such as 90s, 15m, 2h or 3d is needed")
+        raise UsageError(f"{option} {text}: must be an age such as 90s, 15m, 2h or 3d")
     return timedelta(seconds=int(match[1]) * _UNITS[match[2]])

@@ -1,4 +1,4 @@
-"""From an SQS message to a `DeadLetter`: the one place that knows what each service writes. Never raises on a body."""
+"""Parses an SQS message into a `DeadLetter`: the only module that knows the formats. No body makes it raise."""
 
 import json
 from collections.abc import Mapping
@@ -12,28 +12,27 @@ from handler.validation import FieldError, parse_id
 from mep.dlq.error_mapping import (
     eventbridge_category,
     function_cause,
-    named_reasons,
     not_invoked_category,
     parse_category,
     status_category,
+    throttling_reasons,
 )
 from mep.dlq.model import DeadLetter, DeadLetterSource
 
 REDRIVE_COUNT = "redrive_count"
-"""Member of `detail` in which a redrive counts; the function ignores it."""
+"""The member of `detail` that counts redrives; the function ignores it."""
 
 SYSTEM_ATTRIBUTES = ("SentTimestamp", "ApproximateReceiveCount", "AWSTraceHeader")
-"""What to ask SQS for beside the message attributes."""
+"""The system attributes to request from SQS."""
 
-_HOLDERS = {DeadLetterSource.HANDLER, DeadLetterSource.RULE, DeadLetterSource.LAMBDA}
-"""Whose body is the event."""
+_BODY_IS_EVENT = {DeadLetterSource.HANDLER, DeadLetterSource.RULE, DeadLetterSource.LAMBDA}
 
-_NO_JSON = object()
+_NOT_JSON = object()
 
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """A message before anybody knows what it is."""
+    """A message whose source is not known yet."""
 
     body: str
     attributes: Mapping[str, str]
@@ -44,7 +43,7 @@ class _Message:
 
 
 def read_message(message: Mapping[str, Any]) -> DeadLetter:
-    """Read a message as boto3's `receive_message` returns it, asked for `SYSTEM_ATTRIBUTES` and all attributes."""
+    """Parse a message of boto3's `receive_message`, called with `SYSTEM_ATTRIBUTES` and all message attributes."""
     attributes = {
         name: value.get("StringValue", "")
         for name, value in (message.get("MessageAttributes") or {}).items()
@@ -57,7 +56,7 @@ def read_message(message: Mapping[str, Any]) -> DeadLetter:
 
 
 def read_line(line: Mapping[str, Any]) -> DeadLetter:
-    """Read a line of `dlq.jsonl`, which `mep local` writes; what it lacks is taken as empty."""
+    """Parse a line of `dlq.jsonl`, which `mep local` writes; missing members are empty."""
     attributes = line.get("attributes") or {}
     return read_dead_letter(str(line.get("message_id", "")), str(line.get("body", "")), attributes, line.get("system"))
 
@@ -65,33 +64,33 @@ def read_line(line: Mapping[str, Any]) -> DeadLetter:
 def read_dead_letter(
     message_id: str, body: str, attributes: Mapping[str, str], system: Mapping[str, str] | None = None
 ) -> DeadLetter:
-    """Read a message by its parts.
+    """Parse a message by its parts.
 
     Args:
-        message_id: SQS's.
-        body: any text.
-        attributes: message attributes by name.
-        system: those of `SYSTEM_ATTRIBUTES` that are known.
+        message_id: SQS's message ID.
+        body: Any text.
+        attributes: Message attributes by name.
+        system: System attributes by name; each of `SYSTEM_ATTRIBUTES` may be missing.
 
     Returns:
-        The letter; of shape `UNKNOWN` when nobody known writes such messages.
+        The dead letter; its `shape` is `UNKNOWN` if the format is not recognised.
     """
     message = _Message(body, attributes, _json(body))
     system = system or {}
-    dead_letter = _read(message, DeadLetter(message_id, DeadLetterSource.UNKNOWN, body, dict(attributes)))
-    if dead_letter.shape in _HOLDERS and dead_letter.event_text is None:
-        # Whoever wrote this, it was not who its attributes say; what they tell still helps to find it.
+    dead_letter = _parse(message, DeadLetter(message_id, DeadLetterSource.UNKNOWN, body, dict(attributes)))
+    if dead_letter.shape in _BODY_IS_EVENT and dead_letter.event_text is None:
+        # The attributes are those of a source that always sends JSON; they still help to find the message.
         dead_letter = replace(dead_letter, shape=DeadLetterSource.UNKNOWN)
     dead_letter = replace(
         dead_letter,
-        sent_at=_moment(system.get("SentTimestamp", "")),
+        sent_at=_time(system.get("SentTimestamp", "")),
         receive_count=_count(system.get("ApproximateReceiveCount")) or 0,
         trace_header=system.get("AWSTraceHeader", ""),
     )
-    return _identified(dead_letter)
+    return _add_event_fields(dead_letter)
 
 
-def _read(message: _Message, blank: DeadLetter) -> DeadLetter:
+def _parse(message: _Message, blank: DeadLetter) -> DeadLetter:
     if message.text("SOURCE") == "handler" and message.text("ERROR_CODE"):
         return _from_handler(message, blank)
     if message.text("RULE_ARN") and message.text("ERROR_CODE"):
@@ -109,20 +108,20 @@ def _read(message: _Message, blank: DeadLetter) -> DeadLetter:
 
 def _from_handler(message: _Message, blank: DeadLetter) -> DeadLetter:
     return replace(
-        _holding(message, blank),
+        _with_event(message, blank),
         shape=DeadLetterSource.HANDLER,
         category=parse_category(message.text("ERROR_CODE")),
         code=message.text("ERROR_CODE"),
         message=message.text("ERROR_MESSAGE"),
-        throttling_reasons=named_reasons(message.text("THROTTLING_REASONS").split(";")),
-        correlation_id=_usable(message.text("CORRELATION_ID")),
+        throttling_reasons=throttling_reasons(message.text("THROTTLING_REASONS").split(";")),
+        correlation_id=_valid_id(message.text("CORRELATION_ID")),
         request_id=message.text("REQUEST_ID"),
     )
 
 
 def _from_rule(message: _Message, blank: DeadLetter) -> DeadLetter:
     return replace(
-        _holding(message, blank),
+        _with_event(message, blank),
         shape=DeadLetterSource.RULE,
         category=eventbridge_category(message.text("ERROR_CODE")),
         code=message.text("ERROR_CODE"),
@@ -135,7 +134,7 @@ def _from_lambda(message: _Message, blank: DeadLetter) -> DeadLetter:
     status, text = message.text("ErrorCode"), message.text("ErrorMessage")
     cause = function_cause("", text)
     return replace(
-        _holding(message, blank),
+        _with_event(message, blank),
         shape=DeadLetterSource.LAMBDA,
         category=status_category(status) or cause.category,
         code=status,
@@ -148,14 +147,14 @@ def _from_lambda(message: _Message, blank: DeadLetter) -> DeadLetter:
 
 def _from_on_failure(record: Mapping[str, Any], context: Mapping[str, Any], blank: DeadLetter) -> DeadLetter:
     condition = _text(context.get("condition"))
-    answer = record.get("responsePayload")
-    error = answer if isinstance(answer, dict) else {}
+    response = record.get("responsePayload")
+    error = response if isinstance(response, dict) else {}
     error_type, text = _text(error.get("errorType")), _text(error.get("errorMessage"))
     cause = function_cause(error_type, text)
     dead_letter = replace(
         blank,
         shape=DeadLetterSource.ON_FAILURE,
-        # When time ran out after an answer, that answer is the better reason.
+        # If the event expired after an attempt failed, that failure is the better cause.
         category=cause.category or not_invoked_category(condition),
         code=error_type or condition,
         message=text or condition,
@@ -181,25 +180,25 @@ def _from_subscriber(record: Mapping[str, Any], blank: DeadLetter) -> DeadLetter
     )
 
 
-def _holding(message: _Message, blank: DeadLetter) -> DeadLetter:
-    """The letter with its body as the event; without one when the body is no JSON."""
-    if message.value is _NO_JSON:
+def _with_event(message: _Message, blank: DeadLetter) -> DeadLetter:
+    """Return the dead letter with its body as the event, if the body is JSON."""
+    if message.value is _NOT_JSON:
         return blank
     return replace(blank, event=message.value, event_text=message.body)
 
 
-def _identified(dead_letter: DeadLetter) -> DeadLetter:
-    """Add what the event itself tells."""
+def _add_event_fields(dead_letter: DeadLetter) -> DeadLetter:
+    """Add the fields that come from the event itself."""
     if dead_letter.event_text is None:
         return dead_letter
     event = dead_letter.event if isinstance(dead_letter.event, dict) else {}
     detail = event.get("detail")
-    found = resolve_correlation_id(dead_letter.event, dead_letter.request_id)
-    # Without a request ID a replaced ID is random: it would be another one at each reading.
-    by_rule = None if found.replaced and found.id != dead_letter.request_id else found.id
+    resolved = resolve_correlation_id(dead_letter.event, dead_letter.request_id)
+    # Without a request ID a replaced ID is random, and would differ on each read.
+    correlation_id = None if resolved.replaced and resolved.id != dead_letter.request_id else resolved.id
     return replace(
         dead_letter,
-        correlation_id=dead_letter.correlation_id or by_rule,
+        correlation_id=dead_letter.correlation_id or correlation_id,
         redrives=_count(detail.get(REDRIVE_COUNT)) or 0 if isinstance(detail, dict) else 0,
         replay_name=_text(event.get("replay-name")) or None,
     )
@@ -208,9 +207,9 @@ def _identified(dead_letter: DeadLetter) -> DeadLetter:
 def _json(text: str) -> object:
     try:
         value: object = json.loads(text)
-        serialize_event(value)  # what cannot be written again cannot be worked with either
+        serialize_event(value)  # an event that cannot be serialized cannot be redriven
     except (ValueError, RecursionError):
-        return _NO_JSON
+        return _NOT_JSON
     return value
 
 
@@ -218,28 +217,28 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _usable(text: str) -> str | None:
+def _valid_id(text: str) -> str | None:
     try:
         return parse_id(text)
     except FieldError:
         return None
 
 
-_MOST = 10**9
+_MAX_COUNT = 10**9
 
 
 def _count(value: object) -> int | None:
-    """A count that came as a number or as text; None for anything else."""
+    """Return a count given as number or text; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
     if isinstance(value, str):
-        if not (value.isascii() and value.isdigit() and len(value) < len(str(_MOST))):
+        if not (value.isascii() and value.isdigit() and len(value) < len(str(_MAX_COUNT))):
             return None
         value = int(value)
-    return value if 0 <= value < _MOST else None
+    return value if 0 <= value < _MAX_COUNT else None
 
 
-def _moment(milliseconds: str) -> datetime | None:
+def _time(milliseconds: str) -> datetime | None:
     try:
         return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
     except (ValueError, OverflowError, OSError):

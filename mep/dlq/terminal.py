@@ -1,81 +1,110 @@
-"""Between the commands and the terminal: the queue at work, what is asked, how far it has come."""
+"""What the `mep dlq` commands share: options, the session, confirmation, warnings, progress."""
 
 import sys
-import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mep.dlq import MAX_MESSAGES, VISIBILITY_TIMEOUT_S
 from mep.errors import ExitStatus, UsageError
-from mep.progress import LONG_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from rich.console import Console
+    from contextlib import AbstractContextManager
 
     from mep.dlq.destinations import Destination
     from mep.dlq.model import DeadLetter
-    from mep.dlq.redrive import RedrivePlan
+    from mep.dlq.redrive import Plan
     from mep.dlq.selection import Selection
     from mep.dlq.session import Session
     from mep.settings import Settings
 
-
-def screen() -> "Console":
-    """Standard output."""
-    from mep import terminal
-
-    return terminal.console()
+QueueUrl = Annotated[
+    str | None,
+    typer.Option("--queue-url", metavar="URL", help="The dead-letter queue. Default: `DEAD_LETTER_QUEUE_URL`."),
+]
+Ids = Annotated[
+    list[str] | None, typer.Option("--id", metavar="ID", help="Only messages with this ID or prefix; repeatable.")
+]
+CorrelationIds = Annotated[
+    list[str] | None,
+    typer.Option("--correlation-id", metavar="ID", help="Only messages with this correlation ID; repeatable."),
+]
+Categories = Annotated[
+    list[str] | None,
+    typer.Option("--category", metavar="NAME", help="Only messages of this error category; repeatable."),
+]
+OlderThan = Annotated[
+    str | None, typer.Option("--older-than", metavar="AGE", help="Only messages older than AGE (90s, 15m, 2h, 3d).")
+]
+NewerThan = Annotated[
+    str | None, typer.Option("--newer-than", metavar="AGE", help="Only messages newer than AGE (90s, 15m, 2h, 3d).")
+]
+VisibilityTimeout = Annotated[
+    int,
+    typer.Option(
+        "--visibility",
+        min=1,
+        max=43_200,
+        metavar="SECONDS",
+        help="Visibility timeout of received messages; extended while the command runs.",
+    ),
+]
+Limit = Annotated[int, typer.Option("--max", min=1, max=100_000, help="Maximum number of messages to read.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")]
+Operator = Annotated[
+    str | None,
+    typer.Option(
+        "--operator",
+        metavar="NAME",
+        envvar="MEP_OPERATOR",
+        help="Your name for the audit entries. Default: the ARN of the credentials in use.",
+    ),
+]
 
 
 def warn(text: str) -> None:
-    """Tell something that is no error, on standard error."""
+    """Print a warning to standard error."""
     typer.echo(f"mep: {text}", err=True)
 
 
 @contextmanager
 def open_session(
-    queue_url: str | None, visibility_timeout_s: int, limit: int, named: "Mapping[str, str | None] | None" = None
+    queue_url: str | None,
+    visibility_timeout_s: int = VISIBILITY_TIMEOUT_S,
+    limit: int = MAX_MESSAGES,
+    regional_options: "Mapping[str, str | None] | None" = None,
 ) -> "Iterator[Session]":
-    """Read the queue; see `mep.dlq.session.session`.
+    """Load the settings and read the queue; see `mep.dlq.session.session`.
 
     Args:
-        queue_url: the option.
-        visibility_timeout_s: seconds for which messages are hidden at a time.
-        limit: how many messages to look at.
-        named: options that may hold an ARN.
+        queue_url: The option.
+        visibility_timeout_s: Visibility timeout of received messages in seconds.
+        limit: The maximum number of messages to read.
+        regional_options: Further options whose value may be an ARN, by name.
 
     Raises:
-        LocalError: a setting is wrong, or the queue cannot be used.
+        MepError: A setting is invalid, or the queue cannot be used.
     """
-    from mep.dlq.session import session
+    from mep.dlq.session import session as read_queue
     from mep.settings import load_settings
 
     try:
-        settings = load_settings(queue_url=queue_url, named=named)
+        settings = load_settings(queue_url=queue_url, regional_options=regional_options)
         settings.aws.check_credentials()
-        with session(settings, visibility_timeout_s=visibility_timeout_s, limit=limit, warn=warn) as here:
-            yield here
+        with read_queue(settings, visibility_timeout_s=visibility_timeout_s, limit=limit, warn=warn) as session:
+            yield session
     except KeyboardInterrupt:
-        warn("interrupted: what was not done is in the queue")
+        warn("interrupted: messages that were not processed stay in the queue")
         raise typer.Exit(ExitStatus.INTERRUPTED) from None
 
 
-def select_messages(here: "Session", selection: "Selection") -> "list[DeadLetter]":
-    """The letters that the selection means; all others are shown to their other readers again at once."""
-    chosen = selection.pick(here.reading.dead_letters)
-    wanted = {dead_letter.message_id for dead_letter in chosen}
-    here.queue.release(dead_letter for dead_letter in here.reading.dead_letters if dead_letter.message_id not in wanted)
-    return chosen
-
-
 def destination_of(settings: "Settings", bus: str | None, function: str | None) -> "Destination":
-    """The way back that was asked for; `--function` wins over a bus from the environment.
+    """Return the destination of a redrive; `--function` overrides a bus from the environment.
 
     Raises:
-        UsageError: none was.
+        UsageError: There is neither.
     """
     from mep.dlq.destinations import Bus, Function
 
@@ -83,74 +112,47 @@ def destination_of(settings: "Settings", bus: str | None, function: str | None) 
         return Function(settings.aws.client("lambda"), function)
     if bus:
         return Bus(settings.aws.client("events"), bus)
-    raise UsageError("say where to: --bus NAME (or EVENT_BUS_NAME), or --function NAME")
+    raise UsageError("no destination: use --bus NAME (or EVENT_BUS_NAME), or --function NAME")
 
 
-def warn_missing(selection: "Selection", planned: "RedrivePlan") -> bool:
-    """Whether something that was named is not going to be done; what was not even found is told."""
-    every = [*planned.send, *(each.dead_letter for each in planned.skipped_count)]
-    for name in selection.missing(every):
+def warn_missing(selection: "Selection", plan: "Plan") -> bool:
+    """Return whether a named message or event is not part of the plan; warn about those that were not found."""
+    for name in selection.missing([*plan.selected, *(skipped.dead_letter for skipped in plan.remaining)]):
         warn(f"{name} was not found")
-    return bool(selection.missing(planned.send))
+    return bool(selection.missing(plan.selected))
 
 
-def warn_unread(here: "Session") -> None:
-    """Tell what the command does not know of, because it could not see it."""
-    from mep.dlq import render
-
-    for line in render.unread_notes(here.reading):
-        warn(line)
+def warn_unread(session: "Session") -> None:
+    """Warn about messages that were not read."""
+    for note in session.snapshot.notes():
+        warn(note)
 
 
 def warn_expired(count: int) -> None:
-    """Tell how many letters are another consumer's by now, if any."""
+    """Warn about messages that another consumer may have received, if any."""
     if count:
-        warn(f"{count} were hidden too short and are somebody else's now: run it again")
+        warn(
+            f"{count} messages exceeded the visibility timeout and may be with another consumer; "
+            "run again or raise --visibility"
+        )
 
 
 def confirm(*, yes: bool, count: int) -> bool:
-    """Whether the person wants `count` messages deleted.
+    """Return whether the operator confirms that `count` messages are deleted.
 
     Raises:
-        UsageError: nobody is there to be asked.
+        UsageError: Standard input is not a terminal.
     """
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise UsageError("nobody is there to confirm it: look with --dry-run first, then give --yes")
-    return typer.confirm(f"Delete {count} messages for good?")
+        raise UsageError("standard input is not a terminal: check with --dry-run, then use --yes")
+    return typer.confirm(f"Delete {count} messages permanently?")
 
 
-@contextmanager
-def progress_bar(dead_letters: "Sequence[DeadLetter]") -> "Iterator[Iterator[DeadLetter]]":
-    """The letters, one after the other; a bar on standard error, once it takes long and if somebody is looking.
-
-    A letter is done with when the next one is asked for.
-    """
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-
+def progress(dead_letters: "Sequence[DeadLetter]", label: str) -> "AbstractContextManager[Iterator[DeadLetter]]":
+    """Return an iterator of the messages that shows its progress on standard error."""
     from mep import terminal
+    from mep.progress import track
 
-    console = terminal.console(stderr=True)
-    bar = Progress(
-        *Progress.get_default_columns()[1:2],
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )
-    started = time.monotonic()
-    task = bar.add_task("", total=len(dead_letters))
-
-    def advancing() -> "Iterator[DeadLetter]":
-        for dead_letter in dead_letters:
-            yield dead_letter
-            bar.advance(task)
-            if console.is_terminal and not bar.live.is_started and time.monotonic() - started > LONG_S:
-                bar.start()
-
-    try:
-        yield advancing()
-    finally:
-        if bar.live.is_started:
-            bar.stop()
+    return track(dead_letters, len(dead_letters), terminal.console(stderr=True), label, "messages")

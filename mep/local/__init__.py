@@ -1,1 +1,1 @@
-"""`mep local`: events from a file through the real function on one machine."""
+"""`mep local`: deliver events from a file to the function on this machine."""

@@ -1,4 +1,4 @@
-"""Reads events from JSON lines: one event a line, in bounded memory, never stopped by a bad line."""
+"""Reads JSON Lines; events are read in bounded memory, and an invalid line does not end the run."""
 
 import json
 import sys
@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn
+
+import orjson
 
 from mep.errors import UsageError
 
-# Lambda takes no larger payload. Longer lines are skipped over without being held in memory.
+# The maximum payload of an invocation. Longer lines are skipped without being held in memory.
 MAX_EVENT_BYTES = 6 * 1024 * 1024
 _STORED_CHARS_OF_LONG_LINE = 1000
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -22,8 +24,8 @@ class EventLine:
 
     Attributes:
         number: Its line number, from 1.
-        payload: The JSON text as it stood there, without the white space around it.
-        size: Bytes that the line took in its file.
+        payload: The JSON text, without the white space around it.
+        size: Bytes of the line in its file.
     """
 
     number: int
@@ -33,13 +35,13 @@ class EventLine:
 
 @dataclass(frozen=True, slots=True)
 class RejectedLine:
-    r"""A line that cannot be an event, because it is not JSON.
+    r"""A line that is not JSON.
 
     Attributes:
         number: Its line number, from 1.
-        reason: What is wrong with it, never quoting it.
-        text: The line; bytes that are not UTF-8 stand as `\xNN`.
-        size: Bytes that the line took in its file.
+        reason: Why it is not JSON, without a quotation of it.
+        text: The line; bytes that are not UTF-8 are written as `\xNN`.
+        size: Bytes of the line in its file.
     """
 
     number: int
@@ -53,7 +55,7 @@ def open_events(path: Path | None) -> Iterator[BinaryIO]:
     """Open a file of events; None for standard input.
 
     Raises:
-        UsageError: It cannot be read.
+        UsageError: The file cannot be read.
     """
     if path is None:
         yield sys.stdin.buffer
@@ -67,7 +69,7 @@ def open_events(path: Path | None) -> Iterator[BinaryIO]:
 
 
 def stream_size(stream: BinaryIO) -> int | None:
-    """Return the bytes that a stream has; None where nobody knows."""
+    """Return the size of a stream in bytes; None where it is unknown."""
     if stream is sys.stdin.buffer or not stream.seekable():
         return None
     size = stream.seek(0, 2)
@@ -78,18 +80,18 @@ def stream_size(stream: BinaryIO) -> int | None:
 def read_lines(stream: BinaryIO) -> Iterator[EventLine | RejectedLine]:
     """Yield every line of `stream` that is not blank.
 
-    JSON is meant strictly (RFC 8259, in UTF-8): `NaN` and `Infinity`, which Python would read, are not JSON. Any
-    JSON value counts, not only objects. A byte order mark at the start of the file is skipped.
+    JSON is parsed strictly (RFC 8259, in UTF-8): `NaN` and `Infinity`, which Python accepts, are not JSON. Any JSON
+    value is an event, not only an object. A byte order mark at the start of the file is skipped.
     """
     number = 0
     while raw := stream.readline(MAX_EVENT_BYTES + 1):
         number += 1
         size = len(raw)
         if size > MAX_EVENT_BYTES and not raw.endswith(b"\n"):
-            kept = raw[:_STORED_CHARS_OF_LONG_LINE].decode(errors="backslashreplace")
+            start = raw[:_STORED_CHARS_OF_LONG_LINE].decode(errors="backslashreplace")
             while (rest := stream.readline(MAX_EVENT_BYTES)) and not rest.endswith(b"\n"):
                 size += len(rest)
-            yield RejectedLine(number, f"longer than an event can be ({MAX_EVENT_BYTES} bytes)", kept, size + len(rest))
+            yield RejectedLine(number, f"longer than {MAX_EVENT_BYTES} bytes", start, size + len(rest))
             continue
         text = (raw.removeprefix(_BYTE_ORDER_MARK) if number == 1 else raw).strip(b" \t\r\n")
         if not text:
@@ -101,20 +103,27 @@ def read_lines(stream: BinaryIO) -> Iterator[EventLine | RejectedLine]:
             yield RejectedLine(number, reason, text.decode(errors="backslashreplace"), size)
 
 
+def read_jsonl(path: Path) -> Iterator[Any]:
+    """Yield the values of a JSON Lines file."""
+    with path.open("rb") as file:
+        for line in file:
+            yield orjson.loads(line)
+
+
 def json_error(text: bytes) -> str | None:
-    """Return why `text` is not JSON, or None when it is."""
+    """Return why `text` is not JSON; None if it is."""
     try:
-        # Numbers are only looked at, not converted: Python refuses to convert very long ones.
+        # `len` instead of a conversion: Python does not convert very long numbers.
         json.loads(text.decode(), parse_constant=_refuse, parse_int=len, parse_float=len)
     except UnicodeDecodeError as error:
         return f"not UTF-8 (byte 0x{text[error.start]:02x} at byte {error.start + 1})"
     except json.JSONDecodeError as error:
-        # Some of its messages end with the word already.
+        # Some messages end in "at".
         return f"{error.msg.removesuffix(' at')} at column {error.colno}"
     except _NotANumberError as error:
         return f"{error} is not JSON"
     except RecursionError:
-        return "nested too deeply to be read"
+        return "nested too deeply"
     return None
 
 

@@ -1,4 +1,4 @@
-"""`mep local --keep`: the stack stays when the events are through, for `mep dlq` and every other AWS SDK."""
+"""`mep local --keep`: the services keep running after the last event, for `mep dlq` and AWS SDKs."""
 
 import contextlib
 import shlex
@@ -13,47 +13,51 @@ from mep.errors import UsageError
 from mep.local.run import CompletedRun
 from mep.local.run_files import ENV_FILE
 
-_LOOK_SECONDS = 0.5
+_FLUSH_SECONDS = 0.5
 
 type Wait = Callable[[Callable[[], None]], None]
-"""Returns when the stack may go; calls what it is given now and then meanwhile."""
+"""Returns when the run may end; calls its argument regularly until then."""
 
 
-def wait_for_interrupt(meanwhile: Callable[[], None]) -> None:
-    """Wait for Ctrl-C or SIGTERM, either of which is the usual end and no error."""
+def wait_for_interrupt(flush: Callable[[], None]) -> None:
+    """Wait for Ctrl-C or SIGTERM; neither is an error. Call `flush` regularly."""
     with contextlib.suppress(KeyboardInterrupt, SystemExit):
         while True:
-            meanwhile()
-            time.sleep(_LOOK_SECONDS)
+            flush()
+            time.sleep(_FLUSH_SECONDS)
 
 
 class KeepAlive:
-    """Keeps a run's DynamoDB, queue, bus and function at work, and says how to reach them.
+    """Keeps a run's DynamoDB, queue, bus and function running, and prints how to reach them.
 
-    What comes in meanwhile, redriven events above all, goes through the chain and counts in the run. The run's files
-    hold it within a second; `dlq.jsonl`, `calendar.jsonl` and `audit.jsonl` are written at the end.
+    Events that arrive meanwhile, such as redriven ones, are delivered and counted in the run. The run's files have them
+    within a second; `dlq.jsonl`, `calendar.jsonl` and `audit.jsonl` are written at the end.
 
     Args:
-        out: The run's directory; `kept.env` is there for as long as the stack is.
-        credentials: What to sign with; empty where they are the user's own, which belong in no file.
-        say: Told what to do now.
-        wait: Returns when it is over.
+        out: The run's directory; `kept.env` exists for as long as the services run.
+        credentials: The `AWS_*` variables for `kept.env`; empty where they are the user's own, which belong in no file.
+        announce: Prints a line for the user.
+        wait: Returns when the run may end.
     """
 
     def __init__(
-        self, out: Path, credentials: Mapping[str, str], say: Callable[[str], None], wait: Wait = wait_for_interrupt
+        self,
+        out: Path,
+        credentials: Mapping[str, str],
+        announce: Callable[[str], None],
+        wait: Wait = wait_for_interrupt,
     ) -> None:
         self._file = out / ENV_FILE
         self._credentials = credentials
-        self._say = say
+        self._announce = announce
         self._wait = wait
 
     def __call__(self, run: CompletedRun) -> None:
-        """Keep the stack of `run` until it is told to go.
+        """Keep the services of `run` running until `wait` returns.
 
         Raises:
-            ServiceError: The bus did not start.
-            UsageError: The file cannot be written.
+            EmulatorError: The bus did not start.
+            UsageError: `kept.env` cannot be written.
         """
         with serve_event_bus(run.pipeline) as bus_url:
             variables = {
@@ -76,13 +80,13 @@ class KeepAlive:
             except OSError as error:
                 raise UsageError(f"cannot write {self._file}: {error.strerror}") from error
             try:
-                self._say("all events are through; everything stays as it is until Ctrl-C. In another terminal:")
-                self._say(f"  source {self._file} && uv run mep dlq list")
+                self._announce("all events are delivered; the services run until Ctrl-C. In another terminal:")
+                self._announce(f"  source {self._file} && uv run mep dlq list")
                 run.pipeline.run(self._wait_until_interrupted(run.flush))
             finally:
                 self._file.unlink(missing_ok=True)
 
-    def _wait_until_interrupted(self, meanwhile: Callable[[], None]) -> Iterator[InputEvent]:
-        """An input of no events that does not end before it is told to."""
-        self._wait(meanwhile)
+    def _wait_until_interrupted(self, flush: Callable[[], None]) -> Iterator[InputEvent]:
+        """Yield no event, and end when `wait` returns: the pipeline accepts redriven events until then."""
+        self._wait(flush)
         yield from ()

@@ -1,4 +1,4 @@
-"""`mep local`: events from a file through the real function on one machine, and all that came of it in files."""
+"""`mep local`: delivers events from a file to the function on this machine, and writes the results to files."""
 
 import secrets
 import time
@@ -30,11 +30,11 @@ from mep.errors import RunError
 from mep.local.jsonl import EventLine, RejectedLine, open_events, read_lines, stream_size
 from mep.local.run_files import RunFiles
 from mep.local.summary import RunCounter, Summary
-from mep.progress import RunProgress
+from mep.progress import ProgressBar
 
 DEFAULT_SPEED = 300.0
 
-_NAMED_REJECTS = 20
+_MAX_REPORTED_REJECTS = 20
 _DESTINATION_THREADS = 2
 
 
@@ -43,20 +43,19 @@ class RunOptions:
     """What to run.
 
     Attributes:
-        calendar: CSV with the calendar (`emulator.calendar_csv.read_calendar`).
-        events: JSON lines, one event a line; None for standard input.
-        out: Directory for what came of it.
-        endpoint_url: A DynamoDB that runs already; None starts one. Rows that it has are left as they are.
-        function_url: A container's emulator endpoint; None runs the function here. Its logs, spans, metrics and own
-            dead letters are where it was told to put them, and it must write to `endpoint_url`.
-        workers: Function processes side by side.
+        calendar: CSV file with the calendar (`emulator.calendar_csv.read_calendar`).
+        events: JSON Lines file with one event per line; None for standard input.
+        out: Directory for the results.
+        endpoint_url: A running DynamoDB; None starts one. Existing rows are not changed.
+        function_url: The runtime interface emulator of a running container; None runs the function here. The
+            container's logs, spans, metrics and dead letters are not collected, and it must write to `endpoint_url`.
+        workers: Number of function processes.
         timeout_s: The function's timeout in seconds.
-        memory_mb: The function's memory size in MB, as it is told.
-        speed: How many times faster than on AWS the platform's waits pass. Lambda waits one and two minutes; nobody
-            wants to on a laptop.
-        invoke: Lambda's settings of asynchronous invocation.
-        region: The region that is used for DynamoDB.
-        credentials: The `AWS_*` variables to sign with; emulators take any.
+        memory_mb: The function's memory size in MB; reported to the function, not enforced.
+        speed: How many times faster than on AWS retry delays pass; Lambda waits one and two minutes.
+        invoke: Lambda's configuration of asynchronous invocation.
+        region: The region of DynamoDB and of the function.
+        credentials: The `AWS_*` variables to sign with; emulators accept any.
     """
 
     calendar: Path
@@ -75,18 +74,18 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class CompletedRun:
-    """A run whose events have all come to an end, before its files are written.
+    """A run after its last event, before its files are complete.
 
     Attributes:
-        pipeline: Takes further events.
-        database: Its tables.
-        dynamodb_url: Where they are.
-        queue: Its dead-letter queue, as the run has left it.
-        flush: Brings the files up to date, those that are written as things happen.
+        pipeline: Accepts further events.
+        tables: The calendar table and the audit table.
+        dynamodb_url: URL of their DynamoDB.
+        queue: The dead-letter queue with the run's dead letters.
+        flush: Writes the buffered lines to the run's files.
     """
 
     pipeline: EventPipeline
-    database: CalendarTables
+    tables: CalendarTables
     dynamodb_url: str
     queue: QueueEndpoint
     flush: Callable[[], None]
@@ -97,73 +96,74 @@ def run(
     console: Console,
     *,
     queue: QueueEndpoint | None = None,
-    then: Callable[[CompletedRun], None] | None = None,
+    on_complete: Callable[[CompletedRun], None] | None = None,
 ) -> Summary:
-    """Deliver every event, and write what came of it to the files of `options.out`.
+    """Deliver every event, and write the results to the files of `options.out`.
 
     Args:
         options: What to run.
-        console: For progress, and for what is wrong with the input (normally standard error).
-        queue: A dead-letter queue that runs already; None starts one. It is empty afterwards.
-        then: Called when every event has come to an end; what it puts onto the chain is delivered, too.
+        console: For progress and for defects of the input (normally standard error).
+        queue: A running dead-letter queue; None starts one. It is empty afterwards.
+        on_complete: Called after the last event; events that it sends are delivered, too.
 
     Raises:
-        UsageError: The input cannot be read or the output not written.
+        UsageError: The events cannot be read, or the output cannot be written.
         InputError: The calendar or the endpoint cannot be used.
         RunError: The function does not start.
         EmulatorError: DynamoDB or the queue does not start.
     """
     rows = read_calendar(options.calendar)
-    tally = RunCounter()
+    counter = RunCounter()
     interrupted = False
     with ExitStack() as stack:
         events = stack.enter_context(open_events(options.events))
-        outputs = stack.enter_context(RunFiles(options.out, keep=options.events))
-        url = options.endpoint_url or _started(stack, console)
+        files = stack.enter_context(RunFiles(options.out, input_file=options.events))
+        url = options.endpoint_url or _start_dynamodb(stack, console)
         queue = queue or stack.enter_context(queue_service(options.region))
-        database = stack.enter_context(CalendarTables(url, options.region, dict(options.credentials)))
-        receiver = stack.enter_context(SpanReceiver(outputs.spans.write))
+        tables = stack.enter_context(CalendarTables(url, options.region, dict(options.credentials)))
+        receiver = stack.enter_context(SpanReceiver(files.spans.write))
         function = _function(options, url, queue, receiver.address)
-        here = 0 if options.function_url else options.workers
-        workers = [stack.enter_context(Worker(function, outputs.function_line)) for _ in range(here)]
-        with ThreadPoolExecutor(1) as beside:
-            # The function starts while the calendar is being loaded: it needs no table to start.
-            starting = beside.submit(_start, workers, options)
-            database.load(rows)
+        worker_count = 0 if options.function_url else options.workers
+        workers = [stack.enter_context(Worker(function, files.function_line)) for _ in range(worker_count)]
+        with ThreadPoolExecutor(1) as executor:
+            # The function starts while the calendar is loaded: it needs no table to start.
+            starting = executor.submit(_start_workers, workers, options)
+            tables.load(rows)
             starting.result()
-        # The emulator in a container takes one request at a time.
+        # The runtime interface emulator of a container accepts one request at a time.
         invokers = [_container(options.function_url)] if options.function_url else workers
-        on_end = _recorder(outputs, tally, console)
-        pipeline = _chain(options, function, invokers, stack.enter_context(sqs_destination(queue)), outputs, on_end)
+        on_end = _recorder(files, counter, console)
+        destination = stack.enter_context(sqs_destination(queue))
+        pipeline = _pipeline(options, function, invokers, destination, files, on_end)
         started = time.monotonic()
         try:
-            with RunProgress(console, stream_size(events)) as progress:
-                lines = _accepted(read_lines(events), outputs, tally, console, progress)
+            with ProgressBar(console, "delivering", "lines", stream_size(events)) as progress:
+                lines = _accepted(read_lines(events), files, counter, console, progress)
                 pipeline.run(InputEvent(line.payload, line.number) for line in lines)
-            if then is not None:
-                then(CompletedRun(pipeline, database, url, queue, outputs.flush))
+            if on_complete is not None:
+                on_complete(CompletedRun(pipeline, tables, url, queue, files.flush))
                 pipeline.run()
         except KeyboardInterrupt:
             interrupted = True
-        elapsed_s = max(0.0, tally.last_end - started)
+        elapsed_s = max(0.0, counter.last_end - started)
         receiver.flush()
-        summary = tally.summary(
+        summary = counter.summary(
             elapsed_s=elapsed_s,
-            spans=outputs.spans.count,
+            spans=files.spans.count,
             spans_lost=receiver.damaged + receiver.dropped,
             interrupted=interrupted,
         )
-        outputs.summary(summary.as_dict())
-        outputs.dlq.write_all(asdict(dead_letter) for dead_letter in drain_dead_letters(queue))
-        outputs.calendar.write_all(database.calendar())
-        outputs.audit.write_all(database.audit())
+        files.summary(summary.as_dict())
+        files.dlq.write_all(asdict(dead_letter) for dead_letter in drain_dead_letters(queue))
+        files.calendar.write_all(tables.calendar())
+        files.audit.write_all(tables.audit())
     return summary
 
 
-def _started(stack: ExitStack, console: Console) -> str:
-    endpoint = stack.enter_context(dynamodb(announce=partial(_say, console)))
+def _start_dynamodb(stack: ExitStack, console: Console) -> str:
+    endpoint = stack.enter_context(dynamodb(announce=partial(_print, console)))
     if endpoint.reason:
-        _say(console, f"DynamoDB is an emulator here: {endpoint.reason}")
+        _print(console, f"using a DynamoDB emulator: {endpoint.reason}")
     return endpoint.url
 
 
@@ -190,45 +190,45 @@ def _container(url: str) -> ContainerInvoker:
     return container
 
 
-def _start(workers: list[Worker], options: RunOptions) -> None:
+def _start_workers(workers: list[Worker], options: RunOptions) -> None:
     if not workers:
         return
     try:
         start_workers(workers)
     except EmulatorError as error:
-        raise RunError(f"{error} (what it printed: {options.out / 'logs.jsonl'})") from error
+        raise RunError(f"{error} (its output: {options.out / 'logs.jsonl'})") from error
 
 
 def _accepted(
     lines: Iterable[EventLine | RejectedLine],
-    outputs: RunFiles,
-    tally: RunCounter,
+    files: RunFiles,
+    counter: RunCounter,
     console: Console,
-    progress: RunProgress,
+    progress: ProgressBar,
 ) -> Iterator[EventLine]:
-    """Yield the lines that are JSON; name, keep and count the others."""
+    """Yield the lines that are JSON; report, write and count the others."""
     for line in lines:
         progress.advance(line.size)
         if isinstance(line, EventLine):
             yield line
             continue
-        outputs.rejected.write({"line": line.number, "reason": line.reason, "text": line.text})
-        tally.rejected += 1
-        if tally.rejected <= _NAMED_REJECTS:
-            _say(console, f"line {line.number} is not JSON: {line.reason}")
-        elif tally.rejected == _NAMED_REJECTS + 1:
-            _say(console, "more lines are not JSON: all of them are in rejected.jsonl")
+        files.rejected.write({"line": line.number, "reason": line.reason, "text": line.text})
+        counter.rejected += 1
+        if counter.rejected <= _MAX_REPORTED_REJECTS:
+            _print(console, f"line {line.number} is not JSON: {line.reason}")
+        elif counter.rejected == _MAX_REPORTED_REJECTS + 1:
+            _print(console, "more lines are not JSON; rejected.jsonl has all of them")
 
 
-def _chain(
+def _pipeline(
     options: RunOptions,
     function: FunctionConfig,
     invokers: Sequence[Invoker],
     destination: Destination,
-    outputs: RunFiles,
+    files: RunFiles,
     on_end: Callable[[DeliveryResult], None],
 ) -> EventPipeline:
-    """Make the chain as it is deployed, but for the rule's pattern: every line is delivered."""
+    """Return the pipeline as deployed, but without the rule's event pattern: every line is delivered."""
     settings = PipelineSettings(
         invoke=options.invoke,
         timeout_s=options.timeout_s,
@@ -242,21 +242,21 @@ def _chain(
         settings,
         destinations=FailureDestinations(on_failure=destination, rule_dlq=destination),
         on_result=on_end,
-        on_data_point=lambda point: outputs.platform.write(point.as_dict()),
+        on_data_point=lambda point: files.platform.write(point.as_dict()),
     )
 
 
-def _recorder(outputs: RunFiles, tally: RunCounter, console: Console) -> Callable[[DeliveryResult], None]:
+def _recorder(files: RunFiles, counter: RunCounter, console: Console) -> Callable[[DeliveryResult], None]:
     def record(delivery_result: DeliveryResult) -> None:
-        tally.add(delivery_result)
+        counter.add(delivery_result)
         if delivery_result.disposition is Disposition.NO_OUTCOME:
-            _say(console, f"line {delivery_result.tag}: the function returned no outcome")
+            _print(console, f"line {delivery_result.tag}: the response has no outcome")
         for body in delivery_result.unsent:
-            outputs.undelivered(body)
-            _say(console, f"line {delivery_result.tag}: the queue refused its record; it is in undelivered.jsonl")
+            files.undelivered(body)
+            _print(console, f"line {delivery_result.tag}: the queue rejected its record; see undelivered.jsonl")
 
     return record
 
 
-def _say(console: Console, text: Any) -> None:
+def _print(console: Console, text: Any) -> None:
     console.print(f"mep: {text}", markup=False, highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The files that a run leaves behind: JSON lines, written as things happen."""
+"""The files of a run, in JSON Lines; they are written during the run."""
 
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -15,18 +15,18 @@ from handler.validation import format_utc
 from mep.errors import UsageError
 
 ENV_FILE = "kept.env"
-_NOT_ALWAYS = ("summary.json", "undelivered.jsonl", ENV_FILE)
+_OPTIONAL = ("summary.json", "undelivered.jsonl", ENV_FILE)
 _NAMES = (
     *(f"{name}.jsonl" for name in ("spans", "logs", "metrics", "platform", "rejected", "dlq", "calendar", "audit")),
-    *_NOT_ALWAYS,
+    *_OPTIONAL,
 )
 
 
 class JsonLines:
-    """One file of JSON lines that several threads may write.
+    """A JSON Lines file that several threads may write.
 
     Attributes:
-        count: Lines written so far.
+        count: Number of lines written.
     """
 
     def __init__(self, file: BufferedWriter) -> None:
@@ -44,13 +44,13 @@ class JsonLines:
             self.write(value)
 
     def write_raw(self, line: bytes) -> None:
-        """Write `line`, JSON without a line break, as it is."""
+        """Write `line`, JSON without a line break, unchanged."""
         with self._lock:
             self._file.write(line + b"\n")
             self.count += 1
 
     def flush(self) -> None:
-        """Let whoever reads the file see what was written so far."""
+        """Write the buffered lines to the file."""
         with self._lock:
             self._file.flush()
 
@@ -58,23 +58,23 @@ class JsonLines:
 class RunFiles:
     """The files of one run in one directory; a context manager that closes them.
 
-    An earlier run's files of the same names are replaced.
+    Files of an earlier run are replaced.
 
     Args:
-        directory: Where they go; made if it is not there.
-        keep: A file that must not be replaced: the input.
+        directory: The directory; created if it does not exist.
+        input_file: The input, which must not be replaced.
 
     Raises:
-        UsageError: The directory cannot be written, or `keep` would be.
+        UsageError: The directory cannot be written, or `input_file` would be replaced.
     """
 
-    def __init__(self, directory: Path, *, keep: Path | None = None) -> None:
+    def __init__(self, directory: Path, *, input_file: Path | None = None) -> None:
         self.directory = directory
         self._files = ExitStack()
         self._lock = Lock()
         self._undelivered: JsonLines | None = None
-        if keep is not None and keep.resolve() in {(directory / name).resolve() for name in _NAMES}:
-            raise UsageError(f"{keep} is one of the files that would be replaced: choose another directory")
+        if input_file is not None and input_file.resolve() in {(directory / name).resolve() for name in _NAMES}:
+            raise UsageError(f"{input_file} would be replaced by the output: choose another directory")
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self.spans = self._open("spans")
@@ -85,7 +85,7 @@ class RunFiles:
             self.dlq = self._open("dlq")
             self.calendar = self._open("calendar")
             self.audit = self._open("audit")
-            for stale in _NOT_ALWAYS:
+            for stale in _OPTIONAL:
                 (directory / stale).unlink(missing_ok=True)
         except OSError as error:
             self._files.close()
@@ -96,9 +96,9 @@ class RunFiles:
         return JsonLines(self._files.enter_context((self.directory / f"{name}.jsonl").open("wb")))
 
     def function_line(self, stream: Stream, line: str) -> None:
-        """File a line that the function printed: metrics, logs, or what is neither.
+        """Write a line that the function printed to the metrics or to the logs.
 
-        What is not a JSON object becomes a log line of its own that says where it came from.
+        A line that is not a JSON object is wrapped in a log line that names its stream.
         """
         raw = line.encode()
         try:
@@ -113,7 +113,7 @@ class RunFiles:
             self.logs.write({"timestamp": now, "level": level, "message": line, "stream": stream})
 
     def undelivered(self, record: bytes) -> None:
-        """Keep an on-failure record that its destination did not take, in a file of its own."""
+        """Write an on-failure record that its destination did not accept, to a file of its own."""
         with self._lock:
             if self._undelivered is None:
                 self._undelivered = self._open("undelivered")
@@ -125,7 +125,7 @@ class RunFiles:
         (self.directory / "summary.json").write_bytes(text)
 
     def flush(self) -> None:
-        """Let whoever reads the files see what was written so far."""
+        """Write the buffered lines to the files."""
         for file in (self.spans, self.logs, self.metrics, self.platform, self.rejected):
             file.flush()
 

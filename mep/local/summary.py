@@ -1,4 +1,4 @@
-"""Counts what became of every line: the accounting of a run."""
+"""Counts the outcome of every line of a run."""
 
 import time
 from dataclasses import asdict, dataclass
@@ -21,21 +21,21 @@ _OUTCOMES: dict[Disposition, Outcome] = {
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What became of the events of one run; `summary.json` is this.
+    """The outcomes of one run; `summary.json` has the same members.
 
     Attributes:
         received: Events that were delivered to the function.
         rejected: Lines that are not JSON and were not delivered.
         marked: Events whose row was marked as processed.
         duplicate: Events whose row had been processed before.
-        dead_lettered: Events that the function put into the dead-letter queue.
-        retry: Events whose last try failed too; their record went to the dead-letter queue.
+        dead_lettered: Events that the function sent to the dead-letter queue.
+        retry: Events whose last attempt failed; Lambda sent their record to the dead-letter queue.
         elapsed_s: Seconds from the first delivery to the end of the last.
-        invocations: Invocations it took: one for each event and each further try.
-        undelivered: Of `retry`, those whose record the dead-letter queue did not take.
-        spans: Spans that arrived.
-        spans_lost: Datagrams of spans that were damaged, or dropped for want of buffer space.
-        interrupted: Whether the run was ended before its last line.
+        invocations: Invocations, retries included.
+        undelivered: Of `retry`, the events whose record the dead-letter queue did not accept.
+        spans: Spans that were received.
+        spans_lost: Span datagrams that were damaged, or dropped because a buffer was full.
+        interrupted: Whether the run ended before its last line.
     """
 
     received: int
@@ -53,20 +53,20 @@ class Summary:
 
     @property
     def accounted(self) -> bool:
-        """Whether every event ended in exactly one outcome."""
+        """Whether every event has exactly one outcome."""
         return self.received == self.marked + self.duplicate + self.dead_lettered + self.retry
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON would have it."""
+        """Return the summary as a JSON object."""
         return asdict(self)
 
 
 class RunCounter:
-    """Counts while the run goes on; one thread calls `add`.
+    """Counts during a run; one thread calls `add`.
 
     Attributes:
-        rejected: Lines that are not JSON; counted by the thread that reads.
-        last_end: When the last event ended, on the monotonic clock; 0 before.
+        rejected: Lines that are not JSON; counted by the thread that reads them.
+        last_end: Monotonic time at which the last event ended; 0 before the first.
     """
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class RunCounter:
             self._outcomes[outcome] += 1
 
     def summary(self, *, elapsed_s: float, spans: int, spans_lost: int, interrupted: bool) -> Summary:
-        """Return the counts; see `Summary` for the arguments."""
+        """Return the counts; `Summary` describes the arguments."""
         return Summary(
             received=self._received,
             rejected=self.rejected,

@@ -1,4 +1,5 @@
-"""`mep trace`: all that one correlation ID left behind, as one timeline.
+"""`mep trace`: every record of one correlation ID, as one timeline.
 
-Sources (a run's folder, AWS) yield moments; `timeline` puts them together; `text`, `page` and JSON show them.
+Sources (AWS, or the files of a local run) return entries; `timeline` groups them by invocation; `render_text`,
+`render_html` and JSON show them.
 """

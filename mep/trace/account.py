@@ -1,91 +1,90 @@
-"""An account's own clients, by the standard variables, and its dead-letter queue."""
+"""Searches an AWS account and its dead-letter queue, with the clients of the standard variables."""
 
 from dataclasses import replace
 from typing import Any
 
-from mep.aws import Aws
-from mep.errors import LocalError
-from mep.problems import AwsUnavailableError, Problem, Reason
+from mep.aws import AwsClients
+from mep.dlq.queue import Queue
+from mep.errors import AwsUnavailableError, MepError, Problem, Reason
 from mep.settings import QUEUE_VARIABLE, Settings
 from mep.trace.cloud import find_in_aws
-from mep.trace.dead_letters import dead_letter_entry
-from mep.trace.entries import SearchResult
-from mep.trace.gaps import Gap, Source
-from mep.trace.where import NotAskedError, SearchScope, names_of
+from mep.trace.entries import SearchResult, dead_letter_entry
+from mep.trace.sources import Gap, NotQueriedError, SearchScope, Source
 
 _SERVICES = ("logs", "xray", "dynamodb")
 
 
-def find_in_account(correlation_id: str, where: SearchScope, settings: Settings) -> SearchResult:
-    """Ask AWS, with the caller's own credentials and region.
+def find_in_account(correlation_id: str, scope: SearchScope, settings: Settings) -> SearchResult:
+    """Search AWS with the caller's credentials and region.
 
     Args:
-        correlation_id: what to look for.
-        where: to look.
-        settings: of the stack.
+        correlation_id: The correlation ID.
+        scope: What to search.
+        settings: The resources of the stack.
 
     Raises:
-        UsageError: a setting of boto3's is wrong.
+        UsageError: A boto3 setting is invalid.
     """
-    aws, url = settings.aws, settings.queue_url
+    aws, queue_url = settings.aws, settings.queue_url
     problem = aws.credentials_problem
     if problem is not None:
-        names = {**names_of(where), Source.QUEUE: url}
+        names = {**scope.names(), Source.QUEUE: queue_url}
         return SearchResult(gaps=tuple(Gap(source, name, problem) for source, name in names.items()))
-    services = (*_SERVICES, "sqs") if url else _SERVICES
-    sides = {aws.is_emulated(service) for service in services}  # of all: a wrong setting is told before anything else
-    aws.emulated = True if True in sides else None
-    finding = find_in_aws(correlation_id, where, lambda service: _client(aws, service))
+    services = (*_SERVICES, "sqs") if queue_url else _SERVICES
+    # Create every client first: an invalid setting is reported before any call.
+    emulated = {aws.is_emulated(service) for service in services}
+    aws.emulated = True if True in emulated else None
+    result = find_in_aws(correlation_id, scope, lambda service: _client(aws, service))
     try:
-        sqs = _client(aws, "sqs") if url else None
-    except NotAskedError as error:
-        return replace(finding, gaps=(*finding.gaps, Gap(Source.QUEUE, url, error.problem)))
-    return with_dead_letters(finding, correlation_id, sqs, url)
+        sqs = _client(aws, "sqs") if queue_url else None
+    except NotQueriedError as error:
+        return replace(result, gaps=(*result.gaps, Gap(Source.QUEUE, queue_url, error.problem)))
+    return with_dead_letters(result, correlation_id, sqs, queue_url)
 
 
-def _client(aws: Aws, service: str) -> Any:
-    """The client of a service, if it may be asked beside the others.
+def _client(aws: AwsClients, service: str) -> Any:
+    """Return the client of a service.
 
     Raises:
-        NotAskedError: the others are an emulator's.
+        NotQueriedError: Its endpoint is AWS, although other endpoints are an emulator's.
     """
-    if aws.reachable(service):
+    if aws.is_allowed(service):
         return aws.client(service)
-    text = "AWS itself is not asked, since other endpoints are an emulator's"
-    advice = "AWS_ENDPOINT_URL_* name all of them or none; a run of `mep local` is read with --run DIR"
-    raise NotAskedError(Problem(Reason.NOT_CONFIGURED, text, advice))
+    text = "AWS is not called, because other endpoints are an emulator's"
+    advice = "set AWS_ENDPOINT_URL_* for all of them or none; to search a run of `mep local`, use --run DIR"
+    raise NotQueriedError(Problem(Reason.NOT_CONFIGURED, text, advice))
 
 
-def with_dead_letters(finding: SearchResult, correlation_id: str, sqs: Any, queue_url: str | None) -> SearchResult:
-    """Add the dead letters of an ID. They are looked at, not consumed.
+def with_dead_letters(result: SearchResult, correlation_id: str, sqs: Any, queue_url: str | None) -> SearchResult:
+    """Add the dead letters of a correlation ID. The messages are not consumed.
 
     Args:
-        finding: what is known already.
-        correlation_id: whose letters.
-        sqs: a client of SQS.
-        queue_url: of the queue; None or empty if nobody has named it.
+        result: The entries of the other sources.
+        correlation_id: The correlation ID.
+        sqs: boto3 client of SQS.
+        queue_url: URL of the queue; None or empty if none is set.
     """
-    from mep.dlq.render import unread_notes
-    from mep.dlq.sqs_queue import Queue
-
     if not queue_url:
         advice = "the stack's output DeadLetterQueueUrl has it"
         problem = Problem(Reason.NOT_CONFIGURED, f"{QUEUE_VARIABLE} is not set", advice)
-        return replace(finding, gaps=(*finding.gaps, Gap(Source.QUEUE, "", problem)))
+        return replace(result, gaps=(*result.gaps, Gap(Source.QUEUE, "", problem)))
     queue = Queue(sqs, queue_url)
     try:
-        reading = queue.read()
-    except LocalError as error:
-        given = error.problem if isinstance(error, AwsUnavailableError) else Problem(Reason.SETTING, str(error))
-        if given.reason is Reason.NOT_FOUND:
-            given = replace(given, advice=f"{QUEUE_VARIABLE} names it")
-        return replace(finding, gaps=(*finding.gaps, Gap(Source.QUEUE, queue_url, given)))
+        snapshot = queue.read()
+    except MepError as error:
+        problem = error.problem if isinstance(error, AwsUnavailableError) else Problem(Reason.SETTING, str(error))
+        if problem.reason is Reason.NOT_FOUND:
+            problem = replace(problem, advice=f"check {QUEUE_VARIABLE}")
+        return replace(result, gaps=(*result.gaps, Gap(Source.QUEUE, queue_url, problem)))
     finally:
         queue.release()
-    dead_letters = [dead_letter for dead_letter in reading.dead_letters if dead_letter.correlation_id == correlation_id]
-    entries = [dead_letter_entry(dead_letter, finding.entries) for dead_letter in dead_letters]
-    found = replace(finding, entries=(*finding.entries, *entries))
-    if reading.complete:
-        return found
-    partial = Problem(Reason.INCOMPLETE, "; ".join(unread_notes(reading)))
-    return replace(found, gaps=(*found.gaps, Gap(Source.QUEUE, queue_url, partial)))
+    entries = [
+        dead_letter_entry(dead_letter, result.entries)
+        for dead_letter in snapshot.dead_letters
+        if dead_letter.correlation_id == correlation_id
+    ]
+    result = replace(result, entries=(*result.entries, *entries))
+    if snapshot.complete:
+        return result
+    partial = Problem(Reason.INCOMPLETE, "; ".join(snapshot.notes()))
+    return replace(result, gaps=(*result.gaps, Gap(Source.QUEUE, queue_url, partial)))

@@ -1,4 +1,4 @@
-"""`mep trace` as it is typed."""
+"""The command `mep trace`."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from handler import contract
+from handler.contract import FUNCTION_NAME
 from mep.errors import RunError, UnavailableError, UsageError
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -17,68 +17,70 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def trace_command(
-    correlation_id: Annotated[str, typer.Argument(metavar="CORRELATION_ID", help="Of the event: in every log line.")],
+    correlation_id: Annotated[
+        str, typer.Argument(metavar="CORRELATION_ID", help="Of the event; every log line has it.")
+    ],
     *,
     run: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The --out of a `mep local` run; without it, AWS is asked.")
+        Path | None, typer.Option(metavar="DIR", help="Search the --out of a `mep local` run instead of AWS.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything that was found, as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all records as JSON.")] = False,
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a page with the waterfall that needs nothing else.")
+        Path | None, typer.Option(metavar="FILE", help="Also write a self-contained HTML page with a waterfall.")
     ] = None,
-    since: Annotated[str, typer.Option(metavar="AGE", help="How far back AWS is searched: 90m, 12h, 14d.")] = "3d",
+    since: Annotated[str, typer.Option(metavar="AGE", help="How far back to search AWS: 90m, 12h, 14d.")] = "3d",
     function: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
             envvar="AWS_LAMBDA_FUNCTION_NAME",
-            help=f"The deployed function, if not {contract.FUNCTION_NAME}-ENVIRONMENT.",
+            help=f"The deployed function. Default: {FUNCTION_NAME}-ENVIRONMENT.",
         ),
     ] = None,
     log_group: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Its log group, if not /aws/lambda/NAME.")
+        str | None, typer.Option(metavar="NAME", help="The function's log group. Default: /aws/lambda/NAME.")
     ] = None,
     spans: Annotated[
-        str, typer.Option(metavar="xray|logs", help="Where spans are: X-Ray, or the log group aws/spans.")
+        str, typer.Option(metavar="xray|logs", help="The store of the spans: X-Ray, or the log group aws/spans.")
     ] = "xray",
 ) -> None:
-    """Show all that one event left behind, as one timeline.
+    """Show every record of one event as one timeline.
 
-    Log lines, spans with their durations, attempts and waits, the audit entries, the calendar row, dead letters and
-    redrives: of a `mep local` run with --run, else of AWS, with the `AWS_*` variables and `ENVIRONMENT`,
-    `EARNINGS_CALENDAR_TABLE`, `EARNINGS_AUDIT_TABLE`, `DEAD_LETTER_QUEUE_URL`.
+    Log lines, spans, attempts and backoffs, audit entries, the calendar row, dead letters and redrives: of AWS, with
+    the `AWS_*` variables and `ENVIRONMENT`, `EARNINGS_CALENDAR_TABLE`, `EARNINGS_AUDIT_TABLE`,
+    `DEAD_LETTER_QUEUE_URL`; or of a `mep local` run with --run.
 
-    The exit status is 0 when the event was found and everything could be asked, 1 when everything was asked and nothing
-    is known of the ID, 3 when something could not be asked: what is shown is marked as partial, and nothing found means
+    The exit status is 0 when the event was found and every source was read, 1 when every source was read and none has a
+    record of the ID, 3 when a source could not be read: the result is marked as partial, and an empty result proves
     nothing.
     """
-    from mep.trace.gaps import lines, named
+    from mep.trace.sources import gap_lines, source_names
     from mep.trace.timeline import make_timeline
 
     if not _ID.fullmatch(correlation_id):
-        raise UsageError("a correlation ID is 1 to 128 of the characters A-Z a-z 0-9 . _ : -")
+        raise UsageError("a correlation ID has 1 to 128 of the characters A-Z a-z 0-9 . _ : -")
     if run is not None:
         from mep.trace.local_run import find_in_folder
 
-        finding = find_in_folder(correlation_id, run)
+        result = find_in_folder(correlation_id, run)
     else:
         from mep.settings import load_settings
         from mep.trace.account import find_in_account
-        from mep.trace.where import SearchScope
+        from mep.trace.sources import SearchScope
 
         if spans not in {"xray", "logs"}:
-            raise UsageError(f"--spans {spans}: xray or logs is needed")
+            raise UsageError(f"--spans {spans}: must be xray or logs")
         age = _age(since)
         settings = load_settings(needs_queue=False)
-        where = SearchScope(
-            log_group=log_group or f"/aws/lambda/{function or deployed_name(settings.environment)}",
+        scope = SearchScope(
+            log_group=log_group or f"/aws/lambda/{function or settings.function_name}",
             spans_in_logs=spans == "logs",
             calendar_table=settings.calendar_table,
             audit_table=settings.audit_table,
             since=age,
         )
-        finding = find_in_account(correlation_id, where, settings)
-    timeline = make_timeline(correlation_id, [finding])
+        result = find_in_account(correlation_id, scope, settings)
+    timeline = make_timeline(correlation_id, [result])
     if html is not None:
         from mep.trace.render_html import page
 
@@ -94,23 +96,18 @@ def trace_command(
 
         show(timeline, terminal.console())
     if timeline.gaps:
-        why = " | ".join(lines(timeline.gaps)) if as_json else f"without {named(timeline.gaps)}"
-        raise UnavailableError(f"not everything could be asked about {correlation_id}: {why}")
+        missing = " | ".join(gap_lines(timeline.gaps)) if as_json else f"without {source_names(timeline.gaps)}"
+        raise UnavailableError(f"the result for {correlation_id} is partial: {missing}")
     if not timeline.sections:
-        raise RunError(f"nothing is known of {correlation_id} {_where(run, since)}")
+        raise RunError(f"no record of {correlation_id} {_searched(run, since)}")
 
 
-def deployed_name(environment: str) -> str:
-    """What the stack calls the function in an environment."""
-    return f"{contract.FUNCTION_NAME}-{environment}"
-
-
-def _where(run: Path | None, since: str) -> str:
-    return f"in {run}" if run is not None else f"in the last {since}: --since looks further back"
+def _searched(run: Path | None, since: str) -> str:
+    return f"in {run}" if run is not None else f"in the last {since}; --since searches further back"
 
 
 def _age(text: str) -> timedelta:
     match = _SINCE.fullmatch(text)
     if match is None:
-        raise UsageError(f"--since {text}: a number and m, h or d is needed, as in 90m, 12h or 14d")
+        raise UsageError(f"--since {text}: must be a number and m, h or d, as in 90m, 12h or 14d")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})

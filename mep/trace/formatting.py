@@ -1,4 +1,4 @@
-"""What of a moment is worth a person's first look; JSON has everything."""
+"""The attributes of an entry that text and HTML show, as short texts; JSON has all of them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from handler.contract import AUDIT, CALENDAR
 from mep.trace.entries import Entry
 
-_LEFT_OUT = frozenset(
+_HIDDEN = frozenset(
     {
         *("correlation_id", "request_id", "trace_id", "span_id", "aws.xray.annotations", "kind", "cold_start"),
         *("rpc.system", "rpc.service", "rpc.method", "db.system", "db.operation", "cloud.region", "retry_attempts"),
@@ -17,32 +17,32 @@ _LEFT_OUT = frozenset(
         "event_type",
     }
 )
-"""Facts that the place of a moment tells already, or that only a machine has use for."""
+"""Attributes that the section or the title shows already, or that only programs need."""
 
-_FALSE_IS_NO_NEWS = frozenset({"faas.coldstart", "error", "fault", "throttle"})
+_HIDDEN_IF_FALSE = frozenset({"faas.coldstart", "error", "fault", "throttle"})
 
 
 def displayed_attributes(entry: Entry) -> list[tuple[str, str]]:
-    """Names and values, short."""
-    told = []
+    """Return the names and values of the attributes to show."""
+    attributes = []
     for name, value in entry.attributes.items():
-        if name in _LEFT_OUT or value is None or (value is False and name in _FALSE_IS_NO_NEWS):
+        if name in _HIDDEN or value is None or (value is False and name in _HIDDEN_IF_FALSE):
             continue
-        if name == "delay_ms" and entry.kind == "backoff":  # its length
+        if name == "delay_ms" and entry.kind == "backoff":  # shown as the duration
             continue
-        told.append((name, text_of(value)))
-    return told
+        attributes.append((name, text_of(value)))
+    return attributes
 
 
 def text_of(value: Any) -> str:
-    """A value as text: lists by commas, objects as `name value`."""
+    """Return a value as text: an object as `name value`, separated by commas; a list separated by semicolons."""
     match value:
         case str():
             return value
         case Mapping():
-            return ", ".join(f"{name} {text_of(each)}" for name, each in value.items())
+            return ", ".join(f"{name} {text_of(member)}" for name, member in value.items())
         case Sequence():
-            return "; ".join(text_of(each) for each in value)
+            return "; ".join(text_of(item) for item in value)
         case float():
             return f"{value:g}"
         case _:
@@ -50,7 +50,7 @@ def text_of(value: Any) -> str:
 
 
 def milliseconds(value: float) -> str:
-    """A length or an offset, with the precision that its size deserves."""
+    """Return milliseconds as text, with a precision that depends on the size."""
     if abs(value) >= 60_000:
         minutes, seconds = divmod(value / 1000, 60)
         return f"{minutes:.0f} min {seconds:.0f} s"

@@ -1,7 +1,7 @@
-"""What a `mep local` run's folder knows of a correlation ID.
+"""Searches the files of a `mep local` run for a correlation ID.
 
-The files may be large and the ID is in few of their lines: each file is searched for the ID's bytes, and only the lines
-that have them are parsed.
+The files may be large and few lines have the ID: each file is searched for the ID's bytes, and only the lines with them
+are parsed.
 """
 
 import os
@@ -15,12 +15,10 @@ import orjson
 
 from handler.contract import CALENDAR
 from mep.dlq.sources import read_line
-from mep.errors import UsageError
-from mep.problems import Problem, Reason
-from mep.trace.dead_letters import dead_letter_entry
-from mep.trace.entries import Entry, SearchResult, audit_entry, log_entry, span_entries
-from mep.trace.gaps import Gap, Source
-from mep.trace.messages import OTHER_IDS, keys_of, no_row, other_id
+from mep.errors import Problem, Reason, UsageError
+from mep.trace.entries import Entry, SearchResult, audit_entry, dead_letter_entry, log_entry, span_entries
+from mep.trace.lookup import OTHER_IDS, missing_row_note, other_id_note, row_keys
+from mep.trace.sources import Gap, Source
 
 _SUMMARY = "summary.json"
 _FILES = {
@@ -33,33 +31,33 @@ _FILES = {
 
 
 def find_in_folder(correlation_id: str, folder: Path) -> SearchResult:
-    """Look through a run's files.
+    """Search a run's files.
 
     Args:
-        correlation_id: what to look for.
+        correlation_id: The correlation ID.
         folder: `--out` of `mep local`.
 
     Raises:
-        UsageError: it is no such folder.
+        UsageError: The folder is not one of a run.
     """
     if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder: give the --out of a `mep local` run")
+        raise UsageError(f"{folder} is not a folder: use the --out of a `mep local` run")
     if not (folder / "logs.jsonl").exists():
-        raise UsageError(f"{folder} has no logs.jsonl: give the --out of a `mep local` run")
+        raise UsageError(f"{folder} has no logs.jsonl: use the --out of a `mep local` run")
     notes: list[str] = []
     gaps = tuple(_gaps(folder))
     entries = [*_spans(correlation_id, folder), *_logs(correlation_id, folder), *_audit(correlation_id, folder)]
-    entries += _letters(correlation_id, folder, entries)
+    entries += _dead_letters(correlation_id, folder, entries)
     if not entries:
-        notes += dict.fromkeys(_others(correlation_id, folder))
+        notes += dict.fromkeys(_other_ids(correlation_id, folder))
     rows = tuple(_rows(folder, entries, notes))
     return SearchResult(tuple(entries), rows, tuple(notes), gaps)
 
 
 def _gaps(folder: Path) -> Iterator[Gap]:
-    """What of a run is not there to be read."""
+    """Yield the files of a run that cannot be read."""
     if not (folder / _SUMMARY).exists():
-        text = f"{_SUMMARY} is missing: the run is not over, or was broken off"
+        text = f"{_SUMMARY} is missing: the run has not ended, or was aborted"
         yield Gap(Source.RUN, str(folder), Problem(Reason.INCOMPLETE, text))
         return
     for name, source in _FILES.items():
@@ -72,10 +70,10 @@ def _gaps(folder: Path) -> Iterator[Gap]:
 
 
 def _values(folder: Path, name: str, text: str) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a file whose lines contain `text`."""
+    """Yield the JSON objects of the lines of a file that contain `text`."""
     try:
         file = (folder / f"{name}.jsonl").open("rb")
-    except OSError:  # `_gaps` has told what cannot be read
+    except OSError:  # `_gaps` reports it
         return
     needle = text.encode()
     with file:
@@ -94,7 +92,7 @@ def _objects(file: BufferedReader, needle: bytes) -> Iterator[dict[str, Any]]:
             try:
                 value = orjson.loads(data[start:end])
             except orjson.JSONDecodeError:
-                value = None  # the last line of a run that was broken off
+                value = None  # the last line of an aborted run
             if isinstance(value, dict):
                 yield value
             position = data.find(needle, end)
@@ -112,21 +110,21 @@ def _spans(correlation_id: str, folder: Path) -> Iterator[Entry]:
 
 def _logs(correlation_id: str, folder: Path) -> Iterator[Entry]:
     for line in _values(folder, "logs", correlation_id):
-        # The runtime client's line about what the function raised has the ID in its text.
+        # The runtime client's line about an exception has the ID in its text only.
         raised = f"correlation_id={correlation_id} " in str(line.get("errorMessage", ""))
-        timeline_entry = log_entry(line) if raised or _has(line, correlation_id) else None
-        if timeline_entry is not None:
-            yield timeline_entry
+        entry = log_entry(line) if raised or _has(line, correlation_id) else None
+        if entry is not None:
+            yield entry
 
 
 def _audit(correlation_id: str, folder: Path) -> Iterator[Entry]:
-    for entry in _values(folder, "audit", correlation_id):
-        timeline_entry = audit_entry(entry) if _has(entry, correlation_id) else None
-        if timeline_entry is not None:
-            yield timeline_entry
+    for item in _values(folder, "audit", correlation_id):
+        entry = audit_entry(item) if _has(item, correlation_id) else None
+        if entry is not None:
+            yield entry
 
 
-def _letters(correlation_id: str, folder: Path, entries: list[Entry]) -> Iterator[Entry]:
+def _dead_letters(correlation_id: str, folder: Path, entries: list[Entry]) -> Iterator[Entry]:
     for value in _values(folder, "dlq", correlation_id):
         dead_letter = read_line(value)
         if dead_letter.correlation_id == correlation_id:
@@ -134,20 +132,20 @@ def _letters(correlation_id: str, folder: Path, entries: list[Entry]) -> Iterato
 
 
 def _rows(folder: Path, entries: list[Entry], notes: list[str]) -> Iterator[dict[str, Any]]:
-    for key in keys_of(entries):
-        found = [row for row in _values(folder, "calendar", f'"{key[0]}"') if _key(row) == key]
-        yield from found
-        if not found and (folder / _SUMMARY).exists():
-            notes.append(no_row(key))
+    for key in row_keys(entries):
+        rows = [row for row in _values(folder, "calendar", f'"{key[0]}"') if _key(row) == key]
+        yield from rows
+        if not rows and (folder / _SUMMARY).exists():
+            notes.append(missing_row_note(key))
 
 
 def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(row.get(name) for name in CALENDAR.key)
 
 
-def _others(text: str, folder: Path) -> Iterator[str]:
-    """What to ask for instead, where the text is an ID of another kind."""
+def _other_ids(text: str, folder: Path) -> Iterator[str]:
+    """Yield a note for each line in which the text is an ID of another kind."""
     for line in _values(folder, "logs", text):
         for name in OTHER_IDS:
             if line.get(name) == text:
-                yield other_id(text, name, line.get("correlation_id"))
+                yield other_id_note(text, name, line.get("correlation_id"))

@@ -1,4 +1,4 @@
-"""A timeline as one HTML page that needs nothing else: a waterfall to look at, attach to a report, or print."""
+"""A timeline as a self-contained HTML page with a waterfall: to view, attach to a report, or print."""
 
 from collections.abc import Iterator
 from html import escape
@@ -6,14 +6,14 @@ from pathlib import Path
 
 from mep.trace.entries import Entry, time_text
 from mep.trace.formatting import displayed_attributes, milliseconds, text_of
-from mep.trace.gaps import lines
+from mep.trace.sources import gap_lines
 from mep.trace.timeline import Section, Timeline
 
 _STYLE = Path(__file__).with_name("page.css")
 
 
 def page(timeline: Timeline) -> str:
-    """A timeline as an HTML document; all that came from outside is escaped."""
+    """Return a timeline as an HTML document; every value is escaped."""
     return "".join(_document(timeline))
 
 
@@ -25,27 +25,27 @@ def _document(timeline: Timeline) -> Iterator[str]:
     yield f'<h1><span class="dim">correlation ID</span> <code>{name}</code></h1>'
     yield f'<p class="verdict">{escape(timeline.summary)}</p>'
     for row in timeline.rows:
-        yield f'<p><span class="dim">the row now</span> <code>{escape(text_of(row))}</code></p>'
-    for line in lines(timeline.gaps):
-        yield f'<p class="note"><strong>not asked</strong> {escape(line)}</p>'
+        yield f'<p><span class="dim">calendar row</span> <code>{escape(text_of(row))}</code></p>'
+    for line in gap_lines(timeline.gaps):
+        yield f'<p class="note"><strong>not read</strong> {escape(line)}</p>'
     for note in timeline.notes:
         yield f'<p class="note">{escape(note)}</p>'
     for section in timeline.sections:
-        yield from _part(section)
+        yield from _section(section)
     yield "</body></html>\n"
 
 
-def _part(section: Section) -> Iterator[str]:
+def _section(section: Section) -> Iterator[str]:
     length = f" {milliseconds(section.length_ms)}" if section.length_ms else ""
     trace_id = next((entry.trace_id for entry in section.entries if entry.trace_id), "")
     trace = f" trace <code>{escape(trace_id)}</code>" if trace_id else ""
     yield f'<h2>{escape(section.title)} <span class="dim">{time_text(section.start)}{length}{trace}</span></h2><table>'
     for entry, depth in zip(section.entries, section.depths, strict=True):
-        yield from _moment(section, entry, depth)
+        yield from _entry(section, entry, depth)
     yield "</table>"
 
 
-def _moment(section: Section, entry: Entry, depth: int) -> Iterator[str]:
+def _entry(section: Section, entry: Entry, depth: int) -> Iterator[str]:
     scale = section.length_ms or 1
     offset = (entry.at - section.start) / 1e6
     left = min(100 * offset / scale, 100)

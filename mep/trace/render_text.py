@@ -9,19 +9,19 @@ from rich.table import Table
 from rich.text import Text
 
 from handler.contract import CALENDAR, PROCESSED, PROCESSED_AT, PROCESSED_BY
-from mep.terminal import escape_control
+from mep.text import escape_control
 from mep.trace.entries import Entry, time_text
 from mep.trace.formatting import displayed_attributes, milliseconds
-from mep.trace.gaps import lines
+from mep.trace.sources import gap_lines
 from mep.trace.timeline import Section, Timeline
 
-_BAR = 24
-_STYLES = {"fine": "", "warning": "yellow", "error": "red"}
+_BAR_WIDTH = 24
+_STYLES = {"ok": "", "warning": "yellow", "error": "red"}
 _MARKS = {"log": "·", "audit": "✓", "dead_letter": "✉", "backoff": "~", "span": "█"}
 
 
 def show(timeline: Timeline, screen: Console) -> None:
-    """Show a timeline as tables, one for each invocation and for what happened between them."""
+    """Print a timeline as tables, one per section."""
     for block in _blocks(timeline):
         screen.print(block)
 
@@ -31,13 +31,13 @@ def _blocks(timeline: Timeline) -> Iterator[RenderableType]:
         ("correlation ID  ", "dim"),
         (escape_control(timeline.correlation_id), "bold cyan"),
         "\n",
-        ("verdict         ", "dim"),
+        ("summary         ", "dim"),
         (escape_control(timeline.summary), "bold"),
     )  # fmt: skip
     for row in timeline.rows:
-        yield Text.assemble(("the row now     ", "dim"), escape_control(_row(row)))
-    for line in lines(timeline.gaps):
-        yield Text.assemble(("not asked       ", "bold yellow"), escape_control(line))
+        yield Text.assemble(("calendar row    ", "dim"), escape_control(_row(row)))
+    for line in gap_lines(timeline.gaps):
+        yield Text.assemble(("not read        ", "bold yellow"), escape_control(line))
     for note in timeline.notes:
         yield Text.assemble(("note            ", "yellow"), escape_control(note))
     for section in timeline.sections:
@@ -69,23 +69,23 @@ def _trace_of(section: Section) -> str:
 def _table(section: Section) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_header=False, pad_edge=False, show_edge=False)
     table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True, width=_BAR)
+    table.add_column(no_wrap=True, width=_BAR_WIDTH)
     table.add_column(overflow="fold")
     for entry, depth in zip(section.entries, section.depths, strict=True):
         style = _STYLES[entry.severity]
-        what = Text("  " * depth)
-        what.append(escape_control(entry.title), f"bold {style}".strip())
+        text = Text("  " * depth)
+        text.append(escape_control(entry.title), f"bold {style}".strip())
         if entry.duration_ms is not None:
-            what.append(f"  {milliseconds(entry.duration_ms)}")
+            text.append(f"  {milliseconds(entry.duration_ms)}")
         for name, value in displayed_attributes(entry):
-            what.append(f"  {escape_control(name)}=", "dim").append(escape_control(value), style)
+            text.append(f"  {escape_control(name)}=", "dim").append(escape_control(value), style)
         offset = milliseconds((entry.at - section.start) / 1e6)
-        table.add_row(Text(f"+{offset}", "dim"), Text(_bar(section, entry), style or "cyan"), what)
+        table.add_row(Text(f"+{offset}", "dim"), Text(_bar(section, entry), style or "cyan"), text)
     return table
 
 
 def _bar(section: Section, entry: Entry) -> str:
     scale = section.length_ms or 1
-    start = min(int((entry.at - section.start) / 1e6 / scale * _BAR), _BAR - 1)
-    length = max(1, round((entry.duration_ms or 0) / scale * _BAR))
-    return (" " * start + _MARKS[entry.kind] * length)[:_BAR]
+    start = min(int((entry.at - section.start) / 1e6 / scale * _BAR_WIDTH), _BAR_WIDTH - 1)
+    length = max(1, round((entry.duration_ms or 0) / scale * _BAR_WIDTH))
+    return (" " * start + _MARKS[entry.kind] * length)[:_BAR_WIDTH]

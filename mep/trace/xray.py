@@ -1,4 +1,4 @@
-"""X-Ray's segment documents and CloudWatch's span records, as moments.
+"""Entries of X-Ray's segment documents and of CloudWatch's span records.
 
 https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html
 """
@@ -14,12 +14,12 @@ _STATUS = {"STATUS_CODE_ERROR": "ERROR", "ERROR": "ERROR"}
 
 
 def xray_id(trace_id: str) -> str:
-    """X-Ray's form of a trace ID of 32 hexadecimal digits."""
+    """Return a trace ID of 32 hexadecimal digits in X-Ray's format."""
     return f"1-{trace_id[:8]}-{trace_id[8:]}"
 
 
 def segment_entries(document: str) -> Iterator[Entry]:
-    """The moments of one segment document: the segment, and its subsegments however deep."""
+    """Yield the entries of one segment document: the segment, and its subsegments at every depth."""
     try:
         segment = orjson.loads(document)
     except orjson.JSONDecodeError:
@@ -42,10 +42,10 @@ def _segment(segment: Mapping[str, Any], trace_id: str, parent_id: str) -> Itera
     attributes.update({name: True for name in ("error", "fault", "throttle") if segment.get(name)})
     name = str(segment.get("name", "segment"))
     yield Entry(
-        at=int(start * 1_000_000) * 1000,  # a double holds microseconds of today, not nanoseconds
+        at=int(start * 1_000_000) * 1000,  # a double is exact to the microsecond only
         kind="span",
         title=f"{name}.{aws['operation']}" if "operation" in aws else name,
-        severity="error" if segment.get("error") or segment.get("fault") else "fine",
+        severity="error" if segment.get("error") or segment.get("fault") else "ok",
         duration_ms=(end - start) * 1000 if isinstance(end, int | float) else None,
         trace_id="".join(trace_id.split("-")[1:]) if "-" in trace_id else trace_id,
         span_id=str(segment.get("id", "")),
@@ -64,7 +64,7 @@ def _object(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def span_record_entries(record: Mapping[str, Any]) -> Iterator[Entry]:
-    """The moments of one record of the log group `aws/spans`, where X-Ray's Transaction Search keeps spans.
+    """Yield the entries of one record of the log group `aws/spans`, the store of X-Ray's Transaction Search.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-Transaction-Search.html
     """

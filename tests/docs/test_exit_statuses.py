@@ -3,8 +3,7 @@
 import re
 
 from emulator.environment import PROJECT_ROOT
-from mep.errors import ExitStatus, LocalError
-from mep.problems import Reason
+from mep.errors import ExitStatus, MepError, Reason
 
 SECTION = (
     (PROJECT_ROOT / "docs" / "troubleshooting.md")
@@ -24,10 +23,10 @@ def test_every_reason_is_documented_once() -> None:
 
 
 def test_each_error_has_its_exit_status() -> None:
-    def below(kind: type[LocalError]) -> list[type[LocalError]]:
+    def below(kind: type[MepError]) -> list[type[MepError]]:
         return [kind, *(each for child in kind.__subclasses__() for each in below(child))]
 
-    assert {each.exit_status for each in below(LocalError)} == {
+    assert {each.exit_status for each in below(MepError)} == {
         ExitStatus.FAILED,
         ExitStatus.WRONG_USAGE,
         ExitStatus.UNAVAILABLE,

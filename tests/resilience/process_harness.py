@@ -19,9 +19,9 @@ from emulator.pipeline.scheduler import SimulatedScheduler
 from emulator.services.sqs import DeadLetter, sqs_client
 from mep.dlq.audit import AuditTrail
 from mep.dlq.destinations import Bus
-from mep.dlq.metrics import OperatorMetrics
+from mep.dlq.queue import Queue
 from mep.dlq.redrive import Redriver, RedriveResult, plan
-from mep.dlq.sqs_queue import Queue
+from mep.dlq.session import OperatorMetrics
 from tests.resilience.scenarios import Path
 from tests.support.events import DATE, event
 from tests.support.harness import function_environ
@@ -152,10 +152,10 @@ class ProcessHarness:
             queue, bus, done = Queue(sqs, self.dead_letters.queue_url), Bus(events, "earnings"), RedriveResult()
             audit = AuditTrail(self.tables.client, self.tables.audit_table, "alice")
             planned = plan(queue.read().dead_letters, bus, force=True)
-            Redriver(queue, bus, audit, OperatorMetrics(None, "test", print), 1000).run(planned.send, done)
+            Redriver(queue, bus, audit, OperatorMetrics(None, "test", print), 1000).run(planned.selected, done)
             queue.release()
-        assert not planned.kept
-        assert len(done.sent) == len(planned.send)
+        assert not planned.skipped
+        assert len(done.sent) == len(planned.selected)
 
     def _kill(self) -> None:
         pid = self.sandbox.worker.pid

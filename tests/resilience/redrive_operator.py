@@ -11,10 +11,10 @@ from mep.dlq.audit import AuditTrail
 from mep.dlq.destinations import Bus
 from mep.dlq.discard import discard
 from mep.dlq.discard import plan as plan_discard
-from mep.dlq.metrics import OperatorMetrics
 from mep.dlq.model import DeadLetter
+from mep.dlq.queue import Queue
 from mep.dlq.redrive import Redriver, RedriveResult, plan
-from mep.dlq.sqs_queue import Queue
+from mep.dlq.session import OperatorMetrics
 from tests.support.stores import DeadLetters, Tables
 
 
@@ -47,7 +47,7 @@ class Operator:
         with self._at_work() as (queue, bus, audit, metrics):
             planned = plan(queue.read().dead_letters, bus, force=force)
             redrive = Redriver(queue, bus, audit, metrics, sleep=lambda _: None)
-            redrive.run(planned.send, done)
+            redrive.run(planned.selected, done)
         return done
 
     def discard(self, category: str) -> list[DeadLetter]:
@@ -55,7 +55,7 @@ class Operator:
         gone: list[DeadLetter] = []
         with self._at_work() as (queue, _, audit, metrics):
             chosen = [dead_letter for dead_letter in queue.read().dead_letters if dead_letter.group == category]
-            discard(plan_discard(chosen).send, "a test", queue, audit, metrics, gone)
+            discard(plan_discard(chosen).selected, "a test", queue, audit, metrics, gone)
         return gone
 
     @contextmanager

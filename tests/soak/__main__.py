@@ -9,7 +9,7 @@ import typer
 
 from emulator.errors import EmulatorError
 from mep import terminal
-from mep.errors import LocalError
+from mep.errors import MepError
 from tests.soak.faults import FaultRates
 from tests.soak.report import ProgressBar, as_json, show
 from tests.soak.run import SoakOptions, soak
@@ -70,6 +70,6 @@ def run_and_report(options: SoakOptions, json_file: Path | None = None) -> bool:
 if __name__ == "__main__":
     try:
         typer.run(main)
-    except (LocalError, EmulatorError) as error:
+    except (MepError, EmulatorError) as error:
         typer.echo(f"soak: {' '.join(str(error).split())}", err=True)
         sys.exit(1)

@@ -10,9 +10,9 @@ from emulator.services.sqs import QueueEndpoint, sqs_client
 from emulator.services.tables import AUDIT_TABLE
 from mep.dlq.audit import AuditTrail
 from mep.dlq.destinations import Function
-from mep.dlq.metrics import OperatorMetrics
+from mep.dlq.queue import Queue, QueueSnapshot
 from mep.dlq.redrive import Redriver, RedriveResult, plan
-from mep.dlq.sqs_queue import Queue, QueueSnapshot
+from mep.dlq.session import OperatorMetrics
 
 ROUNDS = 5
 _RATE = 1_000.0
@@ -46,7 +46,7 @@ def redrive_all(
         for _ in range(ROUNDS):
             done = RedriveResult()
             with _held(queue) as (held, reading):
-                chosen = plan(reading.dead_letters, destination, force=False).send
+                chosen = plan(reading.dead_letters, destination, force=False).selected
                 redrive = Redriver(held, destination, audit, OperatorMetrics(None, "soak", lambda _: None), rate=_RATE)
                 redrive.run(chosen, done)
             sent += len(done.sent)

@@ -11,6 +11,7 @@ def mep(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     """Run the command line and return its exit status."""
     monkeypatch.setattr(sys, "argv", ["mep", *map(str, arguments)])
     monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # Typer sets its own
     with pytest.raises(SystemExit) as caught:
         cli.main()
     return int(caught.value.code or 0)

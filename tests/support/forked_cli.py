@@ -14,7 +14,7 @@ _SERVER = """
 import json, os, sys
 import boto3
 from mep.cli import main
-from mep.dlq import caller_identity, discard, redrive, render, selection, session
+from mep.dlq import discard, redrive, render, selection, session
 for service in ("sqs", "events", "dynamodb", "cloudwatch"):
     boto3.client(service, region_name="us-east-1")
 for line in sys.stdin:

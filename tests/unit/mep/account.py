@@ -72,7 +72,7 @@ FAILURES: Mapping[str, tuple[Reply, str, str]] = {
     "clock": (
         error("InvalidSignatureException", "Signature expired: 20261126T000000Z is now earlier than", 403),
         "clock",
-        "is this machine's clock right?",
+        "check this machine's clock",
     ),
     "throttled": (error("ThrottlingException", "Rate exceeded"), "throttled", "try again in a minute"),
     "broken": (error("InternalServerError", "we failed", 500), "service_error", "try again in a minute"),
@@ -145,7 +145,7 @@ def serving(account: Account) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class Ended:
+class Result:
     """A process that is over.
 
     Attributes:
@@ -161,12 +161,12 @@ class Ended:
     def complaint(self) -> str:
         """The one line of the error, which is the last."""
         lines = self.err.splitlines()
-        assert lines, "it has nothing to say"
+        assert lines, "standard error is empty"
         assert all(line.startswith("mep: ") for line in lines), self.err
         return lines[-1]
 
 
-Run = Callable[..., Ended]
+Run = Callable[..., Result]
 
 
 def bare_environment(home: Path) -> dict[str, str]:
@@ -174,17 +174,17 @@ def bare_environment(home: Path) -> dict[str, str]:
     return {"PATH": os.defpath, "HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true"}
 
 
-def mep_process(home: Path, arguments: tuple[str, ...], variables: Mapping[str, str]) -> Ended:
+def mep_process(home: Path, arguments: tuple[str, ...], variables: Mapping[str, str]) -> Result:
     """Run `mep` with nothing in its environment but what is given, as `env -i` does."""
     command = [str(Path(sys.executable).with_name("mep")), *arguments]
     environment = bare_environment(home) | dict(variables)
     done = subprocess.run(
         command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, check=False, timeout=100
     )
-    return checked(Ended(done.returncode, done.stdout, done.stderr))
+    return checked(Result(done.returncode, done.stdout, done.stderr))
 
 
-def checked(ended: Ended) -> Ended:
+def checked(ended: Result) -> Result:
     """What holds of every command."""
     assert "Traceback" not in ended.err, ended.err
     assert SECRET not in ended.out + ended.err

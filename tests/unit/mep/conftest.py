@@ -8,7 +8,7 @@ from unittest.mock import patch
 import pytest
 
 from tests.support.command_line import mep
-from tests.unit.mep.account import KEYS, Account, Ended, Run, bare_environment, checked, mep_process, serving
+from tests.unit.mep.account import KEYS, Account, Result, Run, bare_environment, checked, mep_process, serving
 
 QUEUE_PATH = "/123456789012/dead-letters"
 
@@ -47,22 +47,22 @@ def _variables(endpoint: str, given: Mapping[str, str | None]) -> dict[str, str]
 def run(endpoint: str, tmp_path: Path) -> Run:
     """Run `mep` as a process, with the settings that the runbook names, pointed at the account."""
 
-    def run(*arguments: str, **variables: str | None) -> Ended:
+    def run(*arguments: str, **variables: str | None) -> Result:
         return mep_process(tmp_path, arguments, _variables(endpoint, variables))
 
     return run
 
 
 @pytest.fixture
-def here(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run_here(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run `mep` likewise, in this process."""
 
-    def here(*arguments: str, **variables: str | None) -> Ended:
+    def run_here(*arguments: str, **variables: str | None) -> Result:
         environment = bare_environment(tmp_path) | _variables(endpoint, variables)
         with patch.dict(os.environ, environment, clear=True):
             capsys.readouterr()
             status = mep(monkeypatch, *arguments)
             said = capsys.readouterr()
-        return checked(Ended(status, said.out, said.err))
+        return checked(Result(status, said.out, said.err))
 
-    return here
+    return run_here

@@ -1,4 +1,4 @@
-"""`mep` as a person types it: its help, its exit status, its one-line errors."""
+"""The command line of `mep`: help, exit statuses, one-line errors."""
 
 import json
 import os
@@ -43,11 +43,11 @@ SUMMARY = Summary(
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[RunOptions]:
-    """Runs are not run, only kept."""
+    """Record the options of runs instead of running them."""
     asked: list[RunOptions] = []
 
-    def run(options: RunOptions, *_: object, then: object) -> Summary:
-        assert then is None
+    def run(options: RunOptions, *_: object, on_complete: object) -> Summary:
+        assert on_complete is None
         asked.append(options)
         return SUMMARY
 
@@ -87,7 +87,7 @@ def test_wrong_usage_is_exit_status_2(
     assert asked == []
 
 
-def test_local_runs_what_is_asked_and_shows_the_outcomes(
+def test_local_runs_and_shows_the_outcomes(
     asked: list[RunOptions], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     more = ("--workers", 4, "--timeout", 7, "--memory", 256, "--speed", 60)
@@ -101,9 +101,7 @@ def test_local_runs_what_is_asked_and_shows_the_outcomes(
     assert "duplicate" in shown
 
 
-def test_a_dash_is_standard_input_and_an_endpoint_gets_the_callers_credentials(
-    asked: list[RunOptions], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_endpoint_gets_the_callers_credentials(asked: list[RunOptions], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
@@ -124,13 +122,13 @@ def test_a_dash_is_standard_input_and_an_endpoint_gets_the_callers_credentials(
     assert (incomplete.region, dict(incomplete.credentials)) == ("us-east-1", local)
 
 
-def test_a_container_needs_the_database_that_it_writes_to(
+def test_a_container_needs_its_endpoint(
     asked: list[RunOptions], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert mep(monkeypatch, "local", *NAMED, "--function-url", "localhost:9000") == 2
     assert mep(monkeypatch, "local", *NAMED, "--function-url", "http://localhost:9000") == 2
     first, second = capsys.readouterr().err.splitlines()
-    assert "a URL such as" in first
+    assert "must be a URL such as" in first
     assert "needs --endpoint-url" in second
 
     urls = ("--function-url", "http://localhost:9000", "--endpoint-url", "http://127.0.0.1:8000")
@@ -141,13 +139,13 @@ def test_a_container_needs_the_database_that_it_writes_to(
 @pytest.mark.parametrize(
     ("change", "status", "text"),
     [
-        ({"marked": 0}, 1, "not every event ended in exactly one outcome"),
+        ({"marked": 0}, 1, "not every event has exactly one outcome"),
         ({"interrupted": True}, 130, "interrupted"),
-        ({"undelivered": 2}, 1, "2 records that the queue refused too are in there/undelivered.jsonl"),
-        ({"spans_lost": 3}, 0, "3 datagrams of spans were lost"),
+        ({"undelivered": 2}, 1, "rejected 2 records: see there/undelivered.jsonl"),
+        ({"spans_lost": 3}, 0, "3 span datagrams were lost"),
     ],
 )
-def test_the_exit_status_tells_whether_all_is_accounted_for(
+def test_the_exit_status_depends_on_the_accounting(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     asked: list[RunOptions],
@@ -200,15 +198,15 @@ def test_an_error_is_one_line_and_an_exit_status(
     assert capsys.readouterr().err == "mep: the function does not start: reasons\n"
 
 
-@pytest.mark.parametrize(("broken", "status"), [([], 0), ([Check("all is well", "it is not")], 1)])
-def test_the_demo_names_a_broken_promise(
-    broken: list[Check], status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("failures", "status"), [([], 0), ([Check("all is well", "it is not")], 1)])
+def test_the_demo_names_a_failed_check(
+    failures: list[Check], status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(demo_module, "demo", lambda _: broken)
+    monkeypatch.setattr(demo_module, "demo", lambda _: failures)
 
     assert mep(monkeypatch, "demo") == status
 
-    expected = "".join(f"mep: broken promise: {promise.text}\n" for promise in broken)
+    expected = "".join(f"mep: check failed: {check.text}\n" for check in failures)
     assert capsys.readouterr().err == expected
 
 
@@ -236,7 +234,7 @@ def running(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
 
 
 def _function_of(pid: int) -> int | None:
-    """The function's process that a process has started."""
+    """Return the function process that a process has started."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             parent = int(stat.read_text().rpartition(")")[2].split()[1])
@@ -249,7 +247,7 @@ def _function_of(pid: int) -> int | None:
 
 @pytest.mark.integration
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_ended_from_outside_it_leaves_no_process_behind(
+def test_a_signal_leaves_no_process_behind(
     running: tuple[subprocess.Popen[bytes], Path], sent: signal.Signals, status: int
 ) -> None:
     process, out = running

@@ -1,6 +1,6 @@
-"""What could not be asked is never reported as "nothing there".
+"""A failed AWS call is never reported as an empty result.
 
-`run` is a process of its own, `here` the same command line in this one, which takes a tenth of the time.
+`run` starts a process; `run_here` runs the command line in this process, which takes a tenth of the time.
 """
 
 import json
@@ -16,7 +16,7 @@ from emulator.environment import PROJECT_ROOT
 from handler.outcome import OUTCOME_TELEMETRY
 from mep.errors import ExitStatus
 from otel.event_types import EventType
-from tests.unit.mep.account import FAILURES, NOTHING, ROLE, SECRET, Account, Ended, Run, error, ok
+from tests.unit.mep.account import FAILURES, NOTHING, ROLE, SECRET, Account, Result, Run, error, ok
 
 EVENT = str(PROJECT_ROOT / "deploy" / "compose" / "event.json")
 COMMANDS = {
@@ -27,22 +27,22 @@ COMMANDS = {
     "discard": ("dlq", "discard", "--category", "validation", "--reason", "a test", "--yes", "--operator", "alice"),
     "invoke": ("invoke", EVENT, "--url", "mark-earnings-processed-prod:live"),
 }
-NOTHING_THERE = re.compile(r"nothing is known|messages|discarded|would be|sent to|looks further back")
+NOTHING_THERE = re.compile(r"no record|messages|discarded|would be|sent to|searches further back")
 
 
-def told(ended: Ended) -> str:
-    """All that it says, on one line."""
+def output(ended: Result) -> str:
+    """Return standard output and standard error on one line."""
     assert ended.complaint
     return " ".join(f"{ended.out} {ended.err}".split())
 
 
-def claims_nothing(ended: Ended) -> bool:
-    """Whether it says that there is nothing."""
+def claims_nothing(ended: Result) -> bool:
+    """Return whether the output claims an empty result."""
     return NOTHING_THERE.search(ended.out + ended.err) is not None
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_trace_says_what_could_not_be_asked_and_what_to_do(failure: str, account: Account, run: Run, here: Run) -> None:
+def test_trace_reports_each_failure(failure: str, account: Account, run: Run, run_here: Run) -> None:
     reply, reason, words = FAILURES[failure]
     account.replies = {"*": reply}
 
@@ -50,78 +50,78 @@ def test_trace_says_what_could_not_be_asked_and_what_to_do(failure: str, account
 
     assert ended.status == ExitStatus.UNAVAILABLE
     assert not claims_nothing(ended)
-    assert "unknown: AWS could not be asked" in ended.out
-    assert words in told(ended)
-    assert "127.0.0.1:" in told(ended)
-    assert ROLE not in ended.out + ended.err, "a page or an answer is passed on"
+    assert "unknown: AWS could not be called" in ended.out
+    assert words in output(ended)
+    assert "127.0.0.1:" in output(ended)
+    assert ROLE not in ended.out + ended.err, "a message of AWS is passed on"
 
-    answer = json.loads(here("trace", "q2-AAPL-17", "--json").out)
-    assert (answer["complete"], answer["verdict"]) == (False, "unknown: AWS could not be asked")
+    answer = json.loads(run_here("trace", "q2-AAPL-17", "--json").out)
+    assert (answer["complete"], answer["verdict"]) == (False, "unknown: AWS could not be called")
     assert {gap["source"] for gap in answer["not_asked"]} == {"log", "traces", "audit", "queue"}
     assert {gap["reason"] for gap in answer["not_asked"]} == {reason}
     assert all(gap["text"] and gap["host"].startswith("127.0.0.1:") for gap in answer["not_asked"])
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_a_queue_that_could_not_be_asked_is_not_an_empty_one(failure: str, account: Account, here: Run) -> None:
+def test_list_reports_each_failure(failure: str, account: Account, run_here: Run) -> None:
     reply, _, words = FAILURES[failure]
     account.replies = {"*": reply}
 
-    ended = here("dlq", "list")
+    ended = run_here("dlq", "list")
 
     assert (ended.status, ended.out) == (ExitStatus.UNAVAILABLE, "")
-    assert words in told(ended)
-    assert "127.0.0.1:" in told(ended)
+    assert words in output(ended)
+    assert "127.0.0.1:" in output(ended)
     assert not claims_nothing(ended)
 
 
 @pytest.mark.parametrize("failure", ["denied", "login page", "hangs up"])
 @pytest.mark.parametrize("command", ["show", "redrive", "discard", "invoke"])
-def test_no_other_command_takes_silence_for_an_answer(command: str, failure: str, account: Account, here: Run) -> None:
+def test_other_commands_report_each_failure(command: str, failure: str, account: Account, run_here: Run) -> None:
     account.replies = {"*": FAILURES[failure][0]}
 
-    ended = here(*COMMANDS[command])
+    ended = run_here(*COMMANDS[command])
 
     assert (ended.status, ended.out) == (ExitStatus.UNAVAILABLE, "")
-    assert FAILURES[failure][2] in told(ended)
+    assert FAILURES[failure][2] in output(ended)
     assert not claims_nothing(ended)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_nobody_there_names_where_nobody_is(command: str, here: Run) -> None:
-    ended = here(*COMMANDS[command], AWS_ENDPOINT_URL="http://someone:pass@127.0.0.1:1")
+def test_a_refused_connection_names_the_host(command: str, run_here: Run) -> None:
+    ended = run_here(*COMMANDS[command], AWS_ENDPOINT_URL="http://someone:pass@127.0.0.1:1")
 
     assert ended.status == ExitStatus.UNAVAILABLE
-    assert "no connection to 127.0.0.1:1 (Connection refused)" in told(ended)
+    assert "no connection to 127.0.0.1:1 (Connection refused)" in output(ended)
     assert "pass" not in ended.out + ended.err
     assert not claims_nothing(ended)
 
 
 @pytest.mark.parametrize("operation", ["GetQueueAttributes", "ReceiveMessage"])
-def test_a_queue_that_stops_answering_is_not_an_empty_one(operation: str, account: Account, here: Run) -> None:
+def test_list_reports_a_queue_that_stops_answering(operation: str, account: Account, run_here: Run) -> None:
     account.replies[operation] = FAILURES["login page"][0]
 
-    ended = here("dlq", "list")
+    ended = run_here("dlq", "list")
 
     assert (ended.status, ended.out) == (ExitStatus.UNAVAILABLE, "")
 
 
-def test_when_everything_was_asked_nothing_is_nothing(account: Account, here: Run) -> None:
-    ended = here("trace", "q2-AAPL-17")
+def test_an_empty_account_is_an_empty_result(account: Account, run_here: Run) -> None:
+    ended = run_here("trace", "q2-AAPL-17")
     assert ended.status == ExitStatus.FAILED
-    assert ended.complaint == "mep: nothing is known of q2-AAPL-17 in the last 3d: --since looks further back"
-    answer = json.loads(here("trace", "q2-AAPL-17", "--json").out)
+    assert ended.complaint == "mep: no record of q2-AAPL-17 in the last 3d; --since searches further back"
+    answer = json.loads(run_here("trace", "q2-AAPL-17", "--json").out)
     assert (answer["complete"], answer["not_asked"]) == (True, [])
     assert account.operations() >= {"StartQuery", "GetTraceSummaries", "Query", "GetQueueAttributes"}
 
-    listed = here("dlq", "list")
+    listed = run_here("dlq", "list")
     assert (listed.status, listed.out.strip()) == (ExitStatus.DONE, "0 of 0 messages")
 
 
-def test_a_queue_that_nobody_named_was_not_asked(here: Run) -> None:
-    ended = here("trace", "q2-AAPL-17", DEAD_LETTER_QUEUE_URL=None)
+def test_a_missing_queue_url_is_a_gap(run_here: Run) -> None:
+    ended = run_here("trace", "q2-AAPL-17", DEAD_LETTER_QUEUE_URL=None)
     assert ended.status == ExitStatus.UNAVAILABLE
-    assert "the dead-letter queue: DEAD_LETTER_QUEUE_URL is not set" in told(ended)
+    assert "the dead-letter queue: DEAD_LETTER_QUEUE_URL is not set" in output(ended)
     assert not claims_nothing(ended)
 
 
@@ -149,10 +149,10 @@ def items(*values: dict[str, str]) -> list[dict[str, dict[str, str]]]:
     return [{name: {"S": text} for name, text in value.items()} for value in values]
 
 
-def an_event(account: Account) -> None:
-    """Make an account know an event."""
-    found = [[{"field": "@message", "value": json.dumps(LINE)}]]
-    account.replies["GetQueryResults"] = ok(status="Complete", results=found)
+def add_event(account: Account) -> None:
+    """Add the records of an event to an account."""
+    results = [[{"field": "@message", "value": json.dumps(LINE)}]]
+    account.replies["GetQueryResults"] = ok(status="Complete", results=results)
     account.replies["Query"] = ok(Items=items(ENTRY), Count=1)
     account.replies["GetItem"] = ok(Item={**items(ROW)[0], "is_processed": {"BOOL": True}})
 
@@ -160,24 +160,24 @@ def an_event(account: Account) -> None:
 @pytest.mark.parametrize(
     ("operation", "source", "partial"),
     [
-        ("StartQuery", "log", "the row is marked: its audit entry says so (partial: without the log)"),
-        ("GetQueryResults", "log", "the row is marked: its audit entry says so (partial: without the log)"),
+        ("StartQuery", "log", "the row is marked, according to its audit entry (partial: without the log)"),
+        ("GetQueryResults", "log", "the row is marked, according to its audit entry (partial: without the log)"),
         ("GetTraceSummaries", "traces", "the row is marked (partial: without the traces)"),
         ("Query", "audit", "the row is marked (partial: without the audit table)"),
         ("GetItem", "calendar", "the row is marked (partial: without the calendar)"),
         ("GetQueueAttributes", "queue", "the row is marked (partial: without the dead-letter queue)"),
     ],
 )
-def test_a_partial_answer_is_marked_as_partial(
-    operation: str, source: str, partial: str, account: Account, here: Run, tmp_path: Path
+def test_a_partial_result_is_marked(
+    operation: str, source: str, partial: str, account: Account, run_here: Run, tmp_path: Path
 ) -> None:
-    an_event(account)
-    assert here("trace", "q2-AAPL-17").status == ExitStatus.DONE, "it is found, and complete"
+    add_event(account)
+    assert run_here("trace", "q2-AAPL-17").status == ExitStatus.DONE, "the result is complete"
     account.replies[operation] = FAILURES["denied"][0]
-    page = tmp_path / "story.html"
+    page = tmp_path / "timeline.html"
 
-    ended = here("trace", "q2-AAPL-17", "--html", str(page))
-    answer = json.loads(here("trace", "q2-AAPL-17", "--json").out)
+    ended = run_here("trace", "q2-AAPL-17", "--html", str(page))
+    answer = json.loads(run_here("trace", "q2-AAPL-17", "--json").out)
 
     assert ended.status == ExitStatus.UNAVAILABLE
     assert partial in " ".join(ended.out.split())
@@ -186,25 +186,25 @@ def test_a_partial_answer_is_marked_as_partial(
     assert [(gap["source"], gap["operation"]) for gap in answer["not_asked"]] == [(source, operation)]
     text = page.read_text(encoding="utf-8")
     assert partial in text
-    assert f"<strong>not asked</strong> the {source.replace('queue', 'dead-letter queue')}" in text
+    assert f"<strong>not read</strong> the {source.replace('queue', 'dead-letter queue')}" in text
     assert f":{operation}: the managed policy" in text
     assert ROLE not in text
 
 
-def test_nothing_found_and_not_everything_asked_is_not_nothing(account: Account, here: Run) -> None:
+def test_an_empty_partial_result_is_unknown(account: Account, run_here: Run) -> None:
     account.replies["Query"] = FAILURES["denied"][0]
 
-    ended = here("trace", "q2-AAPL-17")
+    ended = run_here("trace", "q2-AAPL-17")
 
     assert ended.status == ExitStatus.UNAVAILABLE
-    assert "unknown: nothing was found, but the audit table could not be asked" in " ".join(ended.out.split())
+    assert "unknown: nothing was found, but the audit table could not be read" in " ".join(ended.out.split())
     assert not claims_nothing(ended)
 
 
-def test_an_index_that_is_missing_is_named(account: Account, here: Run) -> None:
+def test_a_missing_index_is_named(account: Account, run_here: Run) -> None:
     account.replies["Query"] = error("ValidationException", "The table does not have the specified index")
 
-    assert "the audit table: ValidationException at Query" in (line := told(here("trace", "q2-AAPL-17")))
+    assert "the audit table: ValidationException at Query" in (line := output(run_here("trace", "q2-AAPL-17")))
     assert "it needs the index correlation_id-index" in line
 
 
@@ -251,17 +251,21 @@ CREDENTIALS: dict[str, tuple[str, dict[str, object], str]] = {
     "SSO, revoked": (LEGACY, {"accessToken": SECRET, "expiresAt": FUTURE}, "run: aws sso login --profile prod"),
     "a role on top of SSO": (CHAIN, {"accessToken": SECRET, "expiresAt": PAST}, "run: aws sso login --profile base"),
     "SSO without its session": (SESSION.partition("[sso-session")[0], {}, "corp"),
-    "a role that may not be taken": (
+    "a role that may not be assumed": (
         ROLE_ON_KEYS,
         {},
         "`aws sts get-caller-identity --profile prod` shows",
     ),
-    "a process that fails": (process(f"sys.exit('{SECRET}')"), {}, "could not be had from custom-process"),
-    "a process that prints something else": (process(f"print('{SECRET}')"), {}, "the AWS credentials could not be had"),
+    "a process that fails": (process(f"sys.exit('{SECRET}')"), {}, "could not be retrieved from custom-process"),
+    "a process that prints something else": (
+        process(f"print('{SECRET}')"),
+        {},
+        "the AWS credentials could not be retrieved",
+    ),
     "no such process": (
         "[profile prod]\ncredential_process = /nowhere/to/be/found\n",
         {},
-        "the AWS credentials could not be had",
+        "the AWS credentials could not be retrieved",
     ),
     "half a pair": ("[profile prod]\naws_access_key_id = a\n", {}, "aws_secret_access_key"),
     "nothing at all": ("[profile prod]\nregion = eu-central-1\n", {}, "there are no AWS credentials; set AWS_PROFILE"),
@@ -272,7 +276,7 @@ NO_KEYS = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
 
 
 @pytest.mark.parametrize("name", CREDENTIALS)
-def test_without_credentials_nothing_is_asked(name: str, account: Account, run: Run, tmp_path: Path) -> None:
+def test_without_credentials_no_call_is_made(name: str, account: Account, run: Run, tmp_path: Path) -> None:
     text, token, words = CREDENTIALS[name]
     config(tmp_path, text, **token)
     account.replies["AssumeRole"] = type(account.answer("x"))(403, DENIED_XML)
@@ -282,27 +286,27 @@ def test_without_credentials_nothing_is_asked(name: str, account: Account, run: 
     ended = run(*COMMANDS[command], AWS_PROFILE="prod", **NO_KEYS)
 
     assert ended.status == ExitStatus.UNAVAILABLE
-    assert words in told(ended)
+    assert words in output(ended)
     assert not claims_nothing(ended)
-    assert ("unknown: AWS could not be asked" in ended.out) == (command == "trace")
-    assert account.operations() <= {"AssumeRole", "Invoke"}, "credentials were all that was asked for"
+    assert ("unknown: AWS could not be called" in ended.out) == (command == "trace")
+    assert account.operations() <= {"AssumeRole", "Invoke"}, "only credentials were requested"
 
 
-def test_with_nothing_in_the_environment_it_says_how_to_begin(account: Account, run: Run, here: Run) -> None:
+def test_an_empty_environment_yields_advice(account: Account, run: Run, run_here: Run) -> None:
     for name, command in COMMANDS.items():
-        ended = (run if name in {"trace", "list"} else here)(*command, **NO_KEYS)
+        ended = (run if name in {"trace", "list"} else run_here)(*command, **NO_KEYS)
         assert ended.status == ExitStatus.UNAVAILABLE
-        assert "there are no AWS credentials; set AWS_PROFILE to a profile" in told(ended)
+        assert "there are no AWS credentials; set AWS_PROFILE to a profile" in output(ended)
     assert account.asked == []
-    answer = json.loads(here(*COMMANDS["trace"], "--json", **NO_KEYS).out)
+    answer = json.loads(run_here(*COMMANDS["trace"], "--json", **NO_KEYS).out)
     assert {gap["source"] for gap in answer["not_asked"]} == {"log", "traces", "audit", "calendar", "queue"}
 
 
-def test_credentials_of_the_environment_that_have_expired(account: Account, here: Run) -> None:
-    ended = here("trace", "q2-AAPL-17", AWS_CREDENTIAL_EXPIRATION=PAST)
+def test_expired_credentials_in_the_environment(account: Account, run_here: Run) -> None:
+    ended = run_here("trace", "q2-AAPL-17", AWS_CREDENTIAL_EXPIRATION=PAST)
 
     assert ended.status == ExitStatus.UNAVAILABLE
-    assert "AWS_SESSION_TOKEN are used: set new ones, or unset them to use a profile" in told(ended)
+    assert "AWS_SESSION_TOKEN are used: set new ones, or unset them to use a profile" in output(ended)
     assert account.asked == []
 
 
@@ -318,17 +322,17 @@ def test_credentials_of_the_environment_that_have_expired(account: Account, here
         ({"AWS_CONFIG_FILE": EVENT}, "Unable to parse config file"),
     ],
 )
-def test_a_wrong_setting_of_boto3_is_wrong_usage(
-    variables: dict[str, str], words: str, command: str, account: Account, here: Run
+def test_an_invalid_boto3_setting_is_wrong_usage(
+    variables: dict[str, str], words: str, command: str, account: Account, run_here: Run
 ) -> None:
-    ended = here(*COMMANDS[command], **variables)
+    ended = run_here(*COMMANDS[command], **variables)
 
     assert (ended.status, ended.out) == (ExitStatus.WRONG_USAGE, "")
-    assert words in told(ended)
+    assert words in output(ended)
     assert account.asked == []
 
 
-# --- acts
+# --- redrive
 
 
 MESSAGE = {
@@ -345,7 +349,9 @@ MESSAGE = {
 
 @pytest.mark.parametrize("failure", ["denied", "login page", "hangs up", "expired"])
 @pytest.mark.parametrize("operation", ["ListRules", "ListTargetsByRule", "TestEventPattern", "PutItem"])
-def test_a_redrive_that_cannot_ask_keeps_the_message(operation: str, failure: str, account: Account, here: Run) -> None:
+def test_a_failed_call_of_a_redrive_keeps_the_message(
+    operation: str, failure: str, account: Account, run_here: Run
+) -> None:
     rule = {"Name": "mark", "State": "ENABLED", "EventPattern": "{}"}
     account.replies |= {
         "ReceiveMessage": ok(Messages=[MESSAGE]),
@@ -356,27 +362,27 @@ def test_a_redrive_that_cannot_ask_keeps_the_message(operation: str, failure: st
         operation: FAILURES[failure][0],
     }
 
-    ended = here(*COMMANDS["redrive"])
+    ended = run_here(*COMMANDS["redrive"])
 
-    # One event that EventBridge did not judge is exit status 1, as an event that was not accepted.
-    judged = operation != "TestEventPattern" or failure in {"denied", "expired"}
-    assert ended.status == (ExitStatus.UNAVAILABLE if judged else ExitStatus.FAILED)
+    # One event that EventBridge did not check is exit status 1, as one that was not accepted.
+    fatal = operation != "TestEventPattern" or failure in {"denied", "expired"}
+    assert ended.status == (ExitStatus.UNAVAILABLE if fatal else ExitStatus.FAILED)
     assert not account.operations() & {"PutEvents", "DeleteMessage"}
     assert "not as AWS does" in ended.out + ended.err or failure != "login page"
 
 
-def test_a_reply_to_a_redrive_that_is_none_deletes_nothing(account: Account, here: Run) -> None:
+def test_an_unreadable_reply_to_a_redrive_deletes_nothing(account: Account, run_here: Run) -> None:
     account.replies |= {"ReceiveMessage": ok(Messages=[MESSAGE]), "PutItem": NOTHING["Invoke"]}
     account.replies["Invoke"] = FAILURES["login page"][0]
 
-    ended = here(*COMMANDS["redrive"], "--function", "f")
+    ended = run_here(*COMMANDS["redrive"], "--function", "f")
 
     assert ended.status == ExitStatus.FAILED
-    assert "0 of 1 sent to function:f, and deleted" in ended.out
+    assert "0 of 1 sent to function:f and deleted" in ended.out
     assert "DeleteMessage" not in account.operations()
 
 
-def test_a_command_names_itself_to_aws(account: Account, here: Run) -> None:
+def test_the_user_agent_names_mep(account: Account, run_here: Run) -> None:
     for command in COMMANDS.values():
-        here(*command)
+        run_here(*command)
     assert all(re.search(r"\bmep/[0-9]", agent) for *_, agent in account.asked)

@@ -75,7 +75,7 @@ INVALID = {
 }
 
 
-def test_an_event_is_posted_to_the_emulators_path_and_the_answer_shown(
+def test_an_event_is_posted_and_the_response_shown(
     function: Function, event: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     function.answers(MARKED)
@@ -88,7 +88,7 @@ def test_an_event_is_posted_to_the_emulators_path_and_the_answer_shown(
     assert capsys.readouterr().out.split() == ["outcome", "marked", "correlation_id", "c-1"]
 
 
-def test_a_full_url_is_taken_as_it_is(function: Function, event: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_path_of_a_url_is_used(function: Function, event: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert mep(monkeypatch, "invoke", event, "--url", f"{function.url}/a/path?with=query") == 0
 
     assert [path for path, _ in function.asked] == ["/a/path?with=query"]
@@ -99,14 +99,14 @@ def test_violations_are_readable(
 ) -> None:
     function.answers(INVALID)
 
-    assert mep(monkeypatch, "invoke", event, "--url", function.url) == 0, "a dead letter is no failure to answer"
+    assert mep(monkeypatch, "invoke", event, "--url", function.url) == 0, "a dead letter is a successful response"
 
     shown = capsys.readouterr().out
     assert "detail.asset_symbol | 1 to 20 characters | nothing" in shown
     assert "validation" in shown
 
 
-def test_the_answer_as_json(
+def test_the_response_as_json(
     function: Function, event: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     function.answers(INVALID)
@@ -130,7 +130,7 @@ def test_standard_input(function: Function, monkeypatch: pytest.MonkeyPatch) -> 
         ({"errorMessage": "category=throttling", "errorType": "EventNotProcessed"}, 200, "category=throttling"),
         (b"Task timed out after 30.00 seconds", 200, "Task timed out after 30.00 seconds"),
         ({"errorType": "Runtime.ExitError", "errorMessage": "exit status 1"}, 502, "Runtime.ExitError"),
-        (b"", 502, "an empty answer: did it start? Its log (docker logs) says why not"),
+        (b"", 502, "the response is empty: check the container's log (docker logs)"),
         (b"a\x1b[31m\xff", 500, "a\\x1b[31m"),
     ],
 )
@@ -151,7 +151,7 @@ def test_an_error_of_the_function_is_exit_status_1(
 
 
 @pytest.mark.parametrize("answer", [[1], None, "text"])
-def test_an_answer_of_another_kind_is_shown_as_it_is(
+def test_any_json_response_is_shown(
     function: Function,
     event: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -205,31 +205,31 @@ def test_an_error_of_aws_is_one_line(
     assert len(error.splitlines()) == 1
 
 
-def test_nobody_there_is_one_line(
+def test_a_refused_connection_is_one_line(
     event: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with throttling_proxy("http://127.0.0.1:9", 0) as url:
-        pass  # a port that was just given back
+        pass  # the port was just released
 
     assert mep(monkeypatch, "invoke", event, "--url", url) == 3
 
     error = capsys.readouterr().err
-    assert error.startswith(f"mep: no function answers at {url}: ")
+    assert error.startswith(f"mep: no function responds at {url}: ")
     assert len(error.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
     ("url", "text"),
     [
-        ("localhost:9000", "http://localhost:9000 is meant?"),
-        ("127.0.0.1", "http://127.0.0.1 is meant?"),
+        ("localhost:9000", "did you mean http://localhost:9000?"),
+        ("127.0.0.1", "did you mean http://127.0.0.1?"),
         ("http://127.0.0.1:port", "Port could not be cast"),
         ("http://[::1", "Invalid IPv6 URL"),
-        ("http://", "names no host"),
+        ("http://", "has no host"),
         ("no function", "neither a URL nor the name or ARN"),
     ],
 )
-def test_a_url_that_is_none_is_wrong_usage(
+def test_an_invalid_url_is_wrong_usage(
     event: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str, text: str
 ) -> None:
     assert mep(monkeypatch, "invoke", event, "--url", url) == 2

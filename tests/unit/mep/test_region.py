@@ -46,33 +46,33 @@ def signed(account: Account) -> set[str]:
     ids=str,
 )
 def test_every_command_signs_for_the_same_region(
-    variables: dict[str, str | None], command: str, account: Account, here: Run, tmp_path: Path
+    variables: dict[str, str | None], command: str, account: Account, run_here: Run, tmp_path: Path
 ) -> None:
     config(tmp_path, f"[profile here]\nregion = {HERE}\n[profile elsewhere]\nregion = {ELSEWHERE}\n")
 
-    assert here(*COMMANDS[command], **variables).status != ExitStatus.WRONG_USAGE
+    assert run_here(*COMMANDS[command], **variables).status != ExitStatus.WRONG_USAGE
 
     assert signed(account) == {HERE}
     assert {service for *_, service, _ in account.asked} >= SERVICES.get(command, {"sqs"})
 
 
 @pytest.mark.parametrize("command", ["trace", "list", "show", "redrive", "discard"])
-def test_without_a_region_the_queues_url_says_it(command: str, account: Account, here: Run) -> None:
-    here(*COMMANDS[command], AWS_REGION=None)
+def test_without_a_region_the_queues_url_says_it(command: str, account: Account, run_here: Run) -> None:
+    run_here(*COMMANDS[command], AWS_REGION=None)
     assert signed(account) == {HERE}
 
 
-def test_without_a_region_an_arn_says_it(account: Account, here: Run) -> None:
+def test_without_a_region_an_arn_says_it(account: Account, run_here: Run) -> None:
     arn = f"arn:aws:lambda:{ELSEWHERE}:123456789012:function:f:live"
-    assert here(*COMMANDS["invoke"][:2], "--url", arn, AWS_REGION=None).status == ExitStatus.DONE
+    assert run_here(*COMMANDS["invoke"][:2], "--url", arn, AWS_REGION=None).status == ExitStatus.DONE
     assert signed(account) == {ELSEWHERE}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_without_any_region_one_line_names_the_variable(command: str, account: Account, here: Run) -> None:
-    ended = here(*COMMANDS[command], AWS_REGION=None, DEAD_LETTER_QUEUE_URL="http://127.0.0.1:1/0/q")
+def test_without_any_region_one_line_names_the_variable(command: str, account: Account, run_here: Run) -> None:
+    ended = run_here(*COMMANDS[command], AWS_REGION=None, DEAD_LETTER_QUEUE_URL="http://127.0.0.1:1/0/q")
     assert ended.status == ExitStatus.WRONG_USAGE
-    assert ended.err == "mep: AWS_REGION is not set: give the stack's region, such as eu-central-1\n"
+    assert ended.err == "mep: AWS_REGION is not set: set it to the stack's region, such as eu-central-1\n"
     assert account.asked == []
 
 
@@ -94,18 +94,18 @@ OTHER_REGIONS = [
 @pytest.mark.parametrize(("words", "variables"), OTHER_REGIONS, ids=str)
 @pytest.mark.parametrize("region", ["AWS_REGION", "AWS_DEFAULT_REGION", "profile"])
 def test_another_region_than_what_was_named_is_reported(
-    words: tuple[str, ...], variables: dict[str, str], region: str, account: Account, here: Run, tmp_path: Path
+    words: tuple[str, ...], variables: dict[str, str], region: str, account: Account, run_here: Run, tmp_path: Path
 ) -> None:
     config(tmp_path, f"[default]\nregion = {HERE}\n")
     given: dict[str, str | None] = {"AWS_REGION": None, "DEAD_LETTER_QUEUE_URL": f"http://127.0.0.1:1{QUEUE_PATH}"}
     given |= variables | ({region: HERE} if region != "profile" else {})
     name, *more = words
 
-    ended = here(*COMMANDS[name], *more, **given)
+    ended = run_here(*COMMANDS[name], *more, **given)
 
     source = "the region of profile default" if region == "profile" else region
     assert (ended.status, ended.out) == (ExitStatus.WRONG_USAGE, "")
-    assert f" lies in {ELSEWHERE}, but {source} is {HERE}: set AWS_REGION={ELSEWHERE}" in ended.complaint
+    assert f" is in {ELSEWHERE}, but {source} is {HERE}: set AWS_REGION={ELSEWHERE}" in ended.complaint
     assert account.asked == []
 
 
@@ -126,12 +126,12 @@ DLQ = ("list", "show", "redrive", "discard")
 @pytest.mark.parametrize("command", DLQ)
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", None])
 def test_a_url_that_was_typed_is_where_the_request_goes(
-    variable: str | None, command: str, account: Account, other: tuple[Account, str], here: Run
+    variable: str | None, command: str, account: Account, other: tuple[Account, str], run_here: Run
 ) -> None:
     asked, url = other
     endpoints = {"AWS_ENDPOINT_URL": None, **({variable: "http://127.0.0.1:1"} if variable else {})}
 
-    ended = here(*COMMANDS[command], "--queue-url", f"{url}/1/typed", **endpoints)
+    ended = run_here(*COMMANDS[command], "--queue-url", f"{url}/1/typed", **endpoints)
 
     assert "GetQueueAttributes" in asked.operations(), ended.err
     assert {service for *_, service, _ in asked.asked} == {"sqs"}
@@ -140,38 +140,38 @@ def test_a_url_that_was_typed_is_where_the_request_goes(
 
 @pytest.mark.parametrize("command", [*DLQ, "trace"])
 def test_the_variables_url_is_where_the_request_goes_unless_another_endpoint_is_named(
-    command: str, account: Account, other: tuple[Account, str], endpoint: str, here: Run
+    command: str, account: Account, other: tuple[Account, str], endpoint: str, run_here: Run
 ) -> None:
     asked, url = other
     queue = f"{url}/1/of-the-variable"
 
-    here(*COMMANDS[command], DEAD_LETTER_QUEUE_URL=queue, AWS_ENDPOINT_URL=None)
+    run_here(*COMMANDS[command], DEAD_LETTER_QUEUE_URL=queue, AWS_ENDPOINT_URL=None)
     assert "GetQueueAttributes" in asked.operations()
     asked.asked.clear()
-    here(*COMMANDS[command], DEAD_LETTER_QUEUE_URL=queue, AWS_ENDPOINT_URL=None, AWS_ENDPOINT_URL_SQS=endpoint)
+    run_here(*COMMANDS[command], DEAD_LETTER_QUEUE_URL=queue, AWS_ENDPOINT_URL=None, AWS_ENDPOINT_URL_SQS=endpoint)
     assert asked.asked == []
     assert "GetQueueAttributes" in account.operations()
 
 
 @pytest.mark.parametrize("command", DLQ)
-def test_the_host_that_was_asked_is_named(command: str, here: Run) -> None:
-    ended = here(*COMMANDS[command], "--queue-url", "http://127.0.0.1:1/1/q", AWS_ENDPOINT_URL=None)
+def test_the_host_that_was_asked_is_named(command: str, run_here: Run) -> None:
+    ended = run_here(*COMMANDS[command], "--queue-url", "http://127.0.0.1:1/1/q", AWS_ENDPOINT_URL=None)
     assert ended.status == ExitStatus.UNAVAILABLE
     assert "no connection to 127.0.0.1:1 (Connection refused)" in ended.complaint
     assert "amazonaws" not in ended.complaint
 
 
 @pytest.mark.parametrize("flag", ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
-def test_a_typed_url_goes_with_fips_and_dual_stack(flag: str, other: tuple[Account, str], here: Run) -> None:
+def test_a_typed_url_goes_with_fips_and_dual_stack(flag: str, other: tuple[Account, str], run_here: Run) -> None:
     asked, url = other
-    ended = here("dlq", "list", "--queue-url", f"{url}/1/q", AWS_ENDPOINT_URL=None, **{flag: "true"})
+    ended = run_here("dlq", "list", "--queue-url", f"{url}/1/q", AWS_ENDPOINT_URL=None, **{flag: "true"})
     assert (ended.status, ended.out.strip()) == (ExitStatus.DONE, "0 of 0 messages")
     assert "ReceiveMessage" in asked.operations()
 
 
 @pytest.mark.parametrize("url", ["http://[::1/1/q", "http://127.0.0.1:port/1/q", "http://:1/1/q", "sqs:q", "my-queue"])
-def test_a_queues_url_that_is_none_is_named(url: str, account: Account, here: Run) -> None:
-    typed, variable = here("dlq", "list", "--queue-url", url), here("trace", "x", DEAD_LETTER_QUEUE_URL=url)
+def test_a_queues_url_that_is_none_is_named(url: str, account: Account, run_here: Run) -> None:
+    typed, variable = run_here("dlq", "list", "--queue-url", url), run_here("trace", "x", DEAD_LETTER_QUEUE_URL=url)
     for ended, name in ((typed, "--queue-url"), (variable, "DEAD_LETTER_QUEUE_URL")):
         assert ended.status == ExitStatus.WRONG_USAGE
         assert ended.err.startswith(f"mep: {name} must be a URL such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
@@ -179,8 +179,8 @@ def test_a_queues_url_that_is_none_is_named(url: str, account: Account, here: Ru
 
 
 @pytest.mark.parametrize("command", ["list", "trace"])
-def test_a_host_that_boto3_does_not_take_is_wrong_usage(command: str, here: Run) -> None:
-    ended = here(*COMMANDS[command], DEAD_LETTER_QUEUE_URL="http://my_queue:4566/1/q", AWS_ENDPOINT_URL=None)
+def test_a_host_that_boto3_does_not_take_is_wrong_usage(command: str, run_here: Run) -> None:
+    ended = run_here(*COMMANDS[command], DEAD_LETTER_QUEUE_URL="http://my_queue:4566/1/q", AWS_ENDPOINT_URL=None)
     assert ended.status == ExitStatus.WRONG_USAGE
     assert ended.err == "mep: the queue's URL must have a host of letters, digits, . and -\n"
 
@@ -215,7 +215,7 @@ def test_aws_own_hosts(
     for name, text in {"AWS_DEFAULT_REGION": region_of(url) or HERE, **variables}.items():
         monkeypatch.setenv(name, text)
     aws = open_aws({"--queue-url": url})
-    aws.use_queue(url, typed=typed)
+    aws.use_queue(url, is_option=typed)
     assert aws.client("sqs").meta.endpoint_url == host
     assert aws.emulated is ("127.0.0.1" in host)
 
@@ -223,10 +223,12 @@ def test_aws_own_hosts(
 def test_a_message_of_an_account_is_not_sent_to_an_emulator(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_EVENTBRIDGE", endpoint)
     aws = open_aws({})
-    aws.use_queue("https://sqs.us-east-1.amazonaws.com/1/q", typed=True)
-    with pytest.raises(UsageError, match=r"AWS_ENDPOINT_URL_EVENTBRIDGE .* an account is not sent to an emulator"):
+    aws.use_queue("https://sqs.us-east-1.amazonaws.com/1/q", is_option=True)
+    with pytest.raises(
+        UsageError, match=r"AWS_ENDPOINT_URL_EVENTBRIDGE .* of an AWS account are not sent to an emulator"
+    ):
         aws.client("events")
-    assert aws.reachable("lambda")
+    assert aws.is_allowed("lambda")
 
 
 def test_every_partitions_queues_say_their_region() -> None:

@@ -1,4 +1,4 @@
-"""What a run left behind, as a person sees it."""
+"""The files of a run as tables and trees."""
 
 import io
 from collections.abc import Callable
@@ -8,14 +8,16 @@ import pytest
 from rich.console import Console, RenderableType
 
 from mep import terminal
+from mep.local import render
 from mep.local.summary import Summary
+from mep.text import escape_control
 
 type Show = Callable[[RenderableType], str]
 
 
 @pytest.fixture
 def show() -> Show:
-    def render(what: RenderableType) -> str:
+    def show(what: RenderableType) -> str:
         screen = Console(file=io.StringIO(), width=terminal.WIDTH)
         screen.print(what)
         assert isinstance(screen.file, io.StringIO)
@@ -23,7 +25,7 @@ def show() -> Show:
         assert max(map(len, text.splitlines())) <= terminal.WIDTH
         return text
 
-    return render
+    return show
 
 
 def span(name: str, number: int, parent: int | None, start: int, **more: Any) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def test_a_trace_is_a_tree_in_the_order_of_time(show: Show) -> None:
         span("below", 4, 3, 31, attributes={}),
     ]
 
-    lines = show(terminal.trace(spans)).splitlines()
+    lines = show(render.trace_tree(spans)).splitlines()
 
     assert [line.split("─ ")[-1].split("  ")[0].strip() for line in lines] == [
         f"trace {'t' * 32}",
@@ -69,8 +71,8 @@ def test_a_trace_is_a_tree_in_the_order_of_time(show: Show) -> None:
     assert "correlation_id=(none)" in lines[6]
 
 
-def test_no_spans_are_told(show: Show) -> None:
-    assert show(terminal.trace([])).strip() == "no spans"
+def test_no_spans_are_reported(show: Show) -> None:
+    assert show(render.trace_tree([])).strip() == "no spans"
 
 
 def document(dimensions: list[list[str]], **values: Any) -> dict[str, Any]:
@@ -79,8 +81,8 @@ def document(dimensions: list[list[str]], **values: Any) -> dict[str, Any]:
     return {"_aws": {"Timestamp": 1, "CloudWatchMetrics": [directive]}, **values}
 
 
-def test_metrics_are_summed_once_however_many_dimensions(show: Show) -> None:
-    metrics = terminal.sum_metrics(
+def test_metrics_are_summed_once(show: Show) -> None:
+    metrics = render.sum_metrics(
         [
             document([["Environment"], ["Environment", "ErrorCategory"]], Errors=1),
             document([["Environment", "ErrorCategory"]], Errors=1),
@@ -92,7 +94,7 @@ def test_metrics_are_summed_once_however_many_dimensions(show: Show) -> None:
     assert metrics["Errors"].total == 3
     assert metrics["Latency"].values == [1.0, 3.0, 8.0]
     errors, latency = (
-        line for line in show(terminal.metrics_table(metrics)).splitlines() if "rr" in line or "La" in line
+        line for line in show(render.metrics_table(metrics)).splitlines() if "rr" in line or "La" in line
     )
     assert errors.split() == ["Errors", "count", "3"]
     assert latency.split() == ["Latency", "milliseconds", "4.0", "8.0"]
@@ -101,8 +103,8 @@ def test_metrics_are_summed_once_however_many_dimensions(show: Show) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"), [("\x1b[31m", "\\x1b[31m"), ("a\nb", "a\\nb"), ("ü \u202ex", "ü \\u202ex"), (5, "5")]
 )
-def test_what_came_from_outside_cannot_steer_the_terminal(text: object, expected: str) -> None:
-    assert terminal.escape_control(text) == expected
+def test_control_characters_are_escaped(text: object, expected: str) -> None:
+    assert escape_control(text) == expected
 
 
 def test_outcomes_show_every_count(show: Show) -> None:
@@ -121,7 +123,7 @@ def test_outcomes_show_every_count(show: Show) -> None:
         interrupted=False,
     )
 
-    text = show(terminal.outcomes(summary))
+    text = show(render.outcomes_table(summary))
 
     counts = [line.split()[:2] for line in text.splitlines() if line.strip() and line.split()[0].islower()]
     assert counts[1:] == [
@@ -132,7 +134,7 @@ def test_outcomes_show_every_count(show: Show) -> None:
         ["retry", "2"],
         ["rejected", "1"],
     ]
-    assert "30 spans, 4 further tries" in text
+    assert "30 spans, 4 retries" in text
 
 
 def test_without_a_terminal_the_width_is_fixed() -> None:

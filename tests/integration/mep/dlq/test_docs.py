@@ -1,4 +1,4 @@
-"""docs/dead-letters.md: its commands run, and its tables hold what the code has."""
+"""docs/dead-letters.md: its commands run, and its tables match the code."""
 
 import re
 import shlex
@@ -76,7 +76,7 @@ def test_the_session_on_one_machine_runs_as_it_is_written(tmp_path: Path) -> Non
 
     scenario = done(blocks[1])
     assert "the row is marked, invocation 2 of 2" in scenario
-    assert not (tmp_path / "out" / "dlq.jsonl").read_text(), "everything was brought back or given up"
+    assert not (tmp_path / "out" / "dlq.jsonl").read_text(), "every dead letter was redriven or discarded"
 
 
 def test_the_page_names_every_shape_action_and_category_that_needs_force() -> None:

@@ -1,4 +1,4 @@
-"""`mep dlq list`, `show` and `discard`: honest about what is there, and careful with what is not understood."""
+"""`mep dlq list`, `show` and `discard`: complete about the queue, careful with unrecognised messages."""
 
 import io
 import json
@@ -39,10 +39,10 @@ def test_a_list_groups_and_consumes_nothing(
         dead_letter["correlation_id"] for dead_letter in found["letters"] if dead_letter["category"] == "not_found"
     } == {"from-attribute"}
     assert harness.metrics() == {"DeadLettersSeen": 13}
-    assert len(harness.left()) == 13, "others see every message again at once"
+    assert len(harness.left()) == 13, "every message is visible again at once"
 
 
-def test_a_list_can_be_filtered_and_grouped_otherwise(
+def test_a_list_can_be_filtered_and_grouped(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harness.send(from_rule(event(1, event_id="e-1"), "TIMEOUT"), from_handler(event(2)))
@@ -55,7 +55,7 @@ def test_a_list_can_be_filtered_and_grouped_otherwise(
     assert by_age["groups"] == [{"by": "age", "group": "under 1 hour", "count": 2}]
 
 
-def test_a_list_says_what_it_could_not_see(
+def test_a_list_reports_messages_in_flight(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harness.send(from_rule(event(1), "TIMEOUT"))
@@ -66,11 +66,11 @@ def test_a_list_says_what_it_could_not_see(
 
     shown = capsys.readouterr().out
     assert "0 of 0 messages" in shown
-    assert "about 1 more are hidden: somebody else is working on them" in shown
+    assert "about 1 more are in flight: another consumer has received them" in shown
     assert as_json(monkeypatch, capsys, "list")["complete"] is False
 
 
-def test_a_list_fits_a_terminal_and_nothing_steers_it(
+def test_a_list_escapes_control_characters(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harness.send(from_rule(event(1), "TIMEOUT", ERROR_MESSAGE="red: \u202e\u0085[31m " + "x" * 300))
@@ -83,7 +83,7 @@ def test_a_list_fits_a_terminal_and_nothing_steers_it(
     assert max(map(len, shown.splitlines())) <= 100
 
 
-def test_what_cannot_be_shown_again_is_told(
+def test_a_failed_release_is_reported(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harness.send(from_rule(event(1), "TIMEOUT"))
@@ -91,25 +91,25 @@ def test_what_cannot_be_shown_again_is_told(
 
     assert mep(monkeypatch, "dlq", "list", "--visibility", "30") == 0
 
-    assert "1 messages could not be shown again: they are back within 30 s" in capsys.readouterr().err
+    assert "1 messages could not be released: they become visible again within 30 s" in capsys.readouterr().err
 
 
-def test_show_finds_by_message_id_its_beginning_or_correlation_id(
+def test_show_finds_by_id_prefix_or_correlation_id(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     message, _ = harness.send(from_rule(event(1, event_id="e-1"), "TIMEOUT"), from_rule(event(2), "TIMEOUT"))
 
-    for wanted in (message, message[:6], "e-1"):
-        found = as_json(monkeypatch, capsys, "show", wanted)
+    for name in (message, message[:6], "e-1"):
+        found = as_json(monkeypatch, capsys, "show", name)
         assert (found["message_id"], found["event"]) == (message, event(1, event_id="e-1"))
     assert mep(monkeypatch, "dlq", "show", message) == 0
     assert '"asset_symbol": "AAPL"' in capsys.readouterr().out
     assert mep(monkeypatch, "dlq", "show", "nobody") == 1
-    assert "no message nobody among the 2 that were seen" in capsys.readouterr().err
+    assert "no message nobody among the 2 that were read" in capsys.readouterr().err
     assert len(harness.left()) == 2
 
 
-def test_why_dynamodb_throttled_an_event_is_shown(
+def test_throttling_reasons_are_shown(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     reason = "TableWriteKeyRangeThroughputExceeded arn:aws:dynamodb:us-east-1:111122223333:table/earningsCalendar"
@@ -134,7 +134,7 @@ def test_why_dynamodb_throttled_an_event_is_shown(
         assert why == "ThrottlingException:TableWriteKeyRangeThroughputExceededtable/earningsCalendar"
 
 
-def test_show_shows_what_nobody_understands_as_it_is(
+def test_show_prints_an_unrecognised_message(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     body = '{"half": "a message'
@@ -151,7 +151,7 @@ def discard(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return mep(monkeypatch, "dlq", "discard", "--reason", "tested by hand", *arguments)
 
 
-def test_discard_deletes_what_was_chosen_and_records_why(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_discard_deletes_and_records_the_reason(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     message, other = harness.send(from_handler(event(1), "validation"), from_rule(event(2), "TIMEOUT"))
 
     assert discard(monkeypatch, "--category", "validation", "--yes") == 0
@@ -164,7 +164,7 @@ def test_discard_deletes_what_was_chosen_and_records_why(harness: Harness, monke
     assert harness.metrics() == {"DeadLettersSeen": 2, "DeadLettersDiscarded": 1}
 
 
-def test_an_event_without_a_row_has_an_audit_key_of_its_own(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_event_without_a_row_has_its_own_key(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     (message,) = harness.send(from_handler(["no", "event"], "validation"))
 
     assert discard(monkeypatch, "--id", message, "--yes") == 0
@@ -174,7 +174,7 @@ def test_an_event_without_a_row_has_an_audit_key_of_its_own(harness: Harness, mo
 
 
 @pytest.mark.parametrize("attributes", [{}, from_handler(None, "validation")[1]], ids=["nobody's", "the function's"])
-def test_what_nobody_understands_is_never_discarded(
+def test_an_unrecognised_message_is_never_discarded(
     attributes: dict[str, str], harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (message,) = harness.send(("what is this?", attributes))
@@ -182,27 +182,27 @@ def test_what_nobody_understands_is_never_discarded(
     assert discard(monkeypatch, "--id", message, "--yes") == 1
     assert discard(monkeypatch, "--category", "unknown", "--category", "validation", "--yes") == 0
 
-    assert "it is never deleted" in " ".join(capsys.readouterr().out.split())
+    assert "unrecognised message format; never deleted" in " ".join(capsys.readouterr().out.split())
     assert len(harness.left()) == 1
     assert harness.actions() == []
 
 
-def test_discard_asks_first(
+def test_discard_needs_confirmation(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (message,) = harness.send(from_handler(event(1), "validation"))
 
     assert discard(monkeypatch, "--id", message, "--dry-run") == 0
-    assert "1 would be discarded; nothing was" in capsys.readouterr().out
+    assert "1 would be discarded; nothing was discarded" in capsys.readouterr().out
     monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
     assert discard(monkeypatch, "--id", message) == 2
-    assert "nobody is there to confirm it" in capsys.readouterr().err
+    assert "standard input is not a terminal" in capsys.readouterr().err
     assert discard(monkeypatch) == 2
     assert len(harness.left()) == 1
 
 
 @pytest.mark.parametrize(("filters", "status"), [(["--id", "MESSAGE"], 1), (["--category", "validation"], 0)])
-def test_a_no_is_exit_status_1_where_something_was_named(
+def test_a_refused_confirmation_of_a_named_message(
     filters: list[str],
     status: int,
     harness: Harness,
@@ -213,19 +213,19 @@ def test_a_no_is_exit_status_1_where_something_was_named(
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("typer.confirm", lambda _: False)
 
-    assert discard(monkeypatch, *[each.replace("MESSAGE", message) for each in filters]) == status
+    assert discard(monkeypatch, *[option.replace("MESSAGE", message) for option in filters]) == status
 
     assert "nothing was discarded" in capsys.readouterr().out
     assert len(harness.left()) == 1
 
 
-def test_what_became_somebody_elses_while_the_question_waited_is_told(
+def test_an_expired_visibility_timeout_is_reported(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (message,) = harness.send(from_handler(event(1), "validation"))
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
 
-    def think_it_over(_: str) -> bool:
+    def confirm_late(_: str) -> bool:
         with closing(sqs_client(harness.dead_letters.url)) as other:
             received: list[Any] = []
             while not received:
@@ -234,20 +234,20 @@ def test_what_became_somebody_elses_while_the_question_waited_is_told(
                 received = list(reply.get("Messages", []))
         return True
 
-    monkeypatch.setattr("typer.confirm", think_it_over)
+    monkeypatch.setattr("typer.confirm", confirm_late)
 
     assert discard(monkeypatch, "--id", message, "--visibility", "1") == 1
 
-    told = capsys.readouterr()
-    assert "0 of 1 discarded" in told.out
-    assert "1 were hidden too short and are somebody else's now" in told.err
+    output = capsys.readouterr()
+    assert "0 of 1 discarded" in output.out
+    assert "1 messages exceeded the visibility timeout and may be with another consumer" in output.err
     assert harness.actions() == []
 
 
-def test_a_queue_that_looks_empty_at_first_is_asked_with_patience(
+def test_an_empty_receive_is_followed_by_long_polling(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Short polling asks few of SQS's servers, and a small queue is on few of them."""
+    """Short polling queries few of SQS's servers, and a small queue is on few of them."""
     harness.send(from_rule(event(1), "TIMEOUT"))
     looks_empty = answer(Reply(200, b"{}", {"Content-Type": "application/x-amz-json-1.0"}), name="empty")
 
@@ -261,7 +261,7 @@ def test_a_queue_that_looks_empty_at_first_is_asked_with_patience(
     assert "1 of 1 messages" in capsys.readouterr().out
 
 
-def test_a_number_beyond_a_doubles_range_stays_one(
+def test_a_number_beyond_a_doubles_range_is_retained(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     body, attributes = from_handler(event(1, note="\u00fc \u009b1m Infinity"), "validation")
@@ -272,28 +272,33 @@ def test_a_number_beyond_a_doubles_range_stays_one(
     assert mep(monkeypatch, "dlq", "show", "from-attribute", "--json") == 0
     shown = capsys.readouterr().out
     assert mep(monkeypatch, "dlq", "show", "from-attribute") == 0
-    for_people = capsys.readouterr().out
+    printed = capsys.readouterr().out
 
-    for text in (listed, shown, for_people):
+    for text in (listed, shown, printed):
         assert text.isascii()
         assert '"extra":1e999,"less":-1e999' in text
     dead_letters = json.loads(listed, parse_constant=pytest.fail)["letters"]
-    assert json.loads(shown, parse_constant=pytest.fail)["event"] in [each["event"] for each in dead_letters]
-    assert {each["event"]["detail"].get("note") for each in dead_letters} == {None, "\u00fc \u009b1m Infinity"}
+    assert json.loads(shown, parse_constant=pytest.fail)["event"] in [
+        dead_letter["event"] for dead_letter in dead_letters
+    ]
+    assert {dead_letter["event"]["detail"].get("note") for dead_letter in dead_letters} == {
+        None,
+        "\u00fc \u009b1m Infinity",
+    }
 
 
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["list", "--category", "nonsense"], "--category nonsense: one of validation,"),
-        (["list", "--older-than", "soon"], "--older-than soon: an age such as"),
-        (["list", "--by", "mood"], "--by mood: one of category, age, correlation-id is needed"),
-        (["redrive", "--id", "abc"], "message ID 'abc': at least 4 characters"),
+        (["list", "--category", "nonsense"], "--category nonsense: must be one of validation,"),
+        (["list", "--older-than", "soon"], "--older-than soon: must be an age such as"),
+        (["list", "--by", "mood"], "--by mood: must be one of category, age, correlation-id"),
+        (["redrive", "--id", "abc"], "message ID 'abc': must have at least 4 characters"),
         (["discard", "--reason", " ", "--id", "abcd"], "--reason must be one line"),
         (["list", "--queue-url", "my-queue"], "--queue-url must be a URL such as"),
     ],
 )
-def test_wrong_usage_is_one_line_and_touches_nothing(
+def test_wrong_usage_is_one_line_and_no_call(
     arguments: list[str],
     text: str,
     harness: Harness,
@@ -314,12 +319,12 @@ def test_wrong_usage_is_one_line_and_touches_nothing(
         ({"AWS_ENDPOINT_URL_SQS": "nowhere"}, "AWS_ENDPOINT_URL_SQS"),
         (
             {"AWS_ENDPOINT_URL_EVENTBRIDGE": ""},
-            "AWS_ENDPOINT_URL_EVENTBRIDGE is not set, although the queue is not AWS's own",
+            "AWS_ENDPOINT_URL_EVENTBRIDGE is not set, although the queue is not on AWS",
         ),
-        ({"EVENT_BUS_NAME": ""}, "say where to: --bus NAME"),
+        ({"EVENT_BUS_NAME": ""}, "no destination: use --bus NAME"),
     ],
 )
-def test_a_wrong_setting_is_named(
+def test_an_invalid_setting_is_named(
     variables: dict[str, str],
     text: str,
     harness: Harness,
@@ -336,7 +341,7 @@ def test_a_wrong_setting_is_named(
     assert text in line
 
 
-def test_a_queue_that_is_not_there_is_one_line(
+def test_a_missing_queue_is_one_line(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harness.sqs.script(sqs_error("QueueDoesNotExist"))

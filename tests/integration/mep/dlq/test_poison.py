@@ -1,4 +1,4 @@
-"""A queue full of what nobody can read: `mep dlq` finds the good ones among it, and leaves the rest as it is."""
+"""A queue full of unrecognised messages: `mep dlq` processes the others, and leaves these unchanged."""
 
 import json
 from collections import Counter
@@ -23,7 +23,7 @@ KINDS: list[Parts] = [
     ('{"half": ', {"SOURCE": "handler", "ERROR_CODE": "not_found"}),
     ("[" * 2_000, {"RULE_ARN": "arn", "ERROR_CODE": "TIMEOUT"}),
 ]
-"""The last two look like letters of the function and of EventBridge, as far as their attributes go."""
+"""The last two have the attributes of dead letters of the function and of EventBridge."""
 
 
 def fill(harness: Harness, messages: list[Parts]) -> None:
@@ -44,7 +44,7 @@ def fill(harness: Harness, messages: list[Parts]) -> None:
 
 
 def left(harness: Harness) -> Counter[str]:
-    """What is in the queue; it stays there, hidden."""
+    """Return the bodies in the queue; the messages stay in flight."""
     found: Counter[str] = Counter()
     with closing(sqs_client(harness.dead_letters.url)) as client:
         while batch := client.receive_message(
@@ -55,7 +55,7 @@ def left(harness: Harness) -> Counter[str]:
 
 
 @pytest.mark.timeout(600, func_only=True)
-def test_good_letters_among_thousands_that_nobody_can_read(
+def test_poison_messages_do_not_block_others(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = [
@@ -83,7 +83,7 @@ def test_good_letters_among_thousands_that_nobody_can_read(
     assert left(harness) == Counter([*(body for body, _ in poison), good[2][0]])
 
 
-def test_what_is_beyond_the_maximum_is_told_and_stays(
+def test_messages_beyond_the_maximum_are_reported(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fill(harness, [*KINDS[:4] * 6, from_rule(event(1), "TIMEOUT")])
@@ -95,9 +95,9 @@ def test_what_is_beyond_the_maximum_is_told_and_stays(
     ):
         assert mep(monkeypatch, "dlq", *command, "--max", "20") == 0
         said = "".join(capsys.readouterr())
-        assert "about 5 more were there and not looked at: --max 20 was reached" in said, command
+        assert "about 5 more were not read: --max 20 was reached" in said, command
 
     assert mep(monkeypatch, "dlq", "redrive", "--rate", "1000") == 0
-    assert "not looked at" not in "".join(capsys.readouterr())
+    assert "not read" not in "".join(capsys.readouterr())
     assert len(harness.put_events()) == 1
     assert len(harness.left()) == 24

@@ -1,4 +1,4 @@
-"""`mep dlq redrive` on real SQS, EventBridge and DynamoDB calls: what is sent, what is deleted, what is kept."""
+"""`mep dlq redrive` with real SQS, EventBridge and DynamoDB calls: what is sent, deleted and skipped."""
 
 import json
 from typing import Any
@@ -19,9 +19,7 @@ def redrive(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return mep(monkeypatch, "dlq", "redrive", *FAST, *arguments)
 
 
-def test_every_shape_that_holds_an_event_goes_back_to_the_bus(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_format_with_an_event_is_redriven(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     harness.send(
         from_handler(event(1), "throttling", CORRELATION_ID=event(1)["id"]),
         from_on_failure(event(2), error={"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out"}),
@@ -41,9 +39,7 @@ def test_every_shape_that_holds_an_event_goes_back_to_the_bus(
     assert harness.metrics() == {"DeadLettersSeen": 4, "DeadLettersRedriven": 4}
 
 
-def test_ids_survive_the_new_envelope_and_the_trace_is_linked(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ids_survive_and_the_trace_is_linked(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = event(1) | {"resources": ["arn:aws:s3:::x"]}
     own = event(2, correlationId="c-2", eventId="e-2", traceparent="00-" + "1" * 32 + "-" + "2" * 16 + "-01")
     harness.send(from_rule(plain, "TIMEOUT"), from_rule(own, "TIMEOUT"), trace=True)
@@ -51,11 +47,11 @@ def test_ids_survive_the_new_envelope_and_the_trace_is_linked(
     assert redrive(monkeypatch) == 0
 
     for sent, before in zip(
-        sorted(harness.put_events(), key=lambda each: "c-2" in each["Detail"]), (plain, own), strict=True
+        sorted(harness.put_events(), key=lambda entry: "c-2" in entry["Detail"]), (plain, own), strict=True
     ):
         arrived = before | {"id": "made-by-eventbridge", "detail": detail_of(sent), "resources": sent["Resources"]}
         assert resolve_correlation_id(arrived) == resolve_correlation_id(before)
-        parsed, original = (parse_event(each, source="signal9.advisor") for each in (arrived, before))
+        parsed, original = (parse_event(value, source="signal9.advisor") for value in (arrived, before))
         assert parsed == original
         assert arrived["detail"]["traceparent"] == "00-68d1f2a30123456789abcdef01234567-53995c3f42cd8ad8-01"
         assert arrived["detail"]["redrive_count"] == 1
@@ -64,9 +60,7 @@ def test_ids_survive_the_new_envelope_and_the_trace_is_linked(
     assert {entry["trace_id"] for entry in harness.audit()} == {"68d1f2a30123456789abcdef01234567"}
 
 
-def test_straight_to_the_function_is_an_asynchronous_invocation(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_function_is_invoked_asynchronously(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     (message,) = harness.send(from_on_failure(event(1)))
     harness.function.script(ACCEPTED)
 
@@ -89,9 +83,7 @@ def test_straight_to_the_function_is_an_asynchronous_invocation(
 
 
 @pytest.mark.parametrize("category", ["validation", "not_found", "access_denied", "configuration", "from-the-future"])
-def test_what_does_not_mend_itself_needs_force(
-    category: str, harness: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_permanent_failure_needs_force(category: str, harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     harness.send(from_handler(event(1), category))
 
     assert redrive(monkeypatch) == 0
@@ -102,7 +94,7 @@ def test_what_does_not_mend_itself_needs_force(
     assert harness.left() == []
 
 
-def test_what_holds_no_event_or_is_not_understood_stays_whatever_is_asked(
+def test_a_message_without_an_event_is_never_redriven(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     strange = "<what is this?>"
@@ -112,7 +104,7 @@ def test_what_holds_no_event_or_is_not_understood_stays_whatever_is_asked(
 
     shown = capsys.readouterr().out
     assert "replay them from the bus's archive" in shown
-    assert "nobody known writes such a message" in shown
+    assert "unrecognised message format; left in the queue" in shown
     assert sorted(dead_letter.body for dead_letter in harness.left()) == sorted([strange, from_subscriber()[0], "{"])
     assert harness.function.requests == ()
     assert harness.actions() == []
@@ -122,12 +114,12 @@ def test_what_holds_no_event_or_is_not_understood_stays_whatever_is_asked(
     ("sent", "reason"),
     [
         (event(1) | {"source": "somebody.else"}, "no enabled rule of bus"),
-        (["no", "envelope"], "no EventBridge event"),
+        (["no", "envelope"], "not an EventBridge event"),
         ({key: value for key, value in event(1).items() if key != "source"}, "no source"),
         (event(1) | {"resources": [1]}, "resources"),
     ],
 )
-def test_what_the_bus_would_swallow_is_not_put_there(
+def test_an_event_that_the_bus_would_drop_is_skipped(
     sent: Any, reason: str, harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harness.send(from_handler(sent, "validation"))
@@ -139,7 +131,7 @@ def test_what_the_bus_would_swallow_is_not_put_there(
     assert len(harness.left()) == 1
 
 
-def test_a_bus_without_a_rule_for_a_function_takes_nothing(
+def test_a_bus_without_a_rule_gets_no_event(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harness.send(from_rule(event(1), "TIMEOUT"))
@@ -150,7 +142,7 @@ def test_a_bus_without_a_rule_for_a_function_takes_nothing(
     assert len(harness.left()) == 1
 
 
-def test_a_message_is_kept_when_its_event_was_not_accepted(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rejected_event_keeps_its_message(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     harness.send(from_rule(event(1), "TIMEOUT"))
     refused = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure", "ErrorMessage": "try later"}]}
     harness.events.script(answer(Reply(200, json.dumps(refused).encode())), operation="PutEvents")
@@ -162,7 +154,7 @@ def test_a_message_is_kept_when_its_event_was_not_accepted(harness: Harness, mon
     assert harness.metrics() == {"DeadLettersSeen": 1, "DeadLettersRedriveFailed": 1}
 
 
-def test_five_refusals_in_a_row_end_the_run(
+def test_five_rejections_in_a_row_end_the_run(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harness.send(*(from_rule(event(number), "TIMEOUT") for number in range(7)))
@@ -174,24 +166,23 @@ def test_five_refusals_in_a_row_end_the_run(
     assert len(harness.left()) == 7
 
 
-def test_what_eventbridge_does_not_judge_is_not_sent_and_no_success(
+def test_an_unchecked_event_is_not_sent(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harness.send(*(from_rule(event(number), "TIMEOUT") for number in range(7)))
     busy = aws_error("ValidationException", message="busy with something else")
-    judged = forward()
-    harness.events.script(*[busy] * 4, judged, *[busy] * 2, operation="TestEventPattern")
+    harness.events.script(*[busy] * 4, forward(), *[busy] * 2, operation="TestEventPattern")
 
     assert redrive(monkeypatch) == 1
 
     shown = " ".join(capsys.readouterr().out.split())
-    assert "6 kept: ValidationException at TestEventPattern (" in shown
+    assert "6 skipped: ValidationException at TestEventPattern (" in shown
     assert "1 of 1 sent" in shown
     assert len(harness.put_events()) == 1
     assert len(harness.left()) == 6
 
 
-def test_five_questions_in_a_row_without_an_answer_end_the_run(
+def test_five_failed_checks_in_a_row_end_the_run(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harness.send(*(from_rule(event(number), "TIMEOUT") for number in range(7)))
@@ -199,14 +190,14 @@ def test_five_questions_in_a_row_without_an_answer_end_the_run(
 
     assert redrive(monkeypatch) == 3
 
-    assert "could not be asked about 5 in a row" in capsys.readouterr().err
+    assert "did not answer about 5 events in a row" in capsys.readouterr().err
     assert harness.events.attempts("TestEventPattern") == 5
     assert harness.actions() == []
     assert len(harness.left()) == 7
 
 
 @pytest.mark.parametrize("operation", ["ListRules", "ListTargetsByRule"])
-def test_rules_that_cannot_be_read_end_the_run_at_once(
+def test_unreadable_rules_end_the_run_at_once(
     operation: str, harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harness.send(*(from_rule(event(number), "TIMEOUT") for number in range(3)))
@@ -220,7 +211,7 @@ def test_rules_that_cannot_be_read_end_the_run_at_once(
 
 
 @pytest.mark.parametrize("refuses", ["audit", "queue"])
-def test_what_was_accepted_and_is_in_the_queue_still_is_told(
+def test_an_accepted_event_still_in_the_queue_is_reported(
     refuses: str, harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     messages = harness.send(*(from_rule(event(number), "TIMEOUT") for number in range(3)))
@@ -231,16 +222,16 @@ def test_what_was_accepted_and_is_in_the_queue_still_is_told(
 
     assert redrive(monkeypatch) == 3
 
-    told = capsys.readouterr()
-    assert "0 of 3 sent" in " ".join(told.out.split())
-    (line,) = [line for line in told.err.splitlines() if "was accepted, but is in the queue still" in line]
-    assert line.removeprefix("mep: ").partition(" ")[0] in messages
+    output = capsys.readouterr()
+    assert "0 of 3 sent" in " ".join(output.out.split())
+    (line,) = [line for line in output.err.splitlines() if "was accepted, but the message was not deleted" in line]
+    assert line.removeprefix("mep: the event of ").partition(" ")[0] in messages
     assert len(harness.put_events()) == 1
     assert harness.metrics() == {"DeadLettersSeen": 3, "DeadLettersRedriven": 1}
     assert len(harness.left()) == 3
 
 
-def test_numbers_of_any_size_go_back_as_they_came(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numbers_of_any_size_are_redriven_unchanged(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """The function reads them, whatever Python's limit of digits."""
     digits = "7" * 5_000
     body, attributes = from_handler(event(1), "validation")
@@ -250,12 +241,13 @@ def test_numbers_of_any_size_go_back_as_they_came(harness: Harness, monkeypatch:
 
     (entry,) = harness.put_events()
     assert f'"digits":{digits},"far":1e999' in entry["Detail"]
-    judged = [each.request.json for each in harness.events.requests if each.request.operation == "TestEventPattern"]
-    assert [f'"digits":{digits},"far":1e999' in each["Event"] for each in judged] == [True]
+    calls = [call.request for call in harness.events.requests]
+    (checked,) = [call.json for call in calls if call.operation == "TestEventPattern"]
+    assert f'"digits":{digits},"far":1e999' in checked["Event"]
     assert harness.left() == []
 
 
-def test_a_destination_that_is_not_there_ends_the_run_in_one_line(
+def test_a_missing_destination_is_one_line(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harness.send(*(from_rule(event(number), "TIMEOUT") for number in range(3)))
@@ -267,7 +259,7 @@ def test_a_destination_that_is_not_there_ends_the_run_in_one_line(
     assert len(harness.left()) == 3
 
 
-def test_without_its_audit_entry_nothing_is_sent_and_nothing_deleted(
+def test_without_an_audit_entry_nothing_is_sent(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harness.send(from_rule(event(1), "TIMEOUT"))
@@ -280,7 +272,7 @@ def test_without_its_audit_entry_nothing_is_sent_and_nothing_deleted(
     assert len(harness.left()) == 1
 
 
-def test_a_dry_run_sends_nothing_deletes_nothing_writes_nothing(
+def test_a_dry_run_changes_nothing(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harness.send(from_rule(event(1), "TIMEOUT"))
@@ -293,7 +285,7 @@ def test_a_dry_run_sends_nothing_deletes_nothing_writes_nothing(
     assert len(harness.left()) == 1
 
 
-def test_filters_choose_and_the_rest_is_untouched(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_filters_select_messages(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second, _ = harness.send(
         from_rule(event(1, event_id="e-1"), "TIMEOUT"),
         from_rule(event(2, event_id="e-2"), "TIMEOUT"),
@@ -309,7 +301,7 @@ def test_filters_choose_and_the_rest_is_untouched(harness: Harness, monkeypatch:
     assert [dead_letter.message_id for dead_letter in harness.left()] == [second]
 
 
-def test_what_was_named_and_not_sent_is_exit_status_1(
+def test_a_named_message_that_is_not_sent_is_a_failure(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (message,) = harness.send(from_handler(event(1), "validation"))
@@ -319,7 +311,7 @@ def test_what_was_named_and_not_sent_is_exit_status_1(
     assert redrive(monkeypatch, "--id", message) == 1
 
 
-def test_metrics_that_cannot_be_sent_are_a_warning(
+def test_unsent_metrics_are_a_warning(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harness.send(from_rule(event(1), "TIMEOUT"))
@@ -330,7 +322,7 @@ def test_metrics_that_cannot_be_sent_are_a_warning(
     assert "metrics are not sent" in capsys.readouterr().err
 
 
-def test_a_trickle_of_server_errors_is_retried_by_the_client(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_error_is_retried(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     harness.send(from_rule(event(1), "TIMEOUT"))
     harness.events.script(http_status(500), operation="PutEvents")
 

@@ -12,9 +12,9 @@ from rich.console import Console
 from emulator.clients import loopback_client
 from emulator.environment import LOCAL_CREDENTIALS
 from mep.local import keep_alive as keep_module
+from mep.local.jsonl import read_jsonl
 from mep.local.keep_alive import KeepAlive, wait_for_interrupt
 from mep.local.run import run
-from mep.terminal import read_jsonl
 from tests.support.events import event
 from tests.support.run_helpers import options, outcomes, write_events
 from tests.support.stores import DeadLetters
@@ -46,7 +46,7 @@ def test_what_is_kept_takes_further_events_and_the_run_counts_them(
 
     said: list[str] = []
     keep = KeepAlive(chosen.out, LOCAL_CREDENTIALS, said.append, wait)
-    summary = run(chosen, screen, queue=dead_letters.endpoint, then=keep)
+    summary = run(chosen, screen, queue=dead_letters.endpoint, on_complete=keep)
 
     assert outcomes(summary) == (2, 0, 1, 0, 1, 0)
     assert seen == [1], "the files are up to date while it waits"
@@ -73,7 +73,7 @@ def test_credentials_of_one_s_own_are_in_no_file(
     def wait(_: Callable[[], None]) -> None:
         found.append(variables(chosen.out / "kept.env"))
 
-    run(chosen, screen, queue=dead_letters.endpoint, then=KeepAlive(chosen.out, {}, lambda _: None, wait))
+    run(chosen, screen, queue=dead_letters.endpoint, on_complete=KeepAlive(chosen.out, {}, lambda _: None, wait))
 
     assert not [name for name in found[0] if "KEY" in name]
 

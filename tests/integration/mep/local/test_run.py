@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from mep.local.jsonl import read_jsonl
+from mep.local.render import sum_metrics
 from mep.local.run import RunOptions, run
-from mep.terminal import read_jsonl, sum_metrics
 from tests.support.events import event
 from tests.support.run_helpers import options, outcomes, said, write_calendar, write_events
 from tests.support.runtime_interface_emulator import emulator

@@ -18,9 +18,9 @@ from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import QueueEndpoint
 from mep.errors import RunError, UsageError
 from mep.local import run as run_module
-from mep.local.jsonl import EventLine, RejectedLine
+from mep.local.jsonl import EventLine, RejectedLine, read_jsonl
+from mep.local.render import sum_metrics
 from mep.local.run import run
-from mep.terminal import read_jsonl, sum_metrics
 from tests.support.events import event
 from tests.support.run_helpers import options, outcomes, said, write_events
 from tests.support.stores import DeadLetters

@@ -1,4 +1,4 @@
-"""AWS: logs and traces in the form that AWS documents (no account is asked), the tables and the queue for real."""
+"""A search of AWS: a fake of CloudWatch Logs and X-Ray, real tables and a real queue."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -13,13 +13,12 @@ import pytest
 from emulator.clients import loopback_client
 from emulator.services.sqs import create_queue, sqs_client
 from handler.outcome import OUTCOME_TELEMETRY
-from mep.problems import Reason
+from mep.errors import Reason
 from mep.trace.account import with_dead_letters
 from mep.trace.cloud import find_in_aws
 from mep.trace.entries import SearchResult
-from mep.trace.gaps import Source, lines
+from mep.trace.sources import SPAN_LOG_GROUP, SearchScope, Source, gap_lines
 from mep.trace.timeline import make_timeline
-from mep.trace.where import SPAN_LOG_GROUP, SearchScope
 from mep.trace.xray import segment_entries, xray_id
 from tests.integration.mep.trace.aws_api import Account, serving
 from tests.support.stores import DeadLetters, Tables
@@ -33,7 +32,7 @@ def lines_of(folder: Path, name: str) -> list[dict[str, Any]]:
 
 
 def document(span: dict[str, Any]) -> str:
-    """A span as X-Ray keeps it: a segment at the top, subsegments that name their parent below."""
+    """Return a span as an X-Ray segment document."""
     annotations = {name: span["attributes"][name] for name in span["attributes"]["aws.xray.annotations"]}
     aws = {"operation": span["attributes"]["rpc.method"]} if "rpc.method" in span["attributes"] else {}
     return json.dumps(
@@ -54,7 +53,7 @@ def document(span: dict[str, Any]) -> str:
 
 @pytest.fixture
 def account(folder: Path) -> Account:
-    """An account that saw the run."""
+    """A fake account with the records of the run."""
     spans = lines_of(folder, "spans")
     traces: dict[str, list[str]] = {}
     for span in spans:
@@ -96,9 +95,7 @@ def put_audit(tables: Tables, folder: Path) -> None:
         tables.client.put_item(TableName=tables.audit_table, Item=item)
 
 
-def test_an_account_tells_the_same_story_as_the_folder(
-    ask: Ask, account: Account, tables: Tables, folder: Path
-) -> None:
+def test_an_account_and_a_run_give_the_same_timeline(ask: Ask, account: Account, tables: Tables, folder: Path) -> None:
     put_audit(tables, folder)
     tables.put_row("AAPL", "2025-07-31", is_processed=True)
     found = make_timeline("demo-aapl", [ask("demo-aapl")])
@@ -122,7 +119,7 @@ def test_an_account_tells_the_same_story_as_the_folder(
     assert (query["startTime"], query["endTime"]) == (NOW.timestamp() - 86400, NOW.timestamp() + 1)
 
 
-def test_where_the_log_is_silent_x_ray_s_annotations_find_the_trace(ask: Ask, account: Account) -> None:
+def test_annotations_find_the_trace_without_a_log(ask: Ask, account: Account) -> None:
     account.groups[GROUP] = []
     found = ask("demo-msft")
     assert [entry.title for entry in found.entries] == ["DynamoDB.TransactWriteItems", "MarkEarningsProcessed"]
@@ -160,13 +157,13 @@ def test_spans_may_be_in_the_log(ask: Ask, account: Account, folder: Path) -> No
     assert not [operation for operation, _ in account.asked if "Trace" in operation]
 
 
-def test_a_source_that_refuses_is_a_gap_and_the_others_still_answer(ask: Ask, account: Account) -> None:
+def test_a_denied_source_is_a_gap(ask: Ask, account: Account) -> None:
     account.refused = {"BatchGetTraces"}
     found = ask("demo-msft")
     assert [entry.kind for entry in found.entries] == ["log", "log"]
     (gap,) = found.gaps
     assert (gap.source, gap.problem.reason) == (Source.TRACES, Reason.ACCESS_DENIED)
-    (line,) = lines(found.gaps)
+    (line,) = gap_lines(found.gaps)
     assert line.startswith("the traces: AccessDeniedException at BatchGetTraces (127.0.0.1:")
     assert "the credentials in use need xray:BatchGetTraces" in line
     assert "secret" not in line + json.dumps(gap.as_json())
@@ -179,11 +176,11 @@ def test_no_log_group_is_a_gap(ask: Ask, account: Account) -> None:
     assert found.entries == ()
     (gap,) = found.gaps
     assert (gap.source, gap.name, gap.problem.code) == (Source.LOG, GROUP, "ResourceNotFoundException")
-    assert gap.problem.advice == "is ENVIRONMENT right? --function and --log-group name another"
+    assert gap.problem.advice == "check ENVIRONMENT, or name another with --function or --log-group"
 
 
-def test_what_came_before_a_refusal_stays(ask: Ask, account: Account) -> None:
-    """Lambda's reports are asked for after the log's lines, in the same group."""
+def test_records_before_an_error_are_retained(ask: Ask, account: Account) -> None:
+    """Lambda's reports are queried after the log lines, in the same log group."""
     account.refuse_after = {"StartQuery": 1}
     found = ask("demo-msft")
     assert "log" in {entry.kind for entry in found.entries}
@@ -191,18 +188,20 @@ def test_what_came_before_a_refusal_stays(ask: Ask, account: Account) -> None:
 
 
 @pytest.mark.parametrize("status", ["Failed", "Timeout", "Cancelled"])
-def test_a_query_that_did_not_end_well_is_a_gap(ask: Ask, account: Account, status: str) -> None:
+def test_a_failed_query_is_a_gap(ask: Ask, account: Account, status: str) -> None:
     account.ends_as = status
     found = ask("demo-msft")
     assert {(gap.source, gap.problem.reason) for gap in found.gaps} == {(Source.LOG, Reason.INCOMPLETE)}
-    assert f"the query of {GROUP} ended as {status}: lines may be missing" in lines(found.gaps)[0]
+    assert f"the query of {GROUP} ended as {status}: lines may be missing" in gap_lines(found.gaps)[0]
 
 
-def test_an_id_of_another_kind_is_told_apart(ask: Ask) -> None:
-    assert ask("aapl-q3").notes == ("aapl-q3 is the event ID of an event with correlation ID demo-aapl: ask for that",)
+def test_an_id_of_another_kind_is_a_note(ask: Ask) -> None:
+    assert ask("aapl-q3").notes == (
+        "aapl-q3 is the event ID of an event with correlation ID demo-aapl: use that instead",
+    )
 
 
-def test_dead_letters_are_looked_at_and_stay(dead_letters: DeadLetters) -> None:
+def test_dead_letters_are_not_consumed(dead_letters: DeadLetters) -> None:
     event = {"id": "e-1", "detail": {"correlation_id": "c-1"}}
     with closing(sqs_client(dead_letters.url)) as client:
         for correlation_id in ("c-1", "c-2"):
@@ -236,16 +235,16 @@ def test_dead_letters_are_looked_at_and_stay(dead_letters: DeadLetters) -> None:
         client.delete_queue(QueueUrl=gone.queue_url)
         (deleted,) = with_dead_letters(SearchResult(), "c-1", client, gone.queue_url).gaps
         assert (deleted.source, deleted.problem.reason) == (Source.QUEUE, Reason.NOT_FOUND)
-        (held,) = client.receive_message(QueueUrl=dead_letters.queue_url, VisibilityTimeout=60)["Messages"]
-        (hidden,) = with_dead_letters(SearchResult(), "c-1", client, dead_letters.queue_url).gaps
-        assert hidden.problem.reason is Reason.INCOMPLETE
-        assert "about 1 more are hidden: somebody else is working on them" in hidden.problem.text
-        handle = held["ReceiptHandle"]
+        (received,) = client.receive_message(QueueUrl=dead_letters.queue_url, VisibilityTimeout=60)["Messages"]
+        (partial,) = with_dead_letters(SearchResult(), "c-1", client, dead_letters.queue_url).gaps
+        assert partial.problem.reason is Reason.INCOMPLETE
+        assert "about 1 more are in flight: another consumer has received them" in partial.problem.text
+        handle = received["ReceiptHandle"]
         client.change_message_visibility(QueueUrl=dead_letters.queue_url, ReceiptHandle=handle, VisibilityTimeout=0)
     assert len(dead_letters.drain()) == 2
 
 
-def test_a_segment_s_subsegments_are_moments_below_it() -> None:
+def test_subsegments_are_children_of_their_segment() -> None:
     segment = {
         "name": "function",
         "id": "a" * 16,

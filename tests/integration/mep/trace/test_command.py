@@ -1,4 +1,4 @@
-"""`mep trace` as a person types it, and what it shows."""
+"""The command `mep trace` and its output."""
 
 import json
 import re
@@ -18,13 +18,13 @@ from tests.support.command_line import mep
 HOSTILE = '</td><script>alert("x")</script>\x1b[31m'
 
 
-def test_a_folder_s_timeline_fits_the_terminal(
+def test_the_timeline_of_a_run_fits_the_terminal(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert mep(monkeypatch, "trace", "demo-aapl", "--run", folder) == 0
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= 100
-    assert re.search(r"verdict +the row is marked, after 2 attempts, invocation 1 of 2", shown)
+    assert re.search(r"summary +the row is marked, after 2 attempts, invocation 1 of 2", shown)
     assert re.search(r"AAPL 2025-07-31: processed at \S+ by event aapl-q3", " ".join(shown.split()))
     waits = re.findall(r"waiting after attempt 1  ([\d.]+ m?s)", shown)
     assert len(waits) == 1
@@ -44,13 +44,13 @@ def test_json_has_everything(folder: Path, monkeypatch: pytest.MonkeyPatch, caps
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (("trace", "no such id", "--run", "."), 2, "a correlation ID is 1 to 128 of the characters"),
-        (("trace", "abc", "--run", "/nowhere"), 2, "give the --out of a `mep local` run"),
-        (("trace", "abc", "--since", "soon"), 2, "--since soon: a number and m, h or d is needed"),
-        (("trace", "abc", "--spans", "paper"), 2, "--spans paper: xray or logs is needed"),
+        (("trace", "no such id", "--run", "."), 2, "a correlation ID has 1 to 128 of the characters"),
+        (("trace", "abc", "--run", "/nowhere"), 2, "use the --out of a `mep local` run"),
+        (("trace", "abc", "--since", "soon"), 2, "--since soon: must be a number and m, h or d"),
+        (("trace", "abc", "--spans", "paper"), 2, "--spans paper: must be xray or logs"),
     ],
 )
-def test_a_mistake_is_one_line(
+def test_wrong_usage_is_one_line(
     arguments: tuple[str, ...],
     status: int,
     words: str,
@@ -62,23 +62,23 @@ def test_a_mistake_is_one_line(
     assert words in line
 
 
-def test_without_a_region_aws_is_not_asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_region_aws_is_not_called(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     assert mep(monkeypatch, "trace", "abc") == 2
-    assert capsys.readouterr().err == "mep: AWS_REGION is not set: give the stack's region, such as eu-central-1\n"
+    assert capsys.readouterr().err == "mep: AWS_REGION is not set: set it to the stack's region, such as eu-central-1\n"
 
 
 def test_an_unknown_id_is_exit_status_1(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert mep(monkeypatch, "trace", "unheard-of", "--run", folder) == 1
-    assert f"nothing is known of unheard-of in {folder}" in capsys.readouterr().err
+    assert f"no record of unheard-of in {folder}" in capsys.readouterr().err
 
 
-def test_the_page_needs_nothing_else_and_believes_nobody(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_page_is_self_contained_and_escaped(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "aapl.html"
     assert mep(monkeypatch, "trace", "demo-aapl", "--run", folder, "--html", file) == 0
     text = file.read_text(encoding="utf-8")
@@ -114,17 +114,17 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_a_hostile_text_cannot_steer_the_terminal(
+def test_control_characters_are_escaped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = {"timestamp": "2026-01-01T00:00:00Z", "correlation_id": "c", "message": HOSTILE, "code": HOSTILE}
     (tmp_path / "logs.jsonl").write_text(json.dumps(line) + "\n")
-    assert mep(monkeypatch, "trace", "c", "--run", tmp_path) == 3, "the run is not over"
+    assert mep(monkeypatch, "trace", "c", "--run", tmp_path) == 3, "the run has not ended"
     assert "\x1b" not in capsys.readouterr().out
 
 
-def test_it_is_a_command_of_its_own_process(folder: Path) -> None:
-    """What it imports is there without the test run's help."""
+def test_the_command_runs_in_its_own_process(folder: Path) -> None:
+    """Its imports do not depend on the test run."""
     command = [sys.executable, "-c", "from mep.cli import main; main()", "trace", "demo-msft", "--run", str(folder)]
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (result.returncode, result.stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""A run's folder: the whole story of an event, from files that the real function made."""
+"""A search of the files that a run of the real function wrote."""
 
 import json
 from collections.abc import Callable
@@ -8,10 +8,9 @@ import orjson
 import pytest
 
 from handler.outcome import OUTCOME_TELEMETRY
-from mep.errors import UsageError
-from mep.problems import Reason
-from mep.trace.gaps import Source, lines
+from mep.errors import Reason, UsageError
 from mep.trace.local_run import find_in_folder
+from mep.trace.sources import Source, gap_lines
 from mep.trace.timeline import Timeline, make_timeline
 
 
@@ -19,14 +18,14 @@ def timeline(correlation_id: str, folder: Path) -> Timeline:
     return make_timeline(correlation_id, [find_in_folder(correlation_id, folder)])
 
 
-def told(found: Timeline) -> list[list[str]]:
+def titles(found: Timeline) -> list[list[str]]:
     return [[entry.title for entry in section.entries] for section in found.sections]
 
 
-def test_an_event_that_was_throttled_shows_each_attempt_and_the_wait(folder: Path) -> None:
-    """It came again later: a second invocation, that found it marked."""
+def test_a_throttled_event_has_each_attempt_and_backoff(folder: Path) -> None:
+    """The event was delivered twice: the second invocation is a duplicate."""
     found = timeline("demo-aapl", folder)
-    first, second = told(found)
+    first, second = titles(found)
     assert first == [
         "MarkEarningsProcessed",
         "audit entry: mark_processed",
@@ -45,17 +44,17 @@ def test_an_event_that_was_throttled_shows_each_attempt_and_the_wait(folder: Pat
     assert 1000 <= wait.duration_ms <= 2000
 
 
-def test_a_dead_letter_is_the_end_of_the_story(folder: Path) -> None:
+def test_a_dead_letter_is_the_last_section(folder: Path) -> None:
     found = timeline("demo-unknown-row", folder)
-    assert told(found)[-1] == ["dead letter of the function"]
+    assert titles(found)[-1] == ["dead letter of the function"]
     assert found.sections[-1].title == "in the dead-letter queue"
     sending = next(entry for entry in found.entries if "dead_letter_id" in entry.attributes)
     assert found.sections[-1].start == sending.at
     assert found.notes == ("no row for ZZZZ on 2025-08-27 in the calendar",)
 
 
-def test_every_line_of_the_run_is_found_by_its_own_id(folder: Path) -> None:
-    """All that the files have of an ID is in its timeline, and nothing of others."""
+def test_every_line_is_found_by_its_id(folder: Path) -> None:
+    """The timeline of an ID has all of its lines, and none of another ID."""
     lines = [orjson.loads(line) for line in (folder / "logs.jsonl").read_bytes().splitlines()]
     spans = [orjson.loads(line) for line in (folder / "spans.jsonl").read_bytes().splitlines()]
     ids = {line["correlation_id"] for line in lines}
@@ -69,7 +68,7 @@ def test_every_line_of_the_run_is_found_by_its_own_id(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("field", ["event_id", "request_id", "trace_id", "span_id"])
-def test_an_id_of_another_kind_is_told_apart(folder: Path, field: str) -> None:
+def test_an_id_of_another_kind_is_a_note(folder: Path, field: str) -> None:
     line = next(
         line
         for line in map(orjson.loads, (folder / "logs.jsonl").read_bytes().splitlines())
@@ -81,7 +80,7 @@ def test_an_id_of_another_kind_is_told_apart(folder: Path, field: str) -> None:
 
 
 def test_only_lines_with_the_id_are_parsed(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This is what keeps a large run's folder fast."""
+    """This makes the search of a large run fast."""
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     span = next(line for line in (folder / "spans.jsonl").read_bytes().splitlines() if b"demo-msft" in line)
@@ -96,18 +95,20 @@ def test_only_lines_with_the_id_are_parsed(tmp_path: Path, folder: Path, monkeyp
         return real(text)
 
     monkeypatch.setattr("mep.trace.local_run.orjson.loads", loads)
-    assert told(timeline("demo-msft", tmp_path)) == told(timeline("demo-msft", folder))
+    assert titles(timeline("demo-msft", tmp_path)) == titles(timeline("demo-msft", folder))
     assert 0 < len(parsed) < 40
 
 
-def test_a_run_that_was_broken_off_is_read_as_far_as_it_goes(tmp_path: Path, folder: Path) -> None:
+def test_an_aborted_run_is_partial(tmp_path: Path, folder: Path) -> None:
     for name in ("logs", "spans"):
         data = (folder / f"{name}.jsonl").read_bytes()
         (tmp_path / f"{name}.jsonl").write_bytes(data + b'{"correlation_id":"demo-msft","times')
     found = timeline("demo-msft", tmp_path)
     assert found.sections
     assert found.summary == "the row is marked (partial: without the rest of the run)"
-    assert lines(found.gaps) == ["the rest of the run: summary.json is missing: the run is not over, or was broken off"]
+    assert gap_lines(found.gaps) == [
+        "the rest of the run: summary.json is missing: the run has not ended, or was aborted"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -119,9 +120,7 @@ def test_a_run_that_was_broken_off_is_read_as_far_as_it_goes(tmp_path: Path, fol
         ("dlq", Source.QUEUE),
     ],
 )
-def test_a_file_that_cannot_be_read_is_not_an_empty_one(
-    tmp_path: Path, folder: Path, name: str, source: Source
-) -> None:
+def test_an_unreadable_file_is_a_gap(tmp_path: Path, folder: Path, name: str, source: Source) -> None:
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / f"{name}.jsonl").unlink()
@@ -133,7 +132,7 @@ def test_a_file_that_cannot_be_read_is_not_an_empty_one(
     assert timeline("unheard-of", tmp_path).summary.startswith("unknown: nothing was found, but")
 
 
-def test_what_the_function_raised_is_found_by_the_text_that_names_the_id(tmp_path: Path) -> None:
+def test_an_exception_is_found_by_its_text(tmp_path: Path) -> None:
     line = {
         "timestamp": "2025-07-31T20:05:00Z",
         "log_level": "ERROR",
@@ -143,11 +142,11 @@ def test_what_the_function_raised_is_found_by_the_text_that_names_the_id(tmp_pat
     }
     (tmp_path / "logs.jsonl").write_text(json.dumps(line) + "\n")
     (tmp_path / "summary.json").write_text("{}")
-    assert told(timeline("abc", tmp_path)) == [["EventNotProcessed"]]
-    assert told(timeline("ab", tmp_path)) == []
+    assert titles(timeline("abc", tmp_path)) == [["EventNotProcessed"]]
+    assert titles(timeline("ab", tmp_path)) == []
 
 
 @pytest.mark.parametrize("make", [lambda path: path / "nowhere", lambda path: path])
-def test_what_is_no_run_s_folder_is_told_in_one_line(tmp_path: Path, make: Callable[[Path], Path]) -> None:
-    with pytest.raises(UsageError, match="give the --out of a `mep local` run"):
+def test_another_folder_is_an_error(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    with pytest.raises(UsageError, match="use the --out of a `mep local` run"):
         find_in_folder("abc", make(tmp_path))

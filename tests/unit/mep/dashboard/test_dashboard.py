@@ -6,9 +6,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from mep.dashboard.chart import Drawn, chart, number
+from mep.dashboard.chart import ChartLine, chart, number
 from mep.dashboard.page import page
-from mep.dashboard.run import BUCKETS, RunMetrics, read_run
+from mep.dashboard.run import PERIODS, RunMetrics, read_run
 from monitoring.dashboard import SECTIONS
 from monitoring.model import Kind, Line, Widget
 from tests.support.command_line import mep
@@ -42,7 +42,7 @@ def test_totals_are_what_was_written(run: RunMetrics) -> None:
 def test_values_lie_where_they_were_written(run: RunMetrics) -> None:
     values = run.values(line("Outcomes", "EventsMarked"))
 
-    assert len(values) == BUCKETS
+    assert len(values) == PERIODS
     assert (values[0], sum(value or 0 for value in values)) == (1, 7)
     assert run.values(line("Outcomes", "EventsRetried"))[-1] == 1
 
@@ -79,7 +79,7 @@ def test_the_page_needs_nothing_else_and_trusts_nothing(run: RunMetrics, run_fol
 
 
 def test_a_stack_is_on_top_of_what_is_below() -> None:
-    drawing = chart([Drawn("a", [1, 1]), Drawn("b", [None, 2])], stacked=True, threshold=None)
+    drawing = chart([ChartLine("a", [1, 1]), ChartLine("b", [None, 2])], stacked=True, threshold=None)
 
     tops = [
         min(float(pair.split(",")[1]) for pair in points.split()) for points in re.findall(r'points="([^"]+)"', drawing)
@@ -90,7 +90,7 @@ def test_a_stack_is_on_top_of_what_is_below() -> None:
 
 
 def test_a_threshold_is_in_the_picture() -> None:
-    drawing = ET.fromstring(chart([Drawn("a", [1])], stacked=False, threshold=50))
+    drawing = ET.fromstring(chart([ChartLine("a", [1])], stacked=False, threshold=50))
 
     (dashed,) = [each for each in drawing if each.get("class") == "threshold"]
     assert 0 < float(dashed.attrib["y1"]) < 190

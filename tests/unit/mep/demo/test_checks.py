@@ -1,4 +1,4 @@
-"""The promises that the demo checks can be broken: each notices what it is there for."""
+"""Each check of the demo fails when it should."""
 
 import json
 from collections.abc import Iterable
@@ -40,8 +40,8 @@ def emf(**values: float) -> dict[str, Any]:
 
 
 def backoff(attempt: int, delay_ms: float = 1500.0) -> dict[str, Any]:
-    facts = {"attempt": attempt, "delay_ms": delay_ms, "error_category": "throttling"}
-    return {"name": "retry.backoff", "attributes": facts}
+    attributes = {"attempt": attempt, "delay_ms": delay_ms, "error_category": "throttling"}
+    return {"name": "retry.backoff", "attributes": attributes}
 
 
 def span(trace_id: str = "t", name: str = "DynamoDB.TransactWriteItems", **more: Any) -> dict[str, Any]:
@@ -57,13 +57,13 @@ def span(trace_id: str = "t", name: str = "DynamoDB.TransactWriteItems", **more:
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """The files of a run that kept every promise."""
+    """The files of a run that passes every check."""
     rows = [
         {"asset_symbol": "A", "earnings_date": "2025-01-01", "is_processed": True, "correlation_id": "c"},
         {"asset_symbol": "B", "earnings_date": "2025-01-01", "is_processed": False},
     ]
     write(tmp_path, "calendar", rows)
-    # What a person did to the same row's dead letter is no second marking.
+    # The audit entry of a redrive is not a second mark.
     write(tmp_path, "audit", [{**AUDIT, "action": "redriven"}, AUDIT])
     ended = {"event_type": "event_outcome", "outcome": "marked", "trace_id": "t", "correlation_id": "c"}
     write(tmp_path, "logs", [ended, {"message": "other"}])
@@ -85,7 +85,7 @@ def out(tmp_path: Path) -> Path:
 
 
 def check(out: Path, summary: Summary = SUMMARY) -> list[Check]:
-    """Every check, on a run of five lines with one event that cannot succeed."""
+    """Return every check of a run of five lines with one permanent failure."""
     return [
         checks.accounting(summary, 5),
         *checks.rows_and_audit(out, [("A", "2025-01-01")]),
@@ -96,17 +96,17 @@ def check(out: Path, summary: Summary = SUMMARY) -> list[Check]:
     ]
 
 
-def failure(checks_made: list[Check]) -> list[str]:
-    return [promise.text for promise in checks_made if promise.failure]
+def failures(results: list[Check]) -> list[str]:
+    return [check.text for check in results if check.failure]
 
 
-def test_a_good_run_breaks_none(out: Path) -> None:
-    assert failure(check(out)) == []
+def test_a_good_run_passes(out: Path) -> None:
+    assert failures(check(out)) == []
 
 
 @pytest.mark.parametrize("change", [{"marked": 2}, {"rejected": 0}])
-def test_a_line_that_is_not_accounted_for_is_noticed(out: Path, change: dict[str, int]) -> None:
-    assert "every line is accounted for" in failure(check(out, replace(SUMMARY, **change)))[0]  # type: ignore[arg-type]
+def test_a_line_without_an_outcome_fails(out: Path, change: dict[str, int]) -> None:
+    assert "every line is accounted for" in failures(check(out, replace(SUMMARY, **change)))[0]  # type: ignore[arg-type]
 
 
 ROW = {"asset_symbol": "B", "earnings_date": "2025-01-01", "is_processed": True, "correlation_id": "c"}
@@ -114,33 +114,31 @@ DEAD_LETTER_MESSAGE = {"message_id": "m", "body": '{"id": "e"}', "attributes": {
 
 
 @pytest.mark.parametrize(
-    ("name", "values", "noticed"),
+    ("name", "values", "text"),
     [
         ("calendar", [], "the right calendar rows are marked"),
         ("calendar", [ROW], "the right calendar rows are marked"),
-        ("audit", [], "exactly one audit record"),
-        ("audit", [AUDIT, AUDIT], "exactly one audit record"),
-        ("audit", [{**AUDIT, "correlation_id": "other"}], "name the same correlation ID"),
-        ("spans", [span(attributes={})], "every span carries the correlation ID"),
-        ("spans", [span(attributes={"correlation_id": "other"})], "every span carries the correlation ID"),
-        ("spans", [span("of another trace")], "every span carries the correlation ID"),
-        ("metrics", [emf(EventsReceived=3)], "the metrics add up to the outcomes"),
+        ("audit", [], "exactly one audit entry"),
+        ("audit", [AUDIT, AUDIT], "exactly one audit entry"),
+        ("audit", [{**AUDIT, "correlation_id": "other"}], "have the same correlation ID"),
+        ("spans", [span(attributes={})], "every span has the correlation ID"),
+        ("spans", [span(attributes={"correlation_id": "other"})], "every span has the correlation ID"),
+        ("spans", [span("of another trace")], "every span has the correlation ID"),
+        ("metrics", [emf(EventsReceived=3)], "the metrics equal the outcomes"),
         ("metrics", [emf(Operations=1, Retries=1)], "the metrics count them"),
-        ("dlq", [], "the dead-letter queue holds the failed events"),
-        ("dlq", [DEAD_LETTER_MESSAGE], "the dead-letter queue holds the failed events"),
+        ("dlq", [], "the dead-letter queue contains the failed events"),
+        ("dlq", [DEAD_LETTER_MESSAGE], "the dead-letter queue contains the failed events"),
         ("dlq", [DEAD_LETTER_MESSAGE], "every dead letter has its correlation ID"),
-        ("spans", [span(events=[backoff(1)])], "shows each backoff"),
+        ("spans", [span(events=[backoff(1)])], "has each backoff"),
         ("spans", [span(events=[backoff(1), backoff(2, 10.0)])], "the delays are 1 s to 30 s"),
-        ("spans", [span(), span()], "each attempt is a span of its own"),
+        ("spans", [span(), span()], "each attempt has its own span"),
     ],
 )
-def test_each_promise_can_be_broken(out: Path, name: str, values: list[Any], noticed: str) -> None:
+def test_each_check_can_fail(out: Path, name: str, values: list[Any], text: str) -> None:
     write(out, name, values)
 
-    assert any(noticed in text for text in failure(check(out)))
+    assert any(text in failure for failure in failures(check(out)))
 
 
-def test_a_throttled_event_that_did_not_mark_is_noticed(out: Path) -> None:
-    found = failure(list(checks.backoff(out, SUMMARY, 2)))
-
-    assert found == ["the throttled event still marked its row"]
+def test_a_throttled_event_without_a_mark_fails(out: Path) -> None:
+    assert failures(list(checks.backoff(out, SUMMARY, 2))) == ["the throttled event marked its row"]

@@ -1,11 +1,11 @@
-"""Dead letters of a run, as a person sees them."""
+"""The dead letters of a run as a table."""
 
 import io
 import json
 
 from rich.console import Console
 
-from mep.demo.render import dead_letters
+from mep.local.render import dead_letters_table
 from mep.terminal import WIDTH
 
 
@@ -23,7 +23,7 @@ def test_dead_letters_show_their_reason() -> None:
     ]
 
     screen = Console(file=io.StringIO(), width=WIDTH)
-    screen.print(dead_letters(lines))
+    screen.print(dead_letters_table(lines))
     assert isinstance(screen.file, io.StringIO)
     shown = screen.file.getvalue().splitlines()
     rows = [line.split() for line in shown if line.strip()]

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from handler.event import parse_event, resolve_correlation_id
 from mep.dlq.audit import earnings_key
-from mep.dlq.event import prepare_for_redrive, trace_id, traceparent
 from mep.dlq.model import DeadLetter
+from mep.dlq.redrive import prepare_for_redrive
 from mep.dlq.sources import read_dead_letter
 from otel.tracing.root_span import span_links
 from tests.support.dead_letters import TRACE_HEADER, event, from_lambda, from_on_failure, from_rule
@@ -82,7 +82,7 @@ def test_nothing_breaks_it_and_what_has_no_detail_stays_as_it_is(sent: Any, make
 )
 def test_the_trace_is_read_from_sqss_header(header: str, trace: str | None, parent: str | None) -> None:
     was = dead_letter(event(), from_rule, header)
-    assert trace_id(was) == trace
-    found = traceparent(was)
+    assert was.trace_id == trace
+    found = was.traceparent
     assert (found and found[-2:]) == parent
     assert ("traceparent" in prepare_for_redrive(was)["detail"]) == (parent is not None)

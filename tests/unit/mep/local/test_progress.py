@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from mep.progress import LONG_S, RunProgress
+from mep.progress import LONG_S, ProgressBar
 
 
 class Clock:
@@ -23,7 +23,8 @@ class Clock:
 def test_it_shows_on_a_terminal_when_the_run_is_long(*, terminal: bool, seconds: float, shown: bool) -> None:
     screen = io.StringIO()
     clock = Clock()
-    with RunProgress(Console(file=screen, force_terminal=terminal, width=100), 1000, clock=clock) as progress:
+    console = Console(file=screen, force_terminal=terminal, width=100)
+    with ProgressBar(console, "delivering", "lines", 1000, clock=clock) as progress:
         progress.advance(300)
         clock.now = seconds
         progress.advance(300)

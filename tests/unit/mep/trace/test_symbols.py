@@ -10,11 +10,11 @@ from rich.console import Console
 
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import QueueEndpoint, create_queue
+from mep.local.jsonl import read_jsonl
 from mep.local.run import RunOptions, run
-from mep.terminal import read_jsonl
 from mep.trace.entries import Entry
 from mep.trace.local_run import find_in_folder
-from mep.trace.messages import keys_of
+from mep.trace.lookup import row_keys
 from mep.trace.render_html import page
 from mep.trace.render_text import show
 from mep.trace.timeline import make_timeline
@@ -81,4 +81,4 @@ def test_a_row_that_is_missing_is_named(market: Path, number: int) -> None:
 @pytest.mark.parametrize("symbol", MARKET_SYMBOLS)
 def test_an_audit_key_is_a_symbol_and_a_day(symbol: str) -> None:
     entry = Entry(at=0, kind="audit", title="audit entry", attributes={"earnings_key": f"{symbol}#{DATE}"})
-    assert keys_of([entry]) == [(symbol, DATE)]
+    assert row_keys([entry]) == [(symbol, DATE)]

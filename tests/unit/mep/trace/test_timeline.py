@@ -1,4 +1,4 @@
-"""What belongs to one invocation stands together, and the verdict says how it ended."""
+"""Entries are grouped by invocation; the summary states the outcome."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mep.problems import Problem, Reason
+from mep.errors import Problem, Reason
 from mep.trace.entries import Entry, Kind, SearchResult
-from mep.trace.gaps import Gap, Source
+from mep.trace.sources import Gap, Source
 from mep.trace.timeline import make_timeline
 
 SECOND = 1_000_000_000
@@ -27,7 +27,7 @@ def summary(*entries: Entry) -> str:
     return make_timeline("c", [SearchResult(entries)]).summary
 
 
-def test_each_try_of_an_event_is_a_part_with_its_calls_below_it() -> None:
+def test_each_attempt_is_a_section_with_its_calls() -> None:
     entries = (
         span(61, "root-2", "lambda", request_id="r", trace_id="t"),
         span(61.1, "call-2", "root-2", trace_id="t"),
@@ -36,23 +36,23 @@ def test_each_try_of_an_event_is_a_part_with_its_calls_below_it() -> None:
         span(0, "root-1", "lambda", request_id="r", trace_id="t"),
         span(0.1, "call-1", "root-1", trace_id="t"),
         Entry(int(0.6 * SECOND), "log", "EventNotProcessed", request_id="r"),
-        Entry(90 * SECOND, "dead_letter", "a letter", request_id="r"),
+        Entry(90 * SECOND, "dead_letter", "a dead letter", request_id="r"),
     )
     sections = make_timeline("c", [SearchResult(entries)]).sections
     assert [(section.title, [entry.title for entry in section.entries], section.depths) for section in sections] == [
         ("invocation 1", ["root-1", "call-1", "EventNotProcessed"], (0, 1, 0)),
         ("invocation 2", ["root-2", "call-2", "audit entry", "event processed"], (0, 1, 0, 1)),
-        ("in the dead-letter queue", ["a letter"], (0,)),
+        ("in the dead-letter queue", ["a dead letter"], (0,)),
     ]
     assert sections[0].length_ms == 600
 
 
-def test_without_spans_the_log_tells_what_belongs_together() -> None:
+def test_without_spans_the_log_groups_entries() -> None:
     lines = (outcome(0, "gone-1", outcome="retry"), outcome(60, "gone-2", outcome="marked"))
     assert [len(section.entries) for section in make_timeline("c", [SearchResult(lines)]).sections] == [1, 1]
 
 
-def test_an_audit_entry_of_no_invocation_is_an_operator_s() -> None:
+def test_an_operators_audit_entry_is_a_section() -> None:
     entry = Entry(9 * SECOND, "audit", "audit entry: redriven", request_id="r", attributes={"operator": "somebody"})
     sections = make_timeline("c", [SearchResult((span(0, "root", request_id="r"), entry))]).sections
     assert [section.title for section in sections] == ["invocation 1", "by an operator"]
@@ -80,7 +80,7 @@ def test_an_audit_entry_of_no_invocation_is_an_operator_s() -> None:
         ),
         (
             [{"outcome": "dead_lettered", "error_category": "not_found", "error_code": "NoSuchRow"}],
-            "dead-lettered: more tries cannot help (not_found: NoSuchRow)",
+            "dead-lettered: permanent failure (not_found: NoSuchRow)",
         ),
         (
             [
@@ -95,17 +95,18 @@ def test_an_audit_entry_of_no_invocation_is_an_operator_s() -> None:
         ),
     ],
 )
-def test_the_verdict_is_the_last_outcome_that_counts(attributes: list[dict[str, Any]], expected: str) -> None:
-    assert summary(*(outcome(60 * number, f"s{number}", **each) for number, each in enumerate(attributes))) == expected
+def test_the_summary_is_the_decisive_outcome(attributes: list[dict[str, Any]], expected: str) -> None:
+    entries = [outcome(60 * number, f"s{number}", **values) for number, values in enumerate(attributes)]
+    assert summary(*entries) == expected
 
 
-def test_the_verdict_knows_of_a_letter_and_of_nothing() -> None:
-    dead_letter = Entry(9 * SECOND, "dead_letter", "a letter")
+def test_the_summary_without_a_mark() -> None:
+    dead_letter = Entry(9 * SECOND, "dead_letter", "a dead letter")
     failed = outcome(0, outcome="retry", error_category="timeout")
-    assert summary(failed, dead_letter).endswith("(timeout); a dead letter holds the event")
+    assert summary(failed, dead_letter).endswith("(timeout); a dead letter contains the event")
     assert summary(span(0, "root", attributes={"outcome": "marked"})) == "the row is marked"
-    assert summary(dead_letter) == "no outcome is known: the function did not report one"
-    assert summary() == "nothing is known of this ID"
+    assert summary(dead_letter) == "no outcome: the function did not report one"
+    assert summary() == "no record of this ID"
 
 
 def entry(at: float, action: str = "mark_processed", **attributes: Any) -> Entry:
@@ -122,27 +123,27 @@ def entry(at: float, action: str = "mark_processed", **attributes: Any) -> Entry
     ],
 )
 def test_the_audit_entry_proves_the_mark(known: list[Entry]) -> None:
-    """It is written with the mark or not at all; what the function reported may be lost, or of another try."""
-    assert summary(*known, entry(1)) == "the row is marked: its audit entry says so"
-    assert summary(*known, entry(1, "redriven", operator="alice")) != "the row is marked: its audit entry says so"
+    """It is written in one transaction with the mark; the reported outcome may be lost or of another attempt."""
+    assert summary(*known, entry(1)) == "the row is marked, according to its audit entry"
+    assert summary(*known, entry(1, "redriven", operator="alice")) != "the row is marked, according to its audit entry"
     assert summary(*known, entry(1), outcome(2, outcome="marked", attempts=2)).startswith("the row is marked, after 2")
 
 
-def test_whose_entry_it_is() -> None:
+def test_the_section_names_who_wrote_an_audit_entry() -> None:
     sections = make_timeline("c", [SearchResult((entry(0), entry(9, "redriven", operator="alice")))]).sections
     assert [section.title for section in sections] == ["by the function", "by an operator"]
 
 
-def test_a_function_that_could_not_be_asked_has_not_failed_to_report() -> None:
-    dead_letter = Entry(9 * SECOND, "dead_letter", "a letter")
+def test_a_missing_log_is_not_a_missing_outcome() -> None:
+    dead_letter = Entry(9 * SECOND, "dead_letter", "a dead letter")
     denied = Gap(Source.LOG, "/aws/lambda/f", Problem(Reason.ACCESS_DENIED, "AccessDenied at StartQuery"))
-    found = make_timeline("c", [SearchResult((dead_letter,), gaps=(denied,))])
-    assert found.summary == "no outcome is known: the log could not be asked (partial: without the log)"
+    timeline = make_timeline("c", [SearchResult((dead_letter,), gaps=(denied,))])
+    assert timeline.summary == "no outcome: the log could not be read (partial: without the log)"
 
 
 IDS = st.sampled_from(["", "a", "b", "c", "d"])
 KINDS: st.SearchStrategy[Kind] = st.sampled_from(["span", "backoff", "log", "audit", "dead_letter"])
-MOMENTS = st.builds(
+ENTRIES = st.builds(
     Entry,
     at=st.integers(0, 10**19),
     kind=KINDS,
@@ -155,12 +156,12 @@ MOMENTS = st.builds(
 )
 
 
-@given(st.lists(MOMENTS, max_size=12))
-def test_no_moment_is_lost_whatever_refers_to_whatever(entries: list[Entry]) -> None:
-    """Spans that are their own ancestors included."""
+@given(st.lists(ENTRIES, max_size=12))
+def test_no_entry_is_lost(entries: list[Entry]) -> None:
+    """IDs may refer to anything, even a span to itself."""
     timeline = make_timeline("c", [SearchResult(tuple(entries))])
-    kept = [entry for entry in entries if entry.kind != "backoff"]
-    found = [entry for entry in timeline.entries if entry.kind != "backoff"]
-    assert sorted(map(id, found)) == sorted(map(id, kept))
+    expected = [entry for entry in entries if entry.kind != "backoff"]
+    actual = [entry for entry in timeline.entries if entry.kind != "backoff"]
+    assert sorted(map(id, actual)) == sorted(map(id, expected))
     assert all(section.length_ms >= 0 for section in timeline.sections)
     timeline.as_json()

@@ -1,0 +1,126 @@
+"""The command `mep local`."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mep.errors import ExitStatus, UsageError
+
+
+def local_command(
+    *,
+    calendar: Annotated[
+        Path,
+        typer.Option(
+            metavar="CSV",
+            help="The earnings calendar, with the columns symbol, name, reportDate, fiscalDateEnding, estimate, "
+            "currency. A repeated row is one row.",
+        ),
+    ],
+    events: Annotated[
+        str, typer.Option(metavar="JSONL", help="The events, one JSON value per line; `-` for standard input.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The directory for the results.")],
+    endpoint_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="A running DynamoDB. Default: one is started. Existing rows are not changed. "
+            "Your `AWS_*` credentials and region are used, if set.",
+        ),
+    ] = None,
+    function_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="A running container of the image, as for `mep invoke --url`; needs --endpoint-url, the DynamoDB that "
+            "the container writes to. Its logs, spans, metrics and dead letters are not collected.",
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Number of function processes.")] = 2,
+    timeout: Annotated[int, typer.Option(min=1, max=900, help="The function's timeout in seconds.")] = 30,
+    memory: Annotated[int, typer.Option(min=128, max=10240, help="The function's memory size in MB.")] = 128,
+    speed: Annotated[
+        float,
+        typer.Option(
+            min=1,
+            help="How many times faster than on AWS retry delays pass. Lambda retries a failed event after 1 and "
+            "2 minutes; at 300, after 0.2 and 0.4 seconds.",
+        ),
+    ] = 300,
+    keep: Annotated[
+        bool,
+        typer.Option(
+            "--keep",
+            help="Keep DynamoDB, queue, bus and function running after the last event until Ctrl-C, for `mep dlq`. "
+            "DIR/kept.env has the variables that it needs.",
+        ),
+    ] = False,
+) -> None:
+    """Deliver the events of a file to the function on this machine.
+
+    Needs no Docker and no AWS account: DynamoDB, the dead-letter queue and the function run locally. DIR gets
+    `summary.json` and, as JSON Lines, `spans`, `logs`, `metrics`, `platform`, `dlq`, `calendar`, `audit` and
+    `rejected`.
+
+    The exit status is 0 when every event has exactly one outcome.
+    """
+    from rich.text import Text
+
+    from emulator.environment import LOCAL_CREDENTIALS, REGION
+    from mep import terminal
+    from mep.aws_hosts import region_variable
+    from mep.local.keep_alive import KeepAlive
+    from mep.local.render import outcomes_table
+    from mep.local.run import RunOptions, run
+
+    if endpoint_url is not None and not endpoint_url.startswith(("http://", "https://")):
+        raise UsageError(f"--endpoint-url {endpoint_url}: must be a URL such as http://127.0.0.1:8000")
+    if function_url is not None and not function_url.startswith(("http://", "https://")):
+        raise UsageError(f"--function-url {function_url}: must be a URL such as http://127.0.0.1:9000")
+    if function_url is not None and endpoint_url is None:
+        raise UsageError("--function-url needs --endpoint-url: the DynamoDB that the container writes to")
+    own = _own_credentials() if endpoint_url is not None else {}
+    summary = run(
+        RunOptions(
+            calendar=calendar,
+            events=None if events == "-" else Path(events),
+            out=out,
+            endpoint_url=endpoint_url,
+            function_url=function_url,
+            workers=workers,
+            timeout_s=timeout,
+            memory_mb=memory,
+            speed=speed,
+            region=(own and region_variable(os.environ)[1]) or REGION,
+            credentials=tuple((own or LOCAL_CREDENTIALS).items()),
+        ),
+        terminal.console(stderr=True),
+        on_complete=KeepAlive(out, {} if own else LOCAL_CREDENTIALS, _warn) if keep else None,
+    )
+    screen = terminal.console()
+    screen.print(outcomes_table(summary))
+    screen.print(Text(f"written to {out}"), soft_wrap=True)
+    if summary.spans_lost:
+        _warn(f"{summary.spans_lost} span datagrams were lost: spans.jsonl is incomplete")
+    if summary.interrupted:
+        _warn("interrupted: the files contain the events that were delivered until then")
+        raise typer.Exit(ExitStatus.INTERRUPTED)
+    if summary.undelivered:
+        _warn(f"the dead-letter queue rejected {summary.undelivered} records: see {out / 'undelivered.jsonl'}")
+        raise typer.Exit(ExitStatus.FAILED)
+    if not summary.accounted:
+        _warn("not every event has exactly one outcome: the function returned a response without one")
+        raise typer.Exit(ExitStatus.FAILED)
+
+
+def _own_credentials() -> dict[str, str]:
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    own = {name: os.environ[name] for name in names if os.environ.get(name)}
+    return own if {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} <= own.keys() else {}
+
+
+def _warn(text: str) -> None:
+    typer.echo(f"mep: {text}", err=True)

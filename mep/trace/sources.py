@@ -1,0 +1,125 @@
+"""The sources that `mep trace` searches, and the gaps that a failed source leaves in the result."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from handler.contract import AUDIT, CALENDAR, CORRELATION_INDEX
+from mep.errors import Problem, Reason
+
+SPAN_LOG_GROUP = "aws/spans"
+
+
+class Source(StrEnum):
+    """A place with records of an event."""
+
+    LOG = "log"
+    TRACES = "traces"
+    AUDIT = "audit"
+    CALENDAR = "calendar"
+    QUEUE = "queue"
+    RUN = "run"
+
+
+_NAMES = {
+    Source.LOG: "the log",
+    Source.TRACES: "the traces",
+    Source.AUDIT: "the audit table",
+    Source.CALENDAR: "the calendar",
+    Source.QUEUE: "the dead-letter queue",
+    Source.RUN: "the rest of the run",
+}
+_PRIMARY = {Source.LOG, Source.TRACES, Source.AUDIT, Source.QUEUE}
+"""The sources that can be searched by correlation ID; the calendar is read by the key that they return."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchScope:
+    """What to search in AWS.
+
+    Attributes:
+        log_group: Log group of the function.
+        spans_in_logs: Whether spans are in the log group `aws/spans` (X-Ray's Transaction Search), not in X-Ray's own
+            store.
+        calendar_table: Name of the calendar table.
+        audit_table: Name of the audit table.
+        since: How far back logs and traces are searched.
+    """
+
+    log_group: str
+    spans_in_logs: bool
+    calendar_table: str
+    audit_table: str
+    since: timedelta
+
+    def names(self) -> dict[Source, str]:
+        """Return the resource of each source, the queue excluded."""
+        return {
+            Source.LOG: self.log_group,
+            Source.TRACES: SPAN_LOG_GROUP if self.spans_in_logs else "X-Ray",
+            Source.AUDIT: self.audit_table,
+            Source.CALENDAR: self.calendar_table,
+        }
+
+
+ADVICE: Mapping[tuple[Source, Reason], str] = {
+    (Source.LOG, Reason.NOT_FOUND): "check ENVIRONMENT, or name another with --function or --log-group",
+    (Source.TRACES, Reason.NOT_FOUND): "is X-Ray's Transaction Search on? --spans xray searches X-Ray's own store",
+    (Source.AUDIT, Reason.NOT_FOUND): f"check {AUDIT.variable}",
+    (Source.AUDIT, Reason.REFUSED): f"it needs the index {CORRELATION_INDEX}",
+    (Source.CALENDAR, Reason.NOT_FOUND): f"check {CALENDAR.variable}",
+}
+"""Advice that is more specific than AWS's own reason, by source and reason."""
+
+
+class NotQueriedError(Exception):
+    """A service must not be called.
+
+    Args:
+        problem: Why.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.text)
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A source that could not be read, or not completely.
+
+    Attributes:
+        source: The source.
+        name: Name of the log group, the table, the queue or the folder.
+        problem: Why.
+    """
+
+    source: Source
+    name: str
+    problem: Problem
+
+    def as_json(self) -> dict[str, str]:
+        """Return the gap as a JSON object of texts."""
+        return {"source": self.source.value, "name": self.name, **self.problem.as_json()}
+
+
+def source_names(gaps: Iterable[Gap]) -> str:
+    """Return the sources of gaps, each once, as a list in words."""
+    return ", ".join(dict.fromkeys(_NAMES[gap.source] for gap in gaps))
+
+
+def gap_lines(gaps: Iterable[Gap]) -> list[str]:
+    """Return one line per cause: the sources, why they could not be read, and what to do."""
+    by_cause: dict[str, list[Gap]] = {}
+    for gap in gaps:
+        text = "; ".join(part for part in (gap.problem.text, gap.problem.advice) if part)
+        by_cause.setdefault(text, []).append(gap)
+    return [f"{source_names(members)}: {text}" for text, members in by_cause.items()]
+
+
+def nothing_was_read(gaps: Iterable[Gap]) -> bool:
+    """Return whether no source that can be searched by correlation ID could be read."""
+    failed: set[Any] = {gap.source for gap in gaps if gap.problem.reason is not Reason.INCOMPLETE}
+    return failed >= _PRIMARY
