@@ -5,15 +5,13 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from emulator.environment import LOCAL_CREDENTIALS
 from emulator.faults import Fault, FaultProxy, Reply, Request
-from emulator.http_server import QuietHandler
+from emulator.http_server import LoopbackServer, QuietHandler
 
 ACCESS_KEY = LOCAL_CREDENTIALS["AWS_ACCESS_KEY_ID"]
 """Of whatever is handed out: DynamoDB Local keeps separate data for each access key."""
@@ -78,20 +76,10 @@ def identity_services_over_tls(certificate: Path) -> Iterator[str]:
 
     class Handler(QuietHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            reply = _answer(Request("POST", self.path, {}, body))
-            self.wfile.write(reply.head + reply.body)
+            self.wfile.write(bytes(_answer(Request("POST", self.path, {}, self.read_body()))))
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        # The handshake is the connection's own thread's: a client that breaks it off must not stop the server.
-        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield f"https://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with LoopbackServer(Handler, tls=context) as server:
+        yield server.url
 
 
 def _answer(request: Request) -> Reply:

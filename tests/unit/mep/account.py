@@ -8,13 +8,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from emulator.environment import PROJECT_ROOT
-from emulator.http_server import QuietHandler
+from emulator.http_server import LoopbackServer, QuietHandler
 
 SECRET = "SENTINEL-of-the-session-token"
 ROLE = "arn:aws:iam::123456789012:role/its-name"
@@ -112,7 +110,7 @@ def serving(account: Account) -> Iterator[str]:
 
     class Handler(QuietHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = self.read_body()
             operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2] or _PATHS.get(self.path, "")
             if not operation:
                 action = re.search(rb"Action=(\w+)", body)
@@ -124,24 +122,13 @@ def serving(account: Account) -> Iterator[str]:
             if not reply.status:
                 self.close_connection = True
                 return
-            self.send_response(reply.status)
-            if reply.error:
-                self.send_header("x-amzn-ErrorType", reply.error)
-            self.send_header("Content-Type", "application/x-amz-json-1.0")
-            self.send_header("Content-Length", str(len(reply.body)))
-            self.end_headers()
-            self.wfile.write(reply.body)
+            headers = {"x-amzn-ErrorType": reply.error} if reply.error else {}
+            self.respond(reply.status, reply.body, {**headers, "Content-Type": "application/x-amz-json-1.0"})
 
         do_GET = do_POST
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with LoopbackServer(Handler) as server:
+        yield server.url
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,14 @@ import io
 import json
 import sys
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
 from emulator.environment import INVOCATION_PATH
 from emulator.faults import throttling_proxy
+from emulator.http_server import LoopbackServer, QuietHandler
 from tests.support.command_line import mep
 
 
@@ -26,21 +25,17 @@ class Function:
         self.asked: list[tuple[str, bytes]] = []
         function = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                function.asked.append((self.path, body))
+                function.asked.append((self.path, self.read_body()))
                 self.send_response(function.status)
                 for name, value in function.headers.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(function.body)
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.server = LoopbackServer(Handler)
+        self.url = self.server.url
 
     def answers(self, body: Any, status: int = 200, **headers: str) -> None:
         self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -52,11 +47,7 @@ class Function:
 def function() -> Iterator[Function]:
     function = Function()
     with function.server:
-        thread = Thread(target=function.server.serve_forever, args=(0.02,))
-        thread.start()
         yield function
-        function.server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -6,10 +6,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from emulator.http_server import LoopbackServer, QuietHandler
+
 _STALLED_AT_MOST_SECONDS = 60
+_HEADERS = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-RequestId": "REQUEST-ID-OF-AWS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,45 +53,31 @@ class Loopback:
         self.requests: list[Request] = []
         self._closing = threading.Event()
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             # HTTP/1.0: a connection for each request, so that nothing stays open behind the test.
             def do_POST(handler) -> None:  # noqa: N805 - http.server's name; self is the server here
-                length = int(handler.headers["Content-Length"])
                 headers = {name.lower(): value for name, value in handler.headers.items()}
-                request = Request(handler.path, headers, handler.rfile.read(length))
+                request = Request(handler.path, headers, handler.read_body())
                 self.requests.append(request)
                 reply = answer(request)
                 if reply.stalls:
                     self._closing.wait(_STALLED_AT_MOST_SECONDS)
                     return
                 body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
-                handler.send_response(reply.status)
-                handler.send_header("Content-Length", str(len(body)))
-                handler.send_header("Content-Type", "application/x-amz-json-1.0")
-                if reply.location:
-                    handler.send_header("Location", reply.location)
-                handler.send_header("x-amzn-RequestId", "REQUEST-ID-OF-AWS")
-                handler.end_headers()
-                handler.wfile.write(body)
+                location = {"Location": reply.location} if reply.location else {}
+                handler.respond(reply.status, body, {**_HEADERS, **location})
 
-            def log_message(handler, format: str, *args: object) -> None:  # noqa: A002, N805
-                """Stay silent."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self._thread.start()
+        self._server = LoopbackServer(Handler)
 
     @property
     def url(self) -> str:
         """Without a path."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self._server.url
 
     def close(self) -> None:
         """Stop serving and let go of stalled clients."""
         self._closing.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._server.close()
 
 
 @contextmanager

@@ -5,11 +5,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
-from emulator.http_server import QuietHandler
+from emulator.http_server import LoopbackServer, QuietHandler
 
 TRACE_ID = re.compile(r"1-[0-9a-f]{8}-[0-9a-f]{24}")
 
@@ -115,25 +113,14 @@ def serving(account: Account) -> Iterator[str]:
 
     class Handler(QuietHandler):
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = json.loads(self.read_body())
             target = self.headers.get("X-Amz-Target")
             paths = {"/Traces": "BatchGetTraces", "/TraceSummaries": "GetTraceSummaries"}
             operation = target.rpartition(".")[2] if target else paths[self.path]
             status, answer = account.answer(operation, body)
-            data = json.dumps(answer).encode()
-            self.send_response(status)
-            if status != 200:
-                self.send_header("x-amzn-ErrorType", answer["__type"])
-            self.send_header("Content-Type", "application/x-amz-json-1.1")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+            headers = {"x-amzn-ErrorType": answer["__type"]} if status != 200 else {}
+            body_type = {"Content-Type": "application/x-amz-json-1.1"}
+            self.respond(status, json.dumps(answer).encode(), {**headers, **body_type})
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with LoopbackServer(Handler) as server:
+        yield server.url
