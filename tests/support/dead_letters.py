@@ -44,7 +44,7 @@ def from_on_failure(
     """Shape 2: Lambda's record for an on-failure destination."""
     failure = error or {
         "errorType": "EventNotProcessed",
-        "errorMessage": "category=throttling correlation_id=told-by-function : ThrottlingException",
+        "errorMessage": "category=throttling correlation_id=from-function-error : ThrottlingException",
         "stackTrace": [],
     }
     message = on_failure_record(

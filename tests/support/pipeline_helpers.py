@@ -1,4 +1,4 @@
-"""The chain in simulated time, with a function that does as it is told and nets that keep what they are sent."""
+"""The event pipeline in simulated time, with a scripted function and failure destinations in memory."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -22,11 +22,11 @@ PAYLOAD = orjson.dumps(event("AAPL", "2025-07-31", 1))
 
 
 class MemoryDestination:
-    """Keeps what it is sent.
+    """A failure destination that stores its messages.
 
     Attributes:
-        messages: What it took.
-        broken: Whether it refuses everything.
+        messages: The accepted messages.
+        broken: Whether it rejects every message.
     """
 
     def __init__(self, *, broken: bool = False) -> None:
@@ -35,7 +35,7 @@ class MemoryDestination:
 
     def __call__(self, message: DestinationMessage) -> None:
         if self.broken:
-            raise DestinationError("the net is broken")
+            raise DestinationError("the destination is broken")
         self.messages.append(message)
 
     def bodies(self) -> list[Any]:
@@ -44,8 +44,8 @@ class MemoryDestination:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One invocation that a `Script` was asked for."""
+class Invocation:
+    """One invocation of a `Script`."""
 
     at: float
     payload: bytes
@@ -56,58 +56,57 @@ class Asked:
 
 @dataclass
 class Script:
-    """A function of which the test says how each try ends; the last answer goes on for ever.
+    """A function whose invocations end as scripted.
 
     Attributes:
-        timeline: Tells when it was asked.
-        answers: A status each, in the order of the tries.
-        duration_s: Seconds that each try takes.
-        asked: What it was asked.
+        scheduler: The clock.
+        answers: The status of each invocation in order; the last one repeats.
+        duration_s: The simulated seconds of each invocation.
+        invocations: The invocations so far.
     """
 
-    timeline: SimulatedScheduler
+    scheduler: SimulatedScheduler
     answers: list[Status] = field(default_factory=lambda: ["ok"])
     duration_s: float = 0.0
-    asked: list[Asked] = field(default_factory=list)
+    invocations: list[Invocation] = field(default_factory=list)
 
     def invoke(
         self, payload: bytes, *, trace_header: str, request_id: str | None = None, timeout_s: float = 30
     ) -> InvocationResult:
-        status = self.answers[min(len(self.asked), len(self.answers) - 1)]
-        self.asked.append(Asked(self.timeline.now(), payload, request_id or "", trace_header, timeout_s))
+        status = self.answers[min(len(self.invocations), len(self.answers) - 1)]
+        self.invocations.append(Invocation(self.scheduler.now(), payload, request_id or "", trace_header, timeout_s))
         body = MARKED if status == "ok" else FAILED
         return InvocationResult(status, body, request_id or "", self.duration_s, cold_start=False)
 
     def waits(self) -> list[float]:
-        """Return the seconds between one try and the next."""
-        at = [asked.at for asked in self.asked]
+        """Return the seconds between one attempt and the next."""
+        at = [invocation.at for invocation in self.invocations]
         return [round(later - earlier, 6) for earlier, later in pairwise(at)]
 
 
 @dataclass
 class Simulation:
-    """A chain in simulated time, and all that comes out of it.
+    """A pipeline in simulated time and its output.
 
     Attributes:
-        pipeline: The chain.
-        timeline: Its time.
-        function: What runs; there is one worker unless `workers` says otherwise.
-        endings: What became of each delivery.
-        points: The platform's metrics, minute by minute.
+        scheduler: The clock.
+        function: The function of all workers.
+        results: The result of each delivery.
+        points: The platform's metrics by minute.
     """
 
     pipeline: EventPipeline
-    timeline: SimulatedScheduler
+    scheduler: SimulatedScheduler
     function: Script
-    endings: list[DeliveryResult]
+    results: list[DeliveryResult]
     points: list[DataPoint]
 
-    def run(self, arrivals: Iterable[InputEvent] = ()) -> "Simulation":
-        """Run it, and check that the account balances."""
-        self.pipeline.run(arrivals)
-        account = self.pipeline.counters
-        assert account.live == 0, "nothing is on its way any more"
-        assert account.received + account.redelivered == len(self.endings), "each delivery has exactly one ending"
+    def run(self, events: Iterable[InputEvent] = ()) -> "Simulation":
+        """Run the pipeline and check that each delivery has one result."""
+        self.pipeline.run(events)
+        counters = self.pipeline.counters
+        assert counters.live == 0
+        assert counters.received + counters.redelivered == len(self.results)
         return self
 
     def deliver(self, payload: bytes = PAYLOAD) -> "Simulation":
@@ -116,17 +115,17 @@ class Simulation:
         return self.run()
 
     @property
-    def delivery_result(self) -> DeliveryResult:
-        """The only ending."""
-        (delivery_result,) = self.endings
-        return delivery_result
+    def result(self) -> DeliveryResult:
+        """The only result."""
+        (result,) = self.results
+        return result
 
     def dispositions(self) -> list[Disposition]:
-        """Return where each delivery ended."""
-        return [delivery_result.disposition for delivery_result in self.endings]
+        """Return the final state of each delivery."""
+        return [result.disposition for result in self.results]
 
     def metrics(self) -> Mapping[str, float]:
-        """Return the totals of Lambda's metrics, and of EventBridge's with `Rule` in front."""
+        """Return the totals of Lambda's metrics, and of EventBridge's with the prefix `Rule`."""
         return {
             ("Rule" if namespace == "AWS/Events" else "") + name: value
             for (namespace, name), value in self.pipeline.metrics.totals.items()
@@ -137,36 +136,36 @@ def simulation(
     *answers: Status,
     destinations: FailureDestinations | None = None,
     invoke: AsyncInvokeConfig | None = None,
-    settings: Callable[[PipelineSettings], PipelineSettings] = lambda same: same,
+    settings: Callable[[PipelineSettings], PipelineSettings] = lambda unchanged: unchanged,
     duration_s: float = 0.0,
     workers: int = 1,
     seed: int = 0,
     **more: Any,
 ) -> Simulation:
-    """Return a chain in simulated time.
+    """Return a pipeline in simulated time.
 
     Args:
-        answers: How each try ends; the last goes on for ever; none for `ok`.
-        destinations: None for none at all.
+        answers: The status of each invocation; the last one repeats; none for `ok`.
+        destinations: The failure destinations; None for none.
         invoke: Lambda's settings.
-        settings: Changes the rest of the settings.
-        duration_s: Seconds that each try takes.
-        workers: How many tries may run at once.
-        seed: Of the chain.
-        more: For `EventPipeline`.
+        settings: Changes the other settings.
+        duration_s: The simulated seconds of each invocation.
+        workers: The number of concurrent invocations.
+        seed: The seed of the pipeline.
+        more: Further arguments of `EventPipeline`.
     """
-    timeline = SimulatedScheduler()
-    function = Script(timeline, list(answers) or ["ok"], duration_s)
-    endings: list[DeliveryResult] = []
+    scheduler = SimulatedScheduler()
+    function = Script(scheduler, list(answers) or ["ok"], duration_s)
+    results: list[DeliveryResult] = []
     points: list[DataPoint] = []
     chosen = settings(PipelineSettings(invoke=invoke or AsyncInvokeConfig(), seed=seed))
     pipeline = EventPipeline(
-        timeline,
+        scheduler,
         [function] * workers,
         chosen,
         destinations=destinations,
-        on_result=endings.append,
+        on_result=results.append,
         on_data_point=points.append,
         **more,
     )
-    return Simulation(pipeline, timeline, function, endings, points)
+    return Simulation(pipeline, scheduler, function, results, points)

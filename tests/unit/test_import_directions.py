@@ -160,7 +160,7 @@ def test_importing_a_package_loads_none_of(package: str, unwanted: set[str]) -> 
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    """Imports inside functions and for type checkers count, too: they hide a circle and do not remove it."""
+    """Imports inside functions and for type checkers count, too: they delay a circle and do not remove it."""
     graph = {
         module_name(path): {
             module_name(target)

@@ -1,4 +1,4 @@
-"""Clients of what runs on this machine work whatever the user's own settings of AWS say."""
+"""Clients for services on this machine ignore the user's own AWS settings."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from emulator.services.tables import CalendarTables
 from emulator.services.sqs import sqs_client
 client = sqs_client(sys.argv[1])
 print(client.get_queue_url(QueueName=sys.argv[2])["QueueUrl"])
-CalendarTables(sys.argv[1], "us-east-1", {"AWS_ACCESS_KEY_ID": "mine", "AWS_SECRET_ACCESS_KEY": "own"})
+CalendarTables(sys.argv[1], "us-east-1", {"AWS_ACCESS_KEY_ID": "other", "AWS_SECRET_ACCESS_KEY": "other"})
 """
 
 
@@ -37,9 +37,7 @@ CalendarTables(sys.argv[1], "us-east-1", {"AWS_ACCESS_KEY_ID": "mine", "AWS_SECR
     ],
     ids=str,
 )
-def test_no_setting_of_an_account_is_read(
-    variables: dict[str, str], queue_endpoint: QueueEndpoint, tmp_path: Path
-) -> None:
+def test_no_aws_setting_is_read(variables: dict[str, str], queue_endpoint: QueueEndpoint, tmp_path: Path) -> None:
     name = queue_endpoint.queue_url.rpartition("/")[2]
     done = subprocess.run(
         [sys.executable, "-c", CALL, queue_endpoint.url, name],

@@ -1,4 +1,4 @@
-"""The queue is a real one: messages are hidden, shown again and deleted; draining takes out every one."""
+"""The local queue: messages have a visibility timeout and are deleted; `drain` returns every one."""
 
 from contextlib import closing
 
@@ -19,26 +19,26 @@ def send(dead_letters: DeadLetters, body: str, **attributes: str) -> str:
     return reply["MessageId"]
 
 
-def test_a_letter_has_its_body_and_attributes(dead_letters: DeadLetters) -> None:
+def test_message_has_body_and_attributes(dead_letters: DeadLetters) -> None:
     body = '{"detail": {"note": "é \\u2028 <b>"}}'
     message_id = send(dead_letters, body, ERROR_CODE="validation", SOURCE="handler")
     assert dead_letters.drain() == [DeadLetter(message_id, body, {"ERROR_CODE": "validation", "SOURCE": "handler"})]
 
 
-def test_a_letter_without_attributes_has_none(dead_letters: DeadLetters) -> None:
+def test_message_without_attributes(dead_letters: DeadLetters) -> None:
     send(dead_letters, "plain")
     (dead_letter,) = dead_letters.drain()
     assert dead_letter.attributes == {}
 
 
-def test_more_than_a_batch_is_drained_once_each(dead_letters: DeadLetters) -> None:
+def test_more_than_a_batch_is_drained(dead_letters: DeadLetters) -> None:
     for number in range(23):
         send(dead_letters, str(number))
     assert sorted(int(dead_letter.body) for dead_letter in dead_letters.drain()) == list(range(23))
     assert dead_letters.drain() == []
 
 
-def test_an_empty_reply_is_not_taken_for_an_empty_queue(dead_letters: DeadLetters) -> None:
+def test_empty_receive_does_not_end_the_drain(dead_letters: DeadLetters) -> None:
     send(dead_letters, "late")
     nothing = answer(Reply(200, b"{}", {"Content-Type": "application/x-amz-json-1.0"}))
     with FaultProxy(dead_letters.url, nothing, operation="ReceiveMessage") as proxy:
@@ -46,14 +46,14 @@ def test_an_empty_reply_is_not_taken_for_an_empty_queue(dead_letters: DeadLetter
         assert not proxy.unused
 
 
-def test_what_another_consumer_works_on_is_not_drained(dead_letters: DeadLetters) -> None:
+def test_messages_in_flight_are_not_drained(dead_letters: DeadLetters) -> None:
     send(dead_letters, "busy")
     with closing(sqs_client(dead_letters.url)) as client:
         client.receive_message(QueueUrl=dead_letters.queue_url, VisibilityTimeout=60)
         assert dead_letters.drain() == []
 
 
-def test_what_a_consumer_did_not_delete_comes_back(dead_letters: DeadLetters) -> None:
+def test_undeleted_message_becomes_visible_again(dead_letters: DeadLetters) -> None:
     send(dead_letters, "again")
     with closing(sqs_client(dead_letters.url)) as client:
         client.receive_message(QueueUrl=dead_letters.queue_url, VisibilityTimeout=1)
@@ -61,26 +61,26 @@ def test_what_a_consumer_did_not_delete_comes_back(dead_letters: DeadLetters) ->
     assert [message["Body"] for message in reply["Messages"]] == ["again"]
 
 
-def test_it_is_made_as_the_deployed_one(dead_letters: DeadLetters) -> None:
+def test_queue_has_the_deployed_settings(dead_letters: DeadLetters) -> None:
     with closing(sqs_client(dead_letters.url)) as client:
         attributes = client.get_queue_attributes(QueueUrl=dead_letters.queue_url, AttributeNames=["All"])["Attributes"]
     assert attributes["MessageRetentionPeriod"] == str(14 * 24 * 3600)
     assert attributes["SqsManagedSseEnabled"] == "true"
 
 
-def test_everything_is_on_loopback(queue_endpoint: QueueEndpoint) -> None:
+def test_urls_are_on_loopback(queue_endpoint: QueueEndpoint) -> None:
     assert queue_endpoint.url.startswith("http://127.0.0.1:")
     assert queue_endpoint.queue_url.startswith(f"{queue_endpoint.url}/")
 
 
-def test_queues_of_two_tests_are_two(dead_letters: DeadLetters) -> None:
+def test_tests_have_queues_of_their_own(dead_letters: DeadLetters) -> None:
     other = DeadLetters(create_queue(dead_letters.url, "another"))
     send(other, "theirs")
     assert dead_letters.drain() == []
     assert [dead_letter.body for dead_letter in other.drain()] == ["theirs"]
 
 
-def test_a_queue_is_known_in_its_own_region_only(queue_endpoint: QueueEndpoint) -> None:
+def test_queue_exists_in_its_region_only(queue_endpoint: QueueEndpoint) -> None:
     queue = create_queue(queue_endpoint.url, "in-another-region", "eu-west-1")
     with closing(sqs_client(queue.url, queue.region)) as client:
         client.send_message(QueueUrl=queue.queue_url, MessageBody="{}")

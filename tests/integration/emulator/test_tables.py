@@ -22,7 +22,7 @@ AT_NOW = "2025-07-01T12:30:00.000000Z"
 class TestTables:
     """`create_tables`."""
 
-    def test_an_audit_entry_is_found_by_its_correlation_id(self, tables: Tables) -> None:
+    def test_audit_entry_is_found_by_correlation_id(self, tables: Tables) -> None:
         for entry, correlation_id in (("1#a", "one"), ("2#b", "two"), ("3#c", "one")):
             item = {
                 "earnings_key": "AAPL#2025-07-31",
@@ -42,12 +42,12 @@ class TestTables:
         assert sorted(item["entry_id"]["S"] for item in found) == ["1#a", "3#c"]
         assert {item["action"]["S"] for item in found} == {"x"}
 
-    def test_a_table_that_exists_keeps_what_is_in_it(self, tables: Tables) -> None:
+    def test_existing_table_is_not_changed(self, tables: Tables) -> None:
         tables.put_row("AAPL", "2025-07-31", is_processed=True)
         create_tables(tables.client, tables.calendar_table, tables.audit_table)
         assert tables.row("AAPL", "2025-07-31") is not None
 
-    def test_a_table_with_other_keys_is_told(self, tables: Tables) -> None:
+    def test_table_with_another_key_is_rejected(self, tables: Tables) -> None:
         with pytest.raises(EmulatorError, match=f"{tables.audit_table} exists, .*asset_symbol, earnings_date"):
             create_tables(tables.client, tables.audit_table, tables.calendar_table)
 
@@ -55,7 +55,7 @@ class TestTables:
 class TestLoading:
     """`load`."""
 
-    def test_a_row_has_the_attributes_of_the_sync(self, tables: Tables) -> None:
+    def test_row_has_the_attributes_of_the_sync(self, tables: Tables) -> None:
         rows = [
             CalendarRow(("AAPL", "2025-07-31"), {"estimated_eps": Decimal("1.42")}),
             CalendarRow(("BF-B", "2025-08-28")),
@@ -73,14 +73,14 @@ class TestLoading:
         assert without_estimate is not None
         assert "estimated_eps" not in without_estimate
 
-    def test_thousands_of_rows_are_loaded_whole(self, tables: Tables) -> None:
+    def test_thousands_of_rows_are_loaded(self, tables: Tables) -> None:
         rows = [CalendarRow((f"S{number}", "2025-07-31"), {"estimated_eps": Decimal(number)}) for number in range(2010)]
         assert load(tables.client, tables.calendar_table, rows + rows[:50], now=NOW) == 2010
         dumped = dump(tables.client, tables.calendar_table)
         assert {(row["asset_symbol"], row["estimated_eps"]) for row in dumped} == {(f"S{n}", n) for n in range(2010)}
         assert len(dumped) == 2010
 
-    def test_rows_that_are_there_stay_as_they_are(self, tables: Tables) -> None:
+    def test_existing_rows_are_not_changed(self, tables: Tables) -> None:
         tables.put_row("AAPL", "2025-07-31", is_processed=True, report_time="amc")
         before = tables.row("AAPL", "2025-07-31")
         rows = [CalendarRow(("AAPL", "2025-07-31"), {"estimated_eps": Decimal(9)}), CalendarRow(("MSFT", "2025-07-30"))]
@@ -88,7 +88,7 @@ class TestLoading:
         assert tables.row("AAPL", "2025-07-31") == before
         assert load(tables.client, tables.calendar_table, rows) == 0
 
-    def test_what_dynamodb_did_not_take_is_sent_again(self, tables: Tables) -> None:
+    def test_unprocessed_items_are_retried(self, tables: Tables) -> None:
         key = {"asset_symbol": {"S": "AAPL"}, "earnings_date": {"S": "2025-07-31"}}
         not_read = answer(
             Reply(
@@ -110,7 +110,7 @@ class TestLoading:
         assert waits == [0.05, 0.05, 0.1]
         assert tables.row("AAPL", "2025-07-31") is not None
 
-    def test_a_dynamodb_that_never_takes_a_row_is_told(self, tables: Tables) -> None:
+    def test_items_that_stay_unprocessed_are_an_error(self, tables: Tables) -> None:
         refused = json.dumps({"UnprocessedItems": {tables.calendar_table: [{"PutRequest": {"Item": {}}}]}}).encode()
         waits: list[float] = []
         with (
@@ -125,14 +125,14 @@ class TestLoading:
 class TestDumping:
     """`dump`."""
 
-    def test_items_come_in_the_order_of_their_key(self, tables: Tables) -> None:
+    def test_items_are_sorted_by_key(self, tables: Tables) -> None:
         keys = [("B", "2025-01-02"), ("A", "2025-01-03"), ("B", "2025-01-01")]
         for symbol, date in keys:
             tables.put_row(symbol, date)
         dumped = dump(tables.client, tables.calendar_table)
         assert [(row["asset_symbol"], row["earnings_date"]) for row in dumped] == sorted(keys)
 
-    def test_more_than_a_page_is_dumped_whole(self, tables: Tables) -> None:
+    def test_several_pages_are_dumped(self, tables: Tables) -> None:
         for number in range(6):  # a page of a scan is 1 MB
             tables.put_row(f"S{number}", "2025-01-01", filler="x" * 390_000)
         assert len(dump(tables.client, tables.calendar_table)) == 6

@@ -70,7 +70,7 @@ def states(name: str, simulated: Simulation, reading: Reading) -> list[State]:
         # The chain's function and rule have names of their own; what they are counted by must be the same.
         assert set(point.dimensions) == set(DIMENSIONS[point.namespace])
         store.put_platform(point.as_dict(), dimensions=DIMENSIONS[point.namespace])
-    end = simulated.timeline.now()
+    end = simulated.scheduler.now()
     evaluated = MetricAlarm(alarm(name), reading)
     minutes = range(int(end - SIMULATION_START) // 60 + 40)
     return [evaluated.evaluate(store, SIMULATION_START + minute * 60) for minute in minutes]

@@ -1,4 +1,4 @@
-"""The calendar is read strictly: what is wrong with it is one line that says where."""
+"""The calendar is validated; an error is one line with the line and the column."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -26,7 +26,7 @@ def csv(tmp_path: Path) -> WriteCsv:
     return write
 
 
-def test_a_row_is_its_symbol_its_day_and_its_estimate(csv: WriteCsv) -> None:
+def test_row_has_symbol_day_and_estimate(csv: WriteCsv) -> None:
     text = HEADER + APPLE + 'bf-b,"Brown, Forman",2025-08-28,2025-07-31,,USD\n'
     assert read_calendar(csv(text)) == [
         CalendarRow(("AAPL", "2025-07-31"), {"estimated_eps": Decimal("1.42")}),
@@ -34,19 +34,19 @@ def test_a_row_is_its_symbol_its_day_and_its_estimate(csv: WriteCsv) -> None:
     ]
 
 
-def test_symbols_are_what_events_may_name(csv: WriteCsv) -> None:
+def test_symbols_are_those_of_events(csv: WriteCsv) -> None:
     rows = read_calendar(csv(HEADER + "".join(f"{name.lower()},,2025-07-31,,,\n" for name in MARKET_SYMBOLS)))
     assert [row.key[0] for row in rows] == [*MARKET_SYMBOLS]
 
 
-def test_columns_may_come_in_any_order_and_with_others(csv: WriteCsv) -> None:
+def test_columns_in_any_order_and_further_columns(csv: WriteCsv) -> None:
     text = "currency,estimate,extra,symbol,fiscalDateEnding,name,reportDate\r\nUSD,-0.5,x,AAPL,y,z,2025-07-31\r\n"
     assert read_calendar(csv("\ufeff" + text)) == [
         CalendarRow(("AAPL", "2025-07-31"), {"estimated_eps": Decimal("-0.5")})
     ]
 
 
-def test_a_repeated_row_is_one_row_as_the_last_has_it(csv: WriteCsv) -> None:
+def test_last_of_repeated_rows_counts(csv: WriteCsv) -> None:
     text = (
         HEADER
         + APPLE
@@ -59,7 +59,7 @@ def test_a_repeated_row_is_one_row_as_the_last_has_it(csv: WriteCsv) -> None:
     ]
 
 
-def test_a_calendar_without_rows_is_one(csv: WriteCsv) -> None:
+def test_calendar_without_rows(csv: WriteCsv) -> None:
     assert read_calendar(csv(HEADER)) == []
 
 
@@ -88,7 +88,7 @@ def test_a_calendar_without_rows_is_one(csv: WriteCsv) -> None:
         (HEADER.encode() + b"\xff\xfe,x,2025-07-31,,,USD\n", ": not UTF-8 text"),
     ],
 )
-def test_what_is_wrong_is_one_line_that_says_where(csv: WriteCsv, text: str | bytes, message: str) -> None:
+def test_error_names_line_and_column(csv: WriteCsv, text: str | bytes, message: str) -> None:
     path = csv(text)
     with pytest.raises(InputError) as caught:
         read_calendar(path)
@@ -97,6 +97,6 @@ def test_what_is_wrong_is_one_line_that_says_where(csv: WriteCsv, text: str | by
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"missing\.csv: No such file"):
         read_calendar(tmp_path / "missing.csv")

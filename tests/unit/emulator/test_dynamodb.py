@@ -1,4 +1,4 @@
-"""A DynamoDB on this machine: the real one where it can be had, one that is as atomic where not."""
+"""DynamoDB on this machine: DynamoDB Local, or an emulator with the same atomicity."""
 
 import socket
 import uuid
@@ -31,7 +31,7 @@ def local() -> Iterator[DynamoDBEndpoint]:
 
 @pytest.fixture(scope="module")
 def ministack() -> Iterator[DynamoDBEndpoint]:
-    """What `dynamodb()` falls back to on a machine without Java."""
+    """The fallback of `dynamodb()` on a machine without Java."""
     with ExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PATH", "/nonexistent")
@@ -65,7 +65,7 @@ def reasons(refused: ClientError) -> Any:
 
 
 def mark_from_many_threads(tables: Tables) -> list[Any]:
-    """Let every thread try the same marking with a token of its own; return each one's result."""
+    """Mark one row from every thread, each with a token of its own; return the results."""
 
     def attempt(number: int) -> Any:
         try:
@@ -90,23 +90,23 @@ def assert_one_committed(tables: Tables, results: list[Any]) -> None:
 
 
 class TestDynamoDBLocal:
-    """The real one, as the tests use it."""
+    """DynamoDB Local, as the tests use it."""
 
-    def test_a_transaction_sent_again_with_its_token_is_one(self, tables: Tables) -> None:
+    def test_transaction_with_a_known_token_is_idempotent(self, tables: Tables) -> None:
         tables.put_row("AAPL", "2025-07-31")
         request = marking(tables, str(uuid.uuid4()), "event-1")
         for _ in range(2):
             tables.client.transact_write_items(**request)
         assert len(tables.audit("AAPL", "2025-07-31")) == 1
 
-    def test_a_known_token_with_another_request_is_refused(self, tables: Tables) -> None:
+    def test_known_token_with_another_request_is_rejected(self, tables: Tables) -> None:
         tables.put_row("AAPL", "2025-07-31")
         token = str(uuid.uuid4())
         tables.client.transact_write_items(**marking(tables, token, "event-1"))
         with pytest.raises(tables.client.exceptions.IdempotentParameterMismatchException):
             tables.client.transact_write_items(**marking(tables, token, "event-2"))
 
-    def test_a_failed_condition_comes_with_the_old_row(self, tables: Tables) -> None:
+    def test_failed_condition_returns_the_old_row(self, tables: Tables) -> None:
         tables.put_row("AAPL", "2025-07-31", is_processed=True, report_time="amc")
         with pytest.raises(tables.client.exceptions.TransactionCanceledException) as caught:
             tables.client.transact_write_items(**marking(tables, str(uuid.uuid4()), "event-1"))
@@ -116,7 +116,7 @@ class TestDynamoDBLocal:
         assert entry["Code"] == "None"
         assert tables.audit("AAPL", "2025-07-31") == []
 
-    def test_a_failed_condition_on_no_row_comes_without(self, tables: Tables) -> None:
+    def test_failed_condition_without_a_row_returns_none(self, tables: Tables) -> None:
         with pytest.raises(tables.client.exceptions.TransactionCanceledException) as caught:
             tables.client.transact_write_items(**marking(tables, str(uuid.uuid4()), "event-1"))
         assert "Item" not in reasons(caught.value)[0]
@@ -129,10 +129,10 @@ class TestDynamoDBLocal:
 class TestAsAProcess:
     """DynamoDB Local as `mep local` runs it."""
 
-    def test_it_is_the_real_one(self, local: DynamoDBEndpoint) -> None:
+    def test_kind_is_dynamodb_local(self, local: DynamoDBEndpoint) -> None:
         assert (local.kind, local.reason) == ("dynamodb-local", "")
 
-    def test_it_listens_on_loopback_only(self, local: DynamoDBEndpoint) -> None:
+    def test_listens_on_loopback_only(self, local: DynamoDBEndpoint) -> None:
         port = int(local.url.rpartition(":")[2])
         with socket.create_connection((LOOPBACK, port)):
             pass
@@ -140,7 +140,7 @@ class TestAsAProcess:
         with pytest.raises(OSError, match=r"refused|timed out|assign"):
             socket.create_connection(("127.0.0.2", port), timeout=5)
 
-    def test_it_has_one_database_for_all_credentials_and_regions(self, local: DynamoDBEndpoint) -> None:
+    def test_one_database_for_all_credentials_and_regions(self, local: DynamoDBEndpoint) -> None:
         with (
             closing(local.client()) as client,
             closing(
@@ -158,20 +158,20 @@ class TestAsAProcess:
 
 
 class TestFallback:
-    """MiniStack, where DynamoDB Local cannot be had."""
+    """MiniStack, where DynamoDB Local cannot run."""
 
-    def test_it_says_what_it_is_and_why(self, ministack: DynamoDBEndpoint) -> None:
+    def test_endpoint_has_its_kind_and_the_reason(self, ministack: DynamoDBEndpoint) -> None:
         assert ministack.kind == "ministack"
         assert ministack.reason == "DynamoDB Local cannot run: there is no `java` on the PATH"
         assert ministack.url.startswith("http://127.0.0.1:")
 
-    def test_it_holds_the_tables(self, ministack: DynamoDBEndpoint) -> None:
+    def test_tables_are_stored(self, ministack: DynamoDBEndpoint) -> None:
         with closing(ministack.client()) as client:
-            create_tables(client, "held-calendar", "held-audit")
-            assert load(client, "held-calendar", [CalendarRow(("AAPL", "2025-07-31"))]) == 1
-            assert load(client, "held-calendar", [CalendarRow(("AAPL", "2025-07-31"))]) == 0
-            (row,) = dump(client, "held-calendar")
-            assert dump(client, "held-audit") == []
+            create_tables(client, "fallback-calendar", "fallback-audit")
+            assert load(client, "fallback-calendar", [CalendarRow(("AAPL", "2025-07-31"))]) == 1
+            assert load(client, "fallback-calendar", [CalendarRow(("AAPL", "2025-07-31"))]) == 0
+            (row,) = dump(client, "fallback-calendar")
+            assert dump(client, "fallback-audit") == []
         assert (row["asset_symbol"], row["earnings_date"], row["is_processed"]) == ("AAPL", "2025-07-31", False)
 
     def test_many_threads_mark_once(self, ministack: DynamoDBEndpoint) -> None:
@@ -184,8 +184,8 @@ class TestFallback:
 
 @contextmanager
 def no_emulator(_: str) -> Iterator[str]:
-    """Stand in for MiniStack where it is not the point: starting it takes a second."""
-    yield "http://stand-in"
+    """A fake of MiniStack, which takes a second to start."""
+    yield "http://fake"
 
 
 class TestReasons:
@@ -195,18 +195,18 @@ class TestReasons:
     def _no_emulator(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("emulator.services.dynamodb.ministack", no_emulator)
 
-    def test_java_that_does_not_work(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_broken_java(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         java = tmp_path / "java"
         java.write_text("#!/bin/sh\necho UnsupportedClassVersionError; exit 1\n")
         java.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
         monkeypatch.setattr("emulator.services.dynamodb.dynamodb_jars", lambda *_: tmp_path)
         with dynamodb() as endpoint:
-            assert (endpoint.kind, endpoint.url) == ("ministack", "http://stand-in")
+            assert (endpoint.kind, endpoint.url) == ("ministack", "http://fake")
         assert endpoint.reason.startswith("DynamoDB Local exited on start with status 1")
         assert endpoint.reason.endswith("UnsupportedClassVersionError")
 
-    def test_a_fetch_that_fails(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_failed_download(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for tool in ("java", "mvn"):
             (tmp_path / tool).symlink_to("/bin/false")
         monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
@@ -214,7 +214,7 @@ class TestReasons:
             assert endpoint.kind == "ministack"
         assert endpoint.reason == "DynamoDB Local could not be fetched: mvn printed nothing"
 
-    def test_an_error_inside_the_block_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_error_inside_the_block_is_raised(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PATH", "/nonexistent")
         entered = []
 
@@ -228,25 +228,25 @@ class TestReasons:
         assert entered == ["ministack"]
 
 
-def test_without_java_there_is_no_dynamodb_local(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dynamodb_local_needs_java(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(ServiceError, match="there is no `java`"), dynamodb_local():
         pytest.fail("it cannot run")
 
 
-def test_tests_never_use_a_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tests_never_use_the_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent")
     with pytest.raises(ServiceError, match=r"Docker does not answer; .*there is no `java`"), real_dynamodb():
         pytest.fail("it cannot run")
 
 
-def test_the_container_and_the_process_are_the_same_release() -> None:
+def test_container_and_process_are_the_same_release() -> None:
     release = IMAGE.rpartition(":")[2]
     assert f"<artifactId>DynamoDBLocal</artifactId>\n      <version>{release}</version>" in POM.read_text()
 
 
-def test_clients_never_use_a_proxy_or_an_account(
+def test_clients_use_neither_proxy_nor_account(
     queue_endpoint: QueueEndpoint, tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "an-account")

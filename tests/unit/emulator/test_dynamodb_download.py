@@ -1,4 +1,4 @@
-"""The jars are fetched once, whole, whoever asks at the same time; what goes wrong is one line."""
+"""DynamoDB Local is downloaded once, also by concurrent processes; a failure is one line."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ done
 
 
 def fake_mvn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Path:
-    """Put a Maven of our own on the PATH; return the file that grows by a line with each call."""
+    """Put a fake Maven on the PATH; return the file to which it appends a line per call."""
     calls = tmp_path / "calls"
     tools = tmp_path / "bin"
     tools.mkdir()
@@ -29,7 +29,7 @@ def fake_mvn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Pa
     return calls
 
 
-def nobody(_: str) -> None:
+def ignore(_: str) -> None:
     pass
 
 
@@ -37,7 +37,7 @@ def left_behind(cache: Path) -> list[str]:
     return sorted(path.name for path in cache.iterdir() if not path.name.endswith(".lock"))
 
 
-def test_they_are_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_download_happens_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = fake_mvn(tmp_path, monkeypatch, GOOD)
     announced: list[str] = []
     first = dynamodb_jars(tmp_path / "deep" / "cache", announced.append)
@@ -49,11 +49,11 @@ def test_they_are_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert left_behind(tmp_path / "deep" / "cache") == [first.name]
 
 
-def test_many_first_runs_at_once_fetch_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_first_runs_download_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = fake_mvn(tmp_path, monkeypatch, f"sleep 0.3\n{GOOD}")
     with ThreadPoolExecutor(6) as pool:
-        found = set(pool.map(lambda _: dynamodb_jars(tmp_path / "cache", nobody), range(6)))
-    assert len(found) == 1
+        directories = set(pool.map(lambda _: dynamodb_jars(tmp_path / "cache", ignore), range(6)))
+    assert len(directories) == 1
     assert calls.read_text() == "call\n"
 
 
@@ -65,13 +65,13 @@ def test_many_first_runs_at_once_fetch_once(tmp_path: Path, monkeypatch: pytest.
         ("exit 0", "mvn printed nothing"),
     ],
 )
-def test_a_failed_fetch_is_one_line_and_leaves_nothing(
+def test_failed_download_is_one_line_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, reason: str
 ) -> None:
     calls = fake_mvn(tmp_path, monkeypatch, script)
-    for _ in range(2):  # and is tried again the next time
+    for _ in range(2):  # the next call retries it
         with pytest.raises(ServiceError) as caught:
-            dynamodb_jars(tmp_path / "cache", nobody)
+            dynamodb_jars(tmp_path / "cache", ignore)
         assert str(caught.value).startswith("DynamoDB Local could not be fetched: ")
         assert reason in str(caught.value)
         assert "\n" not in str(caught.value)
@@ -79,20 +79,20 @@ def test_a_failed_fetch_is_one_line_and_leaves_nothing(
     assert calls.read_text() == "call\n" * 2
 
 
-def test_without_maven_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_maven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ServiceError, match="there is no `mvn`"):
-        dynamodb_jars(tmp_path / "cache", nobody)
+        dynamodb_jars(tmp_path / "cache", ignore)
 
 
-def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_mvn(tmp_path, monkeypatch, GOOD)
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(ServiceError, match=r"cannot be stored in .*cache"):
-        dynamodb_jars(tmp_path / "cache", nobody)
+        dynamodb_jars(tmp_path / "cache", ignore)
 
 
-def test_the_cache_of_a_checkout_is_in_it_and_else_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_cache_of_a_checkout_and_of_an_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_cache() == PROJECT_ROOT / ".cache"
     monkeypatch.setattr("emulator.services.dynamodb.PROJECT_ROOT", tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))

@@ -1,4 +1,4 @@
-"""A service is ours alone, answers before we go on, tells why it did not start, and never outlives us."""
+"""Managed services: they are ready inside the block, report a failed start, and never outlive this process."""
 
 import os
 import signal
@@ -40,20 +40,20 @@ def refuses(port: int) -> bool:
         return client.connect_ex((LOOPBACK, port)) != 0
 
 
-def test_it_answers_inside_the_block_and_is_gone_after_it() -> None:
+def test_service_runs_inside_the_block_only() -> None:
     with managed_service(Service("it", python(SERVER), PROBE)) as url:
         assert url.startswith("http://127.0.0.1:")
         assert is_ready(port_of(url), PROBE)
     assert refuses(port_of(url))
 
 
-def test_another_answer_than_success_is_no_answer() -> None:
+def test_error_response_is_not_ready() -> None:
     with managed_service(Service("it", python(SERVER), PROBE)) as url:
         assert not is_ready(port_of(url), "AmazonSQS.ListQueues")
     assert not is_ready(port_of(url), PROBE)
 
 
-def test_it_is_gone_when_the_block_raises() -> None:
+def test_service_stops_when_the_block_raises() -> None:
     seen = []
 
     def fail() -> None:
@@ -66,14 +66,14 @@ def test_it_is_gone_when_the_block_raises() -> None:
     assert refuses(seen[0])
 
 
-def test_one_that_ignores_the_request_to_end_is_killed() -> None:
+def test_service_that_ignores_sigterm_is_killed() -> None:
     stubborn = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n{SERVER}"
     with managed_service(Service("it", python(stubborn), PROBE)) as url:
         pass
     assert refuses(port_of(url))
 
 
-def test_it_ends_and_leaves_nothing_when_we_are_killed(tmp_path: Path) -> None:
+def test_service_stops_when_this_process_is_killed(tmp_path: Path) -> None:
     code = f"""
         import sys, time
         from emulator.services.managed_service import Service, managed_service
@@ -98,7 +98,7 @@ def test_it_ends_and_leaves_nothing_when_we_are_killed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_sees_little_of_our_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_service_gets_a_minimal_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen = tmp_path / "seen"
     monkeypatch.setenv("AWS_PROFILE", "production")
     code = f"import os; open({str(seen)!r}, 'w').write(repr((dict(os.environ), os.getcwd())))\n{SERVER}"
@@ -113,7 +113,7 @@ def test_it_sees_little_of_our_environment(monkeypatch: pytest.MonkeyPatch, tmp_
     assert not Path(directory).exists()
 
 
-def test_one_that_ends_at_once_is_told_with_the_end_of_its_log() -> None:
+def test_failed_start_reports_the_end_of_the_log() -> None:
     code = "import sys; print('first\\n' * 100 + 'config:   bad\\n\\tat some.Frame(X.java:1)'); sys.exit(3)"
     with pytest.raises(ServiceError) as caught, managed_service(Service("the thing", python(code), PROBE)):
         pytest.fail("it does not start")
@@ -124,7 +124,7 @@ def test_one_that_ends_at_once_is_told_with_the_end_of_its_log() -> None:
     assert len(message) < 1000
 
 
-def test_one_that_never_answers_is_told_and_ended(tmp_path: Path) -> None:
+def test_service_that_never_answers_is_stopped(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     script = f"echo $$ > {pid_file}; echo warming up; exec sleep 60"
     service = Service("the thing", lambda _: ["/bin/sh", "-c", script], PROBE, start_timeout_s=2)
@@ -137,7 +137,7 @@ def test_one_that_never_answers_is_told_and_ended(tmp_path: Path) -> None:
         os.kill(int(pid_file.read_text()), 0)
 
 
-def test_a_port_that_somebody_else_took_is_no_reason_to_fail(tmp_path: Path) -> None:
+def test_taken_port_is_retried(tmp_path: Path) -> None:
     tried = tmp_path / "tried"
     code = f"""
 import pathlib, sys
@@ -151,12 +151,12 @@ if not tried.exists():
     assert tried.exists()
 
 
-def test_ports_that_are_always_taken_are_told() -> None:
+def test_retries_of_taken_ports_end() -> None:
     service = Service("it", python("import sys; sys.exit('Address already in use')"), PROBE)
     with pytest.raises(ServiceError, match="already in use"), managed_service(service):
         pytest.fail("it does not start")
 
 
-def test_a_free_port_can_be_bound() -> None:
+def test_free_port_can_be_bound() -> None:
     with socket.create_server((LOOPBACK, free_port())):
         pass

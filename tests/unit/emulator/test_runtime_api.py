@@ -1,4 +1,4 @@
-"""The Runtime API speaks what Lambda's does."""
+"""The Runtime API follows the protocol of Lambda's."""
 
 import http.client
 import queue
@@ -40,7 +40,7 @@ def events(api: RuntimeApi, count: int) -> list[ApiEvent]:
     return [api.events.get(timeout=10) for _ in range(count)]
 
 
-def test_next_hands_out_the_invocation_with_lambdas_headers(api: RuntimeApi) -> None:
+def test_next_returns_the_invocation_with_lambda_s_headers(api: RuntimeApi) -> None:
     api.offer(INVOCATION)
 
     status, headers, body = call(api, "GET", NEXT)
@@ -54,7 +54,7 @@ def test_next_hands_out_the_invocation_with_lambdas_headers(api: RuntimeApi) -> 
     assert events(api, 2) == [ApiEvent("ready"), ApiEvent("taken", INVOCATION.request_id)]
 
 
-def test_an_answer_that_was_cut_off_is_none(api: RuntimeApi) -> None:
+def test_truncated_response_is_ignored(api: RuntimeApi) -> None:
     """The process was killed while it wrote: its death is what counts, and Lambda tries again."""
     api.offer(INVOCATION)
     call(api, "GET", NEXT)
@@ -71,7 +71,7 @@ def test_an_answer_that_was_cut_off_is_none(api: RuntimeApi) -> None:
         api.events.get_nowait()
 
 
-def test_next_waits_until_there_is_an_invocation(api: RuntimeApi) -> None:
+def test_next_waits_for_an_invocation(api: RuntimeApi) -> None:
     answers: queue.SimpleQueue[int] = queue.SimpleQueue()
     thread = Thread(target=lambda: answers.put(call(api, "GET", NEXT)[0]))
     thread.start()
@@ -85,7 +85,7 @@ def test_next_waits_until_there_is_an_invocation(api: RuntimeApi) -> None:
 
 
 @pytest.mark.parametrize("kind", ["response", "error"])
-def test_the_answer_to_an_invocation_is_reported(api: RuntimeApi, kind: str) -> None:
+def test_response_is_reported(api: RuntimeApi, kind: str) -> None:
     api.offer(INVOCATION)
     call(api, "GET", NEXT)
 
@@ -96,7 +96,7 @@ def test_the_answer_to_an_invocation_is_reported(api: RuntimeApi, kind: str) -> 
     assert (last.kind, last.request_id, last.payload) == (kind, INVOCATION.request_id, b'{"x":1}')
 
 
-def test_an_answer_to_another_invocation_is_refused(api: RuntimeApi) -> None:
+def test_response_to_another_invocation_is_rejected(api: RuntimeApi) -> None:
     api.offer(INVOCATION)
     call(api, "GET", NEXT)
     events(api, 2)
@@ -107,7 +107,7 @@ def test_an_answer_to_another_invocation_is_refused(api: RuntimeApi) -> None:
     assert api.events.empty()
 
 
-def test_an_invocation_is_answered_once(api: RuntimeApi) -> None:
+def test_second_response_is_rejected(api: RuntimeApi) -> None:
     api.offer(INVOCATION)
     call(api, "GET", NEXT)
     path = f"/2018-06-01/runtime/invocation/{INVOCATION.request_id}/response"
@@ -116,14 +116,14 @@ def test_an_invocation_is_answered_once(api: RuntimeApi) -> None:
 
 
 @pytest.mark.parametrize("phase", ["init", "restore"])
-def test_an_init_error_is_reported(api: RuntimeApi, phase: str) -> None:
+def test_init_error_is_reported(api: RuntimeApi, phase: str) -> None:
     status, _, _ = call(api, "POST", f"/2018-06-01/runtime/{phase}/error", b'{"errorType":"E"}')
 
     assert status == 202
     assert events(api, 1) == [ApiEvent("init_error", payload=b'{"errorType":"E"}')]
 
 
-def test_a_function_that_is_ready_for_its_snapshot_goes_on(api: RuntimeApi) -> None:
+def test_restore_continues_at_once(api: RuntimeApi) -> None:
     assert call(api, "GET", "/2018-06-01/runtime/restore/next")[0] == 200
     assert api.events.empty()
 
@@ -133,7 +133,7 @@ def test_other_paths_are_not_found(api: RuntimeApi, method: str, path: str) -> N
     assert call(api, method, path)[0] == 404
 
 
-def test_closing_releases_who_waits_for_an_invocation() -> None:
+def test_close_releases_a_waiting_function() -> None:
     refused: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
     def ask(waiting: RuntimeApi) -> None:

@@ -1,4 +1,4 @@
-"""Spans that come in over UDP are decoded as they were sent."""
+"""Spans over UDP are decoded as they were sent."""
 
 import base64
 import socket
@@ -35,7 +35,7 @@ def datagram(message: ExportTraceServiceRequest, mark: bytes = b"T1S") -> bytes:
     return HEADER + mark + base64.b64encode(message.SerializeToString())
 
 
-def test_a_span_is_decoded_in_full() -> None:
+def test_span_is_decoded_in_full() -> None:
     message = request("write")
     span = message.resource_spans[0].scope_spans[0].spans[0]
     span.parent_span_id = bytes(range(8))
@@ -87,7 +87,7 @@ def test_a_span_is_decoded_in_full() -> None:
     }
 
 
-def test_a_root_has_no_parent_and_unsampled_is_told() -> None:
+def test_root_span_has_no_parent_and_may_be_unsampled() -> None:
     (decoded,) = decode_datagram(datagram(request("root"), b"T1U"))
 
     assert (decoded["parent_span_id"], decoded["sampled"]) == (None, False)
@@ -114,7 +114,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize(("damaged", "part"), DAMAGED.values(), ids=DAMAGED.keys())
-def test_a_damaged_datagram_is_named(damaged: bytes, part: str) -> None:
+def test_damaged_datagram_names_the_part(damaged: bytes, part: str) -> None:
     with pytest.raises(DamagedDatagramError, match=part):
         decode_datagram(damaged)
 
@@ -138,7 +138,7 @@ def sender(receiver: SpanReceiver) -> Iterator[socket.socket]:
         yield sender
 
 
-def test_after_a_flush_nothing_is_on_its_way(
+def test_flush_delivers_everything_sent_before(
     receiver: SpanReceiver, sender: socket.socket, spans: list[dict[str, Any]]
 ) -> None:
     for number in range(500):
@@ -150,7 +150,7 @@ def test_after_a_flush_nothing_is_on_its_way(
     assert (receiver.datagrams, receiver.damaged, receiver.dropped) == (500, 0, 0)
 
 
-def test_the_largest_datagram_comes_through(
+def test_largest_datagram_is_received(
     receiver: SpanReceiver, sender: socket.socket, spans: list[dict[str, Any]]
 ) -> None:
     sender.send(datagram(request("x" * 48_000)))
@@ -160,11 +160,11 @@ def test_the_largest_datagram_comes_through(
     assert [len(span["name"]) for span in spans] == [48_000]
 
 
-def test_a_damaged_datagram_is_counted_and_the_next_one_read(
+def test_damaged_datagram_is_counted_and_skipped(
     receiver: SpanReceiver, sender: socket.socket, spans: list[dict[str, Any]]
 ) -> None:
-    for each in (b"garbage", b"", datagram(request("good"))):
-        sender.send(each)
+    for content in (b"garbage", b"", datagram(request("good"))):
+        sender.send(content)
 
     receiver.flush()
 
@@ -172,7 +172,7 @@ def test_a_damaged_datagram_is_counted_and_the_next_one_read(
     assert [span["name"] for span in spans] == ["good"]
 
 
-def test_closing_hands_over_what_has_arrived() -> None:
+def test_close_delivers_what_has_arrived() -> None:
     spans: list[dict[str, Any]] = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         with SpanReceiver(spans.append) as receiver:

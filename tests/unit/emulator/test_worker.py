@@ -1,4 +1,4 @@
-"""A worker is a Lambda execution environment: real process, real deadline, real death."""
+"""The worker: a Lambda execution environment as a real process, which is killed at the deadline."""
 
 import json
 import os
@@ -60,7 +60,7 @@ def wait_until_gone(pid: int) -> bool:
     return True
 
 
-def test_the_function_sees_what_lambda_would_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_function_sees_lambda_s_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_VARIABLE_OF_THIS_MACHINE", "x")
     function = config("functions.echo", EVENT_SOURCE="here")
     with Worker(function, lambda *_: None) as worker:
@@ -82,7 +82,7 @@ def test_the_function_sees_what_lambda_would_show_it(monkeypatch: pytest.MonkeyP
     assert environment["AWS_REGION"] == environment["AWS_DEFAULT_REGION"] == "us-east-1"
 
 
-def test_the_process_is_kept_warm() -> None:
+def test_process_stays_warm() -> None:
     with Worker(config("functions.echo"), lambda *_: None) as worker:
         results = [worker.invoke(b"{}", trace_header=HEADER) for _ in range(3)]
 
@@ -91,7 +91,7 @@ def test_the_process_is_kept_warm() -> None:
     assert len({result.request_id for result in results}) == 3
 
 
-def test_a_handlers_exception_is_lambdas_error_reply(worker: Worker) -> None:
+def test_exception_of_the_handler_is_an_error_response(worker: Worker) -> None:
     result = do(worker, "raise")
 
     assert result.status == "error"
@@ -101,14 +101,14 @@ def test_a_handlers_exception_is_lambdas_error_reply(worker: Worker) -> None:
     assert json.loads(do(worker).payload)["pid"] == worker.pid, "an exception does not end the process"
 
 
-def test_a_payload_that_is_not_json_does_not_reach_the_handler(worker: Worker) -> None:
+def test_invalid_payload_does_not_reach_the_handler(worker: Worker) -> None:
     result = worker.invoke(b"[1,", trace_header=HEADER)
 
     assert result.status == "error"
     assert json.loads(result.payload)["errorType"] == "Runtime.UnmarshalError"
 
 
-def test_at_the_deadline_the_process_is_killed_and_the_next_start_is_cold(worker: Worker) -> None:
+def test_deadline_kills_the_process(worker: Worker) -> None:
     warm = json.loads(do(worker).payload)["pid"]
 
     result = do(worker, "sleep", seconds=600, timeout_s=0.3)
@@ -122,7 +122,7 @@ def test_at_the_deadline_the_process_is_killed_and_the_next_start_is_cold(worker
     assert json.loads(after.payload)["pid"] != warm
 
 
-def test_what_the_function_started_ends_with_it(worker: Worker, lines: list[Line]) -> None:
+def test_child_processes_end_with_the_function(worker: Worker, lines: list[Line]) -> None:
     assert do(worker, "hang_with_child", timeout_s=2).status == "timeout"
 
     child = json.loads(next(line for _, line in lines if "child" in line))["child"]
@@ -133,7 +133,7 @@ def test_what_the_function_started_ends_with_it(worker: Worker, lines: list[Line
     ("event", "text"),
     [({"do": "exit", "code": 4}, "exit status 4"), ({"do": "kill"}, "signal: killed")],
 )
-def test_death_in_the_middle_is_a_crash_seen_at_once(worker: Worker, event: dict[str, Any], text: str) -> None:
+def test_exit_during_an_invocation_is_a_crash(worker: Worker, event: dict[str, Any], text: str) -> None:
     result = worker.invoke(json.dumps(event).encode(), trace_header=HEADER, timeout_s=100)
 
     assert result.status == "crashed"
@@ -142,7 +142,7 @@ def test_death_in_the_middle_is_a_crash_seen_at_once(worker: Worker, event: dict
     assert do(worker).cold_start
 
 
-def test_death_between_invocations_costs_none(worker: Worker) -> None:
+def test_exit_between_invocations_fails_none(worker: Worker) -> None:
     first = do(worker, "exit_later")
     pid = json.loads(first.payload)["pid"]
     assert wait_until_gone(pid)
@@ -160,7 +160,7 @@ def test_death_between_invocations_costs_none(worker: Worker) -> None:
         ("functions.no_such_handler", "Runtime.HandlerNotFound"),
     ],
 )
-def test_a_function_that_cannot_start_is_an_init_error(handler: str, text: str) -> None:
+def test_failed_import_is_an_init_error(handler: str, text: str) -> None:
     with Worker(config(handler), lambda *_: None) as worker:
         failure = worker.start()
         result = worker.invoke(b"{}", trace_header=HEADER, request_id="r-2")
@@ -171,7 +171,7 @@ def test_a_function_that_cannot_start_is_an_init_error(handler: str, text: str) 
     assert result.error_text().startswith(text)
 
 
-def test_a_start_that_takes_too_long_is_an_init_error() -> None:
+def test_slow_start_is_an_init_error() -> None:
     with Worker(config(), lambda *_: None, init_timeout_s=0) as worker:
         failure = worker.start()
 
@@ -179,7 +179,7 @@ def test_a_start_that_takes_too_long_is_an_init_error() -> None:
     assert failure.error_text() == "Sandbox.Timedout: Init phase timed out after 0.00 seconds"
 
 
-def test_a_started_worker_has_a_process_already(worker: Worker) -> None:
+def test_started_worker_is_warm(worker: Worker) -> None:
     assert worker.start() is None
 
     pid = worker.pid
@@ -189,7 +189,7 @@ def test_a_started_worker_has_a_process_already(worker: Worker) -> None:
     assert not result.cold_start
 
 
-def test_all_output_has_been_handed_over_when_the_result_is_there(worker: Worker, lines: list[Line]) -> None:
+def test_result_comes_after_all_output(worker: Worker, lines: list[Line]) -> None:
     assert do(worker, "print", lines=3000).status == "ok"
 
     printed = [json.loads(line) for stream, line in lines if stream == "stdout" and line.startswith("{")]
@@ -199,7 +199,7 @@ def test_all_output_has_been_handed_over_when_the_result_is_there(worker: Worker
     assert lines[0] == ("stdout", "loading")
 
 
-def test_closing_ends_the_process() -> None:
+def test_close_ends_the_process() -> None:
     with Worker(config(), lambda *_: None) as worker:
         do(worker)
         pid = worker.pid
@@ -209,14 +209,14 @@ def test_closing_ends_the_process() -> None:
     assert worker.pid is None
 
 
-def test_workers_run_side_by_side_each_with_its_own_process() -> None:
+def test_workers_have_processes_of_their_own() -> None:
     with Worker(config(), lambda *_: None) as one, Worker(config(), lambda *_: None) as two:
         pids = {json.loads(do(worker).payload)["pid"] for worker in (one, two)}
 
     assert len(pids) == 2
 
 
-def test_the_process_dies_with_its_parent(tmp_path: Path) -> None:
+def test_process_dies_with_its_parent(tmp_path: Path) -> None:
     script = f"""
 import sys
 from pathlib import Path
@@ -238,7 +238,7 @@ worker.invoke(b'{{"do": "sleep", "seconds": 600}}', trace_header={HEADER!r}, tim
     assert wait_until_gone(child)
 
 
-def test_trace_headers_have_lambdas_form() -> None:
+def test_trace_headers_have_lambda_s_format() -> None:
     header = new_trace_header()
     again = new_trace_header(root=trace_root(header), sampled=False)
 
@@ -251,7 +251,7 @@ def test_trace_headers_have_lambdas_form() -> None:
     assert again.split(";")[1] != parent
 
 
-def test_a_wrapper_is_given_the_command(tmp_path: Path, lines: list[Line]) -> None:
+def test_exec_wrapper_gets_the_command(tmp_path: Path, lines: list[Line]) -> None:
     wrapper = tmp_path / "wrapper"
     wrapper.write_text('#!/bin/sh\necho "wrapped: $#"\nexec "$@"\n')
     wrapper.chmod(0o755)

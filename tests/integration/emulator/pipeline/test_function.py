@@ -1,4 +1,4 @@
-"""The function itself in the chain, in simulated time, on DynamoDB Local and a real queue."""
+"""The function in the event pipeline, in simulated time, with DynamoDB Local and a real queue."""
 
 import json
 from collections import Counter
@@ -20,13 +20,13 @@ WRITE = "TransactWriteItems"
 
 
 def run(
-    arrivals: list[dict[str, Any]],
+    events: list[dict[str, Any]],
     tables: Tables,
     dead_letters: DeadLetters,
-    chosen: PipelineSettings,
+    settings: PipelineSettings,
     **environ: str,
 ) -> list[DeliveryResult]:
-    """Deliver events to the function in this process, and return what became of each."""
+    """Deliver events to the function in this process; return the result of each delivery."""
     endings: list[DeliveryResult] = []
     client = sqs_client(dead_letters.url)
     with function_harness(function_environ(tables, dead_letters, **environ)) as invoke:
@@ -43,16 +43,16 @@ def run(
         pipeline = EventPipeline(
             SimulatedScheduler(),
             [InProcessInvoker(handler)] * 2,
-            chosen,
+            settings,
             destinations=FailureDestinations(on_failure=destination),
             on_result=endings.append,
         )
-        pipeline.run(InputEvent(json.dumps(each).encode(), each["id"]) for each in arrivals)
+        pipeline.run(InputEvent(json.dumps(envelope).encode(), envelope["id"]) for envelope in events)
     client.close()
     return endings
 
 
-def test_duplicates_are_absorbed_and_what_cannot_succeed_is_in_the_queue_each_time(
+def test_duplicates_mark_once_and_permanent_failures_are_dead_lettered(
     tables: Tables, dead_letters: DeadLetters
 ) -> None:
     rows = [(f"S{number}", DATE) for number in range(30)]
@@ -73,9 +73,7 @@ def test_duplicates_are_absorbed_and_what_cannot_succeed_is_in_the_queue_each_ti
     assert len(drain(dead_letters.endpoint)) == 2 + again.count(Disposition.DEAD_LETTERED)
 
 
-def test_a_failing_database_costs_three_tries_within_minutes_and_the_record_says_why(
-    tables: Tables, dead_letters: DeadLetters
-) -> None:
+def test_failing_database_ends_in_an_on_failure_record(tables: Tables, dead_letters: DeadLetters) -> None:
     tables.put_row("AAPL", DATE)
     sent = event("AAPL", DATE, 1)
 

@@ -71,7 +71,7 @@ def test_a_function_is_invoked_asynchronously(harness: Harness, monkeypatch: pyt
     assert call.request.headers["x-amz-invocation-type"] == "Event"
     sent = call.request.json
     assert sent["id"] == event(1)["id"]
-    assert resolve_correlation_id(sent).id == "told-by-function"
+    assert resolve_correlation_id(sent).id == "from-function-error"
     assert harness.left() == []
     requested, redriven = harness.audit()
     assert redriven["destination"] == "function:mark:live"

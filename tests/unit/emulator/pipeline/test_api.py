@@ -1,4 +1,4 @@
-"""The chain's doors, by AWS's SDK and by `mep dlq redrive`'s two ways back."""
+"""The APIs of the pipeline, as AWS's SDK and the two redrive destinations of `mep dlq redrive` use them."""
 
 import json
 from collections.abc import Iterator
@@ -19,17 +19,17 @@ from tests.support.pipeline_helpers import PAYLOAD, Simulation, simulation
 PATTERN = {"source": ["signal9.advisor"], "detail-type": ["earningsProcessed"]}
 
 
-def judge(pattern: str, text: str) -> bool:
-    """Stands in for the emulator, which has tests of its own, for this one pattern."""
-    wanted, seen = json.loads(pattern), json.loads(text)
-    return all(seen[name] in values for name, values in wanted.items())
+def match(pattern: str, text: str) -> bool:
+    """Match patterns on top-level strings; test_bus.py tests the emulator's matcher."""
+    event = json.loads(text)
+    return all(event[name] in values for name, values in json.loads(pattern).items())
 
 
 @contextmanager
-def served(test: PatternMatcher = judge) -> Iterator[tuple[Simulation, Any, Any]]:
-    """Yield a chain behind its doors, a client of EventBridge and one of Lambda."""
-    pipeline = simulation(pattern=EventPattern(PATTERN, test))
-    rule = ServedRule(PATTERN, test, "MarkEarningsProcessed", PipelineSettings().function_arn)
+def served(matcher: PatternMatcher = match) -> Iterator[tuple[Simulation, Any, Any]]:
+    """Yield a pipeline, and clients of EventBridge and Lambda for its APIs."""
+    pipeline = simulation(pattern=EventPattern(PATTERN, matcher))
+    rule = ServedRule(PATTERN, matcher, "MarkEarningsProcessed", PipelineSettings().function_arn)
     with (
         serve_api(pipeline.pipeline, rule) as url,
         closing(loopback_client("events", url)) as events,
@@ -38,19 +38,19 @@ def served(test: PatternMatcher = judge) -> Iterator[tuple[Simulation, Any, Any]
         yield pipeline, events, function
 
 
-def test_put_events_is_the_way_onto_the_bus() -> None:
+def test_put_events_puts_an_event_onto_the_bus() -> None:
     sent = event("AAPL", "2025-07-31", 1, detail={"asset_symbol": "AAPL", "n": 123456789012345678901234567890})
     with served() as (pipeline, events, _):
         event_id = Bus(events, "earnings").send(sent)
 
         done = pipeline.run()
 
-    received = json.loads(done.function.asked[0].payload)
+    received = json.loads(done.function.invocations[0].payload)
     assert received["id"] == event_id != sent["id"]
     assert {**received, "id": sent["id"]} == sent
 
 
-def test_a_redrive_to_the_bus_looks_whether_the_rule_matches() -> None:
+def test_redrive_to_the_bus_checks_the_rule() -> None:
     with served() as (pipeline, events, _):
         bus = Bus(events, "earnings")
         bus.check(event("AAPL", "2025-07-31", 1))
@@ -58,21 +58,21 @@ def test_a_redrive_to_the_bus_looks_whether_the_rule_matches() -> None:
             bus.check(event("AAPL", "2025-07-31", 1, source="somebody.else"))
         pipeline.run()
 
-    assert pipeline.endings == [], "looking sends nothing"
+    assert pipeline.results == [], "a check sends nothing"
 
 
-def test_invoke_with_type_event_is_the_way_to_the_function() -> None:
+def test_invoke_with_type_event_queues_an_event() -> None:
     with served() as (pipeline, _, function):
         request_id = Function(function, "MarkEarningsProcessed").send({"not": "for a bus"})
 
         done = pipeline.run()
 
-    assert json.loads(done.function.asked[0].payload) == {"not": "for a bus"}
-    assert done.delivery_result.request_id == request_id
-    assert done.delivery_result.disposition is Disposition.MARKED
+    assert json.loads(done.function.invocations[0].payload) == {"not": "for a bus"}
+    assert done.result.request_id == request_id
+    assert done.result.disposition is Disposition.MARKED
 
 
-def test_each_entry_is_judged_by_itself() -> None:
+def test_entries_are_validated_one_by_one() -> None:
     good = {"Source": "signal9.advisor", "DetailType": "earningsProcessed", "Detail": "{}"}
     with served() as (pipeline, events, _):
         reply = events.put_events(Entries=[good, {**good, "Detail": "no json"}, {**good, "Source": "aws.s3"}])
@@ -80,10 +80,10 @@ def test_each_entry_is_judged_by_itself() -> None:
 
     assert reply["FailedEntryCount"] == 2
     assert ["EventId" in entry for entry in reply["Entries"]] == [True, False, False]
-    assert len(pipeline.endings) == 1
+    assert len(pipeline.results) == 1
 
 
-def test_what_is_not_served_says_so() -> None:
+def test_unsupported_operations_are_rejected() -> None:
     with served() as (_, events, function):
         with pytest.raises(ClientError, match="not supported"):
             events.list_event_buses()

@@ -1,4 +1,4 @@
-"""Lambda's asynchronous invocation, against what AWS documents.
+"""Lambda's asynchronous invocation, compared with AWS's documentation.
 
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html (errors, throttles, age),
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html (destinations, dead-letter queue, zero
@@ -24,26 +24,26 @@ FUNCTION_ERRORS: list[Status] = ["error", "timeout", "crashed", "init_error"]
 SERVICE_ERRORS: list[Status] = ["throttled", "system_error"]
 
 
-def test_a_success_is_one_try_and_ends_where_the_function_says() -> None:
+def test_success_is_one_attempt() -> None:
     done = simulation().deliver()
 
-    assert (done.delivery_result.disposition, done.delivery_result.attempts, done.delivery_result.payload) == (
+    assert (done.result.disposition, done.result.attempts, done.result.payload) == (
         Disposition.MARKED,
         1,
         PAYLOAD,
     )
-    assert done.delivery_result.request_id == done.function.asked[0].request_id
-    assert done.function.asked[0].timeout_s == 30
+    assert done.result.request_id == done.function.invocations[0].request_id
+    assert done.function.invocations[0].timeout_s == 30
 
 
 @pytest.mark.parametrize("failure", FUNCTION_ERRORS)
-def test_a_function_error_is_tried_twice_more_after_one_minute_and_two(failure: Status) -> None:
+def test_function_error_is_retried_after_one_and_two_minutes(failure: Status) -> None:
     destination = MemoryDestination()
 
     done = simulation(failure, destinations=FailureDestinations(on_failure=destination)).deliver()
 
     assert done.function.waits() == [60, 120]
-    assert (done.delivery_result.disposition, done.delivery_result.condition) == (
+    assert (done.result.disposition, done.result.condition) == (
         Disposition.ON_FAILURE,
         Condition.RETRIES_EXHAUSTED,
     )
@@ -52,23 +52,24 @@ def test_a_function_error_is_tried_twice_more_after_one_minute_and_two(failure: 
     assert "Throttles" not in metrics
 
 
-@pytest.mark.parametrize(("attempts", "tries"), [(0, 1), (1, 2), (2, 3)])
-def test_maximum_retry_attempts(attempts: int, tries: int) -> None:
-    done = simulation("error", invoke=AsyncInvokeConfig(maximum_retry_attempts=attempts)).deliver()
+@pytest.mark.parametrize("retries", [0, 1, 2])
+def test_maximum_retry_attempts(retries: int) -> None:
+    done = simulation("error", invoke=AsyncInvokeConfig(maximum_retry_attempts=retries)).deliver()
 
-    assert done.delivery_result.attempts == tries
+    assert done.result.attempts == 1 + retries
 
 
-def test_tries_share_request_id_and_trace_but_not_the_parent() -> None:
-    asked = simulation("error").deliver().function.asked
+def test_attempts_share_request_id_and_trace_but_not_the_parent() -> None:
+    invocations = simulation("error").deliver().function.invocations
 
-    assert len({each.request_id for each in asked}) == 1
-    assert len({trace_root(each.trace_header) for each in asked}) == 1
-    assert len({each.trace_header for each in asked}) == 3
+    assert len({invocation.request_id for invocation in invocations}) == 1
+    assert len({trace_root(invocation.trace_header) for invocation in invocations}) == 1
+    assert len({invocation.trace_header for invocation in invocations}) == 3
 
 
 @pytest.mark.parametrize("failure", SERVICE_ERRORS)
-def test_throttles_and_system_errors_back_off_from_a_second_to_five_minutes_for_six_hours(failure: Status) -> None:
+def test_throttles_and_system_errors_back_off(failure: Status) -> None:
+    """From one second, exponentially, to five minutes, for six hours."""
     destination = MemoryDestination()
 
     done = simulation(failure, destinations=FailureDestinations(on_failure=destination)).deliver()
@@ -80,23 +81,23 @@ def test_throttles_and_system_errors_back_off_from_a_second_to_five_minutes_for_
     for number, wait in enumerate(waits, 1):
         assert wait <= 2.0 ** (number - 1), "exponential from one second"
     assert 5.9 * HOUR < sum(waits) <= 6 * HOUR
-    assert done.delivery_result.condition is Condition.EVENT_AGE_EXCEEDED
+    assert done.result.condition is Condition.EVENT_AGE_EXCEEDED
     metrics = done.metrics()
-    assert "Invocations" not in metrics, "a throttled try is no invocation"
+    assert "Invocations" not in metrics, "a throttled attempt is no invocation"
     assert "Errors" not in metrics
-    assert metrics.get("Throttles", 0) == (done.delivery_result.attempts if failure == "throttled" else 0)
+    assert metrics.get("Throttles", 0) == (done.result.attempts if failure == "throttled" else 0)
     (record,) = destination.bodies()
     assert record["requestContext"]["condition"] == "EventAgeExceeded"
     assert record["responseContext"]["statusCode"] == (429 if failure == "throttled" else 500)
     assert "responsePayload" not in record
 
 
-def test_throttles_do_not_use_up_the_further_tries_of_function_errors() -> None:
+def test_throttles_do_not_count_as_retries_of_function_errors() -> None:
     answers: list[Status] = ["throttled", "throttled", "throttled", "error", "throttled", "error", "ok"]
 
     done = simulation(*answers).deliver()
 
-    assert (done.delivery_result.disposition, done.delivery_result.attempts, done.delivery_result.throttles) == (
+    assert (done.result.disposition, done.result.attempts, done.result.throttles) == (
         Disposition.MARKED,
         7,
         4,
@@ -107,11 +108,11 @@ def test_maximum_event_age() -> None:
     done = simulation("error", invoke=AsyncInvokeConfig(maximum_event_age_s=150)).deliver()
 
     assert done.function.waits() == [60]
-    assert done.delivery_result.condition is Condition.EVENT_AGE_EXCEEDED
-    assert done.delivery_result.age_s == 60, "another wait of two minutes would be too long"
+    assert done.result.condition is Condition.EVENT_AGE_EXCEEDED
+    assert done.result.age_s == 60, "another wait of two minutes would be too long"
 
 
-def test_an_event_that_waited_too_long_for_a_worker_is_never_tried() -> None:
+def test_event_that_waits_too_long_for_a_worker_is_not_invoked() -> None:
     destination = MemoryDestination()
     waiting = simulation(
         duration_s=90,
@@ -129,7 +130,7 @@ def test_an_event_that_waited_too_long_for_a_worker_is_never_tried() -> None:
     assert record["requestContext"]["approximateInvokeCount"] == 0
 
 
-def test_reserved_concurrency_of_zero_sends_straight_to_the_nets() -> None:
+def test_reserved_concurrency_of_zero_sends_to_the_destinations() -> None:
     destination, dlq = MemoryDestination(), MemoryDestination()
 
     done = simulation(
@@ -137,15 +138,15 @@ def test_reserved_concurrency_of_zero_sends_straight_to_the_nets() -> None:
         destinations=FailureDestinations(on_failure=destination, lambda_dlq=dlq),
     ).deliver()
 
-    assert done.function.asked == []
-    assert (done.delivery_result.disposition, done.delivery_result.age_s) == (Disposition.ON_FAILURE, 0)
+    assert done.function.invocations == []
+    assert (done.result.disposition, done.result.age_s) == (Disposition.ON_FAILURE, 0)
     (record,) = destination.bodies()
     assert record["requestContext"]["condition"] == "ZeroReservedConcurrency"
     assert "responseContext" not in record
     assert dlq.messages[0].attributes["ErrorCode"] == 429
 
 
-def test_what_is_beyond_the_reserved_concurrency_is_throttled_and_comes_later() -> None:
+def test_invocations_beyond_reserved_concurrency_are_throttled() -> None:
     crowd = simulation(workers=3, duration_s=0.5, invoke=AsyncInvokeConfig(reserved_concurrency=1))
     for _ in range(3):
         crowd.pipeline.put_event(PAYLOAD)
@@ -154,11 +155,11 @@ def test_what_is_beyond_the_reserved_concurrency_is_throttled_and_comes_later() 
 
     assert done.dispositions() == [Disposition.MARKED] * 3
     assert done.metrics()["Throttles"] >= 2
-    at = [asked.at for asked in done.function.asked]
+    at = [invocation.at for invocation in done.function.invocations]
     assert all(later - earlier >= 0.5 for earlier, later in pairwise(at)), "one at a time"
 
 
-def test_the_on_failure_record_is_lambda_s() -> None:
+def test_on_failure_record_has_lambda_s_format() -> None:
     destination = MemoryDestination()
     payload = b'{"detail": 9007199254740993.10}'
     failed = simulation("error", destinations=FailureDestinations(on_failure=destination))
@@ -167,7 +168,7 @@ def test_the_on_failure_record_is_lambda_s() -> None:
     failed.run()
 
     (message,) = destination.messages
-    assert b'"requestPayload":{"detail": 9007199254740993.10}' in message.body, "the event, to the letter"
+    assert b'"requestPayload":{"detail": 9007199254740993.10}' in message.body, "the event, byte for byte"
     assert message.attributes == {}
     record = json.loads(message.body)
     assert record == {
@@ -185,7 +186,7 @@ def test_the_on_failure_record_is_lambda_s() -> None:
     }
 
 
-def test_the_classic_dead_letter_queue_gets_the_event_and_why() -> None:
+def test_function_dlq_gets_the_event_and_the_error() -> None:
     dlq = MemoryDestination()
 
     done = simulation("error", destinations=FailureDestinations(lambda_dlq=dlq)).deliver()
@@ -193,20 +194,20 @@ def test_the_classic_dead_letter_queue_gets_the_event_and_why() -> None:
     (message,) = dlq.messages
     assert message.body == PAYLOAD
     assert message.attributes == {
-        "RequestID": done.delivery_result.request_id,
+        "RequestID": done.result.request_id,
         "ErrorCode": 200,
         "ErrorMessage": "category=throttling",
     }
-    assert done.delivery_result.disposition is Disposition.LAMBDA_DLQ
+    assert done.result.disposition is Disposition.LAMBDA_DLQ
 
 
-def test_both_nets_get_it_where_both_are_configured() -> None:
+def test_both_destinations_get_a_message() -> None:
     destination, dlq = MemoryDestination(), MemoryDestination()
 
     done = simulation("error", destinations=FailureDestinations(on_failure=destination, lambda_dlq=dlq)).deliver()
 
     assert (len(destination.messages), len(dlq.messages)) == (1, 1)
-    assert done.delivery_result.disposition is Disposition.ON_FAILURE
+    assert done.result.disposition is Disposition.ON_FAILURE
 
 
 @pytest.mark.parametrize(
@@ -217,53 +218,53 @@ def test_both_nets_get_it_where_both_are_configured() -> None:
         (FailureDestinations(lambda_dlq=MemoryDestination(broken=True)), {"DeadLetterErrors": 1}),
     ],
 )
-def test_a_net_that_is_missing_or_fails_drops_the_event_and_says_so(
+def test_missing_or_failing_destination_drops_the_event(
     destinations: FailureDestinations, metrics: dict[str, Any]
 ) -> None:
     done = simulation("error", destinations=destinations).deliver()
 
-    assert done.delivery_result.disposition is Disposition.DROPPED
-    found = done.metrics()
-    assert found["AsyncEventsDropped"] == 1
+    assert done.result.disposition is Disposition.DROPPED
+    totals = done.metrics()
+    assert totals["AsyncEventsDropped"] == 1
     names = ("DestinationDeliveryFailures", "DeadLetterErrors")
-    assert {name: found[name] for name in names if name in found} == metrics
-    assert len(done.delivery_result.unsent) == len(metrics), "what was not taken is handed to whoever keeps the account"
+    assert {name: totals[name] for name in names if name in totals} == metrics
+    assert len(done.result.unsent) == len(metrics), "the result has each message that was not accepted"
 
 
-def test_one_net_that_fails_beside_one_that_takes_it_loses_nothing() -> None:
+def test_one_accepting_destination_is_enough() -> None:
     dlq = MemoryDestination()
 
     done = simulation(
         "error", destinations=FailureDestinations(on_failure=MemoryDestination(broken=True), lambda_dlq=dlq)
     ).deliver()
 
-    assert (done.delivery_result.disposition, done.delivery_result.unsent) == (Disposition.LAMBDA_DLQ, ())
+    assert (done.result.disposition, done.result.unsent) == (Disposition.LAMBDA_DLQ, ())
     assert done.metrics()["DestinationDeliveryFailures"] == 1
 
 
-def test_now_and_then_an_event_comes_again_after_its_success() -> None:
-    twice = simulation(invoke=AsyncInvokeConfig(duplicate_probability=0.3), seed=4)
+def test_duplicate_probability_repeats_successful_deliveries() -> None:
+    repeating = simulation(invoke=AsyncInvokeConfig(duplicate_probability=0.3), seed=4)
 
-    done = twice.run(InputEvent(PAYLOAD) for _ in range(1000))
+    done = repeating.run(InputEvent(PAYLOAD) for _ in range(1000))
 
-    account = done.pipeline.counters
-    assert account.received == 1000
-    assert 300 < account.redelivered < 600, "a redelivered event may be redelivered, too"
-    assert sum(delivery_result.redelivered for delivery_result in done.endings) == account.redelivered
-    first = {delivery_result.request_id for delivery_result in done.endings if not delivery_result.redelivered}
-    assert {delivery_result.request_id for delivery_result in done.endings if delivery_result.redelivered} <= first
+    counters = done.pipeline.counters
+    assert counters.received == 1000
+    assert 300 < counters.redelivered < 600, "a redelivered event may be redelivered, too"
+    assert sum(result.redelivered for result in done.results) == counters.redelivered
+    first = {result.request_id for result in done.results if not result.redelivered}
+    assert {result.request_id for result in done.results if result.redelivered} <= first
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"null", b"[]", b'{"outcome": "else"}', b'{"outcome": "retry"}', b'{"outcome": []}']
 )
-def test_an_answer_without_an_outcome_is_none(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_response_without_an_outcome(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.support.pipeline_helpers.MARKED", body)
 
-    assert simulation().deliver().delivery_result.disposition is Disposition.NO_OUTCOME
+    assert simulation().deliver().result.disposition is Disposition.NO_OUTCOME
 
 
-def test_the_age_that_cloudwatch_shows_grows_with_each_try() -> None:
+def test_async_event_age_grows_with_each_attempt() -> None:
     done = simulation("error", "error", "ok").deliver()
 
     points = [point for point in done.points if point.metric == "AsyncEventAge"]
@@ -274,7 +275,7 @@ def test_the_age_that_cloudwatch_shows_grows_with_each_try() -> None:
     ]
 
 
-def test_a_body_has_only_characters_that_sqs_takes() -> None:
+def test_bodies_have_only_characters_that_sqs_accepts() -> None:
     payload = '["\uffff\ufffe", "ü"]'.encode()
     destination, dlq = MemoryDestination(), MemoryDestination()
 
@@ -297,7 +298,7 @@ def history(seed: int, answers: list[Status]) -> list[object]:
         workers=2,
         duration_s=0.3,
     ).run(InputEvent(PAYLOAD, number) for number in range(20))
-    return [done.endings, done.points, destination.messages, done.function.asked]
+    return [done.results, done.points, destination.messages, done.function.invocations]
 
 
 STATUSES = st.sampled_from(["ok", "error", "timeout", "crashed", "throttled", "system_error"])
@@ -305,7 +306,7 @@ STATUSES = st.sampled_from(["ok", "error", "timeout", "crashed", "throttled", "s
 
 @settings(deadline=None, max_examples=15)
 @given(answers=st.lists(STATUSES, min_size=1, max_size=30), seed=st.integers(0, 2**32))
-def test_the_same_seed_gives_the_same_history(answers: list[Status], seed: int) -> None:
+def test_same_seed_gives_the_same_history(answers: list[Status], seed: int) -> None:
     assert history(seed, answers) == history(seed, answers)
 
 
@@ -320,7 +321,7 @@ def test_the_same_seed_gives_the_same_history(answers: list[Status], seed: int) 
     workers=st.integers(1, 4),
     events=st.integers(1, 12),
 )
-def test_every_event_ends_in_exactly_one_place(
+def test_every_delivery_reaches_one_final_state(
     answers: list[Status],
     age: float,
     attempts: int,
@@ -341,21 +342,19 @@ def test_every_event_ends_in_exactly_one_place(
         duration_s=1,
     ).run(InputEvent(PAYLOAD, number) for number in range(events))
 
-    assert sorted(each.tag for each in done.endings if not each.redelivered) == list(range(events))
+    assert sorted(result.tag for result in done.results if not result.redelivered) == list(range(events))
     metrics = done.metrics()
     assert metrics["AsyncEventsReceived"] == events
-    given_up = [each for each in done.endings if each.condition is not None]
-    assert metrics.get("AsyncEventsDropped", 0) == len(given_up)
-    assert metrics.get("Invocations", 0) == sum(each.attempts - each.throttles for each in done.endings)
-    for delivery_result in done.endings:
-        assert delivery_result.attempts - delivery_result.throttles <= 1 + attempts
-        assert (delivery_result.condition is None) == (delivery_result.disposition is Disposition.MARKED)
-        assert bool(delivery_result.unsent) == (
-            delivery_result.disposition is Disposition.DROPPED and destinations != (None, None)
-        )
+    discarded = [result for result in done.results if result.condition is not None]
+    assert metrics.get("AsyncEventsDropped", 0) == len(discarded)
+    assert metrics.get("Invocations", 0) == sum(result.attempts - result.throttles for result in done.results)
+    for result in done.results:
+        assert result.attempts - result.throttles <= 1 + attempts
+        assert (result.condition is None) == (result.disposition is Disposition.MARKED)
+        assert bool(result.unsent) == (result.disposition is Disposition.DROPPED and destinations != (None, None))
     for destination, disposition in ((on_failure, Disposition.ON_FAILURE), (dlq, Disposition.LAMBDA_DLQ)):
         if destination is not None and not destination.broken:
-            assert len(destination.messages) == len(given_up)
+            assert len(destination.messages) == len(discarded)
             assert disposition is not Disposition.ON_FAILURE or all(
-                each.disposition is disposition for each in given_up
+                result.disposition is disposition for result in discarded
             )

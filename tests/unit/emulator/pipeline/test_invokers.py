@@ -1,4 +1,4 @@
-"""What runs the function for the chain: a container as its emulator really behaves, and a callable in this process."""
+"""The invokers of the pipeline: a container behind its emulator, and a callable in this process."""
 
 import json
 import socket
@@ -22,7 +22,7 @@ from tests.support.stores import DeadLetters
     ("status", "body", "expected"),
     [
         (200, b'{"outcome": "marked"}', "ok"),
-        (200, b'{"outcome": "dead_lettered", "errorMessage": "of ours"}', "ok"),
+        (200, b'{"outcome": "dead_lettered", "errorMessage": "of the function"}', "ok"),
         (200, b"null", "ok"),
         (200, b'{"errorMessage": "x", "errorType": "EventNotProcessed"}', "error"),
         (200, b"2025-07-31T20:00:00.000Z 1-2-3 Task timed out after 3.00 seconds\n\n", "timeout"),
@@ -31,7 +31,7 @@ from tests.support.stores import DeadLetters
         (429, b"", "throttled"),
     ],
 )
-def test_what_the_emulator_answers_is_what_lambda_would_see(status: int, body: bytes, expected: Status) -> None:
+def test_emulator_responses_become_lambda_s_statuses(status: int, body: bytes, expected: Status) -> None:
     with emulator(status, body) as (url, sent):
         result = ContainerInvoker(url).invoke(PAYLOAD, trace_header="Root=1", request_id="r")
 
@@ -41,38 +41,38 @@ def test_what_the_emulator_answers_is_what_lambda_would_see(status: int, body: b
         assert json.loads(result.payload)["errorMessage"]
 
 
-def test_a_container_that_is_not_there_is_a_system_error() -> None:
+def test_missing_container_is_a_system_error() -> None:
     assert ContainerInvoker("http://127.0.0.1:9").invoke(PAYLOAD, trace_header="").status == "system_error"
 
 
-def test_a_container_that_never_answers_is_a_timeout() -> None:
+def test_silent_container_is_a_timeout() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # the connection waits in the backlog
         invoker = ContainerInvoker(f"http://127.0.0.1:{silent.getsockname()[1]}", grace_s=0)
         assert invoker.invoke(PAYLOAD, trace_header="", timeout_s=0.05).status == "timeout"
 
 
-def sleeps_for_a_while(_: Any, context: InProcessContext) -> dict[str, str]:
+def sleep(_: Any, context: InProcessContext) -> dict[str, str]:
     context.advance(20)
     assert context.get_remaining_time_in_millis() < 10_000
     context.advance(5)
     return {"outcome": "marked"}
 
 
-def test_a_callable_s_time_is_simulated() -> None:
-    timeline = SimulatedScheduler()
-    begun = timeline.now()
-    pipeline = EventPipeline(timeline, [InProcessInvoker(sleeps_for_a_while, overhead_s=1)])
+def test_time_of_a_callable_is_simulated() -> None:
+    scheduler = SimulatedScheduler()
+    begun = scheduler.now()
+    pipeline = EventPipeline(scheduler, [InProcessInvoker(sleep, overhead_s=1)])
 
     pipeline.run([InputEvent(PAYLOAD)])
 
     assert pipeline.counters.dispositions[Disposition.MARKED] == 1
-    assert timeline.now() - begun == 26
+    assert scheduler.now() - begun == 26
 
 
 @pytest.mark.parametrize(
     ("raised", "status"), [(RuntimeError("no"), "error"), (ProcessCrashed(), "crashed"), (None, "timeout")]
 )
-def test_how_a_callable_fails(raised: BaseException | None, status: Status) -> None:
+def test_failures_of_a_callable(raised: BaseException | None, status: Status) -> None:
     def fails(_: Any, context: InProcessContext) -> None:
         if raised is not None:
             raise raised
@@ -89,7 +89,7 @@ def test_how_a_callable_fails(raised: BaseException | None, status: Status) -> N
 
 
 @pytest.mark.integration
-def test_a_net_is_a_real_queue(dead_letters: DeadLetters) -> None:
+def test_queue_is_a_destination(dead_letters: DeadLetters) -> None:
     client = sqs_client(dead_letters.url)
     destination = SqsDestination(client, dead_letters.queue_url)
 

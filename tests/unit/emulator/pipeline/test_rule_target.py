@@ -1,4 +1,4 @@
-"""Delivery to a rule's target, against what AWS documents.
+"""Delivery to a rule's target, compared with AWS's documentation.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html and .../eb-rule-dlq.html
 """
@@ -25,21 +25,21 @@ from tests.support.pipeline_helpers import PAYLOAD, MemoryDestination, Simulatio
 HOUR = 3600.0
 
 
-class Door:
-    """Lambda's Invoke API: refuses as often as told (None: for ever)."""
+class FakeInvokeApi:
+    """Lambda's Invoke API: rejects the first `times` requests, all if None."""
 
     def __init__(self, code: str, times: int | None = None) -> None:
-        self.code, self.times, self.asked = code, times, 0
+        self.code, self.times, self.requests = code, times, 0
 
     def __call__(self, payload: bytes) -> InvokeError | None:
         assert payload == PAYLOAD
-        self.asked += 1
-        refuses = self.times is None or self.asked <= self.times
-        return InvokeError(self.code, "Rate exceeded") if refuses else None
+        self.requests += 1
+        rejects = self.times is None or self.requests <= self.times
+        return InvokeError(self.code, "Rate exceeded") if rejects else None
 
 
-def refused(
-    invoke_api: Door, *, policy: TargetRetryPolicy | None = None, destination: MemoryDestination | None = None
+def deliver(
+    invoke_api: FakeInvokeApi, *, policy: TargetRetryPolicy | None = None, destination: MemoryDestination | None = None
 ) -> Simulation:
     def settings(usual: PipelineSettings) -> PipelineSettings:
         return replace(usual, retry=policy or TargetRetryPolicy())
@@ -49,10 +49,10 @@ def refused(
     ).deliver()
 
 
-def test_a_refusal_that_ends_costs_nothing_but_time() -> None:
-    done = refused(Door("THROTTLING", times=3))
+def test_failed_deliveries_are_retried() -> None:
+    done = deliver(FakeInvokeApi("THROTTLING", times=3))
 
-    assert (done.delivery_result.disposition, done.delivery_result.refusals, done.delivery_result.attempts) == (
+    assert (done.result.disposition, done.result.refusals, done.result.attempts) == (
         Disposition.MARKED,
         3,
         1,
@@ -61,13 +61,14 @@ def test_a_refusal_that_ends_costs_nothing_but_time() -> None:
     assert "RuleFailedInvocations" not in done.metrics()
 
 
-def test_after_185_further_attempts_or_a_day_the_event_goes_to_the_target_s_queue() -> None:
-    destination, invoke_api = MemoryDestination(), Door("THROTTLING")
+def test_exhausted_retries_send_to_the_dlq() -> None:
+    """185 retries take nearly the 24 hours that the other limit allows."""
+    destination, invoke_api = MemoryDestination(), FakeInvokeApi("THROTTLING")
 
-    done = refused(invoke_api, destination=destination)
+    done = deliver(invoke_api, destination=destination)
 
-    assert done.delivery_result.disposition is Disposition.RULE_DLQ
-    assert 20 * HOUR < done.delivery_result.age_s <= 24 * HOUR
+    assert done.result.disposition is Disposition.RULE_DLQ
+    assert 20 * HOUR < done.result.age_s <= 24 * HOUR
     (message,) = destination.messages
     assert message.body == PAYLOAD
     assert message.attributes == {
@@ -80,59 +81,62 @@ def test_after_185_further_attempts_or_a_day_the_event_goes_to_the_target_s_queu
     }
     metrics = done.metrics()
     assert (metrics["RuleFailedInvocations"], metrics["RuleInvocationsSentToDlq"]) == (1, 1)
-    assert metrics["RuleInvocationAttempts"] == invoke_api.asked == 186
-    assert "AsyncEventsReceived" not in metrics, "Lambda never had it"
+    assert metrics["RuleInvocationAttempts"] == invoke_api.requests == 186
+    assert "AsyncEventsReceived" not in metrics, "Lambda never received it"
 
 
-def test_the_maximum_age_of_the_target() -> None:
+def test_maximum_event_age() -> None:
     destination = MemoryDestination()
 
-    done = refused(Door("THROTTLING"), policy=TargetRetryPolicy(maximum_event_age_s=60), destination=destination)
+    done = deliver(
+        FakeInvokeApi("THROTTLING"), policy=TargetRetryPolicy(maximum_event_age_s=60), destination=destination
+    )
 
-    assert done.delivery_result.age_s <= 60
+    assert done.result.age_s <= 60
     assert destination.messages[0].attributes["EXHAUSTED_RETRY_CONDITION"] == "MaximumEventAgeInSeconds"
 
 
 @pytest.mark.parametrize("code", ["NO_PERMISSIONS", "NO_RESOURCE"])
-def test_what_no_retry_can_help_goes_there_at_once(code: str) -> None:
-    destination, invoke_api = MemoryDestination(), Door(code)
+def test_permanent_errors_are_not_retried(code: str) -> None:
+    destination, invoke_api = MemoryDestination(), FakeInvokeApi(code)
 
-    done = refused(invoke_api, destination=destination)
+    done = deliver(invoke_api, destination=destination)
 
-    assert invoke_api.asked == 1
-    assert done.delivery_result.age_s == 0
+    assert invoke_api.requests == 1
+    assert done.result.age_s == 0
     assert destination.messages[0].attributes["RETRY_ATTEMPTS"] == 0
     assert "EXHAUSTED_RETRY_CONDITION" not in destination.messages[0].attributes
 
 
-def test_a_target_without_a_queue_drops_the_event() -> None:
-    done = refused(Door("NO_RESOURCE"))
+def test_target_without_a_dlq_drops_the_event() -> None:
+    done = deliver(FakeInvokeApi("NO_RESOURCE"))
 
-    assert (done.delivery_result.disposition, done.delivery_result.unsent) == (Disposition.DROPPED, ())
+    assert (done.result.disposition, done.result.unsent) == (Disposition.DROPPED, ())
     assert done.metrics()["RuleFailedInvocations"] == 1
 
 
-def test_a_queue_that_fails_is_told() -> None:
-    done = refused(Door("NO_RESOURCE"), destination=MemoryDestination(broken=True))
+def test_failing_dlq_drops_the_event() -> None:
+    done = deliver(FakeInvokeApi("NO_RESOURCE"), destination=MemoryDestination(broken=True))
 
-    assert (done.delivery_result.disposition, done.delivery_result.unsent) == (Disposition.DROPPED, (PAYLOAD,))
+    assert (done.result.disposition, done.result.unsent) == (Disposition.DROPPED, (PAYLOAD,))
     assert done.metrics()["RuleInvocationsFailedToBeSentToDlq"] == 1
 
 
-def test_an_execution_failure_never_reaches_the_rule_s_queue_and_a_delivery_failure_never_lambda_s() -> None:
+def test_each_failure_has_its_own_destination() -> None:
+    """An execution failure goes to Lambda's destination, a delivery failure to the rule's queue."""
     rule, function = MemoryDestination(), MemoryDestination()
     destinations = FailureDestinations(on_failure=function, rule_dlq=rule)
 
     simulation("error", destinations=destinations).deliver()
     assert (len(function.messages), len(rule.messages)) == (1, 0)
 
-    simulation(destinations=destinations, invoke_api=Door("NO_PERMISSIONS")).deliver()
+    simulation(destinations=destinations, invoke_api=FakeInvokeApi("NO_PERMISSIONS")).deliver()
     assert (len(function.messages), len(rule.messages)) == (1, 1)
 
 
 @settings(deadline=None, max_examples=50)
 @given(number=st.integers(1, 1000), seed=st.integers())
-def test_waits_stay_within_their_bounds_and_do_not_shrink(number: int, seed: int) -> None:
+def test_waits_grow_within_their_limits(number: int, seed: int) -> None:
     for wait, longest in ((queue_wait, 300.0), (target_wait, 600.0)):
         drawn = wait(number, Random(seed))
         assert 1 <= drawn <= longest
@@ -151,7 +155,7 @@ def test_waits_stay_within_their_bounds_and_do_not_shrink(number: int, seed: int
         lambda: TargetRetryPolicy(maximum_event_age_s=24 * HOUR + 1),
     ],
 )
-def test_settings_outside_of_aws_s_bounds_are_refused(make: object) -> None:
+def test_settings_out_of_aws_s_bounds_are_rejected(make: object) -> None:
     assert callable(make)
     with pytest.raises(ValueError, match="it must be"):
         make()

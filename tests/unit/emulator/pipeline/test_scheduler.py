@@ -1,4 +1,4 @@
-"""Time as a parameter: real time runs the same chain, in bounded memory, and an interruption loses nothing."""
+"""The schedulers: in real time the pipeline uses bounded memory, and an interrupt loses no event."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ FAST = 1e-4
 
 
 class Busy:
-    """A worker that notices when two threads use it at once, and fails each event's first try if told to."""
+    """A worker that detects concurrent use, and fails the first attempt of each event if `fails_first`."""
 
     def __init__(self, *, fails_first: bool = False) -> None:
         self._lock = Lock()
@@ -28,10 +28,10 @@ class Busy:
     def invoke(self, payload: bytes, *, request_id: str | None = None, **_: object) -> InvocationResult:
         assert self._lock.acquire(blocking=False), "two invocations at once"
         assert payload == PAYLOAD
-        again = request_id in self.seen
+        is_retry = request_id in self.seen
         self.seen.append(request_id or "")
         self._lock.release()
-        fails = self._fails_first and not again
+        fails = self._fails_first and not is_retry
         return InvocationResult("error" if fails else "ok", MARKED, request_id or "", 0, cold_start=False)
 
 
@@ -39,35 +39,35 @@ def arrivals(count: int) -> Iterator[InputEvent]:
     return (InputEvent(PAYLOAD, number) for number in range(count))
 
 
-def test_every_event_ends_once_with_several_workers_side_by_side() -> None:
+def test_concurrent_workers_finish_every_event_once() -> None:
     workers = [Busy() for _ in range(4)]
-    endings: list[DeliveryResult] = []
+    results: list[DeliveryResult] = []
 
-    EventPipeline(RealTimeScheduler(6, scale=FAST), workers, on_result=endings.append).run(arrivals(500))
+    EventPipeline(RealTimeScheduler(6, scale=FAST), workers, on_result=results.append).run(arrivals(500))
 
-    assert sorted(delivery_result.tag for delivery_result in endings) == list(range(500))
+    assert sorted(result.tag for result in results) == list(range(500))
     assert sum(len(worker.seen) for worker in workers) == 500
 
 
-def test_one_worker_keeps_the_order() -> None:
-    endings: list[DeliveryResult] = []
+def test_one_worker_preserves_the_order() -> None:
+    results: list[DeliveryResult] = []
 
-    EventPipeline(RealTimeScheduler(1), [Busy()], on_result=endings.append).run(arrivals(50))
+    EventPipeline(RealTimeScheduler(1), [Busy()], on_result=results.append).run(arrivals(50))
 
-    assert [delivery_result.tag for delivery_result in endings] == list(range(50))
+    assert [result.tag for result in results] == list(range(50))
 
 
 def test_waits_are_scaled_and_ages_are_not() -> None:
-    endings: list[DeliveryResult] = []
-    pipeline = EventPipeline(RealTimeScheduler(1, scale=FAST), [Busy(fails_first=True)], on_result=endings.append)
+    results: list[DeliveryResult] = []
+    pipeline = EventPipeline(RealTimeScheduler(1, scale=FAST), [Busy(fails_first=True)], on_result=results.append)
 
     pipeline.run(arrivals(3))
 
-    assert [delivery_result.attempts for delivery_result in endings] == [2, 2, 2]
-    assert all(60 <= delivery_result.age_s < 120 for delivery_result in endings), "as old as it would be on AWS"
+    assert [result.attempts for result in results] == [2, 2, 2]
+    assert all(60 <= result.age_s < 120 for result in results), "as old as it would be on AWS"
 
 
-def test_only_a_few_events_are_read_ahead() -> None:
+def test_input_is_read_a_few_events_ahead() -> None:
     done: list[int] = []
     ahead: list[int] = []
 
@@ -76,15 +76,15 @@ def test_only_a_few_events_are_read_ahead() -> None:
             ahead.append(arrival.tag - len(done))
             yield arrival
 
-    EventPipeline(
-        RealTimeScheduler(2), [Busy(), Busy()], on_result=lambda delivery_result: done.append(delivery_result.tag)
-    ).run(reading())
+    EventPipeline(RealTimeScheduler(2), [Busy(), Busy()], on_result=lambda result: done.append(result.tag)).run(
+        reading()
+    )
 
     assert max(ahead) <= 8
 
 
 @pytest.mark.parametrize("time", [SimulatedScheduler, partial(RealTimeScheduler, 1, scale=FAST)])
-def test_no_more_than_so_many_are_on_their_way(time: Callable[[], SimulatedScheduler | RealTimeScheduler]) -> None:
+def test_live_limit(time: Callable[[], SimulatedScheduler | RealTimeScheduler]) -> None:
     live: list[int] = []
 
     class Failing(Busy):
@@ -101,9 +101,9 @@ def test_no_more_than_so_many_are_on_their_way(time: Callable[[], SimulatedSched
     assert max(live) <= 20
 
 
-def test_a_failure_of_a_callback_ends_the_run() -> None:
-    def fail(delivery_result: DeliveryResult) -> None:
-        if delivery_result.tag == 3:
+def test_failing_callback_ends_the_run() -> None:
+    def fail(result: DeliveryResult) -> None:
+        if result.tag == 3:
             raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
@@ -111,7 +111,7 @@ def test_a_failure_of_a_callback_ends_the_run() -> None:
 
 
 @pytest.mark.parametrize("time", [SimulatedScheduler, partial(RealTimeScheduler, 2, scale=FAST)])
-def test_an_interruption_brings_to_its_end_what_was_taken_in(
+def test_interrupt_finishes_accepted_events(
     time: Callable[[], SimulatedScheduler | RealTimeScheduler],
 ) -> None:
     workers = [Busy(fails_first=True), Busy(fails_first=True)]
@@ -130,7 +130,7 @@ def test_an_interruption_brings_to_its_end_what_was_taken_in(
     assert pipeline.counters.finished == 20
 
 
-def test_the_end_of_the_program_does_not_wait_for_what_is_to_be_tried_again() -> None:
+def test_system_exit_does_not_wait_for_retries() -> None:
     pipeline = EventPipeline(RealTimeScheduler(1), [Busy(fails_first=True)])
 
     def ended() -> Iterator[InputEvent]:
@@ -140,17 +140,17 @@ def test_the_end_of_the_program_does_not_wait_for_what_is_to_be_tried_again() ->
     with pytest.raises(SystemExit):
         pipeline.run(ended())
 
-    assert pipeline.counters.live == 1, "it was to be tried again in a minute"
+    assert pipeline.counters.live == 1, "its retry is due in a minute"
 
 
-def test_a_chain_without_workers_is_refused() -> None:
+def test_pipeline_without_workers_is_rejected() -> None:
     with pytest.raises(ValueError, match="needs an invoker"):
         EventPipeline(SimulatedScheduler(), [])
 
 
-def test_things_may_be_put_in_from_another_thread_while_it_runs() -> None:
-    endings: list[DeliveryResult] = []
-    pipeline = EventPipeline(RealTimeScheduler(1), [Busy()], on_result=endings.append)
+def test_events_may_be_put_from_another_thread() -> None:
+    results: list[DeliveryResult] = []
+    pipeline = EventPipeline(RealTimeScheduler(1), [Busy()], on_result=results.append)
 
     def slowly() -> Iterator[InputEvent]:
         yield InputEvent(PAYLOAD, "input")
@@ -162,10 +162,10 @@ def test_things_may_be_put_in_from_another_thread_while_it_runs() -> None:
 
     pipeline.run(slowly())
 
-    assert sorted(delivery_result.tag for delivery_result in endings) == ["bus", "function", "input", "input"]
+    assert sorted(result.tag for result in results) == ["bus", "function", "input", "input"]
 
 
-def test_a_net_is_cast_beside_what_else_happens() -> None:
+def test_destinations_are_called_in_threads_of_their_own() -> None:
     threads: set[str] = set()
 
     def destination(_: DestinationMessage) -> None:
@@ -183,24 +183,24 @@ def test_a_net_is_cast_beside_what_else_happens() -> None:
     assert all(name.startswith("pipeline") for name in threads)
 
 
-def test_a_chain_runs_again() -> None:
-    endings: list[DeliveryResult] = []
-    pipeline = EventPipeline(RealTimeScheduler(1), [Busy()], on_result=endings.append)
+def test_pipeline_may_run_again() -> None:
+    results: list[DeliveryResult] = []
+    pipeline = EventPipeline(RealTimeScheduler(1), [Busy()], on_result=results.append)
 
     pipeline.run(arrivals(2))
     pipeline.run(arrivals(3))
 
-    assert len(endings) == 5
+    assert len(results) == 5
 
 
-def test_simulated_time_may_stop_in_between() -> None:
-    timeline = SimulatedScheduler(1000)
-    rung: list[float] = []
+def test_simulated_time_may_stop() -> None:
+    scheduler = SimulatedScheduler(1000)
+    times: list[float] = []
     for delay in (10, 20):
-        timeline.call_later(delay, lambda: rung.append(timeline.now()))
+        scheduler.call_later(delay, lambda: times.append(scheduler.now()))
 
-    timeline.run(until=1015)
-    assert (rung, timeline.now()) == ([1010], 1015)
+    scheduler.run(until=1015)
+    assert (times, scheduler.now()) == ([1010], 1015)
 
-    timeline.run()
-    assert rung == [1010, 1020]
+    scheduler.run()
+    assert times == [1010, 1020]

@@ -57,7 +57,7 @@ def test_lambdas_on_failure_record() -> None:
         ErrorCategory.THROTTLING,
         "EventNotProcessed",
     )
-    assert (dead_letter.correlation_id, dead_letter.tries) == ("told-by-function", 3)
+    assert (dead_letter.correlation_id, dead_letter.tries) == ("from-function-error", 3)
     assert dead_letter.request_id == "e4b46cbf-b738-4880-8a58-9ad22fc4e2ac"
     assert dead_letter.event == event()
     assert json.loads(dead_letter.event_text or "") == event()
