@@ -5,13 +5,14 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from emulator.environment import FunctionConfig, new_trace_header
-from emulator.faults import Exchange, Fault, FaultProxy, cancelled
+from emulator.faults import Fault, FaultProxy, cancelled, hold
 from emulator.lambda_runtime.worker import InvocationResult, Worker, start_workers
 from handler.processor import Processor
 from tests.integration.harness import Services
@@ -24,13 +25,7 @@ DELIVERIES = 32
 
 def gate(parties: int) -> Fault:
     """Holds a request until as many are there, then lets all of them through at once."""
-    barrier = threading.Barrier(parties)
-
-    def act(exchange: Exchange) -> None:
-        barrier.wait(timeout=60)
-        exchange.reply(exchange.forward())
-
-    return Fault("gate", act)
+    return hold(partial(threading.Barrier(parties).wait, timeout=60))
 
 
 @pytest.fixture

@@ -1,26 +1,21 @@
 """The deadline comes first: what is known is told before the process is killed, and the next delivery goes on."""
 
+from functools import partial
+
 import pytest
 
-from emulator.faults import Exchange, Fault, FaultProxy
+from emulator.faults import FaultProxy, endless, hold
 from tests.integration.harness import Harness, Services
 from tests.support.events import DATE, unique_event
 from tests.support.harness import function_environ
 from tests.support.sandbox import sandbox_process
 
 
-def drip(exchange: Exchange) -> None:
-    """Answer a byte at a time and never come to an end: no time-out of a socket ever strikes."""
-    exchange.write(b"HTTP/1.1 200 OK\r\nX-Drip: ")
-    while exchange.pause(0.1):
-        exchange.write(b".")
-
-
 def test_a_timed_out_invocation_is_not_a_blank(services: Services) -> None:
     event = unique_event()
     symbol = event["detail"]["asset_symbol"]
     services.tables.put_row(symbol, DATE)
-    with FaultProxy(services.tables.url, Fault("drip", drip)) as proxy:
+    with FaultProxy(services.tables.url, endless(0.1)) as proxy:
         given = function_environ(
             services.tables,
             services.queue,
@@ -57,20 +52,9 @@ def test_a_timed_out_invocation_is_not_a_blank(services: Services) -> None:
     assert entry["request_id"] == killed.request_id
 
 
-def overslept(harness: Harness) -> Fault:
-    """The transaction commits, but its reply comes after the invocation's deadline."""
-
-    def act(exchange: Exchange) -> None:
-        reply = exchange.forward()
-        harness.function.clock.advance(60)
-        exchange.reply(reply)
-
-    return Fault("overslept", act)
-
-
 def test_a_reply_after_the_deadline_changes_nothing_that_was_told(harness: Harness) -> None:
     event = harness.event_for_a_row()
-    harness.dynamodb.script(overslept(harness))
+    harness.dynamodb.script(hold(after=partial(harness.function.clock.advance, 60)))
 
     late = harness.function(event)
     again = harness(event, request_id=late.request_id)

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from emulator.environment import PROJECT_ROOT
-from emulator.faults import Fault, FaultProxy, throttled
+from emulator.faults import Fault, FaultProxy, endless, throttled
 from emulator.lambda_runtime.span_receiver import SpanDict
 from tests.integration.harness import OTHERS_ATTRIBUTES, Services
 from tests.integration.sentinel import CORE, leaks
-from tests.integration.test_deadline import drip
 from tests.support.events import DATE, unique_event
 from tests.support.harness import function_environ
 from tests.support.sandbox import Sandbox, sandbox_process
@@ -223,7 +222,7 @@ def test_more_spans_than_a_datagram_holds_lose_none(services: Services, set_up: 
 @both
 def test_the_deadline_ends_and_sends_the_open_spans(services: Services, set_up: str) -> None:
     times = {"AWS_CONNECT_TIMEOUT_SECONDS": "0.5", "AWS_READ_TIMEOUT_SECONDS": "2"}
-    with layered(services, set_up, Fault("drip", drip), **times) as sandbox:
+    with layered(services, set_up, endless(0.1), **times) as sandbox:
         sandbox.worker.start()
         killed = sandbox.invoke(event_for_a_row(services), timeout_s=6)
         (call, root), (line,) = sandbox.spans, sandbox.logs

@@ -20,6 +20,8 @@ from typing import Any
 
 import orjson
 
+from emulator.faults import Reply
+from emulator.faults import error_reply as dynamodb_error
 from tests.soak.faults import FaultRates, Faults
 from tests.soak.forwarding import Upstream
 from tests.soak.plan import DOWN_PREFIX
@@ -38,17 +40,17 @@ _SERVER_FAULT = 500
 
 def http_reply(status: int, body: bytes) -> bytes:
     """A whole HTTP response as DynamoDB sends it."""
-    head = (
-        f"HTTP/1.1 {status} X\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: {len(body)}\r\n"
-        f"x-amzn-RequestId: SOAK\r\nx-amz-crc32: {zlib.crc32(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    headers = {
+        "Content-Type": "application/x-amz-json-1.0",
+        "x-amzn-RequestId": "SOAK",
+        "x-amz-crc32": str(zlib.crc32(body)),
+    }
+    return bytes(Reply(status, body, headers))
 
 
 def error_reply(status: int, code: str, message: str = "injected", **extra: Any) -> bytes:
     """An error response."""
-    body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message, **extra}
-    return http_reply(status, orjson.dumps(body))
+    return bytes(dynamodb_error(code, status, message, extra_body=extra))
 
 
 class FakeAws:

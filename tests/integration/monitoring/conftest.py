@@ -4,11 +4,12 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
 
-from emulator.faults import Exchange, Fault, FaultProxy, sqs_error, throttled
+from emulator.faults import Fault, FaultProxy, hold, sqs_error, throttled
 from handler.bootstrap import start_or_exit
 from tests.integration.cases import CASES, DELAYS
 from tests.integration.conftest import services
@@ -82,14 +83,12 @@ def slow_reply(harness: Harness) -> Invoked:
     """A reply that takes 26 s of the clocks that tests hold: that of the deadline, and that of durations."""
     real, slept = time.perf_counter, 0.0
 
-    def act(exchange: Exchange) -> None:
+    def sleep() -> None:
         nonlocal slept
-        reply = exchange.forward()
         slept = SLOW_SECONDS
         harness.function.clock.advance(SLOW_SECONDS)
-        exchange.reply(reply)
 
-    harness.dynamodb.script(Fault("slow", act))
+    harness.dynamodb.script(hold(after=sleep))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "perf_counter", lambda: real() + slept)
         return harness(harness.event_for_a_row())
@@ -97,13 +96,7 @@ def slow_reply(harness: Harness) -> Invoked:
 
 def timeout(harness: Harness) -> Invoked:
     """A reply that comes after the deadline: the watchdog strikes meanwhile."""
-
-    def act(exchange: Exchange) -> None:
-        reply = exchange.forward()
-        harness.function.clock.advance(60)
-        exchange.reply(reply)
-
-    harness.dynamodb.script(Fault("overslept", act))
+    harness.dynamodb.script(hold(after=partial(harness.function.clock.advance, 60)))
     return harness.function(harness.event_for_a_row())
 
 

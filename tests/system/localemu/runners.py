@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.environment import FunctionConfig
-from emulator.faults import Exchange, Fault, FaultProxy
+from emulator.faults import FaultProxy, endless
 from emulator.lambda_runtime.worker import Worker
 from emulator.pipeline.bus import Entry, EventPattern, PatternMatcher
 from emulator.pipeline.destinations import SqsDestination
@@ -30,14 +30,8 @@ TARPIT = Path(__file__).parents[1] / "image" / "tarpit.py"
 _TARPIT_PORT = 8001
 
 
-def _trickle(exchange: Exchange) -> None:
-    """Do as the tarpit does: each byte in time, and no end."""
-    exchange.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    while exchange.pause(0.5):
-        exchange.write(b".")
-
-
-_ENDLESS = Fault("endless answer", _trickle)
+_ENDLESS = endless(0.5)
+"""The fault of the tarpit."""
 
 
 def theirs(emulator: Emulator, name: str, image: str, tables: Tables, scenario: Scenario) -> Facts:
