@@ -68,6 +68,7 @@ COPY otel "${LAMBDA_TASK_ROOT}/otel"
 RUN python3.13 /build/shrink_packages.py finish "${LAMBDA_TASK_ROOT}/handler" \
     && python3.13 /build/shrink_packages.py finish "${LAMBDA_TASK_ROOT}/otel" \
     && python3.13 /build/smoke_test.py "${LAMBDA_TASK_ROOT}" \
+    && HANDLER_COLD_START=standard python3.13 /build/smoke_test.py "${LAMBDA_TASK_ROOT}" \
     && /opt/otel-instrument python3.13 /build/smoke_test.py "${LAMBDA_TASK_ROOT}" /opt/adot/python \
     && OTEL_AWS_LAMBDA_FAST_START=true \
         /opt/otel-instrument python3.13 /build/smoke_test.py "${LAMBDA_TASK_ROOT}" /opt/adot/python

@@ -1,11 +1,11 @@
-"""Brings a directory of Python packages into the form in which the image carries it.
+"""Prepare a directory of Python packages for the image.
 
-    shrink_packages.py trim DIRECTORY      leave out what the function never reads
-    shrink_packages.py tidy DIRECTORY      leave out what nobody reads at run time: part of trim, for the layer
-    shrink_packages.py finish DIRECTORY    bytecode, readable by any user, no time of the build
+    shrink_packages.py trim DIRECTORY      remove files that the function never reads
+    shrink_packages.py tidy DIRECTORY      remove files that are not read at run time: a part of trim, for the layer
+    shrink_packages.py finish DIRECTORY    compile to bytecode, make readable by any user, remove the time of the build
 
-Runs in the image's build, on the standard library alone. Whatever is missing or unexpected ends the build: an image
-that lacks a file fails in production, at the first event that needs it.
+Runs in the image's build, on the standard library alone. A missing or unexpected file fails the build: an image that
+lacks a file would fail in production, at the first event that needs it.
 """
 
 import compileall
@@ -19,62 +19,80 @@ from py_compile import PycInvalidationMode
 
 DROPPED = (
     "bin",
-    "botocore/data",  # of all services: see LINKED
+    "botocore/data",  # of all services: see BOTOCORE_DATA
     "boto3/data",  # of boto3.resource(), which the function does not use
     "boto3/examples",
     "certifi/tests",
     "google/protobuf/testdata",
 )
-"""Whole directories, each of which must be there: a release that moves one is looked at, not shipped unseen."""
+"""Directories to remove. Each must exist, so that a release that moves one is noticed."""
 
-LINKED = {"botocore/data": "../handler/coldstart/botocore_data"}
-"""What stands in for something dropped: botocore finds the function's own, small data in the place of its own, so that
-a service that is not there is an `UnknownServiceError` with the names of those that are."""
+BOTOCORE_DATA = {
+    "botocore_data": (
+        *("_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json"),
+        *("dynamodb", "sqs"),
+    ),
+    "credential_data": ("sso", "sso-oidc", "sts"),
+}
+"""The function's trimmed data, by folder of `handler/coldstart`. Links in `botocore/data` make it the data of
+botocore's own session, too, which HANDLER_COLD_START=standard uses. Any other service is an `UnknownServiceError`."""
 
 DROPPED_FILES = ("*.pyi", "*.proto", "py.typed", "*.c", "*.h", "*.pxd", "*.pyx")
 """For type checkers and compilers."""
 
 KEPT_METADATA = frozenset({"METADATA", "entry_points.txt", "licenses", "sboms"})
 KEPT_METADATA_PREFIXES = ("LICENSE", "LICENCE", "NOTICE", "COPYING", "AUTHORS")
-"""Of each `.dist-info`: name and version (OpenTelemetry and the SBOM read them), entry points (OpenTelemetry finds
-its context and propagators by them), the licences, which go with every copy, and what a wheel says is compiled in."""
+"""What stays of each `.dist-info`: name and version (OpenTelemetry and the SBOM read them), entry points (OpenTelemetry
+finds its context and propagators by them), licenses, and the SBOM of code that is compiled into a wheel."""
 
-# One date for all files: two builds from the same inputs then differ in nothing but the times of directories, which
-# the builder makes. Not 0, which zip files cannot say.
+# One date for all files, so that two builds from the same inputs differ only in the times of directories, which the
+# builder makes. Zip files cannot represent 0.
 EPOCH_SECONDS = 315_532_800
 """1980-01-01, UTC."""
 
 
 class PackError(Exception):
-    """The directory is not what this script was written for; the message names the file."""
+    """The directory is not what this script expects; the message names the file."""
 
 
 def prune(root: Path) -> None:
-    """Leave out what the function never reads.
+    """Remove the files that the function never reads.
 
     Args:
-        root: directory with installed packages.
+        root: Directory with installed packages.
 
     Raises:
-        PackError: a directory to drop is not there.
+        PackError: A directory to remove does not exist.
     """
     for name in DROPPED:
         if not (root / name).is_dir():
-            raise PackError(f"{name} is to be left out, but is not there: look where the packages put it now")
+            raise PackError(f"{name} is to be removed, but does not exist: find where the package has it now")
         shutil.rmtree(root / name)
-    for name, target in LINKED.items():
-        (root / name).symlink_to(target)
+    link_botocore_data(root / "botocore" / "data")
     clean(root)
 
 
-def clean(root: Path) -> None:
-    """Leave out of any packages what nobody reads at run time.
+def link_botocore_data(data: Path, coldstart: str = "../../handler/coldstart") -> None:
+    """Make botocore's own session find the trimmed data in the place of its own.
 
     Args:
-        root: directory with installed packages.
+        data: Directory to make.
+        coldstart: Path of `handler/coldstart`, absolute or from `data`.
+    """
+    data.mkdir()
+    for folder, names in BOTOCORE_DATA.items():
+        for name in names:
+            (data / name).symlink_to(f"{coldstart}/{folder}/{name}")
+
+
+def clean(root: Path) -> None:
+    """Remove the files of any packages that are not read at run time.
+
+    Args:
+        root: Directory with installed packages.
 
     Raises:
-        PackError: a package has no metadata.
+        PackError: A package has no metadata.
     """
     for pattern in DROPPED_FILES:
         for unread in list(root.rglob(pattern)):
@@ -99,16 +117,16 @@ def _keep_metadata(metadata: Path) -> None:
 
 
 def compile_all(root: Path) -> None:
-    """Compile, make readable for any user, and take the time of the build out of the files.
+    """Compile, make readable by any user, and set one time on all files.
 
-    The bytecode says that it need not be checked against its source. It stays valid then when a copy changes the
-    files' times, and Python does not look at them at every start.
+    The bytecode is of the kind that is not checked against its source: it stays valid when a copy changes the times of
+    files, and Python does not read them at each start.
 
     Args:
-        root: directory with Python code, where the image has it: tracebacks say so.
+        root: Directory with Python code, at the path it has in the image, which tracebacks show.
 
     Raises:
-        PackError: a file does not compile.
+        PackError: A file does not compile.
     """
     for cache in list(root.rglob("__pycache__")):
         shutil.rmtree(cache)
@@ -119,7 +137,7 @@ def compile_all(root: Path) -> None:
         os.utime(path, (EPOCH_SECONDS, EPOCH_SECONDS), follow_symlinks=False)
         if path.is_symlink():
             continue
-        # Lambda runs the function as a user of its own, and a checkout may have been made for one person's eyes only.
+        # Lambda runs the function as a user of its own, and a checkout may be readable by one user only.
         path.chmod(0o755 if path.is_dir() or path.suffix == ".so" else 0o644)
 
 
@@ -127,7 +145,7 @@ def main(arguments: Sequence[str]) -> None:
     """Run one command.
 
     Raises:
-        SystemExit: after an error, with one line that says what is wrong.
+        SystemExit: After an error, with one line that describes it.
     """
     commands = {"trim": prune, "tidy": clean, "finish": compile_all}
     if len(arguments) != len(("COMMAND", "DIRECTORY")) or arguments[0] not in commands:

@@ -1,10 +1,10 @@
-"""Starts the function as the image has it and ends the build if anything that it needs is missing.
+"""Start the function as the image has it, and fail the build if anything that it needs is missing.
 
     python deploy/image/smoke_test.py TASK_ROOT [LAYER]
 
-The last step of the image's build. Makes both AWS clients, resolves their endpoints, makes the clients that botocore
-asks for credentials, and loads the code of every way out of spans. Sends nothing. LAYER is the directory of ADOT's
-packages, where its wrapper script has started this.
+The last step of the image's build. Creates both AWS clients, resolves their endpoints, creates the clients that
+botocore calls for credentials, and loads every span exporter. Sends nothing. LAYER is the directory of ADOT's packages,
+when its wrapper script starts this. HANDLER_COLD_START applies.
 """
 
 import os
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
     from handler.settings import Settings
 
 REGIONS = ("us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1")
-"""One of each kind of partition that the endpoint rules tell apart, and two of the common one."""
+"""One region of each kind of partition in the endpoint rules, and two of the common one."""
 
 
-RUNTIMES_OWN = frozenset({"simplejson"})
-"""Packages of the base image that a library may pick up where it finds them: `requests` does, and works without."""
+OF_THE_RUNTIME = frozenset({"simplejson"})
+"""Packages of the base image that a library imports if they exist: `requests` does, and works without."""
 
 
 def main(task_root: str, *layer: str) -> None:
     """Check the image's content.
 
     Args:
-        task_root: directory that holds the function and its packages.
-        layer: directory that holds the layer's, where it is turned on.
+        task_root: Directory with the function and its packages.
+        layer: Directory with the layer's packages, if the layer is on.
 
     Raises:
-        SystemExit: something came from elsewhere.
-        Exception: whatever the missing part makes of it.
+        SystemExit: A module comes from another place.
+        Exception: A part is missing.
     """
     os.environ.update(
         AWS_REGION=REGIONS[0],
         AWS_ACCESS_KEY_ID="build",
-        AWS_SECRET_ACCESS_KEY="build",  # noqa: S106 - there is nobody to show it to
+        AWS_SECRET_ACCESS_KEY="build",  # noqa: S106 - not a secret
         DEAD_LETTER_QUEUE_URL="https://sqs.us-east-1.amazonaws.com/000000000000/build",
         AWS_LAMBDA_INITIALIZATION_TYPE="snap-start",  # with what only a restored sandbox needs
     )
-    # This script's own directory is not the function's.
+    # Python puts the directory of this script there, which is not the function's.
     sys.path[0] = task_root
     sys.dont_write_bytecode = True
 
@@ -51,28 +51,32 @@ def main(task_root: str, *layer: str) -> None:
 
     read = settings.load_settings(os.environ)
     for region in REGIONS:
-        here = replace(read, region=region)
-        for client in (aws.dynamodb_client(here), aws.sqs_client(here)):
+        regional = replace(read, region=region)
+        for client in (aws.dynamodb_client(regional), aws.sqs_client(regional)):
             assert region in client.meta.endpoint_url, client.meta.endpoint_url
     _check_credential_services(read)
     from otel.exporters import otlp_http
 
     otlp_http.OtlpHttpExporter().close()
     assert callable(app.lambda_handler)
-    assert ("otel.tracing.adot_layer" in sys.modules) is bool(layer), "the layer has set nothing up"
+    assert ("otel.tracing.adot_layer" in sys.modules) is bool(layer), "the layer is not set up"
 
     for name, module in sorted(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if file and name.partition(".")[0] not in RUNTIMES_OWN and not _expected(Path(file), task_root, *layer):
-            sys.exit(f"smoke_test.py: {name} is taken from {file}, which is not the function's own")
+        if file and name.partition(".")[0] not in OF_THE_RUNTIME and not _expected(Path(file), task_root, *layer):
+            sys.exit(f"smoke_test.py: {name} is imported from {file}, which is not the function's own")
 
 
 def _check_credential_services(read: "Settings") -> None:
+    from botocore.session import Session
+
     from handler.aws import client_config
     from handler.coldstart import botocore_session, credentials
 
-    core, loader = botocore_session.create_session()
-    botocore_session.search_credentials(core, loader, read.region, client_config(read))
+    core = Session()
+    if read.fast_start:
+        core, loader = botocore_session.create_session()
+        botocore_session.search_credentials(core, loader, read.region, client_config(read))
     for service in sorted(credentials.SERVICES):
         core.create_client(service, region_name=read.region)
 

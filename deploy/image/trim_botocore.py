@@ -1,11 +1,11 @@
-"""Cuts botocore's service data down to what the function calls, into `handler/coldstart/botocore_data/`.
+"""Trim botocore's service data to the operations that the function calls.
 
-    python -m deploy.image.trim_botocore     # write it
-    python -m deploy.image.trim_botocore --check    # fail if it is not what the installed botocore would give
+    python -m deploy.image.trim_botocore            # write it
+    python -m deploy.image.trim_botocore --check    # fail if the installed botocore gives other data
 
-Reading the whole data of one service, and the endpoints of all, is a fifth of a plain function's cold start. What only
-botocore itself calls, to get credentials, is in `handler/coldstart/credential_data/`: an ordinary start does not even
-list it.
+To read the whole data of one service, and the endpoints of all, takes a fifth of a plain function's cold start. The
+data of the function's services is in `handler/coldstart/botocore_data/`. The data of services that botocore calls for
+credentials is in `handler/coldstart/credential_data/`, which an ordinary start does not list.
 """
 
 import argparse
@@ -19,14 +19,14 @@ from typing import Any
 import botocore
 
 OPERATIONS = {"dynamodb": ("TransactWriteItems",), "sqs": ("SendMessage",)}
-"""All that the function calls, by service."""
+"""The operations that the function calls, by service."""
 
 CREDENTIAL_OPERATIONS = {
     "sts": ("AssumeRole", "AssumeRoleWithWebIdentity"),
     "sso": ("GetRoleCredentials",),
     "sso-oidc": ("CreateToken",),
 }
-"""All that botocore's credential providers call, by service; `signin` apart, whose provider needs `awscrt` as well."""
+"""The operations that botocore's credential providers call, by service, but `signin`, whose provider needs `awscrt`."""
 
 WHOLE_FILES = ("partitions.json", "_retry.json", "sdk-default-configuration.json")
 
@@ -37,11 +37,11 @@ CREDENTIAL_TARGET = HANDLER / "coldstart" / "credential_data"
 
 
 def trimmed() -> dict[str, Any]:
-    """Every file of `handler/coldstart/botocore_data/`: path below it to its JSON.
+    """Return the files of `handler/coldstart/botocore_data/`, JSON by path.
 
     Raises:
-        FileNotFoundError: when botocore no longer has a file that is needed.
-        KeyError: when a service no longer has an operation that is called.
+        FileNotFoundError: botocore no longer has a file that is needed.
+        KeyError: A service no longer has an operation that is called.
     """
     files: dict[str, Any] = {name: _read(SOURCE / name) for name in WHOLE_FILES}
     endpoints = _read(SOURCE / "endpoints.json")
@@ -52,11 +52,14 @@ def trimmed() -> dict[str, Any]:
 
 
 def services(called: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
-    """The files of these services with these operations: path below a data folder to its JSON.
+    """Return the files of some services with some operations, JSON by path.
+
+    Args:
+        called: Operations by service.
 
     Raises:
-        FileNotFoundError: when botocore no longer has a file that is needed.
-        KeyError: when a service no longer has an operation that is called.
+        FileNotFoundError: botocore no longer has a file that is needed.
+        KeyError: A service no longer has an operation that is called.
     """
     files = {}
     for service, operations in called.items():
@@ -68,7 +71,7 @@ def services(called: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
 
 
 def trim_model(model: dict[str, Any], operations: tuple[str, ...]) -> dict[str, Any]:
-    """A service model with these operations, the shapes that they reach, and no documentation."""
+    """Return a service model with some operations and the shapes that they reach, without documentation."""
     kept = {name: part for name, part in model.items() if name not in {"operations", "shapes", "documentation"}}
     kept["operations"] = {name: _without_documentation(model["operations"][name]) for name in operations}
     reached: dict[str, Any] = {}
@@ -115,26 +118,26 @@ def _text(content: Any) -> str:
 
 
 def committed() -> tuple[dict[Path, str], dict[Path, str]]:
-    """What both folders should hold and what they hold: paths to texts."""
+    """Return the expected and the present content of both folders, text by path."""
     contents = {TARGET: trimmed(), CREDENTIAL_TARGET: services(CREDENTIAL_OPERATIONS)}
-    wanted = {folder / name: _text(content) for folder, files in contents.items() for name, content in files.items()}
-    return wanted, {path: path.read_text() for folder in contents for path in folder.rglob("*.json")}
+    expected = {folder / name: _text(content) for folder, files in contents.items() for name, content in files.items()}
+    return expected, {path: path.read_text() for folder in contents for path in folder.rglob("*.json")}
 
 
 def main() -> int:
-    """Write the data, or check it; 1 when it is out of date."""
+    """Write the data, or check it; return 1 if it is out of date."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing, fail if something would change")
     check = parser.parse_args().check
-    wanted, present = committed()
-    if wanted == present:
+    expected, present = committed()
+    if expected == present:
         return 0
     if check:
-        sys.stderr.write("handler's data is not botocore's data any more: run python -m deploy.image.trim_botocore\n")
+        sys.stderr.write("botocore has other data than handler/coldstart: run python -m deploy.image.trim_botocore\n")
         return 1
-    for path in present.keys() - wanted.keys():
+    for path in present.keys() - expected.keys():
         path.unlink()
-    for path, text in wanted.items():
+    for path, text in expected.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return 0

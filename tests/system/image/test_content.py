@@ -14,6 +14,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from deploy.image.shrink_packages import BOTOCORE_DATA
 from tests.support.containers import ROOT
 from tests.system.image.baseline import hold
 from tests.system.image.file_system import Image, added
@@ -213,10 +214,12 @@ def test_it_says_what_it_is_and_starts_as_the_base_does(
 
 
 def test_the_clients_work_in_every_partition_without_botocores_own_data(content: Image, python: Python) -> None:
-    below = [path for path in content.entries if path.startswith(f"{TASK}/botocore/data")]
-    assert [(path, content.entries[path].linkname) for path in below] == [
-        (f"{TASK}/botocore/data", "../handler/coldstart/botocore_data")
-    ]
+    below = {path: entry for path, entry in content.entries.items() if path.startswith(f"{TASK}/botocore/data/")}
+    assert {path: entry.linkname for path, entry in below.items()} == {
+        f"{TASK}/botocore/data/{name}": f"../../handler/coldstart/{folder}/{name}"
+        for folder, names in BOTOCORE_DATA.items()
+        for name in names
+    }
     result = python(
         "import os; from copy import replace\n"
         "from handler import aws; from handler.settings import load_settings\n"
@@ -237,7 +240,10 @@ def test_the_clients_work_in_every_partition_without_botocores_own_data(content:
 
 def test_a_service_that_was_left_out_says_so(python: Python) -> None:
     result = python("import boto3; boto3.client('s3')")
-    assert "UnknownServiceError: Unknown service: 's3'. Valid service names are: dynamodb, sqs" in result.stderr
+    assert (
+        "UnknownServiceError: Unknown service: 's3'. Valid service names are: dynamodb, sqs, sso, sso-oidc, sts"
+        in result.stderr
+    )
 
 
 _BY_WEB_IDENTITY = """

@@ -31,6 +31,24 @@ def test_an_event_marks_its_row_once(image: str, harness: Harness, tables: Table
     assert [entry["event_id"] for entry in tables.audit("AAPL", DATE)] == ["evt-1"]
 
 
+def test_a_standard_cold_start(
+    image: str, harness: Harness, tables: Tables, dead_letters: DeadLetters, environment: dict[str, str]
+) -> None:
+    """Botocore's own session finds its data in the image, although the image has a part of it only."""
+    tables.put_row("AAPL", DATE)
+    with harness.function(image, environment | {"HANDLER_COLD_START": "standard"}) as function:
+        marked = function.invoke(event())
+        dead_lettered = function.invoke(event("NVDA"))
+        lines = function.lines()
+    assert marked.body == {"outcome": "marked", "correlation_id": "corr-evt-1"}
+    assert (dead_lettered.body["outcome"], dead_lettered.body["error_category"]) == ("dead_lettered", "not_found")
+    assert [entry["event_id"] for entry in tables.audit("AAPL", DATE)] == ["evt-1"]
+    assert len(dead_letters.drain()) == 1
+    assert [line["outcome"] for line in lines if line.get("event_type") == "event_outcome"] == [
+        *("marked", "dead_lettered"),
+    ]
+
+
 def test_every_line_it_writes_is_a_json_object(
     image: str, harness: Harness, tables: Tables, environment: dict[str, str]
 ) -> None:

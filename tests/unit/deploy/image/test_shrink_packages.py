@@ -1,12 +1,15 @@
 """The script that trims and compiles the image's packages: what it leaves, and that it fails loudly."""
 
 import os
+import shutil
 import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from deploy.image.shrink_packages import BOTOCORE_DATA
 
 ROOT = Path(__file__).parents[4]
 SCRIPT = ROOT / "deploy" / "image" / "shrink_packages.py"
@@ -62,7 +65,7 @@ def test_trim_leaves_what_the_function_reads(packages: Path) -> None:
     assert _files(packages) == {
         "boto3/__init__.py",
         "botocore/__init__.py",
-        "botocore/data",  # a link
+        *(f"botocore/data/{name}" for names in BOTOCORE_DATA.values() for name in names),  # links
         "certifi/cacert.pem",
         "google/protobuf/any_pb2.py",
         "orjson/orjson.so",
@@ -77,18 +80,19 @@ def test_trim_leaves_what_the_function_reads(packages: Path) -> None:
     assert not (packages / "only").exists()
 
 
-def test_botocore_finds_the_functions_own_data(packages: Path) -> None:
-    (packages / "handler" / "coldstart" / "botocore_data").mkdir(parents=True)
-    (packages / "handler" / "coldstart" / "botocore_data" / "endpoints.json").write_text("ours")
+def test_botocore_finds_the_trimmed_data(packages: Path) -> None:
+    coldstart = ROOT / "handler" / "coldstart"
     _pack("trim", packages)
-    assert (packages / "botocore" / "data" / "endpoints.json").read_text() == "ours"
+    shutil.copytree(coldstart, packages / "handler" / "coldstart")
+    linked = {path.name: path.resolve(strict=True) for path in (packages / "botocore" / "data").iterdir()}
+    assert linked.keys() == {path.name for folder in BOTOCORE_DATA for path in (coldstart / folder).iterdir()}
 
 
 def test_what_is_to_go_must_be_there(packages: Path) -> None:
     (packages / "certifi" / "tests").rename(packages / "certifi" / "moved")
     result = _pack("trim", packages)
     assert result.returncode == 1
-    assert result.stderr.startswith("shrink_packages.py: certifi/tests is to be left out, but is not there")
+    assert result.stderr.startswith("shrink_packages.py: certifi/tests is to be removed, but does not exist")
     assert result.stderr.count("\n") == 1
 
 

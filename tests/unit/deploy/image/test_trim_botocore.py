@@ -1,8 +1,22 @@
 """The committed service data is what the installed botocore gives, and enough for what the function calls."""
 
-import pytest
+from pathlib import Path
 
-from deploy.image.trim_botocore import CREDENTIAL_OPERATIONS, OPERATIONS, committed, services, trim_model, trimmed
+import boto3
+import pytest
+from botocore.loaders import Loader
+from botocore.session import Session
+
+from deploy.image.shrink_packages import link_botocore_data
+from deploy.image.trim_botocore import (
+    CREDENTIAL_OPERATIONS,
+    HANDLER,
+    OPERATIONS,
+    committed,
+    services,
+    trim_model,
+    trimmed,
+)
 from handler.coldstart.botocore_session import SERVICES
 from handler.coldstart.credentials import SERVICES as CREDENTIAL_SERVICES
 
@@ -61,3 +75,16 @@ def test_the_error_shapes_of_what_gives_credentials_are_kept() -> None:
     files = services(CREDENTIAL_OPERATIONS)
     assert "UnauthorizedException" in files["sso/2019-06-10/service-2.json"]["shapes"]  # botocore catches it
     assert set(CREDENTIAL_OPERATIONS) == CREDENTIAL_SERVICES
+
+
+def test_botocores_own_session_works_with_the_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As in the image, when HANDLER_COLD_START is `standard`."""
+    link_botocore_data(tmp_path / "data", str(HANDLER / "coldstart"))
+    monkeypatch.setattr(Loader, "BUILTIN_DATA_PATH", str(tmp_path / "data"))
+    monkeypatch.setattr(Loader, "CUSTOMER_DATA_PATH", str(tmp_path / "none"))
+    dynamodb = boto3.Session(region_name="cn-north-1", botocore_session=Session()).client("dynamodb")
+    assert dynamodb.meta.endpoint_url == "https://dynamodb.cn-north-1.amazonaws.com.cn"
+    assert dynamodb.meta.method_to_api_mapping == {"transact_write_items": "TransactWriteItems"}
+    for service in CREDENTIAL_SERVICES:
+        client = Session().create_client(service, region_name="eu-central-1")
+        assert "eu-central-1" in client.meta.endpoint_url
