@@ -3,22 +3,15 @@
 import random
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from emulator.faults import aws_error, lost_reply, sqs_error, throttled
 from tests.integration.harness import Harness
 from tests.support.events import unique_event
+from tests.support.invariants import count_outcomes
 from tests.support.invocation import Invoked
 from tests.support.telemetry import check_emf, emf_values
-
-OUTCOMES = {
-    "marked": "EventsMarked",
-    "duplicate": "EventsDuplicate",
-    "dead_lettered": "EventsDeadLettered",
-    "retry": "EventsRetried",
-}
 
 
 def marked(harness: Harness) -> Invoked:
@@ -74,38 +67,30 @@ KINDS: dict[Callable[[Harness], Invoked], str] = {
 }
 
 
-def check_accounts(lines: list[dict[str, Any]], expected: Counter[str]) -> None:
-    for line in lines:
-        check_emf(line)
-    counted = {outcome: sum(emf_values(lines, metric)) for outcome, metric in OUTCOMES.items()}
-    assert counted == dict(expected)
-    assert sum(emf_values(lines, "EventsReceived")) == sum(counted.values()) == expected.total()
-
-
 def test_received_is_the_sum_of_the_outcomes(harness: Harness) -> None:
-    run = [kind for kind in KINDS for _ in range(3)]
-    random.shuffle(run)
+    kinds = [kind for kind in KINDS for _ in range(3)]
+    random.shuffle(kinds)
 
-    seen = [kind(harness) for kind in run]
+    invocations = [kind(harness) for kind in kinds]
 
-    lines = [each.metric_line for each in seen]
-    check_accounts(lines, Counter(KINDS[kind] for kind in run))
-    ended_in_error = [each for each in seen if "error_category" in each.outcome_line]
+    lines = [invoked.metric_line for invoked in invocations]
+    assert count_outcomes(lines) == Counter(KINDS[kind] for kind in kinds)
+    failed_lines = [invoked.outcome_line for invoked in invocations if "error_category" in invoked.outcome_line]
     by_category = Counter(line["ErrorCategory"] for line in lines if "ErrorCategory" in line)
-    assert by_category == Counter(each.outcome_line["error_category"] for each in ended_in_error)
+    assert by_category == Counter(line["error_category"] for line in failed_lines)
     assert by_category == {"not_found": 6, "validation": 3, "access_denied": 3, "dynamodb": 3, "timeout": 3}
-    assert sum(emf_values(lines, "Errors")) == len(ended_in_error)
+    assert sum(emf_values(lines, "Errors")) == len(failed_lines)
     assert sum(emf_values(lines, "ColdStarts")) == 1
     assert sum(emf_values(lines, "SecurityErrors")) == 3
     assert sum(emf_values(lines, "IdempotencyViolations")) == 3
-    # Writes asked for: all but those of malformed events and where there was no time.
+    # Writes: of all events but the malformed ones and those without time for an attempt.
     assert sum(emf_values(lines, "Operations")) == 3 * (len(KINDS) - 2)
     assert sum(emf_values(lines, "Retries")) == 3 * 2 + 3 * 2
     assert sum(emf_values(lines, "RetrySuccesses")) == 3
     assert len(emf_values(lines, "DynamoDBLatency")) == harness.dynamodb.attempts("TransactWriteItems")
 
 
-def test_no_id_is_ever_a_dimension(harness: Harness) -> None:
+def test_no_id_is_a_dimension(harness: Harness) -> None:
     for kind in KINDS:
         for directive in kind(harness).metric_line["_aws"]["CloudWatchMetrics"]:
             assert directive["Namespace"] == "MarkEarningsProcessed"
@@ -113,13 +98,13 @@ def test_no_id_is_ever_a_dimension(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("broken_for", [1, 5])
-def test_what_could_not_be_written_is_written_by_the_next_event(harness: Harness, broken_for: int) -> None:
+def test_the_next_event_writes_what_could_not_be_written(harness: Harness, broken_for: int) -> None:
     telemetry, written = harness.function.processor._telemetry, list[bytes]()
 
     def broken(_: bytes) -> None:
         raise BrokenPipeError
 
-    whole = telemetry._metrics._write
+    write = telemetry._metrics._write
     for _ in range(broken_for):
         telemetry._metrics._write = broken
         invoked = harness.function(harness.event_for_a_row())
@@ -127,10 +112,12 @@ def test_what_could_not_be_written_is_written_by_the_next_event(harness: Harness
         assert invoked.answer["outcome"] == "marked"
         assert invoked.metrics == []
         written.append(invoked.output)
-    telemetry._metrics._write = whole
+    telemetry._metrics._write = write
 
     after = harness.function(harness.event_for_a_row())
 
-    check_accounts(after.metrics, Counter(dict.fromkeys(OUTCOMES, 0) | {"marked": broken_for + 1}))
+    for line in after.metrics:
+        check_emf(line)
+    assert count_outcomes(after.metrics) == {"marked": broken_for + 1}
     assert sum(emf_values(after.metrics, "MetricsFailures")) == broken_for
     assert b'"event_type":"metrics_not_written"' in written[0]

@@ -19,7 +19,8 @@ import pytest
 import tenacity.nap
 from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
 
-from emulator.environment import LOCAL_CREDENTIALS, REGION, new_trace_header
+from emulator.environment import ACCOUNT_ID, LOCAL_CREDENTIALS, REGION, new_trace_header
+from emulator.faults import Fault, FaultProxy, Reply, answer
 from handler.bootstrap import create_processor
 from handler.processor import Processor
 from tests.support.clock import Clock, ClockWatchdog, Invocation
@@ -33,6 +34,13 @@ TIMEOUT = 30.0
 
 PATIENCE = 60
 """Seconds that a call may really take, unless the test is about that: the machines that run tests are busy."""
+
+_NO_UPSTREAM = "http://127.0.0.1:1"
+_JSON = {"Content-Type": "application/x-amz-json-1.0"}
+COMMITTED = answer(Reply(200, b'{"ConsumedCapacity": [{"TableName": "t", "CapacityUnits": 2.0}]}', _JSON))
+"""The transaction commits."""
+
+_SENT = answer(Reply(200, b'{"MessageId": "message-1"}', _JSON))
 
 _request_numbers = count(1)
 
@@ -171,6 +179,29 @@ def function_harness(
             )
             processor._telemetry._watchdog = ClockWatchdog(clock)
             yield FunctionHarness(processor, clock, waits, output, spans)
+
+
+@contextmanager
+def stubbed_function(*writes: Fault, **environ: str) -> Iterator[FunctionHarness]:
+    """Start the function on stubs of DynamoDB and SQS that answer on loopback.
+
+    Args:
+        writes: The answers to the transactions, in order; all further transactions commit.
+        environ: Its variables.
+    """
+    with (
+        FaultProxy(_NO_UPSTREAM, *writes, otherwise=COMMITTED) as dynamodb,
+        FaultProxy(_NO_UPSTREAM, otherwise=_SENT) as sqs,
+        function_harness(
+            {
+                "DEAD_LETTER_QUEUE_URL": f"{sqs.url}/{ACCOUNT_ID}/dead-letters",
+                "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url,
+                "AWS_ENDPOINT_URL_SQS": sqs.url,
+                **environ,
+            }
+        ) as function,
+    ):
+        yield function
 
 
 @contextmanager

@@ -3,42 +3,54 @@
 import ast
 import logging
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from emulator.faults import aws_error, cancelled
+from emulator.lambda_runtime.span_receiver import SpanDict
 from handler.bootstrap import start_or_exit
 from handler.instrumentation import INSTRUMENTATION
 from otel import semconv
 from otel.event_types import EventType
 from otel.stdout import fd_writer
-from tests.support.telemetry import Output, attributes, event_record
-from tests.support.udp import SpanSocket
+from tests.support.events import unique_event
+from tests.support.harness import COMMITTED, stubbed_function
+from tests.support.telemetry import Output, event_record, json_lines
 from tests.unit.otel.conftest import NewTelemetry
-from tests.unit.otel.function_harness import COMMITTED, CONFLICT, DENIED, event, invoke, wired
 
 ROOT = Path(__file__).parents[3]
 STOCK = {"retry_attempts"}
 """Attributes without a dot that are the stock instrumentation's, not ours."""
 
 
+@dataclass(frozen=True)
+class Emitted:
+    """What the function emitted for every kind of event: spans, and log lines."""
+
+    spans: list[SpanDict]
+    logs: list[dict[str, Any]]
+
+
 @pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch, output: Output, spans: SpanSocket, root_logger: logging.Logger) -> list[Span]:
-    """Spans of every kind of event, whose lines are in `output`."""
-    del root_logger  # put back by its fixture
-    writes = iter([COMMITTED, CONFLICT, COMMITTED, DENIED])  # a conflict is tried again at once, nearly
-    with wired(monkeypatch, output, spans, writes=writes) as function:
-        payloads: list[object] = [event(), event(), event(), [], {"detail": {}}]
-        outcomes = [invoke(function, payload)["outcome"] for payload in payloads]
+def emitted() -> Emitted:
+    conflict = cancelled("TransactionConflict", "None")  # retried after a short delay
+    payloads: list[object] = [unique_event(), unique_event(), unique_event(), [], {"detail": {}}]
+    with stubbed_function(COMMITTED, conflict, COMMITTED, aws_error("AccessDeniedException")) as function:
+        invocations = [function(payload) for payload in payloads]
+        function.output.clear()
         logging.getLogger("a.library").warning(str(["put together"]), exc_info=ValueError("s3cret"))
+        library_lines = json_lines(function.output.raw())
+    outcomes = [invoked.outcome_line["outcome"] for invoked in invocations]
     assert outcomes == ["marked", "marked", "dead_lettered", "dead_lettered", "dead_lettered"]
-    return spans.take_spans()
+    lines = [line for invoked in invocations for line in invoked.logs]
+    return Emitted([span for invoked in invocations for span in invoked.spans], lines + library_lines)
 
 
-def test_attributes_of_our_own_are_listed_and_the_rest_follow_conventions(sent: list[Span]) -> None:
-    found = {name for span in sent for name in attributes(span.attributes)} - STOCK
+def test_attributes_of_our_own_are_listed_and_the_rest_follow_conventions(emitted: Emitted) -> None:
+    found = {name for span in emitted.spans for name in span["attributes"]} - STOCK
 
     conventional = {name for name in found if "." in name}
     assert found - conventional == set(INSTRUMENTATION.annotations)
@@ -47,11 +59,11 @@ def test_attributes_of_our_own_are_listed_and_the_rest_follow_conventions(sent: 
     assert {name for name in conventional if name.startswith("aws.xray")} == {semconv.XRAY_ANNOTATIONS}
 
 
-def test_events_of_spans_are_listed(sent: list[Span]) -> None:
-    events = [event for span in sent for event in span.events]
+def test_events_of_spans_are_listed(emitted: Emitted) -> None:
+    events = [event for span in emitted.spans for event in span["events"]]
 
-    assert {event.name for event in events} == {semconv.RETRY_EVENT}
-    assert {name for event in events for name in attributes(event.attributes)} == {
+    assert {event["name"] for event in events} == {semconv.RETRY_EVENT}
+    assert {name for event in events for name in event["attributes"]} == {
         "attempt",
         "delay_ms",
         semconv.ERROR_CATEGORY_ATTRIBUTE,
@@ -64,13 +76,14 @@ def test_annotations_are_keys_that_xray_takes() -> None:
         assert name.isascii()
 
 
-@pytest.mark.usefixtures("sent")
-def test_every_listed_log_field_is_written_by_some_line(output: Output, new_telemetry: NewTelemetry) -> None:
+def test_every_listed_log_field_is_written_by_some_line(
+    emitted: Emitted, output: Output, new_telemetry: NewTelemetry
+) -> None:
     _failures(new_telemetry, output)
     with pytest.raises(SystemExit):
         start_or_exit({}, output.write, 0)
 
-    assert {name for line in output.logs() for name in line} == INSTRUMENTATION.log_fields
+    assert {name for line in emitted.logs + output.logs() for name in line} == INSTRUMENTATION.log_fields
 
 
 def _failures(new_telemetry: NewTelemetry, output: Output) -> None:
