@@ -1,4 +1,4 @@
-"""What can be done to a try of the function, and the books of what happened, kept by those who saw it on the wire."""
+"""What a test injects into an invocation, and what it observes on the wire."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,34 +8,34 @@ from emulator.pipeline.model import DeliveryResult
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """What one try of the function meets.
+class FaultPlan:
+    """The faults of one invocation.
 
     Attributes:
-        writes: what becomes of each attempt at the write: a key of `tests.resilience.simulation.SPOILT`, or `lost`,
-            which is carried out, but the reply never arrives.
-        dies: at a call of this operation the process dies, or the deadline strikes.
-        after: when the call has been carried out.
-        deadline: the deadline, not the process.
-        lambda_throttles: Lambda does not even run it.
+        writes: The fault of each attempt at the write: a key of `tests.resilience.simulation.WRITE_FAULTS`, or `lost`:
+            the write is carried out, but the response never arrives.
+        fails_at: The operation at which the process crashes or the deadline is reached.
+        after: Whether that happens after the call has been carried out.
+        deadline: Whether the deadline is reached; otherwise the process crashes.
+        lambda_throttles: Whether Lambda refuses to run the function.
     """
 
     writes: tuple[str, ...] = ()
-    dies: str | None = None
+    fails_at: str | None = None
     after: bool = False
     deadline: bool = False
     lambda_throttles: bool = False
 
 
 @dataclass
-class Try:
-    """One invocation of the function, as the wire and the answer tell it.
+class Attempt:
+    """One invocation of the function.
 
     Attributes:
-        outcome: the answer's; `raised`, `struck` or `crashed` where there was none.
-        committed: tokens of the transactions that DynamoDB carried out.
-        sent: messages that the queue took.
-        metrics: what it counted: its metric line.
+        outcome: The outcome in the answer; without an answer, `raised`, `timed_out` or `crashed`.
+        committed: Tokens of the transactions that DynamoDB carried out.
+        sent: Number of messages that the queue accepted.
+        metrics: The metric line.
     """
 
     outcome: str = ""
@@ -46,26 +46,27 @@ class Try:
 
 @dataclass
 class Observations:
-    """What happened, seen from outside of the function, the chain and the operator's commands.
+    """What happened, as seen from outside of the function, the event pipeline and the operator's commands.
 
     Attributes:
-        put: deliveries that were put onto the bus, by event ID.
-        endings: of deliveries.
-        tries: of the function.
-        dead_letters: messages that the queue took: message ID to event ID.
+        published: Deliveries that were put onto the bus, by event ID.
+        results: Results of deliveries.
+        attempts: Invocations of the function.
+        dead_letters: Messages that the queue accepted: message ID to event ID.
         deleted: IDs of the messages that were deleted.
-        sent_again: events that EventBridge took from the operator, by event ID; they are in `put`, too.
+        redriven: Events that EventBridge accepted from the operator, by event ID; they are in `published`, too.
+        receipt_handles: Every receipt handle that the queue issued, with its message ID.
     """
 
-    put: Counter[str] = field(default_factory=Counter)
-    endings: list[DeliveryResult] = field(default_factory=list)
-    tries: list[Try] = field(default_factory=list)
+    published: Counter[str] = field(default_factory=Counter)
+    results: list[DeliveryResult] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
     dead_letters: dict[str, str] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
-    sent_again: Counter[str] = field(default_factory=Counter)
-    handles: dict[str, str] = field(default_factory=dict)
+    redriven: Counter[str] = field(default_factory=Counter)
+    receipt_handles: dict[str, str] = field(default_factory=dict)
 
 
 def event_id(event: Any) -> str:
-    """Which event it is: every event here has one of its own."""
+    """Return the ID in an event's detail; every event of these tests has one of its own."""
     return str(event["detail"]["event_id"])

@@ -1,4 +1,4 @@
-"""The function's real process at the end of the chain, every AWS call of it watched, and an operator beside it."""
+"""The function's process behind the event pipeline, with a watch on each of its AWS calls, and an operator."""
 
 import json
 import os
@@ -22,35 +22,33 @@ from mep.dlq.destinations import Bus
 from mep.dlq.queue import Queue
 from mep.dlq.redrive import Redriver, RedriveResult, plan
 from mep.dlq.session import OperatorMetrics
-from tests.resilience.scenarios import Path
-from tests.support.events import DATE, event
+from tests.resilience.scenarios import Scenario
+from tests.support.events import DATE, PATTERN, event
 from tests.support.harness import function_environ
 from tests.support.process_kill import Moment, Watch
 from tests.support.sandbox import PATIENCE, Sandbox, sandbox_process
 from tests.support.stores import DeadLetters, Tables
 from tests.support.telemetry import json_lines
 
-_PATTERN = {"source": ["signal9.advisor"], "detail-type": ["earningsProcessed"]}
-
 
 @dataclass(frozen=True, slots=True)
-class FailureScenario:
-    """What became of one event.
+class ScenarioRun:
+    """What happened in one scenario.
 
     Attributes:
-        event: it.
-        watch: the calls of the function.
-        endings: of its deliveries.
-        row: the calendar row afterwards; None where there is none.
-        marks: audit entries of the function for the row.
-        dead_letters: what lay in the queue, which is empty then; none if they were to stay there.
-        metrics: metric lines of the function.
-        outcomes: as the log lines tell them.
+        event: The event.
+        watch: The calls of the function.
+        results: Results of the event's deliveries.
+        row: The calendar row afterwards; None where there is none.
+        marks: The function's audit entries for the row.
+        dead_letters: The messages in the queue, which are removed; none if they were to stay there.
+        metrics: Metric lines of the function.
+        outcomes: The outcomes in the log lines.
     """
 
     event: dict[str, Any]
     watch: Watch
-    endings: list[DeliveryResult]
+    results: list[DeliveryResult]
     row: dict[str, Any] | None
     marks: list[dict[str, Any]]
     dead_letters: list[DeadLetter]
@@ -58,27 +56,27 @@ class FailureScenario:
     outcomes: list[str]
 
     def called(self, moment: Moment) -> str:
-        """The operation at a moment."""
+        """Return the operation at a moment."""
         return self.watch.calls[moment.number]
 
-    def held(self) -> list[dict[str, Any]]:
-        """The events in the letters."""
+    def dead_letter_events(self) -> list[dict[str, Any]]:
+        """Return the events in the dead letters."""
         bodies = [json.loads(dead_letter.body) for dead_letter in self.dead_letters]
         return [body.get("requestPayload", body) for body in bodies]
 
 
 @dataclass
 class ProcessHarness:
-    """Where the stories happen, one after the other; the process stays warm in between, unless it was killed.
+    """Runs scenarios one after the other; the process stays warm in between, unless it was killed.
 
     Attributes:
-        pipeline: the chain.
-        sandbox: the function's process, and what it printed.
-        tables: the tables.
-        dead_letters: the queue.
-        bus_url: of the EventBridge that leads into the chain.
-        endings: of the present story.
-        watch: what each call meets at present.
+        pipeline: The event pipeline.
+        sandbox: The function's process and its output.
+        tables: The tables.
+        dead_letters: The queue.
+        bus_url: URL of the EventBridge API that leads into the pipeline.
+        results: Results of deliveries in the current scenario.
+        watch: The watch on the calls of the current scenario.
     """
 
     pipeline: EventPipeline
@@ -86,46 +84,46 @@ class ProcessHarness:
     tables: Tables
     dead_letters: DeadLetters
     bus_url: str
-    endings: list[DeliveryResult]
+    results: list[DeliveryResult]
     watch: Watch = field(default_factory=Watch)
-    _recorded: dict[Path, FailureScenario] = field(default_factory=dict)
+    _recorded: dict[Scenario, ScenarioRun] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def recorded(self, path: Path) -> FailureScenario:
-        """The path without a kill: which calls there are to be killed at."""
-        if path not in self._recorded:
-            self._recorded[path] = self.play(path)
-        return self._recorded[path]
+    def recorded(self, scenario: Scenario) -> ScenarioRun:
+        """Return the run of a scenario without a kill: it shows the calls at which the process can be killed."""
+        if scenario not in self._recorded:
+            self._recorded[scenario] = self.run(scenario)
+        return self._recorded[scenario]
 
-    def play(self, path: Path, moment: Moment | None = None, *, store_dead_letters: bool = False) -> FailureScenario:
-        """Deliver an event on this path, and let the chain come to rest.
+    def run(self, scenario: Scenario, moment: Moment | None = None, *, store_dead_letters: bool = False) -> ScenarioRun:
+        """Deliver the event of a scenario, and wait until the pipeline is idle.
 
         Args:
-            path: what it meets.
-            moment: when the process is killed.
-            store_dead_letters: leave them in the queue; the story has none then.
+            scenario: The scenario.
+            moment: When the process is killed; None for never.
+            store_dead_letters: Whether dead letters are left in the queue; the run then has none.
         """
         number = next(self._numbers)
         symbol = f"S{number}"
         sent = event(symbol, DATE, number)
-        sent["detail"] = {**sent["detail"], "correlation_id": f"correlation-{number}", **path.detail}
-        if path.row is not None:
-            self.tables.put_row(symbol, DATE, **path.row)
-        return self._deliver(sent, Watch(self._kill, path.faults, moment), store_dead_letters=store_dead_letters)
+        sent["detail"] = {**sent["detail"], "correlation_id": f"correlation-{number}", **scenario.detail}
+        if scenario.row is not None:
+            self.tables.put_row(symbol, DATE, **scenario.row)
+        return self._deliver(sent, Watch(self._kill, scenario.faults, moment), store_dead_letters=store_dead_letters)
 
-    def mended(self, scenario: FailureScenario) -> FailureScenario:
-        """Mend the cause, bring every dead letter of the story back, and let the chain come to rest."""
-        symbol = scenario.event["detail"]["asset_symbol"]
-        if scenario.row is None:
+    def fix_and_redrive(self, run: ScenarioRun) -> ScenarioRun:
+        """Fix the cause, redrive every dead letter of a run, and wait until the pipeline is idle."""
+        symbol = run.event["detail"]["asset_symbol"]
+        if run.row is None:
             self.tables.put_row(symbol, DATE)
-        return self._deliver(scenario.event, Watch(self._kill), redrive=True)
+        return self._deliver(run.event, Watch(self._kill), redrive=True)
 
     def _deliver(
         self, sent: dict[str, Any], watch: Watch, *, redrive: bool = False, store_dead_letters: bool = False
-    ) -> FailureScenario:
+    ) -> ScenarioRun:
         symbol = sent["detail"]["asset_symbol"]
         self.watch, printed = watch, len(self.sandbox.stdout)
-        self.endings.clear()
+        self.results.clear()
         if redrive:
             self._redrive()
         else:
@@ -133,10 +131,10 @@ class ProcessHarness:
         self.pipeline.run()
         assert self.pipeline.counters.live == 0
         lines = json_lines("".join(f"{line}\n" for line in self.sandbox.stdout[printed:]).encode())
-        return FailureScenario(
+        return ScenarioRun(
             sent,
             watch,
-            list(self.endings),
+            list(self.results),
             self.tables.row(symbol, DATE),
             [entry for entry in self.tables.audit(symbol, DATE) if entry["action"] == "mark_processed"],
             [] if store_dead_letters else self.dead_letters.drain(),
@@ -149,13 +147,13 @@ class ProcessHarness:
             closing(sqs_client(self.dead_letters.url)) as sqs,
             closing(loopback_client("events", self.bus_url)) as events,
         ):
-            queue, bus, done = Queue(sqs, self.dead_letters.queue_url), Bus(events, "earnings"), RedriveResult()
+            queue, bus, result = Queue(sqs, self.dead_letters.queue_url), Bus(events, "earnings"), RedriveResult()
             audit = AuditTrail(self.tables.client, self.tables.audit_table, "alice")
             planned = plan(queue.read().dead_letters, bus, force=True)
-            Redriver(queue, bus, audit, OperatorMetrics(None, "test", print), 1000).run(planned.selected, done)
+            Redriver(queue, bus, audit, OperatorMetrics(None, "test", print), 1000).run(planned.selected, result)
             queue.release()
         assert not planned.skipped
-        assert len(done.sent) == len(planned.selected)
+        assert len(result.sent) == len(planned.selected)
 
     def _kill(self) -> None:
         pid = self.sandbox.worker.pid
@@ -165,37 +163,37 @@ class ProcessHarness:
 
 @contextmanager
 def process_harness(
-    tables: Tables, dead_letters: DeadLetters, handler: str = "tests.support.wrapping_handlers.told_before_return"
+    tables: Tables, dead_letters: DeadLetters, handler: str = "tests.support.wrapping_handlers.report_before_return"
 ) -> Iterator[ProcessHarness]:
-    """Set one up; the process starts with the first event."""
-    made: list[ProcessHarness] = []
-    endings: list[DeliveryResult] = []
+    """Start the pipeline and the operator; the process starts with the first event."""
+    harnesses: list[ProcessHarness] = []
+    results: list[DeliveryResult] = []
 
-    def meet(exchange: Exchange) -> None:
-        made[0].watch.meet(exchange)
+    def on_call(exchange: Exchange) -> None:
+        harnesses[0].watch.on_call(exchange)
 
-    watched = Fault("watched", meet)
+    watched = Fault("watched", on_call)
     with ExitStack() as stack:
         dynamodb = stack.enter_context(FaultProxy(tables.url, otherwise=watched))
         sqs = stack.enter_context(FaultProxy(dead_letters.url, otherwise=watched))
         returning = stack.enter_context(FaultProxy("http://127.0.0.1:9", otherwise=watched))
-        given = function_environ(
+        environ = function_environ(
             tables,
             dead_letters,
             AWS_ENDPOINT_URL_DYNAMODB=dynamodb.url,
             AWS_ENDPOINT_URL_SQS=sqs.url,
             RETURN_POINT=returning.url.removeprefix("http://"),
         )
-        sandbox = stack.enter_context(sandbox_process(given, handler=handler))
+        sandbox = stack.enter_context(sandbox_process(environ, handler=handler))
         destination = SqsDestination(stack.enter_context(closing(sqs_client(dead_letters.url))), dead_letters.queue_url)
         pipeline = EventPipeline(
             SimulatedScheduler(),
             [sandbox.worker],
             PipelineSettings(timeout_s=PATIENCE),
             destinations=FailureDestinations(on_failure=destination, rule_dlq=destination),
-            on_result=endings.append,
+            on_result=results.append,
         )
-        rule = ServedRule(_PATTERN, lambda _, __: True, "mark", PipelineSettings().function_arn)
+        rule = ServedRule(PATTERN, lambda _, __: True, "mark", PipelineSettings().function_arn)
         bus_url = stack.enter_context(serve_api(pipeline, rule))
-        made.append(ProcessHarness(pipeline, sandbox, tables, dead_letters, bus_url, endings))
-        yield made[0]
+        harnesses.append(ProcessHarness(pipeline, sandbox, tables, dead_letters, bus_url, results))
+        yield harnesses[0]

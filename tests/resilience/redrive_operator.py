@@ -1,4 +1,4 @@
-"""A person with `mep dlq`: the code behind its commands, which may be killed before or after any call."""
+"""An operator with `mep dlq`: the code behind its commands, which can be killed before or after any call."""
 
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -19,19 +19,21 @@ from tests.support.stores import DeadLetters, Tables
 
 
 class Killed(BaseException):
-    """The command's process dies here."""
+    """The command's process is killed here."""
 
 
 @dataclass
 class Operator:
-    """Uses clients of its own.
+    """Runs commands, each with clients of its own.
 
     Attributes:
-        queue_url, bus_url: APIs.
-        letters, tables: the stores.
-        handles: every receipt handle that the queue gave out, in order.
-        dies_at: at which moment the next command is killed: 2n before its call n, 2n+1 after it; or before its first
-            call of an operation; None for never.
+        queue_url: URL of the SQS API.
+        bus_url: URL of the EventBridge API.
+        dead_letters: The queue.
+        tables: The tables.
+        handles: Every receipt handle that the queue issued, in order.
+        dies_at: When the next command is killed: 2n before its call n, 2n+1 after it; an operation before its first
+            call; None for never.
     """
 
     queue_url: str
@@ -42,25 +44,25 @@ class Operator:
     dies_at: int | str | None = None
 
     def redrive(self, *, force: bool) -> RedriveResult:
-        """`mep dlq redrive` for all there is."""
-        done = RedriveResult()
-        with self._at_work() as (queue, bus, audit, metrics):
+        """Redrive all dead letters, as `mep dlq redrive` does."""
+        result = RedriveResult()
+        with self._session() as (queue, bus, audit, metrics):
             planned = plan(queue.read().dead_letters, bus, force=force)
             redrive = Redriver(queue, bus, audit, metrics, sleep=lambda _: None)
-            redrive.run(planned.selected, done)
-        return done
+            redrive.run(planned.selected, result)
+        return result
 
     def discard(self, category: str) -> list[DeadLetter]:
-        """`mep dlq discard --category`."""
-        gone: list[DeadLetter] = []
-        with self._at_work() as (queue, _, audit, metrics):
-            chosen = [dead_letter for dead_letter in queue.read().dead_letters if dead_letter.group == category]
-            discard(plan_discard(chosen).selected, "a test", queue, audit, metrics, gone)
-        return gone
+        """Discard a category, as `mep dlq discard --category` does."""
+        discarded: list[DeadLetter] = []
+        with self._session() as (queue, _, audit, metrics):
+            selected = [dead_letter for dead_letter in queue.read().dead_letters if dead_letter.group == category]
+            discard(plan_discard(selected).selected, "a test", queue, audit, metrics, discarded)
+        return discarded
 
     @contextmanager
-    def _at_work(self) -> Iterator[tuple[Queue, Bus, AuditTrail, OperatorMetrics]]:
-        moments, given_out = 0, len(self.handles)
+    def _session(self) -> Iterator[tuple[Queue, Bus, AuditTrail, OperatorMetrics]]:
+        moments, issued = 0, len(self.handles)
 
         def moment(event_name: str, **_: Any) -> None:
             nonlocal moments
@@ -79,8 +81,7 @@ class Operator:
             with suppress(Killed):
                 audit = AuditTrail(dynamodb, self.tables.audit_table, "alice")
                 yield queue, Bus(events, "earnings"), audit, OperatorMetrics(None, "test", print)
-            # What a killed command does not do any more, time does: the messages come back, those too that it was
-            # killed before it saw.
+            # After a kill, the visibility timeout makes the messages visible again, also those not yet processed.
             self.dies_at = None
             queue.release()
-            self.dead_letters.show_again(list(self.handles)[given_out:])
+            self.dead_letters.show_again(list(self.handles)[issued:])

@@ -1,4 +1,4 @@
-"""The ways that an event can go through the function: what it meets, and where it must end."""
+"""The scenarios of one delivery: the faults that it meets, and how it must end."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,20 +7,20 @@ from typing import Any, Literal
 from emulator.faults import Fault, aws_error, cancelled, lost_reply, reset_before, sqs_error
 
 _WRITE, _SEND = "TransactWriteItems", "SendMessage"
-_EVER = 9
+_ALWAYS = 9
 """More calls than a delivery makes."""
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
-    """One way.
+class Scenario:
+    """One delivery.
 
     Attributes:
-        name: for people.
-        end: whether the event is marked, absorbed as a duplicate of another, or lies in the queue.
-        row: attributes of the calendar row beside its key; None for no row.
-        detail: members of the event's detail beside, or instead of, the valid ones.
-        faults: what the calls meet; see `tests.support.process_kill.Watch`.
+        name: Names the scenario in the test's ID.
+        end: Whether the event is marked, absorbed as a duplicate of another, or a dead letter.
+        row: Attributes of the calendar row beside its key; None for no row.
+        detail: Members of the event's detail that are added or replaced.
+        faults: The faults of the calls; see `tests.support.process_kill.Watch`.
     """
 
     name: str
@@ -33,28 +33,31 @@ class Path:
         return self.name
 
 
-OTHERS = {"is_processed": True, "processed_by_event": "another", "correlation_id": "another"}
+MARKED_BY_ANOTHER = {"is_processed": True, "processed_by_event": "another", "correlation_id": "another"}
 
-PATHS = (
-    Path("marked", "marked"),
-    Path("duplicate", "absorbed", row=OTHERS),
-    Path("invalid", "dead letter", detail={"earnings_date": "31 July"}),
-    Path("no row", "dead letter", row=None),
-    Path(
-        "write tried again",
+SCENARIOS = (
+    Scenario("marked", "marked"),
+    Scenario("duplicate", "absorbed", row=MARKED_BY_ANOTHER),
+    Scenario("invalid", "dead letter", detail={"earnings_date": "31 July"}),
+    Scenario("no row", "dead letter", row=None),
+    Scenario(
+        "write retried",
         "marked",
         faults={
             _WRITE: (cancelled("TransactionConflict", "None"), aws_error("InternalServerError", 500), reset_before())
         },
     ),
-    Path("reply lost", "marked", faults={_WRITE: (lost_reply(),)}),
-    Path("access denied", "dead letter", faults={_WRITE: (aws_error("AccessDeniedException"),) * _EVER}),
-    Path(
-        "queue refuses the function", "dead letter", row=None, faults={_SEND: (sqs_error("AccessDenied", 403),) * _EVER}
-    ),
-    Path(
-        "function fails to the last try",
+    Scenario("response lost", "marked", faults={_WRITE: (lost_reply(),)}),
+    Scenario("access denied", "dead letter", faults={_WRITE: (aws_error("AccessDeniedException"),) * _ALWAYS}),
+    Scenario(
+        "queue refuses the function",
         "dead letter",
-        faults={_WRITE: (aws_error("IdempotentParameterMismatchException"),) * _EVER},
+        row=None,
+        faults={_SEND: (sqs_error("AccessDenied", 403),) * _ALWAYS},
+    ),
+    Scenario(
+        "function fails at every attempt",
+        "dead letter",
+        faults={_WRITE: (aws_error("IdempotentParameterMismatchException"),) * _ALWAYS},
     ),
 )

@@ -1,6 +1,6 @@
-"""The function's process killed before and after every AWS call of every path: the chain goes on, and it converges.
+"""The function's process is killed before and after every AWS call of every run, and the system converges.
 
-The calls are not listed here: a first delivery on each path tells them, so that a new call is covered.
+The calls are not listed here: a first run of each run shows them, so that a new call is covered.
 """
 
 from collections.abc import Iterator
@@ -14,28 +14,21 @@ from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import QueueEndpoint, create_queue
 from emulator.services.tables import create_tables
 from handler.outcome import OutcomeKind
-from tests.resilience.process_harness import FailureScenario, ProcessHarness, process_harness
-from tests.resilience.scenarios import OTHERS, PATHS, Path
+from tests.resilience.process_harness import ProcessHarness, ScenarioRun, process_harness
+from tests.resilience.scenarios import MARKED_BY_ANOTHER, SCENARIOS, Scenario
+from tests.support.invariants import count_outcomes
 from tests.support.process_kill import RETURN
 from tests.support.stores import DeadLetters, Tables
-from tests.support.telemetry import emf_values
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_COUNTED = {
-    OutcomeKind.MARKED: "EventsMarked",
-    OutcomeKind.DUPLICATE: "EventsDuplicate",
-    OutcomeKind.DEAD_LETTERED: "EventsDeadLettered",
-    OutcomeKind.RETRY: "EventsRetried",
-}
-
 
 @pytest.fixture(scope="module")
 def own_tables(dynamodb_endpoint: DynamoDBEndpoint, dynamodb_client: "DynamoDBClient") -> Tables:
-    made = Tables(dynamodb_endpoint.url, "calendar-kills", "audit-kills", dynamodb_client)
-    create_tables(dynamodb_client, made.calendar_table, made.audit_table)
-    return made
+    tables = Tables(dynamodb_endpoint.url, "calendar-kills", "audit-kills", dynamodb_client)
+    create_tables(dynamodb_client, tables.calendar_table, tables.audit_table)
+    return tables
 
 
 @pytest.fixture(scope="module")
@@ -44,85 +37,81 @@ def own_dead_letters(queue_endpoint: QueueEndpoint) -> DeadLetters:
 
 
 @pytest.fixture(scope="module")
-def ours(own_tables: Tables, own_dead_letters: DeadLetters) -> Iterator[ProcessHarness]:
-    with process_harness(own_tables, own_dead_letters) as made:
-        yield made
+def harness(own_tables: Tables, own_dead_letters: DeadLetters) -> Iterator[ProcessHarness]:
+    with process_harness(own_tables, own_dead_letters) as harness:
+        yield harness
 
 
 @pytest.mark.timeout(600, func_only=True)  # a process start for each kill
-@pytest.mark.parametrize("path", PATHS, ids=str)
-def test_killed_at_any_call_an_event_still_ends_where_it_must(ours: ProcessHarness, path: Path) -> None:
-    whole = ours.recorded(path)
-    check(path, whole)
-    for moment in whole.watch.moments():
-        scenario = ours.play(path, moment)
-        assert scenario.watch.killed, f"there was no call {moment.number}: {scenario.watch.calls}"
-        where = f"killed {'after' if moment.after else 'before'} call {moment.number} of {scenario.watch.calls}"
-        check(path, scenario, where)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_killed_at_any_call_the_event_ends_as_it_must(harness: ProcessHarness, scenario: Scenario) -> None:
+    complete = harness.recorded(scenario)
+    check(scenario, complete)
+    for moment in complete.watch.moments():
+        run = harness.run(scenario, moment)
+        assert run.watch.killed, f"there was no call {moment.number}: {run.watch.calls}"
+        where = f"killed {'after' if moment.after else 'before'} call {moment.number} of {run.watch.calls}"
+        check(scenario, run, where)
 
 
-def check(path: Path, scenario: FailureScenario, where: str = "") -> None:
-    """One marking and one audit entry, or dead letters that are all the event; and the account balances."""
-    (delivery_result,) = scenario.endings
-    assert delivery_result.attempts <= 3, where
-    if path.end == "dead letter":
-        check_dead_letters(scenario, where)
-        assert scenario.marks == [], where
-        assert scenario.row is None or not scenario.row["is_processed"], where
+def check(scenario: Scenario, run: ScenarioRun, where: str = "") -> None:
+    """Check for one mark and one audit entry, or dead letters with the whole event, and for the metrics."""
+    (result,) = run.results
+    assert result.attempts <= 3, where
+    if scenario.end == "dead letter":
+        check_dead_letters(run, where)
+        assert run.marks == [], where
+        assert run.row is None or not run.row["is_processed"], where
     else:
-        assert scenario.dead_letters == [], where
-    if path.end == "marked":
-        # Where the mark was made and the process died of it, the next try finds it.
-        assert delivery_result.disposition in (
-            {Disposition.MARKED, Disposition.DUPLICATE} if scenario.watch.killed else {Disposition.MARKED}
+        assert run.dead_letters == [], where
+    if scenario.end == "marked":
+        # If the process is killed after the write, the next attempt finds the row marked.
+        assert result.disposition in (
+            {Disposition.MARKED, Disposition.DUPLICATE} if run.watch.killed else {Disposition.MARKED}
         ), where
-        assert scenario.row is not None
-        assert (scenario.row["is_processed"], scenario.row["processed_by_event"]) == (True, scenario.event["id"]), where
-        (mark,) = scenario.marks
-        assert (mark["event_id"], mark["recorded_at"]) == (scenario.event["id"], scenario.row["updated_at"]), where
-    elif path.end == "absorbed":
-        assert delivery_result.disposition is Disposition.DUPLICATE, where
-        assert scenario.row is not None
-        assert {name: scenario.row[name] for name in OTHERS} == OTHERS, where
-        assert scenario.marks == [], where
-    check_metrics(scenario, where)
+        assert run.row is not None
+        assert (run.row["is_processed"], run.row["processed_by_event"]) == (True, run.event["id"]), where
+        (mark,) = run.marks
+        assert (mark["event_id"], mark["recorded_at"]) == (run.event["id"], run.row["updated_at"]), where
+    elif scenario.end == "absorbed":
+        assert result.disposition is Disposition.DUPLICATE, where
+        assert run.row is not None
+        assert {name: run.row[name] for name in MARKED_BY_ANOTHER} == MARKED_BY_ANOTHER, where
+        assert run.marks == [], where
+    check_metrics(run, where)
 
 
-def check_dead_letters(scenario: FailureScenario, where: str) -> None:
-    """At least one, never none; a second one only where the process died after the first was sent; all the event."""
-    (delivery_result,) = scenario.endings
-    by_the_function = len(scenario.watch.sent)
-    assert by_the_function <= 1 + scenario.watch.killed, where
-    assert delivery_result.disposition is (Disposition.DEAD_LETTERED if by_the_function else Disposition.ON_FAILURE), (
-        where
-    )
-    assert len(scenario.dead_letters) == max(by_the_function, 1), where
-    assert scenario.held() == [scenario.event] * len(scenario.dead_letters), where
+def check_dead_letters(run: ScenarioRun, where: str) -> None:
+    """Check that there is one dead letter, or two if the process was killed after the first, with the whole event."""
+    (result,) = run.results
+    from_function = len(run.watch.sent)
+    assert from_function <= 1 + run.watch.killed, where
+    assert result.disposition is (Disposition.DEAD_LETTERED if from_function else Disposition.ON_FAILURE), where
+    assert len(run.dead_letters) == max(from_function, 1), where
+    assert run.dead_letter_events() == [run.event] * len(run.dead_letters), where
 
 
-def check_metrics(scenario: FailureScenario, where: str) -> None:
-    """Each invocation that came to its end is counted under one outcome."""
-    counted = [sum(emf_values(scenario.metrics, name)) for name in _COUNTED.values()]
-    came_to_their_end = scenario.watch.calls.count(RETURN)
-    assert sum(emf_values(scenario.metrics, "EventsReceived")) == sum(counted) == came_to_their_end, where
-    assert len(scenario.outcomes) == came_to_their_end, where
+def check_metrics(run: ScenarioRun, where: str) -> None:
+    """Check that each invocation that ended is counted under one outcome."""
+    ended = run.watch.calls.count(RETURN)
+    assert count_outcomes(run.metrics).total() == len(run.outcomes) == ended, where
 
 
 @pytest.mark.timeout(600, func_only=True)
 @pytest.mark.parametrize("name", ["invalid", "no row", "access denied"])
-def test_both_letters_of_an_event_that_was_killed_are_absorbed_when_they_are_redriven(
-    ours: ProcessHarness, name: str
-) -> None:
-    (path,) = (path for path in PATHS if path.name == name)
-    whole = ours.recorded(path)
-    (sending,) = (moment for moment in whole.watch.moments() if moment.after and whole.called(moment) == "SendMessage")
-    scenario = ours.play(path, sending, store_dead_letters=True)
-    assert len(scenario.watch.sent) == 2
+def test_both_dead_letters_of_a_killed_event_are_absorbed(harness: ProcessHarness, name: str) -> None:
+    (scenario,) = (scenario for scenario in SCENARIOS if scenario.name == name)
+    complete = harness.recorded(scenario)
+    (sending,) = (
+        moment for moment in complete.watch.moments() if moment.after and complete.called(moment) == "SendMessage"
+    )
+    run = harness.run(scenario, sending, store_dead_letters=True)
+    assert len(run.watch.sent) == 2
 
-    again = ours.mended(scenario)
+    again = harness.fix_and_redrive(run)
 
-    dispositions = [delivery_result.disposition for delivery_result in again.endings]
-    if name == "invalid":  # what cannot be mended comes back, each letter once
+    dispositions = [result.disposition for result in again.results]
+    if name == "invalid":  # an invalid event becomes a dead letter again, once for each message
         assert dispositions == [Disposition.DEAD_LETTERED] * 2
         assert (len(again.dead_letters), again.marks) == (2, [])
     else:
@@ -130,23 +119,23 @@ def test_both_letters_of_an_event_that_was_killed_are_absorbed_when_they_are_red
         assert (again.dead_letters, len(again.marks)) == ([], 1)
 
 
-def test_every_call_is_a_point_and_every_kind_of_call_and_outcome_is_on_a_path(ours: ProcessHarness) -> None:
-    scenarios = [ours.recorded(path) for path in PATHS]
+def test_every_call_is_a_point_and_every_outcome_is_reached(harness: ProcessHarness) -> None:
+    runs = [harness.recorded(scenario) for scenario in SCENARIOS]
 
-    for scenario in scenarios:
-        returns = scenario.watch.calls.count(RETURN)
-        assert len(list(scenario.watch.moments())) == 2 * len(scenario.watch.calls) - returns
-        assert returns == scenario.endings[0].attempts
-    assert {outcome for scenario in scenarios for outcome in scenario.outcomes} == set(OutcomeKind)
-    called = {call for scenario in scenarios for call in scenario.watch.calls}
-    assert called == {RETURN, *(each for operations in OPERATIONS.values() for each in operations)}
+    for run in runs:
+        returns = run.watch.calls.count(RETURN)
+        assert len(list(run.watch.moments())) == 2 * len(run.watch.calls) - returns
+        assert returns == run.results[0].attempts
+    assert {outcome for run in runs for outcome in run.outcomes} == set(OutcomeKind)
+    called = {call for run in runs for call in run.watch.calls}
+    assert called == {RETURN, *(operation for operations in OPERATIONS.values() for operation in operations)}
 
 
-def test_a_path_with_one_more_call_has_two_more_points(
-    ours: ProcessHarness, own_tables: Tables, own_dead_letters: DeadLetters
+def test_one_more_call_has_two_more_points(
+    harness: ProcessHarness, own_tables: Tables, own_dead_letters: DeadLetters
 ) -> None:
-    marked = PATHS[0]
+    marked = SCENARIOS[0]
     with process_harness(own_tables, own_dead_letters, "tests.support.wrapping_handlers.twice_before_return") as twice:
-        more = list(twice.play(marked).watch.moments())
+        more = list(twice.run(marked).watch.moments())
 
-    assert len(more) == len(list(ours.recorded(marked).watch.moments())) + 2
+    assert len(more) == len(list(harness.recorded(marked).watch.moments())) + 2

@@ -1,4 +1,4 @@
-"""A process killed at one of its AWS calls: the calls are numbered as they come, over all services."""
+"""Kill a process at one of its AWS calls, which are numbered in their order over all services."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from threading import Lock
 from emulator.faults import Exchange, Fault, Reply, forward
 
 RETURN = "Return"
-"""No AWS call, but numbered with them: the function is about to answer or to raise (`around.told_before_return`)."""
+"""Not an AWS call, but numbered with them: see `wrapping_handlers.report_before_return`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +15,8 @@ class Moment:
     """When a process is killed.
 
     Attributes:
-        number: of the call, from 0.
-        after: whether the call is carried out first; its reply never arrives.
+        number: The call, from 0.
+        after: Whether the call is carried out first; its response never arrives.
     """
 
     number: int
@@ -25,15 +25,15 @@ class Moment:
 
 @dataclass
 class Watch:
-    """Sees the calls of one process, spoils some, and kills it at one.
+    """Observes the calls of one process, injects faults, and kills the process at one call.
 
     Attributes:
-        kill: kills the process.
-        faults: by operation, what its first call meets, its second, and so on; what follows passes.
-        moment: when the process is killed; None for never.
-        calls: operations, in order.
-        sent: bodies of the messages that SQS took.
-        killed: whether the moment came.
+        kill: Kills the process.
+        faults: The faults of an operation's first calls, in order; later calls pass.
+        moment: When the process is killed; None for never.
+        calls: Operations, in order.
+        sent: Bodies of the messages that SQS accepted.
+        killed: Whether the process was killed.
     """
 
     kill: Callable[[], None] = lambda: None
@@ -44,14 +44,14 @@ class Watch:
     killed: bool = False
     _lock: Lock = field(default_factory=Lock)
 
-    def meet(self, exchange: Exchange) -> None:
-        """What each call meets: `Fault.act`."""
+    def on_call(self, exchange: Exchange) -> None:
+        """Handle one call: `Fault.act`."""
         with self._lock:
             operation = exchange.request.operation
-            number, of_its_kind = len(self.calls), self.calls.count(operation)
+            number, earlier = len(self.calls), self.calls.count(operation)
             self.calls.append(operation)
         script = self.faults.get(operation, ())
-        act = script[of_its_kind].act if of_its_kind < len(script) else self._pass
+        act = script[earlier].act if earlier < len(script) else self._pass
         dies = self.moment is not None and self.moment.number == number
         if not dies:
             act(exchange)
@@ -71,7 +71,7 @@ class Watch:
         forward().act(exchange)
 
     def moments(self) -> Iterator[Moment]:
-        """Before and after each call; the answer to the function's return changes nothing, so that one only before."""
+        """Return the moments before and after each call; only before `RETURN`, whose response changes nothing."""
         for number, operation in enumerate(self.calls):
             yield Moment(number, after=False)
             if operation != RETURN:

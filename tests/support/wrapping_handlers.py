@@ -1,4 +1,4 @@
-"""Lambda handlers that have something around the function; each in a process of its own."""
+"""Lambda handlers that wrap the function; each runs in a process of its own."""
 
 import os
 import signal
@@ -16,21 +16,21 @@ _tracer = trace.get_tracer("around")
 
 
 def lambda_handler(event: object, context: Any) -> dict[str, Any]:
-    """One event, inside a span of somebody else's."""
+    """Handle an event inside the span of another tracer."""
     parent = AwsXRayPropagator().extract({"X-Amzn-Trace-Id": os.environ["_X_AMZN_TRACE_ID"]})
     with _tracer.start_as_current_span("around", context=parent, kind=trace.SpanKind.SERVER):
         return app.lambda_handler(event, context)
 
 
 def with_many_spans(event: object, context: Any) -> dict[str, Any]:
-    """One event, and a lot of spans before it."""
+    """Handle an event after many spans of another tracer."""
     for number in range(int(os.environ["SPANS_BEFORE"])):
         _tracer.start_span(f"span {number}", attributes={"text": "x" * 800}).end()
     return app.lambda_handler(event, context)
 
 
-def told_before_return(event: object, context: Any) -> dict[str, Any]:
-    """One event; before anything is returned or raised, `RETURN_POINT` (host:port) is told; see `kills.RETURN`."""
+def report_before_return(event: object, context: Any) -> dict[str, Any]:
+    """Handle an event, and call `RETURN_POINT` (host:port) before the function returns or raises."""
     try:
         return app.lambda_handler(event, context)
     finally:
@@ -41,7 +41,7 @@ def told_before_return(event: object, context: Any) -> dict[str, Any]:
 
 
 def frozen_after_signing(event: object, context: Any) -> dict[str, Any]:
-    """One event; the process is stopped between signing its first request to DynamoDB and sending it."""
+    """Handle an event; the process is stopped between signing its first DynamoDB request and sending it."""
     events = app._processor._calendar._client.meta.events
 
     def freeze(**_: Any) -> None:
@@ -53,9 +53,9 @@ def frozen_after_signing(event: object, context: Any) -> dict[str, Any]:
 
 
 def twice_before_return(event: object, context: Any) -> dict[str, Any]:
-    """The same with a call more than the function makes: it handles the event again."""
+    """Handle the event twice: one call more than the function makes."""
     app.lambda_handler(event, context)
-    return told_before_return(event, context)
+    return report_before_return(event, context)
 
 
 def without_waits(event: object, context: Any) -> dict[str, Any]:
