@@ -1,7 +1,6 @@
-"""Ways in which a write can fail, and what is made of each.
+"""The faults of a write, with the category, the error code and the delays that each must lead to.
 
-Waits take no time and no jitter lengthens them, so that the delays of a category are these, for the 30 s that an
-invocation has.
+The delays are those without jitter, within the 30 s of an invocation.
 """
 
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from emulator.faults import Fault, Reply, answer, aws_error, cancelled, garbage_
 from tests.support.signatures import EXPIRED, NOT_YET_CURRENT
 
 DELAYS: dict[str, list[float]] = {
-    "throttling": [1, 2, 4, 8],  # 16 s more would leave no time for an attempt (4 s) and the end (2 s)
+    "throttling": [1, 2, 4, 8],  # another 16 s would leave no time for an attempt (4 s) and the reserve (2 s)
     "conflict": [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4],
     "network": [0.1, 0.2],
     "dynamodb": [0.1, 0.2],
@@ -19,7 +18,7 @@ DELAYS: dict[str, list[float]] = {
     "internal": [],
 }
 RAISED = {"throttling", "conflict", "network", "dynamodb", "internal"}
-"""Categories that more tries may help; events of the others go to the dead-letter queue."""
+"""The transient categories; events of the others go to the dead-letter queue."""
 
 EMPTY = Reply(500, b"")
 UNREADABLE = Reply(400, b'{"message": "no code"}', {"Content-Type": "application/x-amz-json-1.0"})
@@ -28,12 +27,12 @@ CANCELED = "TransactionCanceledException"
 
 @dataclass(frozen=True)
 class Case:
-    """One fault and what it is taken for.
+    """One fault and its classification.
 
     Attributes:
-        fault: it.
-        category: of the error.
-        code: what is told beside the category.
+        fault: The fault.
+        category: The error category.
+        code: The error code in the answer, the log and the spans.
     """
 
     fault: Fault
@@ -49,7 +48,7 @@ def code(name: str, category: str, status: int = 400) -> Case:
 
 
 def signature(name: str, message: str, category: str) -> Case:
-    """A signature that is refused."""
+    """Return the case of a signature that is refused."""
     fault = aws_error(name, message=message)
     return Case(Fault(f"{name}-{message[:17]}", fault.act), category, name)
 
@@ -93,7 +92,7 @@ CASES = [
     reasons("dynamodb", "None", "None"),
     Case(reset_before(), "network", "ConnectionClosedError"),
     Case(hang_up(), "network", "ConnectionClosedError"),
-    signature("InvalidSignatureException", EXPIRED, "network"),  # a clock that is wrong for good
+    signature("InvalidSignatureException", EXPIRED, "network"),  # a clock that stays wrong
     signature("InvalidSignatureException", NOT_YET_CURRENT, "network"),
     code("RequestExpired", "network"),
     code("AccessDeniedException", "access_denied"),

@@ -1,4 +1,4 @@
-"""Fixtures: the services once, the function anew for every test."""
+"""Fixtures: the services once for a run, the function anew for every test."""
 
 import socket
 import uuid
@@ -35,7 +35,7 @@ def services(
 
 @pytest.fixture
 def new_harness(services: Services) -> Iterator[NewHarness]:
-    """Makes a rig; its arguments are environment variables, and `jitter`."""
+    """Makes a harness; its arguments are environment variables, and `jitter`."""
     with ExitStack() as stack:
 
         def make(jitter: Any = shortest_delay, **environ: str) -> Harness:

@@ -1,4 +1,4 @@
-"""The function with a fault proxy before each service, and tables and a queue that many tests share."""
+"""The harness on the real services: a fault proxy before each, and tables and a queue that the tests share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,17 +18,17 @@ OTHERS_ATTRIBUTES: Mapping[str, Any] = {
     "last_sync_timestamp": "2025-07-30T00:00:00Z",
     "created_at": "2025-07-01T00:00:00Z",
 }
-"""Of the calendar sync: the function never touches them."""
+"""Attributes of the calendar sync, which the function never changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What is started once for all tests. Each test has rows and correlation IDs of its own.
+    """The services of a test run. Each test has rows and correlation IDs of its own.
 
     Attributes:
-        tables: the tables.
-        queue: the dead-letter queue.
-        dead_letters: what was taken out of it so far.
+        tables: The tables.
+        queue: The dead-letter queue.
+        dead_letters: The messages that were received from it so far.
     """
 
     tables: Tables
@@ -41,10 +41,10 @@ class Harness:
     """The function under test.
 
     Attributes:
-        function: it.
-        services: behind the proxies.
-        dynamodb: the proxy before DynamoDB.
-        sqs: the proxy before SQS.
+        function: The harness that invokes it.
+        services: The services behind the proxies.
+        dynamodb: The proxy before DynamoDB.
+        sqs: The proxy before SQS.
     """
 
     function: FunctionHarness
@@ -53,41 +53,42 @@ class Harness:
     sqs: FaultProxy
 
     def __call__(self, event: object, **how: Any) -> Invoked:
-        """Invoke the function, and check that all it tells of the event agrees with itself."""
+        """Invoke the function, and check the invariants of the invocation."""
         invoked = self.function(event, **how)
         check_invocation(invoked)
         return invoked
 
     def tokens(self) -> list[str]:
-        """`ClientRequestToken` of each attempt at the transaction that reached the wire."""
+        """Return the `ClientRequestToken` of each attempt that reached the proxy."""
         requests = [recorded.request for recorded in self.dynamodb.requests]
         return [request.json["ClientRequestToken"] for request in requests if request.operation == "TransactWriteItems"]
 
     def dead_letters(self, invoked: Invoked) -> list[DeadLetter]:
-        """The dead letters with the invocation's correlation ID."""
-        collected = {each.message_id for each in self.services.dead_letters}
-        if invoked.outcome_line.get("dead_letter_id") not in collected:  # else all that it sent came with it
+        """Return the dead letters with the invocation's correlation ID."""
+        received = {dead_letter.message_id for dead_letter in self.services.dead_letters}
+        if invoked.outcome_line.get("dead_letter_id") not in received:
             self.services.dead_letters.extend(self.services.queue.drain())
         correlation_id = invoked.outcome_line["correlation_id"]
-        return [each for each in self.services.dead_letters if each.attributes.get("CORRELATION_ID") == correlation_id]
+        return [
+            dead_letter
+            for dead_letter in self.services.dead_letters
+            if dead_letter.attributes.get("CORRELATION_ID") == correlation_id
+        ]
 
     def row(self, event: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The calendar row that an event names in the usual spelling."""
+        """Return the calendar row of an event in snake case."""
         return self.services.tables.row(event["detail"]["asset_symbol"], event["detail"]["earnings_date"])
 
     def audit(self, event: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """That row's audit entries."""
+        """Return the audit entries of that row."""
         return self.services.tables.audit(event["detail"]["asset_symbol"], event["detail"]["earnings_date"])
 
     def event_for_a_row(self, detail: Mapping[str, Any] | None = None, **attributes: Any) -> dict[str, Any]:
-        """Put a row that is not processed yet into the calendar.
+        """Put a row that is not processed into the calendar, and return an event for it.
 
         Args:
-            detail: more of the event's detail.
-            attributes: of the row, on top of others' and `is_processed`, or instead.
-
-        Returns:
-            An event for it.
+            detail: Members of the event's detail that are added or replaced.
+            attributes: Attributes of the row that are added or replaced.
         """
         event = unique_event(detail)
         self.services.tables.put_row(event["detail"]["asset_symbol"], DATE, **{**OTHERS_ATTRIBUTES, **attributes})

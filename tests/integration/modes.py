@@ -31,7 +31,7 @@ class ModeSandbox:
     """One execution environment.
 
     Attributes:
-        sandbox: its process and output.
+        sandbox: Its process and output.
     """
 
     sandbox: Sandbox
@@ -67,11 +67,11 @@ def sandbox_in_mode(
     """Start the function.
 
     Args:
-        services: what it writes to.
-        mode: one of `MODES`.
-        faults: of its transactions, in order.
+        services: What it writes to.
+        mode: One of `MODES`.
+        faults: Of its transactions, in order.
         handler: `package.module.function`.
-        more: environment variables.
+        more: Environment variables.
     """
     with (
         FaultProxy(services.tables.url, *faults, operation="TransactWriteItems") as dynamodb,

@@ -50,9 +50,9 @@ class Source:
 
     Attributes:
         config: `~/.aws/config`; `{url}` is the identity services' and `{home}` the home directory.
-        environ: variables, likewise.
-        asked: what the identity services are asked for, in this order.
-        token_minutes: minutes until the cached SSO token expires.
+        environ: Variables, likewise.
+        asked: What the identity services are asked for, in this order.
+        token_minutes: Minutes until the cached SSO token expires.
     """
 
     config: str = ""
@@ -125,12 +125,12 @@ class World:
     """The function's process with a home directory, identity services, and proxies before its own services.
 
     Attributes:
-        sandbox: the process.
-        identity: the identity services.
-        dynamodb: before DynamoDB.
-        sqs: before SQS.
-        home: the home directory.
-        services: what is behind.
+        sandbox: The process.
+        identity: The identity services.
+        dynamodb: Before DynamoDB.
+        sqs: Before SQS.
+        home: The home directory.
+        services: What is behind.
     """
 
     sandbox: Sandbox
@@ -162,11 +162,11 @@ def world(services: Services, home: Path, source: Source, *faults: Fault, **envi
     """The function with these credentials.
 
     Args:
-        services: its tables and its queue.
-        home: an empty directory.
-        source: where its credentials come from.
-        faults: what the identity services do to the first requests.
-        environ: more variables, or instead.
+        services: Its tables and its queue.
+        home: An empty directory.
+        source: Where its credentials come from.
+        faults: What the identity services do to the first requests.
+        environ: More variables, or instead.
     """
     with (
         identity_services() as identity,
@@ -336,10 +336,10 @@ class Lost:
     """Credentials that cannot be had.
 
     Attributes:
-        source: where they come from.
-        code: what the failure is called.
-        lose: takes them away in the home directory.
-        started: whether that comes after the start.
+        source: Where they come from.
+        code: What the failure is called.
+        lose: Takes them away in the home directory.
+        started: Whether that comes after the start.
     """
 
     source: Source

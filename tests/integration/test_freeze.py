@@ -31,8 +31,8 @@ class Clerk:
     """Looks at each request's date as AWS does, with less patience.
 
     Attributes:
-        oldest: what was signed before is refused.
-        refused: how often that was.
+        oldest: What was signed before is refused.
+        refused: How often that was.
     """
 
     oldest: datetime

@@ -26,7 +26,7 @@ class Drawn:
     Attributes:
         trace_ids: 32 hex digits each.
         span_ids: 16 hex digits each.
-        delays_ms: of the waits between attempts.
+        delays_ms: Of the waits between attempts.
     """
 
     trace_ids: set[str]

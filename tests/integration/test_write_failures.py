@@ -1,6 +1,6 @@
-"""Every way in which the write can fail, on the wire: attempts, delays, outcome, and what is told of it.
+"""Every fault of the write, on the wire: attempts, delays, outcome, and what reports it.
 
-`tests.integration.cases` is the table of expectations.
+`tests.integration.cases` has the expectations.
 """
 
 from typing import Any
@@ -36,7 +36,7 @@ def test_a_write_that_keeps_failing(harness: Harness, case: Case) -> None:
 
 
 def check_failure(harness: Harness, invoked: Invoked, event: dict[str, Any], category: str, error_code: str) -> None:
-    """What is told of a failed write; `check_invocation` has looked at the rest."""
+    """Check what reports a failed write; `check_invocation` has checked the rest."""
     outcome = "retry" if category in RAISED else "dead_lettered"
     line, metrics, root = invoked.outcome_line, invoked.metric_line, invoked.root
     assert (line["outcome"], line["error_category"], line["error_code"]) == (outcome, category, error_code)
@@ -47,24 +47,25 @@ def check_failure(harness: Harness, invoked: Invoked, event: dict[str, Any], cat
     attempts = len(invoked.waits) + 1
     assert (line["attempts"], metrics["Operations"], metrics.get("Retries", 0)) == (attempts, 1, attempts - 1)
     assert metrics.get("RetrySuccesses", 0) == 0
-    assert {each["level"] for each in invoked.logs if "delay_ms" in each} <= {"WARN"}
-    assert {each.get("error_category") for each in invoked.logs if "delay_ms" in each} <= {category}
+    waits = invoked.log_lines("retry_backoff")
+    assert {wait["level"] for wait in waits} <= {"WARN"}
+    assert {wait["error_category"] for wait in waits} <= {category}
     for call in invoked.calls(TRANSACTION):
-        if error_code != "AuditEntryExists":  # a condition's answer, for which the call is not to blame
+        if error_code != "AuditEntryExists":  # a failed condition is no error of the call
             assert (call["status"], call["attributes"]["error_category"]) == ("ERROR", category)
             assert call["attributes"]["error.type"] == error_code
     assert root["attributes"]["outcome"] == outcome
     check_security(invoked, denied=category == "access_denied")
-    check_where_it_went(harness, invoked, event, category, error_code)
+    check_destination(harness, invoked, event, category, error_code)
 
 
 def check_security(invoked: Invoked, *, denied: bool) -> None:
-    security = [each for each in invoked.logs if each.get("security")]
-    assert [(each["level"], each["event_type"]) for each in security] == [("ERROR", "access_denied")] * denied
+    security = [line for line in invoked.logs if line.get("security")]
+    assert [(line["level"], line["event_type"]) for line in security] == [("ERROR", "access_denied")] * denied
     assert invoked.metric_line.get("SecurityErrors", 0) == denied
 
 
-def check_where_it_went(
+def check_destination(
     harness: Harness, invoked: Invoked, event: dict[str, Any], category: str, error_code: str
 ) -> None:
     correlation_id = event["detail"]["correlation_id"]
@@ -120,18 +121,18 @@ def test_why_dynamodb_throttles(harness: Harness, fault: Fault, item: int | None
     invoked = harness(event)
 
     tables = (harness.services.tables.calendar_table, harness.services.tables.audit_table)
-    told = reason if item is None else f"{reason} {tables[item]}"
-    assert invoked.outcome_line["throttling_reasons"] == [told]
-    assert str(invoked.error).endswith(f" ({told})")
-    assert [line["throttling_reasons"] for line in invoked.log_lines("retry_backoff")] == [[told]] * len(invoked.waits)
-    assert [call["attributes"][REASONS] for call in invoked.calls(TRANSACTION)] == [[told]] * len(harness.tokens())
+    shown = reason if item is None else f"{reason} {tables[item]}"
+    assert invoked.outcome_line["throttling_reasons"] == [shown]
+    assert str(invoked.error).endswith(f" ({shown})")
+    assert [line["throttling_reasons"] for line in invoked.log_lines("retry_backoff")] == [[shown]] * len(invoked.waits)
+    assert [call["attributes"][REASONS] for call in invoked.calls(TRANSACTION)] == [[shown]] * len(harness.tokens())
     record, attributes = from_on_failure(
         event, {"errorType": type(invoked.error).__name__, "errorMessage": str(invoked.error)}
     )
-    assert read_dead_letter("m-1", record, attributes).throttling_reasons == (told,)
+    assert read_dead_letter("m-1", record, attributes).throttling_reasons == (shown,)
 
 
-def test_no_reply_within_the_time_for_one(new_harness: NewHarness) -> None:
+def test_no_response_before_the_read_timeout(new_harness: NewHarness) -> None:
     harness = new_harness(AWS_READ_TIMEOUT_SECONDS="0.2")
     event = harness.event_for_a_row()
     harness.dynamodb.script(*[stall()] * 20, operation="TransactWriteItems")
@@ -164,7 +165,7 @@ def test_no_such_host(new_harness: NewHarness) -> None:
     check_failure(harness, invoked, event, "network", "EndpointConnectionError")
 
 
-def test_a_reply_that_comes_slowly_but_comes(harness: Harness) -> None:
+def test_a_slow_response(harness: Harness) -> None:
     event = harness.event_for_a_row()
     harness.dynamodb.script(trickle(0.001))
 
@@ -175,7 +176,7 @@ def test_a_reply_that_comes_slowly_but_comes(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("table", ["EARNINGS_CALENDAR_TABLE", "EARNINGS_AUDIT_TABLE"])
-def test_a_table_that_is_not_there(new_harness: NewHarness, table: str) -> None:
+def test_a_missing_table(new_harness: NewHarness, table: str) -> None:
     harness = new_harness(**{table: "no-such-table"})
     event = harness.event_for_a_row()
 

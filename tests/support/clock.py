@@ -10,7 +10,7 @@ class Clock:
     """A clock that stands still until it is told to move; whoever set an alarm is called at its time.
 
     Attributes:
-        now: seconds since the test began.
+        now: Seconds since the test began.
     """
 
     def __init__(self) -> None:
@@ -41,8 +41,8 @@ class Invocation:
     """Lambda's context object, its deadline on a test's clock.
 
     Args:
-        clock: the time.
-        timeout: seconds until the deadline.
+        clock: The time.
+        timeout: Seconds until the deadline.
         request_id: Lambda's.
     """
 

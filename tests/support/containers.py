@@ -84,13 +84,13 @@ def running(
     """Run a container for the length of a `with` block.
 
     Args:
-        image: name of the image.
-        command: instead of the image's own.
-        environment: its variables.
-        ports: published on this machine's loopback, at ports of Docker's choice.
-        tmpfs: options of in-memory file systems by path.
-        files: files of this machine to be seen in the container, read-only, with their paths there.
-        options: docker-py's.
+        image: Name of the image.
+        command: Instead of the image's own.
+        environment: Its variables.
+        ports: Published on this machine's loopback, at ports of Docker's choice.
+        tmpfs: Options of in-memory file systems by path.
+        files: Files of this machine to be seen in the container, read-only, with their paths there.
+        options: Docker-py's.
     """
     with ExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:
@@ -142,7 +142,7 @@ def run_in(container: "DockerContainer", *command: str) -> str:
     """Run a command in a running container and return what it prints.
 
     Raises:
-        AssertionError: it failed.
+        AssertionError: It failed.
     """
     result = container.get_wrapped_container().exec_run(list(command))
     text: str = result.output.decode(errors="replace")
@@ -155,8 +155,8 @@ class Reply:
     """What the emulator answered to an invocation.
 
     Attributes:
-        status: of HTTP.
-        text: the body.
+        status: Of HTTP.
+        text: The body.
     """
 
     status: int
@@ -173,8 +173,8 @@ class Function:
     """The function in its container. The emulator takes one request at a time: so does this.
 
     Attributes:
-        container: its container.
-        port: of this machine's loopback, where it takes invocations.
+        container: Its container.
+        port: Of this machine's loopback, where it takes invocations.
     """
 
     container: "DockerContainer"
@@ -189,8 +189,8 @@ class Function:
         """Invoke it with one event.
 
         Args:
-            event: a JSON value.
-            timeout: seconds to wait for the answer.
+            event: A JSON value.
+            timeout: Seconds to wait for the answer.
         """
         with closing(http.client.HTTPConnection(LOOPBACK, self.port, timeout=timeout)) as connection:
             connection.request("POST", INVOCATION_PATH, json.dumps(event))
@@ -209,7 +209,7 @@ class Function:
         """Wait for something to happen.
 
         Raises:
-            AssertionError: it did not; with the container's output.
+            AssertionError: It did not; with the container's output.
         """
         deadline = time.monotonic() + seconds
         while not happened():
@@ -243,11 +243,11 @@ class Harness:
     """DynamoDB Local and a queue in containers, and the function beside them on the same loopback.
 
     Attributes:
-        network: for other containers: the namespace they share.
-        dynamodb: the container with DynamoDB Local; it keeps its data when it is stopped and started.
-        port: where the function in this rig takes invocations.
-        dynamodb_url: of DynamoDB, from this machine.
-        queue_url: of the queue service, from this machine.
+        network: For other containers: the namespace they share.
+        dynamodb: The container with DynamoDB Local; it keeps its data when it is stopped and started.
+        port: Where the function in this rig takes invocations.
+        dynamodb_url: Of DynamoDB, from this machine.
+        queue_url: Of the queue service, from this machine.
     """
 
     network: str

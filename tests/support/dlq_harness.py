@@ -19,10 +19,10 @@ class Harness:
     """Everything around one queue.
 
     Attributes:
-        dead_letters: the queue.
-        tables: where the audit table is.
-        bus: name of the bus.
-        sqs, events, dynamodb, function, cloudwatch: the proxies; nothing is behind the last two.
+        dead_letters: The queue.
+        tables: Where the audit table is.
+        bus: Name of the bus.
+        sqs, events, dynamodb, function, cloudwatch: The proxies; nothing is behind the last two.
     """
 
     dead_letters: DeadLetters

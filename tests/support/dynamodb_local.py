@@ -30,7 +30,7 @@ def real_dynamodb(image: str = IMAGE) -> Iterator[tuple[DynamoDBEndpoint, str]]:
         It, and in words how it runs.
 
     Raises:
-        ServiceError: neither way works; the message has both reasons.
+        ServiceError: Neither way works; the message has both reasons.
     """
     with ExitStack() as stack:
         try:

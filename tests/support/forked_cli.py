@@ -35,8 +35,8 @@ class Forks:
     """Starts processes, one at a time.
 
     Attributes:
-        started: set while `pid` is that of a process that runs.
-        pid: its process ID.
+        started: Set while `pid` is that of a process that runs.
+        pid: Its process ID.
     """
 
     def __init__(self, server: subprocess.Popen[str]) -> None:

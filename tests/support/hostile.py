@@ -24,8 +24,8 @@ class Connection:
     """One client's connection.
 
     Attributes:
-        sent: bytes, so far.
-        url: of the server.
+        sent: Bytes, so far.
+        url: Of the server.
     """
 
     def __init__(self, client: socket.socket, server: "Peer") -> None:
@@ -71,11 +71,11 @@ class Peer:
     """The server; make one with `peer`.
 
     Attributes:
-        url: without a path.
-        address: host and port.
-        bodies: of the requests that were answered well.
-        sent: bytes to all clients.
-        gave_up: whether a client was waited for in vain, for a minute.
+        url: Without a path.
+        address: Host and port.
+        bodies: Of the requests that were answered well.
+        sent: Bytes to all clients.
+        gave_up: Whether a client was waited for in vain, for a minute.
     """
 
     def __init__(self, behaviours: tuple[Behaviour, ...], scheme: str) -> None:
@@ -96,7 +96,7 @@ class Peer:
         """Wait, but not longer than the test.
 
         Raises:
-            ConnectionError: it is over.
+            ConnectionError: It is over.
         """
         if self._closing.wait(PATIENCE if seconds is None else seconds):
             raise ConnectionError("the test is over")

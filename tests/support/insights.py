@@ -14,11 +14,11 @@ def matching(query: str, lines: Iterable[Line]) -> list[Line]:
     """The lines that pass every `filter` of a query.
 
     Args:
-        query: its text.
+        query: Its text.
         lines: JSON objects.
 
     Raises:
-        ValueError: the query uses what is not understood here.
+        ValueError: The query uses what is not understood here.
     """
     commands = [" ".join(command.split()) for command in query.split("|")]
     conditions = [command.removeprefix("filter ") for command in commands if command.startswith("filter ")]

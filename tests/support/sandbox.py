@@ -21,9 +21,9 @@ class Sandbox:
     """One execution environment.
 
     Attributes:
-        worker: runs its process.
-        stdout: lines so far.
-        stderr: lines so far.
+        worker: Runs its process.
+        stdout: Lines so far.
+        stderr: Lines so far.
     """
 
     worker: Worker
@@ -76,8 +76,8 @@ def sandbox_process(
     """An execution environment; its process starts with the first invocation.
 
     Args:
-        settings: the function's environment variables; spans come to the test unless they say otherwise.
-        credentials: of its role.
+        settings: The function's environment variables; spans come to the test unless they say otherwise.
+        credentials: Of its role.
         handler: `package.module.function`.
     """
     with span_socket() as spans:

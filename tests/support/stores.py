@@ -20,10 +20,10 @@ class Tables:
     """A calendar and an audit table of one test's own.
 
     Attributes:
-        url: of the DynamoDB they are on.
-        calendar_table: name of the calendar.
-        audit_table: name of the audit table.
-        client: for the DynamoDB.
+        url: Of the DynamoDB they are on.
+        calendar_table: Name of the calendar.
+        audit_table: Name of the audit table.
+        client: For the DynamoDB.
     """
 
     url: str
@@ -60,7 +60,7 @@ class DeadLetters:
     """A dead-letter queue of one test's own.
 
     Attributes:
-        endpoint: where it is.
+        endpoint: Where it is.
     """
 
     endpoint: QueueEndpoint

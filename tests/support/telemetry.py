@@ -101,7 +101,7 @@ def json_lines(data: bytes) -> list[dict[str, Any]]:
     """Decode lines of JSON objects, as Lambda cuts them: at newlines only.
 
     Raises:
-        ValueError: where a line is not one.
+        ValueError: Where a line is not one.
     """
     if data and not data.endswith(b"\n"):
         raise ValueError("the last line is not finished")
@@ -129,7 +129,7 @@ def check_emf(document: Mapping[str, Any]) -> None:
     """Hold one line against the embedded metric format.
 
     Raises:
-        jsonschema.ValidationError: where it breaks the published rules; also the ones that a schema cannot tell: what
+        jsonschema.ValidationError: Where it breaks the published rules; also the ones that a schema cannot tell: what
             is referred to is there, dimensions are texts of at most 1,024 characters, metrics are numbers or at most
             100 of them, and the whole is no larger than CloudWatch Logs takes.
     """
@@ -205,7 +205,7 @@ def eventually(condition: Callable[[], bool], within_seconds: float = 60) -> Non
     """Wait for another thread's work to show.
 
     Raises:
-        TimeoutError: when it does not.
+        TimeoutError: When it does not.
     """
     end = time.monotonic() + within_seconds
     while not condition():

@@ -8,8 +8,8 @@ def project_files(root: Path, pattern: str) -> list[Path]:
     """List files that are tracked, or new and not ignored, and that are there.
 
     Args:
-        root: a directory in a git work tree.
-        pattern: a git pathspec relative to `root`, such as `deploy/*.py`; its `*` matches subdirectories, too.
+        root: A directory in a git work tree.
+        pattern: A git pathspec relative to `root`, such as `deploy/*.py`; its `*` matches subdirectories, too.
 
     Returns:
         Absolute paths, sorted.

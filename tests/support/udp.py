@@ -18,9 +18,9 @@ class Datagram:
     """One datagram in the agent's form.
 
     Attributes:
-        size: bytes on the wire, without IP's and UDP's headers.
+        size: Bytes on the wire, without IP's and UDP's headers.
         kind: `T1S` for sampled, `T1U` for unsampled spans.
-        data: what the rest decodes to.
+        data: What the rest decodes to.
     """
 
     size: int
@@ -37,7 +37,7 @@ def decode(datagram: bytes) -> Datagram:
     """A datagram's content.
 
     Raises:
-        ValueError: if it is not of the agent's form.
+        ValueError: If it is not of the agent's form.
     """
     if not datagram.startswith(HEADER):
         raise ValueError("not the agent's header")

@@ -35,7 +35,7 @@ class Rules:
     Attributes:
         breaching: M, Datapoints to Alarm.
         within: N, Evaluation Periods.
-        missing: as the template has it: `notBreaching`, `breaching`, `ignore` or `missing`.
+        missing: As the template has it: `notBreaching`, `breaching`, `ignore` or `missing`.
     """
 
     breaching: int
@@ -47,9 +47,9 @@ def decide(points: Sequence[bool | None], rules: Rules, before: State) -> State:
     """The state that points of the evaluation range give.
 
     Args:
-        points: whether each is breaching, the newest last; None where it is missing.
-        rules: the alarm's.
-        before: its state so far, which `ignore` retains.
+        points: Whether each is breaching, the newest last; None where it is missing.
+        rules: The alarm's.
+        before: Its state so far, which `ignore` retains.
     """
     real = [point for point in points if point is not None]
     if len(real) >= rules.within:
@@ -77,8 +77,8 @@ class Reading:
     """Where the documentation leaves something open.
 
     Attributes:
-        extra: points retrieved beyond Evaluation Periods.
-        empty_stays_empty: whether `FILL` leaves a series without any value as it is.
+        extra: Points retrieved beyond Evaluation Periods.
+        empty_stays_empty: Whether `FILL` leaves a series without any value as it is.
     """
 
     extra: int = EXTRA
@@ -136,7 +136,7 @@ def composite_state(rule: Any, states: Mapping[str, State]) -> State:
 
     Args:
         rule: `AlarmRule` as the template has it: a text, or `Fn::Join` of texts and references.
-        states: of the alarms it is made of, by logical ID.
+        states: Of the alarms it is made of, by logical ID.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
     """

@@ -16,9 +16,9 @@ class Timeline:
     """Metrics by the minute since `START`.
 
     Attributes:
-        dimensions: of each of the platform's namespaces.
-        store: where they end up.
-        late: minutes that EMF documents take to arrive from now on: they come through the log.
+        dimensions: Of each of the platform's namespaces.
+        store: Where they end up.
+        late: Minutes that EMF documents take to arrive from now on: they come through the log.
     """
 
     dimensions: Mapping[str, Mapping[str, str]]

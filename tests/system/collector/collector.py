@@ -33,8 +33,8 @@ def validate(environ: Mapping[str, str], *changes: str) -> subprocess.CompletedP
     """Let the collector judge the configuration; 0 if it is right.
 
     Args:
-        environ: the collector's environment variables.
-        changes: settings that replace the file's, `exporters.awsxray.region=eu-west-1` for example.
+        environ: The collector's environment variables.
+        changes: Settings that replace the file's, `exporters.awsxray.region=eu-west-1` for example.
     """
     return subprocess.run(
         [BINARY, "validate", *_arguments(changes)], env=environ, capture_output=True, text=True, timeout=60, check=False
@@ -48,14 +48,14 @@ def running(environ: Mapping[str, str], *changes: str) -> Iterator[str]:
     When the block is left, it is stopped the friendly way: what it has received, it has passed on then.
 
     Args:
-        environ: environment variables on top of `AWS_CONFIG`.
-        changes: settings that replace the file's.
+        environ: Environment variables on top of `AWS_CONFIG`.
+        changes: Settings that replace the file's.
 
     Yields:
         Its OTLP endpoint.
 
     Raises:
-        RuntimeError: it does not start, or does not stop; with its log.
+        RuntimeError: It does not start, or does not stop; with its log.
     """
     otlp, health = free_port(), free_port()
     ours = (

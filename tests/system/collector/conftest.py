@@ -40,7 +40,7 @@ class Sent:
 
     Attributes:
         header: Lambda's trace header.
-        answer: what the function returned.
+        answer: What the function returned.
     """
 
     header: Mapping[str, str]
@@ -52,11 +52,11 @@ class Exported:
     """What left the collector.
 
     Attributes:
-        sent: the events, by what is special about them.
-        documents: every X-Ray segment document, as it came over the wire.
-        spans: what the other backend received.
-        tables: names of the tables that the function writes to.
-        queue: name of its dead-letter queue.
+        sent: The events, by what is special about them.
+        documents: Every X-Ray segment document, as it came over the wire.
+        spans: What the other backend received.
+        tables: Names of the tables that the function writes to.
+        queue: Name of its dead-letter queue.
     """
 
     sent: Mapping[str, Sent]

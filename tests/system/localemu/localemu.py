@@ -47,10 +47,10 @@ class Emulator:
     """The emulator, running.
 
     Attributes:
-        url: of all AWS APIs, from this machine.
-        dynamodb_url: of DynamoDB Local, from this machine.
+        url: Of all AWS APIs, from this machine.
+        dynamodb_url: Of DynamoDB Local, from this machine.
         container: LocalEmu's.
-        network: for other containers: the namespace they share.
+        network: For other containers: the namespace they share.
     """
 
     url: str
@@ -62,8 +62,8 @@ class Emulator:
         """Return a client for one of its APIs. The caller closes it.
 
         Args:
-            service: as boto3 calls it.
-            account: the emulator keeps the data of each account apart; an access key that is a number names it.
+            service: As boto3 calls it.
+            account: The emulator keeps the data of each account apart; an access key that is a number names it.
         """
         # On a busy machine an answer takes its time. What is asked a second time meanwhile is done twice.
         patient: dict[str, Any] = {"read_timeout": _PATIENCE_SECONDS, "retries": {"total_max_attempts": 1}}
@@ -85,7 +85,7 @@ class Emulator:
         """Wait until `look` returns something true, and return that.
 
         Raises:
-            AssertionError: it did not; with the end of the emulator's log.
+            AssertionError: It did not; with the end of the emulator's log.
         """
         deadline = time.monotonic() + seconds
         while not (found := look()):
@@ -189,7 +189,7 @@ def _remove_containers(wanted: Callable[[str], bool]) -> None:
     """Remove containers of emulators, with those that run functions.
 
     Args:
-        wanted: whether those of this owner (a process number) are meant. What a killed test run left has none.
+        wanted: Whether those of this owner (a process number) are meant. What a killed test run left has none.
     """
     import docker  # type: ignore[import-untyped]
 

@@ -28,9 +28,9 @@ class Difference:
     """Where the two differ, and who is right.
 
     Attributes:
-        theirs: the fact as the emulator has it, or `NOTHING`.
-        ours: as our chain has it, or `NOTHING`.
-        judge: what AWS's documentation says, and the page; or why it is of no consequence.
+        theirs: The fact as the emulator has it, or `NOTHING`.
+        ours: As our chain has it, or `NOTHING`.
+        judge: What AWS's documentation says, and the page; or why it is of no consequence.
     """
 
     theirs: Any
@@ -52,12 +52,12 @@ def facts(
     What is different each time is replaced: IDs by whose they are, times by their form.
 
     Args:
-        name: of the function and the rule.
-        tables: the function's.
-        symbol: the event's.
-        tries: the line that tells the outcome, of each try that came to its end.
-        dead_letters: what is in the queue afterwards.
-        event_ids: that the bus gave.
+        name: Of the function and the rule.
+        tables: The function's.
+        symbol: The event's.
+        tries: The line that tells the outcome, of each try that came to its end.
+        dead_letters: What is in the queue afterwards.
+        event_ids: That the bus gave.
     """
     names = dict.fromkeys(event_ids, "<the event's ID>")
     names |= {line["request_id"]: "<the request's ID>" for line in tries}

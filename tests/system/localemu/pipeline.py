@@ -38,10 +38,10 @@ class Chain:
     """What an event goes through.
 
     Attributes:
-        emulator: where it is.
-        name: of the event bus, of the rule on it and of the function.
-        queue: both nets and the function's own dead-letter queue, as deployed.
-        queue_arn: its ARN.
+        emulator: Where it is.
+        name: Of the event bus, of the rule on it and of the function.
+        queue: Both nets and the function's own dead-letter queue, as deployed.
+        queue_arn: Its ARN.
     """
 
     emulator: Emulator
@@ -115,12 +115,12 @@ def pipeline(
     """Set up a chain for the length of a `with` block; afterwards its function's container is gone.
 
     Args:
-        emulator: where.
-        name: of everything in it.
-        image: the function's.
-        tables: the function's.
-        settings: environment variables of the function's on top of the usual.
-        timeout_s: the function's time-out, seconds.
+        emulator: Where.
+        name: Of everything in it.
+        image: The function's.
+        tables: The function's.
+        settings: Environment variables of the function's on top of the usual.
+        timeout_s: The function's time-out, seconds.
     """
     with ExitStack() as stack:
         events, functions, sqs, iam = (

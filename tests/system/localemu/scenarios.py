@@ -18,17 +18,17 @@ class Scenario:
     """Events, and the trouble they meet.
 
     Attributes:
-        name: of the test.
-        tries: the outcomes that the function logs, in their order.
-        shape: of the dead letter; None where there is none.
-        category: of the dead letter.
-        symbol: whose row is looked at; it is in the calendar unless `row` says otherwise.
-        events: put on the bus one after the other; each is waited for.
-        row: whether the calendar has the row.
-        settings: environment variables of the function's.
-        timeout_s: the function's time-out, seconds.
-        retries: further tries after a function error.
-        trouble: what else is wrong.
+        name: Of the test.
+        tries: The outcomes that the function logs, in their order.
+        shape: Of the dead letter; None where there is none.
+        category: Of the dead letter.
+        symbol: Whose row is looked at; it is in the calendar unless `row` says otherwise.
+        events: Put on the bus one after the other; each is waited for.
+        row: Whether the calendar has the row.
+        settings: Environment variables of the function's.
+        timeout_s: The function's time-out, seconds.
+        retries: Further tries after a function error.
+        trouble: What else is wrong.
     """
 
     name: str

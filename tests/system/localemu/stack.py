@@ -47,13 +47,13 @@ class Stack:
     """A stack on the emulator.
 
     Attributes:
-        emulator: where.
-        account: an account of its own, so that no other stack's names are in its way.
-        image: what its function runs.
-        name: the stack's.
-        template: as it was synthesised.
-        tables: the function's, in DynamoDB Local.
-        variables: what the function is told beyond the template.
+        emulator: Where.
+        account: An account of its own, so that no other stack's names are in its way.
+        image: What its function runs.
+        name: The stack's.
+        template: As it was synthesised.
+        tables: The function's, in DynamoDB Local.
+        variables: What the function is told beyond the template.
     """
 
     emulator: Emulator
@@ -77,7 +77,7 @@ class Stack:
         """Create it, and wait until it is complete.
 
         Raises:
-            StackError: a resource could not be made.
+            StackError: A resource could not be made.
         """
         self._apply("create")
 
@@ -85,7 +85,7 @@ class Stack:
         """Update it to another template, and wait until that is complete.
 
         Raises:
-            StackError: a resource could not be changed.
+            StackError: A resource could not be changed.
         """
         self.template = template
         self._apply("update")
@@ -94,7 +94,7 @@ class Stack:
         """Delete it, and wait until it is gone.
 
         Raises:
-            StackError: a resource could not be deleted.
+            StackError: A resource could not be deleted.
         """
         with closing(self.client("cloudformation")) as client:
             before = len(self._events(client))
@@ -154,7 +154,7 @@ class Stack:
         """Wait until the function has told so many outcomes.
 
         Raises:
-            AssertionError: they are others, or did not come.
+            AssertionError: They are others, or did not come.
         """
         told = self.emulator.wait_until(f"outcomes {outcomes}", lambda: self._as_many(len(outcomes)))
         assert tuple(told) == outcomes
@@ -240,10 +240,10 @@ def stack(
     """Create a stack for the length of a `with` block, in a new account; afterwards its function is gone.
 
     Args:
-        emulator: where.
-        image: the function's.
+        emulator: Where.
+        image: The function's.
         environment: `dev`, `staging` or `prod`.
-        variables: of the function's, on top of what it has to be told anyway.
+        variables: Of the function's, on top of what it has to be told anyway.
     """
     made = template(environment, architecture=ARCHITECTURE)
     account = f"{secrets.randbelow(10**12):012}"
