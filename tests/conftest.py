@@ -112,7 +112,7 @@ def interruptible() -> None:
 
 @pytest.fixture(scope="session")
 def dynamodb_endpoint(no_account: None, pytestconfig: pytest.Config) -> Iterator[DynamoDBEndpoint]:
-    """DynamoDB Local, never a stand-in for it: where it cannot run, the tests that need it fail."""
+    """DynamoDB Local, never a fake: where it cannot run, the tests that need it fail."""
     try:
         with real_dynamodb() as (endpoint, how):
             pytestconfig.stash[_HOW] = how

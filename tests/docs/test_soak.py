@@ -67,12 +67,12 @@ def test_the_document_has_the_cost_at_each_moment() -> None:
     expected: dict[str, list[str]] = {}
     for moment in ACCOUNT["moments"]:
         costs: dict[str, dict[str, Any]] = moment["costs"]
-        each = [1_000 * costs[role]["cpu_s"] / moment["events"] for role in ("function", "chain", "store", "queue")]
+        each = [1_000 * costs[role]["cpu_s"] / moment["events"] for role in ("function", "pipeline", "store", "queue")]
         first = first or sum(each)
         expected[f"{moment['events']:,}"] = [
             f"{moment['events'] / moment['seconds']:.0f}",
             *(f"{value:.2f}" for value in (*each, sum(each), sum(each) / first)),
-            *(f"{costs[role]['peak_mb']:.0f}" for role in ("function", "chain", "store", "queue")),
+            *(f"{costs[role]['peak_mb']:.0f}" for role in ("function", "pipeline", "store", "queue")),
         ]
     shown = rows(header)
     assert list(shown) == ["1,000", "10,000", "100,000", "1,000,000"]

@@ -1,4 +1,4 @@
-"""A secret, the places to put it, and the search for it in everything that leaves the function."""
+"""A secret, the fields to put it into, and the search for it in everything that leaves the function."""
 
 import base64
 import json
@@ -10,7 +10,7 @@ from emulator.services.sqs import DeadLetter
 from tests.support.invocation import Invoked
 
 CORE = "S3NT1N3L"
-"""Looked for in any case, as text, in base64, and with whatever around it."""
+"""Looked for in any case, as text and in base64."""
 
 SECRETS = {
     "that no rule lets through": f"<{CORE}> password\n",
@@ -29,14 +29,14 @@ DETAIL = ("asset_symbol", "earnings_date", "event_id", "earnings_id", "processed
 CAMEL = ("assetSymbol", "earningsDate", "eventId", "earningsId", "processedAt", "correlationId", "traceParent")
 ENVELOPE = ("version", "id", "source", "detail-type", "account", "time", "region", "resources", "detail", "replay-name")
 IDS = {"event_id", "eventId", "earnings_id", "earningsId", "correlation_id", "correlationId", "id"}
-"""What is a valid ID may be told."""
+"""A valid ID may appear."""
 
 
 type Put = Callable[[dict[str, Any], Any], None]
 
 
 def in_detail(name: str) -> Put:
-    """In a field of the detail, without the field's other spelling."""
+    """Put it into a field of the detail, without the other spelling of the field."""
 
     def put(event: dict[str, Any], secret: Any) -> None:
         for other in DETAIL:
@@ -48,7 +48,7 @@ def in_detail(name: str) -> Put:
 
 
 def beside(name: str) -> Put:
-    """In a field of the detail, the other spelling as it is."""
+    """Put it into a field of the detail, beside the other spelling."""
 
     def put(event: dict[str, Any], secret: Any) -> None:
         event["detail"][name] = secret
@@ -57,7 +57,7 @@ def beside(name: str) -> Put:
 
 
 def in_envelope(name: str) -> Put:
-    """In a member of the envelope."""
+    """Put it into a member of the envelope."""
 
     def put(event: dict[str, Any], secret: Any) -> None:
         if name == "id":  # else it would not be asked for
@@ -68,7 +68,7 @@ def in_envelope(name: str) -> Put:
 
 
 def as_key(*path: str) -> Put:
-    """As the name of a member."""
+    """Make it the name of a member."""
 
     def put(event: dict[str, Any], secret: Any) -> None:
         target: Any = event
@@ -80,7 +80,7 @@ def as_key(*path: str) -> Put:
 
 
 def unknown(event: dict[str, Any], secret: Any) -> None:
-    """In fields that nobody asked for."""
+    """Put it into unknown fields."""
     event["detail"]["card_number"] = event["user"] = secret
     event["detail"]["nested"] = {"deep": [{"er": secret}]}
 
@@ -96,7 +96,7 @@ PLACES: Mapping[str, Put] = {
 
 
 def leaks(*texts: str | bytes) -> list[str]:
-    """Where the secret is, with what is around it."""
+    """Return where the secret appears, with its context."""
     found = []
     for text in texts:
         plain = (text if isinstance(text, str) else text.decode("latin-1")).upper()
@@ -107,8 +107,8 @@ def leaks(*texts: str | bytes) -> list[str]:
     return found
 
 
-def everything_told(invoked: Invoked, dead_letters: list[DeadLetter]) -> Iterator[str | bytes]:
-    """All that leaves the function about an event, dead letters' bodies excepted."""
+def emitted(invoked: Invoked, dead_letters: list[DeadLetter]) -> Iterator[str | bytes]:
+    """Yield everything that leaves the function about an event, except for the bodies of dead letters."""
     yield invoked.output
     yield invoked.output.decode("unicode_escape")
     yield json.dumps(invoked.answer)
@@ -123,5 +123,5 @@ def everything_told(invoked: Invoked, dead_letters: list[DeadLetter]) -> Iterato
 
 
 def valid_as_id(place: str, secret: Any) -> bool:
-    """Whether this secret in that place is a valid ID, which may be told."""
+    """Return whether this secret in that field is a valid ID, which may appear."""
     return isinstance(secret, str) and secret.startswith("sk-") and place.removeprefix("detail.").split()[0] in IDS

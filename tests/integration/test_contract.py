@@ -222,7 +222,7 @@ COMMANDS = {
         "--operator [MEP_OPERATOR]",
     },
 }
-"""Command to its arguments and options, with the variables that stand in for them."""
+"""Command to its arguments and options, with the variables that replace them."""
 
 TARGETS = {
     *("help", "setup", "demo", "test", "soak", "image", "test-image", "synth", "deploy", "cdk", "check-deploy"),
@@ -503,17 +503,17 @@ def test_the_answer(invocations: list[Invoked]) -> None:
 
 def test_what_is_raised(invocations: list[Invoked], run: KeptRun) -> None:
     raised = [each.error for each in invocations if each.error is not None]
-    told = [line for line in run.lines("logs") if "errorType" in line]
+    lines = [line for line in run.lines("logs") if "errorType" in line]
 
-    assert {type(each).__name__ for each in raised} == {line["errorType"] for line in told} == {RAISED_TYPE}
+    assert {type(error).__name__ for error in raised} == {line["errorType"] for line in lines} == {RAISED_TYPE}
     reasons = set()
-    for text in (*map(str, raised), *(line["errorMessage"] for line in told)):
+    for text in (*map(str, raised), *(line["errorMessage"] for line in lines)):
         match = re.fullmatch(RAISED_TEXT, text)
         assert match
         assert match["category"] in CATEGORIES
         reasons.add((match["category"] == "throttling", match["reasons"] is not None))
     assert reasons == {(False, False), (True, False), (True, True)}
-    assert {frozenset(line) for line in told} == {frozenset(RUNTIME_LINE)}
+    assert {frozenset(line) for line in lines} == {frozenset(RUNTIME_LINE)}
 
 
 def test_variables_that_the_function_asks_for() -> None:
@@ -617,15 +617,15 @@ def test_metrics_of_the_dead_letter_commands(run: KeptRun) -> None:
 
 
 def test_json_of_a_trace(run: KeptRun) -> None:
-    told = run.commands["trace"].json
-    moments = [moment for part in told["parts"] for moment in part["moments"]]
+    trace = run.commands["trace"].json
+    moments = [moment for part in trace["parts"] for moment in part["moments"]]
 
     unasked = run.commands["unasked"].json
 
-    assert set(told) == set(unasked) == TRACE
-    assert (told["complete"], told["not_asked"], unasked["complete"]) == (True, [], False)
+    assert set(trace) == set(unasked) == TRACE
+    assert (trace["complete"], trace["not_asked"], unasked["complete"]) == (True, [], False)
     assert {frozenset(gap) for gap in unasked["not_asked"]} == {frozenset(TRACE_NOT_ASKED)}
-    assert fields(told["parts"]) == TRACE_PART
+    assert fields(trace["parts"]) == TRACE_PART
     assert fields(moments) == TRACE_MOMENT
     assert {moment["kind"] for moment in moments} == {"span", "log", "backoff", "audit"}
 

@@ -50,7 +50,7 @@ class Source:
 
     Attributes:
         config: `~/.aws/config`; `{url}` is the identity services' and `{home}` the home directory.
-        environ: Variables, likewise.
+        environ: Environment variables, with the same placeholders.
         asked: What the identity services are asked for, in this order.
         token_minutes: Minutes until the cached SSO token expires.
     """
@@ -121,16 +121,16 @@ SOURCES = {
 
 
 @dataclass
-class World:
+class CredentialHarness:
     """The function's process with a home directory, identity services, and proxies before its own services.
 
     Attributes:
         sandbox: The process.
         identity: The identity services.
-        dynamodb: Before DynamoDB.
-        sqs: Before SQS.
+        dynamodb: The proxy before DynamoDB.
+        sqs: The proxy before SQS.
         home: The home directory.
-        services: What is behind.
+        services: The services behind the proxies.
     """
 
     sandbox: Sandbox
@@ -141,11 +141,11 @@ class World:
     services: Services
 
     def asked(self) -> list[str]:
-        """What the identity services were asked for."""
+        """Return the operations that the identity services received."""
         return [operation(recorded.request) for recorded in self.identity.requests]
 
     def deliver(self) -> tuple[dict[str, Any], Any, dict[str, Any]]:
-        """Deliver an event for a new row: the event, the function's answer, and the line with the outcome."""
+        """Deliver an event for a new row, and return the event, the answer and the log line with the outcome."""
         event = unique_event()
         self.services.tables.put_row(event["detail"]["asset_symbol"], DATE)
         result = self.sandbox.invoke(event)
@@ -153,20 +153,22 @@ class World:
         return event, json.loads(result.payload), line
 
     def security_lines(self) -> list[str]:
-        """What was denied, as the security lines tell it."""
+        """Return the error codes of the security log lines."""
         return [line["error_code"] for line in self.sandbox.logs if line.get("security")]
 
 
 @contextmanager
-def world(services: Services, home: Path, source: Source, *faults: Fault, **environ: str) -> Iterator[World]:
-    """The function with these credentials.
+def credential_harness(
+    services: Services, home: Path, source: Source, *faults: Fault, **environ: str
+) -> Iterator[CredentialHarness]:
+    """Start the function with these credentials.
 
     Args:
-        services: Its tables and its queue.
+        services: The tables and the queue.
         home: An empty directory.
-        source: Where its credentials come from.
-        faults: What the identity services do to the first requests.
-        environ: More variables, or instead.
+        source: The source of the credentials.
+        faults: The faults of the first requests to the identity services.
+        environ: Variables that are added or replaced.
     """
     with (
         identity_services() as identity,
@@ -192,7 +194,7 @@ def world(services: Services, home: Path, source: Source, *faults: Fault, **envi
             **environ,
         }
         with sandbox_process(function_environ(services.tables, services.queue, **given), credentials=NONE) as sandbox:
-            yield World(sandbox, identity, dynamodb, sqs, home, services)
+            yield CredentialHarness(sandbox, identity, dynamodb, sqs, home, services)
 
 
 def _write_home(home: Path, config: str, token_minutes: float) -> None:
@@ -205,8 +207,8 @@ def _write_home(home: Path, config: str, token_minutes: float) -> None:
     (home / "keys.py").write_text(
         "import pathlib, sys\n"
         "here = pathlib.Path(__file__)\n"
-        "if here.with_name('denied').exists(): sys.exit('S3NT1N3L')\n"
-        "print(here.with_name('keys.json').read_text())\n"
+        "if harness.with_name('denied').exists(): sys.exit('S3NT1N3L')\n"
+        "print(harness.with_name('keys.json').read_text())\n"
     )
     token = {
         "startUrl": START_URL,
@@ -222,30 +224,35 @@ def _write_home(home: Path, config: str, token_minutes: float) -> None:
         (cache / f"{hashlib.sha1(key.encode()).hexdigest()}.json").write_text(json.dumps(token))  # noqa: S324 - the CLI's
 
 
-def everything(world: World) -> list[str | bytes]:
-    """All that left the process, requests to AWS apart."""
-    return [*world.sandbox.stdout, *world.sandbox.stderr, *world.sandbox.datagrams, json.dumps(world.sandbox.spans)]
+def emitted(harness: CredentialHarness) -> list[str | bytes]:
+    """Return everything that left the process, except for requests to AWS."""
+    return [
+        *harness.sandbox.stdout,
+        *harness.sandbox.stderr,
+        *harness.sandbox.datagrams,
+        json.dumps(harness.sandbox.spans),
+    ]
 
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_an_event_is_marked_with_credentials_of(services: Services, tmp_path: Path, name: str) -> None:
     source = SOURCES[name]
-    with world(services, tmp_path, source) as here:
-        answers = [here.deliver()[1] for _ in range(2)]
+    with credential_harness(services, tmp_path, source) as harness:
+        answers = [harness.deliver()[1] for _ in range(2)]
 
-    assert [answer["outcome"] for answer in answers] == ["marked", "marked"], here.sandbox.logs
-    assert here.asked() == list(source.asked), "once for both events"
-    check_what_was_sent(here, refreshed=OIDC_CALL in source.asked)
-    for recorded in here.dynamodb.requests:
+    assert [answer["outcome"] for answer in answers] == ["marked", "marked"], harness.sandbox.logs
+    assert harness.asked() == list(source.asked), "once for both events"
+    check_what_was_sent(harness, refreshed=OIDC_CALL in source.asked)
+    for recorded in harness.dynamodb.requests:
         assert f"Credential={ACCESS_KEY}/" in recorded.request.headers["authorization"]
         assert recorded.request.headers["x-amz-security-token"] == SESSION
-    assert leaks(*everything(here)) == []
-    assert here.sandbox.stderr == []
+    assert leaks(*emitted(harness)) == []
+    assert harness.sandbox.stderr == []
 
 
-def check_what_was_sent(here: World, *, refreshed: bool) -> None:
+def check_what_was_sent(harness: CredentialHarness, *, refreshed: bool) -> None:
     """Check that each identity service was given what it needs."""
-    for request in (recorded.request for recorded in here.identity.requests):
+    for request in (recorded.request for recorded in harness.identity.requests):
         given = parameters(request)
         match operation(request):
             case "AssumeRole":
@@ -298,17 +305,17 @@ DENIED = {
 @pytest.mark.parametrize("name", DENIED)
 def test_credentials_that_are_denied_once(services: Services, tmp_path: Path, name: str) -> None:
     source, faults, code = DENIED[name]
-    with world(services, tmp_path, source, *faults) as here:
-        event, answer, line = here.deliver()
-        _, next_answer, _ = here.deliver()
+    with credential_harness(services, tmp_path, source, *faults) as harness:
+        event, answer, line = harness.deliver()
+        _, next_answer, _ = harness.deliver()
 
-    assert here.dynamodb.requests[0].request.headers["x-amz-security-token"] == SESSION
+    assert harness.dynamodb.requests[0].request.headers["x-amz-security-token"] == SESSION
     assert (answer["outcome"], answer["error_category"], answer["error_code"]) == (
         "dead_lettered",
         "access_denied",
         code,
     )
-    check_denied(here, f"DynamoDB: {code}")
+    check_denied(harness, f"DynamoDB: {code}")
     services.dead_letters.extend(services.queue.drain())
     (dead_letter,) = [each for each in services.dead_letters if each.message_id == line["dead_letter_id"]]
     assert same_json(dead_letter.body, event)
@@ -316,14 +323,14 @@ def test_credentials_that_are_denied_once(services: Services, tmp_path: Path, na
     assert next_answer["outcome"] == "marked", "the next event asks again"
 
 
-def check_denied(here: World, *codes: str) -> None:
+def check_denied(harness: CredentialHarness, *codes: str) -> None:
     """Check the security lines and metrics, and that nothing of the credentials got out."""
-    assert here.security_lines() == list(codes)
-    assert sum(line.get("SecurityErrors", 0) for line in here.sandbox.metrics) == len(codes)
-    failed = next(span for span in here.sandbox.spans if span["name"] == "DynamoDB.TransactWriteItems")
+    assert harness.security_lines() == list(codes)
+    assert sum(line.get("SecurityErrors", 0) for line in harness.sandbox.metrics) == len(codes)
+    failed = next(span for span in harness.sandbox.spans if span["name"] == "DynamoDB.TransactWriteItems")
     assert failed["attributes"]["error_category"] == "access_denied"
-    assert leaks(*everything(here)) == []
-    assert here.sandbox.stderr == []
+    assert leaks(*emitted(harness)) == []
+    assert harness.sandbox.stderr == []
 
 
 def _expire(home: Path) -> None:
@@ -376,20 +383,20 @@ LOST = {
 @pytest.mark.parametrize("name", LOST)
 def test_credentials_that_are_lost(services: Services, tmp_path: Path, name: str) -> None:
     lost = LOST[name]
-    with world(services, tmp_path, lost.source) as here:
+    with credential_harness(services, tmp_path, lost.source) as harness:
         if not lost.started:
             lost.lose(tmp_path)
-        assert here.sandbox.worker.start() is None
+        assert harness.sandbox.worker.start() is None
         if lost.started:
             lost.lose(tmp_path)
-        _, answer, line = here.deliver()
+        _, answer, line = harness.deliver()
 
-    assert not here.dynamodb.requests
-    assert not here.sqs.requests
+    assert not harness.dynamodb.requests
+    assert not harness.sqs.requests
     assert answer["errorType"] == "EventNotProcessed", "the queue cannot be reached without them either"
     assert (line["outcome"], line["error_category"], line["error_code"]) == ("retry", "access_denied", lost.code)
     assert line["dead_letter_error"] == f"access_denied: {lost.code}"
-    check_denied(here, f"SQS: {lost.code}")
+    check_denied(harness, f"SQS: {lost.code}")
 
 
 PASSING = {
@@ -408,16 +415,16 @@ PASSING = {
 @pytest.mark.parametrize("name", PASSING)
 def test_what_passes_is_tried_again(services: Services, tmp_path: Path, name: str) -> None:
     source, fault, category = PASSING[name]
-    with world(services, tmp_path, source, fault) as here:
-        _, answer, line = here.deliver()
+    with credential_harness(services, tmp_path, source, fault) as harness:
+        _, answer, line = harness.deliver()
 
     assert answer["outcome"] == "marked"
     assert line["attempts"] == 2
-    (wait,) = [each for each in here.sandbox.logs if "delay_ms" in each]
+    (wait,) = [each for each in harness.sandbox.logs if "delay_ms" in each]
     assert wait["error_category"] == category
-    assert len(here.asked()) == 2, "botocore itself tries once"
-    assert here.security_lines() == []
-    assert leaks(*everything(here)) == []
+    assert len(harness.asked()) == 2, "botocore itself tries once"
+    assert harness.security_lines() == []
+    assert leaks(*emitted(harness)) == []
 
 
 @pytest.mark.parametrize("trusted", [True, False])
@@ -427,8 +434,8 @@ def test_sts_over_tls(services: Services, tmp_path: Path, *, trusted: bool) -> N
     (tmp_path / "home").mkdir()
     with identity_services_over_tls(certificates.server) as url:
         given = {"AWS_ENDPOINT_URL_STS": url} | ({"AWS_CA_BUNDLE": str(certificates.bundle)} if trusted else {})
-        with world(services, tmp_path / "home", SOURCES["a role"], **given) as here:
-            _, answer, line = here.deliver()
+        with credential_harness(services, tmp_path / "home", SOURCES["a role"], **given) as harness:
+            _, answer, line = harness.deliver()
 
     if trusted:
         assert answer["outcome"] == "marked"

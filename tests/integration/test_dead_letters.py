@@ -67,7 +67,7 @@ def test_whatever_is_no_event_is_kept_as_well(harness: Harness, event: object) -
     assert invoked.outcome_line["correlation_replaced"] is True
 
 
-def test_the_attributes_name_every_broken_rule(harness: Harness) -> None:
+def test_the_attributes_name_every_violation(harness: Harness) -> None:
     event = unique_event({"asset_symbol": "", "earnings_date": "2025-02-30", "eventId": "another"})
     event["detail-type"] = "somethingElse"
 
@@ -88,8 +88,8 @@ def test_the_attributes_name_every_broken_rule(harness: Harness) -> None:
         "SOURCE": "handler",
     }
     assert invoked.answer is not None
-    told = [f"{each['field']}: {each['rule']} (received: {each['received']})" for each in invoked.answer["violations"]]
-    assert told == broken
+    violations = invoked.answer["violations"]
+    assert [f"{item['field']}: {item['rule']} (received: {item['received']})" for item in violations] == broken
     assert harness.dynamodb.requests == (), "an invalid event is not written"
 
 

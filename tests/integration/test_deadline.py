@@ -1,4 +1,4 @@
-"""The deadline comes first: what is known is told before the process is killed, and the next delivery goes on."""
+"""The deadline is reached: the function reports what it knows before the process is killed, and Lambda retries."""
 
 from functools import partial
 
@@ -52,7 +52,7 @@ def test_a_timed_out_invocation_is_not_a_blank(services: Services) -> None:
     assert entry["request_id"] == killed.request_id
 
 
-def test_a_reply_after_the_deadline_changes_nothing_that_was_told(harness: Harness) -> None:
+def test_a_response_after_the_deadline_changes_no_report(harness: Harness) -> None:
     event = harness.event_for_a_row()
     harness.dynamodb.script(hold(after=partial(harness.function.clock.advance, 60)))
 

@@ -1,4 +1,4 @@
-"""Exactly once: whatever comes a second time writes nothing, and says what it was."""
+"""Exactly once: a second delivery or a second event writes nothing, and is reported as such."""
 
 import copy
 from typing import Any
@@ -11,7 +11,7 @@ from tests.support.harness import same_json
 
 
 def stored(harness: Harness, event: dict[str, Any]) -> tuple[Any, Any]:
-    """All that the tables hold of an event's row, in DynamoDB's own form."""
+    """Return the row and the audit entries of an event, in DynamoDB's JSON."""
     tables, symbol = harness.services.tables, event["detail"]["asset_symbol"]
     key = {"asset_symbol": {"S": symbol}, "earnings_date": {"S": DATE}}
     row = tables.client.get_item(TableName=tables.calendar_table, Key=key, ConsistentRead=True).get("Item")
@@ -55,13 +55,13 @@ def test_an_event_published_again_is_the_same_event(harness: Harness) -> None:
     assert again.answer["same_event"] is True
 
 
-def test_without_an_event_id_the_envelope_tells_events_apart(harness: Harness) -> None:
+def test_without_an_event_id_the_envelope_id_counts(harness: Harness) -> None:
     event = harness.event_for_a_row({"event_id": None})
     harness(event)
 
     same, other = harness(event), harness({**event, "id": "another-envelope"})
 
-    assert [each.outcome_line["same_event"] for each in (same, other)] == [True, False]
+    assert [invoked.outcome_line["same_event"] for invoked in (same, other)] == [True, False]
 
 
 def test_a_second_event_for_the_row_is_a_violation_and_writes_nothing(harness: Harness) -> None:
@@ -125,7 +125,7 @@ def test_only_true_means_processed(harness: Harness, odd: Any) -> None:
 
     first, second = harness(event), harness(event)
 
-    assert [each.outcome_line["outcome"] for each in (first, second)] == ["marked", "duplicate"]
+    assert [invoked.outcome_line["outcome"] for invoked in (first, second)] == ["marked", "duplicate"]
     row, audit = stored(harness, event)
     assert row["is_processed"] == {"BOOL": True}
     assert len(audit) == 1

@@ -37,7 +37,7 @@ def test_nobody_listens_at_the_agents_port(new_harness: NewHarness) -> None:
     seen = outcomes(new_harness, AWS_XRAY_DAEMON_ADDRESS=f"127.0.0.1:{closed_udp_port()}")
 
     assert [outcome for outcome, _ in seen] == ALL
-    assert [said for _, said in seen] == [[]] * 4, "UDP cannot tell"
+    assert [said for _, said in seen] == [[]] * 4, "UDP reports no loss"
 
 
 @pytest.mark.usefixtures("no_names")

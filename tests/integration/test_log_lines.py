@@ -94,7 +94,7 @@ def test_nor_does_the_runtime_client_let_any_through(services: Services) -> None
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_refused_dead_letter_makes_no_library_warn(services: Services, mode: str) -> None:
-    """The instrumentation looks for the ID of a message that was not taken; redaction hides from a filter what for."""
+    """The instrumentation looks for the ID of a message that was not taken; redaction leaves a filter no reason."""
     with (
         FaultProxy(services.queue.url, sqs_error("AccessDeniedException")) as queue,
         sandbox_in_mode(services, mode, AWS_ENDPOINT_URL_SQS=queue.url) as function,

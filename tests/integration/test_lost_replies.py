@@ -1,4 +1,4 @@
-"""A reply that gets lost after DynamoDB committed: the event is marked once, and the function knows it."""
+"""A response that is lost after DynamoDB committed: the event is marked once, and the function reports it."""
 
 from typing import Any
 

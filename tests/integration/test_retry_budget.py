@@ -1,4 +1,4 @@
-"""How long and how often a write is tried again: the deadline decides, and each category has its own count."""
+"""How long and how often a write is retried: the deadline decides, and each category has its own limit."""
 
 import pytest
 
@@ -59,8 +59,8 @@ def test_categories_take_turns_each_with_attempts_of_its_own(harness: Harness) -
 
     assert invoked.outcome_line["outcome"] == "marked"
     assert invoked.waits == [0.1, 0.1, 1, 0.05, 0.2, 0.2, 0.1]
-    told = [event["attributes"]["error_category"] for event in invoked.root["events"]]
-    assert told == ["dynamodb", "network", "throttling", "conflict", "dynamodb", "network", "conflict"]
+    categories = [event["attributes"]["error_category"] for event in invoked.root["events"]]
+    assert categories == ["dynamodb", "network", "throttling", "conflict", "dynamodb", "network", "conflict"]
 
 
 def test_a_permanent_error_after_transient_ones_ends_it(harness: Harness) -> None:

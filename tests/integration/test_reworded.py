@@ -1,4 +1,4 @@
-"""Every text of every log line reworded in a function that runs: what reads the log still finds the same."""
+"""Every message of every log line is reworded in a function that runs, and what reads the log finds the same."""
 
 import json
 import re
@@ -28,66 +28,67 @@ REWORDED = "reworded"
 
 
 @dataclass(frozen=True)
-class Round:
-    """The same story, told once.
+class LogRun:
+    """One run of the same events.
 
     Attributes:
         lines: All log lines.
-        timelines: What `mep trace` makes of each event, in the order of the story.
-        failure: Promises of the demo about the log that were broken.
+        timelines: The timeline of each event in `mep trace`, in the order of the events.
+        failures: Checks of the demo that failed.
     """
 
     lines: list[dict[str, Any]]
     timelines: list[Timeline]
-    failure: list[str]
+    failures: list[str]
 
 
-def scenario(services: Services) -> list[Invoked]:
-    """Events that make the function write every kind of line."""
+def invoke_all(services: Services) -> list[Invoked]:
+    """Invoke the function with events that make it write every kind of line."""
     with ExitStack() as stack:
         harness = make_harness(stack, services, AWS_LAMBDA_LOG_LEVEL="DEBUG")
         harness.dynamodb.script(throttled(), throttled())
         event = harness.event_for_a_row()
-        told = [harness.function(each) for each in (event, event, unique_event({"earnings_date": "soon"}))]
-        told += [keeps_failing(category)(harness) for category in ("access_denied", "conflict")]
-        told += [run(harness) for run in TROUBLE]
+        events = (event, event, unique_event({"earnings_date": "soon"}))
+        invocations = [harness.function(payload) for payload in events]
+        invocations += [keeps_failing(category)(harness) for category in ("access_denied", "conflict")]
+        invocations += [run(harness) for run in TROUBLE]
     with ExitStack() as stack:
         small = make_harness(
             stack, services, AWS_LAMBDA_FUNCTION_MEMORY_SIZE="16", OTEL_EXPORTER_OTLP_ENDPOINT="http://[::1]:1"
         )
-        return [*told, small.function(small.event_for_a_row())]
+        return [*invocations, small.function(small.event_for_a_row())]
 
 
-def tell(services: Services, folder: Path) -> Round:
-    told = scenario(services)
+def run_events(services: Services, folder: Path) -> LogRun:
+    invocations = invoke_all(services)
     with output_file() as output:
         with pytest.raises(SystemExit):
             start_or_exit({}, output.write, 0)
-        lines = [line for each in told for line in each.logs] + output.logs()
+        lines = [line for invoked in invocations for line in invoked.logs] + output.logs()
     folder.mkdir()
-    for name, values in {"logs": lines, "spans": [span for each in told for span in each.spans]}.items():
+    for name, values in {"logs": lines, "spans": [span for invoked in invocations for span in invoked.spans]}.items():
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(value) + "\n" for value in values))
     (folder / "summary.json").write_text("{}")
-    ids = dict.fromkeys(each.outcome_line["correlation_id"] for each in told)
-    timelines = [make_timeline(each, [find_in_folder(each, folder)]) for each in ids]
-    return Round(lines, timelines, [promise.text for promise in correlation(folder) if promise.failure])
+    ids = dict.fromkeys(invoked.outcome_line["correlation_id"] for invoked in invocations)
+    timelines = [make_timeline(name, [find_in_folder(name, folder)]) for name in ids]
+    return LogRun(lines, timelines, [check.text for check in correlation(folder) if check.failure])
 
 
 @pytest.fixture(scope="module")
-def rounds(services: Services, tmp_path_factory: pytest.TempPathFactory) -> tuple[Round, Round]:
-    """The story as it is, and with other words."""
+def rounds(services: Services, tmp_path_factory: pytest.TempPathFactory) -> tuple[LogRun, LogRun]:
+    """The events with the messages as they are, and with others."""
     folder = tmp_path_factory.mktemp("reworded")
-    usual = tell(services, folder / "usual")
+    usual = run_events(services, folder / "usual")
     with pytest.MonkeyPatch.context() as patch:
         for kind in event_types.MESSAGES:
             patch.setitem(cast("dict[str, str]", event_types.MESSAGES), kind, f"{REWORDED} {kind}")
         for name, outcome in OUTCOME_TELEMETRY.items():
             reworded = outcome._replace(message=f"{REWORDED} {name}")
             patch.setitem(cast("dict[str, Any]", OUTCOME_TELEMETRY), name, reworded)
-        return usual, tell(services, folder / "reworded")
+        return usual, run_events(services, folder / "reworded")
 
 
-def test_every_kind_of_line_was_written_and_every_text_is_another(rounds: tuple[Round, Round]) -> None:
+def test_every_kind_of_line_was_written_and_every_text_is_another(rounds: tuple[LogRun, LogRun]) -> None:
     usual, reworded = rounds
 
     assert {line["event_type"] for line in usual.lines} == set(event_types.EventType)
@@ -98,11 +99,11 @@ def test_every_kind_of_line_was_written_and_every_text_is_another(rounds: tuple[
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
-def test_a_saved_query_finds_the_same_lines(query: Any, rounds: tuple[Round, Round]) -> None:
+def test_a_saved_query_finds_the_same_lines(query: Any, rounds: tuple[LogRun, LogRun]) -> None:
     found = []
-    for each in rounds:
-        text = re.sub("PUT-[A-Z-]+", each.lines[0]["correlation_id"], query.text)
-        numbers = [each.lines.index(dict(line)) for line in matching(text, each.lines)]
+    for run in rounds:
+        text = re.sub("PUT-[A-Z-]+", run.lines[0]["correlation_id"], query.text)
+        numbers = [run.lines.index(dict(line)) for line in matching(text, run.lines)]
         found.append(numbers)
 
     assert found[0] == found[1]
@@ -110,8 +111,8 @@ def test_a_saved_query_finds_the_same_lines(query: Any, rounds: tuple[Round, Rou
     assert bool(found[0]) == (query.name not in of_other_lines)
 
 
-def what_it_says(timeline: Timeline) -> tuple[str, list[Any]]:
-    """A timeline without what differs from one run to the next: IDs, times and the texts of lines."""
+def comparable(timeline: Timeline) -> tuple[str, list[Any]]:
+    """Return a timeline without what differs from run to run: IDs, times and messages."""
     sections = [
         [
             (entry.kind, entry.severity, depth, "" if entry.kind == "log" else entry.title)
@@ -122,8 +123,8 @@ def what_it_says(timeline: Timeline) -> tuple[str, list[Any]]:
     return timeline.summary, sections
 
 
-def test_a_trace_tells_the_same_story(rounds: tuple[Round, Round]) -> None:
-    usual, reworded = ([what_it_says(timeline) for timeline in each.timelines] for each in rounds)
+def test_a_trace_is_the_same(rounds: tuple[LogRun, LogRun]) -> None:
+    usual, reworded = ([comparable(timeline) for timeline in run.timelines] for run in rounds)
 
     assert usual == reworded
     assert usual[0][0].startswith("the row is marked, after 3 attempts, invocation 1 of 2 (partial: ")
@@ -132,5 +133,5 @@ def test_a_trace_tells_the_same_story(rounds: tuple[Round, Round]) -> None:
     assert len([title for title in titles if title.startswith(REWORDED)]) > 10
 
 
-def test_the_demo_finds_its_promises_kept(rounds: tuple[Round, Round]) -> None:
-    assert [each.failure for each in rounds] == [[], []]
+def test_the_checks_of_the_demo_pass(rounds: tuple[LogRun, LogRun]) -> None:
+    assert [run.failures for run in rounds] == [[], []]

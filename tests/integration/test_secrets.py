@@ -26,7 +26,7 @@ from tests.integration.sentinel import (
     SECRETS,
     Put,
     as_key,
-    everything_told,
+    emitted,
     in_detail,
     in_envelope,
     leaks,
@@ -56,7 +56,7 @@ def test_in_every_place_of_an_event(harness: Harness, secret: str) -> None:
 
     for place, invoked in seen.items():
         dead_letters = harness.dead_letters(invoked) if "dead_letter_id" in invoked.outcome_line else []
-        assert leaks(*everything_told(invoked, dead_letters)) == [], place
+        assert leaks(*emitted(invoked, dead_letters)) == [], place
         assert all(leaks(dead_letter.body) for dead_letter in dead_letters), (
             f"{place}: a dead letter is the event itself"
         )
@@ -68,7 +68,7 @@ def test_as_the_whole_event(harness: Harness, event: object) -> None:
     invoked = harness(event)
 
     dead_letters = harness.dead_letters(invoked)
-    assert leaks(*everything_told(invoked, dead_letters)) == []
+    assert leaks(*emitted(invoked, dead_letters)) == []
     assert leaks(dead_letters[0].body)
 
 
@@ -103,7 +103,7 @@ def test_in_dynamodbs_reply(harness: Harness, reply: str) -> None:
     invoked = harness.function(harness.event_for_a_row())  # urllib3 has something to say on some of them
 
     assert invoked.outcome_line["error_category"]
-    assert leaks(*everything_told(invoked, harness.dead_letters(invoked))) == []
+    assert leaks(*emitted(invoked, harness.dead_letters(invoked))) == []
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_in_the_queues_reply(harness: Harness, trouble: Fault) -> None:
     invoked = harness({"not": "an event"})
 
     assert invoked.error is not None
-    assert leaks(*everything_told(invoked, [])) == []
+    assert leaks(*emitted(invoked, [])) == []
 
 
 @pytest.mark.parametrize("processed", [True, False])
@@ -131,7 +131,7 @@ def test_in_the_row(harness: Harness, *, processed: bool) -> None:
     invoked = harness(event)
 
     assert invoked.outcome_line["outcome"] == ("duplicate" if processed else "marked")
-    assert leaks(*everything_told(invoked, [])) == []
+    assert leaks(*emitted(invoked, [])) == []
 
 
 def test_in_the_credentials(harness: Harness) -> None:
@@ -143,7 +143,7 @@ def test_in_the_credentials(harness: Harness) -> None:
 
     assert [each.outcome_line.get("error_category") for each in seen] == ["access_denied", "dynamodb", "network", None]
     for invoked in seen:
-        assert leaks(*everything_told(invoked, harness.dead_letters(invoked))) == []
+        assert leaks(*emitted(invoked, harness.dead_letters(invoked))) == []
     assert key in harness.dynamodb.requests[0].request.headers["authorization"], "they were used"
 
 

@@ -1,4 +1,4 @@
-"""The start of the function's process: ready, or one clear line and the end."""
+"""The start of the function's process: ready, or one log line and an exit."""
 
 import json
 from typing import Any
@@ -55,7 +55,7 @@ def test_wrong_settings_are_one_line_and_a_failed_start(services: Services, wron
     assert (line["level"], line["event_type"], line["environment"]) == ("FATAL", "start_failed", "staging")
     assert len(line["problems"]) == len(problems)
     for problem in problems:
-        assert any(told.startswith(problem) for told in line["problems"]), problem
+        assert any(text.startswith(problem) for text in line["problems"]), problem
     assert "xyzzy" not in sandbox.stdout[0]
     assert sandbox.stderr == []
 

@@ -1,1 +1,1 @@
-"""Nothing is lost: the function killed, the chain under any trouble, nets that fail, replays, redrives."""
+"""No event is lost: crashes, faults of every service, failing destinations, replays and redrives."""

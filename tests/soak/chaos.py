@@ -41,7 +41,7 @@ class RandomKillInvoker:
             return self._worker.invoke(payload, trace_header=trace_header, request_id=request_id, timeout_s=timeout_s)
         finally:
             if killer is not None:
-                # It may strike after the answer, too: then the warm process is gone when the next event comes.
+                # The kill may come after the answer: then the next event finds no warm process.
                 killer.join()
 
     def _kill(self) -> None:

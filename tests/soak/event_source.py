@@ -13,7 +13,7 @@ from tests.soak.fake_aws import FakeAwsClient
 from tests.soak.plan import Kind, Plan
 
 _BLOCK = 1_000
-_TELL_EVERY = 20
+_REPORT_EVERY = 20
 
 
 class EventSource:
@@ -39,7 +39,7 @@ class EventSource:
         self._events = events
         self._minutes = float("inf") if minutes is None else minutes
         self._client = client
-        self._told = on_progress
+        self._report = on_progress
         self.stop = threading.Event()
         self.sent = 0
         self.kinds = {kind.value: 0 for kind in Kind}
@@ -56,8 +56,8 @@ class EventSource:
                     return
                 self.sent += 1
                 self.kinds[event.kind] += 1
-                if self.sent % _TELL_EVERY == 0:
-                    self._told(self.sent)
+                if self.sent % _REPORT_EVERY == 0:
+                    self._report(self.sent)
                 yield InputEvent(self._plan.payload(event), event.number)
 
 

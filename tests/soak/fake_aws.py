@@ -1,4 +1,4 @@
-"""The stand-in store as a process of its own, and how a soak talks to it."""
+"""The fake store as a process of its own, and its client."""
 
 import http.client
 import subprocess
@@ -22,7 +22,7 @@ _STOP_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class FakeAwsPorts:
-    """Where the stand-in listens on loopback.
+    """The ports of the fake on loopback.
 
     Attributes:
         http: DynamoDB's API, and SQS's with faults.
@@ -42,14 +42,14 @@ class FakeAwsPorts:
 def fake_aws(
     queue_url: str, rates: FaultRates, seed: int, *, dynamodb_url: str | None = None, module: str = MODULE
 ) -> Iterator[FakeAwsPorts]:
-    """Run the stand-in for the length of a `with` block; it ends with this process.
+    """Run the fake for the length of a `with` block; it ends with this process.
 
     Args:
-        queue_url: URL of the SQS that calls are handed on to.
-        rates: Of the faults.
-        seed: Of the faults.
-        dynamodb_url: URL of a DynamoDB that calls are handed on to; None for a store of its own.
-        module: What to run.
+        queue_url: URL of the SQS that calls are forwarded to.
+        rates: Rates of the faults.
+        seed: Seed of the faults.
+        dynamodb_url: URL of a DynamoDB that calls are forwarded to; None for a store of its own.
+        module: The module to run.
 
     Raises:
         RunError: It did not start.
@@ -79,7 +79,7 @@ class FakeAwsClient:
     """Calls that are many, or that no AWS SDK knows.
 
     Args:
-        ports: Where the stand-in is.
+        ports: The ports of the fake.
     """
 
     def __init__(self, ports: FakeAwsPorts) -> None:

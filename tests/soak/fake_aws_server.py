@@ -1,12 +1,12 @@
-"""What stands in for DynamoDB and in front of SQS in a soak: one process, real sockets, faults on the wire.
+"""A fake DynamoDB, and a proxy before SQS, for the soak: one process, real sockets, faults on the wire.
 
     python -m tests.soak.fake_aws_server OPTIONS
 
-OPTIONS is JSON: `seed`, `rates` (`tests.soak.faults.FaultRates`), `queue`, the URL of the SQS that calls are handed on
-to, and `dynamodb`, the URL of a DynamoDB likewise, or null for `tests.soak.tables`. Prints its ports as a line of JSON,
+OPTIONS is JSON: `seed`, `rates` (`tests.soak.faults.FaultRates`), `queue`, the URL of the SQS that calls are forwarded
+to, and `dynamodb`, the URL of a DynamoDB, or null for `tests.soak.tables`. Prints its ports as a line of JSON,
 and serves until standard input ends. Spans go to its UDP port, and are counted.
 
-Its own operations: `Soak.Recover` ends the outage, `Soak.Counters` tells what was seen.
+Its own operations: `Soak.Recover` ends the outage, `Soak.Counters` returns the counters.
 """
 
 import asyncio
@@ -135,8 +135,8 @@ class FakeAws:
 class Connection(asyncio.Protocol):
     """One connection: requests one after another, kept alive."""
 
-    def __init__(self, stand: FakeAws) -> None:
-        self._fake_aws = stand
+    def __init__(self, fake: FakeAws) -> None:
+        self._fake_aws = fake
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -201,8 +201,8 @@ class Connection(asyncio.Protocol):
 
 
 class _Spans(asyncio.DatagramProtocol):
-    def __init__(self, stand: FakeAws) -> None:
-        self._fake_aws = stand
+    def __init__(self, fake: FakeAws) -> None:
+        self._fake_aws = fake
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         """Count it."""
@@ -210,17 +210,17 @@ class _Spans(asyncio.DatagramProtocol):
         self._fake_aws.counters["datagrams"] += 1
 
 
-async def serve(stand: FakeAws, announce: Callable[[bytes], None], until: Callable[[], object]) -> None:
+async def serve(fake: FakeAws, announce: Callable[[bytes], None], until: Callable[[], object]) -> None:
     """Serve on ports of loopback.
 
     Args:
-        stand: Answers.
-        announce: Told the ports, `{"http": ..., "udp": ...}` as JSON, once they are open.
-        until: Blocks until it is to end.
+        fake: Answers the requests.
+        announce: Called with the ports, `{"http": ..., "udp": ...}` as JSON, once they are open.
+        until: Returns when the server must end.
     """
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(stand), HOST, 0)
-    spans, _ = await loop.create_datagram_endpoint(lambda: _Spans(stand), (HOST, 0))
+    server = await loop.create_server(lambda: Connection(fake), HOST, 0)
+    spans, _ = await loop.create_datagram_endpoint(lambda: _Spans(fake), (HOST, 0))
     ports = {"http": server.sockets[0].getsockname()[1], "udp": spans.get_extra_info("sockname")[1]}
     announce(orjson.dumps(ports))
     await asyncio.to_thread(until)
@@ -232,13 +232,13 @@ def main(make: Callable[[Tables, Faults, Mapping[str, Upstream]], FakeAws] = Fak
     """Serve until standard input ends.
 
     Args:
-        make: Makes what answers; a test brings something that is wrong.
+        make: Makes the fake; a test passes a faulty one.
     """
     options = orjson.loads(sys.argv[1])
     urls = {SQS: options["queue"], DYNAMODB: options["dynamodb"]}
     upstreams = {service: Upstream(url) for service, url in urls.items() if url}
-    stand = make(Tables(), Faults(FaultRates(**options["rates"]), options["seed"]), upstreams)
-    asyncio.run(serve(stand, lambda ports: print(ports.decode(), flush=True), sys.stdin.read))  # noqa: T201
+    fake = make(Tables(), Faults(FaultRates(**options["rates"]), options["seed"]), upstreams)
+    asyncio.run(serve(fake, lambda ports: print(ports.decode(), flush=True), sys.stdin.read))  # noqa: T201
 
 
 if __name__ == "__main__":

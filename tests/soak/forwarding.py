@@ -1,4 +1,4 @@
-"""A real service behind the stand-in: calls are handed on to it as they came."""
+"""A real service behind the fake: calls are forwarded as they came."""
 
 import http.client
 import threading

@@ -1,4 +1,4 @@
-"""What the chain says of each event, in one byte for each."""
+"""The delivery results of each event, in one byte per event."""
 
 from collections.abc import Callable
 
@@ -11,19 +11,19 @@ _BITS = {
     disposition: 1 << position
     for position, disposition in enumerate((Disposition.MARKED, Disposition.DUPLICATE, Disposition.DEAD_LETTERED))
 }
-_NET = 1 << 3
+_DESTINATION = 1 << 3
 _ELSEWHERE = 1 << 4
 _SUCCESS = _BITS[Disposition.MARKED] | _BITS[Disposition.DUPLICATE]
 
 
 class Ledger:
-    """Books endings.
+    """Records delivery results.
 
     Attributes:
         ended: Deliveries that ended.
-        dispositions: The same by place.
-        tries: Invocations that they took.
-        unsent: Records that no net took.
+        dispositions: Deliveries that ended, by disposition.
+        tries: Invocations of these deliveries.
+        unsent: Records that no failure destination accepted.
 
     Args:
         events: How many there can be.
@@ -41,12 +41,12 @@ class Ledger:
         self.unsent = 0
 
     def __call__(self, delivery_result: DeliveryResult) -> None:
-        """Book one."""
+        """Record a result."""
         number = (
             delivery_result.tag if delivery_result.tag is not None else number_in(orjson.loads(delivery_result.payload))
         )
         self._seen[number] |= _BITS.get(delivery_result.disposition) or (
-            _NET if delivery_result.disposition is Disposition.ON_FAILURE else _ELSEWHERE
+            _DESTINATION if delivery_result.disposition is Disposition.ON_FAILURE else _ELSEWHERE
         )
         self.ended += 1
         self.dispositions[delivery_result.disposition] += 1

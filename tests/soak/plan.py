@@ -102,7 +102,7 @@ class Plan:
 
     def payload(self, planned: Planned) -> bytes:
         """The event as EventBridge delivers it."""
-        # A repeat is the same event to the letter; a rival is one of its own, for the same row.
+        # A repeat is the very same event; a rival is another event for the same row.
         own = planned.row if planned.kind is Kind.REPEAT else planned.number
         detail = {
             "asset_symbol": self.symbol(planned),

@@ -1,4 +1,8 @@
-"""The account of a soak: every event's fate, read from the stores by its number, and what does not balance."""
+"""The reconciliation of a soak: the outcome of every event, read from the stores, and every difference.
+
+It shares no code with `tests/support/invariants.py`: it reads a million events in one pass, eleven bytes per event, and
+compares the stores with the plan of the soak, not with metrics.
+"""
 
 from array import array
 from collections import Counter
@@ -21,17 +25,17 @@ _NOBODY = 0
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """How many events met which fate. Each met exactly one, or `differences` says so.
+    """How many events had which outcome. Each had exactly one, or `differences` lists it.
 
     Attributes:
         received: Events that were sent.
         marked: A row is marked by it.
         duplicate: Its row is marked by another delivery, and it ended knowing so.
         dead_lettered: It lies in the queue, and belongs there.
-        redriven: Dead letters that came back to the chain; each is among the above.
-        lost: Events without a fate.
+        redriven: Dead letters that were redriven; each event is also counted above.
+        lost: Events without an outcome.
         double: Rows with more than one audit entry of a marking, or with another's.
-        differences: What does not balance, in words; empty if it does.
+        differences: Every difference, as text; empty if there is none.
     """
 
     received: int
@@ -45,7 +49,7 @@ class Reconciliation:
 
     @property
     def is_consistent(self) -> bool:
-        """Whether all is as it must be."""
+        """Whether every event has exactly one outcome."""
         return not self.differences and self.received == self.marked + self.duplicate + self.dead_lettered
 
 
@@ -135,14 +139,14 @@ class Stores:
 
 @dataclass(frozen=True, slots=True)
 class ReconciliationInput:
-    """All that an account is made of.
+    """The input of the reconciliation.
 
     Attributes:
         plan: Which events there are.
         sent: How many were sent: the first so many.
         stores: What lies in the stores.
-        ledger: What the chain said.
-        redriven: Letters that were sent again.
+        ledger: The results of the pipeline.
+        redriven: Dead letters that were redriven.
     """
 
     plan: Plan
@@ -153,27 +157,27 @@ class ReconciliationInput:
 
 
 def reconcile(evidence: ReconciliationInput, more: Iterable[str] = ()) -> Reconciliation:
-    """Find every event's fate.
+    """Find the outcome of every event.
 
     Args:
-        evidence: What there is to go by.
-        more: What else does not balance, in words.
+        evidence: The input.
+        more: Further differences, as text.
     """
     stores, sent = evidence.stores, evidence.sent
     found = _Differences()
-    fates: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
     for number in range(sent):
-        fates[_outcome_of(evidence, number, found)] += 1
+        outcomes[_outcome_of(evidence, number, found)] += 1
     for number in range(sent, stores.events):
         if stores.entries[number] or stores.marked_by[number] or stores.dead_letters[number]:
             found.add("there, but never sent", number)
     return Reconciliation(
         received=sent,
-        marked=fates[_MARKED],
-        duplicate=fates[_DUPLICATE],
-        dead_lettered=fates[_DEAD_LETTERED],
+        marked=outcomes[_MARKED],
+        duplicate=outcomes[_DUPLICATE],
+        dead_lettered=outcomes[_DEAD_LETTERED],
         redriven=evidence.redriven,
-        lost=fates[LOST],
+        lost=outcomes[LOST],
         double=found.count(DUPLICATED),
         differences=(*found.texts(), *more),
     )

@@ -1,4 +1,4 @@
-"""The soak's redrive: what would mend itself goes back to the chain, by the code behind `mep dlq redrive`."""
+"""The soak's redrive of transient failures, by the code behind `mep dlq redrive`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -16,7 +16,7 @@ from mep.dlq.session import OperatorMetrics
 
 ROUNDS = 5
 _RATE = 1_000.0
-_LETTERS = 1_000_000
+_ALL_MESSAGES = 1_000_000
 
 
 def redrive_all(
@@ -25,17 +25,17 @@ def redrive_all(
     """Redrive what is transient until nothing transient is left, at most `ROUNDS` times.
 
     Args:
-        pipeline: Takes what is sent again, and brings it to an end.
-        dynamodb_url: Where the audit table is.
-        queue: Holds the letters.
-        function: Its ARN.
-        say: Told what went wrong.
+        pipeline: Delivers what is redriven.
+        dynamodb_url: URL of the DynamoDB with the audit table.
+        queue: The dead-letter queue.
+        function: ARN of the function.
+        say: Called with a line if a message is not accepted.
 
     Returns:
-        How many letters were sent again.
+        The number of redriven messages.
 
     Raises:
-        RunError: The queue, the audit table or the way back cannot be used.
+        RunError: The queue, the audit table or the Invoke API cannot be used.
     """
     sent = 0
     with ExitStack() as stack:
@@ -44,31 +44,33 @@ def redrive_all(
         dynamodb = stack.enter_context(closing(loopback_client("dynamodb", dynamodb_url)))
         audit = AuditTrail(dynamodb, AUDIT_TABLE, "soak")
         for _ in range(ROUNDS):
-            done = RedriveResult()
-            with _held(queue) as (held, reading):
-                chosen = plan(reading.dead_letters, destination, force=False).selected
-                redrive = Redriver(held, destination, audit, OperatorMetrics(None, "soak", lambda _: None), rate=_RATE)
-                redrive.run(chosen, done)
-            sent += len(done.sent)
-            if done.failed:
-                say(f"{len(done.failed)} letters were not accepted: {done.failed[0].reason}")
-            if not chosen:
+            result = RedriveResult()
+            with _open_queue(queue) as (session, reading):
+                selected = plan(reading.dead_letters, destination, force=False).selected
+                redrive = Redriver(
+                    session, destination, audit, OperatorMetrics(None, "soak", lambda _: None), rate=_RATE
+                )
+                redrive.run(selected, result)
+            sent += len(result.sent)
+            if result.failed:
+                say(f"{len(result.failed)} messages were not accepted: {result.failed[0].reason}")
+            if not selected:
                 break
             pipeline.run()
     return sent
 
 
 def read_all(queue: QueueEndpoint) -> QueueSnapshot:
-    """Every letter that lies in the queue, and whether SQS had more that it did not show."""
-    with _held(queue) as (_, reading):
+    """Return every message in the queue, and whether SQS had more that it did not return."""
+    with _open_queue(queue) as (_, reading):
         return reading
 
 
 @contextmanager
-def _held(queue: QueueEndpoint) -> Iterator[tuple[Queue, QueueSnapshot]]:
+def _open_queue(queue: QueueEndpoint) -> Iterator[tuple[Queue, QueueSnapshot]]:
     with closing(sqs_client(queue.url, queue.region)) as sqs:
-        held = Queue(sqs, queue.queue_url)
+        session = Queue(sqs, queue.queue_url)
         try:
-            yield held, held.read(_LETTERS)
+            yield session, session.read(_ALL_MESSAGES)
         finally:
-            held.release()
+            session.release()

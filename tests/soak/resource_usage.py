@@ -15,7 +15,7 @@ _ROLES = (
     (b"dynamodb_local", "store"),
     (b"ministack", "queue"),
 )
-OURSELVES = "chain"
+OURSELVES = "pipeline"
 ROLES = ("function", OURSELVES, "store", "queue")
 
 
@@ -72,7 +72,7 @@ class UsageMeter:
 
 
 def costs() -> dict[str, Cost]:
-    """What this process (the role `chain`) and those that it started have cost since they began; by role.
+    """The cost of this process (the role `pipeline`) and of those that it started, by role.
 
     Function processes that died are in it, since they were waited for. Without /proc only this process is.
     """

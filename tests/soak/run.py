@@ -1,4 +1,4 @@
-"""The soak itself: the real function in real processes, the chain, and stores that let things go wrong."""
+"""The soak: the function in real processes behind the event pipeline, and stores with faults."""
 
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -15,7 +15,7 @@ from emulator.pipeline.scheduler import RealTimeScheduler
 from emulator.services.dynamodb import dynamodb_local
 from emulator.services.sqs import QueueEndpoint, queue_service
 from emulator.services.tables import AUDIT_TABLE, CALENDAR_TABLE, create_tables
-from tests.soak import fake_aws as stand_in
+from tests.soak import fake_aws as fake
 from tests.soak.chaos import RandomKillInvoker
 from tests.soak.event_source import EventSource, stopped_by_signals
 from tests.soak.fake_aws import FakeAwsClient, FakeAwsPorts
@@ -54,7 +54,7 @@ class SoakOptions:
         read_timeout_s: The function's, for each call; a stall is waited for so long.
         moments: Numbers of ended deliveries at which the cost so far is noted.
         dynamodb_local: Whether DynamoDB Local is the store, behind the faults.
-        store: Module of what stands in for DynamoDB otherwise.
+        store: Module of the fake DynamoDB otherwise.
     """
 
     events: int
@@ -69,19 +69,19 @@ class SoakOptions:
     read_timeout_s: float = 1.0
     moments: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
     dynamodb_local: bool = False
-    store: str = stand_in.MODULE
+    store: str = fake.MODULE
 
 
 @dataclass(frozen=True, slots=True)
 class SoakResult:
-    """What came of a soak.
+    """The result of a soak.
 
     Attributes:
-        account: The account.
+        account: The reconciliation.
         kinds: Events sent, by kind.
-        dispositions: Endings of deliveries, by place.
+        dispositions: Delivery results, by disposition.
         tries: Invocations.
-        redelivered: Deliveries that the chain made once more after a success.
+        redelivered: Deliveries that Lambda's queue repeated after a success.
         kills: Function processes killed.
         dead_letters: What lies in the queue at the end, copies counted.
         counters: What the store saw: calls, transactions, faults.
@@ -102,16 +102,16 @@ class SoakResult:
 
 
 type Watch = Callable[[int, int], None]
-"""Told how many events were sent, and how many deliveries have ended."""
+"""Called with the number of events sent and of deliveries that ended."""
 
 
 def soak(options: SoakOptions, watch: Watch, say: Callable[[str], None]) -> SoakResult:
-    """Send the events, redrive what comes back, and settle the account.
+    """Send the events, redrive transient failures, and reconcile.
 
     Args:
         options: What to do.
-        watch: Told now and then how far it is.
-        say: Told what happens, in a line.
+        watch: Called with the progress.
+        say: Called with a line of text.
 
     Raises:
         RunError: Something does not start, or ends.
@@ -121,7 +121,7 @@ def soak(options: SoakOptions, watch: Watch, say: Callable[[str], None]) -> Soak
         queue = stack.enter_context(queue_service())
         url = stack.enter_context(dynamodb_local(announce=say)).url if options.dynamodb_local else None
         ports = stack.enter_context(
-            stand_in.fake_aws(queue.url, options.rates, options.seed, dynamodb_url=url, module=options.store)
+            fake.fake_aws(queue.url, options.rates, options.seed, dynamodb_url=url, module=options.store)
         )
         client = stack.enter_context(closing(FakeAwsClient(ports)))
         with closing(loopback_client("dynamodb", ports.url)) as dynamodb:
@@ -199,14 +199,14 @@ def _disagreements(evidence: ReconciliationInput, pipeline: EventPipeline, count
     rows = sum(map(bool, stores.marked_by))
     elsewhere = sum(ledger.dispositions[disposition] for disposition in _UNUSED)
     pairs = {
-        "deliveries that the chain took in; sent and redriven": (account.received, evidence.sent + evidence.redriven),
+        "deliveries accepted by the pipeline; sent and redriven": (account.received, evidence.sent + evidence.redriven),
         "deliveries that ended; that were made": (ledger.ended, account.received + account.redelivered),
-        # DynamoDB Local does not tell.
+        # DynamoDB Local has no such counters.
         "transactions that the store committed; rows marked": (counters.get("committed", rows), rows),
         "audit entries of markings; rows marked": (sum(stores.entries), rows),
-        "audit entries of redrives; letters sent again": (stores.others["redriven"], evidence.redriven),
-        "letters that hold no event of the soak, or were not shown; none": (stores.unknown_dead_letters, 0),
-        "records that no net took; none": (ledger.unsent, 0),
+        "audit entries of redrives; messages redriven": (stores.others["redriven"], evidence.redriven),
+        "messages without an event of the soak, or not received; none": (stores.unknown_dead_letters, 0),
+        "records that no failure destination accepted; none": (ledger.unsent, 0),
         "deliveries that ended where none should; none": (elsewhere, 0),
     }
     return [f"{what}: {left:,} and {right:,}" for what, (left, right) in pairs.items() if left != right]

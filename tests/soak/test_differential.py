@@ -1,4 +1,4 @@
-"""The soak's store beside DynamoDB Local: the same requests, the same answers, the same end."""
+"""The soak's store against DynamoDB Local: the same requests, responses and final items."""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -113,8 +113,10 @@ def _do(pair: Pair, run: str, step: tuple[Any, ...]) -> list[Any]:
                 item["is_processed"] = {"BOOL": processed}
             requests = {pair.calendar: [{"PutRequest": {"Item": item}}]}
             return pair.both("batch_write_item", RequestItems=requests)
-        case ("mark", number, event, token, time, told):
-            return pair.both("transact_write_items", **_transaction(pair, run, (number, event, token, time), told=told))
+        case ("mark", number, event, token, time, all_old):
+            return pair.both(
+                "transact_write_items", **_transaction(pair, run, (number, event, token, time), all_old=all_old)
+            )
         case ("put", number, note, condition, all_old):
             request: dict[str, Any] = {
                 "TableName": pair.audit,
@@ -131,7 +133,7 @@ def _do(pair: Pair, run: str, step: tuple[Any, ...]) -> list[Any]:
     raise AssertionError(step)
 
 
-def _transaction(pair: Pair, run: str, parts: tuple[int, int, int, int], *, told: bool) -> dict[str, Any]:
+def _transaction(pair: Pair, run: str, parts: tuple[int, int, int, int], *, all_old: bool) -> dict[str, Any]:
     """The very request that the function makes, with one of few tokens and times, so that some come again."""
     number, event, token, time = parts
     function_settings = load_settings(
@@ -151,7 +153,7 @@ def _transaction(pair: Pair, run: str, parts: tuple[int, int, int, int], *, told
         request["ClientRequestToken"] = f"{run}-{token}"
     else:
         del request["ClientRequestToken"]
-    if not told:
+    if not all_old:
         del request["ReturnConsumedCapacity"]
         del request["TransactItems"][0]["Update"]["ReturnValuesOnConditionCheckFailure"]
     return request

@@ -96,7 +96,7 @@ def test_a_rival_that_came_first_is_as_good() -> None:
 
 
 def test_a_mark_whose_answer_was_lost_counts_by_the_store() -> None:
-    """Killed after the commit: the chain has only ever heard `duplicate`."""
+    """Killed after the commit: the only result of the event is `duplicate`."""
     stores, _ = good()
     ledger = Ledger(EVENTS)
     for event in map(PLAN.event, range(EVENTS)):
@@ -124,11 +124,11 @@ def _other_entry(stores: Stores) -> None:
     stores.audited_by[events(Kind.FRESH)[0].number] += 1
 
 
-def _no_letter(stores: Stores) -> None:
+def _no_dead_letter(stores: Stores) -> None:
     stores.dead_letters[events(Kind.INVALID)[0].number] = 0
 
 
-def _letter(stores: Stores) -> None:
+def _dead_letter(stores: Stores) -> None:
     stores.read_dead_letters([dead_letter(events(Kind.FRESH)[0].number)])
 
 
@@ -149,8 +149,8 @@ def _other_row(stores: Stores) -> None:
         (_second_entry, "marked more than once: "),
         (_no_entry, "marked without an audit entry: "),
         (_other_entry, "row and audit entry name different events: "),
-        (_no_letter, "lost: "),
-        (_letter, "still in the queue: "),
+        (_no_dead_letter, "lost: "),
+        (_dead_letter, "still in the queue: "),
         (_impossible, "marked, but cannot be: "),
         (_other_row, "marked by an event of another row: "),
     ],
@@ -169,13 +169,13 @@ def test_an_event_that_never_ended_is_lost() -> None:
 
     account = settled(stores, Ledger(EVENTS))
 
-    # What the stores themselves tell needs no word of the chain's.
+    # What the stores show needs no delivery result.
     assert account.lost == account.received - account.marked - account.dead_lettered
     assert account.lost > 0
 
 
 @pytest.mark.parametrize("event", [None, "text", {}, {"detail": {"event_id": "other-1"}}, dead_letter(EVENTS)])
-def test_a_letter_that_nobody_sent_is_counted(event: object) -> None:
+def test_an_unknown_dead_letter_is_counted(event: object) -> None:
     stores, _ = good()
     stores.read_dead_letters([event])
 

@@ -70,7 +70,7 @@ def test_a_defect_does_not_balance(store: str, difference: str) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_the_command_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reports_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "account.json"
     options = SoakOptions(
         60, seed=4, workers=1, rates=FEW, shares=MANY, kill=0, store="tests.soak.faulty_stores.forgetful"

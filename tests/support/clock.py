@@ -1,4 +1,4 @@
-"""Time that passes only when a test says so: the clock, Lambda's context on it, and the watchdog."""
+"""Time that passes only when a test advances it: the clock, Lambda's context, and the watchdog."""
 
 import math
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from otel.watchdog import MARGIN_SECONDS, Watchdog
 
 
 class Clock:
-    """A clock that stands still until it is told to move; whoever set an alarm is called at its time.
+    """A clock that moves only when it is advanced, with one alarm.
 
     Attributes:
         now: Seconds since the test began.
@@ -24,13 +24,13 @@ class Clock:
         """Let time pass."""
         end = self.now + seconds
         if self._alarm is not None and self._alarm[0] <= end:
-            (self.now, ring), self._alarm = self._alarm, None
-            ring()
+            (self.now, on_alarm), self._alarm = self._alarm, None
+            on_alarm()
         self.now = end
 
-    def set_alarm(self, at: float, ring: Callable[[], None]) -> None:
-        """Call `ring` when that time comes; there is one alarm."""
-        self._alarm = (at, ring)
+    def set_alarm(self, at: float, on_alarm: Callable[[], None]) -> None:
+        """Call `on_alarm` at that time; it replaces an earlier alarm."""
+        self._alarm = (at, on_alarm)
 
     def clear_alarm(self) -> None:
         """Forget the alarm."""
@@ -41,9 +41,9 @@ class Invocation:
     """Lambda's context object, its deadline on a test's clock.
 
     Args:
-        clock: The time.
+        clock: The clock of the deadline.
         timeout: Seconds until the deadline.
-        request_id: Lambda's.
+        request_id: Lambda's request ID.
     """
 
     def __init__(self, clock: Clock, timeout: float, request_id: str = "request-1") -> None:
@@ -57,22 +57,22 @@ class Invocation:
         return self._deadline - self._clock.now
 
     def get_remaining_time_in_millis(self) -> int:
-        """Whole milliseconds until the deadline, as Lambda tells them."""
+        """Return the whole milliseconds until the deadline, as Lambda does."""
         return max(0, math.floor(self.remaining * 1000))
 
 
 class ClockWatchdog(Watchdog):
-    """The watchdog on a test's clock: it strikes in the very thread that lets the time pass."""
+    """The watchdog on a test's clock: it reports in the thread that advances the clock."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
         self._test_clock = clock
 
     def arm(self, remaining_seconds: float, on_deadline: Callable[[], None]) -> None:
-        """As the real one, without a thread."""
+        """Set the alarm of the deadline, without a thread."""
         margin = min(MARGIN_SECONDS, remaining_seconds / 4)
         self._test_clock.set_alarm(self._test_clock.now + remaining_seconds - margin, on_deadline)
 
     def disarm(self) -> None:
-        """As the real one."""
+        """Clear the alarm."""
         self._test_clock.clear_alarm()

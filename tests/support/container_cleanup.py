@@ -19,7 +19,7 @@ def labels() -> Mapping[str, str]:
 
 
 def alone(owner: str) -> bool:
-    """Whether a label's process is gone; of another machine's that cannot be told."""
+    """Return whether a label's process has ended; unknown for another machine's."""
     machine, _, process = owner.rpartition(":")
     return machine == socket.gethostname() and not Path("/proc", process).exists()
 

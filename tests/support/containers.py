@@ -35,7 +35,7 @@ IMAGE = "mark-earnings-processed"
 MEMORY_MB = 128
 
 DYNAMODB_PORT = 8000
-"""Of DynamoDB, inside a rig."""
+"""The port of DynamoDB inside the harness's network."""
 
 _FUNCTION_PORT, _QUEUE_PORT, _AGENT_PORT = 8080, 4566, 2000
 _START_SECONDS = 30
@@ -202,7 +202,7 @@ class Function:
         return [json.loads(line) for line in output_of(self.container).splitlines() if line.startswith("{")]
 
     def outcomes(self) -> list[dict[str, Any]]:
-        """Of the lines, those that tell an event's outcome."""
+        """Return the log lines with an outcome."""
         return [line for line in self.lines() if line.get("event_type") == "event_outcome"]
 
     def wait_until(self, what: str, happened: Callable[[], bool], seconds: float = _START_SECONDS) -> None:
@@ -245,7 +245,7 @@ class Harness:
     Attributes:
         network: For other containers: the namespace they share.
         dynamodb: The container with DynamoDB Local; it keeps its data when it is stopped and started.
-        port: Where the function in this rig takes invocations.
+        port: The port of the function's runtime interface emulator.
         dynamodb_url: Of DynamoDB, from this machine.
         queue_url: Of the queue service, from this machine.
     """
@@ -305,7 +305,7 @@ class Harness:
             yield function
 
     def beside(self, script: Path, *arguments: object) -> AbstractContextManager["DockerContainer"]:
-        """Run a Python script of the standard library's means on the rig's loopback."""
+        """Run a Python script, with the standard library only, on the harness's loopback."""
         command = ["python3.13", "/script.py", *map(str, arguments)]
         return running(base_image(), entrypoint=command, files={script: "/script.py"}, network_mode=self.network)
 

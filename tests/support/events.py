@@ -1,4 +1,4 @@
-"""The one builder of EventBridge events. An event is valid as it stands; the tests replace what they are about."""
+"""The one builder of EventBridge events. An event is valid; the tests replace the members that they are about."""
 
 from collections.abc import Mapping
 from itertools import count
@@ -21,7 +21,7 @@ def eventbridge_event(detail: Any = None, **envelope: Any) -> dict[str, Any]:
 
     Args:
         detail: Replaces the valid one; any JSON value.
-        envelope: Members of the envelope to replace; `detail_type` stands for `detail-type`.
+        envelope: Members of the envelope to replace; `detail_type` means `detail-type`.
     """
     event: dict[str, Any] = {
         "version": "0",

@@ -67,7 +67,7 @@ def function_environ(tables: Tables, dead_letters: DeadLetters, **more: str) -> 
 
     Args:
         tables: The tables; `AWS_ENDPOINT_URL_DYNAMODB` in `more` puts a proxy before them.
-        dead_letters: The queue; likewise with `AWS_ENDPOINT_URL_SQS`.
+        dead_letters: The queue; `AWS_ENDPOINT_URL_SQS` in `more` puts a proxy before it.
         more: Variables that are added or replaced.
     """
     return {

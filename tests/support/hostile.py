@@ -181,7 +181,7 @@ def then_silent(data: bytes) -> Behaviour:
 
 
 def drip(data: bytes, byte: bytes = b".", *, handshake: bool = False) -> Behaviour:
-    """Send this, then a byte from time to time: no time-out of a socket ever strikes."""
+    """Send this, then a byte from time to time, so that no socket times out."""
 
     def act(connection: Connection) -> None:
         if not handshake:

@@ -30,7 +30,7 @@ def require(docker_command: str, name: str) -> None:
     if run(docker_command, "image", "inspect", name, seconds=30).returncode:
         pulled = run(docker_command, "pull", "--quiet", name, seconds=BUILD_SECONDS)
         if pulled.returncode:
-            pytest.fail(f"{name} is not here and cannot be pulled; .ci/images builds a stand-in", pytrace=False)
+            pytest.fail(f"{name} is not here and cannot be pulled; .ci/images builds a replacement", pytrace=False)
 
 
 @pytest.fixture(scope="session")

@@ -55,7 +55,7 @@ def alarm(name: str) -> dict[str, Any]:
 
 
 def dashboard_widgets() -> list[dict[str, Any]]:
-    """The dashboard's widgets, as CloudWatch is told them; references are just `arn`."""
+    """Return the dashboard's widgets as CloudWatch receives them; every reference is `arn`."""
     (dashboard,) = resources("AWS::CloudWatch::Dashboard")
     parts = dashboard["DashboardBody"]["Fn::Join"][1]
     body = json.loads("".join(part if isinstance(part, str) else "arn" for part in parts))

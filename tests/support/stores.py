@@ -32,7 +32,7 @@ class Tables:
     client: "DynamoDBClient"
 
     def put_row(self, symbol: str, date: str, **attributes: Any) -> None:
-        """Put a calendar row, not processed unless the attributes (plain values, `Decimal` for numbers) say so."""
+        """Put a calendar row, not processed by default; attributes are plain values, numbers `Decimal`."""
         row = {"asset_symbol": symbol, "earnings_date": date, "is_processed": False, **attributes}
         serialize = TypeSerializer().serialize
         item = {name: serialize(value) for name, value in row.items()}

@@ -55,7 +55,7 @@ symbols = st.builds(_symbol, st.sampled_from(SYMBOL_STARTS), st.text(SYMBOL_CHAR
 """Symbols that feeds may send, in either case: single blanks inside, up to 20 characters."""
 
 SYMBOL_RULE = "1 to 20 characters of A-Z 0-9 . _ / ^ = - & $ + : and single blanks between them, the first of A-Z 0-9 ^"
-"""What an event with another symbol is told."""
+"""The rule in the violation of an event with another symbol."""
 
 MARKET_SYMBOLS = (
     *("A", "AAPL", "BF-B", "BAC-PK", "RDS.A", "BRK/B", "BRK B", "^GSPC", "ES=F", "0700.HK", "M&M.NS", "ABR$D", "ACHR+"),

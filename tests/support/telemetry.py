@@ -129,9 +129,9 @@ def check_emf(document: Mapping[str, Any]) -> None:
     """Hold one line against the embedded metric format.
 
     Raises:
-        jsonschema.ValidationError: Where it breaks the published rules; also the ones that a schema cannot tell: what
-            is referred to is there, dimensions are texts of at most 1,024 characters, metrics are numbers or at most
-            100 of them, and the whole is no larger than CloudWatch Logs takes.
+        jsonschema.ValidationError: It violates the published schema, or one of the rules that a schema cannot express:
+            every name that is referred to exists, dimensions are strings of at most 1,024 characters, metrics are
+            numbers or lists of at most 100, and the document is no larger than CloudWatch Logs accepts.
     """
     _schema().validate(document)
     if len(json.dumps(document)) > _EMF_LIMIT_BYTES:
@@ -188,7 +188,7 @@ def botocore_instrumentation(switch_on: Callable[[], None]) -> Iterator[None]:
 
 
 class FakeClock:
-    """A monotonic clock that stands still until it is told to move."""
+    """A monotonic clock that moves only when it is advanced."""
 
     def __init__(self) -> None:
         self.now = 1_000.0

@@ -27,7 +27,7 @@ def calm(told: Notifications, minutes: Iterable[int], *, late: float = 0) -> Tim
     timeline = Timeline(DIMENSIONS, late=late)
     for minute in minutes:
         kind = "duplicate" if minute % 10 == 9 else "marked"
-        timeline.told(told[kind][:1], minute)
+        timeline.add_documents(told[kind][:1], minute)
         timeline.platform("AWS/Lambda", "Errors", 0, minute)
         timeline.platform("AWS/Lambda", "AsyncEventAge", 40, minute)
         timeline.platform("AWS/SQS", "ApproximateNumberOfMessagesVisible", 0, minute)
@@ -40,7 +40,7 @@ def happen(
     """Let a failure happen in these minutes."""
     for minute in minutes:
         for kind in scenario.kinds:
-            timeline.told(told[kind], minute + 0.5)
+            timeline.add_documents(told[kind], minute + 0.5)
             if kind in RAISED:
                 timeline.platform("AWS/Lambda", "Errors", len(told[kind]), minute + 0.5)
         for namespace, name, value in scenario.counted:
@@ -117,9 +117,9 @@ def test_it_stays_ok_on_what_is_another_alarms_business(told: Notifications, nam
 def quiet_hour(told: Notifications, kind: str) -> Timeline:
     """An hour with three events, one of which fails: as often as Lambda delivers it."""
     timeline = Timeline(DIMENSIONS)
-    timeline.told(told["marked"][:2], 30)
+    timeline.add_documents(told["marked"][:2], 30)
     for number, delay in enumerate(TRIES if kind in RAISED else TRIES[:1]):
-        timeline.told(told[kind][number : number + 1], 31 + delay)
+        timeline.add_documents(told[kind][number : number + 1], 31 + delay)
         if kind in RAISED:
             timeline.platform("AWS/Lambda", "Errors", 1, 31 + delay)
     timeline.platform("AWS/SQS", "NumberOfMessagesSent", 1, 36)

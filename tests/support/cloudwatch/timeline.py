@@ -1,4 +1,4 @@
-"""A story in simulated time: what was measured when, when it arrived, and what state alarms then had."""
+"""Metrics in simulated time: when they were measured, when they arrived, and the states of alarms."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from monitoring.metric_store import MetricStore
 from tests.support.cloudwatch.alarms import MetricAlarm, Reading, State
 
 START = 1_785_000_000 // 3600 * 3600
-"""Where the story begins, seconds since the epoch."""
+"""The start of the timeline, seconds since the epoch."""
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Timeline:
     store: MetricStore = field(default_factory=MetricStore)
     late: float = 0
 
-    def told(self, documents: Iterable[Mapping[str, Any]], minute: float) -> None:
+    def add_documents(self, documents: Iterable[Mapping[str, Any]], minute: float) -> None:
         """The function wrote these EMF documents."""
         at = START + minute * 60
         for document in documents:

@@ -1,4 +1,4 @@
-"""The collector that `make test-collector` builds: its process, and what it is told."""
+"""The collector that `make test-collector` builds: its process and its output."""
 
 import os
 import subprocess

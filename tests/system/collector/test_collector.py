@@ -1,4 +1,4 @@
-"""What X-Ray and CloudWatch are told by a collector with `deploy/compose/collector.yaml`."""
+"""What X-Ray and CloudWatch receive from a collector with `deploy/compose/collector.yaml`."""
 
 import json
 import time

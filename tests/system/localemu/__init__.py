@@ -1,1 +1,1 @@
-"""The function behind AWS's APIs as an emulator has them that is none of ours. These tests need Docker."""
+"""The function behind AWS's APIs in a third-party emulator. These tests need Docker."""

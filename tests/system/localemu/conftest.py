@@ -1,4 +1,4 @@
-"""Fixtures of the tests that run the function in an emulator of AWS that is none of ours; they need Docker."""
+"""Fixtures of the tests that run the function in a third-party emulator of AWS; they need Docker."""
 
 import os
 import uuid

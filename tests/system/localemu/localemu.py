@@ -1,4 +1,4 @@
-"""LocalEmu in a container, an emulator of AWS that is none of ours, with DynamoDB Local beside it.
+"""LocalEmu in a container, a third-party emulator of AWS, with DynamoDB Local beside it.
 
 Both, and the containers in which it runs the function's image, share one network namespace: everything they say to each
 other stays on a loopback of their own. Two ports are published, on this machine's loopback. The function's runtime

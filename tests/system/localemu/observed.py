@@ -16,7 +16,7 @@ type Facts = dict[str, Any]
 """Facts by their names: `tries`, `row.processed_by_event`, `dead_letter.attributes.ERROR_CODE`, ..."""
 
 NOTHING = "nothing"
-"""Stands for a fact that one side has not."""
+"""The value of a fact that one side does not have."""
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -29,7 +29,7 @@ class Difference:
 
     Attributes:
         theirs: The fact as the emulator has it, or `NOTHING`.
-        ours: As our chain has it, or `NOTHING`.
+        ours: The fact as our pipeline has it, or `NOTHING`.
         judge: What AWS's documentation says, and the page; or why it is of no consequence.
     """
 
@@ -55,7 +55,7 @@ def facts(
         name: Of the function and the rule.
         tables: The function's.
         symbol: The event's.
-        tries: The line that tells the outcome, of each try that came to its end.
+        tries: The log line with the outcome of each attempt that ended.
         dead_letters: What is in the queue afterwards.
         event_ids: That the bus gave.
     """
@@ -68,18 +68,18 @@ def facts(
         "requests": len({line["request_id"] for line in tries}),
         "row.processed_by_event": row.get("processed_by_event"),
         "audit": [entry["event_id"] for entry in tables.audit(symbol, DATE)],
-        "letters": len(dead_letters),
+        "dead_letters": len(dead_letters),
     }
     for dead_letter in dead_letters:
         read = read_dead_letter(dead_letter.message_id, dead_letter.body, dead_letter.attributes)
         found |= {
-            "letter.shape": read.shape.value,
-            "letter.category": read.group,
-            "letter.correlation_id": read.correlation_id,
-            "letter.tries": read.tries,
+            "dead_letter.shape": read.shape.value,
+            "dead_letter.category": read.group,
+            "dead_letter.correlation_id": read.correlation_id,
+            "dead_letter.tries": read.tries,
         }
         text = {"body": json.loads(dead_letter.body), "attributes": dict(dead_letter.attributes)}
-        found |= {f"letter.{path}": _steady(value, name, names) for path, value in _flat(text)}
+        found |= {f"dead_letter.{path}": _steady(value, name, names) for path, value in _flat(text)}
     return found
 
 

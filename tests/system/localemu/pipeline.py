@@ -1,4 +1,4 @@
-"""Bus, rule, function and both nets on the emulator, set up by the services' own APIs as the deployed ones are."""
+"""Bus, rule, function and both failure destinations on the emulator, created by the services' APIs."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -16,12 +16,12 @@ PATTERN: Mapping[str, list[str]] = {"source": ["signal9.advisor"], "detail-type"
 
 
 def function_arn(name: str) -> str:
-    """ARN of a chain's function."""
+    """ARN of a pipeline's function."""
     return f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{name}"
 
 
 def rule_arn(name: str) -> str:
-    """ARN of a chain's rule."""
+    """ARN of a pipeline's rule."""
     return f"arn:aws:events:{REGION}:{ACCOUNT_ID}:rule/{name}/{name}"
 
 
@@ -34,13 +34,13 @@ _TRUST = {
 
 
 @dataclass(frozen=True)
-class Chain:
+class DeployedPipeline:
     """What an event goes through.
 
     Attributes:
         emulator: Where it is.
         name: Of the event bus, of the rule on it and of the function.
-        queue: Both nets and the function's own dead-letter queue, as deployed.
+        queue: Both failure destinations and the function's dead-letter queue, as deployed.
         queue_arn: Its ARN.
     """
 
@@ -64,8 +64,8 @@ class Chain:
             [put] = events.put_events(Entries=[entry])["Entries"]
         return str(put["EventId"])
 
-    def told(self) -> list[dict[str, Any]]:
-        """The lines with which the function told an event's outcome, so far."""
+    def outcome_lines(self) -> list[dict[str, Any]]:
+        """Return the log lines with an outcome so far."""
         return [line for line in self.emulator.function_lines(self.name) if line.get("event_type") == "event_outcome"]
 
     def dead_letters(self) -> list[DeadLetter]:
@@ -84,7 +84,7 @@ class Chain:
             client.put_function_concurrency(FunctionName=self.name, ReservedConcurrentExecutions=executions)
 
     def retry(self, attempts: int, *, destination: bool = True) -> None:
-        """Set the further tries of asynchronous invocations, and whether there is an on-failure destination."""
+        """Set the retries of asynchronous invocations, and whether there is an on-failure destination."""
         where = {"OnFailure": {"Destination": self.queue_arn}} if destination else {}
         with closing(self.emulator.client("lambda")) as client:
             client.put_function_event_invoke_config(
@@ -111,8 +111,8 @@ def function_settings(emulator: Emulator, tables: Tables, queue: QueueEndpoint) 
 @contextmanager
 def pipeline(
     emulator: Emulator, name: str, image: str, tables: Tables, settings: Mapping[str, str], *, timeout_s: int = 30
-) -> Iterator[Chain]:
-    """Set up a chain for the length of a `with` block; afterwards its function's container is gone.
+) -> Iterator[DeployedPipeline]:
+    """Create a pipeline for the length of a `with` block, and remove its container afterwards.
 
     Args:
         emulator: Where.
@@ -120,7 +120,7 @@ def pipeline(
         image: The function's.
         tables: The function's.
         settings: Environment variables of the function's on top of the usual.
-        timeout_s: The function's time-out, seconds.
+        timeout_s: The function's timeout, seconds.
     """
     with ExitStack() as stack:
         events, functions, sqs, iam = (
@@ -149,7 +149,7 @@ def pipeline(
             "RetryPolicy": {"MaximumRetryAttempts": 1, "MaximumEventAgeInSeconds": 3600},
         }
         events.put_targets(Rule=name, EventBusName=name, Targets=[target])
-        made = Chain(emulator, name, queue, queue_arn)
+        made = DeployedPipeline(emulator, name, queue, queue_arn)
         made.retry(2)
         try:
             yield made

@@ -1,4 +1,4 @@
-"""The two sides of the comparison: the emulator with the image, and our chain with the function's process."""
+"""The two sides of the comparison: the emulator with the image, and our pipeline with the function's process."""
 
 import json
 from contextlib import ExitStack, closing
@@ -55,28 +55,30 @@ def theirs(emulator: Emulator, name: str, image: str, tables: Tables, scenario: 
         dead_letters: list[DeadLetter] = []
         event_ids = set()
 
-        def told(count: int) -> bool:
-            return len(made.told()) >= count
+        def has_outcomes(count: int) -> bool:
+            return len(made.outcome_lines()) >= count
 
         def ended() -> bool:
             dead_letters.extend(made.dead_letters())
-            return told(len(scenario.tries)) and (scenario.shape is None or bool(dead_letters))
+            return has_outcomes(len(scenario.tries)) and (scenario.shape is None or bool(dead_letters))
 
         for number, event in enumerate(scenario.events, start=1):
             event_ids.add(made.put(event))
             if all(event[name] in values for name, values in PATTERN.items()) and number < len(scenario.events):
-                emulator.wait_until(f"outcome {number}", partial(told, number))
+                emulator.wait_until(f"outcome {number}", partial(has_outcomes, number))
         emulator.wait_until("the end", ended)
-        return facts(name, tables, scenario.symbol, tries=made.told(), dead_letters=dead_letters, event_ids=event_ids)
+        return facts(
+            name, tables, scenario.symbol, tries=made.outcome_lines(), dead_letters=dead_letters, event_ids=event_ids
+        )
 
 
 def ours(name: str, tables: Tables, dead_letters: DeadLetters, test: PatternMatcher, scenario: Scenario) -> Facts:
-    """Send a scenario's events through our chain."""
-    told: list[dict[str, Any]] = []
+    """Send a scenario's events through our pipeline."""
+    outcome_lines: list[dict[str, Any]] = []
 
     def sink(_: str, line: str) -> None:
         if line.startswith("{") and (read := json.loads(line)).get("event_type") == "event_outcome":
-            told.append(read)
+            outcome_lines.append(read)
 
     more = dict(scenario.settings)
     with ExitStack() as stack:
@@ -109,7 +111,9 @@ def ours(name: str, tables: Tables, dead_letters: DeadLetters, test: PatternMatc
             entry = Entry(event["source"], event["detail-type"], json.dumps(event["detail"]).encode())
             event_ids.add(made.put_entry(entry))
             made.run()
-        return facts(name, tables, scenario.symbol, tries=told, dead_letters=dead_letters.drain(), event_ids=event_ids)
+        return facts(
+            name, tables, scenario.symbol, tries=outcome_lines, dead_letters=dead_letters.drain(), event_ids=event_ids
+        )
 
 
 def _gone(_: bytes) -> InvokeError:

@@ -1,4 +1,4 @@
-"""The events that go through both chains, and what is in their way."""
+"""The events that go through both pipelines, and their faults."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,8 +26,8 @@ class Scenario:
         events: Put on the bus one after the other; each is waited for.
         row: Whether the calendar has the row.
         settings: Environment variables of the function's.
-        timeout_s: The function's time-out, seconds.
-        retries: Further tries after a function error.
+        timeout_s: The function's timeout, seconds.
+        retries: Retries after a function error.
         trouble: What else is wrong.
     """
 

@@ -53,7 +53,7 @@ class Stack:
         name: The stack's.
         template: As it was synthesised.
         tables: The function's, in DynamoDB Local.
-        variables: What the function is told beyond the template.
+        variables: Variables of the function beyond the template's.
     """
 
     emulator: Emulator
@@ -116,11 +116,11 @@ class Stack:
             }
 
     def pretended(self) -> set[str]:
-        """Types of which the emulator makes nothing, although it says so."""
+        """Types that the emulator reports as created, but does not create."""
         return {kind for kind, physical in self.resources().values() if physical == _NOT_EMULATED}
 
     def outputs(self) -> dict[str, str]:
-        """What the stack tells, URLs as this machine has to call them."""
+        """Return the stack's outputs, with URLs for this machine."""
         with closing(self.client("cloudformation")) as client:
             [stack] = client.describe_stacks(StackName=self.name)["Stacks"]
         return {each["OutputKey"]: self.emulator.outside(each["OutputValue"]) for each in stack.get("Outputs", [])}
@@ -145,23 +145,23 @@ class Stack:
         with closing(self.client("events")) as events:
             assert events.put_events(Entries=[entry])["FailedEntryCount"] == 0
 
-    def told(self) -> list[dict[str, Any]]:
-        """The lines with which the function told an event's outcome, so far."""
+    def outcome_lines(self) -> list[dict[str, Any]]:
+        """Return the log lines with an outcome so far."""
         lines = self.emulator.function_lines(self.outputs()["FunctionName"], self.account)
         return [line for line in lines if line.get("event_type") == "event_outcome"]
 
     def wait_for(self, *outcomes: str) -> None:
-        """Wait until the function has told so many outcomes.
+        """Wait until the function has logged so many outcomes.
 
         Raises:
             AssertionError: They are others, or did not come.
         """
-        told = self.emulator.wait_until(f"outcomes {outcomes}", lambda: self._as_many(len(outcomes)))
-        assert tuple(told) == outcomes
+        logged = self.emulator.wait_until(f"outcomes {outcomes}", lambda: self._as_many(len(outcomes)))
+        assert tuple(logged) == outcomes
 
     def _as_many(self, count: int) -> list[str]:
-        told = [line["outcome"] for line in self.told()]
-        return told if len(told) >= count else []
+        logged = [line["outcome"] for line in self.outcome_lines()]
+        return logged if len(logged) >= count else []
 
     def forget_alias(self) -> None:
         """Delete the function's alias, past CloudFormation."""
@@ -243,7 +243,7 @@ def stack(
         emulator: Where.
         image: The function's.
         environment: `dev`, `staging` or `prod`.
-        variables: Of the function's, on top of what it has to be told anyway.
+        variables: Variables of the function that are added.
     """
     made = template(environment, architecture=ARCHITECTURE)
     account = f"{secrets.randbelow(10**12):012}"

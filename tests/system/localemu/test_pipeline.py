@@ -1,7 +1,7 @@
-"""The asynchronous chain against an implementation that is none of ours: same events, same ends, same dead letters.
+"""The event pipeline against a third-party implementation: same events, same results, same dead letters.
 
-LocalEmu runs the function's image behind the APIs of EventBridge and Lambda; our chain (`emulator/pipeline`) runs its
-process. Both must tell the same, except for what is listed here. Where they differ, AWS's documentation is the judge,
+LocalEmu runs the function's image behind the APIs of EventBridge and Lambda; our pipeline (`emulator/pipeline`) runs
+its process. Both must show the same, except for what is listed here. Where they differ, AWS's documentation decides,
 and the page is named. A difference that goes away, or a new one, fails: whoever changed, the list has to be looked at
 again.
 """
@@ -31,31 +31,31 @@ _TIMEOUT = "https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocat
 
 DIFFERENCES: Mapping[str, Mapping[str, Difference]] = {
     "no function": {
-        "letter.attributes.ERROR_CODE": Difference(
+        "dead_letter.attributes.ERROR_CODE": Difference(
             "TARGET_DELIVERY_FAILED", "NO_RESOURCE", f"ours is one of the listed codes, theirs is not: {_RULE_DLQ}"
         ),
-        "letter.category": Difference("unknown", "configuration", "follows from the code"),
-        "letter.attributes.ERROR_MESSAGE": Difference(
+        "dead_letter.category": Difference("unknown", "configuration", "follows from the code"),
+        "dead_letter.attributes.ERROR_MESSAGE": Difference(
             "An error occurred (ResourceNotFoundException) when calling the Invoke operation: Function not found: "
             "arn:aws:lambda:us-east-1:000000000000:function:<the name>:$LATEST",
             "Function not found",
             f"the target's own text, which is not specified: {_RULE_DLQ}",
         ),
-        "letter.attributes.RETRY_ATTEMPTS": Difference(NOTHING, "0", f"one of the listed attributes: {_RULE_DLQ}"),
-        "letter.tries": Difference(None, 0, "follows from RETRY_ATTEMPTS"),
+        "dead_letter.attributes.RETRY_ATTEMPTS": Difference(NOTHING, "0", f"one of the listed attributes: {_RULE_DLQ}"),
+        "dead_letter.tries": Difference(None, 0, "follows from RETRY_ATTEMPTS"),
     },
     "the classic queue": {
-        "letter.attributes.RequestID": Difference(
+        "dead_letter.attributes.RequestID": Difference(
             "<an ID>", "<the request's ID>", f"the ID of the invocation request: {_RECORDS}#invocation-dlq"
         ),
     },
     "timed out": {
-        "letter.body.responsePayload.errorType": Difference(
+        "dead_letter.body.responsePayload.errorType": Difference(
             NOTHING,
             "Sandbox.Timedout",
-            f"neither {_RECORDS} nor {_TIMEOUT} shows it; what reads letters goes by the message, too",
+            f"neither {_RECORDS} nor {_TIMEOUT} shows it; readers of dead letters use the message, too",
         ),
-        "letter.body.responsePayload.errorMessage": Difference(
+        "dead_letter.body.responsePayload.errorMessage": Difference(
             "0000-00-00T00:00:00Z <the request's ID> Task timed out after 5.00 seconds",
             "0000-00-00T00:00:00.000Z <the request's ID> Task timed out after 5.00 seconds",
             f"only `Task timed out after 5.00 seconds` is documented: {_TIMEOUT}",
@@ -66,13 +66,13 @@ DIFFERENCES: Mapping[str, Mapping[str, Difference]] = {
 
 @pytest.fixture(scope="session")
 def pattern_test(no_account: None) -> Iterator[PatternMatcher]:
-    """Another emulator's `TestEventPattern`, which is what our chain asks."""
+    """Another emulator's `TestEventPattern`, which our pipeline uses."""
     with emulated_matcher() as test:
         yield test
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name.replace(" ", "-"))
-def test_both_tell_the_same(
+def test_both_show_the_same(
     aws: Emulator,
     emulated_image: str,
     new_tables: Callable[[], Tables],
@@ -92,7 +92,7 @@ def test_both_tell_the_same(
     known = DIFFERENCES.get(scenario.name, {})
     assert differences(they, we) == {fact: (each.theirs, each.ours) for fact, each in known.items()}
     assert we["tries"] == list(scenario.tries)
-    assert (we.get("letter.shape"), we.get("letter.category")) == (scenario.shape, scenario.category)
+    assert (we.get("dead_letter.shape"), we.get("dead_letter.category")) == (scenario.shape, scenario.category)
     assert we["letters"] == (scenario.shape is not None)
     assert we["audit"] == (["evt-1"] if "marked" in scenario.tries else [])
 
@@ -110,7 +110,7 @@ def test_a_replay_is_beyond_the_emulator(aws: Emulator, emulated_image: str, new
         bus = events.describe_event_bus(Name=name)["Arn"]
         archive = events.create_archive(ArchiveName=name, EventSourceArn=bus)["ArchiveArn"]
         made.put(event())
-        aws.wait_until("the event is marked", made.told)
+        aws.wait_until("the event is marked", made.outcome_lines)
         now = datetime.now(UTC)
         # After its internal error the client tries again, and finds that the replay is there.
         with pytest.raises(ClientError, match=r"InternalError|ResourceAlreadyExistsException"):
@@ -121,4 +121,4 @@ def test_a_replay_is_beyond_the_emulator(aws: Emulator, emulated_image: str, new
                 EventEndTime=now + timedelta(hours=1),
                 Destination={"Arn": bus},
             )
-        assert [line["outcome"] for line in made.told()] == ["marked"]
+        assert [line["outcome"] for line in made.outcome_lines()] == ["marked"]

@@ -21,7 +21,7 @@ from tests.unit.deploy.assembly import template
 
 
 @pytest.fixture(scope="module")
-def standing(aws: Emulator, emulated_image: str) -> Iterator[Stack]:
+def deployed(aws: Emulator, emulated_image: str) -> Iterator[Stack]:
     """The stack of the environment `dev`, to look at."""
     with stack(aws, emulated_image, "dev") as made:
         yield made
@@ -34,14 +34,16 @@ def dev(aws: Emulator, emulated_image: str) -> Iterator[Stack]:
         yield made
 
 
-def test_everything_is_made_but_what_the_emulator_drops(standing: Stack) -> None:
+def test_everything_is_made_but_what_the_emulator_drops(deployed: Stack) -> None:
     asked = {
-        name: each["Type"] for name, each in standing.template.resources.items() if each["Type"] != "AWS::CDK::Metadata"
+        name: resource["Type"]
+        for name, resource in deployed.template.resources.items()
+        if resource["Type"] != "AWS::CDK::Metadata"
     }
 
-    assert {name: kind for name, (kind, _) in standing.resources().items()} == asked
-    assert standing.pretended() == DROPPED.keys()
-    assert standing.outputs().keys() == standing.template.document["Outputs"].keys()
+    assert {name: kind for name, (kind, _) in deployed.resources().items()} == asked
+    assert deployed.pretended() == DROPPED.keys()
+    assert deployed.outputs().keys() == deployed.template.document["Outputs"].keys()
 
 
 @pytest.mark.parametrize("kind", DROPPED)
@@ -50,13 +52,13 @@ def test_what_the_emulator_drops_belongs_together_in_the_template(environment: s
     DROPPED[kind](template(environment, architecture=ARCHITECTURE))
 
 
-def test_both_nets_are_where_the_template_has_them(standing: Stack) -> None:
-    outputs = standing.outputs()
+def test_both_destinations_are_as_in_the_template(deployed: Stack) -> None:
+    outputs = deployed.outputs()
     queue = outputs["DeadLetterQueueUrl"].rpartition("/")[2]
-    with closing(standing.client("events")) as events:
+    with closing(deployed.client("events")) as events:
         [rule] = events.list_rules(EventBusName=outputs["EventBusName"])["Rules"]
         [target] = events.list_targets_by_rule(Rule=rule["Name"], EventBusName=outputs["EventBusName"])["Targets"]
-    with closing(standing.client("lambda")) as client:
+    with closing(deployed.client("lambda")) as client:
         found = client.list_function_event_invoke_configs(FunctionName=outputs["FunctionName"])
         [alias] = client.list_aliases(FunctionName=outputs["FunctionName"])["Aliases"]
 
@@ -68,21 +70,21 @@ def test_both_nets_are_where_the_template_has_them(standing: Stack) -> None:
     } == {"$LATEST": queue, "live": queue}
 
 
-def test_alarms_are_made_but_metric_math_is_not_evaluated(standing: Stack) -> None:
+def test_alarms_are_made_but_metric_math_is_not_evaluated(deployed: Stack) -> None:
     """Their states are proven in tests/integration/monitoring."""
-    with closing(standing.client("cloudwatch")) as cloudwatch:
+    with closing(deployed.client("cloudwatch")) as cloudwatch:
         kinds = cloudwatch.describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"], MaxRecords=100)
     alarms = {each["AlarmName"]: each for each in kinds["MetricAlarms"]}
     composites = {each["AlarmName"]: each for each in kinds["CompositeAlarms"]}
     asked = [
-        standing.template.resources[name]["Properties"] for name in standing.template.ids("AWS::CloudWatch::Alarm")
+        deployed.template.resources[name]["Properties"] for name in deployed.template.ids("AWS::CloudWatch::Alarm")
     ]
     math = {each["AlarmName"] for each in asked if "Metrics" in each}
 
     assert alarms.keys() == {each["AlarmName"] for each in asked}
     assert composites.keys() == {
-        standing.template.resources[name]["Properties"]["AlarmName"]
-        for name in standing.template.ids("AWS::CloudWatch::CompositeAlarm")
+        deployed.template.resources[name]["Properties"]["AlarmName"]
+        for name in deployed.template.ids("AWS::CloudWatch::CompositeAlarm")
     }
     assert math
     assert {alarms[name]["StateValue"] for name in math} == {"INSUFFICIENT_DATA"}
@@ -98,7 +100,7 @@ def test_an_event_marks_its_row_and_a_broken_one_comes_back_from_the_queue(dev: 
     listed = dev.mep("dlq", "list", "--json")
     assert (listed.returncode, '"not_found"' in listed.stdout) == (0, True), listed
 
-    dev.tables.put_row("NVDA", DATE)  # what was broken is mended
+    dev.tables.put_row("NVDA", DATE)  # the cause is fixed
     redriven = dev.mep("dlq", "redrive", "--category", "not_found", "--force")
     assert redriven.returncode == 0, redriven
     dev.wait_for("marked", "dead_lettered", "marked")
