@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# Debian packages without installing them: for what this machine's own release does not have. To be sourced.
+# Unpacks Debian packages without installing them, for packages that this machine's release does not have. To be sourced.
 
 debian_release=trixie # the one whose Python is 3.13
 
 # shellcheck disable=SC2016 # apt's own placeholders
-debian_mirror() { # the one that this machine's own sources name
+debian_mirror() { # the mirror in this machine's apt sources
     apt-get indextargets --format '$(ORIGIN) $(LABEL) $(REPO_URI)' 'Created-By: Packages' |
         awk '$1 == "Debian" && $2 == "Debian" { print $3; exit }'
 }

@@ -10,7 +10,7 @@ TASK_ROOT = os.environ["LAMBDA_TASK_ROOT"]
 PACKAGES = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
 LAYERS = [f"/opt/python/{PACKAGES}", "/opt/python"]
 
-# A wrapper script that sets PYTHONPATH has said itself where the layers come.
+# A wrapper script that sets PYTHONPATH has placed the layers itself.
 layers = [] if "PYTHONPATH" in os.environ else LAYERS
 sys.path[:0] = [TASK_ROOT, *layers]
 for directory in (TASK_ROOT, *layers):
