@@ -4,12 +4,15 @@
 #   docker build --tag mark-earnings-processed .
 #
 # Another base, for example from a private registry: --build-arg BASE_IMAGE=...
+# The base by its digest, which the image then records: --build-arg BASE_DIGEST=sha256:..., as `make image` does.
 ARG BASE_IMAGE=public.ecr.aws/lambda/python:3.13
+ARG BASE_DIGEST=""
+FROM ${BASE_IMAGE}${BASE_DIGEST:+@${BASE_DIGEST}} AS base
 
 # The packages. Installed by the pip that the base image brings, from a list with the hash of every file that uv.lock
 # allows. The list is uv.lock's content in pip's words (deploy/image/export-requirements writes it, a test compares it), so that the
 # build needs no tool that it would have to fetch and trust first.
-FROM ${BASE_IMAGE} AS packages
+FROM base AS packages
 COPY deploy/image/requirements.txt /build/
 # The platforms are named although pip would find out its own: wheels for a glibc newer than Amazon Linux 2023's (2.34)
 # must not come in, whatever the base image.
@@ -27,7 +30,7 @@ RUN python3.13 /build/shrink_packages.py trim "${LAMBDA_TASK_ROOT}" && python3.1
 
 # ADOT's layer, for whoever turns it on by AWS_LAMBDA_EXEC_WRAPPER=/opt/otel-instrument. Layers cannot be attached to the
 # functions of an image. Only what the function's own packages lack: there is one OpenTelemetry in the image.
-FROM ${BASE_IMAGE} AS layer
+FROM base AS layer
 COPY deploy/image/requirements-layer.txt deploy/image/shrink_packages.py /build/
 RUN python3.13 -m pip install --no-cache-dir --no-compile --root-user-action=ignore --disable-pip-version-check \
         --target /opt/adot/python --requirement /build/requirements-layer.txt --no-deps --require-hashes \
@@ -42,7 +45,7 @@ RUN python3.13 /build/shrink_packages.py tidy /opt/adot/python && python3.13 /bu
 
 # What is in the image, in CycloneDX's words. The tool is in an environment of its own and looks at the packages as at
 # another one.
-FROM ${BASE_IMAGE} AS sbom-tool
+FROM base AS sbom-tool
 COPY deploy/image/requirements-sbom.txt /build/
 RUN python3.13 -m venv --without-pip /build/sbom-tool \
     && python3.13 -m pip install --no-cache-dir --no-compile --root-user-action=ignore --disable-pip-version-check \
@@ -76,7 +79,7 @@ RUN python3.13 /build/shrink_packages.py finish "${LAMBDA_TASK_ROOT}/handler" \
 # Packages and code are layers of their own: a change of the code is a few kilobytes to push and to load.
 # The base image's ENTRYPOINT stays, because it starts the wrapper that AWS_LAMBDA_EXEC_WRAPPER names. There is no USER:
 # Lambda runs every function as an unprivileged user of its own choice.
-FROM ${BASE_IMAGE}
+FROM base
 COPY --from=trimmed ${LAMBDA_TASK_ROOT} ${LAMBDA_TASK_ROOT}
 COPY --from=layer /opt /opt
 COPY --from=sbom /build/sbom.cdx.json /usr/share/sbom/mark-earnings-processed.cdx.json
@@ -89,10 +92,12 @@ ARG REVISION=""
 ARG CREATED=""
 ARG SOURCE=""
 ARG BASE_IMAGE
+ARG BASE_DIGEST
 LABEL org.opencontainers.image.title="MarkEarningsProcessed" \
       org.opencontainers.image.description="AWS Lambda function: marks a company's earnings as processed in DynamoDB, exactly once, with one correlation ID through every span, log line, metric and dead letter." \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.base.name="${BASE_IMAGE}" \
+      org.opencontainers.image.base.digest="${BASE_DIGEST}" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}" \

@@ -37,9 +37,12 @@ test: setup  ## all tests that need no Docker, with branch coverage
 soak: setup  ## N events (20,000) with faults and kills, reconciled
 	.venv/bin/python -m tests.soak --events $(or $(N),20000) $(SOAK_ARGS)
 
+IMAGE_TAG := mark-earnings-processed
+
 .PHONY: image
-image:  ## build the container image (needs Docker)
-	docker build --tag mark-earnings-processed \
+image:  ## build the container image on the newest base image (needs Docker)
+	docker build --tag $(IMAGE_TAG) \
+		--build-arg BASE_DIGEST=$$(deploy/image/base-digest) \
 		--build-arg VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
 		--build-arg REVISION=$$(git rev-parse HEAD) \
 		--build-arg CREATED=$$(git log -1 --format=%cI) \

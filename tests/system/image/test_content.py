@@ -210,7 +210,7 @@ def test_it_says_what_it_is_and_starts_as_the_base_does(
     assert labels["title"] == "MarkEarningsProcessed"
     assert labels["licenses"] == "Apache-2.0"
     assert labels["description"]
-    assert labels.keys() >= {"source", "version", "revision", "created", "base.name"}
+    assert labels.keys() >= {"source", "version", "revision", "created", "base.name", "base.digest"}
 
 
 def test_the_clients_work_in_every_partition_without_botocores_own_data(content: Image, python: Python) -> None:
