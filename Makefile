@@ -17,8 +17,9 @@ endif
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
+# With any Python: pyenv's may lack the one that .python-version names, which uv then downloads.
 $(UV_OWN):
-	python3 -m venv .cache/uv
+	PYENV_VERSION=$$(pyenv global 2>/dev/null | head -n 1) python3 -m venv .cache/uv
 	.cache/uv/bin/pip install --quiet uv
 
 .PHONY: setup
@@ -122,12 +123,25 @@ test-browser: setup  ## the dashboard preview in a browser (needs Chromium)
 image-requirements: setup  ## after a change of uv.lock: update the image's packages
 	UV=$(UV) deploy/image/export-requirements
 
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
 .PHONY: lint
-lint: setup  ## check rules, format, words (tests/docs/words.toml), types
+lint: setup  ## check rules, format, types, words, hooks and workflows
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/python -m tests.docs.words
 	.venv/bin/mypy
+	SKIP=ruff-check,ruff-format .venv/bin/pre-commit run --all-files
+	@if command -v go >/dev/null; then set -x; nice go run $(ACTIONLINT) -shellcheck .venv/bin/shellcheck; \
+		elif [ -z "$${GITHUB_ACTIONS:-}" ]; then echo "actionlint is left out: it needs Go" >&2; \
+		else echo "actionlint needs Go on the PATH" >&2; exit 1; fi
+
+.PHONY: audit
+audit: setup  ## the known vulnerabilities of the packages in every lock file (needs the network)
+	$(UV) audit --preview-features audit-command --locked
+	$(UV) audit --preview-features audit-command --locked --project deploy/gates
+	$(UV) audit --preview-features audit-command --locked --project tests/system/localemu/environment
+	cd deploy && $(NPM) audit --package-lock-only
+	cd tests/unit/deploy/simulator && $(NPM) audit --package-lock-only
 
 .PHONY: format
 format: setup  ## format the code and fix findings
