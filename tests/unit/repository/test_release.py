@@ -61,6 +61,16 @@ def test_a_tag_without_notes_is_refused(tmp_path: Path, changelog: str, version:
     assert result.stderr.startswith(complaint)
 
 
+def test_the_changelog_has_the_version_of_the_project() -> None:
+    """The changes since then are above it, under Unreleased."""
+    result = _notes(PROJECT_ROOT, VERSION)
+    assert result.returncode == 0, result.stderr
+    assert "### Added" in result.stdout
+    changelog = (PROJECT_ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## \[(.+?)\]", changelog, re.MULTILINE)
+    assert headings[:2] == ["Unreleased", VERSION]
+
+
 def test_the_release_follows_the_checks() -> None:
     jobs = _jobs()
     assert jobs["checks"]["uses"] == "./.github/workflows/ci.yml"
