@@ -47,7 +47,7 @@ class DeadLetter:
         attributes: The message attributes, as text.
         event: The event that failed, as a JSON value; None where the message contains none that can be parsed.
         event_text: The event as JSON text: the body itself where the body is the event.
-        category: The error category; None where the message does not tell.
+        category: The error category; None where the message has none.
         code: The sender's error code (`NO_PERMISSIONS`, `EventNotProcessed`, `RetriesExhausted`); may be empty.
         message: The error message; may be empty, may contain anything.
         throttling_reasons: DynamoDB's throttling reasons, each as `REASON RESOURCE`.
@@ -55,7 +55,7 @@ class DeadLetter:
         request_id: Lambda's request ID; may be empty.
         sent_at: When SQS accepted the message, UTC; None for a message that was not received from SQS.
         receive_count: Receives of the message, this one included; 0 for a message that was not received from SQS.
-        tries: Failed invocations or deliveries; None where the message does not tell.
+        tries: Failed invocations or deliveries; None where the message has none.
         redrives: How often `mep dlq redrive` had sent the event before this failure.
         replay_name: The archive replay that delivered the event; None if none did.
         trace_header: SQS's `AWSTraceHeader`: the trace in which the event failed; may be empty.

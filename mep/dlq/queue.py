@@ -41,7 +41,7 @@ class QueueSnapshot:
 
     @property
     def complete(self) -> bool:
-        """Whether every message was read, as far as SQS can tell."""
+        """Whether every message was read, as far as SQS reports."""
         return not self.in_flight and not self.unseen
 
     def notes(self) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 from handler.contract import AUDIT, CALENDAR
 from mep.trace.entries import Entry
 
-_HIDDEN = frozenset(
+_OMITTED = frozenset(
     {
         *("correlation_id", "request_id", "trace_id", "span_id", "aws.xray.annotations", "kind", "cold_start"),
         *("rpc.system", "rpc.service", "rpc.method", "db.system", "db.operation", "cloud.region", "retry_attempts"),
@@ -19,14 +19,14 @@ _HIDDEN = frozenset(
 )
 """Attributes that the section or the title shows already, or that only programs need."""
 
-_HIDDEN_IF_FALSE = frozenset({"faas.coldstart", "error", "fault", "throttle"})
+_OMITTED_IF_FALSE = frozenset({"faas.coldstart", "error", "fault", "throttle"})
 
 
 def displayed_attributes(entry: Entry) -> list[tuple[str, str]]:
     """Return the names and values of the attributes to show."""
     attributes = []
     for name, value in entry.attributes.items():
-        if name in _HIDDEN or value is None or (value is False and name in _HIDDEN_IF_FALSE):
+        if name in _OMITTED or value is None or (value is False and name in _OMITTED_IF_FALSE):
             continue
         if name == "delay_ms" and entry.kind == "backoff":  # shown as the duration
             continue

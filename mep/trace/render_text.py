@@ -31,7 +31,7 @@ def _blocks(timeline: Timeline) -> Iterator[RenderableType]:
         ("correlation ID  ", "dim"),
         (escape_control(timeline.correlation_id), "bold cyan"),
         "\n",
-        ("summary         ", "dim"),
+        ("verdict         ", "dim"),
         (escape_control(timeline.summary), "bold"),
     )  # fmt: skip
     for row in timeline.rows:

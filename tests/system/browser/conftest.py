@@ -1,4 +1,4 @@
-"""Fixtures that these tests share with others."""
+"""The fixtures of the browser tests."""
 
 from tests.unit.mep.dashboard.conftest import run_folder
 

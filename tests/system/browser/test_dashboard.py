@@ -17,7 +17,7 @@ FLAGS = (
 
 
 @pytest.mark.browser
-def test_a_browser_shows_it_without_complaint(run_folder: Path, tmp_path: Path) -> None:
+def test_a_browser_renders_it_without_errors(run_folder: Path, tmp_path: Path) -> None:
     document, picture = tmp_path / "preview.html", tmp_path / "preview.png"
     document.write_text(page(read_run(run_folder, 128), "a run"), encoding="utf-8")
 

@@ -1,46 +1,23 @@
-"""An AWS account on loopback that knows nothing, or fails as it is told; and `mep` as a process beside it."""
+"""A fake AWS account without data, its failures, and `mep` as a process that calls it."""
 
-import json
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from emulator.environment import PROJECT_ROOT
-from emulator.http_server import LoopbackServer, QuietHandler
+from tests.support.aws_account import Call, Reply, error, ok
 
 SECRET = "SENTINEL-of-the-session-token"
 ROLE = "arn:aws:iam::123456789012:role/its-name"
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": SECRET}
-_PATHS = {"/TraceSummaries": "GetTraceSummaries", "/Traces": "BatchGetTraces"}
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What the account answers.
-
-    Attributes:
-        status: of HTTP; 0 hangs up instead.
-        body: as it goes over the wire.
-        error: for the header that names an error.
-    """
-
-    status: int
-    body: bytes
-    error: str = ""
-
-
-def ok(**members: Any) -> Reply:
-    return Reply(200, json.dumps(members).encode())
-
-
-def error(code: str, message: str = f"{ROLE} is not authorized", status: int = 400) -> Reply:
-    return Reply(status, json.dumps({"__type": f"com.amazonaws#{code}", "message": message}).encode(), code)
+def denied(code: str, message: str = f"{ROLE} is not authorized", status: int = 400) -> Reply:
+    """Return an error response whose message names a role."""
+    return error(code, message, status)
 
 
 NOTHING: Mapping[str, Reply] = {
@@ -54,26 +31,26 @@ NOTHING: Mapping[str, Reply] = {
     ),
     "Invoke": ok(outcome="marked", correlation_id="c-1"),
 }
-"""Every question answered, with nothing; what is not named here is answered `{}`."""
+"""Empty results; the reply of every other operation is `{}`."""
 
 PAGE = b"<html><body>Please log in to the network</body></html>"
 FAILURES: Mapping[str, tuple[Reply, str, str]] = {
-    # name: what is answered, the reason, words of the one line
-    "denied": (error("AccessDeniedException"), "access_denied", "AccessDeniedException at "),
-    "expired": (error("ExpiredTokenException", status=403), "expired_credentials", "set new ones"),
-    "unknown key": (error("UnrecognizedClientException", status=403), "invalid_credentials", "set new ones"),
+    # name: the reply, the reason, a part of the error line
+    "denied": (denied("AccessDeniedException"), "access_denied", "AccessDeniedException at "),
+    "expired": (denied("ExpiredTokenException", status=403), "expired_credentials", "set new ones"),
+    "unknown key": (denied("UnrecognizedClientException", status=403), "invalid_credentials", "set new ones"),
     "signature": (
-        error("SignatureDoesNotMatch", f"The Canonical String should have been x-amz-security-token:{SECRET}", 403),
+        denied("SignatureDoesNotMatch", f"The Canonical String should have been x-amz-security-token:{SECRET}", 403),
         "invalid_credentials",
         "SignatureDoesNotMatch at ",
     ),
     "clock": (
-        error("InvalidSignatureException", "Signature expired: 20261126T000000Z is now earlier than", 403),
+        denied("InvalidSignatureException", "Signature expired: 20261126T000000Z is now earlier than", 403),
         "clock",
         "check this machine's clock",
     ),
-    "throttled": (error("ThrottlingException", "Rate exceeded"), "throttled", "try again in a minute"),
-    "broken": (error("InternalServerError", "we failed", 500), "service_error", "try again in a minute"),
+    "throttled": (denied("ThrottlingException", "Rate exceeded"), "throttled", "try again in a minute"),
+    "broken": (denied("InternalServerError", "we failed", 500), "service_error", "try again in a minute"),
     "login page": (Reply(200, PAGE), "unreadable_reply", "but not as AWS does"),
     "forbidding proxy": (Reply(403, PAGE), "unreadable_reply", "HTTP status 403, and not as AWS does"),
     "no such method": (Reply(501, PAGE), "unreadable_reply", "HTTP status 501, and not as AWS does"),
@@ -81,63 +58,40 @@ FAILURES: Mapping[str, tuple[Reply, str, str]] = {
     "another API": (Reply(200, b'{"error": "who are you?"}'), "unreadable_reply", "but not as AWS does"),
     "other JSON": (Reply(200, b'["hello"]'), "unreadable_reply", "but not as AWS does"),
     "hangs up": (Reply(0, b""), "network", "closed the connection"),
-    "not there": (error("ResourceNotFoundException", "no such thing"), "not_found", "ResourceNotFoundException at "),
+    "not there": (denied("ResourceNotFoundException", "no such thing"), "not_found", "ResourceNotFoundException at "),
 }
 
 
 @dataclass
 class Account:
-    """What is answered, and what was asked.
+    """An account with one reply per operation.
 
     Attributes:
-        replies: by operation; `*` for all the others.
-        asked: operation, the region and the service that it was signed for, its user agent.
+        replies: The reply of each operation; `*` for all others.
+        calls: The calls so far.
     """
 
     replies: dict[str, Reply] = field(default_factory=lambda: dict(NOTHING))
-    asked: list[tuple[str, str, str, str]] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
 
-    def answer(self, operation: str) -> Reply:
-        return self.replies.get(operation) or self.replies.get("*") or ok()
+    def respond(self, call: Call) -> Reply:
+        """Record a call and return its reply."""
+        self.calls.append(call)
+        return self.replies.get(call.operation) or self.replies.get("*") or ok()
 
     def operations(self) -> set[str]:
-        return {operation for operation, *_ in self.asked}
-
-
-@contextmanager
-def serving(account: Account) -> Iterator[str]:
-    """Run the account; yields its URL, for `AWS_ENDPOINT_URL`."""
-
-    class Handler(QuietHandler):
-        def do_POST(self) -> None:
-            body = self.read_body()
-            operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2] or _PATHS.get(self.path, "")
-            if not operation:
-                action = re.search(rb"Action=(\w+)", body)
-                operation = action[1].decode() if action else "Invoke"
-            scope = re.search(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/", self.headers["Authorization"] or "")
-            region, service = scope.groups() if scope else ("", "")  # what is asked with a login is not signed
-            account.asked.append((operation, region, service, self.headers["User-Agent"]))
-            reply = account.answer(operation)
-            if not reply.status:
-                self.close_connection = True
-                return
-            headers = {"x-amzn-ErrorType": reply.error} if reply.error else {}
-            self.respond(reply.status, reply.body, {**headers, "Content-Type": "application/x-amz-json-1.0"})
-
-        do_GET = do_POST
-
-    with LoopbackServer(Handler) as server:
-        yield server.url
+        """Return the operations that were called."""
+        return {call.operation for call in self.calls}
 
 
 @dataclass(frozen=True)
 class Result:
-    """A process that is over.
+    """The result of a command.
 
     Attributes:
-        status: its exit status.
-        out, err: what it printed.
+        status: Its exit status.
+        out: Its standard output.
+        err: Its standard error.
     """
 
     status: int
@@ -145,8 +99,8 @@ class Result:
     err: str
 
     @property
-    def complaint(self) -> str:
-        """The one line of the error, which is the last."""
+    def error_line(self) -> str:
+        """The error, which is the last line."""
         lines = self.err.splitlines()
         assert lines, "standard error is empty"
         assert all(line.startswith("mep: ") for line in lines), self.err
@@ -157,12 +111,12 @@ Run = Callable[..., Result]
 
 
 def bare_environment(home: Path) -> dict[str, str]:
-    """What `env -i` leaves, and what a process cannot do without."""
+    """Return an environment like that of `env -i`."""
     return {"PATH": os.defpath, "HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true"}
 
 
 def mep_process(home: Path, arguments: tuple[str, ...], variables: Mapping[str, str]) -> Result:
-    """Run `mep` with nothing in its environment but what is given, as `env -i` does."""
+    """Run `mep` as a process with no other variables, as `env -i` does."""
     command = [str(Path(sys.executable).with_name("mep")), *arguments]
     environment = bare_environment(home) | dict(variables)
     done = subprocess.run(
@@ -172,7 +126,7 @@ def mep_process(home: Path, arguments: tuple[str, ...], variables: Mapping[str, 
 
 
 def checked(ended: Result) -> Result:
-    """What holds of every command."""
+    """Check what holds of every command."""
     assert "Traceback" not in ended.err, ended.err
     assert SECRET not in ended.out + ended.err
     return ended

@@ -1,4 +1,4 @@
-"""`mep` as a process of its own, beside an account on loopback."""
+"""`mep`, with a fake AWS account on loopback."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -7,27 +7,28 @@ from unittest.mock import patch
 
 import pytest
 
+from tests.support.aws_account import serving
 from tests.support.command_line import mep
-from tests.unit.mep.account import KEYS, Account, Result, Run, bare_environment, checked, mep_process, serving
+from tests.unit.mep.account import KEYS, Account, Result, Run, bare_environment, checked, mep_process
 
 QUEUE_PATH = "/123456789012/dead-letters"
 
 
 @pytest.fixture
 def account() -> Account:
-    """An account that knows nothing."""
+    """An account without data."""
     return Account()
 
 
 @pytest.fixture
 def endpoint(account: Account) -> Iterator[str]:
-    """Its URL."""
-    with serving(account) as url:
+    """The URL of the account."""
+    with serving(account.respond) as url:
         yield url
 
 
 def _variables(endpoint: str, given: Mapping[str, str | None]) -> dict[str, str]:
-    """The settings that the runbook names, pointed at the account; a variable that is given as None is left out."""
+    """Return the variables that the runbook names, with the account as endpoint; those given as None are left out."""
     settings = {
         **KEYS,
         "AWS_REGION": "eu-central-1",
@@ -45,7 +46,7 @@ def _variables(endpoint: str, given: Mapping[str, str | None]) -> dict[str, str]
 
 @pytest.fixture
 def run(endpoint: str, tmp_path: Path) -> Run:
-    """Run `mep` as a process, with the settings that the runbook names, pointed at the account."""
+    """Run `mep` as a process, with the variables that the runbook names."""
 
     def run(*arguments: str, **variables: str | None) -> Result:
         return mep_process(tmp_path, arguments, _variables(endpoint, variables))
@@ -55,14 +56,14 @@ def run(endpoint: str, tmp_path: Path) -> Run:
 
 @pytest.fixture
 def run_here(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run `mep` likewise, in this process."""
+    """Run `mep` in this process, with the same variables."""
 
     def run_here(*arguments: str, **variables: str | None) -> Result:
         environment = bare_environment(tmp_path) | _variables(endpoint, variables)
         with patch.dict(os.environ, environment, clear=True):
             capsys.readouterr()
             status = mep(monkeypatch, *arguments)
-            said = capsys.readouterr()
-        return checked(Result(status, said.out, said.err))
+            output = capsys.readouterr()
+        return checked(Result(status, output.out, output.err))
 
     return run_here

@@ -16,7 +16,8 @@ from emulator.environment import PROJECT_ROOT
 from handler.outcome import OUTCOME_TELEMETRY
 from mep.errors import ExitStatus
 from otel.event_types import EventType
-from tests.unit.mep.account import FAILURES, NOTHING, ROLE, SECRET, Account, Result, Run, error, ok
+from tests.support.aws_account import Reply, ok
+from tests.unit.mep.account import FAILURES, NOTHING, ROLE, SECRET, Account, Result, Run, denied
 
 EVENT = str(PROJECT_ROOT / "deploy" / "compose" / "event.json")
 COMMANDS = {
@@ -32,7 +33,7 @@ NOTHING_THERE = re.compile(r"no record|messages|discarded|would be|sent to|searc
 
 def output(ended: Result) -> str:
     """Return standard output and standard error on one line."""
-    assert ended.complaint
+    assert ended.error_line
     return " ".join(f"{ended.out} {ended.err}".split())
 
 
@@ -109,7 +110,7 @@ def test_list_reports_a_queue_that_stops_answering(operation: str, account: Acco
 def test_an_empty_account_is_an_empty_result(account: Account, run_here: Run) -> None:
     ended = run_here("trace", "q2-AAPL-17")
     assert ended.status == ExitStatus.FAILED
-    assert ended.complaint == "mep: no record of q2-AAPL-17 in the last 3d; --since searches further back"
+    assert ended.error_line == "mep: no record of q2-AAPL-17 in the last 3d; --since searches further back"
     answer = json.loads(run_here("trace", "q2-AAPL-17", "--json").out)
     assert (answer["complete"], answer["not_asked"]) == (True, [])
     assert account.operations() >= {"StartQuery", "GetTraceSummaries", "Query", "GetQueueAttributes"}
@@ -202,7 +203,7 @@ def test_an_empty_partial_result_is_unknown(account: Account, run_here: Run) -> 
 
 
 def test_a_missing_index_is_named(account: Account, run_here: Run) -> None:
-    account.replies["Query"] = error("ValidationException", "The table does not have the specified index")
+    account.replies["Query"] = denied("ValidationException", "The table does not have the specified index")
 
     assert "the audit table: ValidationException at Query" in (line := output(run_here("trace", "q2-AAPL-17")))
     assert "it needs the index correlation_id-index" in line
@@ -225,7 +226,7 @@ SSO_ACCOUNT = "sso_account_id = 123456789012\nsso_role_name = Operator\nregion =
 SSO_START = "sso_region = eu-central-1\nsso_start_url = https://corp.awsapps.com/start\n"
 SESSION = f"[profile prod]\nsso_session = corp\n{SSO_ACCOUNT}[sso-session corp]\n{SSO_START}"
 LEGACY = f"[profile prod]\n{SSO_START}{SSO_ACCOUNT}"
-CHAIN = f"[profile base]\nsso_session = corp\n{SSO_ACCOUNT}[sso-session corp]\n{SSO_START}\
+ROLE_ON_SSO = f"[profile base]\nsso_session = corp\n{SSO_ACCOUNT}[sso-session corp]\n{SSO_START}\
 [profile prod]\nrole_arn = {ROLE}\nsource_profile = base\n"
 ROLE_ON_KEYS = f"[profile prod]\nrole_arn = {ROLE}\nsource_profile = base\n\
 [profile base]\naws_access_key_id = a\naws_secret_access_key = {SECRET}\n"
@@ -249,7 +250,11 @@ CREDENTIALS: dict[str, tuple[str, dict[str, object], str]] = {
     ),
     "SSO of the old form, no login yet": (LEGACY, {}, "run: aws sso login --profile prod"),
     "SSO, revoked": (LEGACY, {"accessToken": SECRET, "expiresAt": FUTURE}, "run: aws sso login --profile prod"),
-    "a role on top of SSO": (CHAIN, {"accessToken": SECRET, "expiresAt": PAST}, "run: aws sso login --profile base"),
+    "a role on top of SSO": (
+        ROLE_ON_SSO,
+        {"accessToken": SECRET, "expiresAt": PAST},
+        "run: aws sso login --profile base",
+    ),
     "SSO without its session": (SESSION.partition("[sso-session")[0], {}, "corp"),
     "a role that may not be assumed": (
         ROLE_ON_KEYS,
@@ -279,8 +284,8 @@ NO_KEYS = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
 def test_without_credentials_no_call_is_made(name: str, account: Account, run: Run, tmp_path: Path) -> None:
     text, token, words = CREDENTIALS[name]
     config(tmp_path, text, **token)
-    account.replies["AssumeRole"] = type(account.answer("x"))(403, DENIED_XML)
-    account.replies["Invoke"] = error("UnauthorizedException", "Session token not found or invalid", 401)
+    account.replies["AssumeRole"] = Reply(403, DENIED_XML)
+    account.replies["Invoke"] = denied("UnauthorizedException", "Session token not found or invalid", 401)
 
     command = "list" if name in {"SSO session, expired", "a process that fails"} else "trace"
     ended = run(*COMMANDS[command], AWS_PROFILE="prod", **NO_KEYS)
@@ -297,7 +302,7 @@ def test_an_empty_environment_yields_advice(account: Account, run: Run, run_here
         ended = (run if name in {"trace", "list"} else run_here)(*command, **NO_KEYS)
         assert ended.status == ExitStatus.UNAVAILABLE
         assert "there are no AWS credentials; set AWS_PROFILE to a profile" in output(ended)
-    assert account.asked == []
+    assert account.calls == []
     answer = json.loads(run_here(*COMMANDS["trace"], "--json", **NO_KEYS).out)
     assert {gap["source"] for gap in answer["not_asked"]} == {"log", "traces", "audit", "calendar", "queue"}
 
@@ -307,7 +312,7 @@ def test_expired_credentials_in_the_environment(account: Account, run_here: Run)
 
     assert ended.status == ExitStatus.UNAVAILABLE
     assert "AWS_SESSION_TOKEN are used: set new ones, or unset them to use a profile" in output(ended)
-    assert account.asked == []
+    assert account.calls == []
 
 
 @pytest.mark.parametrize("command", ["trace", "list", "invoke"])
@@ -329,7 +334,7 @@ def test_an_invalid_boto3_setting_is_wrong_usage(
 
     assert (ended.status, ended.out) == (ExitStatus.WRONG_USAGE, "")
     assert words in output(ended)
-    assert account.asked == []
+    assert account.calls == []
 
 
 # --- redrive
@@ -385,4 +390,4 @@ def test_an_unreadable_reply_to_a_redrive_deletes_nothing(account: Account, run_
 def test_the_user_agent_names_mep(account: Account, run_here: Run) -> None:
     for command in COMMANDS.values():
         run_here(*command)
-    assert all(re.search(r"\bmep/[0-9]", agent) for *_, agent in account.asked)
+    assert all(re.search(r"\bmep/[0-9]", call.user_agent) for call in account.calls)

@@ -1,4 +1,4 @@
-"""`mep invoke`: what a function answers, wherever it runs."""
+"""`mep invoke`: the response of a function in a container or on AWS."""
 
 import io
 import json
@@ -16,7 +16,7 @@ from tests.support.command_line import mep
 
 
 class Function:
-    """A function that answers over HTTP as it is told, and keeps what it was asked."""
+    """A function over HTTP with canned responses, which records its requests."""
 
     def __init__(self) -> None:
         self.status = 200

@@ -1,4 +1,4 @@
-"""One region and one host for all commands: which variable wins, and where a queue's URL leads."""
+"""All commands use one region and one host: the precedence of variables, and the host of a queue's URL."""
 
 import re
 import shlex
@@ -17,7 +17,8 @@ from emulator.environment import PROJECT_ROOT
 from mep.aws import open_aws
 from mep.aws_hosts import is_aws, is_public_queue, region_of
 from mep.errors import ExitStatus, UsageError
-from tests.unit.mep.account import Account, Run, ok, serving
+from tests.support.aws_account import ok, serving
+from tests.unit.mep.account import Account, Run
 from tests.unit.mep.conftest import QUEUE_PATH
 from tests.unit.mep.test_could_not_ask import COMMANDS, MESSAGE, config
 
@@ -27,8 +28,8 @@ SERVICES = {"trace": {"logs", "xray", "dynamodb", "sqs"}, "invoke": {"lambda"}}
 
 
 def signed(account: Account) -> set[str]:
-    """The regions that requests were signed for."""
-    return {region for _, region, *_ in account.asked}
+    """Return the regions of the signatures."""
+    return {call.region for call in account.calls}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -53,27 +54,27 @@ def test_every_command_signs_for_the_same_region(
     assert run_here(*COMMANDS[command], **variables).status != ExitStatus.WRONG_USAGE
 
     assert signed(account) == {HERE}
-    assert {service for *_, service, _ in account.asked} >= SERVICES.get(command, {"sqs"})
+    assert {call.service for call in account.calls} >= SERVICES.get(command, {"sqs"})
 
 
 @pytest.mark.parametrize("command", ["trace", "list", "show", "redrive", "discard"])
-def test_without_a_region_the_queues_url_says_it(command: str, account: Account, run_here: Run) -> None:
+def test_without_a_region_the_queues_url_decides(command: str, account: Account, run_here: Run) -> None:
     run_here(*COMMANDS[command], AWS_REGION=None)
     assert signed(account) == {HERE}
 
 
-def test_without_a_region_an_arn_says_it(account: Account, run_here: Run) -> None:
+def test_without_a_region_an_arn_decides(account: Account, run_here: Run) -> None:
     arn = f"arn:aws:lambda:{ELSEWHERE}:123456789012:function:f:live"
     assert run_here(*COMMANDS["invoke"][:2], "--url", arn, AWS_REGION=None).status == ExitStatus.DONE
     assert signed(account) == {ELSEWHERE}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_without_any_region_one_line_names_the_variable(command: str, account: Account, run_here: Run) -> None:
+def test_without_any_region_the_variable_is_named(command: str, account: Account, run_here: Run) -> None:
     ended = run_here(*COMMANDS[command], AWS_REGION=None, DEAD_LETTER_QUEUE_URL="http://127.0.0.1:1/0/q")
     assert ended.status == ExitStatus.WRONG_USAGE
     assert ended.err == "mep: AWS_REGION is not set: set it to the stack's region, such as eu-central-1\n"
-    assert account.asked == []
+    assert account.calls == []
 
 
 OTHER_REGIONS = [
@@ -93,7 +94,7 @@ OTHER_REGIONS = [
 
 @pytest.mark.parametrize(("words", "variables"), OTHER_REGIONS, ids=str)
 @pytest.mark.parametrize("region", ["AWS_REGION", "AWS_DEFAULT_REGION", "profile"])
-def test_another_region_than_what_was_named_is_reported(
+def test_a_different_region_is_reported(
     words: tuple[str, ...], variables: dict[str, str], region: str, account: Account, run_here: Run, tmp_path: Path
 ) -> None:
     config(tmp_path, f"[default]\nregion = {HERE}\n")
@@ -105,18 +106,18 @@ def test_another_region_than_what_was_named_is_reported(
 
     source = "the region of profile default" if region == "profile" else region
     assert (ended.status, ended.out) == (ExitStatus.WRONG_USAGE, "")
-    assert f" is in {ELSEWHERE}, but {source} is {HERE}: set AWS_REGION={ELSEWHERE}" in ended.complaint
-    assert account.asked == []
+    assert f" is in {ELSEWHERE}, but {source} is {HERE}: set AWS_REGION={ELSEWHERE}" in ended.error_line
+    assert account.calls == []
 
 
-# --- where a queue's URL leads
+# --- the host of a queue's URL
 
 
 @pytest.fixture
 def other() -> Iterator[tuple[Account, str]]:
     """A second account, and its URL."""
     account = Account()
-    with serving(account) as url:
+    with serving(account.respond) as url:
         yield account, url
 
 
@@ -125,61 +126,61 @@ DLQ = ("list", "show", "redrive", "discard")
 
 @pytest.mark.parametrize("command", DLQ)
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", None])
-def test_a_url_that_was_typed_is_where_the_request_goes(
+def test_the_url_of_the_option_is_called(
     variable: str | None, command: str, account: Account, other: tuple[Account, str], run_here: Run
 ) -> None:
-    asked, url = other
+    other_account, url = other
     endpoints = {"AWS_ENDPOINT_URL": None, **({variable: "http://127.0.0.1:1"} if variable else {})}
 
     ended = run_here(*COMMANDS[command], "--queue-url", f"{url}/1/typed", **endpoints)
 
-    assert "GetQueueAttributes" in asked.operations(), ended.err
-    assert {service for *_, service, _ in asked.asked} == {"sqs"}
-    assert account.asked == []
+    assert "GetQueueAttributes" in other_account.operations(), ended.err
+    assert {call.service for call in other_account.calls} == {"sqs"}
+    assert account.calls == []
 
 
 @pytest.mark.parametrize("command", [*DLQ, "trace"])
-def test_the_variables_url_is_where_the_request_goes_unless_another_endpoint_is_named(
+def test_the_url_of_the_variable_is_called(
     command: str, account: Account, other: tuple[Account, str], endpoint: str, run_here: Run
 ) -> None:
-    asked, url = other
+    other_account, url = other
     queue = f"{url}/1/of-the-variable"
 
     run_here(*COMMANDS[command], DEAD_LETTER_QUEUE_URL=queue, AWS_ENDPOINT_URL=None)
-    assert "GetQueueAttributes" in asked.operations()
-    asked.asked.clear()
+    assert "GetQueueAttributes" in other_account.operations()
+    other_account.calls.clear()
     run_here(*COMMANDS[command], DEAD_LETTER_QUEUE_URL=queue, AWS_ENDPOINT_URL=None, AWS_ENDPOINT_URL_SQS=endpoint)
-    assert asked.asked == []
+    assert other_account.calls == []
     assert "GetQueueAttributes" in account.operations()
 
 
 @pytest.mark.parametrize("command", DLQ)
-def test_the_host_that_was_asked_is_named(command: str, run_here: Run) -> None:
+def test_the_error_names_the_host(command: str, run_here: Run) -> None:
     ended = run_here(*COMMANDS[command], "--queue-url", "http://127.0.0.1:1/1/q", AWS_ENDPOINT_URL=None)
     assert ended.status == ExitStatus.UNAVAILABLE
-    assert "no connection to 127.0.0.1:1 (Connection refused)" in ended.complaint
-    assert "amazonaws" not in ended.complaint
+    assert "no connection to 127.0.0.1:1 (Connection refused)" in ended.error_line
+    assert "amazonaws" not in ended.error_line
 
 
 @pytest.mark.parametrize("flag", ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
-def test_a_typed_url_goes_with_fips_and_dual_stack(flag: str, other: tuple[Account, str], run_here: Run) -> None:
-    asked, url = other
+def test_an_option_works_with_fips_and_dual_stack(flag: str, other: tuple[Account, str], run_here: Run) -> None:
+    other_account, url = other
     ended = run_here("dlq", "list", "--queue-url", f"{url}/1/q", AWS_ENDPOINT_URL=None, **{flag: "true"})
     assert (ended.status, ended.out.strip()) == (ExitStatus.DONE, "0 of 0 messages")
-    assert "ReceiveMessage" in asked.operations()
+    assert "ReceiveMessage" in other_account.operations()
 
 
 @pytest.mark.parametrize("url", ["http://[::1/1/q", "http://127.0.0.1:port/1/q", "http://:1/1/q", "sqs:q", "my-queue"])
-def test_a_queues_url_that_is_none_is_named(url: str, account: Account, run_here: Run) -> None:
-    typed, variable = run_here("dlq", "list", "--queue-url", url), run_here("trace", "x", DEAD_LETTER_QUEUE_URL=url)
-    for ended, name in ((typed, "--queue-url"), (variable, "DEAD_LETTER_QUEUE_URL")):
+def test_an_invalid_queue_url_is_named(url: str, account: Account, run_here: Run) -> None:
+    option, variable = run_here("dlq", "list", "--queue-url", url), run_here("trace", "x", DEAD_LETTER_QUEUE_URL=url)
+    for ended, name in ((option, "--queue-url"), (variable, "DEAD_LETTER_QUEUE_URL")):
         assert ended.status == ExitStatus.WRONG_USAGE
         assert ended.err.startswith(f"mep: {name} must be a URL such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
-    assert account.asked == []
+    assert account.calls == []
 
 
 @pytest.mark.parametrize("command", ["list", "trace"])
-def test_a_host_that_boto3_does_not_take_is_wrong_usage(command: str, run_here: Run) -> None:
+def test_a_host_that_boto3_rejects_is_wrong_usage(command: str, run_here: Run) -> None:
     ended = run_here(*COMMANDS[command], DEAD_LETTER_QUEUE_URL="http://my_queue:4566/1/q", AWS_ENDPOINT_URL=None)
     assert ended.status == ExitStatus.WRONG_USAGE
     assert ended.err == "mep: the queue's URL must have a host of letters, digits, . and -\n"
@@ -191,7 +192,7 @@ FIPS = "https://sqs-fips.us-east-1.amazonaws.com"
 
 
 @pytest.mark.parametrize(
-    ("url", "typed", "variables", "host"),
+    ("url", "is_option", "variables", "host"),
     [
         (QUEUE, True, {}, f"https://sqs.{HERE}.amazonaws.com"),
         (QUEUE, True, {"AWS_ENDPOINT_URL_SQS": VPC}, VPC),
@@ -207,20 +208,20 @@ FIPS = "https://sqs-fips.us-east-1.amazonaws.com"
         ("http://someone:secret@127.0.0.1:1/1/q", True, {}, "http://127.0.0.1:1"),
     ],
 )
-def test_aws_own_hosts(
-    url: str, typed: bool, variables: dict[str, str], host: str, monkeypatch: pytest.MonkeyPatch
+def test_the_endpoint_of_a_queue(
+    url: str, is_option: bool, variables: dict[str, str], host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name)
     for name, text in {"AWS_DEFAULT_REGION": region_of(url) or HERE, **variables}.items():
         monkeypatch.setenv(name, text)
     aws = open_aws({"--queue-url": url})
-    aws.use_queue(url, is_option=typed)
+    aws.use_queue(url, is_option=is_option)
     assert aws.client("sqs").meta.endpoint_url == host
     assert aws.emulated is ("127.0.0.1" in host)
 
 
-def test_a_message_of_an_account_is_not_sent_to_an_emulator(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_event_of_an_account_goes_to_an_emulator(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_EVENTBRIDGE", endpoint)
     aws = open_aws({})
     aws.use_queue("https://sqs.us-east-1.amazonaws.com/1/q", is_option=True)
@@ -231,12 +232,12 @@ def test_a_message_of_an_account_is_not_sent_to_an_emulator(endpoint: str, monke
     assert aws.is_allowed("lambda")
 
 
-def test_every_partitions_queues_say_their_region() -> None:
-    """Against the hosts that stock boto3 calls, whatever the settings."""
+def test_every_partition_is_recognised() -> None:
+    """The hosts are those that boto3 calls."""
     stock = boto3.Session()
     count = 0
     for partition in Loader().load_data("partitions")["partitions"]:
-        for region in [each for each in partition["regions"] if "global" not in each]:
+        for region in [name for name in partition["regions"] if "global" not in name]:
             for fips, dual_stack in ((False, False), (True, False), (False, True), (True, True)):
                 settings = Config(use_fips_endpoint=fips, use_dualstack_endpoint=dual_stack)
                 try:
@@ -268,7 +269,7 @@ def test_every_partitions_queues_say_their_region() -> None:
         "https://sqs.us-east-1.amazonaws.com@example.org/q",
     ],
 )
-def test_what_is_not_a_service_of_awss(url: str) -> None:
+def test_other_hosts_are_not_aws(url: str) -> None:
     assert not is_aws(url)
     assert not region_of(url)
 
@@ -276,16 +277,16 @@ def test_what_is_not_a_service_of_awss(url: str) -> None:
 @given(st.text(max_size=30), st.sampled_from(["", "arn:", "//", "https://", "https://sqs.", "http://["]))
 @example("\u2100", "https://")
 @example("[", "//")
-def test_any_text_at_all_has_a_region_or_none(text: str, before: str) -> None:
+def test_any_text_is_accepted(text: str, before: str) -> None:
     assert isinstance(region_of(before + text), str)
     assert not is_aws(before + text) or "." in before + text
 
 
-# --- the runbook's own words
+# --- the commands of the runbook
 
 
 def runbook_commands() -> list[str]:
-    """The commands of "Before anything else", and the deployment's last step."""
+    """Return the commands of "Before anything else", and of the deployment's last step."""
     runbook = (PROJECT_ROOT / "docs" / "runbook.md").read_text(encoding="utf-8").split("\n---\n")[0]
     deploy = (PROJECT_ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^ {4,}uv run mep (.+)$", runbook, re.MULTILINE)
@@ -293,15 +294,15 @@ def runbook_commands() -> list[str]:
 
 
 def settings_of_the_runbook() -> set[str]:
-    """The variables that runbook and deploy.md say the commands want."""
+    """Return the variables that runbook.md and deploy.md name."""
     deploy = (PROJECT_ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
     table = deploy.partition("## What operators set")[2].partition("\n## ")[0]
     return {"AWS_REGION", *re.findall(r"^\| `([A-Z_]+)` \|", table, re.MULTILINE)}
 
 
 @pytest.mark.parametrize("command", runbook_commands())
-def test_the_runbooks_first_commands_run_with_the_runbooks_settings(command: str, account: Account, run: Run) -> None:
-    """By `env -i`: credentials, what the runbook names, and the endpoint in an account's place."""
+def test_the_runbooks_first_commands_run(command: str, account: Account, run: Run) -> None:
+    """With only credentials, the variables that the runbook names, and the fake account's endpoint."""
     account.replies["ReceiveMessage"] = ok(Messages=[MESSAGE]) if command.startswith("dlq list") else ok()
     named = settings_of_the_runbook()
     assert named >= {"AWS_REGION", "ENVIRONMENT", "DEAD_LETTER_QUEUE_URL"}

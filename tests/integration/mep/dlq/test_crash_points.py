@@ -27,34 +27,34 @@ _MANY = 100
 
 @dataclass
 class Killer:
-    """Counts the calls of one process over all services, and kills it at one of them.
+    """Counts the calls of one process to all services, and kills it at one of them.
 
     Attributes:
-        at: number of the call, from 0; None kills nobody.
-        after: whether the call is carried out first; its reply never arrives.
-        deadly: the signal.
-        calls: their operations, in order.
-        accepted: details that the bus or the function took.
-        handles: receipt handles that were given out.
+        at: Number of the call, from 0; None for no kill.
+        after: Whether the call is forwarded first; its response is dropped.
+        sent: The signal.
+        calls: The operations, in order.
+        accepted: Details that the bus or the function accepted.
+        handles: Receipt handles of received messages.
     """
 
     at: int | None = None
     after: bool = False
     processes: Forks | None = None
-    deadly: signal.Signals = signal.SIGKILL
+    sent: signal.Signals = signal.SIGKILL
     calls: list[str] = field(default_factory=list)
     accepted: list[dict[str, Any]] = field(default_factory=list)
     handles: list[str] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
     def fault(self) -> Fault:
-        """What each call meets."""
+        """Return the fault for each call."""
         return Fault("counted", self._meet)
 
     def _meet(self, exchange: Exchange) -> None:
         with self._lock:
             number = len(self.calls)
-            self.calls.append(exchange.request.operation or "Invoke")  # Lambda's API is the one that is REST
+            self.calls.append(exchange.request.operation or "Invoke")  # of the APIs only Lambda's is REST
         dies = number == self.at
         if not dies or self.after:
             reply = self._forward(exchange)
@@ -63,7 +63,7 @@ class Killer:
                 return
         assert self.processes is not None
         assert self.processes.started.wait(60)
-        os.kill(self.processes.pid, self.deadly)
+        os.kill(self.processes.pid, self.sent)
         exchange.reset()
 
     def _forward(self, exchange: Exchange) -> Reply:
@@ -77,20 +77,20 @@ class Killer:
         if operation == "PutEvents" and json.loads(reply.body)["FailedEntryCount"] == 0:
             self.accepted += map(detail_of, exchange.request.json["Entries"])
         if operation == "ReceiveMessage":
-            self.handles += [each["ReceiptHandle"] for each in json.loads(reply.body).get("Messages", [])]
+            self.handles += [message["ReceiptHandle"] for message in json.loads(reply.body).get("Messages", [])]
         return reply
 
 
 @pytest.fixture(scope="module")
 def processes(no_account: None) -> Iterator[Forks]:
-    """Where the command runs."""
-    with forks() as made:
-        yield made
+    """Processes that run the command."""
+    with forks() as processes:
+        yield processes
 
 
 @contextmanager
 def watched(harness: Harness, killer: Killer) -> Iterator[None]:
-    """Every call meets the killer."""
+    """Pass every call to the killer."""
     proxies = (harness.sqs, harness.events, harness.dynamodb, harness.function, harness.cloudwatch)
     for proxy in proxies:
         proxy._script.clear()
@@ -112,7 +112,7 @@ def run(processes: Forks, harness: Harness, killer: Killer, arguments: tuple[str
 @pytest.mark.parametrize(
     ("where_to", "sends"), [((), "PutEvents"), (("--function", "mark"), "Invoke")], ids=["bus", "function"]
 )
-def test_redrive_killed_at_any_call_loses_nothing(
+def test_a_killed_redrive_loses_no_event(
     harness: Harness, processes: Forks, where_to: tuple[str, ...], sends: str, *, after: bool
 ) -> None:
     numbers = count(1)
@@ -150,7 +150,7 @@ def test_redrive_killed_at_any_call_loses_nothing(
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_discard_killed_at_any_call_deletes_nothing_unrecorded(harness: Harness, processes: Forks, after: bool) -> None:
+def test_a_killed_discard_is_recorded(harness: Harness, processes: Forks, after: bool) -> None:
     numbers = count(1)
 
     def fill() -> str:
@@ -184,7 +184,7 @@ def test_discard_killed_at_any_call_deletes_nothing_unrecorded(harness: Harness,
 
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_ended_from_outside_it_shows_the_rest_again_at_once(
+def test_a_signal_releases_the_messages(
     harness: Harness, processes: Forks, sent: signal.Signals, status: int, *, after: bool
 ) -> None:
     harness.send(from_rule(event(1), "TIMEOUT"), from_rule(event(2), "TIMEOUT"))
@@ -192,7 +192,7 @@ def test_ended_from_outside_it_shows_the_rest_again_at_once(
     assert run(processes, harness, looking, (*REDRIVE, "--dry-run")) == 0
     first = ["PutItem", "PutEvents", "PutItem", "DeleteMessage"]
     second = looking.calls.index("ChangeMessageVisibilityBatch") + len(first)
-    interrupted = Killer(at=second, after=after, deadly=sent)
+    interrupted = Killer(at=second, after=after, sent=sent)
 
     assert run(processes, harness, interrupted, REDRIVE) == status
 

@@ -45,7 +45,7 @@ def test_a_documented_command_runs(
 
 
 @pytest.mark.timeout(600)
-def test_the_session_on_one_machine_runs_as_it_is_written(tmp_path: Path) -> None:
+def test_the_documented_session_runs(tmp_path: Path) -> None:
     """The first command in one shell, the next block in another, Ctrl-C in the first, the last block."""
     first, *blocks = re.findall(r"(?:^    .+\n)+", ON_ONE_MACHINE, re.MULTILINE)
     assert len(blocks) == 2
@@ -79,7 +79,7 @@ def test_the_session_on_one_machine_runs_as_it_is_written(tmp_path: Path) -> Non
     assert not (tmp_path / "out" / "dlq.jsonl").read_text(), "every dead letter was redriven or discarded"
 
 
-def test_the_page_names_every_shape_action_and_category_that_needs_force() -> None:
+def test_the_page_names_formats_actions_and_categories() -> None:
     for word in (*DeadLetterSource, *Action, *(category for category in ErrorCategory if not category.transient)):
         assert f"`{word}`" in PAGE
 
@@ -91,7 +91,7 @@ def test_the_metrics_are_documented() -> None:
 
 
 @pytest.mark.parametrize("calls", [("--bus", None), ("--function", "f")])
-def test_the_page_names_every_permission_that_is_used(
+def test_the_page_names_every_permission(
     calls: tuple[str, str | None], harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.send(from_handler(event(1), "throttling"))

@@ -1,4 +1,4 @@
-"""The runbook's commands about dead letters, run as they stand there: on a queue with a letter of every category."""
+"""The `mep dlq` commands of the runbook, run on a queue with a dead letter of every category."""
 
 import re
 import shlex
@@ -14,8 +14,8 @@ from tests.support.dlq_harness import Harness
 TEXT = (PROJECT_ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
 COMMANDS = sorted(
     {
-        " ".join(each.split()).removeprefix("mep ")
-        for each in (
+        " ".join(command.split()).removeprefix("mep ")
+        for command in (
             *re.findall(r"`uv run (mep dlq [^`]+)`", TEXT),
             *re.findall(r"^ {4,}uv run (mep dlq .+)$", TEXT, flags=re.MULTILINE),
         )
@@ -24,7 +24,7 @@ COMMANDS = sorted(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_does_what_the_runbook_says(command: str, harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_of_the_runbook(command: str, harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     dead_letters = [from_handler(event(number), category.value) for number, category in enumerate(ErrorCategory)]
     ids = harness.send(*dead_letters)
     words = [word.replace("MESSAGE_ID", ids[0]) for word in shlex.split(command)]
@@ -32,12 +32,12 @@ def test_a_command_does_what_the_runbook_says(command: str, harness: Harness, mo
     assert mep(monkeypatch, *words) == 0
 
     sent = "redrive" in words and "--dry-run" not in words
-    wanted = words[words.index("--category") + 1] if sent else ""
+    redriven = words[words.index("--category") + 1] if sent else ""
     assert [entry["DetailType"] for entry in harness.put_events()] == ["earningsProcessed"] * sent
     left = {dead_letter.attributes["ERROR_CODE"] for dead_letter in harness.left()}
-    assert left == {category.value for category in ErrorCategory} - {wanted}
+    assert left == {category.value for category in ErrorCategory} - {redriven}
 
 
-def test_the_runbook_brings_back_every_category_that_can_be_brought_back() -> None:
-    brought_back = {match[1] for each in COMMANDS if (match := re.match(r"dlq redrive --category (\w+)", each))}
-    assert brought_back == {category.value for category in ErrorCategory}
+def test_the_runbook_redrives_every_category() -> None:
+    categories = {match[1] for name in COMMANDS if (match := re.match(r"dlq redrive --category (\w+)", name))}
+    assert categories == {category.value for category in ErrorCategory}

@@ -26,7 +26,7 @@ def variables(file: Path) -> dict[str, str]:
     return dict(word.split("=", 1) for export, word in words if export == "export")
 
 
-def test_what_is_kept_takes_further_events_and_the_run_counts_them(
+def test_further_events_are_delivered_and_counted(
     tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
 ) -> None:
     chosen = options(tmp_path, url, write_events(tmp_path / "events.jsonl", [event("GONE", "2025-07-31", 1)]))
@@ -34,8 +34,8 @@ def test_what_is_kept_takes_further_events_and_the_run_counts_them(
     found: list[dict[str, str]] = []
     seen: list[int] = []
 
-    def wait(meanwhile: Callable[[], None]) -> None:
-        meanwhile()
+    def wait(flush: Callable[[], None]) -> None:
+        flush()
         found.append(variables(file))
         seen.append(len(list(read_jsonl(chosen.out / "logs.jsonl"))))
         with closing(loopback_client("events", found[0]["AWS_ENDPOINT_URL_EVENTBRIDGE"])) as events:
@@ -64,9 +64,7 @@ def test_what_is_kept_takes_further_events_and_the_run_counts_them(
     assert [row["correlation_id"] for row in read_jsonl(chosen.out / "audit.jsonl")] == ["kept-1"]
 
 
-def test_credentials_of_one_s_own_are_in_no_file(
-    tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
-) -> None:
+def test_own_credentials_are_not_written(tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console) -> None:
     chosen = options(tmp_path, url, write_events(tmp_path / "events.jsonl", []))
     found: list[dict[str, str]] = []
 
@@ -78,15 +76,15 @@ def test_credentials_of_one_s_own_are_in_no_file(
     assert not [name for name in found[0] if "KEY" in name]
 
 
-@pytest.mark.parametrize("told", [KeyboardInterrupt, SystemExit])
-def test_being_told_to_end_is_the_usual_end(told: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keep_module, "_LOOK_SECONDS", 0)
-    looks = iter(range(3))
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_ends_the_wait(error: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keep_module, "_FLUSH_SECONDS", 0)
+    flushes = iter(range(3))
 
-    def meanwhile() -> None:
-        if next(looks, None) is None:
-            raise told
+    def flush() -> None:
+        if next(flushes, None) is None:
+            raise error
 
-    wait_for_interrupt(meanwhile)
+    wait_for_interrupt(flush)
 
-    assert list(looks) == []
+    assert list(flushes) == []

@@ -1,4 +1,4 @@
-"""`mep local`: every line of the input is accounted for, and the files agree with each other."""
+"""`mep local`: every line of the input has one outcome, and the files agree."""
 
 import io
 import json
@@ -20,7 +20,7 @@ from tests.support.stores import DeadLetters
 
 
 def sample(rows: list[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Every row once, then 5 % again, 2 % malformed, 1 % unknown."""
+    """Return an event for each row, then 5 % duplicates, 2 % invalid events and 1 % without a row."""
     once = [event(symbol, date, number) for number, (symbol, date) in enumerate(rows)]
     again = once[:: len(once) // (len(once) * 5 // 100)][: len(once) * 5 // 100]
     ways: list[dict[str, Any]] = [
@@ -34,7 +34,7 @@ def sample(rows: list[tuple[str, str]]) -> list[dict[str, Any]]:
     return [*once, *again, *malformed, *unknown]
 
 
-def test_a_calendar_s_worth_of_events_is_accounted_for_and_again_all_duplicates(
+def test_a_whole_calendar_and_its_duplicates(
     tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
 ) -> None:
     rows = [(f"S{n}", f"2025-08-{n % 28 + 1:02d}") for n in range(400)]
@@ -89,7 +89,7 @@ def test_a_calendar_s_worth_of_events_is_accounted_for_and_again_all_duplicates(
     ]
 
 
-def test_whatever_is_json_is_delivered_and_the_rest_named_and_kept(
+def test_lines_that_are_not_json_are_rejected(
     tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
 ) -> None:
     events = tmp_path / "events.jsonl"
@@ -113,7 +113,7 @@ def test_whatever_is_json_is_delivered_and_the_rest_named_and_kept(
         assert f"line {number} is not JSON" in said(screen)
 
 
-def test_many_rejected_lines_do_not_flood_the_screen(
+def test_only_the_first_rejected_lines_are_reported(
     tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
 ) -> None:
     events = tmp_path / "events.jsonl"
@@ -125,7 +125,7 @@ def test_many_rejected_lines_do_not_flood_the_screen(
     assert len(said(screen).splitlines()) == 21
 
 
-def test_standard_input_is_read_when_no_file_is_named(
+def test_standard_input_is_read(
     tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = json.dumps(event("AAPL", "2025-07-31", 1)).encode()
@@ -141,7 +141,7 @@ def test_standard_input_is_read_when_no_file_is_named(
     assert outcomes(summary) == (1, 0, 1, 0, 0, 0)
 
 
-def test_a_container_that_runs_already_is_what_the_chain_drives(
+def test_a_running_container_gets_the_events(
     tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
 ) -> None:
     events = write_events(tmp_path / "events.jsonl", [event("AAPL", "2025-07-31", number) for number in range(3)])

@@ -1,4 +1,4 @@
-"""`mep local` when something fails: events, the function, what is around it."""
+"""`mep local` with failures: of events, the function, the services."""
 
 import json
 import math
@@ -30,7 +30,7 @@ FIXTURES = Path(__file__).parents[3] / "unit" / "emulator" / "fixtures"
 
 
 def platform(out: Path) -> dict[tuple[str, str], float]:
-    """The sums of the platform's metrics that alarms look at."""
+    """Return the sums of the platform's metrics that have alarms."""
     lambdas = ("AsyncEventsReceived", "Invocations", "Errors", "AsyncEventsDropped", "DestinationDeliveryFailures")
     sums = dict.fromkeys([("AWS/Events", "FailedInvocations"), *(("AWS/Lambda", name) for name in lambdas)], 0.0)
     for point in read_jsonl(out / "platform.jsonl"):
@@ -39,13 +39,11 @@ def platform(out: Path) -> dict[tuple[str, str], float]:
     return sums
 
 
-def test_an_event_that_fails_to_the_end_is_one_retry_and_a_record_in_the_queue(
-    tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
-) -> None:
+def test_an_event_that_fails_three_times(tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console) -> None:
     sent = event("AAPL", "2025-07-31", 1)
     events = write_events(tmp_path / "events.jsonl", [sent])
 
-    with FaultProxy(url, *[http_status(500)] * 9, operation=WRITE) as proxy:  # three attempts in each of three tries
+    with FaultProxy(url, *[http_status(500)] * 9, operation=WRITE) as proxy:  # three calls in each of three invocations
         chosen = options(tmp_path, proxy.url, events, speed=math.inf)
         summary = run(chosen, screen, queue=dead_letters.endpoint)
         assert proxy.unused == ()
@@ -72,9 +70,7 @@ def test_an_event_that_fails_to_the_end_is_one_retry_and_a_record_in_the_queue(
     assert row["is_processed"] is False
 
 
-def test_a_failed_try_followed_by_a_good_one_is_marked(
-    tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
-) -> None:
+def test_a_retry_that_succeeds_is_marked(tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console) -> None:
     events = write_events(tmp_path / "events.jsonl", [event("AAPL", "2025-07-31", 1)])
 
     with FaultProxy(url, *[http_status(500)] * 3, operation=WRITE) as proxy:
@@ -90,15 +86,15 @@ def test_a_failed_try_followed_by_a_good_one_is_marked(
     assert list(read_jsonl(chosen.out / "dlq.jsonl")) == []
 
 
-def by_fixture(monkeypatch: pytest.MonkeyPatch, handler: str) -> None:
-    """Let the run use another function."""
+def use_function(monkeypatch: pytest.MonkeyPatch, handler: str) -> None:
+    """Replace the function of the run."""
     monkeypatch.setattr(run_module, "_function", lambda *_: FunctionConfig(handler, python_path=(FIXTURES,)))
 
 
-def test_a_function_that_dies_or_answers_no_outcome_is_told(
+def test_crashes_and_missing_outcomes_are_reported(
     tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    by_fixture(monkeypatch, "functions.by_command")
+    use_function(monkeypatch, "functions.by_command")
     events = write_events(
         tmp_path / "events.jsonl", [{"do": "exit", "code": 1}, {"do": "nothing"}, {"do": "sleep", "seconds": 60}]
     )
@@ -111,7 +107,7 @@ def test_a_function_that_dies_or_answers_no_outcome_is_told(
 
     assert outcomes(summary) == (3, 0, 0, 0, 0, 2)
     assert not summary.accounted
-    assert "line 2: the function returned no outcome" in said(screen)
+    assert "line 2: the response has no outcome" in said(screen)
     records = [json.loads(dead_letter["body"]) for dead_letter in read_jsonl(tmp_path / "out" / "dlq.jsonl")]
     assert {record["responsePayload"]["errorType"] for record in records} == {
         "Runtime.ExitError",
@@ -119,10 +115,10 @@ def test_a_function_that_dies_or_answers_no_outcome_is_told(
     }
 
 
-def test_a_record_that_the_queue_refuses_is_kept(
+def test_a_rejected_record_is_written(
     tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    by_fixture(monkeypatch, "functions.by_command")
+    use_function(monkeypatch, "functions.by_command")
     sent = {"do": "raise", "text": "x" * 1024 * 1024}  # with the rest of the record, more than SQS takes
     events = write_events(tmp_path / "events.jsonl", [sent])
 
@@ -135,17 +131,17 @@ def test_a_record_that_the_queue_refuses_is_kept(
     assert platform(tmp_path / "out")["AWS/Lambda", "DestinationDeliveryFailures"] == 1
 
 
-def test_a_function_that_does_not_start_ends_the_run_with_its_own_words(
+def test_a_function_that_does_not_start(
     tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    by_fixture(monkeypatch, "broken_import.handler")
+    use_function(monkeypatch, "broken_import.handler")
     events = write_events(tmp_path / "events.jsonl", [1])
 
     with pytest.raises(RunError, match=r"the function does not start: Runtime\.ImportModuleError.*logs\.jsonl"):
         run(options(tmp_path, url, events, workers=2), screen, queue=dead_letters.endpoint)
 
 
-def test_an_interrupted_run_leaves_what_was_done(
+def test_an_interrupted_run_writes_its_files(
     tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(_: object) -> Iterator[EventLine | RejectedLine]:
@@ -163,10 +159,8 @@ def test_an_interrupted_run_leaves_what_was_done(
     assert len(list(read_jsonl(tmp_path / "out" / "calendar.jsonl"))) == 1
 
 
-def test_a_dynamodb_that_does_not_answer_is_one_line(
-    tmp_path: Path, screen: Console, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    by_fixture(monkeypatch, "functions.echo")
+def test_an_unreachable_dynamodb_is_one_line(tmp_path: Path, screen: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_function(monkeypatch, "functions.echo")
     events = write_events(tmp_path / "events.jsonl", [1])
     queue = QueueEndpoint("http://127.0.0.1:9", "http://127.0.0.1:9/queue")
 
@@ -174,7 +168,7 @@ def test_a_dynamodb_that_does_not_answer_is_one_line(
         run(options(tmp_path, "http://127.0.0.1:9", events), screen, queue=queue)
 
 
-def test_an_endpoint_that_is_none_is_the_users_to_mend(tmp_path: Path, screen: Console) -> None:
+def test_an_invalid_endpoint_is_wrong_usage(tmp_path: Path, screen: Console) -> None:
     events = write_events(tmp_path / "events.jsonl", [1])
     queue = QueueEndpoint("http://127.0.0.1:9", "http://127.0.0.1:9/queue")
 
@@ -192,14 +186,14 @@ def test_input_is_never_replaced_by_output(tmp_path: Path, screen: Console) -> N
     assert events.read_text() == "1\n"
 
 
-def test_events_that_are_not_there_are_the_users_to_mend(tmp_path: Path, screen: Console) -> None:
+def test_a_missing_events_file_is_wrong_usage(tmp_path: Path, screen: Console) -> None:
     with pytest.raises(UsageError, match=r"cannot read events from .*nowhere: No such file or directory"):
         run(options(tmp_path, "http://127.0.0.1:9", tmp_path / "nowhere"), screen)
 
     assert not (tmp_path / "out").exists()
 
 
-def test_a_container_that_is_not_there_is_told_before_anything_is_sent(
+def test_an_unreachable_container_is_one_line(
     tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
 ) -> None:
     events = write_events(tmp_path / "events.jsonl", [1])
@@ -208,7 +202,7 @@ def test_a_container_that_is_not_there_is_told_before_anything_is_sent(
         run(options(tmp_path, url, events, function_url="http://127.0.0.1:9"), screen, queue=dead_letters.endpoint)
 
 
-def test_an_emulator_instead_of_dynamodb_local_is_told(
+def test_a_dynamodb_emulator_is_reported(
     tmp_path: Path,
     url: str,
     dead_letters: DeadLetters,
@@ -224,4 +218,4 @@ def test_an_emulator_instead_of_dynamodb_local_is_told(
 
     run(chosen, screen, queue=dead_letters.endpoint)
 
-    assert "DynamoDB is an emulator here: there is no `java` on the PATH" in said(screen)
+    assert "using a DynamoDB emulator: there is no `java` on the PATH" in said(screen)

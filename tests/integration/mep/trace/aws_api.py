@@ -1,28 +1,26 @@
-"""CloudWatch Logs and X-Ray on loopback: the wire form that AWS documents, over records that the function made."""
+"""A fake of CloudWatch Logs and X-Ray with the records of a run."""
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from emulator.http_server import LoopbackServer, QuietHandler
+from tests.support.aws_account import Call, Reply, error, ok
 
 TRACE_ID = re.compile(r"1-[0-9a-f]{8}-[0-9a-f]{24}")
 
 
 @dataclass
 class Account:
-    """What the services hold, and what they were asked.
+    """The records of the services, and the calls so far.
 
     Attributes:
-        groups: log lines by log group.
-        traces: segment documents by X-Ray's trace ID.
-        refused: operations that answer with an AccessDenied error.
-        refuse_after: operations that do so after that many answers.
-        ends_as: the status of a query that is over.
-        asked: operation and parameters, in order.
+        groups: Log lines by log group.
+        traces: Segment documents by X-Ray's trace ID.
+        refused: Operations that return an AccessDenied error.
+        refuse_after: The number of successful calls after which an operation returns that error.
+        ends_as: The final status of a query.
+        asked: Operation and parameters of each call.
     """
 
     groups: dict[str, list[str]] = field(default_factory=dict)
@@ -32,58 +30,66 @@ class Account:
     ends_as: str = "Complete"
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
-    def answer(self, operation: str, parameters: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Answer a call."""
+    def respond(self, call: Call) -> Reply:
+        """Record a call and return its reply."""
+        operation, parameters = call.operation, call.parameters
         self.asked.append((operation, parameters))
-        answered = len([each for each, _ in self.asked if each == operation]) - 1
+        answered = len([name for name, _ in self.asked if name == operation]) - 1
         if operation in self.refused or answered >= self.refuse_after.get(operation, 1_000):
-            return 400, {"__type": "AccessDeniedException", "message": "not authorized: arn:aws:iam::1:role/secret"}
-        handle = getattr(self, f"_{operation}")
-        status: int
-        body: dict[str, Any]
-        status, body = handle(parameters)
-        return status, body
+            return error("AccessDeniedException", "not authorized: arn:aws:iam::1:role/secret")
+        handlers = {
+            "StartQuery": self._start_query,
+            "GetQueryResults": self._query_results,
+            "GetTraceSummaries": self._trace_summaries,
+            "BatchGetTraces": self._batch_get_traces,
+        }
+        return handlers[operation](parameters)
 
-    def _StartQuery(self, parameters: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802
+    def _start_query(self, parameters: dict[str, Any]) -> Reply:
         if parameters["logGroupName"] not in self.groups:
-            return 400, {"__type": "ResourceNotFoundException", "message": "no such group"}
-        return 200, {"queryId": str(len(self.asked) - 1)}
+            return error("ResourceNotFoundException", "no such group")
+        return ok(queryId=str(len(self.asked) - 1))
 
-    def _GetQueryResults(self, parameters: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802
+    def _query_results(self, parameters: dict[str, Any]) -> Reply:
         polls = sum(parameters == asked for operation, asked in self.asked if operation == "GetQueryResults")
         if polls == 1:
-            return 200, {"status": "Running", "results": []}
+            return ok(status="Running", results=[])
         query = self.asked[int(parameters["queryId"])][1]
-        lines = [line for line in self.groups[query["logGroupName"]] if owns(query["queryString"], line)]
+        lines = [line for line in self.groups[query["logGroupName"]] if matches(query["queryString"], line)]
         rows = [
             [{"field": "@message", "value": line}, {"field": "@ptr", "value": str(number)}]
             for number, line in enumerate(lines)
         ]
-        return 200, {"status": self.ends_as, "results": rows, "statistics": {"recordsMatched": len(rows)}}
+        return ok(status=self.ends_as, results=rows, statistics={"recordsMatched": len(rows)})
 
-    def _GetTraceSummaries(self, parameters: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802
+    def _trace_summaries(self, parameters: dict[str, Any]) -> Reply:
         assert parameters["EndTime"] - parameters["StartTime"] <= 6 * 3600
-        wanted = re.fullmatch(r'annotation\.correlation_id = "([^"]+)"', parameters["FilterExpression"])
-        assert wanted is not None
+        condition = re.fullmatch(r'annotation\.correlation_id = "([^"]+)"', parameters["FilterExpression"])
+        assert condition is not None
         if len([operation for operation, _ in self.asked if operation == "GetTraceSummaries"]) > 1:
-            return 200, {"TraceSummaries": []}
-        found = [each for each, documents in self.traces.items() if any(wanted[1] in text for text in documents)]
-        return 200, {"TraceSummaries": [{"Id": trace_id} for trace_id in found]}
+            return ok(TraceSummaries=[])
+        ids = [name for name, documents in self.traces.items() if any(condition[1] in text for text in documents)]
+        return ok(TraceSummaries=[{"Id": trace_id} for trace_id in ids])
 
-    def _BatchGetTraces(self, parameters: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802
+    def _batch_get_traces(self, parameters: dict[str, Any]) -> Reply:
         ids = parameters["TraceIds"]
         assert 0 < len(ids) <= 5
         assert all(map(TRACE_ID.fullmatch, ids))
         traces = [
-            {"Id": each, "Segments": [{"Id": str(n), "Document": text} for n, text in enumerate(self.traces[each])]}
-            for each in ids
-            if each in self.traces
+            {
+                "Id": trace_id,
+                "Segments": [
+                    {"Id": str(number), "Document": text} for number, text in enumerate(self.traces[trace_id])
+                ],
+            }
+            for trace_id in ids
+            if trace_id in self.traces
         ]
-        return 200, {"Traces": traces, "UnprocessedTraceIds": [each for each in ids if each not in self.traces]}
+        return ok(Traces=traces, UnprocessedTraceIds=[trace_id for trace_id in ids if trace_id not in self.traces])
 
 
-def owns(query: str, line: str) -> bool:
-    """Whether a line satisfies the filter of a Logs Insights query; of the language just what is asked here."""
+def matches(query: str, line: str) -> bool:
+    """Return whether a line meets the filter of a Logs Insights query, in the subset that `mep` uses."""
     match = re.fullmatch(r"fields @message \| filter (.*) \| sort @timestamp asc", query)
     assert match is not None, query
     value = json.loads(line)
@@ -94,33 +100,14 @@ def owns(query: str, line: str) -> bool:
         if like := re.fullmatch(r'@message like "([^"]*)"', text):
             return like[1] in line
         if one_of := re.fullmatch(r"([\w.]+) in \[([^\]]*)\]", text):
-            return member(value, one_of[1]) in [each.strip(' "') for each in one_of[2].split(",")]
+            return member(value, one_of[1]) in [item.strip(' "') for item in one_of[2].split(",")]
         raise AssertionError(text)
 
-    return any(all(term(each) for each in group.split(" and ")) for group in match[1].split(" or "))
+    return any(all(term(text) for text in group.split(" and ")) for group in match[1].split(" or "))
 
 
 def member(value: Any, path: str) -> Any:
-    """A field as Logs Insights names it: dots lead into objects."""
+    """Return the value of a field in Logs Insights' notation: dots separate nested objects."""
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
     return value
-
-
-@contextmanager
-def serving(account: Account) -> Iterator[str]:
-    """Run the services; yields their URL."""
-
-    class Handler(QuietHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.read_body())
-            target = self.headers.get("X-Amz-Target")
-            paths = {"/Traces": "BatchGetTraces", "/TraceSummaries": "GetTraceSummaries"}
-            operation = target.rpartition(".")[2] if target else paths[self.path]
-            status, answer = account.answer(operation, body)
-            headers = {"x-amzn-ErrorType": answer["__type"]} if status != 200 else {}
-            body_type = {"Content-Type": "application/x-amz-json-1.1"}
-            self.respond(status, json.dumps(answer).encode(), {**headers, **body_type})
-
-    with LoopbackServer(Handler) as server:
-        yield server.url

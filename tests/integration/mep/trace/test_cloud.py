@@ -20,7 +20,8 @@ from mep.trace.entries import SearchResult
 from mep.trace.sources import SPAN_LOG_GROUP, SearchScope, Source, gap_lines
 from mep.trace.timeline import make_timeline
 from mep.trace.xray import segment_entries, xray_id
-from tests.integration.mep.trace.aws_api import Account, serving
+from tests.integration.mep.trace.aws_api import Account
+from tests.support.aws_account import serving
 from tests.support.stores import DeadLetters, Tables
 
 GROUP = "/aws/lambda/mark-earnings-processed"
@@ -75,7 +76,7 @@ Ask = Callable[..., SearchResult]
 
 @pytest.fixture
 def ask(account: Account, tables: Tables) -> Iterator[Ask]:
-    with serving(account) as url:
+    with serving(account.respond) as url:
 
         def make(service: str) -> Any:
             return tables.client if service == "dynamodb" else loopback_client(service, url)

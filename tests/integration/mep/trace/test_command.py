@@ -24,7 +24,7 @@ def test_the_timeline_of_a_run_fits_the_terminal(
     assert mep(monkeypatch, "trace", "demo-aapl", "--run", folder) == 0
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= 100
-    assert re.search(r"summary +the row is marked, after 2 attempts, invocation 1 of 2", shown)
+    assert re.search(r"verdict +the row is marked, after 2 attempts, invocation 1 of 2", shown)
     assert re.search(r"AAPL 2025-07-31: processed at \S+ by event aapl-q3", " ".join(shown.split()))
     waits = re.findall(r"waiting after attempt 1  ([\d.]+ m?s)", shown)
     assert len(waits) == 1

@@ -1,4 +1,4 @@
-"""A run's folder whose metric lines the function's own writer has made."""
+"""A folder of a run with metric lines of the function's own writer."""
 
 from collections.abc import Mapping
 from pathlib import Path

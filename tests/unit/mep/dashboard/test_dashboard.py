@@ -1,4 +1,4 @@
-"""The preview shows what the function wrote, by the definitions that are deployed."""
+"""The preview shows the metrics of a run, as the deployed dashboard defines them."""
 
 import re
 from pathlib import Path
@@ -29,7 +29,7 @@ def line(title: str, label: str) -> Line:
     return found
 
 
-def test_totals_are_what_was_written(run: RunMetrics) -> None:
+def test_totals_are_those_of_the_run(run: RunMetrics) -> None:
     totals = {name: run.total(line("Events", name)) for name in ("EventsReceived", "EventsMarked", "EventsRetried")}
 
     assert totals == {"EventsReceived": len(EVENTS), "EventsMarked": 7, "EventsRetried": 1}
@@ -39,7 +39,7 @@ def test_totals_are_what_was_written(run: RunMetrics) -> None:
     assert run.total(line("Billed usage", "invocations")) == len(EVENTS)
 
 
-def test_values_lie_where_they_were_written(run: RunMetrics) -> None:
+def test_values_are_in_their_periods(run: RunMetrics) -> None:
     values = run.values(line("Outcomes", "EventsMarked"))
 
     assert len(values) == PERIODS
@@ -47,7 +47,7 @@ def test_values_lie_where_they_were_written(run: RunMetrics) -> None:
     assert run.values(line("Outcomes", "EventsRetried"))[-1] == 1
 
 
-def test_the_cost_is_that_of_the_memory(run_folder: Path) -> None:
+def test_the_cost_depends_on_the_memory(run_folder: Path) -> None:
     cost = line("US dollars per hour, at list prices of us-east-1", "Lambda")
 
     small, large = (read_run(run_folder, memory).total(cost) for memory in (128, 1024))
@@ -69,7 +69,7 @@ def test_every_widget_is_on_the_page_in_order(run: RunMetrics) -> None:
         ET.fromstring(drawing)
 
 
-def test_the_page_needs_nothing_else_and_trusts_nothing(run: RunMetrics, run_folder: Path) -> None:
+def test_the_page_is_self_contained_and_escaped(run: RunMetrics, run_folder: Path) -> None:
     found = page(run, run_folder.name)
 
     assert not re.search(r"https?:|\bsrc=|<script|<link|@import|url\(", found)
@@ -78,7 +78,7 @@ def test_the_page_needs_nothing_else_and_trusts_nothing(run: RunMetrics, run_fol
     assert "<i>" not in found
 
 
-def test_a_stack_is_on_top_of_what_is_below() -> None:
+def test_areas_are_stacked() -> None:
     drawing = chart([ChartLine("a", [1, 1]), ChartLine("b", [None, 2])], stacked=True, threshold=None)
 
     tops = [
@@ -89,7 +89,7 @@ def test_a_stack_is_on_top_of_what_is_below() -> None:
     assert (floor - upper) == pytest.approx(3 * (floor - lower), rel=0.02)
 
 
-def test_a_threshold_is_in_the_picture() -> None:
+def test_a_threshold_is_drawn() -> None:
     drawing = ET.fromstring(chart([ChartLine("a", [1])], stacked=False, threshold=50))
 
     (dashed,) = [each for each in drawing if each.get("class") == "threshold"]
@@ -117,7 +117,7 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, run_folder: Path, tmp_path
 @pytest.mark.parametrize(
     ("content", "said"), [(None, "cannot read"), ("", "the run had no event"), ("{}\nx\n", "line 2: not JSON")]
 )
-def test_what_is_no_run_is_told_in_one_line(
+def test_another_folder_is_wrong_usage(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

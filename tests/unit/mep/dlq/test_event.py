@@ -1,4 +1,4 @@
-"""What is sent again is the same event to the function, whatever came in, and is linked to where it failed."""
+"""A redriven event is the same event to the function, and links to the trace in which it failed."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def dead_letter(sent: Any, make: Any, trace: str = TRACE_HEADER) -> DeadLetter:
 
 
 @given(valid_events, shapes)
-def test_a_valid_event_is_the_same_to_the_function_behind_a_new_envelope(sent: dict[str, Any], make: Any) -> None:
+def test_a_redriven_event_is_the_same_event(sent: dict[str, Any], make: Any) -> None:
     was = dead_letter(sent, make)
     again = prepare_for_redrive(was) | {"id": "a-new-envelope"}
 
@@ -37,7 +37,7 @@ def test_a_valid_event_is_the_same_to_the_function_behind_a_new_envelope(sent: d
 
 
 @given(valid_events, shapes)
-def test_redriven_twice_it_is_still_the_same(sent: dict[str, Any], make: Any) -> None:
+def test_a_second_redrive_only_counts(sent: dict[str, Any], make: Any) -> None:
     first = dead_letter(sent, make)
     once = prepare_for_redrive(first)
     second = dead_letter(once | {"id": "a-new-envelope"}, make)
@@ -50,17 +50,17 @@ def test_redriven_twice_it_is_still_the_same(sent: dict[str, Any], make: Any) ->
 
 
 @given(valid_events, shapes)
-def test_its_audit_entries_are_under_the_row_that_the_function_finds(sent: dict[str, Any], make: Any) -> None:
-    found = parse_event(sent, source=SOURCE)
-    assert earnings_key(dead_letter(sent, make)) == "#".join(found.key.values())
+def test_audit_entries_have_the_key_of_the_row(sent: dict[str, Any], make: Any) -> None:
+    parsed = parse_event(sent, source=SOURCE)
+    assert earnings_key(dead_letter(sent, make)) == "#".join(parsed.key.values())
 
 
 @given(fuzzed_events, shapes)
-def test_nothing_breaks_it_and_what_has_no_detail_stays_as_it_is(sent: Any, make: Any) -> None:
+def test_an_event_without_detail_is_unchanged(sent: Any, make: Any) -> None:
     try:
         was = dead_letter(sent, make)
     except (ValueError, RecursionError):
-        return  # the test could not write it
+        return  # the test cannot serialize it
     again = prepare_for_redrive(was)
     if not (isinstance(was.event, dict) and isinstance(was.event.get("detail"), dict)):
         assert again is was.event
@@ -69,7 +69,7 @@ def test_nothing_breaks_it_and_what_has_no_detail_stays_as_it_is(sent: Any, make
 
 
 @pytest.mark.parametrize(
-    ("header", "trace", "parent"),
+    ("header", "trace", "flags"),
     [
         (TRACE_HEADER, "68d1f2a30123456789abcdef01234567", "01"),
         (TRACE_HEADER.replace("Sampled=1", "Sampled=0"), "68d1f2a30123456789abcdef01234567", "00"),
@@ -80,9 +80,8 @@ def test_nothing_breaks_it_and_what_has_no_detail_stays_as_it_is(sent: Any, make
         ("", None, None),
     ],
 )
-def test_the_trace_is_read_from_sqss_header(header: str, trace: str | None, parent: str | None) -> None:
-    was = dead_letter(event(), from_rule, header)
-    assert was.trace_id == trace
-    found = was.traceparent
-    assert (found and found[-2:]) == parent
-    assert ("traceparent" in prepare_for_redrive(was)["detail"]) == (parent is not None)
+def test_the_trace_header_is_parsed(header: str, trace: str | None, flags: str | None) -> None:
+    failed = dead_letter(event(), from_rule, header)
+    assert failed.trace_id == trace
+    assert (failed.traceparent and failed.traceparent[-2:]) == flags
+    assert ("traceparent" in prepare_for_redrive(failed)["detail"]) == (flags is not None)

@@ -1,4 +1,4 @@
-"""Each shape is read for what it tells, and nothing that may lie in a queue breaks the reader."""
+"""Every format is parsed, and no message makes the parser raise."""
 
 import json
 from dataclasses import replace
@@ -31,7 +31,7 @@ def read(parts: Parts) -> DeadLetter:
     return read_dead_letter("m-1", *parts)
 
 
-def test_the_functions_own() -> None:
+def test_the_functions_dead_letter() -> None:
     dead_letter = read(from_handler())
 
     assert (dead_letter.shape, dead_letter.category, dead_letter.code) == (
@@ -73,12 +73,12 @@ def test_lambdas_on_failure_record() -> None:
         ("not an error body", "unknown"),
     ],
 )
-def test_an_on_failure_record_that_is_not_ours_still_has_a_category(error: Any, category: str) -> None:
+def test_an_on_failure_record_of_another_error(error: Any, category: str) -> None:
     assert read(from_on_failure(error=error)).group == category
 
 
 @pytest.mark.parametrize("category", ErrorCategory)
-def test_what_the_function_raises_is_read_back(category: ErrorCategory) -> None:
+def test_the_functions_exception_is_parsed(category: ErrorCategory) -> None:
     error = EventNotProcessed(category, "an-id:1", "code")
     dead_letter = read(from_on_failure(error={"errorType": type(error).__name__, "errorMessage": str(error)}))
     assert (dead_letter.category, dead_letter.correlation_id) == (category, "an-id:1")
@@ -93,7 +93,7 @@ def raised(*reasons: str) -> str:
 
 
 @pytest.mark.parametrize("reasons", [(), REASONS[:1], REASONS])
-def test_why_dynamodb_throttled_it_is_read_back_from_every_shape_that_tells(reasons: tuple[str, ...]) -> None:
+def test_throttling_reasons_are_parsed(reasons: tuple[str, ...]) -> None:
     error = {"errorType": "EventNotProcessed", "errorMessage": raised(*reasons)}
     dead_letters = [
         read(from_on_failure(error=error)),
@@ -106,13 +106,13 @@ def test_why_dynamodb_throttled_it_is_read_back_from_every_shape_that_tells(reas
     assert dead_letters[0].message == raised(*reasons)
 
 
-def test_a_reason_that_was_cut_is_left_out() -> None:
-    """Lambda's classic queue has the first 1 KB of a message."""
+def test_a_truncated_reason_is_left_out() -> None:
+    """Lambda's dead-letter queue truncates the message to 1 KB."""
     whole = raised(*REASONS)
     for length in range(len(whole)):
-        found = read(from_lambda(message=whole[:length])).throttling_reasons
-        assert found == REASONS[: len(found)]
-        assert len(found) < len(REASONS)
+        reasons = read(from_lambda(message=whole[:length])).throttling_reasons
+        assert reasons == REASONS[: len(reasons)]
+        assert len(reasons) < len(REASONS)
 
 
 @pytest.mark.parametrize(
@@ -126,16 +126,16 @@ def test_a_reason_that_was_cut_is_left_out() -> None:
         "R1; R2",
     ],
 )
-def test_what_is_no_reason_is_not_taken_for_one(text: str) -> None:
+def test_other_texts_are_not_reasons(text: str) -> None:
     assert read(from_lambda(message=text)).throttling_reasons == ()
 
 
-def test_only_what_looks_like_a_reason_is_read_from_an_attribute() -> None:
+def test_invalid_reasons_in_an_attribute_are_dropped() -> None:
     dead_letter = read(from_handler(THROTTLING_REASONS=f"{REASONS[0]}; <b>; ; a b c;{REASONS[2]};\x00"))
     assert dead_letter.throttling_reasons == (REASONS[0], REASONS[2])
 
 
-def test_without_concurrency_the_function_never_ran() -> None:
+def test_a_record_without_an_invocation() -> None:
     dead_letter = read(from_on_failure(condition="ZeroReservedConcurrency", tries=0))
     assert (dead_letter.group, dead_letter.code, dead_letter.tries) == ("throttling", "ZeroReservedConcurrency", 0)
     assert dead_letter.correlation_id == event()["id"]
@@ -153,17 +153,17 @@ def test_a_rule_targets_dead_letter() -> None:
     assert dead_letter.event == event()
 
 
-def test_lambdas_classic_dead_letter() -> None:
+def test_lambdas_dead_letter() -> None:
     dead_letter = read(from_lambda())
     assert (dead_letter.shape, dead_letter.group, dead_letter.code) == (DeadLetterSource.LAMBDA, "internal", "200")
     assert dead_letter.request_id == "cdc6e0c2-6d3d-4a3c-b9a9-1ba5d8a3f5c2"
-    ours = read(from_lambda(message="category=network correlation_id=c-1 : ReadTimeoutError"))
-    assert (ours.group, ours.correlation_id) == ("network", "c-1")
+    own = read(from_lambda(message="category=network correlation_id=c-1 : ReadTimeoutError"))
+    assert (own.group, own.correlation_id) == ("network", "c-1")
     assert read(from_lambda(status="429")).group == "throttling"
     assert read(from_lambda(message="category=network correlation_id=cut-o")).correlation_id == event()["id"]
 
 
-def test_the_newer_buses_record_names_events_and_holds_none() -> None:
+def test_a_subscriber_record_contains_no_event() -> None:
     dead_letter = read(from_subscriber())
     assert (dead_letter.shape, dead_letter.group, dead_letter.tries) == (
         DeadLetterSource.SUBSCRIBER,
@@ -179,14 +179,14 @@ def test_the_newer_buses_record_names_events_and_holds_none() -> None:
     [
         ("", {}),
         ("hello", {}),
-        (json.dumps(event()), {}),  # an event, but nobody says that it failed, or how
+        (json.dumps(event()), {}),  # an event without any error attribute
         (json.dumps({"requestContext": {}, "requestPayload": 1}), {}),
         (json.dumps({"failedMessages": {}}), {}),
         ("{}", {"SOURCE": "handler"}),
         ("{}", {"ERROR_CODE": "NO_PERMISSIONS"}),
     ],
 )
-def test_what_nobody_known_writes_is_unknown_and_kept_as_it_is(body: str, attributes: dict[str, str]) -> None:
+def test_an_unrecognised_message_is_unchanged(body: str, attributes: dict[str, str]) -> None:
     dead_letter = read_dead_letter("m", body, attributes)
     assert (dead_letter.shape, dead_letter.body, dead_letter.attributes) == (DeadLetterSource.UNKNOWN, body, attributes)
     assert dead_letter.event_text is None
@@ -194,27 +194,27 @@ def test_what_nobody_known_writes_is_unknown_and_kept_as_it_is(body: str, attrib
 
 
 @pytest.mark.parametrize("make", [from_handler, from_rule, from_lambda])
-def test_an_event_that_is_no_json_is_unknown_but_found_by_its_attributes(make: Any) -> None:
+def test_a_body_that_is_not_json_keeps_its_attributes(make: Any) -> None:
     body, attributes = make()
-    told = read_dead_letter("m", body, attributes)
+    valid = read_dead_letter("m", body, attributes)
     for body in ("", "{", "[" * 100_000):
         dead_letter = read_dead_letter("m", body, attributes)
         assert (dead_letter.shape, dead_letter.event_text, dead_letter.body) == (DeadLetterSource.UNKNOWN, None, body)
-        assert (dead_letter.group, dead_letter.code, dead_letter.message) == (told.group, told.code, told.message)
+        assert (dead_letter.group, dead_letter.code, dead_letter.message) == (valid.group, valid.code, valid.message)
         if "CORRELATION_ID" in attributes:
-            assert dead_letter.correlation_id == told.correlation_id
+            assert dead_letter.correlation_id == valid.correlation_id
 
 
-def test_the_id_is_the_functions_own_rule_where_no_attribute_tells() -> None:
+def test_the_id_is_resolved_as_in_the_function() -> None:
     assert read(from_rule(event(correlation_id="c-1", event_id="e-1"))).correlation_id == "c-1"
     assert read(from_rule(event(eventId="e-1"))).correlation_id == "e-1"
-    # Without a usable one the function replaces it with the request ID, which a rule's message does not have.
+    # Without a valid one the function replaces it with the request ID, which a rule's message does not have.
     assert read(from_rule(event(correlation_id="<b>"))).correlation_id is None
     assert read(from_lambda(event(correlation_id="<b>"))).correlation_id == "cdc6e0c2-6d3d-4a3c-b9a9-1ba5d8a3f5c2"
     assert read(from_handler(CORRELATION_ID="<b>")).correlation_id == event()["id"]
 
 
-def test_what_sqs_tells_is_there() -> None:
+def test_system_attributes_are_parsed() -> None:
     body, attributes = from_rule(event(redrive_count=2) | {"replay-name": "monday"})
     message = {
         "MessageId": "m-9",
@@ -285,7 +285,7 @@ def written(value: object) -> str:
     attributes=st.dictionaries(names, texts),
     system=st.dictionaries(st.sampled_from(["SentTimestamp", "ApproximateReceiveCount", "AWSTraceHeader"]), texts),
 )
-def test_no_message_breaks_the_reader(body: str, attributes: dict[str, str], system: dict[str, str]) -> None:
+def test_no_message_makes_the_parser_raise(body: str, attributes: dict[str, str], system: dict[str, str]) -> None:
     dead_letter = read_dead_letter("m", body, attributes, system)
 
     assert dead_letter.body == body
@@ -297,17 +297,17 @@ def test_no_message_breaks_the_reader(body: str, attributes: dict[str, str], sys
 
 
 @given(valid_events, st.sampled_from([from_rule, from_on_failure, from_lambda]))
-def test_a_valid_event_keeps_its_value_and_its_id_in_every_shape(sent: dict[str, Any], make: Any) -> None:
+def test_a_valid_event_is_unchanged_in_every_format(sent: dict[str, Any], make: Any) -> None:
     dead_letter = read(
         make(sent) if make is not from_on_failure else make(sent, error={"errorType": "Runtime.ExitError"})
     )
 
-    # As text: a field that nobody knows may be NaN, which does not equal itself.
+    # As text: an unknown field may be NaN, which does not equal itself.
     assert json.dumps(dead_letter.event) == json.dumps(sent)
     assert json.dumps(json.loads(dead_letter.event_text or "")) == json.dumps(sent)
-    found = resolve_correlation_id(sent, dead_letter.request_id)
-    if not found.replaced or dead_letter.request_id:
-        assert dead_letter.correlation_id == found.id
+    resolved = resolve_correlation_id(sent, dead_letter.request_id)
+    if not resolved.replaced or dead_letter.request_id:
+        assert dead_letter.correlation_id == resolved.id
     again = read_dead_letter("m-1", dead_letter.body, dead_letter.attributes)
     assert replace(dead_letter, event=None) == replace(again, event=None)
     assert json.dumps(dead_letter.event) == json.dumps(again.event)

@@ -1,4 +1,4 @@
-"""Which lines are events, and what is said of those that are not."""
+"""Lines that are events, and the reasons for lines that are not."""
 
 import io
 import json
@@ -15,7 +15,7 @@ def read(text: bytes) -> list[EventLine | RejectedLine]:
     return list(read_lines(io.BytesIO(text)))
 
 
-def test_lines_are_numbered_as_an_editor_does_and_blank_ones_skipped() -> None:
+def test_lines_are_numbered_and_blank_ones_skipped() -> None:
     found = read(b'{"a":1}\r\n\n   \n\t[2] \n3')
 
     assert found == [EventLine(1, b'{"a":1}', 9), EventLine(4, b"[2]", 6), EventLine(5, b"3", 1)]
@@ -46,7 +46,7 @@ def test_every_json_value_is_an_event(text: bytes) -> None:
         ('{"a":1}'.encode("utf-16"), "not UTF-8"),
     ],
 )
-def test_what_is_not_json_is_rejected_with_a_reason(text: bytes, reason: str) -> None:
+def test_invalid_json_is_rejected_with_a_reason(text: bytes, reason: str) -> None:
     (rejected, good) = read(text + b"\n{}")
 
     assert isinstance(rejected, RejectedLine)
@@ -55,18 +55,18 @@ def test_what_is_not_json_is_rejected_with_a_reason(text: bytes, reason: str) ->
     assert good == EventLine(2, b"{}", 2)
 
 
-def test_bytes_that_are_not_utf8_stay_readable() -> None:
+def test_invalid_utf8_is_escaped() -> None:
     (rejected,) = read(b"caf\xe9")
 
     assert isinstance(rejected, RejectedLine)
     assert rejected.text == "caf\\xe9"
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
+def test_a_byte_order_mark_is_skipped() -> None:
     assert read(b"\xef\xbb\xbf{}\n{}") == [EventLine(1, b"{}", 6), EventLine(2, b"{}", 2)]
 
 
-def test_a_line_longer_than_an_event_can_be_is_skipped_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_that_is_too_long_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jsonl, "MAX_EVENT_BYTES", 1000)
     longest = b'"' + b"x" * 998 + b'"'
 
@@ -89,7 +89,7 @@ def test_any_bytes_are_read_without_an_error(text: bytes) -> None:
 
 
 @given(st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5))
-def test_what_python_writes_as_json_is_json(value: object) -> None:
+def test_what_python_serializes_is_json(value: object) -> None:
     assert json_error(json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")) is None or (
         "\\ud" in json.dumps(value)
     )

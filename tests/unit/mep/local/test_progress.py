@@ -1,4 +1,4 @@
-"""The progress bar keeps quiet where nobody would miss it."""
+"""The progress bar is shown for long runs on a terminal only."""
 
 import io
 
@@ -9,7 +9,7 @@ from mep.progress import LONG_S, ProgressBar
 
 
 class Clock:
-    """A clock that moves when told."""
+    """A clock that the test sets."""
 
     now = 0.0
 
@@ -20,7 +20,7 @@ class Clock:
 @pytest.mark.parametrize(
     ("terminal", "seconds", "shown"), [(True, LONG_S + 1, True), (True, 0.1, False), (False, 100, False)]
 )
-def test_it_shows_on_a_terminal_when_the_run_is_long(*, terminal: bool, seconds: float, shown: bool) -> None:
+def test_it_is_shown_for_long_runs_on_a_terminal(*, terminal: bool, seconds: float, shown: bool) -> None:
     screen = io.StringIO()
     clock = Clock()
     console = Console(file=screen, force_terminal=terminal, width=100)

@@ -15,7 +15,7 @@ def read(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_what_the_function_prints_is_told_apart(tmp_path: Path) -> None:
+def test_output_is_split_into_logs_and_metrics(tmp_path: Path) -> None:
     with RunFiles(tmp_path) as outputs:
         outputs.function_line("stdout", '{"_aws": {}, "EventsReceived": 1}')
         outputs.function_line("stdout", '{"message": "event processed",  "n": 1.10}')
@@ -47,7 +47,7 @@ def test_an_earlier_runs_files_are_replaced(tmp_path: Path) -> None:
     assert not (tmp_path / "undelivered.jsonl").exists()
 
 
-def test_a_record_that_was_not_taken_gets_a_file(tmp_path: Path) -> None:
+def test_a_rejected_record_gets_a_file(tmp_path: Path) -> None:
     with RunFiles(tmp_path) as outputs:
         outputs.undelivered(b'{"a":1}')
         outputs.undelivered(b'{"a":2}')
@@ -73,7 +73,7 @@ def test_lines_of_several_threads_do_not_mix(tmp_path: Path) -> None:
     assert out.count == 800
 
 
-def test_a_directory_that_cannot_be_made_is_the_users_to_mend(tmp_path: Path) -> None:
+def test_an_invalid_directory_is_wrong_usage(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(UsageError, match=r"cannot write to .*file: "):

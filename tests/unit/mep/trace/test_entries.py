@@ -1,4 +1,4 @@
-"""Spans, log lines and audit entries become moments; a wait that is told twice is one."""
+"""Spans, log lines and audit entries become timeline entries; a backoff in both span and log is one."""
 
 from datetime import UTC, datetime
 
@@ -49,7 +49,7 @@ THROTTLED = {"error_category": "throttling", "throttling_reasons": ["TableWriteK
 
 
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - a bound
-def test_a_time_survives_being_written_and_read(entry: datetime) -> None:
+def test_a_time_survives_a_round_trip(entry: datetime) -> None:
     text = entry.isoformat(timespec="microseconds").replace("+00:00", "Z")
     at = nanoseconds(text)
     assert at is not None
@@ -57,18 +57,18 @@ def test_a_time_survives_being_written_and_read(entry: datetime) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "yesterday", 17, "2025-02-30T00:00:00Z"])
-def test_what_is_no_time_is_none(text: object) -> None:
+def test_an_invalid_time_is_none(text: object) -> None:
     assert nanoseconds(text) is None
 
 
-def test_a_span_is_a_moment_with_its_length_its_links_and_its_waits() -> None:
+def test_a_span_has_duration_links_and_backoffs() -> None:
     span, wait = span_entries(SPAN)
     assert (span.kind, span.duration_ms, span.severity, span.request_id) == ("span", 2000, "error", "r-1")
     assert span.attributes["links"] == ["f" * 32]
     assert (wait.kind, wait.duration_ms, wait.title) == ("backoff", 50.5, "waiting after attempt 1")
 
 
-def test_a_wait_that_span_and_log_tell_of_is_one_moment() -> None:
+def test_a_backoff_in_span_and_log_is_one_entry() -> None:
     logged = log_entry(BACKOFF_LINE)
     assert logged is not None
     assert [entry.kind for entry in deduplicate([*span_entries(SPAN), logged])] == ["span", "backoff"]
@@ -77,7 +77,7 @@ def test_a_wait_that_span_and_log_tell_of_is_one_moment() -> None:
     assert [entry.kind for entry in deduplicate([*span_entries(SPAN), later])] == ["span", "backoff", "backoff"]
 
 
-def test_a_line_s_text_does_not_say_what_kind_of_line_it_is() -> None:
+def test_the_event_type_decides_not_the_message() -> None:
     foreign = {**BACKOFF_LINE, "message": MESSAGES[EventType.RETRY_BACKOFF]}
     del foreign["event_type"]
     entry = log_entry(foreign)
@@ -85,7 +85,7 @@ def test_a_line_s_text_does_not_say_what_kind_of_line_it_is() -> None:
     assert entry.kind == "log"
 
 
-def test_a_wait_says_why_dynamodb_throttled() -> None:
+def test_a_backoff_has_the_throttling_reasons() -> None:
     attributes = {"attempt": 1, "delay_ms": 50.5, **THROTTLED}
     event = {"name": "retry.backoff", "time_unix_nano": 1_500_000_000, "attributes": attributes}
     _, wait = span_entries({**SPAN, "events": [event]})
@@ -96,7 +96,7 @@ def test_a_wait_says_why_dynamodb_throttled() -> None:
         assert ("throttling_reasons", "TableWriteKeyRangeThroughputExceeded arn") in displayed_attributes(each)
 
 
-def test_the_runtime_client_s_line_is_about_the_request_it_names() -> None:
+def test_the_runtime_clients_line_has_its_request_id() -> None:
     entry = log_entry(
         {
             "timestamp": "2025-07-31T20:05:00Z",
@@ -112,6 +112,6 @@ def test_the_runtime_client_s_line_is_about_the_request_it_names() -> None:
     assert "stackTrace" not in entry.attributes
 
 
-def test_what_has_no_time_is_no_moment() -> None:
+def test_a_line_without_a_time_is_no_entry() -> None:
     assert log_entry({"message": "START"}) is None
     assert audit_entry({"action": "mark_processed"}) is None

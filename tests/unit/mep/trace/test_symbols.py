@@ -1,4 +1,4 @@
-"""Symbols as market-data feeds send them, on their way through files, keys, terminals and pages."""
+"""Symbols of market-data feeds in files, keys, terminals and pages."""
 
 import io
 from html import unescape
@@ -23,14 +23,14 @@ from tests.support.run_helpers import write_calendar, write_events
 from tests.support.strategies import MARKET_SYMBOLS
 
 DATE, NO_ROW = "2031-03-07", "2031-03-08"
-"""Days of this test alone: a DynamoDB may be shared with other runs."""
+"""Dates of this test only: other runs may share the DynamoDB."""
 
 
 @pytest.fixture(scope="module")
 def market(
     dynamodb_endpoint: DynamoDBEndpoint, queue_endpoint: QueueEndpoint, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The folder of a run: for each symbol an event that is marked, and one for a day that has no row."""
+    """The folder of a run: for each symbol an event that is marked, and one for a date without a row."""
     folder = tmp_path_factory.mktemp("market")
     events = [sent(number, symbol, day) for number, symbol in enumerate(MARKET_SYMBOLS) for day in (DATE, NO_ROW)]
     options = RunOptions(
@@ -49,7 +49,7 @@ def sent(number: int, symbol: str, day: str) -> dict[str, Any]:
     return event(symbol, day, number, detail=detail)
 
 
-def test_each_is_marked_under_its_own_key(market: Path) -> None:
+def test_each_symbol_has_its_own_key(market: Path) -> None:
     rows = [row for row in read_jsonl(market / "calendar.jsonl") if row["earnings_date"] == DATE]
     assert {row["asset_symbol"] for row in rows if row["is_processed"]} == {*MARKET_SYMBOLS}
     keys = [entry["earnings_key"] for entry in read_jsonl(market / "audit.jsonl")]
@@ -59,7 +59,7 @@ def test_each_is_marked_under_its_own_key(market: Path) -> None:
 
 
 @pytest.mark.parametrize("number", range(len(MARKET_SYMBOLS)), ids=MARKET_SYMBOLS)
-def test_the_trace_of_its_event_shows_its_row(market: Path, number: int) -> None:
+def test_the_trace_shows_the_row(market: Path, number: int) -> None:
     symbol = MARKET_SYMBOLS[number]
     timeline = make_timeline(f"c-{number}-{DATE}", [find_in_folder(f"c-{number}-{DATE}", market)])
     assert [(row["asset_symbol"], row["earnings_date"]) for row in timeline.rows] == [(symbol, DATE)]
@@ -71,7 +71,7 @@ def test_the_trace_of_its_event_shows_its_row(market: Path, number: int) -> None
 
 
 @pytest.mark.parametrize("number", range(len(MARKET_SYMBOLS)), ids=MARKET_SYMBOLS)
-def test_a_row_that_is_missing_is_named(market: Path, number: int) -> None:
+def test_a_missing_row_is_named(market: Path, number: int) -> None:
     found = find_in_folder(f"c-{number}-{NO_ROW}", market)
     assert found.notes == (f"no row for {MARKET_SYMBOLS[number]} on {NO_ROW} in the calendar",)
     (dead_letter,) = [entry for entry in found.entries if entry.kind == "dead_letter"]
@@ -79,6 +79,6 @@ def test_a_row_that_is_missing_is_named(market: Path, number: int) -> None:
 
 
 @pytest.mark.parametrize("symbol", MARKET_SYMBOLS)
-def test_an_audit_key_is_a_symbol_and_a_day(symbol: str) -> None:
+def test_an_audit_key_is_symbol_and_date(symbol: str) -> None:
     entry = Entry(at=0, kind="audit", title="audit entry", attributes={"earnings_key": f"{symbol}#{DATE}"})
     assert row_keys([entry]) == [(symbol, DATE)]
