@@ -61,8 +61,13 @@ class Entry:
         return self.at + int((self.duration_ms or 0) * 1e6)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the entry as a JSON object, with its start time as text as well."""
+        """Return the entry as a JSON object, with its start time as text as well.
+
+        The output of `mep trace --json` is public: it has older names for severity and attributes.
+        """
         values = asdict(self)
+        severity = values.pop("severity")
+        values["gravity"] = "fine" if severity == "ok" else severity
         values["facts"] = values.pop("attributes")
         return {"timestamp": time_text(self.at), **values}
 

@@ -20,7 +20,7 @@ from mep.errors import ExitStatus, UsageError
 from tests.support.aws_account import ok, serving
 from tests.unit.mep.account import Account, Run
 from tests.unit.mep.conftest import QUEUE_PATH
-from tests.unit.mep.test_could_not_ask import COMMANDS, MESSAGE, config
+from tests.unit.mep.test_aws_failures import COMMANDS, MESSAGE, config
 
 HERE = "eu-central-1"
 ELSEWHERE = "ap-southeast-2"

@@ -48,7 +48,7 @@ def harness(
         FaultProxy("http://127.0.0.1:9") as function,
         FaultProxy("http://127.0.0.1:9") as cloudwatch,
     ):
-        made = Harness(dead_letters, tables, bus, sqs, events, dynamodb, function, cloudwatch)
-        for name, value in made.environ().items():
+        harness = Harness(dead_letters, tables, bus, sqs, events, dynamodb, function, cloudwatch)
+        for name, value in harness.environ().items():
             monkeypatch.setenv(name, value)
-        yield made
+        yield harness

@@ -35,7 +35,7 @@ def test_a_documented_command_runs(
     command: str, harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (message,) = harness.send(from_handler(event(1), "not_found", CORRELATION_ID="q2-AAPL-17"))
-    arguments = [message[:4] if each == "7d4c" else each for each in shlex.split(command)]
+    arguments = [message[:4] if word == "7d4c" else word for word in shlex.split(command)]
     if arguments[1] == "discard":
         arguments.append("--yes")
 

@@ -70,9 +70,9 @@ def test_poison_messages_do_not_block_others(
     assert mep(monkeypatch, "dlq", "list", "--json") == 0
     listed = json.loads(capsys.readouterr().out)
     assert (listed["seen"], listed["complete"]) == (MANY + len(good), True)
-    each = MANY // len(KINDS)
+    per_kind = MANY // len(KINDS)
     groups = {group["group"]: group["count"] for group in listed["groups"]}
-    assert groups == {"unknown": 5 * each, "not_found": 1 + each, "timeout": 2 + each, "throttling": 1}
+    assert groups == {"unknown": 5 * per_kind, "not_found": 1 + per_kind, "timeout": 2 + per_kind, "throttling": 1}
 
     assert mep(monkeypatch, "dlq", "redrive", "--rate", "1000") == 0
     assert mep(monkeypatch, "dlq", "discard", "--reason", "a test", "--category", "unknown", "--yes") == 0

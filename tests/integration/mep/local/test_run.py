@@ -63,8 +63,9 @@ def test_a_whole_calendar_and_its_duplicates(
         "validation": 8,
         "not_found": 4,
     }
-    failed = {each["id"]: each for each in events[420:]}
-    assert {each["id"]: each for each in (json.loads(dead_letter["body"]) for dead_letter in sent_messages)} == failed
+    failed = {value["id"]: value for value in events[420:]}
+    bodies = [json.loads(dead_letter["body"]) for dead_letter in sent_messages]
+    assert {body["id"]: body for body in bodies} == failed
     metrics = sum_metrics(read_jsonl(out / "metrics.jsonl"))
     counted = {name: metrics[name].total for name in ("EventsReceived", "EventsMarked", "EventsDuplicate")}
     assert counted == {"EventsReceived": 432, "EventsMarked": 400, "EventsDuplicate": 20}
@@ -108,7 +109,7 @@ def test_lines_that_are_not_json_are_rejected(
     assert summary.accounted
     assert (summary.received, summary.rejected, summary.marked) == (7, 3, 1)
     rejected = list(read_jsonl(tmp_path / "out" / "rejected.jsonl"))
-    assert [(each["line"], each["text"]) for each in rejected] == [(7, "NaN"), (8, '{"cut":'), (9, "\\xff\\xfe")]
+    assert [(line["line"], line["text"]) for line in rejected] == [(7, "NaN"), (8, '{"cut":'), (9, "\\xff\\xfe")]
     for number in (7, 8, 9):
         assert f"line {number} is not JSON" in said(screen)
 

@@ -31,7 +31,7 @@ def run_folder(tmp_path: Path) -> Path:
     documents = [orjson.loads(line) for line in lines]
     for number, document in enumerate(documents):
         document["_aws"]["Timestamp"] = 1_785_000_000_000 + 1000 * number
-    (folder / "metrics.jsonl").write_bytes(b"".join(orjson.dumps(each) + b"\n" for each in documents))
+    (folder / "metrics.jsonl").write_bytes(b"".join(orjson.dumps(document) + b"\n" for document in documents))
     point = {
         "timestamp": "2026-07-25T17:20:00Z",
         "namespace": "AWS/Lambda",

@@ -25,8 +25,9 @@ def widgets() -> list[Widget]:
 
 
 def line(title: str, label: str) -> Line:
-    (found,) = [each for widget in widgets() if widget.title == title for each in widget.lines if each.label == label]
-    return found
+    lines = [line for widget in widgets() if widget.title == title for line in widget.lines]
+    (match,) = [line for line in lines if line.label == label]
+    return match
 
 
 def test_totals_are_those_of_the_run(run: RunMetrics) -> None:
@@ -92,7 +93,7 @@ def test_areas_are_stacked() -> None:
 def test_a_threshold_is_drawn() -> None:
     drawing = ET.fromstring(chart([ChartLine("a", [1])], stacked=False, threshold=50))
 
-    (dashed,) = [each for each in drawing if each.get("class") == "threshold"]
+    (dashed,) = [element for element in drawing if element.get("class") == "threshold"]
     assert 0 < float(dashed.attrib["y1"]) < 190
 
 

@@ -27,7 +27,7 @@ def test_output_is_split_into_logs_and_metrics(tmp_path: Path) -> None:
     assert read(tmp_path / "metrics.jsonl") == [{"_aws": {}, "EventsReceived": 1}]
     first, *others = (tmp_path / "logs.jsonl").read_text().splitlines()
     assert first == '{"message": "event processed",  "n": 1.10}', "as the function wrote it"
-    assert [(each["stream"], each["level"], each["message"]) for each in map(json.loads, others)] == [
+    assert [(line["stream"], line["level"], line["message"]) for line in map(json.loads, others)] == [
         ("stdout", "INFO", "plain text"),
         ("stdout", "INFO", "[1]"),
         ("stderr", "ERROR", '{"_aws": "not a metric on this stream"}'),

@@ -91,9 +91,9 @@ def test_a_backoff_has_the_throttling_reasons() -> None:
     _, wait = span_entries({**SPAN, "events": [event]})
     logged = log_entry({**BACKOFF_LINE, **THROTTLED})
     assert logged is not None
-    for each in (wait, logged):
-        assert each.attributes["throttling_reasons"] == THROTTLED["throttling_reasons"]
-        assert ("throttling_reasons", "TableWriteKeyRangeThroughputExceeded arn") in displayed_attributes(each)
+    for entry in (wait, logged):
+        assert entry.attributes["throttling_reasons"] == THROTTLED["throttling_reasons"]
+        assert ("throttling_reasons", "TableWriteKeyRangeThroughputExceeded arn") in displayed_attributes(entry)
 
 
 def test_the_runtime_clients_line_has_its_request_id() -> None:
