@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from handler.contract import CSV_COLUMNS
 from mep.errors import ExitStatus, UsageError
 
 
@@ -15,8 +16,7 @@ def local_command(
         Path,
         typer.Option(
             metavar="CSV",
-            help="The earnings calendar, with the columns symbol, name, reportDate, fiscalDateEnding, estimate, "
-            "currency. A repeated row is one row.",
+            help=f"The calendar, with the columns {', '.join(CSV_COLUMNS)}. A repeated row is one row.",
         ),
     ],
     events: Annotated[

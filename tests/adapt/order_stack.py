@@ -1,0 +1,35 @@
+"""The tests of the adapted stack; `test_adapt` runs them in its tree."""
+
+import json
+
+from tests.unit.deploy.assembly import template
+
+
+def test_the_table() -> None:
+    (table,) = [table for table in template().all("AWS::DynamoDB::Table") if table["TableName"] == "orders"]
+
+    assert table["KeySchema"] == [{"AttributeName": "order_id", "KeyType": "HASH"}]
+
+
+def test_the_rule() -> None:
+    assert template().one("AWS::Events::Rule")["EventPattern"] == {
+        "source": ["shop.fulfilment"],
+        "detail-type": ["orderShipped"],
+    }
+
+
+def test_the_variables() -> None:
+    (function,) = [each for each in template().all("AWS::Lambda::Function") if "Environment" in each]
+    variables = function["Environment"]["Variables"]
+
+    assert function["FunctionName"] == "ship-orders-prod"
+    assert (variables["ORDERS_TABLE"], variables["ORDERS_AUDIT_TABLE"]) == ("orders", "ordersAudit")
+    assert variables["EVENT_SOURCE"] == "shop.fulfilment"
+
+
+def test_nothing_of_the_first_function_is_left() -> None:
+    text = json.dumps(template().document)
+
+    assert not [
+        word for word in ("earningsCalendar", "asset_symbol", "signal9", "MarkEarningsProcessed") if word in text
+    ]
