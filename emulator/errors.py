@@ -1,9 +1,9 @@
-"""Errors of the emulator; the message is one line that says why. `mep` gives each its exit status."""
+"""Errors of the emulator, whose messages are one line. `mep` maps each to an exit status."""
 
 
 class EmulatorError(Exception):
-    """The emulator cannot do what was asked: the function or a service does not start or does not answer."""
+    """The function or a service does not start or does not answer."""
 
 
 class InputError(EmulatorError):
-    """The input cannot be used: a missing file, an invalid CSV, an invalid URL or event pattern."""
+    """The input is missing or invalid: a file, a URL, an event pattern."""

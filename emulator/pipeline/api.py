@@ -81,7 +81,7 @@ def serve_event_bus(pipeline: EventPipeline) -> Iterator[str]:
 
 @contextmanager
 def emulated_matcher() -> Iterator[PatternMatcher]:
-    """Run an emulator of EventBridge and yield its `TestEventPattern`: a matcher that is not written here.
+    """Run an emulator of EventBridge and yield its `TestEventPattern` as a matcher.
 
     Raises:
         ServiceError: The emulator did not start.

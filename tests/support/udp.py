@@ -15,12 +15,11 @@ HEADER = b'{"format":"json","version":1}\n'
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """One datagram in the agent's form.
+    """One datagram of the X-Ray daemon's protocol.
 
     Attributes:
-        size: Bytes on the wire, without IP's and UDP's headers.
+        size: Bytes without the headers of IP and UDP.
         kind: `T1S` for sampled, `T1U` for unsampled spans.
-        data: What the rest decodes to.
     """
 
     size: int
@@ -29,18 +28,18 @@ class Datagram:
 
     @property
     def spans(self) -> list[Span]:
-        """Every span in it, in the order of the wire."""
+        """The spans in the order in which they were sent."""
         return [span for resource in self.data.resource_spans for scope in resource.scope_spans for span in scope.spans]
 
 
 def decode(datagram: bytes) -> Datagram:
-    """A datagram's content.
+    """Decode a datagram.
 
     Raises:
-        ValueError: If it is not of the agent's form.
+        ValueError: It does not have the format of the X-Ray daemon's protocol.
     """
     if not datagram.startswith(HEADER):
-        raise ValueError("not the agent's header")
+        raise ValueError("not the header of the X-Ray daemon's protocol")
     body = datagram.removeprefix(HEADER)
     kind = body[:3].decode("ascii")
     if kind not in {"T1S", "T1U"}:
@@ -96,7 +95,7 @@ def span_socket() -> Iterator[SpanSocket]:
 
 
 def closed_udp_port() -> int:
-    """A port of 127.0.0.1 that nobody listens at."""
+    """Return a UDP port of 127.0.0.1 on which nothing listens."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

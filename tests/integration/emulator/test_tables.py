@@ -33,14 +33,14 @@ class TestTables:
             tables.client.put_item(
                 TableName=tables.audit_table, Item={name: {"S": value} for name, value in item.items()}
             )
-        found = tables.client.query(
+        items = tables.client.query(
             TableName=tables.audit_table,
             IndexName=CORRELATION_INDEX,
             KeyConditionExpression="correlation_id = :id",
             ExpressionAttributeValues={":id": {"S": "one"}},
         )["Items"]
-        assert sorted(item["entry_id"]["S"] for item in found) == ["1#a", "3#c"]
-        assert {item["action"]["S"] for item in found} == {"x"}
+        assert sorted(item["entry_id"]["S"] for item in items) == ["1#a", "3#c"]
+        assert {item["action"]["S"] for item in items} == {"x"}
 
     def test_existing_table_is_not_changed(self, tables: Tables) -> None:
         tables.put_row("AAPL", "2025-07-31", is_processed=True)

@@ -221,9 +221,9 @@ class TestReasons:
         def fail() -> None:
             with dynamodb() as endpoint:
                 entered.append(endpoint.kind)
-                raise ServiceError("ours")
+                raise ServiceError("of the block")
 
-        with pytest.raises(ServiceError, match=r"^ours$"):
+        with pytest.raises(ServiceError, match=r"^of the block$"):
             fail()
         assert entered == ["ministack"]
 
@@ -256,4 +256,4 @@ def test_clients_use_neither_proxy_nor_account(
         assert tables.calendar_table in client.list_tables()["TableNames"]
         assert queue_endpoint.queue_url in sqs.list_queues()["QueueUrls"]
         clients: list[Any] = [client, sqs]
-        assert [each._request_signer._credentials.access_key for each in clients] == ["local", "local"]
+        assert [client._request_signer._credentials.access_key for client in clients] == ["local", "local"]

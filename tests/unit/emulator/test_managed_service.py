@@ -59,9 +59,9 @@ def test_service_stops_when_the_block_raises() -> None:
     def fail() -> None:
         with managed_service(Service("it", python(SERVER), PROBE)) as url:
             seen.append(port_of(url))
-            raise RuntimeError("ours")
+            raise RuntimeError("of the block")
 
-    with pytest.raises(RuntimeError, match="ours"):
+    with pytest.raises(RuntimeError, match="of the block"):
         fail()
     assert refuses(seen[0])
 
@@ -115,10 +115,10 @@ def test_service_gets_a_minimal_environment(monkeypatch: pytest.MonkeyPatch, tmp
 
 def test_failed_start_reports_the_end_of_the_log() -> None:
     code = "import sys; print('first\\n' * 100 + 'config:   bad\\n\\tat some.Frame(X.java:1)'); sys.exit(3)"
-    with pytest.raises(ServiceError) as caught, managed_service(Service("the thing", python(code), PROBE)):
+    with pytest.raises(ServiceError) as caught, managed_service(Service("the service", python(code), PROBE)):
         pytest.fail("it does not start")
     message = str(caught.value)
-    assert message.startswith("the thing exited on start with status 3")
+    assert message.startswith("the service exited on start with status 3")
     assert message.endswith("| config: bad")
     assert "\n" not in message
     assert len(message) < 1000
@@ -127,9 +127,9 @@ def test_failed_start_reports_the_end_of_the_log() -> None:
 def test_service_that_never_answers_is_stopped(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     script = f"echo $$ > {pid_file}; echo warming up; exec sleep 60"
-    service = Service("the thing", lambda _: ["/bin/sh", "-c", script], PROBE, start_timeout_s=2)
+    service = Service("the service", lambda _: ["/bin/sh", "-c", script], PROBE, start_timeout_s=2)
     with (
-        pytest.raises(ServiceError, match=r"^the thing did not answer within 2 s; its log ends: warming up$"),
+        pytest.raises(ServiceError, match=r"^the service did not answer within 2 s; its log ends: warming up$"),
         managed_service(service),
     ):
         pytest.fail("it does not start")

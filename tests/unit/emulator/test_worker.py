@@ -44,7 +44,7 @@ def do(worker: Worker, what: str | None = None, timeout_s: float = 20, **event: 
 
 
 def gone(pid: int) -> bool:
-    """Whether a process has ended; nobody may have collected it yet."""
+    """Whether a process has ended, also as a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -62,7 +62,7 @@ def wait_until_gone(pid: int) -> bool:
 
 def test_function_sees_lambda_s_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_VARIABLE_OF_THIS_MACHINE", "x")
-    function = config("functions.echo", EVENT_SOURCE="here")
+    function = config("functions.echo", EVENT_SOURCE="a-source")
     with Worker(function, lambda *_: None) as worker:
         result = worker.invoke(b'{"\\u00fc": [1.5]}', trace_header=HEADER, request_id="r-1", timeout_s=7)
 
@@ -76,7 +76,7 @@ def test_function_sees_lambda_s_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert 0 < answer["remaining_ms"] <= 7000
     environment = answer["environment"]
     assert "A_VARIABLE_OF_THIS_MACHINE" not in environment
-    assert environment["EVENT_SOURCE"] == "here"
+    assert environment["EVENT_SOURCE"] == "a-source"
     assert environment["AWS_LAMBDA_LOG_FORMAT"] == "JSON"
     assert environment["AWS_ACCESS_KEY_ID"]
     assert environment["AWS_REGION"] == environment["AWS_DEFAULT_REGION"] == "us-east-1"
@@ -193,7 +193,7 @@ def test_result_comes_after_all_output(worker: Worker, lines: list[Line]) -> Non
     assert do(worker, "print", lines=3000).status == "ok"
 
     printed = [json.loads(line) for stream, line in lines if stream == "stdout" and line.startswith("{")]
-    assert [each["number"] for each in printed] == list(range(3000))
+    assert [line["number"] for line in printed] == list(range(3000))
     assert printed[0]["text"] == "ü" * 50
     assert ("stderr", "a warning") in lines
     assert lines[0] == ("stdout", "loading")
