@@ -1,1 +1,1 @@
-"""The documents, held against what they speak of."""
+"""Tests of the documentation against the code."""

@@ -1,4 +1,4 @@
-"""The arithmetic of `docs/cost.md`, and the counts in it that come from the code."""
+"""The sums in `docs/cost.md`, and the counts in it that come from the code."""
 
 from emulator.environment import PROJECT_ROOT
 from handler.errors import ErrorCategory
@@ -13,13 +13,13 @@ TEXT = (PROJECT_ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
 TABLES = [rows for _, rows in tables(TEXT)]
 
 
-def test_the_sums_are_right() -> None:
+def test_sums() -> None:
     for rows in TABLES:
         *parts, total = [float(row[-1].strip("* ")) for row in rows]
         assert round(sum(parts), 2) == total
 
 
-def test_lambda_and_dynamodb_are_priced_as_on_the_dashboard() -> None:
+def test_prices_equal_those_of_the_dashboard() -> None:
     by_the_million = {row[0]: row for row in TABLES[0]}
     assert float(by_the_million["Lambda, requests"][-1]) == round(1e6 * REQUEST, 2)
     assert float(by_the_million["Lambda, time on arm64"][-1]) == round(2500 * GB_SECOND, 2)
@@ -29,7 +29,7 @@ def test_lambda_and_dynamodb_are_priced_as_on_the_dashboard() -> None:
     assert float(dynamodb[-1]) == round(1e6 * WRITE_UNITS * WRITE_UNIT + 1e-9, 2)
 
 
-def test_what_is_counted_is_there() -> None:
+def test_counts() -> None:
     by_the_month = {row[0]: row for row in TABLES[1]}
     emitted = len(INSTRUMENTATION.metrics) + len(ErrorCategory)
     assert f"at most {emitted}: {len(INSTRUMENTATION.metrics)}, and {len(ErrorCategory)} categories" in TEXT

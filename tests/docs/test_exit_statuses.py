@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md: its tables of exit statuses and of reasons are those of the code."""
+"""The tables of exit statuses and reasons in docs/troubleshooting.md equal those of the code."""
 
 import re
 

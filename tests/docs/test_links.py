@@ -1,4 +1,4 @@
-"""Every link of the documentation leads somewhere: to a file that is there, and to a heading in it."""
+"""Every link of the documentation leads to an existing file and heading."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def _pages() -> list[str]:
 
 @cache
 def anchors(page: Path) -> frozenset[str]:
-    """The anchors of a page's headings, as GitHub makes them; one that comes again has a number."""
+    """Return the anchors of a page's headings as GitHub creates them; repeated ones are numbered."""
     seen: dict[str, int] = {}
     made = []
     for heading in re.findall(r"^#+ (.+)$", _FENCE.sub("", page.read_text(encoding="utf-8")), flags=re.MULTILINE):
@@ -32,14 +32,14 @@ def anchors(page: Path) -> frozenset[str]:
 
 
 def links(text: str) -> Iterator[str]:
-    """The targets of a text's links, those to other sites left out."""
+    """Yield the link targets in a text, without those to other sites."""
     for target in _LINK.findall(_CODE.sub("`", _FENCE.sub("", text))):
         if not re.match(r"[a-z]+:", target):
             yield target
 
 
 def broken(page: Path, text: str) -> list[str]:
-    """The links of a page that lead nowhere."""
+    """Return the broken links of a page."""
     found = []
     for target in links(text):
         name, _, anchor = target.partition("#")
@@ -50,12 +50,12 @@ def broken(page: Path, text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", _pages())
-def test_links_lead_somewhere(name: str) -> None:
+def test_links(name: str) -> None:
     page = PROJECT_ROOT / name
     assert broken(page, page.read_text(encoding="utf-8")) == []
 
 
-def test_a_link_that_leads_nowhere_is_found() -> None:
+def test_a_broken_link_is_found() -> None:
     page = PROJECT_ROOT / "README.md"
     text = "[a](docs/runbook.md#no-such-heading) [b](docs/none.md) [c](#no-such) [d](docs/runbook.md#security) `[e](x)`"
     assert broken(page, text) == ["docs/runbook.md#no-such-heading", "docs/none.md", "#no-such"]

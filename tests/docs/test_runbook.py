@@ -1,4 +1,4 @@
-"""The runbook: every alarm has its section, and whatever a section names exists."""
+"""The runbook: every alarm has a section, and every name in a section exists."""
 
 import re
 import shlex
@@ -23,7 +23,7 @@ RUNBOOK = PROJECT_ROOT / "docs" / "runbook.md"
 TEXT = RUNBOOK.read_text(encoding="utf-8")
 PLATFORM_METRICS = {metric.name for alarm in alarms(Limits()) for metric in alarm.metrics.values()}
 OTHERS_METRICS = {
-    # of the dashboard's and AWS's own consoles; nothing of ours emits them or is alarmed on them
+    # On AWS's own dashboards; the function does not emit them, and no alarm uses them.
     *("WriteThrottleEvents", "ConcurrentExecutions", "Invocations", "Throttles"),
 }
 AWS_WORDS = {
@@ -35,23 +35,23 @@ AWS_WORDS = {
 
 
 def sections() -> dict[str, str]:
-    """The text of each section, by its heading."""
+    """Return the sections by heading."""
     parts = re.split(r"^## (.+)$", TEXT, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def commands() -> list[str]:
-    """Every `mep` command in it."""
+    """Return every `mep` command in the runbook."""
     inline = re.findall(r"`uv run (mep [^`]+)`", TEXT)
     blocks = re.findall(r"^ {4,}uv run (mep .+)$", TEXT, flags=re.MULTILINE)
     return sorted({" ".join(each.split()) for each in (*inline, *blocks)})
 
 
 def parse(command: str) -> None:
-    """Parse a command line as it would be when typed, without running it.
+    """Parse a command line without running it.
 
     Raises:
-        Exception: there is no such command, option or argument.
+        Exception: There is no such command, option or argument.
     """
     name, *words = shlex.split(command)
     found: Any = typer.main.get_command(cli.app)
@@ -64,18 +64,18 @@ def parse(command: str) -> None:
     found.make_context(name, words, parent=context)
 
 
-def test_every_alarm_has_its_section_and_every_section_its_alarm() -> None:
+def test_every_alarm_has_a_section() -> None:
     found = [heading for heading in sections() if heading != "Before anything else"]
     assert sorted(found) == sorted(headings(Limits()))
 
 
 @pytest.mark.parametrize("heading", headings(Limits()))
-def test_a_section_says_all_five_things(heading: str) -> None:
+def test_a_section_has_five_parts(heading: str) -> None:
     words = re.findall(r"^\*\*([A-Z][a-z ]+)\.\*\*", sections()[heading], flags=re.MULTILINE)
     assert words == ["Means", "Look first", "Common causes", "Do", "Resolved when"]
 
 
-def test_metrics_queries_and_alarms_that_are_named_exist() -> None:
+def test_metrics_queries_and_alarms_exist() -> None:
     known = (
         INSTRUMENTATION.metrics.keys()
         | OPERATORS_METRICS.keys()
@@ -95,13 +95,13 @@ def test_metrics_queries_and_alarms_that_are_named_exist() -> None:
     assert hyphened <= names
 
 
-def test_fields_and_categories_that_are_named_exist() -> None:
+def test_fields_and_categories_exist() -> None:
     words = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", TEXT))
     others = {
         "last_sync_timestamp",
         *DeadLetterSource,
         "dead_letter",
-    }  # the calendar sync's, the shapes of letters, a timing
+    }  # of the calendar sync, the shapes of dead letters, a timing
     categories = {category.value for category in ErrorCategory}
     assert words - others <= INSTRUMENTATION.log_fields | categories | set(EventType)
     for category in re.findall(r"--category ([a-z_]+)", TEXT):
@@ -109,16 +109,16 @@ def test_fields_and_categories_that_are_named_exist() -> None:
 
 
 @pytest.mark.parametrize("command", commands())
-def test_a_command_can_be_typed_as_it_stands(command: str) -> None:
+def test_a_command_is_valid(command: str) -> None:
     parse(command)
 
 
-def test_the_commands_are_those_of_an_operator() -> None:
+def test_commands_of_operators_only() -> None:
     assert {command.split()[1] for command in commands()} == {"trace", "dlq"}
     assert len(commands()) > 15
 
 
-def test_the_parser_of_this_test_refuses_what_cannot_be_typed() -> None:
+def test_invalid_commands_are_detected() -> None:
     for wrong in ("mep dlq redrive --categories x", "mep trace", "mep dlq list --older-than", "mep nothing"):
         with pytest.raises(Exception, match=r"(?i)no such|missing|requires an argument"):
             parse(wrong)

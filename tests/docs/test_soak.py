@@ -1,4 +1,4 @@
-"""The soak's committed account balances, and its document says what it says."""
+"""The committed result of the soak test is consistent and equals the document."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ TABLES = dict(tables(TEXT))
 
 
 def rows(header: str) -> dict[str, list[str]]:
-    """The rows of the table with that header, by their first cell."""
+    """Return the rows of the table with that header, by their first cell."""
     return {first: rest for first, *rest in TABLES[header]}
 
 
@@ -21,7 +21,7 @@ def counts(header: str) -> dict[str, int]:
     return {name: int(value.replace(",", "")) for name, (value,) in rows(header).items()}
 
 
-def test_the_account_balances() -> None:
+def test_the_result_is_consistent() -> None:
     account = ACCOUNT["account"]
     assert ACCOUNT["balances"]
     assert account["differences"] == []
@@ -32,7 +32,7 @@ def test_the_account_balances() -> None:
     assert sum(ACCOUNT["kinds"].values()) == account["received"]
 
 
-def test_the_document_has_the_accounts_figures() -> None:
+def test_results_in_the_document() -> None:
     account, counters = ACCOUNT["account"], ACCOUNT["counters"]
     assert counts("| result | events |") == {
         "received": account["received"],
@@ -54,14 +54,14 @@ def test_the_document_has_the_accounts_figures() -> None:
     }
 
 
-def test_the_document_has_the_command_that_was_run() -> None:
+def test_command_in_the_document() -> None:
     options = ACCOUNT["options"]
     asked = f"--seed {options['seed']} --workers {options['workers']} --json docs/soak-account.json"
     assert f'make soak N={options["events"]} SOAK_ARGS="{asked}"' in TEXT
     assert options["minutes"] is None
 
 
-def test_the_document_has_the_cost_at_each_moment() -> None:
+def test_costs_in_the_document() -> None:
     header = next(line for line in TEXT.splitlines() if line.startswith("| deliveries |"))
     first: float | None = None
     expected: dict[str, list[str]] = {}

@@ -1,1 +1,1 @@
-"""Monitoring: the definitions, what is made of them, and that the alarms go off when they should."""
+"""Monitoring: the alarms of the synthesised template, evaluated on the metrics that the function emits."""

@@ -1,4 +1,4 @@
-"""Fixtures: what the function really told of each kind of event, recorded once."""
+"""Fixtures: the telemetry of the real function for each kind of event, recorded once."""
 
 import logging
 import time
@@ -22,13 +22,13 @@ from tests.support.telemetry import output_file
 __all__ = ["services"]
 
 EACH = 5
-"""How many events of each kind that alarms need are run."""
+"""The number of events of each kind."""
 
 SLOW_SECONDS = 26
-"""How long a slow event takes: longer than the alarm allows."""
+"""The duration of a slow event, above the alarm's threshold."""
 
-Notifications = Mapping[str, list[dict[str, Any]]]
-"""EMF documents by kind of event: those of `recorded`."""
+EmfLines = Mapping[str, list[dict[str, Any]]]
+"""EMF documents by kind of event."""
 
 Recorded = Mapping[str, list[Invoked]]
 """Invocations by kind of event: the categories, and those that `KINDS` and `TROUBLE` name."""
@@ -66,7 +66,7 @@ def duplicate(harness: Harness) -> Invoked:
 
 
 def second(harness: Harness) -> Invoked:
-    """A different event for a row that is processed already."""
+    """Send a different event for a row that is already processed."""
     event = harness.event_for_a_row()
     harness(event)
     event["detail"]["event_id"] += "-again"
@@ -74,13 +74,13 @@ def second(harness: Harness) -> Invoked:
 
 
 def helped(harness: Harness) -> Invoked:
-    """Throttled twice, then marked."""
+    """Send an event that is throttled twice, then marked."""
     harness.dynamodb.script(throttled(), throttled())
     return harness(harness.event_for_a_row())
 
 
 def slow_reply(harness: Harness) -> Invoked:
-    """A reply that takes 26 s of the clocks that tests hold: that of the deadline, and that of durations."""
+    """Delay a response by 26 s on both fake clocks: that of the deadline and that of durations."""
     real, slept = time.perf_counter, 0.0
 
     def sleep() -> None:
@@ -95,7 +95,7 @@ def slow_reply(harness: Harness) -> Invoked:
 
 
 def timeout(harness: Harness) -> Invoked:
-    """A reply that comes after the deadline: the watchdog strikes meanwhile."""
+    """Delay a response beyond the deadline, so that the watchdog reports the event."""
     harness.dynamodb.script(hold(after=partial(harness.function.clock.advance, 60)))
     return harness.function(harness.event_for_a_row())
 
@@ -119,11 +119,11 @@ KINDS: Mapping[str, Callable[[Harness], Invoked]] = {
     "timeout": timeout,
     **{category: keeps_failing(category) for category in _FAULTS},
 }
-"""What alarms are about."""
+"""The kinds of events that alarms need."""
 
 
 def replaced(harness: Harness) -> Invoked:
-    """A correlation ID that is none."""
+    """Send an invalid correlation ID."""
     return harness(harness.event_for_a_row({"correlation_id": "two words"}))
 
 
@@ -133,7 +133,7 @@ def queue_down(harness: Harness) -> Invoked:
 
 
 def defect(harness: Harness) -> Invoked:
-    """A defect of the function's own."""
+    """Simulate a defect of the function."""
 
     def broken() -> Any:
         raise KeyError
@@ -146,7 +146,7 @@ def defect(harness: Harness) -> Invoked:
 
 
 def library(harness: Harness) -> Invoked:
-    """A library has something to say in the middle of an event, in a text that is not a constant of its source."""
+    """Let a library log a text that is not a constant of its source during an event."""
 
     def warns(low: float, high: float) -> float:
         logging.getLogger("a.library").warning(str(["put together"]), exc_info=ValueError())
@@ -160,7 +160,7 @@ def library(harness: Harness) -> Invoked:
 
 
 def unwritten(harness: Harness) -> Invoked:
-    """Standard output does not take metrics for a moment."""
+    """Let standard output reject the metrics once."""
 
     def broken(_: bytes) -> None:
         raise BrokenPipeError
@@ -173,12 +173,12 @@ def unwritten(harness: Harness) -> Invoked:
 
 
 def rewritten(harness: Harness) -> Invoked:
-    """And takes them again."""
+    """Let standard output accept the metrics again."""
     return harness.function(harness.event_for_a_row())
 
 
 def unexported(harness: Harness) -> Invoked:
-    """The exporter of spans fails with an exception."""
+    """Let the span exporter raise an exception."""
 
     def broken() -> int:
         raise RuntimeError
@@ -191,12 +191,12 @@ def unexported(harness: Harness) -> Invoked:
 
 
 TROUBLE = (replaced, queue_down, defect, library, unwritten, rewritten, unexported)
-"""What else the function may have to tell, in this order."""
+"""Further cases of log lines, in this order."""
 
 
 @pytest.fixture(scope="session")
 def recorded(services: Services) -> Recorded:
-    """Every kind of event, run on DynamoDB Local through a proxy that makes the faults."""
+    """Run every kind of event on DynamoDB Local, behind a proxy that injects the faults."""
     found: dict[str, list[Invoked]] = {}
     with ExitStack() as stack:
         harness = make_harness(stack, services, AWS_LAMBDA_LOG_LEVEL="DEBUG")
@@ -204,7 +204,7 @@ def recorded(services: Services) -> Recorded:
         found |= {run.__name__: [run(harness)] for run in TROUBLE}
     with ExitStack() as stack:
         harness = make_harness(stack, services)
-        marked(harness)  # the cold start, which is news in itself
+        marked(harness)  # the cold start, which has metrics of its own
         for kind, run in KINDS.items():
             found[kind] = [run(harness) for _ in range(EACH)]
     with ExitStack() as stack:
@@ -217,14 +217,14 @@ def recorded(services: Services) -> Recorded:
 
 
 @pytest.fixture(scope="session")
-def told(recorded: Recorded) -> Notifications:
-    """The metric lines of every kind of event."""
+def emf_lines(recorded: Recorded) -> EmfLines:
+    """Return the metric lines of every kind of event."""
     return {kind: [line for each in invoked for line in each.metrics] for kind, invoked in recorded.items()}
 
 
 @pytest.fixture(scope="session")
 def log_lines(recorded: Recorded) -> list[dict[str, Any]]:
-    """All log lines, also those of a function that does not start."""
+    """Return all log lines, with those of a function that does not start."""
     with output_file() as output:
         with pytest.raises(SystemExit):
             start_or_exit({}, output.write, 0)
@@ -233,7 +233,7 @@ def log_lines(recorded: Recorded) -> list[dict[str, Any]]:
 
 
 def flattened(value: Any, name: str = "") -> Iterable[tuple[str, Any]]:
-    """Names and values of a log line as Logs Insights discovers them: `timings_ms.total`, `violations.0.rule`."""
+    """Yield names and values of a log line as Logs Insights discovers them: `timings_ms.total`, `violations.0.rule`."""
     match value:
         case Mapping():
             for key, inner in value.items():

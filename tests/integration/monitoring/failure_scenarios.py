@@ -1,6 +1,6 @@
-"""What goes wrong for each alarm, in the metrics that the function and the services then write.
+"""The failure of each alarm, in the metrics of the function and of the AWS services.
 
-The function's are real: `tests.integration.monitoring.conftest.told`. The services' have the shape of their
+The function's metrics are real: `tests.integration.monitoring.conftest.emf_lines`. The services' metrics follow their
 documentation: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html,
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html,
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html.
@@ -24,15 +24,15 @@ class FailureScenario:
     """A failure that lasts some minutes.
 
     Attributes:
-        kinds: kinds of events that come in each of its minutes.
-        counted: what the services count in each of its minutes: namespace, name, value.
+        kinds: The kinds of events in each minute.
+        counted: The services' metrics in each minute: namespace, name, value.
     """
 
     kinds: tuple[str, ...] = ()
     counted: tuple[tuple[str, str, float], ...] = ()
 
 
-_AT_FAULT = FailureScenario(("throttling",))
+_SERVICE_FAILURE = FailureScenario(("throttling",))
 
 FAILURES: Mapping[str, FailureScenario] = {
     **{
@@ -56,18 +56,18 @@ FAILURES: Mapping[str, FailureScenario] = {
     "async-event-age": FailureScenario((), (("AWS/Lambda", "AsyncEventAge", 1_000_000),)),
     "throttles": FailureScenario((), (("AWS/Lambda", "Throttles", 1),)),
     "unreported-failures": FailureScenario((), (("AWS/Lambda", "Errors", 5),)),
-    "slo-fast-burn-long": _AT_FAULT,
-    "slo-fast-burn-short": _AT_FAULT,
-    "slo-slow-burn-long": _AT_FAULT,
-    "slo-slow-burn-short": _AT_FAULT,
+    "slo-fast-burn-long": _SERVICE_FAILURE,
+    "slo-fast-burn-short": _SERVICE_FAILURE,
+    "slo-slow-burn-long": _SERVICE_FAILURE,
+    "slo-slow-burn-short": _SERVICE_FAILURE,
 }
 
 RAISED = frozenset(category.value for category in ErrorCategory if category.transient)
-"""Categories that the function raises for: Lambda delivers such an event three times."""
+"""Categories for which the function raises: Lambda invokes it three times per event."""
 
-TRIES = (0, 1.5, 4)
-"""Minutes of the deliveries of one event that keeps failing: Lambda waits about one and two minutes, and each try may
-take half a minute."""
+ATTEMPTS = (0, 1.5, 4)
+"""Minutes of the invocations for one event that keeps failing: Lambda waits about one and two minutes, and each attempt
+can take half a minute."""
 
 _ALL = {"marked", "duplicate", "second", "helped", *(category.value for category in ErrorCategory)}
 
@@ -89,4 +89,4 @@ OTHERS: Mapping[str, tuple[str, ...]] = {
     "slo-slow-burn-long": ("duplicate", "helped", "not_found", "second", "validation"),
     "slo-slow-burn-short": ("duplicate", "helped", "not_found", "second", "validation"),
 }
-"""Kinds of events that are another alarm's business."""
+"""Kinds of events on which the alarm stays OK."""

@@ -1,4 +1,4 @@
-"""The telemetry contract, both ways: what is watched is emitted, and what is emitted is documented."""
+"""The telemetry contract: every monitored name is emitted, and every emitted name is documented."""
 
 import re
 from collections.abc import Iterator
@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from handler.instrumentation import INSTRUMENTATION
-from monitoring import descriptions as catalogue
-from monitoring import reference
+from monitoring import descriptions, reference
 from monitoring.alarms import alarms
 from monitoring.dashboard import SECTIONS
 from monitoring.metric_store import Key, MetricStore
@@ -18,7 +17,7 @@ from monitoring.operator_metrics import METRICS as OPERATOR_METRICS
 from monitoring.queries import QUERIES, TRACE_GROUPS
 from otel import semconv
 from otel.event_types import MESSAGES, EventType
-from tests.integration.monitoring.conftest import Notifications, Recorded, flattened
+from tests.integration.monitoring.conftest import EmfLines, Recorded, flattened
 from tests.support.insights import matching
 from tests.support.monitoring_template import ENVIRONMENT, dashboard_widgets, resources
 
@@ -32,9 +31,9 @@ LANGUAGE = frozenset(
 
 
 @pytest.fixture(scope="session")
-def emitted(told: Notifications) -> MetricStore:
+def emitted(emf_lines: EmfLines) -> MetricStore:
     store = MetricStore()
-    for documents in told.values():
+    for documents in emf_lines.values():
         for document in documents:
             store.put_emf(document)
     return store
@@ -46,10 +45,10 @@ def spans(recorded: Recorded) -> list[Any]:
 
 
 @pytest.fixture(scope="session")
-def logged(log_lines: list[dict[str, Any]], told: Notifications) -> dict[str, set[Any]]:
-    """Values by field, of log lines and metric lines: both are in the log group."""
+def logged(log_lines: list[dict[str, Any]], emf_lines: EmfLines) -> dict[str, set[Any]]:
+    """Return the values by field of log lines and metric lines, which are in the same log group."""
     found: dict[str, set[Any]] = {}
-    metric_lines = [document for documents in told.values() for document in documents]
+    metric_lines = [document for documents in emf_lines.values() for document in documents]
     for line in [*log_lines, *metric_lines]:
         for name, value in flattened(line):
             found.setdefault(name, set()).add(value)
@@ -57,8 +56,8 @@ def logged(log_lines: list[dict[str, Any]], told: Notifications) -> dict[str, se
 
 
 def test_every_metric_is_emitted_and_documented(emitted: MetricStore) -> None:
-    assert {name for _, name, _ in emitted.metrics()} == set(INSTRUMENTATION.metrics) == set(catalogue.METRICS)
-    assert set(catalogue.OPERATOR_METRICS) == set(OPERATOR_METRICS)
+    assert {name for _, name, _ in emitted.metrics()} == set(INSTRUMENTATION.metrics) == set(descriptions.METRICS)
+    assert set(descriptions.OPERATOR_METRICS) == set(OPERATOR_METRICS)
     dimensions = {tuple(name for name, _ in key[2]) for key in emitted.metrics()}
     assert dimensions == {
         (semconv.ENVIRONMENT_DIMENSION,),
@@ -66,28 +65,28 @@ def test_every_metric_is_emitted_and_documented(emitted: MetricStore) -> None:
     }
 
 
-def test_every_property_of_a_metric_line_is_documented(told: Notifications) -> None:
-    members = {name for documents in told.values() for document in documents for name in document}
+def test_emf_properties_are_documented(emf_lines: EmfLines) -> None:
+    members = {name for documents in emf_lines.values() for document in documents for name in document}
 
     own = (
         members
         - set(INSTRUMENTATION.metrics)
         - {"_aws", semconv.ENVIRONMENT_DIMENSION, semconv.ERROR_CATEGORY_DIMENSION}
     )
-    assert own == set(catalogue.EMF_PROPERTIES)
+    assert own == set(descriptions.EMF_PROPERTIES)
 
 
 def test_every_log_field_is_emitted_and_documented(log_lines: list[dict[str, Any]]) -> None:
-    assert {name for line in log_lines for name in line} == INSTRUMENTATION.log_fields == set(catalogue.LOG_FIELDS)
+    assert {name for line in log_lines for name in line} == INSTRUMENTATION.log_fields == set(descriptions.LOG_FIELDS)
 
 
-def test_every_kind_of_log_line_is_emitted_and_documented(log_lines: list[dict[str, Any]]) -> None:
+def test_every_event_type_is_emitted_and_documented(log_lines: list[dict[str, Any]]) -> None:
     levels: dict[str, set[str]] = {}
     for line in log_lines:
         levels.setdefault(line["event_type"], set()).add(line["level"])
 
-    assert set(levels) == set(EventType) == set(catalogue.EVENT_TYPES)
-    for kind, (documented, _) in catalogue.EVENT_TYPES.items():
+    assert set(levels) == set(EventType) == set(descriptions.EVENT_TYPES)
+    for kind, (documented, _) in descriptions.EVENT_TYPES.items():
         assert kind == EventType.LIBRARY or levels[kind] == set(documented.split(", "))
     assert set(MESSAGES) == set(EventType) - {EventType.EVENT_OUTCOME, EventType.LIBRARY}
     assert set(INSTRUMENTATION.outcomes) == {line["outcome"] for line in log_lines if "outcome" in line}
@@ -96,8 +95,8 @@ def test_every_kind_of_log_line_is_emitted_and_documented(log_lines: list[dict[s
 def test_every_span_attribute_is_emitted_and_documented(spans: list[Any]) -> None:
     found = {name for span in spans for name in span["attributes"]}
 
-    assert found == set(catalogue.SPAN_ATTRIBUTES) | set(catalogue.ANNOTATIONS)
-    assert tuple(catalogue.ANNOTATIONS) == INSTRUMENTATION.annotations
+    assert found == set(descriptions.SPAN_ATTRIBUTES) | set(descriptions.ANNOTATIONS)
+    assert tuple(descriptions.ANNOTATIONS) == INSTRUMENTATION.annotations
     annotated = {key for span in spans for key in span["attributes"][semconv.XRAY_ANNOTATIONS]}
     assert annotated == set(INSTRUMENTATION.annotations)
 
@@ -108,7 +107,7 @@ def test_every_span_event_is_emitted_and_documented(spans: list[Any]) -> None:
         for event in span["events"]:
             found.setdefault(event["name"], set()).update(event["attributes"])
 
-    assert found == {name: set(inside) for name, inside in catalogue.SPAN_EVENTS.items()}
+    assert found == {name: set(inside) for name, inside in descriptions.SPAN_EVENTS.items()}
 
 
 def watched_by_alarms() -> Iterator[Key]:
@@ -132,7 +131,7 @@ def is_ours(key: Key) -> bool:
     return key[0] == INSTRUMENTATION.namespace and key[1] not in OPERATOR_METRICS
 
 
-def test_every_metric_that_is_watched_is_emitted_with_those_dimensions(emitted: MetricStore) -> None:
+def test_every_monitored_metric_is_emitted(emitted: MetricStore) -> None:
     monitored = [*watched_by_alarms(), *shown_by_widgets()]
 
     assert {key for key in monitored if is_ours(key)} <= set(emitted.metrics())
@@ -141,13 +140,13 @@ def test_every_metric_that_is_watched_is_emitted_with_those_dimensions(emitted: 
     assert {key[2] for key in operator} == {((semconv.ENVIRONMENT_DIMENSION, ENVIRONMENT),)}
 
 
-def test_every_metric_of_the_platform_that_is_watched_is_documented_and_the_other_way_round() -> None:
+def test_platform_metrics_are_documented() -> None:
     monitored = {key[:2] for key in [*watched_by_alarms(), *shown_by_widgets()] if key[0] != INSTRUMENTATION.namespace}
 
-    assert monitored == set(catalogue.PLATFORM_METRICS)
+    assert monitored == set(descriptions.PLATFORM_METRICS)
 
 
-def test_every_metric_is_looked_at_by_somebody() -> None:
+def test_every_metric_is_on_the_dashboard() -> None:
     lines = [line for section in SECTIONS for widget in section.widgets for line in widget.lines]
     shown: set[Metric] = {metric for line in lines for metric in line.metrics.values()}
 
@@ -159,7 +158,7 @@ def test_every_metric_is_looked_at_by_somebody() -> None:
 
 
 def identifiers(query: Query) -> set[str]:
-    """Fields that a query names."""
+    """Return the fields in a query."""
     text = re.sub(r'"[^"]*"', "", query.text)
     aliases = set(re.findall(r"\bas (\w+)", text))
     words = set(re.findall(r"@?[A-Za-z_][\w.]*", text))
@@ -167,15 +166,15 @@ def identifiers(query: Query) -> set[str]:
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
-def test_every_field_of_a_saved_query_is_written(query: Query, logged: dict[str, set[Any]]) -> None:
+def test_every_field_of_a_query_is_emitted(query: Query, logged: dict[str, set[Any]]) -> None:
     found = identifiers(query)
 
     assert found
-    assert found <= set(logged) | set(catalogue.PLATFORM_LOG_FIELDS)
+    assert found <= set(logged) | set(descriptions.PLATFORM_LOG_FIELDS)
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
-def test_every_value_that_a_saved_query_looks_for_is_written(query: Query, logged: dict[str, set[Any]]) -> None:
+def test_every_value_in_a_query_is_emitted(query: Query, logged: dict[str, set[Any]]) -> None:
     compared = re.findall(r'([\w.]+) = "([^"]*)"', query.text)
     for field, values in re.findall(r"([\w.]+) in \[([^\]]*)\]", query.text):
         compared += [(field, value) for value in re.findall(r'"([^"]*)"', values)]
@@ -187,13 +186,13 @@ def test_every_value_that_a_saved_query_looks_for_is_written(query: Query, logge
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
-def test_every_saved_query_finds_something(query: Query, log_lines: list[dict[str, Any]], told: Notifications) -> None:
-    """One correlation ID is put in, and Lambda's own lines, which this run has none of, are as documented."""
-    wanted = next(line["correlation_id"] for line in log_lines if line["correlation_id"])
+def test_every_query_has_results(query: Query, log_lines: list[dict[str, Any]], emf_lines: EmfLines) -> None:
+    """Fill in a correlation ID. Lambda's own lines, which this run does not have, follow the documentation."""
+    correlation_id = next(line["correlation_id"] for line in log_lines if line["correlation_id"])
     platform = {"type": "platform.report", "record": {"status": "success"}}
-    metric_lines = [document for documents in told.values() for document in documents]
+    metric_lines = [document for documents in emf_lines.values() for document in documents]
 
-    text = re.sub("PUT-[A-Z-]+", wanted, query.text)
+    text = re.sub("PUT-[A-Z-]+", correlation_id, query.text)
     found = matching(text, [*log_lines, *metric_lines, platform])
 
     assert 0 < len(found) < len(log_lines)
@@ -207,18 +206,18 @@ def test_every_annotation_of_a_trace_group_is_emitted(group: TraceGroup, spans: 
     assert group.filter.count("annotation.") == len(re.findall(r'annotation\.\w+ = "\w+"', group.filter))
 
 
-def test_platform_fields_of_queries_are_all_used() -> None:
+def test_platform_log_fields_are_used() -> None:
     used = {name for query in QUERIES for name in identifiers(query)}
 
-    assert set(catalogue.PLATFORM_LOG_FIELDS) <= used
+    assert set(descriptions.PLATFORM_LOG_FIELDS) <= used
 
 
-def test_the_reference_is_not_stale() -> None:
-    """Make it anew with `uv run python -m monitoring.reference`."""
+def test_the_reference_is_up_to_date() -> None:
+    """Generate it with `uv run python -m monitoring.reference`."""
     assert reference.PATH.read_text(encoding="utf-8") == reference.reference()
 
 
-def test_links_of_the_reference_lead_somewhere() -> None:
+def test_links_of_the_reference() -> None:
     page = reference.PATH
     for link in re.findall(r"\]\(([\w.-]+)\)", page.read_text(encoding="utf-8")):
         assert Path(page.parent, link).is_file()

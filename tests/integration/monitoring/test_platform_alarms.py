@@ -1,4 +1,4 @@
-"""Alarms on what the platform counts, as synthesised, on what the local chain counts when things go wrong in it."""
+"""The synthesised alarms on the platform's metrics, as the emulated event pipeline counts them on failures."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ def throttled() -> Simulation:
 
 
 def crashing() -> Simulation:
-    """The process dies in every invocation: the function cannot say a word."""
+    """Let the process crash in every invocation, so that the function reports nothing."""
     events = (InputEvent(PAYLOAD, at=SIMULATION_START + number * 30) for number in range(30))
     return simulation("crashed", destinations=FailureDestinations(on_failure=MemoryDestination())).run(events)
 
@@ -64,10 +64,10 @@ FAILURES: dict[str, Callable[[], Simulation]] = {
 
 
 def states(name: str, simulated: Simulation, reading: Reading) -> list[State]:
-    """From the beginning until long after the end."""
+    """Return the states from the start until long after the end."""
     store = MetricStore()
     for point in simulated.points:
-        # The chain's function and rule have names of their own; what they are counted by must be the same.
+        # The emulated function and rule have other names; the dimensions must be the same.
         assert set(point.dimensions) == set(DIMENSIONS[point.namespace])
         store.put_platform(point.as_dict(), dimensions=DIMENSIONS[point.namespace])
     end = simulated.scheduler.now()
@@ -78,7 +78,7 @@ def states(name: str, simulated: Simulation, reading: Reading) -> list[State]:
 
 @pytest.mark.parametrize("reading", READINGS, ids=str)
 @pytest.mark.parametrize("name", FAILURES)
-def test_it_goes_off_and_comes_back(name: str, reading: Reading) -> None:
+def test_alarm_and_recovery(name: str, reading: Reading) -> None:
     found = states(name, FAILURES[name](), reading)
 
     assert State.ALARM in found
@@ -87,13 +87,13 @@ def test_it_goes_off_and_comes_back(name: str, reading: Reading) -> None:
 
 @pytest.mark.parametrize("name", FAILURES)
 @pytest.mark.parametrize("answers", [("ok",), ("error", "error", "ok"), ("throttled", "ok")], ids=str)
-def test_it_stays_ok_on_what_lambda_heals(name: str, answers: tuple[Any, ...]) -> None:
+def test_ok_on_what_retries_resolve(name: str, answers: tuple[Any, ...]) -> None:
     simulated = simulation(*answers, destinations=FailureDestinations(on_failure=MemoryDestination())).deliver()
 
     assert set(states(name, simulated, Reading())) == {State.OK}
 
 
-def test_a_rule_on_a_bus_of_one_s_own_is_counted_by_both_names() -> None:
+def test_rule_dimensions() -> None:
     arn = "arn:aws:events:us-east-1:111122223333:rule/{}".format
     assert rule_dimensions(arn("bus/rule")) == {"EventBusName": "bus", "RuleName": "rule"}
     assert rule_dimensions(arn("rule")) == {"RuleName": "rule"}

@@ -1,4 +1,4 @@
-"""Templates as they are synthesised, and what their references come to in an account of the tests' own."""
+"""Synthesised templates, with references resolved for a test account."""
 
 import json
 import re
@@ -37,22 +37,18 @@ _NAMES = {
 
 
 class Template:
-    """One synthesised template.
-
-    Args:
-        document: of CloudFormation.
-    """
+    """A synthesised CloudFormation template."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.document = document
         self.resources: Mapping[str, Mapping[str, Any]] = document["Resources"]
 
     def ids(self, kind: str) -> list[str]:
-        """Logical IDs of all resources of a type."""
-        return [name for name, each in self.resources.items() if each["Type"] == kind]
+        """Return the logical IDs of all resources of a type."""
+        return [name for name, resource in self.resources.items() if resource["Type"] == kind]
 
     def all(self, kind: str) -> list[dict[str, Any]]:
-        """Resolved properties of all resources of a type, the monitoring's apart."""
+        """Return the resolved properties of all resources of a type, without those of the monitoring."""
         return [
             self.resolve(self.resources[name]["Properties"])
             for name in self.ids(kind)
@@ -60,12 +56,12 @@ class Template:
         ]
 
     def one(self, kind: str) -> dict[str, Any]:
-        """Resolved properties of the only resource of a type."""
-        (found,) = self.all(kind)
-        return found
+        """Return the resolved properties of the only resource of a type."""
+        (properties,) = self.all(kind)
+        return properties
 
     def resolve(self, value: Any) -> Any:
-        """A value with its references replaced; one to what only AWS can know becomes `<logical ID>`."""
+        """Return a value with references resolved; one that only AWS can resolve becomes `<logical ID>`."""
         match value:
             case {"Ref": str(name)} if len(value) == 1:
                 return self._reference(name)
@@ -74,7 +70,7 @@ class Template:
             case {"Fn::Join": [separator, parts]}:
                 return separator.join(self.resolve(part) for part in parts)
             case {"Fn::Sub": str(text)}:
-                return re.sub(r"\$\{([^}]+)\}", lambda found: self._reference(found[1]), text)
+                return re.sub(r"\$\{([^}]+)\}", lambda match: self._reference(match[1]), text)
             case {"Fn::Select": [index, {"Fn::Split": [separator, text]}]}:
                 return self.resolve(text).split(separator)[int(index)]
         return self._members(value)
@@ -116,5 +112,5 @@ def _template(context: tuple[tuple[str, str], ...]) -> Template:
 
 
 def template(environment: str = "prod", **context: str) -> Template:
-    """The template for an environment, made once: with an image that is in ECR, so that code changes nothing."""
+    """Return the template of an environment, cached. Its image is in ECR, so that code does not change it."""
     return _template(tuple(sorted({"environment": environment, "image_uri": IMAGE, **context}.items())))

@@ -1,4 +1,4 @@
-"""An independent judge of IAM policies."""
+"""An independent simulator of IAM policies."""
 
 import json
 import os
@@ -15,12 +15,12 @@ _FOLDER = Path(__file__).parent / "simulator"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call to AWS, in IAM's words.
+    """A call to AWS as IAM evaluates it.
 
     Attributes:
-        action: such as `sqs:SendMessage`.
-        resource: an ARN; `*` where the action knows none.
-        context: condition keys.
+        action: An IAM action such as `sqs:SendMessage`.
+        resource: An ARN; `*` if the action has no resource-level permissions.
+        context: Condition keys.
     """
 
     action: str
@@ -33,11 +33,11 @@ class Call:
 
 
 def verdicts(policies: Sequence[Mapping[str, Any]], calls: Iterable[Call]) -> dict[str, str]:
-    """By call: `Allowed`, `ImplicitlyDenied`, or `Invalid` where AWS knows no such call."""
-    asked = [{"action": call.action, "resource": call.resource, "context": dict(call.context)} for call in calls]
+    """Return by call: `Allowed`, `ImplicitlyDenied`, or `Invalid` if AWS has no such call."""
+    questions = [{"action": call.action, "resource": call.resource, "context": dict(call.context)} for call in calls]
     return {
         str(Call(answer["action"], answer["resource"], answer["context"])): answer["verdict"]
-        for answer in _simulate({"policies": policies, "calls": asked})
+        for answer in _simulate({"policies": policies, "calls": questions})
     }
 
 
@@ -47,11 +47,11 @@ def allowed_of_everything(
     resources: Sequence[str],
     context: Mapping[str, str] | None = None,
 ) -> set[str]:
-    """What is allowed of every action that some services have, on each of some resources."""
-    asked = {"policies": policies, "services": services, "resources": resources, "context": context or {}}
+    """Return the allowed calls among all actions of some services, on each of some resources."""
+    question = {"policies": policies, "services": services, "resources": resources, "context": context or {}}
     return {
         str(Call(answer["action"], answer["resource"], answer["context"]))
-        for answer in _simulate(asked)
+        for answer in _simulate(question)
         if answer["verdict"] == "Allowed"
     }
 

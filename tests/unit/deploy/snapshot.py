@@ -1,4 +1,4 @@
-"""The production template word for word, the monitoring apart: `python -m tests.unit.deploy.snapshot` writes it."""
+"""Write the production template without the monitoring: `python -m tests.unit.deploy.snapshot`."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ SNAPSHOT = Path(__file__).parent / "snapshot.json"
 
 
 def synthesised() -> dict[str, Any]:
-    """The resources as they are now."""
+    """Return the resources of the template."""
     return {
         name: dict(resource) for name, resource in template().resources.items() if not name.startswith("Monitoring")
     }

@@ -1,4 +1,4 @@
-"""What is deployed follows from a few context values, and a wrong one is one clear line."""
+"""The context values determine the deployment, and an invalid one is reported in one line."""
 
 import pytest
 
@@ -8,7 +8,7 @@ ECR = "111122223333.dkr.ecr.us-east-1.amazonaws.com/mark-earnings-processed"
 
 
 @pytest.mark.parametrize("name", ["dev", "staging", "prod"])
-def test_the_environment_is_enough(name: str) -> None:
+def test_only_the_environment_is_required(name: str) -> None:
     deployment = read_context({"environment": name})
 
     assert deployment.environment is ENVIRONMENTS[name]
@@ -18,7 +18,7 @@ def test_the_environment_is_enough(name: str) -> None:
     assert (deployment.memory_mb, deployment.architecture) == (128, "arm64")
 
 
-def test_production_keeps_what_dev_throws_away() -> None:
+def test_retention_by_environment() -> None:
     dev, staging, prod = ENVIRONMENTS.values()
 
     assert [environment.keeps_data for environment in (dev, staging, prod)] == [False, True, True]
@@ -27,21 +27,21 @@ def test_production_keeps_what_dev_throws_away() -> None:
     assert dev.canary_minutes == 0 < staging.canary_minutes < prod.canary_minutes
 
 
-def test_tables_have_their_plain_name_in_production_only() -> None:
+def test_table_names() -> None:
     names = [read_context({"environment": environment}).table_name("earningsCalendar") for environment in ENVIRONMENTS]
 
     assert names == ["earningsCalendar-dev", "earningsCalendar-staging", "earningsCalendar"]
 
 
 @pytest.mark.parametrize("mode", ["direct", "layer", "layer-full"])
-def test_a_way_out_brings_its_variables_and_its_memory(mode: str) -> None:
+def test_an_export_mode_sets_variables_and_memory(mode: str) -> None:
     deployment = read_context({"environment": "dev", "telemetry": mode})
 
     assert deployment.memory_mb == TELEMETRY_MODES[mode].memory_mb
     assert deployment.function_variables.items() >= TELEMETRY_MODES[mode].variables.items()
 
 
-def test_the_layer_starts_fast_unless_all_of_it_is_wanted() -> None:
+def test_layer_and_full_layer() -> None:
     fast, full = (
         read_context({"environment": "dev", "telemetry": mode}).function_variables for mode in ("layer", "layer-full")
     )
@@ -50,7 +50,7 @@ def test_the_layer_starts_fast_unless_all_of_it_is_wanted() -> None:
     assert fast.keys() - full.keys() == {"OTEL_AWS_LAMBDA_FAST_START"}
 
 
-def test_the_collectors_address_comes_from_the_context() -> None:
+def test_collector_endpoint() -> None:
     deployment = read_context(
         {"environment": "dev", "telemetry": "collector", "collector_endpoint": "https://collector.example:4318"}
     )
@@ -58,11 +58,11 @@ def test_the_collectors_address_comes_from_the_context() -> None:
     assert deployment.function_variables["OTEL_EXPORTER_OTLP_ENDPOINT"] == "https://collector.example:4318"
 
 
-def test_memory_may_be_chosen_as_text_or_as_a_number() -> None:
-    assert [read_context({"environment": "dev", "memory": each}).memory_mb for each in ("512", 512)] == [512, 512]
+def test_memory_as_text_or_number() -> None:
+    assert [read_context({"environment": "dev", "memory": memory}).memory_mb for memory in ("512", 512)] == [512, 512]
 
 
-def test_a_repair_is_rolled_out_at_once() -> None:
+def test_rollout_at_once() -> None:
     gradual, at_once = (
         read_context({"environment": "prod", "rollout": rollout}).canary_minutes for rollout in ("gradual", "at_once")
     )
@@ -70,12 +70,12 @@ def test_a_repair_is_rolled_out_at_once() -> None:
     assert (gradual, at_once) == (10, 0)
 
 
-def test_cdks_own_keys_are_left_alone() -> None:
+def test_cdk_keys_are_ignored() -> None:
     read_context({"environment": "dev", "aws:cdk:enable-path-metadata": True, "@aws-cdk/core:x": True})
 
 
 @pytest.mark.parametrize(
-    ("context", "told"),
+    ("context", "message"),
     [
         ({"environment": None}, "environment is not given: add -c environment=... with one of dev, staging, prod"),
         ({"environment": "production"}, "environment=production is not one of dev, staging, prod"),
@@ -99,12 +99,12 @@ def test_cdks_own_keys_are_left_alone() -> None:
         ({"alarm_email": "team"}, "alarm_email=team is not an e-mail address"),
     ],
 )
-def test_a_wrong_value_is_one_line(context: dict[str, str | None], told: str) -> None:
+def test_an_invalid_value_is_reported_in_one_line(context: dict[str, str | None], message: str) -> None:
     given = {key: value for key, value in {"environment": "dev", **context}.items() if value is not None}
 
     with pytest.raises(ContextError) as raised:
         read_context(given)
 
     text = str(raised.value)
-    assert text.startswith(f"context {told}")
+    assert text.startswith(f"context {message}")
     assert "\n" not in text

@@ -1,4 +1,4 @@
-"""The monitoring in the stack: it looks at what the stack has made."""
+"""The monitoring in the stack uses the resources of the stack."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ environments = pytest.mark.parametrize("environment", ENVIRONMENTS)
 
 
 def alarms(made: Template, name: str) -> dict[str, dict[str, Any]]:
-    """Resolved properties of the monitoring's alarms, by their names without the stack's."""
+    """Return the resolved properties of the alarms, by their names without the stack's name."""
     found = [made.resolve(made.resources[each]["Properties"]) for each in made.ids("AWS::CloudWatch::Alarm")]
     return {each["AlarmName"].removeprefix(f"{name}-"): each for each in found if "Metrics" in each}
 
@@ -24,7 +24,7 @@ def statistics(alarm: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @environments
-def test_every_metric_is_counted_of_what_the_stack_has_made(environment: str) -> None:
+def test_metrics_have_the_dimensions_of_the_stack(environment: str) -> None:
     made = template(environment)
     rule, function = made.one("AWS::Events::Rule"), made.one("AWS::Lambda::Function")
     (queue,) = made.ids("AWS::SQS::Queue")
@@ -48,7 +48,7 @@ def test_every_metric_is_counted_of_what_the_stack_has_made(environment: str) ->
                     assert dimensions.keys() <= {"ErrorCategory"}
 
 
-def test_a_rule_on_the_default_bus_is_counted_by_its_name_alone() -> None:
+def test_dimensions_on_the_default_bus() -> None:
     made = template(event_bus="default")
     name = made.one("AWS::Events::Rule")["Name"]
 
@@ -62,21 +62,21 @@ def test_a_rule_on_the_default_bus_is_counted_by_its_name_alone() -> None:
     assert all(dimensions == [{"Name": "RuleName", "Value": name}] for dimensions in found)
 
 
-def test_the_alarms_are_those_that_are_proven() -> None:
-    """`tests/integration/monitoring` evaluates them as made for a stack of its own: the arithmetic is the same here."""
+def test_alarms_equal_those_of_the_integration_tests() -> None:
+    """`tests/integration/monitoring` evaluates the alarms of a stack of its own; these are equal."""
 
-    def told(alarm: dict[str, Any]) -> Any:
+    def definition(alarm: dict[str, Any]) -> Any:
         expressions = [each["Expression"] for each in alarm["Metrics"] if "Expression" in each]
-        looked_at = [(each["Metric"]["MetricName"], each["Stat"], each["Period"]) for each in statistics(alarm)]
+        metrics = [(each["Metric"]["MetricName"], each["Stat"], each["Period"]) for each in statistics(alarm)]
         rules = ("Threshold", "EvaluationPeriods", "DatapointsToAlarm", "TreatMissingData", "ComparisonOperator")
-        return expressions, looked_at, [alarm[name] for name in rules]
+        return expressions, metrics, [alarm[name] for name in rules]
 
     deployed = alarms(template(), "mark-earnings-processed-prod")
-    proven = {
+    tested = {
         each["AlarmName"].removeprefix("mark-earnings-processed-test-"): each
         for each in monitoring_template.resources("AWS::CloudWatch::Alarm")
     }
 
-    assert {name: told(alarm) for name, alarm in deployed.items()} == {
-        name: told(alarm) for name, alarm in proven.items()
+    assert {name: definition(alarm) for name, alarm in deployed.items()} == {
+        name: definition(alarm) for name, alarm in tested.items()
     }

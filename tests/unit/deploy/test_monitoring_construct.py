@@ -1,4 +1,4 @@
-"""What matters in the template: who is told, where the reader is sent, what a metric is counted over."""
+"""The template of the monitoring: notifications, runbook links, dimensions, limits of CloudWatch."""
 
 import json
 from typing import Any
@@ -29,7 +29,7 @@ DIMENSIONS = {
 
 
 def monitored(properties: dict[str, Any]) -> list[tuple[str, str, dict[str, str]]]:
-    """Namespace, name and dimensions of each metric that an alarm looks at."""
+    """Return namespace, name and dimensions of each metric of an alarm."""
     stats = [each["MetricStat"]["Metric"] for each in properties.get("Metrics", ()) if "MetricStat" in each]
     return [
         (each["Namespace"], each["MetricName"], {each["Name"]: each["Value"] for each in each["Dimensions"]})
@@ -37,7 +37,7 @@ def monitored(properties: dict[str, Any]) -> list[tuple[str, str, dict[str, str]
     ]
 
 
-def test_every_definition_is_made() -> None:
+def test_every_definition_is_in_the_template() -> None:
     made = {each["AlarmName"] for each in resources("AWS::CloudWatch::Alarm")}
     composites = {each["AlarmName"] for each in resources("AWS::CloudWatch::CompositeAlarm")}
 
@@ -47,17 +47,17 @@ def test_every_definition_is_made() -> None:
     assert len(resources("AWS::XRay::Group")) == len(TRACE_GROUPS)
 
 
-def test_every_alarm_speaks_or_is_part_of_one_that_does() -> None:
-    silent = {each.name for each in alarms(Limits()) if not each.notifies}
-    spoken_for = {name for composite in COMPOSITES for group in composite.groups for name in group}
+def test_every_alarm_notifies_itself_or_by_its_composite() -> None:
+    parts = {each.name for each in alarms(Limits()) if not each.notifies}
+    members = {name for composite in COMPOSITES for group in composite.groups for name in group}
 
-    assert silent <= spoken_for
+    assert parts <= members
     for each in resources("AWS::CloudWatch::Alarm") + resources("AWS::CloudWatch::CompositeAlarm"):
-        expected = None if each["AlarmName"].removeprefix(PREFIX) in silent else [TOPIC_ARN]
+        expected = None if each["AlarmName"].removeprefix(PREFIX) in parts else [TOPIC_ARN]
         assert (each.get("AlarmActions"), each.get("OKActions")) == (expected, expected)
 
 
-def test_every_description_links_to_its_heading_of_the_runbook() -> None:
+def test_descriptions_link_to_the_runbook() -> None:
     everything = resources("AWS::CloudWatch::Alarm") + resources("AWS::CloudWatch::CompositeAlarm")
     linked = {each["AlarmName"]: each["AlarmDescription"].rpartition(f"{RUNBOOK}#")[2] for each in everything}
 
@@ -66,7 +66,7 @@ def test_every_description_links_to_its_heading_of_the_runbook() -> None:
     assert all(name.replace("-", "").isalnum() and name.islower() for name in headings(Limits()))
 
 
-def test_metrics_are_those_of_what_is_watched() -> None:
+def test_dimensions() -> None:
     for each in resources("AWS::CloudWatch::Alarm"):
         for namespace, _, dimensions in monitored(each):
             if namespace == "MarkEarningsProcessed":
@@ -76,7 +76,7 @@ def test_metrics_are_those_of_what_is_watched() -> None:
                 assert dimensions == DIMENSIONS[namespace]
 
 
-def test_missing_data_is_decided_for_each() -> None:
+def test_missing_data_is_not_breaching() -> None:
     assert {each["TreatMissingData"] for each in resources("AWS::CloudWatch::Alarm")} == {"notBreaching"}
 
 
@@ -100,14 +100,14 @@ def test_thresholds_follow_the_function() -> None:
     assert short["processing-time"] == 10_000
 
 
-def test_an_error_rate_for_each_category_is_in_the_composite() -> None:
+def test_error_rate_composite() -> None:
     (composite,) = [each for each in COMPOSITES if each.name == "error-rate"]
     (group,) = composite.groups
     assert len(group) == 10
     assert [alarm(name)["Threshold"] for name in group] == [15] * 10
 
 
-def test_the_dashboard_answers_in_order() -> None:
+def test_dashboard_sections() -> None:
     widgets = dashboard_widgets()
     headings_shown = [each["properties"]["markdown"] for each in widgets if each["type"] == "text"]
 

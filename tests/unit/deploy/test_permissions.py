@@ -1,4 +1,4 @@
-"""Least privilege, both ways: what a test run really called is allowed, everything else is not."""
+"""Least privilege: every call of a test run is allowed, and nothing else is."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -36,7 +36,7 @@ MEMBERS = {
     "ConditionCheck": "dynamodb:ConditionCheckItem",
 }
 
-# Lambda's own, with the function's role: its log, its part of the trace, and the agent that sends ours.
+# Lambda's calls with the function's role: the log, its segments, and the daemon that sends the function's spans.
 OF_THE_PLATFORM = [
     Call("logs:CreateLogStream", STREAM),
     Call("logs:PutLogEvents", STREAM),
@@ -46,7 +46,7 @@ OF_THE_PLATFORM = [
 
 
 def role_policies(made: Template, service: str) -> list[dict[str, Any]]:
-    """The policies of the role that a service assumes."""
+    """Return the policies of the role that a service assumes."""
     (role,) = [
         role
         for role in made.all("AWS::IAM::Role")
@@ -59,7 +59,7 @@ def role_policies(made: Template, service: str) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def of_the_function() -> list[dict[str, Any]]:
     made = template()
-    assert not made.ids("AWS::IAM::Policy"), "something adds to a role from outside of deploy/stack/permissions.py"
+    assert not made.ids("AWS::IAM::Policy"), "a policy is added outside of deploy/stack/permissions.py"
     return role_policies(made, "lambda.amazonaws.com")
 
 
@@ -68,8 +68,8 @@ def of_operators() -> list[dict[str, Any]]:
     return [template().one("AWS::IAM::ManagedPolicy")["PolicyDocument"]]
 
 
-def in_iams_words(proxy: FaultProxy, arns: dict[str, str]) -> Iterator[Call]:
-    """What reached a proxy, as IAM would be asked."""
+def iam_calls(proxy: FaultProxy, arns: dict[str, str]) -> Iterator[Call]:
+    """Yield the requests of a proxy as IAM calls."""
     for recorded in proxy.requests:
         request = recorded.request
         if request.operation == "TransactWriteItems":
@@ -83,7 +83,7 @@ def in_iams_words(proxy: FaultProxy, arns: dict[str, str]) -> Iterator[Call]:
 
 @pytest.fixture
 def recorded(tables: Tables, dead_letters: DeadLetters) -> list[Call]:
-    """The calls of a run that goes every way: marked, duplicate, retried, dead-lettered for both kinds of reason."""
+    """Return the calls of a run with every outcome: marked, duplicate, retried, dead-lettered for both reasons."""
     detail = {"asset_symbol": "AAPL", "earnings_date": "2025-07-31"}
     event = {"id": "e", "source": "signal9.advisor", "detail-type": "earningsProcessed", "detail": detail}
     tables.put_row("AAPL", "2025-07-31")
@@ -103,18 +103,16 @@ def recorded(tables: Tables, dead_letters: DeadLetters) -> list[Call]:
         ]
         assert outcomes == ["marked", "duplicate", "dead_lettered", "dead_lettered"]
         arns = {tables.calendar_table: CALENDAR, tables.audit_table: AUDIT, dead_letters.queue_url: QUEUE}
-        return [*in_iams_words(dynamodb, arns), *in_iams_words(sqs, arns)]
+        return [*iam_calls(dynamodb, arns), *iam_calls(sqs, arns)]
 
 
-def test_every_call_that_the_function_makes_is_allowed(
-    recorded: list[Call], of_the_function: list[dict[str, Any]]
-) -> None:
-    judged = verdicts(of_the_function, [*recorded, *OF_THE_PLATFORM])
+def test_calls_of_the_function_are_allowed(recorded: list[Call], of_the_function: list[dict[str, Any]]) -> None:
+    simulated = verdicts(of_the_function, [*recorded, *OF_THE_PLATFORM])
 
-    assert set(judged.values()) == {"Allowed"}, judged
+    assert set(simulated.values()) == {"Allowed"}, simulated
 
 
-def test_nothing_else_is_allowed_to_the_function(recorded: list[Call], of_the_function: list[dict[str, Any]]) -> None:
+def test_the_function_may_do_nothing_else(recorded: list[Call], of_the_function: list[dict[str, Any]]) -> None:
     made = {str(call) for call in recorded}
     services = ["dynamodb", "sqs"]
 
@@ -126,7 +124,7 @@ def test_nothing_else_is_allowed_to_the_function(recorded: list[Call], of_the_fu
     }
 
 
-def test_other_resources_are_out_of_the_functions_reach(of_the_function: list[dict[str, Any]]) -> None:
+def test_the_function_may_not_use_other_resources(of_the_function: list[dict[str, Any]]) -> None:
     others = [
         *(f"{arn}-other" for arn in (CALENDAR, AUDIT, QUEUE, BUS, FUNCTION)),
         STREAM.replace("-prod:", "-staging:"),
@@ -139,27 +137,27 @@ def test_other_resources_are_out_of_the_functions_reach(of_the_function: list[di
     assert allowed_of_everything(of_the_function, services, others, IN_A_TRANSACTION) == set()
 
 
-def test_of_logs_and_traces_the_function_may_write_its_own(of_the_function: list[dict[str, Any]]) -> None:
+def test_the_function_writes_its_own_logs_and_traces_only(of_the_function: list[dict[str, Any]]) -> None:
     allowed = allowed_of_everything(of_the_function, ["logs", "xray"], ["*", STREAM, LOG_GROUP])
 
     assert {call.partition(" ")[0] for call in allowed} == {call.action for call in OF_THE_PLATFORM}
 
 
 @pytest.mark.parametrize("action", ["DeleteItem", "UpdateItem", "BatchWriteItem", "PartiQLDelete", "PartiQLUpdate"])
-def test_the_audit_table_is_append_only_for_the_function(action: str, of_the_function: list[dict[str, Any]]) -> None:
+def test_the_audit_table_is_append_only(action: str, of_the_function: list[dict[str, Any]]) -> None:
     for context in ({}, IN_A_TRANSACTION):
         call = Call(f"dynamodb:{action}", AUDIT, context)
 
         assert verdicts(of_the_function, [call]) == {str(call): "ImplicitlyDenied"}
 
 
-def test_an_audit_entry_without_its_mark_is_refused(of_the_function: list[dict[str, Any]]) -> None:
+def test_writes_outside_of_a_transaction_are_denied(of_the_function: list[dict[str, Any]]) -> None:
     calls = [Call("dynamodb:PutItem", AUDIT), Call("dynamodb:UpdateItem", CALENDAR)]
 
     assert set(verdicts(of_the_function, calls).values()) == {"ImplicitlyDenied"}
 
 
-# What `mep dlq`, `mep trace` and `mep invoke` call, and what the console asks for.
+# The calls of `mep dlq`, `mep trace`, `mep invoke` and of the console.
 NEEDED_BY_OPERATORS = [
     Call("sqs:ReceiveMessage", QUEUE),
     Call("sqs:ChangeMessageVisibility", QUEUE),
@@ -190,13 +188,13 @@ NEEDED_BY_OPERATORS = [
 ]
 
 
-def test_operators_may_do_what_they_need(of_operators: list[dict[str, Any]]) -> None:
-    judged = verdicts(of_operators, NEEDED_BY_OPERATORS)
+def test_calls_of_operators_are_allowed(of_operators: list[dict[str, Any]]) -> None:
+    simulated = verdicts(of_operators, NEEDED_BY_OPERATORS)
 
-    assert {call: verdict for call, verdict in judged.items() if verdict != "Allowed"} == {}
+    assert {call: verdict for call, verdict in simulated.items() if verdict != "Allowed"} == {}
 
 
-def test_operators_may_neither_change_history_nor_the_calendar_nor_drop_the_queue(
+def test_operators_may_do_nothing_else(
     of_operators: list[dict[str, Any]],
 ) -> None:
     services = ["dynamodb", "sqs", "events", "lambda"]
@@ -226,7 +224,7 @@ def test_operators_may_neither_change_history_nor_the_calendar_nor_drop_the_queu
     }
 
 
-def test_on_the_default_bus_operators_see_its_rules() -> None:
+def test_operators_on_the_default_bus() -> None:
     policies = [template(event_bus="default").one("AWS::IAM::ManagedPolicy")["PolicyDocument"]]
     # Its rules have no bus in their ARNs.
     rule = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/mark-earnings-processed-prod"
@@ -238,7 +236,7 @@ def test_on_the_default_bus_operators_see_its_rules() -> None:
     assert set(verdicts(policies, calls).values()) == {"Allowed"}
 
 
-def test_operators_send_metrics_of_this_function_only(of_operators: list[dict[str, Any]]) -> None:
+def test_operators_write_to_one_metric_namespace(of_operators: list[dict[str, Any]]) -> None:
     call = Call("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "AWS/Billing"})
 
     assert verdicts(of_operators, [call]) == {str(call): "ImplicitlyDenied"}

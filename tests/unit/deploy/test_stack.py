@@ -1,4 +1,4 @@
-"""What the stack means, as CloudFormation will be told it."""
+"""The synthesised template of the stack."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ def variables(made: Template) -> dict[str, str]:
     return found
 
 
-def test_only_the_pipelines_own_events_reach_the_function_and_none_is_dropped_on_the_way() -> None:
+def test_the_rule_matches_our_events_only() -> None:
     rule = template().one("AWS::Events::Rule")
 
     assert rule["EventPattern"] == {"source": ["signal9.advisor"], "detail-type": ["earningsProcessed"]}
@@ -36,10 +36,10 @@ def test_only_the_pipelines_own_events_reach_the_function_and_none_is_dropped_on
     assert target["Arn"] == ALIAS_ARN
     assert target["DeadLetterConfig"] == {"Arn": QUEUE_ARN}
     assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 24 * 3600, "MaximumRetryAttempts": 185}
-    assert "InputTransformer" not in target, "the function wants the envelope as it is"
+    assert "InputTransformer" not in target, "the function needs the whole envelope"
 
 
-def test_the_rule_may_call_the_alias_and_nobody_else_may() -> None:
+def test_only_the_rule_may_invoke_the_alias() -> None:
     permission = template().one("AWS::Lambda::Permission")
 
     assert permission["FunctionName"] == ALIAS_ARN
@@ -47,7 +47,7 @@ def test_the_rule_may_call_the_alias_and_nobody_else_may() -> None:
     assert permission["SourceArn"] == f"<{template().ids('AWS::Events::Rule')[0]}.Arn>"
 
 
-def test_another_source_is_asked_for_in_the_rule_and_in_the_function() -> None:
+def test_event_source_of_rule_archive_and_function() -> None:
     made = template(event_source="another.producer")
 
     assert made.one("AWS::Events::Rule")["EventPattern"]["source"] == ["another.producer"]
@@ -56,14 +56,14 @@ def test_another_source_is_asked_for_in_the_rule_and_in_the_function() -> None:
 
 
 @environments
-def test_events_can_be_replayed(environment: str) -> None:
+def test_archive(environment: str) -> None:
     archive = template(environment).one("AWS::Events::Archive")
 
     assert archive["RetentionDays"] == ENVIRONMENTS[environment].archive_retention_days
     assert archive["EventPattern"] == template(environment).one("AWS::Events::Rule")["EventPattern"]
 
 
-def test_the_function_as_it_is_run() -> None:
+def test_function() -> None:
     function = template().one("AWS::Lambda::Function")
 
     assert function["PackageType"] == "Image"
@@ -88,7 +88,7 @@ def test_the_function_as_it_is_run() -> None:
         {"telemetry": "collector", "collector_endpoint": "https://collector.example:4318"},
     ],
 )
-def test_the_function_starts_with_the_variables_that_it_gets(context: dict[str, str]) -> None:
+def test_the_function_accepts_its_variables(context: dict[str, str]) -> None:
     read = load_settings({"AWS_REGION": REGION, **variables(template(**context))})
 
     assert (read.calendar_table, read.audit_table) == ("earningsCalendar", "earningsAudit")
@@ -98,7 +98,7 @@ def test_the_function_starts_with_the_variables_that_it_gets(context: dict[str, 
     assert template(**context).one("AWS::Lambda::Function")["Timeout"] > read.attempt_timeout + FLUSH_RESERVE_SECONDS
 
 
-def test_each_way_out_and_architecture() -> None:
+def test_export_mode_memory_and_architecture() -> None:
     layer = template(telemetry="layer", memory="512", architecture="x86_64")
 
     function = layer.one("AWS::Lambda::Function")
@@ -108,7 +108,7 @@ def test_each_way_out_and_architecture() -> None:
     assert "AWS_LAMBDA_EXEC_WRAPPER" not in variables(template())
 
 
-def test_an_event_that_fails_is_tried_three_times_and_then_kept_by_whatever_name_it_was_called() -> None:
+def test_retries_and_on_failure_destination() -> None:
     configs = template().all("AWS::Lambda::EventInvokeConfig")
 
     assert {config["Qualifier"] for config in configs} == {"live", "$LATEST"}
@@ -118,7 +118,7 @@ def test_an_event_that_fails_is_tried_three_times_and_then_kept_by_whatever_name
         assert config["DestinationConfig"] == {"OnFailure": {"Destination": QUEUE_ARN}}
 
 
-def test_the_queue_keeps_everything_as_long_as_it_can() -> None:
+def test_dead_letter_queue() -> None:
     queue = template().one("AWS::SQS::Queue")
 
     assert "FifoQueue" not in queue, "Lambda and EventBridge send to standard queues only"
@@ -127,7 +127,7 @@ def test_the_queue_keeps_everything_as_long_as_it_can() -> None:
     assert "RedrivePolicy" not in queue
 
 
-def test_only_the_rule_may_send_to_the_queue_by_its_policy_and_nobody_without_tls() -> None:
+def test_queue_policy() -> None:
     statements = template().one("AWS::SQS::QueuePolicy")["PolicyDocument"]["Statement"]
 
     denied, allowed = sorted(statements, key=lambda statement: statement["Effect"], reverse=True)
@@ -140,7 +140,7 @@ def test_only_the_rule_may_send_to_the_queue_by_its_policy_and_nobody_without_tl
 
 
 class _Requests:
-    """Takes what `create_tables` asks DynamoDB for."""
+    """Records the requests of `create_tables`."""
 
     def __init__(self) -> None:
         self.made: dict[str, Any] = {}
@@ -155,7 +155,7 @@ class _Requests:
         pass
 
 
-def test_the_tables_are_those_that_every_test_runs_on() -> None:
+def test_tables_equal_those_of_the_tests() -> None:
     local: Any = _Requests()
     create_tables(local, "earningsCalendar", "earningsAudit")
 
@@ -168,7 +168,7 @@ def test_the_tables_are_those_that_every_test_runs_on() -> None:
 
 
 @environments
-def test_data_outlives_a_stack_that_is_not_for_trials(environment: str) -> None:
+def test_data_is_retained_in_staging_and_prod(environment: str) -> None:
     made = template(environment)
     keeps = ENVIRONMENTS[environment].keeps_data
 
@@ -184,7 +184,7 @@ def test_data_outlives_a_stack_that_is_not_for_trials(environment: str) -> None:
 
 
 @environments
-def test_log_lines_are_kept_as_long_as_the_environment_says(environment: str) -> None:
+def test_log_retention(environment: str) -> None:
     assert (
         template(environment).one("AWS::Logs::LogGroup")["RetentionInDays"]
         == ENVIRONMENTS[environment].log_retention_days
@@ -192,7 +192,7 @@ def test_log_lines_are_kept_as_long_as_the_environment_says(environment: str) ->
 
 
 @environments
-def test_names_and_tags_say_the_environment(environment: str) -> None:
+def test_names_and_tags(environment: str) -> None:
     made = template(environment)
 
     tags = [{"Key": "environment", "Value": environment}, {"Key": "service", "Value": "mark-earnings-processed"}]
@@ -204,7 +204,7 @@ def test_names_and_tags_say_the_environment(environment: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("context", "config", "asks_alarms"),
+    ("context", "config", "uses_alarms"),
     [
         ({"environment": "dev"}, "LambdaAllAtOnce", False),
         ({"environment": "staging"}, "LambdaCanary10Percent5Minutes", True),
@@ -212,9 +212,7 @@ def test_names_and_tags_say_the_environment(environment: str) -> None:
         ({"environment": "prod", "rollout": "at_once"}, "LambdaAllAtOnce", False),
     ],
 )
-def test_a_new_version_takes_over_gradually_and_goes_back_on_an_alarm(
-    context: dict[str, str], config: str, asks_alarms: bool
-) -> None:
+def test_gradual_deployment_and_rollback(context: dict[str, str], config: str, uses_alarms: bool) -> None:
     made = template(**context)
 
     group = made.one("AWS::CodeDeploy::DeploymentGroup")
@@ -222,7 +220,7 @@ def test_a_new_version_takes_over_gradually_and_goes_back_on_an_alarm(
     assert group["AutoRollbackConfiguration"]["Enabled"] is True
     assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
     assert group["AlarmConfiguration"].get("IgnorePollAlarmFailure") in {None, False}
-    assert group["AlarmConfiguration"]["Enabled"] is asks_alarms
+    assert group["AlarmConfiguration"]["Enabled"] is uses_alarms
     alarms = {
         made.resources[alarm["Name"].strip("<>")]["Properties"]["AlarmName"]
         for alarm in group["AlarmConfiguration"]["Alarms"]
@@ -234,7 +232,7 @@ def test_a_new_version_takes_over_gradually_and_goes_back_on_an_alarm(
     assert policy["DeploymentGroupName"] == f"<{made.ids('AWS::CodeDeploy::DeploymentGroup')[0]}>"
 
 
-def test_the_failing_version_is_the_new_one() -> None:
+def test_failing_version_alarm() -> None:
     (alarm,) = [a for a in template().all("AWS::CloudWatch::Alarm") if a["AlarmName"] == f"{NAME}-failing-version"]
 
     (version,) = template().ids("AWS::Lambda::Version")
@@ -247,14 +245,14 @@ def test_the_failing_version_is_the_new_one() -> None:
     assert alarm["AlarmActions"] == [TOPIC_ARN]
 
 
-def test_a_new_image_is_a_new_version_and_the_old_one_stays() -> None:
+def test_a_new_image_is_a_new_version() -> None:
     versions = [template(image_uri=IMAGE.replace("1.0.0", tag)).ids("AWS::Lambda::Version") for tag in ("1", "2")]
 
     assert versions[0] != versions[1]
     assert template().resources[template().ids("AWS::Lambda::Version")[0]]["DeletionPolicy"] == "Retain"
 
 
-def test_alarms_may_speak_although_the_topic_has_a_policy() -> None:
+def test_topic_policy() -> None:
     statements = template().one("AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
 
     (allowed,) = [statement for statement in statements if statement["Effect"] == "Allow"]
@@ -266,14 +264,14 @@ def test_alarms_may_speak_although_the_topic_has_a_policy() -> None:
     assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_somebody_is_told_by_email_where_wished() -> None:
+def test_email_subscription() -> None:
     subscription = template(alarm_email="team@example.com").one("AWS::SNS::Subscription")
 
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "team@example.com")
     assert template().all("AWS::SNS::Subscription") == []
 
 
-def test_alarms_link_to_the_runbook_where_it_can_be_read() -> None:
+def test_runbook_url() -> None:
     wiki = "https://wiki.example/runbook"
     texts = [
         alarm["Properties"]["AlarmDescription"]
@@ -285,7 +283,7 @@ def test_alarms_link_to_the_runbook_where_it_can_be_read() -> None:
     assert all(f"{wiki}#" in text for text in texts)
 
 
-def test_what_exists_is_used_and_not_made() -> None:
+def test_existing_resources_are_used() -> None:
     made = template(calendar_table="a-calendar", audit_table="an-audit-trail", event_bus="a-bus")
 
     assert made.all("AWS::DynamoDB::Table") == made.all("AWS::Events::EventBus") == []
@@ -298,7 +296,7 @@ def test_what_exists_is_used_and_not_made() -> None:
     assert "earningsAudit" not in granted
 
 
-def test_operators_find_everything_in_the_outputs() -> None:
+def test_outputs() -> None:
     made = template()
     outputs = {name: made.resolve(output["Value"]) for name, output in made.document["Outputs"].items()}
 
@@ -310,5 +308,5 @@ def test_operators_find_everything_in_the_outputs() -> None:
     assert outputs["AuditTable"] == "earningsAudit"
 
 
-def test_nothing_else_changed() -> None:
-    assert synthesised() == json.loads(SNAPSHOT.read_text()), "if this is meant: `make deploy-snapshot`"
+def test_snapshot() -> None:
+    assert synthesised() == json.loads(SNAPSHOT.read_text()), "if this is intended: `make deploy-snapshot`"

@@ -35,17 +35,17 @@ ROWS = [(3, *row) for row in THREE_OF_THREE.items()] + [(2, *row) for row in TWO
 
 
 def points(text: str) -> list[bool | None]:
-    return [{"0": False, "X": True, "-": None}[letter] for letter in text.split()]
+    return [{"0": False, "X": True, "-": None}[symbol] for symbol in text.split()]
 
 
 @pytest.mark.parametrize(("breaching", "text", "states"), ROWS)
-def test_the_tables_of_missing_data(breaching: int, text: str, states: tuple[State | None, ...]) -> None:
+def test_missing_data(breaching: int, text: str, states: tuple[State | None, ...]) -> None:
     for (treatment, state), before in product(zip(TREATMENTS, states, strict=True), State):
         assert decide(points(text), Rules(breaching, 3, treatment), before) is (before if state is RETAIN else state)
 
 
 @pytest.mark.parametrize("text", ["- - - - X", "- - - X -"])
-def test_a_lone_breaching_point_is_not_taken_for_three(text: str) -> None:
+def test_one_breaching_point_is_not_three(text: str) -> None:
     # "Because the next data point may be non-breaching, the alarm does not go immediately into ALARM state".
     assert decide(points(text), Rules(3, 3, "missing"), OK) is not ALARM
 
@@ -71,7 +71,7 @@ def test_if_expressions() -> None:
     assert evaluate("IF(metric1, metric2)", series) == [30, 0, None, None, None]
 
 
-def test_arithmetic_takes_a_gap_for_zero_and_drops_a_division_by_zero() -> None:
+def test_arithmetic_with_gaps_and_zero_division() -> None:
     series: dict[str, Series] = {"m1": [6, None, 8, None], "m2": [3, 2, None, None]}
 
     assert evaluate("m1 + m2", series) == [9, 2, 8, None]
@@ -90,7 +90,7 @@ def test_fill() -> None:
     "expression",
     ["SEARCH('x', 'Sum', 300)", "m1 ^ 2", "m2", "FILL(m1, REPEAT)", "AVG(m1)", "1 + 1", "IF(m1 >", "m1 if m1"],
 )
-def test_what_is_not_known_is_refused(expression: str) -> None:
+def test_unsupported_expressions(expression: str) -> None:
     with pytest.raises(MathError):
         evaluate(expression, {"m1": [1]})
 
