@@ -1,1 +1,1 @@
-"""The stack: one module for each thing that somebody asks about."""
+"""The CloudFormation stack, one module per group of resources."""
