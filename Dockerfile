@@ -1,21 +1,20 @@
-# The function as AWS Lambda runs it. The same file makes the image for x86_64 and for arm64: build it on, or with
-# `--platform` for, the architecture that the function is to have. Works with BuildKit and with the classic builder.
+# The image of the function for AWS Lambda, for x86_64 and arm64: build it on the function's architecture, or set
+# `--platform`. Works with BuildKit and with the classic builder.
 #
 #   docker build --tag mark-earnings-processed .
 #
-# Another base, for example from a private registry: --build-arg BASE_IMAGE=...
+# Use another base image, for example from a private registry: --build-arg BASE_IMAGE=...
 # The base by its digest, which the image then records: --build-arg BASE_DIGEST=sha256:..., as `make image` does.
 ARG BASE_IMAGE=public.ecr.aws/lambda/python:3.13
 ARG BASE_DIGEST=""
 FROM ${BASE_IMAGE}${BASE_DIGEST:+@${BASE_DIGEST}} AS base
 
-# The packages. Installed by the pip that the base image brings, from a list with the hash of every file that uv.lock
-# allows. The list is uv.lock's content in pip's words (deploy/image/export-requirements writes it, a test compares it), so that the
-# build needs no tool that it would have to fetch and trust first.
+# The packages, installed with the base image's pip from a list with the hash of every allowed file. The list is exported
+# from uv.lock (deploy/image/export-requirements writes it, a test compares it), so that the build needs no other tool.
 FROM base AS packages
 COPY deploy/image/requirements.txt /build/
-# The platforms are named although pip would find out its own: wheels for a glibc newer than Amazon Linux 2023's (2.34)
-# must not come in, whatever the base image.
+# The platforms are explicit, so that pip selects no wheels for a glibc newer than that of Amazon Linux 2023 (2.34), whatever
+# the base image.
 RUN python3.13 -m pip install --no-cache-dir --no-compile --root-user-action=ignore --disable-pip-version-check \
         --target "${LAMBDA_TASK_ROOT}" --requirement /build/requirements.txt --no-deps --require-hashes \
         --only-binary :all: --implementation cp --python-version 3.13 \
@@ -23,13 +22,13 @@ RUN python3.13 -m pip install --no-cache-dir --no-compile --root-user-action=ign
         --platform "manylinux_2_17_$(uname -m)" \
         --platform "manylinux2014_$(uname -m)"
 
-# Only what the function needs of them, compiled.
+# The packages without unused files, compiled.
 FROM packages AS trimmed
 COPY deploy/image/shrink_packages.py /build/
 RUN python3.13 /build/shrink_packages.py trim "${LAMBDA_TASK_ROOT}" && python3.13 /build/shrink_packages.py finish "${LAMBDA_TASK_ROOT}"
 
-# ADOT's layer, for whoever turns it on by AWS_LAMBDA_EXEC_WRAPPER=/opt/otel-instrument. Layers cannot be attached to the
-# functions of an image. Only what the function's own packages lack: there is one OpenTelemetry in the image.
+# The ADOT layer, which AWS_LAMBDA_EXEC_WRAPPER=/opt/otel-instrument turns on. A layer cannot be attached to an image
+# function. It contains only what the function's packages lack: there is one OpenTelemetry in the image.
 FROM base AS layer
 COPY deploy/image/requirements-layer.txt deploy/image/shrink_packages.py /build/
 RUN python3.13 -m pip install --no-cache-dir --no-compile --root-user-action=ignore --disable-pip-version-check \
@@ -43,8 +42,7 @@ COPY LICENSE /opt/adot/
 RUN python3.13 /build/shrink_packages.py tidy /opt/adot/python && python3.13 /build/shrink_packages.py finish /opt/adot \
     && chmod 755 /opt/otel-instrument && touch --date=@315532800 /opt/otel-instrument
 
-# What is in the image, in CycloneDX's words. The tool is in an environment of its own and looks at the packages as at
-# another one.
+# The CycloneDX SBOM. The tool is in its own environment and reads the packages from outside.
 FROM base AS sbom-tool
 COPY deploy/image/requirements-sbom.txt /build/
 RUN python3.13 -m venv --without-pip /build/sbom-tool \
@@ -62,7 +60,7 @@ RUN python3.13 -m venv --without-pip /build/seen \
         --output-reproducible --output-format JSON --output-file /build/sbom.cdx.json /build/seen \
     && chmod 644 /build/sbom.cdx.json
 
-# The function, and a start of it with all its parts, in each of its ways: what is missing shows here.
+# The function. The smoke test starts it with all its parts in every export mode, which detects missing files.
 FROM trimmed AS function
 COPY --from=layer /opt /opt
 COPY deploy/image/smoke_test.py /build/
@@ -76,9 +74,9 @@ RUN python3.13 /build/shrink_packages.py finish "${LAMBDA_TASK_ROOT}/handler" \
     && OTEL_AWS_LAMBDA_FAST_START=true \
         /opt/otel-instrument python3.13 /build/smoke_test.py "${LAMBDA_TASK_ROOT}" /opt/adot/python
 
-# Packages and code are layers of their own: a change of the code is a few kilobytes to push and to load.
-# The base image's ENTRYPOINT stays, because it starts the wrapper that AWS_LAMBDA_EXEC_WRAPPER names. There is no USER:
-# Lambda runs every function as an unprivileged user of its own choice.
+# Packages and code are separate image layers: a change of the code is a few kilobytes to push and to load. The base image's
+# ENTRYPOINT is kept, because it starts the wrapper in AWS_LAMBDA_EXEC_WRAPPER. There is no USER: Lambda runs every function
+# as an unprivileged user.
 FROM base
 COPY --from=trimmed ${LAMBDA_TASK_ROOT} ${LAMBDA_TASK_ROOT}
 COPY --from=layer /opt /opt
