@@ -1,1 +1,1 @@
-"""What the function costs beside the plain function a developer writes first: `python bench/run.py`."""
+"""The cost of the function compared with a plain one: `python bench/run.py`."""

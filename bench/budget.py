@@ -1,9 +1,9 @@
-"""Holds a run of the benchmark against the committed budget.
+"""Compare a run of the benchmark with the committed budget.
 
-    python bench/run.py --json | python bench/budget.py            # 1 when a figure is over its budget
+    python bench/run.py --json | python bench/budget.py            # exit status 1 if a value exceeds its budget
     python bench/run.py --json | python bench/budget.py --update   # make this run the new baseline
 
-The figures are ratios to V0 of the same run: another machine, interpreter or version of a library moves both sides.
+The values are ratios to V0 in the same run, so another machine, interpreter or library version affects both sides.
 """
 
 import argparse
@@ -17,23 +17,23 @@ from typing import Any
 BASELINE = Path(__file__).with_name("baseline.json")
 
 SLACK = {"init": 0.03, "cold": 0.03, "warm": 0.03, "peak_kb": 0.04, "modules_init": 0.02, "attempts_per_event": 0.0}
-"""How far a figure may be above its baseline: what differs from run to run, and from machine to machine."""
+"""How far a value may exceed its baseline: the variation between runs and between machines."""
 
 CEILING = {"init": 0.55, "warm": 1.02, "peak_kb": 0.70}
-"""What no new baseline may exceed: all telemetry on, and cheaper to start than the plain function."""
+"""Limits of any new baseline: with all telemetry on, a cold start is cheaper than that of the plain function."""
 
 INSTRUCTIONS = frozenset({"init", "cold", "warm"})
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One figure beside its budget.
+    """A value and its budget.
 
     Attributes:
-        name: of the figure, as `bench/run.py --json` calls it.
-        baseline: the committed ratio.
-        limit: the highest ratio that passes.
-        measured: the ratio of this run; None where it could not be measured.
+        name: As in the output of `bench/run.py --json`.
+        baseline: The committed ratio.
+        limit: The highest ratio that passes.
+        measured: The ratio of this run; None if it could not be measured.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Verdict:
 
     @property
     def within_budget(self) -> bool:
-        """Whether the budget holds; what could not be measured has its word said elsewhere."""
+        """Return whether the value is within its budget. A value that was not measured passes."""
         return self.measured is None or self.measured <= self.limit
 
     def __str__(self) -> str:
@@ -58,15 +58,15 @@ class Verdict:
 
 
 def judge(baseline: Mapping[str, float], ratios: Mapping[str, float], *, counted: bool) -> list[Verdict]:
-    """Every budgeted figure of a run beside its budget.
+    """Compare every value of a run with its budget.
 
     Args:
-        baseline: committed ratios, by figure.
-        ratios: this run's.
-        counted: whether instructions could be counted.
+        baseline: The committed ratios.
+        ratios: The ratios of this run.
+        counted: Whether instructions could be counted.
 
     Raises:
-        KeyError: when a figure is missing that should be there: a budget must not vanish silently.
+        KeyError: A value is missing: no budget may disappear unnoticed.
     """
     verdicts = []
     for name, slack in SLACK.items():
@@ -77,7 +77,7 @@ def judge(baseline: Mapping[str, float], ratios: Mapping[str, float], *, counted
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Read a run from standard input and judge it."""
+    """Read a run from standard input, print the comparison, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--update", action="store_true", help="write this run's ratios to bench/baseline.json")
     update = parser.parse_args(arguments).update

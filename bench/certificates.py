@@ -1,4 +1,4 @@
-"""Certificates for a measurement with TLS: our own authority's, for loopback, in files."""
+"""Certificates for a measurement with TLS on loopback."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ def make_certificates(directory: Path, authorities: Path) -> Certificates:
     """Write a key and a certificate for 127.0.0.1, and a bundle that trusts it.
 
     Args:
-        directory: where the files go.
-        authorities: botocore's own bundle, PEM. It is copied into ours: reading it is most of what TLS costs at start.
+        directory: Where the files are written.
+        authorities: botocore's CA bundle, PEM. It is part of the bundle, because reading it is most of the cost of TLS.
     """
     authority = trustme.CA()
     server, bundle = directory / "server.pem", directory / "bundle.pem"

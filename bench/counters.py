@@ -1,4 +1,4 @@
-"""Ways to count the user-space instructions of a process: they repeat where times do not."""
+"""Counters of the user-space instructions of a process, which are repeatable where times are not."""
 
 import re
 import shutil
@@ -12,12 +12,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Counter:
-    """A way to count a process's user-space instructions.
+    """A tool that counts the user-space instructions of a process.
 
     Attributes:
-        name: What to call it in the output.
-        prefix: Given the path of the file to write, the words to put before the command.
-        parse: The count in that file's text, `None` where there is none.
+        name: In the output.
+        prefix: Returns the words before the command, for the path of the output file.
+        parse: Returns the count in the text of that file, None if there is none.
     """
 
     name: str
@@ -26,15 +26,15 @@ class Counter:
 
 
 def parse_callgrind(text: str) -> int | None:
-    """The instructions in callgrind's log, of all threads together."""
-    found = re.search(r"Collected\s*:\s*(\d+)", text)
-    return int(found[1]) if found else None
+    """Return the instructions of all threads in callgrind's log."""
+    match = re.search(r"Collected\s*:\s*(\d+)", text)
+    return int(match[1]) if match else None
 
 
 def parse_perf(text: str) -> int | None:
-    """The instructions in the output of `perf stat -x,`; `None` where the machine cannot count them."""
-    found = re.search(r"^(\d+),[^,]*,instructions:u", text, re.MULTILINE)
-    return int(found[1]) if found else None
+    """Return the instructions in the output of `perf stat -x,`; None if the machine cannot count them."""
+    match = re.search(r"^(\d+),[^,]*,instructions:u", text, re.MULTILINE)
+    return int(match[1]) if match else None
 
 
 def _perf(perf: str) -> Counter:
@@ -54,16 +54,16 @@ def _callgrind(valgrind: str) -> Counter:
 
 
 def find_counter() -> Counter | None:
-    """The first way of counting that works on this machine, or `None`."""
+    """Return the first counter that works on this machine, or None."""
     for program, make in (("perf", _perf), ("valgrind", _callgrind)):
         path = shutil.which(program)
         if path is not None:
             counter = make(path)
             with tempfile.TemporaryDirectory() as directory:
                 out = Path(directory, "count")
-                tried = subprocess.run(
+                result = subprocess.run(
                     [*counter.prefix(str(out)), sys.executable, "-c", "pass"], capture_output=True, check=False
                 )
-                if tried.returncode == 0 and out.exists() and counter.parse(out.read_text()):
+                if result.returncode == 0 and out.exists() and counter.parse(out.read_text()):
                     return counter
     return None

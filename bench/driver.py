@@ -1,12 +1,12 @@
-"""The process that is measured: imports a Lambda handler, hands it events, exits.
+"""The measured process: import a Lambda handler, call it with events, exit.
 
     python -P bench/driver.py MODULE EVENTS [REPORT]
 
-MODULE is the handler's module (its function is `lambda_handler`), or `-` for no handler at all: what that run costs is
-the interpreter's and this file's own, and is subtracted from every other run. EVENTS is the number of events, each for
-another calendar row. REPORT, where given, receives one `name=value` a line; see `report`.
+MODULE is the handler's module (its function is `lambda_handler`), or `-` for no handler: the cost of that run is that
+of the interpreter and of this file, and is subtracted from every other run. EVENTS is the number of events, each for
+another calendar row. REPORT is an optional file for `name=value` lines; see `report`.
 
-Nothing is imported here that the interpreter has not loaded already, so that the handler pays for its own imports.
+This module imports only what the interpreter has loaded already, so that all other imports count for the handler.
 """
 
 import os
@@ -19,7 +19,7 @@ TIMEOUT_SECONDS = 30
 
 
 class Context:
-    """What the handler may ask about its invocation, as Lambda's own runtime client provides it."""
+    """Lambda's context object of an invocation, as its runtime client provides it."""
 
     function_name = FUNCTION
     function_version = "1"
@@ -36,12 +36,12 @@ class Context:
         self._deadline_ms = int(time.time() * 1000) + TIMEOUT_SECONDS * 1000
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until Lambda would stop this invocation, never negative."""
+        """Return the milliseconds until the timeout, never negative."""
         return max(self._deadline_ms - int(time.time() * 1000), 0)
 
 
 def event(number: int) -> dict[str, object]:
-    """The EventBridge event with this number, for a calendar row of its own."""
+    """Return the EventBridge event with this number, for a calendar row of its own."""
     return {
         "version": "0",
         "id": f"17793124-05d4-b198-2fde-{number:012x}",
@@ -68,7 +68,7 @@ def no_handler(_event: dict[str, object], _context: Context) -> dict[str, str]:
 
 
 def peak_memory_kb() -> int:
-    """The largest resident set of this process so far, in KiB."""
+    """Return the largest resident set of this process so far, in KiB."""
     try:
         with open("/proc/self/status", encoding="ascii") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
@@ -80,13 +80,13 @@ def peak_memory_kb() -> int:
 
 
 def without_bytecode() -> int:
-    """How many loaded modules had to be compiled because no bytecode was stored: makes start-up three times dearer."""
+    """Return the number of modules without stored bytecode, which makes a cold start three times as expensive."""
     cached = (getattr(module, "__cached__", None) for module in list(sys.modules.values()))
     return sum(1 for path in cached if path and not os.path.exists(path))
 
 
 def main() -> None:
-    """Run the handler named on the command line and leave without tearing the interpreter down, as Lambda does."""
+    """Run the handler of the command line and exit without shutting the interpreter down, as on Lambda."""
     module, count = sys.argv[1], int(sys.argv[2])
     modules = [len(sys.modules)]
     handler = no_handler

@@ -1,4 +1,4 @@
-"""The locked environments that the variants run in: one for each group of packages, all from `uv.lock`."""
+"""The locked environments of the variants: one per group of packages, all from `uv.lock`."""
 
 import os
 import shutil
@@ -10,12 +10,12 @@ from bench.measure import BenchError
 from bench.target import ROOT
 
 FUNCTION = "function"
-"""The environment of the real function: what its image installs."""
+"""The environment of the real function, with the packages of its image."""
 
 LAYER = "layer"
-"""The same with the ADOT layer."""
+"""The same with the packages of the ADOT layer."""
 
-# The layer leaves the exporter over gRPC out.
+# The layer does not contain the gRPC exporter.
 _NO_GRPC = (
     *("--no-install-package", "opentelemetry-exporter-otlp-proto-grpc"),
     *("--no-install-package", "grpcio"),
@@ -29,25 +29,25 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "adot": ("--only-group", "bench-adot", *_NO_GRPC),
     LAYER: ("--no-default-groups", "--no-install-project", "--group", "bench-adot", *_NO_GRPC),
 }
-"""What to install in each environment, as words for `uv sync`."""
+"""The arguments of `uv sync` per environment."""
 
 
 def interpreter(name: str) -> Path:
-    """Where the interpreter of an environment is, or will be."""
+    """Return the path of an environment's interpreter, whether it exists or not."""
     return ROOT / ".cache" / "bench" / name / "bin" / "python"
 
 
 def site_packages(name: str) -> Path:
-    """Where an environment keeps its packages."""
+    """Return the path of an environment's packages."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     return interpreter(name).parent.parent / "lib" / version / "site-packages"
 
 
 def install(name: str) -> None:
-    """Make an environment what the lock file says, with the interpreter that runs this.
+    """Install an environment from the lock file, with the interpreter of this process.
 
     Raises:
-        BenchError: uv is not there, or fails.
+        BenchError: uv is missing or fails.
     """
     uv = os.environ.get("UV") or shutil.which("uv")
     if uv is None:
@@ -56,9 +56,9 @@ def install(name: str) -> None:
     environ = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(interpreter(name).parent.parent)}
     environ.pop("VIRTUAL_ENV", None)
     try:
-        done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
+        result = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
     except OSError as error:
         raise BenchError(f"uv does not start: {error}") from None
-    if done.returncode != 0:
-        said = done.stderr.strip().splitlines() or ["no message"]
-        raise BenchError(f"uv does not make the environment {name}: {said[-1]}")
+    if result.returncode != 0:
+        errors = result.stderr.strip().splitlines() or ["no message"]
+        raise BenchError(f"uv does not make the environment {name}: {errors[-1]}")

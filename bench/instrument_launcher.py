@@ -1,9 +1,9 @@
-"""What `opentelemetry-instrument` does before it gives way to the process that it was asked to start.
+"""The work of `opentelemetry-instrument` before it executes the process that it starts.
 
     python -P bench/instrument_launcher.py
 
-A process that becomes another one ends without a count, so here it exits at that point. The ADOT layer's default set-up
-starts every sandbox like this.
+A process that executes another one ends without a count, so this one exits at that point. The default set-up of the
+ADOT layer starts every sandbox in this way.
 """
 
 import os
@@ -12,13 +12,13 @@ from typing import Any, NoReturn
 
 
 def yield_to_instrument(*_: Any) -> NoReturn:
-    """Exit where the other process would begin."""
+    """Exit where the other process would start."""
     os._exit(0)
 
 
-os.execl = yield_to_instrument  # type: ignore[assignment] # takes whatever it is given
+os.execl = yield_to_instrument  # type: ignore[assignment] # accepts any arguments
 
-from opentelemetry.instrumentation.auto_instrumentation import run  # noqa: E402 - it takes the name from os
+from opentelemetry.instrumentation.auto_instrumentation import run  # noqa: E402 - it imports the patched name from os
 
-sys.argv = ["opentelemetry-instrument", "false"]  # which would fail, and the run be refused
+sys.argv = ["opentelemetry-instrument", "false"]  # it would fail, so a run that executes it is rejected
 run()

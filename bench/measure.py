@@ -1,6 +1,6 @@
-"""Runs one Lambda handler in processes of its own and counts what it costs.
+"""Run a Lambda handler in separate processes and measure its cost.
 
-Each figure comes from whole processes, so that everything a handler starts (threads, lazy imports) is in it.
+Each value covers whole processes, so that it contains everything that a handler starts (threads, deferred imports).
 """
 
 import dataclasses
@@ -19,18 +19,18 @@ from bench.counters import Counter
 from bench.target import NO_HANDLER, ROOT, Certificates, Ports, Target
 
 REQUESTS = ("transactions", "idempotency_requests", "otlp_requests", "other_requests")
-"""What the stub counts as a request."""
+"""The kinds of requests that the stub counts."""
 
 _TIMEOUT_SECONDS = 600
 
 
 class BenchError(Exception):
-    """A run that cannot be measured, in one line."""
+    """A run cannot be measured; the text is one line."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One process of `bench/driver.py`: what it reported of itself and what the stub saw of it."""
+    """The report of one process of `bench/driver.py`, and the stub's counts."""
 
     report: Mapping[str, int]
     seen: Mapping[str, int]
@@ -44,13 +44,13 @@ class Memory:
     Attributes:
         peak_kb: Largest resident set, KiB, median of several processes.
         peaks_kb: The same of each process.
-        modules_before: Modules that were there before the handler's was imported.
-        modules_init: Modules that importing the handler loaded.
-        modules_first: Modules that the first event loaded on top.
+        modules_before: Modules that were loaded before the handler's.
+        modules_init: Modules that the import of the handler loaded.
+        modules_first: Modules that the first event loaded in addition.
         attempts_per_event: HTTP requests per event.
         datagrams_per_event: UDP datagrams per event.
-        datagram_bytes_per_event: And their bytes.
-        stdout_bytes_per_event: Bytes printed by an event that is not the first.
+        datagram_bytes_per_event: Their size.
+        stdout_bytes_per_event: Bytes printed per event, without the first.
     """
 
     peak_kb: float
@@ -66,13 +66,13 @@ class Memory:
 
 @contextmanager
 def unchanged_sources(root: Path = ROOT) -> Iterator[None]:
-    """Measure inside this block: what is edited meanwhile is compiled by a measured process, and counted.
+    """Reject a measurement during which a source file changes: a measured process would compile it.
 
     Args:
-        root: the directory that holds `handler`, `otel` and `bench`.
+        root: The directory with `handler`, `otel` and `bench`.
 
     Raises:
-        BenchError: A file of theirs was added, changed or removed before the block ended.
+        BenchError: A source file was added, changed or removed.
     """
 
     def written() -> dict[Path, int]:
@@ -88,11 +88,11 @@ def unchanged_sources(root: Path = ROOT) -> Iterator[None]:
 
 @contextmanager
 def _stub(certificates: Certificates | None) -> Iterator[tuple[Ports, dict[str, int]]]:
-    """Start the stub server; what it saw is filled in when the context ends."""
+    """Start the stub server. Its counts are filled in when the context ends."""
     command = [sys.executable, str(ROOT / "bench" / "stub.py")]
     command += ["--tls", str(certificates.server)] if certificates else []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        if process.stdout is None:  # cannot be: it was asked for
+        if process.stdout is None:
             raise BenchError("the stub server has no output")
         ports = process.stdout.readline()
         if not ports:
@@ -101,18 +101,18 @@ def _stub(certificates: Certificates | None) -> Iterator[tuple[Ports, dict[str, 
         try:
             yield Ports(**json.loads(ports)), seen
         finally:
-            said, _ = process.communicate(timeout=30)
-            seen.update(json.loads(said))
+            output, _ = process.communicate(timeout=30)
+            seen.update(json.loads(output))
 
 
 def run(target: Target, events: int, counter: Counter | None = None) -> Run:
-    """Run a handler for so many events in a fresh process, under the counter where one is given.
+    """Run a handler for a number of events in a new process, under the counter if there is one.
 
-    Without a counter, standard output goes to a file (its size is measured), with one to the null device.
+    Without a counter, standard output goes to a file, whose size is measured; with one, to the null device.
 
     Raises:
-        BenchError: The process failed, an event was not marked, something was sent that should not be or was not sent
-            that should be, or nothing was counted.
+        BenchError: The process failed, an event was not marked, the requests are not the expected ones, or nothing was
+            counted.
     """
     with tempfile.TemporaryDirectory(prefix="bench-") as home:
         report = Path(home, "report")
@@ -126,7 +126,7 @@ def run(target: Target, events: int, counter: Counter | None = None) -> Run:
 
 
 def _process(target: Target, words: Sequence[str], variables: Mapping[str, str], counter: Counter | None) -> int | None:
-    """Run one of our scripts in the subject's interpreter to its end, and return what was counted."""
+    """Run a script in the target's interpreter and return the count."""
     home = variables["HOME"]
     out = Path(home, "count")
     command = [*(counter.prefix(str(out)) if counter else []), target.python, "-P", *words]
@@ -134,7 +134,7 @@ def _process(target: Target, words: Sequence[str], variables: Mapping[str, str],
     doing = f"with {words[2]} events" if len(words) > 1 else "while it was launched"
     with Path(os.devnull if counter else Path(home, "stdout")).open("wb") as stdout:
         try:
-            done = subprocess.run(
+            result = subprocess.run(
                 command,
                 env=variables,
                 cwd=ROOT,
@@ -146,9 +146,9 @@ def _process(target: Target, words: Sequence[str], variables: Mapping[str, str],
             )
         except subprocess.TimeoutExpired:
             raise BenchError(f"{target.module} did not finish {doing} in {_TIMEOUT_SECONDS} s") from None
-    if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
-        raise BenchError(f"{target.module} failed {doing}: {said[-1]}")
+    if result.returncode != 0:
+        errors = result.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
+        raise BenchError(f"{target.module} failed {doing}: {errors[-1]}")
     count = counter.parse(out.read_text()) if counter else None
     if counter and count is None:
         raise BenchError(f"{counter.name} counted nothing")
@@ -156,7 +156,7 @@ def _process(target: Target, words: Sequence[str], variables: Mapping[str, str],
 
 
 def _check(target: Target, seen: Mapping[str, int], events: int) -> None:
-    """Refuse a run that did other work than it should have done."""
+    """Reject a run that did not do the expected work."""
     if target.module == NO_HANDLER:
         return
     if seen["transactions"] != events:
@@ -168,12 +168,12 @@ def _check(target: Target, seen: Mapping[str, int], events: int) -> None:
 
 
 def instructions(target: Target, events: int, counter: Counter) -> int:
-    """User-space instructions of a fresh process that handles so many events."""
+    """Return the user-space instructions of a new process that handles a number of events."""
     return run(target, events, counter).instructions or 0
 
 
 def launch(target: Target, counter: Counter) -> int:
-    """User-space instructions of the process that becomes the subject's, its interpreter included; 0 for none."""
+    """Return the user-space instructions of the process that launches the target; 0 if there is none."""
     if not target.launched:
         return 0
     with tempfile.TemporaryDirectory(prefix="bench-") as home:
@@ -182,16 +182,16 @@ def launch(target: Target, counter: Counter) -> int:
 
 
 def memory(target: Target, events: int, times: int = 3) -> Memory:
-    """Peak memory and side effects of a handler over so many events (at least 2), median of several processes.
+    """Return peak memory and side effects of a handler over at least two events, as the median of several processes.
 
     Raises:
-        BenchError: As `run`; or bytecode is missing, which would make start-up three times dearer.
+        BenchError: As in `run`; or bytecode is missing, which makes a cold start three times as expensive.
     """
     runs = [run(target, events) for _ in range(times)]
     last = runs[-1]
     if last.report["without_bytecode"]:
         raise BenchError(f"{last.report['without_bytecode']} modules have no bytecode: is a directory read-only?")
-    peaks = tuple(one.report["peak_memory_kb"] for one in runs)
+    peaks = tuple(process.report["peak_memory_kb"] for process in runs)
     return Memory(
         peak_kb=statistics.median(peaks),
         peaks_kb=peaks,

@@ -1,4 +1,4 @@
-"""What the chain itself costs for each event, from a thousand to a million: the function behind it does nothing.
+"""The cost of the event pipeline alone per event, from a thousand to a million: its function does nothing.
 
 .venv/bin/python bench/pipeline.py [EVENTS ...]
 """
@@ -15,7 +15,7 @@ from emulator.pipeline.model import AsyncInvokeConfig, PipelineSettings
 from emulator.pipeline.pipeline import EventPipeline, FailureDestinations, InputEvent
 from emulator.pipeline.scheduler import RealTimeScheduler, Scheduler, SimulatedScheduler
 
-_USUAL = (1_000, 10_000, 100_000, 1_000_000)
+_DEFAULT_EVENTS = (1_000, 10_000, 100_000, 1_000_000)
 _SCALE = 1 / 300
 _FAILS_EVERY = 50
 _MARKED = b'{"outcome": "marked"}'
@@ -26,42 +26,42 @@ _EVENT = (
 )
 
 
-class Nothing:
-    """A function that does nothing, and fails at every so many tries."""
+class NoOpInvoker:
+    """A function that does nothing, and fails on every fiftieth attempt."""
 
     def __init__(self) -> None:
-        self._tries = 0
+        self._attempts = 0
 
     def invoke(self, payload: bytes, *, request_id: str | None = None, **_: object) -> InvocationResult:
-        """Answer at once."""
+        """Return a response at once."""
         del payload
-        self._tries += 1
-        if self._tries % _FAILS_EVERY == 0:
+        self._attempts += 1
+        if self._attempts % _FAILS_EVERY == 0:
             return InvocationResult("error", _FAILED, request_id or "", 0.002, cold_start=False)
         return InvocationResult("ok", _MARKED, request_id or "", 0.002, cold_start=False)
 
 
-def measure(name: str, timeline: Scheduler, events: int) -> None:
-    """Send so many events through a chain, and print what it cost."""
+def measure(name: str, scheduler: Scheduler, events: int) -> None:
+    """Send a number of events through a pipeline, and print the cost."""
     settings = PipelineSettings(invoke=AsyncInvokeConfig(duplicate_probability=0.001))
     destinations = FailureDestinations(on_failure=lambda _: None)
     pipeline = EventPipeline(
-        timeline, [Nothing(), Nothing()], settings, destinations=destinations, on_data_point=lambda _: None
+        scheduler, [NoOpInvoker(), NoOpInvoker()], settings, destinations=destinations, on_data_point=lambda _: None
     )
     wall, cpu = time.perf_counter(), time.process_time()
     pipeline.run(InputEvent(_EVENT, number) for number in range(events))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     if pipeline.counters.live or pipeline.counters.received != events:
-        raise SystemExit("the account does not balance")
+        raise SystemExit("the counters are inconsistent")
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(f"| {name} | {events:,} | {events / wall:,.0f} | {cpu / events * 1e6:.0f} | {peak_mb} |", flush=True)
 
 
 def main() -> None:
     """Print a table in Markdown."""
-    print("| time | events | events a second | CPU an event (µs) | peak memory (MB) |")
+    print("| time | events | events per second | CPU per event (µs) | peak memory (MB) |")
     print("|---|---|---|---|---|")
-    for events in map(int, sys.argv[1:] or _USUAL):
+    for events in map(int, sys.argv[1:] or _DEFAULT_EVENTS):
         measure("simulated", SimulatedScheduler(), events)
         measure("real", RealTimeScheduler(4, scale=_SCALE), events)
 

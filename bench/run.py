@@ -1,9 +1,9 @@
-"""What the function costs, beside V0: start-up, each event, peak memory, as ratios.
+"""The cost of the function relative to V0: cold start, cost per event, peak memory.
 
     python bench/run.py [--json] [--events N] [--function MODULE]
 
-Needs valgrind, or a machine where `perf` counts instructions; without both, the instruction rows are left out. Takes
-about a minute on two idle cores. bench/README.md says what each row counts.
+Needs valgrind, or a machine where `perf` counts instructions; without both, there are no instruction rows. Takes about
+a minute on two idle cores. bench/README.md describes the rows.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script, also where nothing is installed
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs as a script, without an installed project
 
 from bench.counters import Counter, find_counter
 from bench.measure import BenchError, Memory, instructions, launch, memory, run, unchanged_sources
@@ -33,14 +33,14 @@ _MILLION = 1_000_000
 
 @dataclass(frozen=True)
 class Instructions:
-    """User-space instructions, the interpreter's own start and the driver's own work taken off.
+    """User-space instructions, without those of the interpreter's start and of the driver.
 
     Attributes:
-        init: Importing the handler's module: ready for the first event. What launched the process is in it.
-        first: The first event: connecting, and whatever was put off until then.
-        cold: Both: what the first caller waits for.
-        warm: Each later event.
-        launch: What of `init` is another process, which became this one.
+        init: The import of the handler's module, with the process that launched this one.
+        first: The first event: the connection, and deferred work.
+        cold: `init` and `first`.
+        warm: The mean of the later events.
+        launch: The part of `init` of the process that launched this one.
     """
 
     init: int
@@ -52,43 +52,43 @@ class Instructions:
 
 @dataclass(frozen=True)
 class Figures:
-    """All that was measured of one handler; `instructions` is `None` where they cannot be counted."""
+    """The measurements of one handler; `instructions` is None if they cannot be counted."""
 
     instructions: Instructions | None
     memory: Memory
 
 
 def derive(counted: Mapping[int, int], idle: Mapping[int, int], events: int, launched: int = 0) -> Instructions:
-    """What the phases cost, from whole processes' counts.
+    """Compute the cost of the phases from the counts of whole processes.
 
     Args:
         counted: Instructions of the process that handled 0, 1 and 1 + `events` events.
-        idle: The same of the process without a handler.
-        events: How many warm events.
-        launched: Instructions of the process that became this one.
+        idle: The same for the process without a handler.
+        events: The number of warm events.
+        launched: Instructions of the process that launched this one.
     """
-    net = {number: counted[number] - idle[number] + launched for number in (0, 1, 1 + events)}
-    warm = (net[1 + events] - net[1]) / events
-    return Instructions(init=net[0], first=net[1] - net[0], cold=net[1], warm=warm, launch=launched)
+    own = {number: counted[number] - idle[number] + launched for number in (0, 1, 1 + events)}
+    warm = (own[1 + events] - own[1]) / events
+    return Instructions(init=own[0], first=own[1] - own[0], cold=own[1], warm=warm, launch=launched)
 
 
 def measure(
     targets: Mapping[str, Target], idle: Target, events: int, counter: Counter | None
 ) -> tuple[dict[str, Figures], Figures]:
-    """Measure all of these, and the interpreter without a handler.
+    """Measure all targets, and the interpreter without a handler.
 
     Args:
-        targets: by name.
-        idle: `NO_HANDLER` in the environment that the others are compared to.
-        events: how many warm events are counted.
-        counter: counts instructions; None where nothing can.
+        targets: By name.
+        idle: `NO_HANDLER` in the environment of the baseline.
+        events: The number of warm events.
+        counter: Counts instructions; None if no counter works.
 
     Returns:
-        The figures by name, and the interpreter's (`instructions` not net, of course).
+        The figures by name, and those of the interpreter.
     """
-    everyone = {**targets, NO_HANDLER: idle}
-    for target in everyone.values():
-        run(target, 1)  # writes the bytecode, reads the disk
+    all_targets = {**targets, NO_HANDLER: idle}
+    for target in all_targets.values():
+        run(target, 1)  # writes the bytecode and fills the disk cache
     counts = (0, 1, 1 + events)
     counted: dict[str, dict[int, int]] = {}
     launched: dict[str, int] = {}
@@ -96,22 +96,22 @@ def measure(
         with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
             futures = {
                 (name, number): pool.submit(instructions, target, number, counter)
-                for name, target in everyone.items()
+                for name, target in all_targets.items()
                 for number in reversed(counts)
             }
-            launches = {name: pool.submit(launch, target, counter) for name, target in everyone.items()}
+            launches = {name: pool.submit(launch, target, counter) for name, target in all_targets.items()}
             for (name, number), future in futures.items():
                 counted.setdefault(name, {})[number] = future.result()
             launched = {name: future.result() for name, future in launches.items()}
     nothing = dict.fromkeys(counts, 0)
-    memories = {name: memory(target, MEMORY_EVENTS) for name, target in everyone.items()}
+    memories = {name: memory(target, MEMORY_EVENTS) for name, target in all_targets.items()}
     bare = memories[NO_HANDLER].modules_before
     figures = {
         name: Figures(
             derive(counted[name], nothing if name == NO_HANDLER else counted[NO_HANDLER], events, launched[name])
             if counted
             else None,
-            # What came before the handler, by `sitecustomize`, is part of the start too.
+            # Modules that `sitecustomize` loads before the handler are part of the cold start.
             dataclasses.replace(used, modules_init=used.modules_init + used.modules_before - bare),
         )
         for name, used in memories.items()
@@ -154,13 +154,17 @@ def _value(figures: Figures, path: str) -> float | None:
 
 
 def ratios(function: Figures, v0: Figures) -> dict[str, float]:
-    """The function's figures over V0's, where both exist and V0's is not zero, by their last name."""
+    """Return the ratios of the function's figures to V0's, where both exist and V0's is not zero."""
     pairs = ((path, _value(function, path), _value(v0, path)) for _, path, _ in _ROWS)
-    return {path.split(".")[1]: round(ours / theirs, 4) for path, ours, theirs in pairs if ours is not None and theirs}
+    return {
+        path.split(".")[1]: round(value / baseline, 4)
+        for path, value, baseline in pairs
+        if value is not None and baseline
+    }
 
 
 def table(function: Figures, v0: Figures, interpreter: Figures) -> str:
-    """The figures for people: one row each, the function beside V0, and the interpreter alone."""
+    """Return the figures as a table: one row each, for the function, V0 and the interpreter alone."""
     ratio = ratios(function, v0)
     lines = [f"{'':27}{'ratio':>7}{'function':>14}{'V0':>14}{'interpreter':>14}"]
     for label, path, text in _ROWS:
@@ -168,14 +172,14 @@ def table(function: Figures, v0: Figures, interpreter: Figures) -> str:
         if all(cell is None for cell in cells):
             continue
         over = ratio.get(path.split(".")[1])
-        shown = "".join(f"{'' if cell is None else text(cell):>14}" for cell in cells)
-        lines.append(f"{label:27}{'' if over is None else f'{over:.3f}':>7}{shown}")
+        columns = "".join(f"{'' if cell is None else text(cell):>14}" for cell in cells)
+        lines.append(f"{label:27}{'' if over is None else f'{over:.3f}':>7}{columns}")
     return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and return the exit status: 1 with one line on standard error when a run failed."""
-    parser = argparse.ArgumentParser(description="Measure the function beside V0.")
+    """Measure, print, and return the exit status: 1 with one line on standard error if a run failed."""
+    parser = argparse.ArgumentParser(description="Measure the function relative to V0.")
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
     parser.add_argument("--events", type=int, default=EVENTS, help=f"warm events counted, default {EVENTS}")
     parser.add_argument("--function", default=FUNCTION, metavar="MODULE", help=f"default {FUNCTION}")

@@ -1,15 +1,15 @@
-"""What stands in for AWS while a function is measured: a process of its own, so that its work is not counted.
+"""A stub of AWS for measurements, in a process of its own, so that its work is not counted.
 
     python bench/stub.py [--tls FILE]
 
-Binds loopback only: an HTTP port (TLS with the key and the certificate in FILE, where one is given), connections kept
-alive, that stands for DynamoDB and for a collector, and a UDP port that takes spans. Prints both ports as one line of
-JSON, serves until standard input ends, then prints what it saw as another:
+Listens on loopback: an HTTP port with keep-alive (TLS with the key and certificate in FILE, if given) for DynamoDB and
+a collector, and a UDP port for spans. Prints both ports as one line of JSON, serves until standard input ends, then
+prints its counts as another line:
 
-    transactions            `TransactWriteItems`, every one a success
-    idempotency_requests    `PutItem` and `UpdateItem`, likewise: what Powertools remembers events by
-    otlp_requests           OTLP over HTTP, likewise
-    other_requests          anything else, answered with HTTP 400
+    transactions            `TransactWriteItems`, always successful
+    idempotency_requests    `PutItem` and `UpdateItem` of Powertools Idempotency, always successful
+    otlp_requests           OTLP over HTTP, always successful
+    other_requests          anything else; the response is HTTP 400
     connections, datagrams, datagram_bytes
 """
 
@@ -30,13 +30,13 @@ _COMMITTED = json.dumps(
         ]
     }
 ).encode()
-_REFUSED = json.dumps(
+_REJECTED = json.dumps(
     {"__type": "com.amazon.coral.service#UnknownOperationException", "message": "not part of the benchmark"}
 ).encode()
 
 
 def kind(head: bytes) -> str:
-    """What a request is, as it is counted, by its head in lower case."""
+    """Return the kind of a request by its head in lower case."""
     line, *headers = head.split(b"\r\n")
     if line.startswith((b"post /v1/traces ", b"post /v1/metrics ")):
         return "otlp_requests"
@@ -50,7 +50,7 @@ def kind(head: bytes) -> str:
 
 
 def reply(status: str, body: bytes) -> bytes:
-    """A whole HTTP response as DynamoDB sends it, checksum included, for this status line and body."""
+    """Return a complete HTTP response as DynamoDB sends it, with a checksum."""
     head = (
         f"HTTP/1.1 {status}\r\n"
         "Server: Server\r\n"
@@ -64,12 +64,12 @@ def reply(status: str, body: bytes) -> bytes:
     return head.encode() + body
 
 
-_REPLIES = {
+_RESPONSES = {
     "transactions": reply("200 OK", _COMMITTED),
     "idempotency_requests": reply("200 OK", b"{}"),
-    # OTLP's answer is an empty protobuf message.
+    # The OTLP response is an empty protobuf message.
     "otlp_requests": b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n",
-    "other_requests": reply("400 Bad Request", _REFUSED),
+    "other_requests": reply("400 Bad Request", _REJECTED),
 }
 
 
@@ -79,13 +79,13 @@ class _Spans(asyncio.DatagramProtocol):
     def __init__(self, seen: Counter[str]) -> None:
         self._seen = seen
 
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:  # noqa: ARG002 - the base class's name
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:  # noqa: ARG002 - the name of the base class's parameter
         self._seen["datagrams"] += 1
         self._seen["datagram_bytes"] += len(data)
 
 
 async def _requests(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: Counter[str]) -> None:
-    """Answer the requests of one connection until the client closes it."""
+    """Serve the requests of one connection until the client closes it."""
     seen["connections"] += 1
     try:
         while True:
@@ -93,9 +93,9 @@ async def _requests(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
             lines = head.split(b"\r\n")
             length = next((int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:")), 0)
             await reader.readexactly(length)
-            asked = kind(head)
-            seen[asked] += 1
-            writer.write(_REPLIES[asked])
+            request_kind = kind(head)
+            seen[request_kind] += 1
+            writer.write(_RESPONSES[request_kind])
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
         pass
@@ -104,8 +104,8 @@ async def _requests(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
 
 
 async def serve(tls: ssl.SSLContext | None) -> None:
-    """Serve until standard input ends; see the module for what is printed."""
-    seen: Counter[str] = Counter(dict.fromkeys([*_REPLIES, "connections", "datagrams", "datagram_bytes"], 0))
+    """Serve until standard input ends. The module's docstring describes the output."""
+    seen: Counter[str] = Counter(dict.fromkeys([*_RESPONSES, "connections", "datagrams", "datagram_bytes"], 0))
     loop = asyncio.get_running_loop()
     server = await asyncio.start_server(lambda r, w: _requests(r, w, seen), HOST, 0, ssl=tls)
     transport, _ = await loop.create_datagram_endpoint(lambda: _Spans(seen), (HOST, 0))

@@ -1,9 +1,9 @@
-"""What the function costs beside what one would otherwise build it with: the whole table, measured afresh.
+"""Measure the function and its alternatives, and print the comparison table.
 
     python bench/table.py [--json] [--events N] [NAME ...]
 
-Makes the environments that it needs in `.cache/bench`, from `uv.lock`. All of it takes some ten minutes on two idle
-cores; NAMEs measure only these, and V0. bench/README.md says what stands in a line.
+Creates the environments in `.cache/bench` from `uv.lock`. All variants take about ten minutes on two idle cores; with
+NAMEs, only these and V0 are measured. bench/README.md describes the columns.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script, also where nothing is installed
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs as a script, without an installed project
 
 from bench.certificates import make_certificates
 from bench.counters import find_counter
@@ -45,17 +45,17 @@ _RATIOS = ("init", "warm", "cold", "peak_kb")
 
 
 def versions(lock: Path) -> dict[str, str]:
-    """What the lock file says of the libraries that matter.
+    """Return the locked versions of the relevant libraries.
 
     Raises:
-        KeyError: one of them is not locked.
+        KeyError: One of them is not in the lock file.
     """
     locked = {package["name"]: package["version"] for package in tomllib.loads(lock.read_text())["package"]}
     return {name: locked[name] for name in LIBRARIES}
 
 
 def machine() -> str:
-    """The class of this machine: cores, architecture and processor."""
+    """Return the kind of this machine: cores, architecture and processor."""
     name = ""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -66,23 +66,23 @@ def machine() -> str:
 
 
 def compared(figures: Mapping[str, Figures]) -> dict[str, dict[str, float]]:
-    """The ratios of every variant that was measured to its yardstick, by name."""
-    roster = {variant.name: variant for variant in VARIANTS}
-    return {name: ratios(found, figures[baseline_of(roster[name]).name]) for name, found in figures.items()}
+    """Return the ratios of every measured variant to its baseline, by name."""
+    variants = {variant.name: variant for variant in VARIANTS}
+    return {name: ratios(own, figures[baseline_of(variants[name]).name]) for name, own in figures.items()}
 
 
 def absolutes(variant: Variant, figures: Figures) -> str:
-    """What a yardstick's ratios of 1 are: one line for people."""
-    said = [f"peak memory {figures.memory.peak_kb / 1024:.1f} MiB"]
+    """Return the absolute values of a baseline as one line."""
+    parts = [f"peak memory {figures.memory.peak_kb / 1024:.1f} MiB"]
     if figures.instructions is not None:
         counted = figures.instructions
         million = {"init": counted.init, "warm event": counted.warm, "cold start": counted.cold}
-        said = [f"{name} {value / 1e6:.4g} M instructions" for name, value in million.items()] + said
-    return f"{variant.label}: {', '.join(said)}"
+        parts = [f"{name} {value / 1e6:.4g} M instructions" for name, value in million.items()] + parts
+    return f"{variant.label}: {', '.join(parts)}"
 
 
 def launches(figures: Mapping[str, Figures]) -> list[str]:
-    """How much of an `init` is a launcher's, a line for each variant that has one."""
+    """Return the launcher's part of `init`, one line per variant that has a launcher."""
     lines = []
     for variant in VARIANTS:
         found = figures[variant.name].instructions if variant.name in figures else None
@@ -93,7 +93,7 @@ def launches(figures: Mapping[str, Figures]) -> list[str]:
 
 
 def table(figures: Mapping[str, Figures]) -> str:
-    """The figures for people, and as Markdown: a line for each variant, ratios to V0 first."""
+    """Return the figures as a Markdown table: one line per variant, with ratios to V0 first."""
     rows: list[tuple[str, ...]] = [_HEADINGS]
     ratio = compared(figures)
     for variant in VARIANTS:
@@ -113,23 +113,23 @@ def table(figures: Mapping[str, Figures]) -> str:
         "| " + " | ".join([row[0].ljust(widths[0]), *(map(str.rjust, row[1:], widths[1:]))]) + " |" for row in rows
     ]
     rule = "|" + "|".join(["-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:])]) + "|"
-    plain = [absolutes(each, figures[each.name]) for each in (PLAIN, PLAIN_TLS) if each.name in figures]
+    plain = [absolutes(variant, figures[variant.name]) for variant in (PLAIN, PLAIN_TLS) if variant.name in figures]
     return "\n".join([lines[0], rule, *lines[1:], "", *(f"- {line}" for line in [*plain, *launches(figures)])])
 
 
 def run_all(names: tuple[str, ...], events: int) -> dict[str, Any]:
-    """Install, measure, and return everything that is known.
+    """Install the environments, measure, and return the result.
 
     Args:
-        names: of variants; none for all.
-        events: how many warm events are counted.
+        names: Names of variants; empty for all.
+        events: The number of warm events.
 
     Returns:
-        `figures` and `interpreter` as `bench.run` makes them, and what they were measured with.
+        `figures` and `interpreter` as from `bench.run`, and the versions of what was measured.
 
     Raises:
-        BenchError: where something cannot be measured.
-        ValueError: a name is no variant's.
+        BenchError: A variant cannot be measured.
+        ValueError: There is no variant with a name.
     """
     variants = chosen(names)
     for environment in sorted({variant.environment for variant in (*variants, IDLE)}):
@@ -154,7 +154,7 @@ def run_all(names: tuple[str, ...], events: int) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and return the exit status: 1 with one line on standard error when a run failed."""
+    """Measure, print, and return the exit status: 1 with one line on standard error if a run failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
     parser.add_argument("--events", type=int, default=EVENTS, help=f"warm events counted, default {EVENTS}")

@@ -1,4 +1,4 @@
-"""What is measured: a handler's module, the interpreter that runs it, and the environment that it finds."""
+"""The target of a measurement: a handler's module, its interpreter and its environment variables."""
 
 import os
 import sys
@@ -15,8 +15,8 @@ class Certificates:
     """Files for TLS on loopback.
 
     Attributes:
-        server: private key and certificate of the stub, PEM.
-        bundle: what the measured function trusts, PEM.
+        server: The private key and certificate of the stub, PEM.
+        bundle: The CA bundle of the measured function, PEM.
     """
 
     server: Path
@@ -25,7 +25,7 @@ class Certificates:
 
 @dataclass(frozen=True)
 class Ports:
-    """Where the stub listens on loopback."""
+    """The stub's ports on loopback."""
 
     http: int
     udp: int
@@ -36,15 +36,14 @@ class Target:
     """One handler in one environment.
 
     Attributes:
-        module: the handler's module, or `NO_HANDLER`.
-        python: the interpreter of the environment that it runs in.
-        environ: variables on top of Lambda's; `{http}` and `{udp}` in a value become the stub's ports.
-        path: directories that Python searches before all others.
-        launched: whether `opentelemetry-instrument` comes before each start, and is counted.
-        wrapper: a script that sets variables and gives way to the rest of its command line, as
-            `AWS_LAMBDA_EXEC_WRAPPER` names one; not counted. Empty for none.
-        sends: what the stub must have seen for each event, a key of what it counts; empty for nothing.
-        certificates: where the requests go by TLS.
+        module: The handler's module, or `NO_HANDLER`.
+        python: The interpreter of its environment.
+        environ: Variables in addition to Lambda's; `{http}` and `{udp}` in a value become the stub's ports.
+        path: Directories that Python searches first.
+        launched: Whether `opentelemetry-instrument` launches each process; it is counted.
+        wrapper: A script as in `AWS_LAMBDA_EXEC_WRAPPER`; it is not counted. Empty for none.
+        sends: The key of a stub's count that must be at least one per event; empty for none.
+        certificates: For requests over TLS.
     """
 
     module: str
@@ -57,11 +56,11 @@ class Target:
     certificates: Certificates | None = None
 
     def variables(self, ports: Ports, home: str) -> dict[str, str]:
-        """Lambda's environment, and nothing of the caller's: a stray variable would change the figures.
+        """Return Lambda's environment variables and none of the caller's, which would change the result.
 
         Args:
-            ports: the stub's.
-            home: an empty directory.
+            ports: The ports of the stub.
+            home: An empty directory.
         """
         endpoint = f"{'https' if self.certificates else 'http'}://127.0.0.1:{ports.http}"
         trusted = {"AWS_CA_BUNDLE": str(self.certificates.bundle)} if self.certificates else {}

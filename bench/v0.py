@@ -1,7 +1,8 @@
-"""V0: the plain function a developer writes first, the yardstick of `bench/run.py`.
+"""V0: the plain function that a developer writes first, the baseline of `bench/run.py`.
 
-The same transaction as the real function, a JSON log line through the standard library, no telemetry, botocore as it
-comes but for the number of attempts (one, as in the real function). It is not slowed down on purpose and not tuned.
+It makes the same transaction as the real function and logs a JSON line with the standard library. It has no telemetry,
+and botocore's defaults except for the number of attempts (one, as in the real function). It is neither slowed down nor
+tuned.
 """
 
 import json
@@ -18,7 +19,7 @@ dynamodb: Any = boto3.client("dynamodb", config=Config(retries={"total_max_attem
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, str]:
-    """Mark the calendar row that the event names and add its audit record, both or neither."""
+    """Mark the event's calendar row and add an audit entry in one transaction."""
     now = datetime.now(UTC).isoformat()
     outcome = "marked"
     try:

@@ -1,4 +1,4 @@
-"""Who is measured: the plain function, what one would otherwise build it with, and ours in its ways out."""
+"""The measured variants: the plain function, alternatives, and the real function in its export modes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ _LAYER = {
     "OTEL_RESOURCE_ATTRIBUTES": "cloud.region=us-east-1,cloud.platform=aws_lambda,cloud.provider=aws,"
     "faas.name=mark-earnings-processed,faas.version=1,faas.instance=2026/02/03/[1]5f2b0c,"
     "aws.log.group.names=/aws/lambda/mark-earnings-processed",
-    # The layer's own list: botocore's, urllib's and urllib3's are not on it.
+    # The layer's list. It does not contain botocore, urllib and urllib3.
     "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "aio-pika,aiohttp-client,aiohttp-server,aiopg,asgi,asyncio,asyncpg,boto,"
     "boto3,cassandra,celery,confluent_kafka,dbapi,django,elasticsearch,falcon,fastapi,flask,grpc_client,grpc_server,"
     "grpc_aio_client,grpc_aio_server,httpx,jinja2,kafka,logging,mysql,mysqlclient,pika,psycopg,psycopg2,pymemcache,"
@@ -26,7 +26,7 @@ _LAYER = {
     "tornado,tortoiseorm,wsgi,openai_agents,aws_openai_agents,aws_crewai,aws_langchain,aws_mcp,aws_llama-index,"
     "aws-lambda",
 }
-"""What the layer's `otel-instrument` sets (aws-observability/aws-otel-python-instrumentation, `lambda-layer/src`)."""
+"""Variables of the layer's `otel-instrument` (aws-observability/aws-otel-python-instrumentation, `lambda-layer/src`)."""
 
 _FAST = {"OTEL_AWS_LAMBDA_FAST_START": "true"}
 
@@ -40,14 +40,14 @@ class Variant:
     """One line of the table.
 
     Attributes:
-        name: to ask for it by.
-        label: what the table calls it.
-        module: its handler's module.
-        environment: a key of `bench.environments.GROUPS`.
-        environ: variables on top of Lambda's.
-        instrumented: whether Python starts by `opentelemetry-instrument`.
-        wrapper, sends: as in `bench.target.Target`.
-        tls: whether requests go by TLS, and to which variant it is compared.
+        name: On the command line.
+        label: In the table.
+        module: The handler's module.
+        environment: A key of `bench.environments.GROUPS`.
+        environ: Variables in addition to Lambda's.
+        instrumented: Whether `opentelemetry-instrument` starts Python.
+        wrapper, sends: As in `bench.target.Target`.
+        tls: Whether requests use TLS; the baseline then does, too.
     """
 
     name: str
@@ -61,10 +61,10 @@ class Variant:
     tls: bool = False
 
     def target(self, certificates: Certificates | None) -> Target:
-        """What to measure.
+        """Return the target of the measurement.
 
         Args:
-            certificates: needed where `tls` is set, ignored otherwise.
+            certificates: Needed if `tls` is set, else ignored.
         """
         first = site_packages(self.environment) / "opentelemetry/instrumentation/auto_instrumentation"
         return Target(
@@ -167,19 +167,19 @@ IDLE = Variant("interpreter", "the interpreter", NO_HANDLER)
 
 
 def baseline_of(variant: Variant) -> Variant:
-    """The plain function that a variant is compared to: by TLS where the variant is."""
+    """Return the baseline of a variant, which uses TLS if the variant does."""
     return PLAIN_TLS if variant.tls else PLAIN
 
 
 def chosen(names: tuple[str, ...]) -> list[Variant]:
-    """The variants of these names, and the plain ones that they are compared to, in the table's order; all for none.
+    """Return the variants with these names and their baselines, in the table's order; all if there are no names.
 
     Raises:
-        ValueError: naming what is no variant.
+        ValueError: Names the unknown variants.
     """
     unknown = sorted(set(names) - {variant.name for variant in VARIANTS})
     if unknown:
         raise ValueError(f"no such variant: {', '.join(unknown)}; there are {', '.join(v.name for v in VARIANTS)}")
-    asked = [variant for variant in VARIANTS if not names or variant.name in names]
-    needed = {baseline_of(variant).name for variant in asked} | {variant.name for variant in asked}
+    selected = [variant for variant in VARIANTS if not names or variant.name in names]
+    needed = {baseline_of(variant).name for variant in selected} | {variant.name for variant in selected}
     return [variant for variant in VARIANTS if variant.name in needed]

@@ -1,6 +1,6 @@
-"""The write that all measured functions make, and the line that those log which have no logger of their own.
+"""The write of all measured functions, and the log line of those without a logger of their own.
 
-Imports next to nothing: what a variant does not load must not come in through here.
+The module imports almost nothing, so that it loads nothing that a variant does not load itself.
 """
 
 import os
@@ -11,18 +11,18 @@ AUDIT_TABLE = os.environ.get("EARNINGS_AUDIT_TABLE", "earningsAudit")
 
 
 def correlation_id(event: dict[str, Any]) -> str:
-    """The ID under which everything about this event is found."""
-    found: str = event["detail"].get("correlation_id") or event["id"]
-    return found
+    """Return the correlation ID of an event."""
+    value: str = event["detail"].get("correlation_id") or event["id"]
+    return value
 
 
 def transaction(event: dict[str, Any], context: Any, now: str) -> list[dict[str, Any]]:
-    """Mark the calendar row that the event names and add its audit record, both or neither.
+    """Return the transaction that marks the event's calendar row and adds an audit entry.
 
     Args:
-        event: EventBridge's, valid.
-        context: Lambda's.
-        now: the time, ISO 8601.
+        event: A valid EventBridge event.
+        context: Lambda's context object.
+        now: The time, ISO 8601.
 
     Returns:
         The `TransactItems` of `TransactWriteItems`.
@@ -71,12 +71,12 @@ def transaction(event: dict[str, Any], context: Any, now: str) -> list[dict[str,
 
 
 def is_duplicate(reply: dict[str, Any]) -> bool:
-    """Whether an error reply says that the row was processed before."""
+    """Return whether an error response means that the row is already processed."""
     return any(reason.get("Code") == "ConditionalCheckFailed" for reason in reply.get("CancellationReasons", []))
 
 
 def facts(event: dict[str, Any], context: Any, outcome: str) -> dict[str, str]:
-    """What a log line tells of an event that is over."""
+    """Return the log fields of a processed event."""
     return {
         "outcome": outcome,
         "asset_symbol": event["detail"]["asset_symbol"],

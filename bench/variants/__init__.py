@@ -1,1 +1,1 @@
-"""The functions beside which ours is measured: each does V0's write. `bench/variant_list.py` says why."""
+"""Alternatives to the real function, each with V0's write; `bench/variant_list.py` lists them."""

@@ -1,7 +1,7 @@
-"""What stands in the place of the handler when the ADOT layer is on: it wraps the one that `ORIG_HANDLER` names.
+"""The handler of the ADOT layer, which wraps the one in `ORIG_HANDLER`.
 
-The layer's `otel-instrument` points `_HANDLER` at a module of its own that does this. Its default set-up has made the
-provider before (see `bench/variant_list.py`), its fast start is made here.
+The layer's `otel-instrument` sets `_HANDLER` to a module that does this. Its default set-up has created the provider
+before (see `bench/variant_list.py`); its fast start creates it here.
 """
 
 import os
@@ -21,7 +21,7 @@ if os.environ.get("OTEL_AWS_LAMBDA_FAST_START") == "true":
 
 
 def _parent(_event: Any) -> Context:
-    """The context in Lambda's trace header."""
+    """Return the context in Lambda's trace header."""
     return get_global_textmap().extract({"X-Amzn-Trace-Id": os.environ.get("_X_AMZN_TRACE_ID", "")})
 
 

@@ -1,7 +1,7 @@
-"""V0's write with the OpenTelemetry SDK set up by hand; `otel_http` and `otel_udp` add a way out.
+"""V0's write with the OpenTelemetry SDK set up by hand; `otel_http` and `otel_udp` add an exporter.
 
-As the SDK's own documentation shows it: a batch processor, flushed before each invocation returns, the instrumentation
-for botocore, and Lambda's trace header as the parent.
+As in the SDK's documentation: a batch processor, flushed before each invocation returns, the botocore instrumentation,
+and Lambda's trace header as the parent.
 """
 
 import json
@@ -27,11 +27,11 @@ resource = Resource.create()
 
 
 def traced(exporter: SpanExporter, count: Callable[[str], None]) -> Handler:
-    """A handler that traces to this exporter.
+    """Return a handler that exports its spans with this exporter.
 
     Args:
-        exporter: takes the spans of each invocation before it returns.
-        count: is told each outcome and has it on its way out when it returns.
+        exporter: Receives the spans of each invocation before it returns.
+        count: Called with each outcome; exports it before it returns.
     """
     provider = TracerProvider(resource=resource)
     provider.add_span_processor(BatchSpanProcessor(exporter))

@@ -1,4 +1,4 @@
-"""OpenTelemetry by hand, spans and metrics by OTLP over HTTP to `OTEL_EXPORTER_OTLP_ENDPOINT`."""
+"""OpenTelemetry by hand, spans and metrics over OTLP/HTTP to `OTEL_EXPORTER_OTLP_ENDPOINT`."""
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter

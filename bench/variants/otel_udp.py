@@ -1,4 +1,4 @@
-"""OpenTelemetry by hand, spans through the ADOT distribution's own UDP exporter, metrics as a line of EMF."""
+"""OpenTelemetry by hand, spans with the ADOT distribution's UDP exporter, metrics as EMF."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""V0's write with Powertools for AWS Lambda: Logger, Metrics and Tracer, as its documentation shows them."""
+"""V0's write with Powertools for AWS Lambda: Logger, Metrics and Tracer, as in its documentation."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from bench.write import correlation_id, facts, is_duplicate, transaction
 SERVICE = "mark-earnings-processed"
 
 logger = Logger(service=SERVICE)
-tracer = Tracer(service=SERVICE)  # patches boto3: before the client is made
+tracer = Tracer(service=SERVICE)  # patches boto3 before the client is created
 metrics = Metrics(namespace="MarkEarningsProcessed", service=SERVICE)
 dynamodb: Any = boto3.client("dynamodb", config=Config(retries={"total_max_attempts": 1}))
 
@@ -23,7 +23,7 @@ Handler = Callable[[dict[str, Any], Any], dict[str, str]]
 
 
 def process(event: dict[str, Any], context: Any) -> dict[str, str]:
-    """Mark the calendar row that the event names and add its audit record, both or neither."""
+    """Mark the event's calendar row and add an audit entry in one transaction."""
     tracer.put_annotation("correlation_id", correlation_id(event))
     now = datetime.now(UTC).isoformat()
     outcome = "marked"
@@ -41,7 +41,7 @@ def process(event: dict[str, Any], context: Any) -> dict[str, str]:
 
 
 def observed(handler: Handler) -> Handler:
-    """The handler with Powertools' decorators around it."""
+    """Return the handler with Powertools' decorators."""
     traced = tracer.capture_lambda_handler(handler)
     counted = metrics.log_metrics(traced, capture_cold_start_metric=True)
     logged: Handler = logger.inject_lambda_context(counted, correlation_id_path="detail.correlation_id")

@@ -1,4 +1,4 @@
-"""The same with Powertools' Idempotency: a second table of events seen, one put before and one update after each."""
+"""The same with Powertools Idempotency: a table of processed events, one put and one update per event."""
 
 from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer, IdempotencyConfig, idempotent
 

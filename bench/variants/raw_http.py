@@ -1,8 +1,8 @@
-"""The floor: the same write with nothing but the standard library, signed by hand (AWS Signature Version 4).
+"""The minimum: the same write with the standard library only, signed by hand (AWS Signature Version 4).
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-No retries, no time-outs of its own, no error shapes, no telemetry: not a function to copy, but what a function costs
-that does nothing beyond its one request.
+It has no retries, no timeouts, no error handling and no telemetry. It shows the cost of the one request, and is not a
+model for a function.
 """
 
 import hmac
@@ -50,7 +50,7 @@ def _authorization(body: bytes, now: str) -> str:
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, str]:
-    """Mark the calendar row that the event names and add its audit record, both or neither."""
+    """Mark the event's calendar row and add an audit entry in one transaction."""
     at = datetime.now(UTC)
     now, stamp = at.isoformat(), at.strftime("%Y%m%dT%H%M%SZ")
     items = transaction(event, context, now)

@@ -1,6 +1,6 @@
 """V0 with the real function's cold start: trimmed botocore data, few handlers, lazy imports, and no telemetry.
 
-What telemetry costs is the difference between this and the real function. `parameter_validation` is off, as there.
+The difference to the real function is the cost of telemetry. `parameter_validation` is off in both.
 """
 
 import gc
@@ -26,11 +26,11 @@ gc.enable()
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, str]:
-    """Mark the calendar row that the event names and add its audit record, both or neither."""
+    """Mark the event's calendar row and add an audit entry in one transaction."""
     now = datetime.now(UTC).isoformat()
     outcome = "marked"
     reply = dynamodb.transact_write_items(TransactItems=transaction(event, context, now))
-    if "Error" in reply:  # this client's error replies are values
+    if "Error" in reply:  # this client returns error responses as values
         if not is_duplicate(reply):
             raise RuntimeError(reply["Error"]["Code"])
         outcome = "duplicate"

@@ -45,7 +45,7 @@ def test_perf_that_cannot_count() -> None:
     assert parse_perf("<not supported>,,instructions:u,0,100.00,,\n") is None
 
 
-def test_phases_are_net_of_the_interpreter() -> None:
+def test_phases_exclude_the_interpreter() -> None:
     counted = {0: 1_000, 1: 1_300, 11: 1_900}
     idle = {0: 100, 1: 110, 11: 210}
     assert derive(counted, idle, 10) == Instructions(init=900, first=290, cold=1_190, warm=50.0)

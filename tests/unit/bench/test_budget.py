@@ -1,4 +1,4 @@
-"""A regression is told and fails; what cannot be counted is told, too."""
+"""A regression is reported and fails; what cannot be counted is reported as well."""
 
 import io
 import json

@@ -171,7 +171,7 @@ def test_variant_makes_the_write_and_sends_what_it_should(name: str) -> None:
     assert seen["connections"] >= 1
 
 
-def test_tls_is_spoken_and_verified(tmp_path: Path) -> None:
+def test_tls_is_used_and_verified(tmp_path: Path) -> None:
     authorities = tmp_path / "authorities.pem"
     authorities.touch()
     certificates = make_certificates(tmp_path, authorities)
