@@ -26,7 +26,7 @@ _LAYER = {
     "tornado,tortoiseorm,wsgi,openai_agents,aws_openai_agents,aws_crewai,aws_langchain,aws_mcp,aws_llama-index,"
     "aws-lambda",
 }
-"""Variables of the layer's `otel-instrument` (aws-observability/aws-otel-python-instrumentation, `lambda-layer/src`)."""
+"""Variables of its `otel-instrument` (aws-observability/aws-otel-python-instrumentation, `lambda-layer/src`)."""
 
 _FAST = {"OTEL_AWS_LAMBDA_FAST_START": "true"}
 
