@@ -66,6 +66,8 @@ COPY --from=layer /opt /opt
 COPY deploy/image/smoke_test.py /build/
 COPY handler "${LAMBDA_TASK_ROOT}/handler"
 COPY otel "${LAMBDA_TASK_ROOT}/otel"
+COPY LICENSE NOTICE /build/notices/
+RUN chmod 644 /build/notices/* && touch --date=@315532800 /build/notices/*
 RUN python3.13 /build/shrink_packages.py finish "${LAMBDA_TASK_ROOT}/handler" \
     && python3.13 /build/shrink_packages.py finish "${LAMBDA_TASK_ROOT}/otel" \
     && python3.13 /build/smoke_test.py "${LAMBDA_TASK_ROOT}" \
@@ -83,6 +85,7 @@ COPY --from=layer /opt /opt
 COPY --from=sbom /build/sbom.cdx.json /usr/share/sbom/mark-earnings-processed.cdx.json
 COPY --from=function ${LAMBDA_TASK_ROOT}/handler ${LAMBDA_TASK_ROOT}/handler
 COPY --from=function ${LAMBDA_TASK_ROOT}/otel ${LAMBDA_TASK_ROOT}/otel
+COPY --from=function /build/notices ${LAMBDA_TASK_ROOT}
 CMD ["handler.app.lambda_handler"]
 
 ARG VERSION=""

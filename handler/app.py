@@ -1,4 +1,4 @@
-"""Lambda's entry: `handler.app.lambda_handler`. Importing this starts the function, as Lambda's init does."""
+"""Lambda's entry point: `handler.app.lambda_handler`. Importing this module starts the function."""
 
 import time
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from handler.coldstart.lazy_imports import lazy_imports
 
-gc.disable()  # all that is made here stays: there is nothing to collect
+gc.disable()  # everything that a start creates stays: there is nothing to collect
 
 with lazy_imports(os.environ):
     from handler.startup import begin, reported
@@ -19,17 +19,17 @@ with lazy_imports(os.environ):
 
     _write = fd_writer(STDOUT)
     with reported(os.environ, _write):
-        _settings = begin(os.environ, _write)  # first: libraries log, warn and raise already while they are imported
+        _settings = begin(os.environ, _write)  # first: libraries log, warn and raise while they are imported
         from handler.bootstrap import start_or_exit
         from handler.invocation import LambdaContext
 
-# A number of more digits than Python reads by default would be refused before the handler sees the event, and could
-# never be dead-lettered. How long one can be is bounded by Lambda.
+# By default, Python refuses to read a number with more than 4,300 digits: the event would fail before the handler runs,
+# and never become a dead letter. Lambda limits the size of an event.
 sys.set_int_max_str_digits(0)
 
 _processor = start_or_exit(os.environ, _write, _started, _settings)
 
-gc.freeze()  # never to be looked at again
+gc.freeze()  # the collector skips these objects from now on
 gc.enable()
 
 

@@ -1,6 +1,6 @@
-"""The rules of the settings that go to AWS: tables, queue, endpoints, credentials, and what else boto3 reads by itself.
+"""The rules for settings of AWS: tables, queue, endpoints, credentials, and everything else that boto3 reads.
 
-boto3 takes most of them as they are. A wrong one is found out by the first event, and again by each that follows.
+boto3 accepts most of them as they are. Without these checks, a wrong value would fail each event.
 """
 
 import string
@@ -19,12 +19,12 @@ SUFFIXES = (
     *(".csp.hci.ic.gov", ".api.aws", ".api.amazonwebservices.com.cn", ".api.amazonwebservices.eu", ".api.aws.ic.gov"),
     *(".api.aws.scloud", ".api.cloud-aws.adc-e.uk", ".api.aws.hci.ic.gov"),
 )
-"""What hosts of AWS end with, in all partitions, with and without IPv6."""
+"""The suffixes of AWS's hosts, in all partitions, with and without IPv6."""
 
 _SERVICES = {"sqs", "sqs-fips", "dynamodb", "dynamodb-fips", "ddb", "ddb-fips"}
 
 _BOOLEANS = ("true", "false")
-# What botocore refuses in words that do not name the variable, or takes for false.
+# botocore refuses other values without naming the variable, or reads them as false.
 CHOICES = {
     "AWS_ACCOUNT_ID_ENDPOINT_MODE": ("preferred", "disabled", "required"),
     "AWS_DEFAULTS_MODE": ("legacy", "standard", "in-region", "cross-region", "mobile", "auto"),
@@ -46,7 +46,7 @@ NUMBERS = {
 HEADERS = (
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_EXECUTION_ENV"),
 )
-"""What becomes part of each request's headers, or signs them."""
+"""Variables that become part of the headers of each request, or sign them."""
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 
@@ -59,10 +59,10 @@ def table(read: EnvReader, name: str, default: str, region: str) -> str:
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 
     Args:
-        read: Reads it.
-        name: Of the variable.
-        default: What stands for one that is not set or wrong.
-        region: The function's; empty if it is not known.
+        read: Reads the variable.
+        name: The variable.
+        default: The value for a variable that is not set or wrong.
+        region: The region of the function; empty if it is not known.
     """
     value = read.text(name, default)
     arn = value.split(":", 5)
@@ -82,8 +82,8 @@ def queue_url(read: EnvReader, region: str) -> str:
     """Read the URL of the dead-letter queue: a standard queue, which the function can reach.
 
     Args:
-        read: Reads it.
-        region: The function's; empty if it is not known.
+        read: Reads the variables.
+        region: The region of the function; empty if it is not known.
     """
     url = read.text(QUEUE_URL)
     if not url:
@@ -106,11 +106,11 @@ def queue_url(read: EnvReader, region: str) -> str:
 
 
 def check_aws(read: EnvReader, region: str) -> None:
-    """Check what boto3 reads by itself; what is wrong is in `read.problems` afterwards.
+    """Check the variables that boto3 reads; the problems are in `read.problems` afterwards.
 
     Args:
-        read: Reads it.
-        region: The function's; empty if it is not known.
+        read: Reads the variables.
+        region: The region of the function; empty if it is not known.
     """
     for name in ENDPOINTS:
         rule = "a URL such as http://localhost:8000, its host of letters, digits, . and -"
@@ -132,7 +132,7 @@ def check_aws(read: EnvReader, region: str) -> None:
         read.check(name, whole_number(least, most), f"a whole number from {least} to {most}")
     for name in PROXIES:
         read.check(name, is_proxy, "the URL of an HTTP proxy such as http://proxy:3128")
-    # As handler.aws chooses: the one that is set, in this order.
+    # The same order as in handler.coldstart.botocore_session and in botocore.
     bundle = "AWS_CA_BUNDLE" if read.raw("AWS_CA_BUNDLE") else "REQUESTS_CA_BUNDLE"
     if read.raw(bundle):
         from otel.settings.certificates import is_ca_file
@@ -142,7 +142,7 @@ def check_aws(read: EnvReader, region: str) -> None:
 
 
 def host_region(host: str) -> str:
-    """Return the region that a host of AWS's is in; empty for any other host, and where the name does not tell.
+    """Return the region of a host of AWS's; empty for any other host, and for names without a region.
 
     The forms: `SERVICE.REGION.SUFFIX` with and without FIPS and IPv6, `VPCE.SERVICE.REGION.vpce.SUFFIX` of an interface
     endpoint, `ACCOUNT.ddb.REGION.SUFFIX`, and the older `REGION.queue.SUFFIX` and `queue.amazonaws.com`, which is in
@@ -157,11 +157,11 @@ def host_region(host: str) -> str:
     service, region = ["", *labels][-2:]
     if region == "queue":
         return service
-    return region if service in _SERVICES else ""  # other hosts there are anybody's: of EC2, of a load balancer
+    return region if service in _SERVICES else ""  # other hosts belong to customers: of EC2, of a load balancer
 
 
 def _is_elsewhere(host: str, region: str) -> bool:
-    """Whether a host of AWS's is in another region; `fips-REGION` and `REGION-fips` are older names of a region."""
+    """Return whether a host of AWS's is in another region; `fips-REGION` and `REGION-fips` are older names."""
     return bool(region) and host_region(host) not in {"", region.removeprefix("fips-").removesuffix("-fips")}
 
 
@@ -173,7 +173,7 @@ def _host(read: EnvReader, name: str) -> str:
 
 
 def _goes_to_emulator(read: EnvReader) -> bool:
-    """Whether requests to SQS go to an emulator: the queue's URL is then a name that only the emulator knows."""
+    """Return whether requests to SQS go to an emulator: the queue's URL is then a name that only the emulator knows."""
     if read.raw("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").lower() == "true":
         return False
     name = "AWS_ENDPOINT_URL_SQS" if read.raw("AWS_ENDPOINT_URL_SQS") else "AWS_ENDPOINT_URL"

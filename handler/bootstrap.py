@@ -4,6 +4,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from botocore.exceptions import BotoCoreError
+
 from handler.aws import dynamodb_client, sqs_client
 from handler.calendar_store import CalendarStore
 from handler.classification import classify_exception, classify_response
@@ -56,7 +58,7 @@ def create_processor(
         instrument(tracing.client_tracer_provider, classify_response, classify_exception)
     try:
         dynamodb = dynamodb_client(settings)
-    except Exception as error:
+    except (BotoCoreError, OSError, OverflowError, ValueError) as error:  # of a setting, and not a defect
         from handler.client_problems import problem_of
 
         raise SettingsError([problem_of(error, environ)], settings.telemetry) from error

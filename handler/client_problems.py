@@ -1,7 +1,7 @@
-"""What is wrong with boto3's own settings, in one line that names them. Imported only when something is.
+"""Problems of boto3's own settings, each in one line that names the variables. Imported only when there may be one.
 
-boto3 reads some forty variables and two files by itself. What it refuses, and what would fail every event, is told at
-the start: by the names of what is set, never by a value.
+boto3 reads some forty variables and two files. A setting that it refuses, or that would fail every event, is reported
+at the start: by the names of what is set, never by a value.
 """
 
 from collections.abc import Mapping
@@ -38,15 +38,15 @@ _BY_CLASS: Mapping[type[Exception], str] = {
     boto.InvalidMaxRetryAttemptsError: "AWS_MAX_ATTEMPTS",
     boto.InvalidSTSRegionalEndpointsConfigError: "AWS_STS_REGIONAL_ENDPOINTS",
 }
-"""Exceptions that do not name the setting."""
+"""The variable behind an exception that does not name it."""
 
 
 def problem_of(error: Exception, environ: Mapping[str, str]) -> str:
-    """What made boto3 refuse to make a client.
+    """Describe why boto3 refused to create a client.
 
     Args:
-        error: what it raised.
-        environ: the environment.
+        error: The exception that it raised.
+        environ: The environment.
 
     Returns:
         One sentence: which variable or file, which rule, what to do.
@@ -71,27 +71,27 @@ def problem_of(error: Exception, environ: Mapping[str, str]) -> str:
     elif isinstance(error, OSError):
         problem = f"{profile} must name files and programs that this function can use ({kind})"
     else:
-        told = f"{error} {getattr(error, 'kwargs', '')}"
-        keys = [key for key in _PROFILE_KEYS if key in told]
+        details = f"{error} {getattr(error, 'kwargs', '')}"
+        keys = [key for key in _PROFILE_KEYS if key in details]
         about = f" ({', '.join(keys)})" if keys else ""
         problem = f"{profile} must be a profile that can give credentials{about}: boto3 refuses it ({kind}): {GUIDE}"
     return problem
 
 
 def check(dynamodb: Any, settings: Settings, environ: Mapping[str, str]) -> None:
-    """Find out what would fail every event, although the client could be made.
+    """Check for settings that would fail every event, although the client was created.
 
     Args:
-        dynamodb: the client.
-        settings: what it was made with.
-        environ: the environment.
+        dynamodb: The client.
+        settings: The settings of the client.
+        environ: The environment.
 
     Raises:
-        SettingsError: no endpoint exists for what is set, or the credentials' expiration cannot be compared.
+        SettingsError: No endpoint exists for the settings, or the credentials' expiration has no time zone.
     """
     problems = []
     credentials = dynamodb._request_signer._credentials  # noqa: SLF001 - nothing public has them
-    if credentials.method == "env" and isinstance(credentials, RefreshableCredentials):
+    if _is_from_environment(credentials) and isinstance(credentials, RefreshableCredentials):
         try:
             credentials.refresh_needed()
         except TypeError:
@@ -110,39 +110,43 @@ def check(dynamodb: Any, settings: Settings, environ: Mapping[str, str]) -> None
         raise SettingsError(problems, settings.telemetry)
 
 
+def _is_from_environment(credentials: Any) -> bool:
+    return getattr(credentials, "method", None) == "env"  # a standard session may have no credentials
+
+
 def _account(credentials: Any, environ: Mapping[str, str]) -> str | None:
-    """The credentials' account as far as it is known without asking anybody."""
-    if credentials.method == "env":
+    """Return the account of the credentials, as far as it is known without a request."""
+    if _is_from_environment(credentials):
         return environ.get("AWS_ACCOUNT_ID")
     return getattr(credentials, "account_id", None) if type(credentials) is Credentials else "0" * 12
 
 
 def _refusal(client: Any, operation: str, account: str | None) -> str | None:
-    """Why a call has no endpoint, in the words of AWS's rules, which hold no value; None if it has one."""
+    """Return why a call has no endpoint, in the text of AWS's rules, which contains no value; None if it has one."""
 
-    def settle(builtins: dict[str, Any], **_: Any) -> None:
+    def set_account(builtins: dict[str, Any], **_: Any) -> None:
         builtins[_ACCOUNT] = account
 
-    client.meta.events.register_last("before-endpoint-resolution", settle)
+    client.meta.events.register_last("before-endpoint-resolution", set_account)
     try:
-        client._resolve_endpoint_ruleset(  # noqa: SLF001 - else only a call gets here
+        client._resolve_endpoint_ruleset(  # noqa: SLF001 - otherwise only a call resolves it
             client.meta.service_model.operation_model(operation), {}, {}
         )
     except boto.EndpointProviderError as error:
         return str(error).partition("\n")[0]
     finally:
-        client.meta.events.unregister("before-endpoint-resolution", settle)
+        client.meta.events.unregister("before-endpoint-resolution", set_account)
     return None
 
 
 def _profile(environ: Mapping[str, str]) -> str:
-    """The profile, by the variable that names it."""
-    named = next((name for name in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE") if name in environ), None)
-    return named or "AWS_PROFILE (not set: the profile default)"
+    """Return the variable that names the profile."""
+    variable = next((name for name in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE") if name in environ), None)
+    return variable or "AWS_PROFILE (not set: the profile default)"
 
 
 def _variables(error: Exception, environ: Mapping[str, str]) -> list[str]:
-    """The variables that boto3 complains of, as far as that can be known."""
+    """Return the variables that an exception is about, as far as that is known."""
     if type(error) in _BY_CLASS:
         return [_BY_CLASS[type(error)]]
     if isinstance(error, OSError):

@@ -1,6 +1,6 @@
 """The first step of a start: redaction, then the settings. Imports no library that reads variables while it loads.
 
-Nothing that a library logs, warns of or raises from here on is printed as it is: its text may hold a value.
+From here on, the text of a library's log line, warning or exception is not printed: it may contain a value.
 """
 
 import sys
@@ -20,18 +20,18 @@ _OTHERS = {"CURL_CA_BUNDLE", "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "REQUESTS
 
 
 def begin(environ: MutableMapping[str, str], write: Writer) -> Settings:
-    """Redact what libraries say, then read the settings: call it before the first library is imported.
+    """Redact the output of libraries, then read the settings. Call it before the first library is imported.
 
-    Some libraries read variables while they are imported, and raise for a wrong one: a problem that the settings know
-    of must come first. Blank variables of the libraries are removed: to them, blank is a value. OpenTelemetry's
-    exporter, for one, fails for a blank compression, and does not verify its peer for a blank certificate.
+    Some libraries read variables while they are imported, and raise for a wrong one: the settings' own check must come
+    first. Blank variables of the libraries are removed, because to them blank is a value: OpenTelemetry's exporter
+    fails for a blank compression, and does not verify its peer for a blank certificate.
 
     Args:
         environ: The environment, normally `os.environ`.
         write: Takes log lines.
 
     Raises:
-        SettingsError: A setting is missing or wrong; libraries are redacted all the same.
+        SettingsError: A setting is missing or wrong. Libraries are redacted nevertheless.
     """
     for name in [name for name, value in environ.items() if not value.strip()]:
         if name.startswith(_PREFIXES) or name in _OTHERS:
@@ -56,7 +56,7 @@ def reported(environ: Mapping[str, str], write: Writer) -> Iterator[None]:
         write: Takes log lines.
 
     Raises:
-        SystemExit: In place of any exception.
+        SystemExit: Replaces any exception.
     """
     try:
         yield
@@ -74,11 +74,11 @@ def report_failure(
     """Write one line about an exception: its class and where it came from, never its text.
 
     Args:
-        error: What was raised.
+        error: The exception.
         environ: The environment.
         write: Takes log lines.
         event_type: The kind of line.
-        message: What failed, a constant text; None for the one of the kind.
+        message: A constant text; None for the default text of the kind.
     """
     kind, at = type(error).__name__, location(error.__traceback__)
     log = JsonLogger(write, _telemetry(environ))
@@ -86,7 +86,7 @@ def report_failure(
 
 
 def refused_by_opentelemetry(error: Exception, environ: Mapping[str, str]) -> str:
-    """Say which variables OpenTelemetry was set up with, after it has raised for one of them."""
+    """Describe a failure to set OpenTelemetry up by the names of its variables."""
     names = sorted(name for name in environ if name.startswith("OTEL_"))
     return f"OpenTelemetry refuses one of the variables {', '.join(names) or 'OTEL_*'}: {type(error).__name__}"
 

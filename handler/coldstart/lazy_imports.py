@@ -44,7 +44,7 @@ DEFERRED_MODULES: dict[str, tuple[str, ...]] = {
     ),
     # OpenTelemetry, for its own metrics and logs: this function writes its own
     "opentelemetry.metrics": (
-        *("Instrument", "Meter", "MeterProvider", "get_meter"),
+        *("Instrument", "Meter", "MeterProvider", "get_meter", "get_meter()"),
         *("get_meter_provider", "get_meter_provider()"),
     ),
     "opentelemetry._logs": ("Logger", "get_logger", "get_logger()"),
@@ -65,9 +65,7 @@ DEFERRED_MODULES: dict[str, tuple[str, ...]] = {
     "boto3.resources.factory": ("ResourceFactory", "ResourceFactory()"),
     # botocore, to document what it generates
     "botocore.docs": (),
-    "botocore.docs.docstring": (
-        *("ClientMethodDocstring", "ClientMethodDocstring()", "PaginatorDocstring", "WaiterDocstring"),
-    ),
+    "botocore.docs.docstring": (*("ClientMethodDocstring", "ClientMethodDocstring()", "PaginatorDocstring"),),
     "botocore.docs.utils": (
         *("AppendParamDocumentation", "AppendParamDocumentation()"),
         "AppendParamDocumentation().append_documentation",
@@ -88,6 +86,13 @@ DEFERRED_MODULES: dict[str, tuple[str, ...]] = {
     "decimal": ("Decimal",),
     "gzip": ("GzipFile", "compress", "open"),
     "botocore.paginate": ("Paginator",),
+    "botocore.waiter": (),
+    # botocore, for retries of its legacy mode, and for users of its copy of six
+    "botocore.retryhandler": (),
+    "botocore.translate": (),
+    "botocore.vendored.six": (),
+    # opentelemetry.sdk, to configure tracers by patterns of names
+    "fnmatch": (),
     # botocore, for credentials and certificates from elsewhere than Lambda's variables and its own files
     "certifi": ("where",),
     "configparser": (),

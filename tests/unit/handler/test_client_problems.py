@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from botocore.session import Session
 
+from handler import bootstrap
 from handler.aws import dynamodb_client, sqs_client
 from handler.bootstrap import create_processor
 from handler.errors import SettingsError
@@ -225,6 +226,15 @@ def test_variables_for_credentials(monkeypatch: pytest.MonkeyPatch, variables: M
     (problem,) = problems(monkeypatch, {**NO_KEYS, **variables})
     assert problem.startswith(name)
     assert "s3ntinel" not in problem
+
+
+def test_a_defect_is_not_reported_as_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: object) -> None:
+        raise TypeError
+
+    monkeypatch.setattr(bootstrap, "dynamodb_client", broken)
+    with pytest.raises(TypeError):
+        problems(monkeypatch, KEYS)
 
 
 def test_what_is_right_starts(monkeypatch: pytest.MonkeyPatch) -> None:
