@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import deploy  # noqa: F401 - points CDK to the Node that the lock brings, whatever a test imports first
+import deploy  # noqa: F401 - points CDK to the locked Node before any test imports CDK
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.managed_service import ServiceError
 from emulator.services.sqs import QueueEndpoint, create_queue, queue_service, sqs_client
-from emulator.services.tables import create_tables
 from otel import library_logs
 from tests.support.dynamodb_local import real_dynamodb
-from tests.support.stores import DeadLetters, Tables
+from tests.support.stores import DeadLetters, Tables, new_tables
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -37,29 +36,29 @@ _HOW = pytest.StashKey[str]()
 _LEFT_OUT = {
     "collector": "tests of the collector's configuration, which need a real one. `make test-collector` runs them.",
     "deploy": "tests of the deployed permissions, which need a simulator of IAM. `make check-deploy` runs them.",
-    "emulator": "tests in an emulator of AWS, which need Docker and LocalEmu. `make test-emulator` runs them.",
+    "emulator": "tests on LocalEmu, an emulator of AWS, which need Docker. `make test-emulator` runs them.",
     "image": "tests of the container image, which need Docker. `make test-image` runs them.",
 }
 _left_out: Counter[str] = Counter()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses the real services."""
+    """Mark the tests that use the real services."""
     for item in items:
         if _ENDPOINTS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.integration)
             if item.get_closest_marker("timeout") is None:
-                # The first of them may have to fetch DynamoDB Local, which has bounds of its own.
+                # The first of them may have to download DynamoDB Local, which has limits of its own.
                 item.add_marker(pytest.mark.timeout(func_only=True))
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
-    """Count what is left out because it needs more than `make setup` brings."""
+    """Count the tests that are left out because they need more than `make setup` installs."""
     _left_out.update(name for name in _LEFT_OUT for item in items if item.get_closest_marker(name))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say which DynamoDB the tests used, and what was left out, and how to run it."""
+    """Report the DynamoDB that the tests used, and the tests that were left out."""
     for name, what in _LEFT_OUT.items():
         if _left_out[name] and f"not {name}" in config.getoption("markexpr"):
             terminalreporter.write_line(f"left out: {_left_out[name]} {what}")
@@ -90,7 +89,7 @@ def no_account() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def process_as_it_was() -> Iterator[None]:
-    """Fail the test that leaves logging or Python's hooks changed: another would fail for it, in one order of many."""
+    """Fail a test that leaves logging or Python's hooks changed, which would make other tests fail in some order."""
 
     def hooks() -> list[object]:
         # Whether they are this project's: pytest and typer set others.
@@ -105,7 +104,7 @@ def process_as_it_was() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> None:
-    """Let Ctrl-C be heard by what tests start, also where whoever started this run ignores it (`&` in a script)."""
+    """Let the processes that tests start receive Ctrl-C, also where this run was started with `&` in a script."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -130,7 +129,7 @@ def queue_endpoint(no_account: None) -> Iterator[QueueEndpoint]:
 
 @pytest.fixture(scope="session")
 def dynamodb_client(dynamodb_endpoint: DynamoDBEndpoint) -> Iterator["DynamoDBClient"]:
-    """A client for DynamoDB Local with botocore's usual retries: for preparing and looking, not for what is tested."""
+    """A client for DynamoDB Local with botocore's usual retries, for preparation and assertions."""
     with closing(dynamodb_endpoint.client()) as client:
         yield client
 
@@ -139,17 +138,16 @@ def dynamodb_client(dynamodb_endpoint: DynamoDBEndpoint) -> Iterator["DynamoDBCl
 def tables(dynamodb_endpoint: DynamoDBEndpoint, dynamodb_client: "DynamoDBClient") -> Iterator[Tables]:
     """Two empty tables."""
     name = uuid.uuid4().hex
-    made = Tables(dynamodb_endpoint.url, f"calendar-{name}", f"audit-{name}", dynamodb_client)
-    create_tables(dynamodb_client, made.calendar_table, made.audit_table)
-    yield made
-    for table in (made.calendar_table, made.audit_table):
+    tables = new_tables(dynamodb_endpoint.url, dynamodb_client, name)
+    yield tables
+    for table in (tables.calendar_table, tables.audit_table):
         dynamodb_client.delete_table(TableName=table)
 
 
 @pytest.fixture
 def dead_letters(queue_endpoint: QueueEndpoint) -> Iterator[DeadLetters]:
     """An empty queue."""
-    made = DeadLetters(create_queue(queue_endpoint.url, f"dead-letters-{uuid.uuid4().hex}"))
-    yield made
-    with closing(sqs_client(made.url)) as client:
-        client.delete_queue(QueueUrl=made.queue_url)
+    dead_letters = DeadLetters(create_queue(queue_endpoint.url, f"dead-letters-{uuid.uuid4().hex}"))
+    yield dead_letters
+    with closing(sqs_client(dead_letters.url)) as client:
+        client.delete_queue(QueueUrl=dead_letters.queue_url)

@@ -4,17 +4,15 @@ import socket
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator.faults import FaultProxy
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import QueueEndpoint, create_queue
-from emulator.services.tables import create_tables
-from tests.integration.harness import Harness, Services
-from tests.support.harness import function_environ, function_harness, shortest_delay
-from tests.support.stores import DeadLetters, Tables
+from tests.integration.harness import Harness, Services, make_harness
+from tests.support.stores import DeadLetters, new_tables
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -28,8 +26,7 @@ def services(
 ) -> Services:
     """Two tables and a queue for all tests of this directory."""
     name = uuid.uuid4().hex
-    tables = Tables(dynamodb_endpoint.url, f"calendar-{name}", f"audit-{name}", dynamodb_client)
-    create_tables(dynamodb_client, tables.calendar_table, tables.audit_table)
+    tables = new_tables(dynamodb_endpoint.url, dynamodb_client, name)
     return Services(tables, DeadLetters(create_queue(queue_endpoint.url, f"dead-letters-{name}")))
 
 
@@ -37,15 +34,7 @@ def services(
 def new_harness(services: Services) -> Iterator[NewHarness]:
     """Makes a harness; its arguments are environment variables, and `jitter`."""
     with ExitStack() as stack:
-
-        def make(jitter: Any = shortest_delay, **environ: str) -> Harness:
-            dynamodb = stack.enter_context(FaultProxy(services.tables.url))
-            sqs = stack.enter_context(FaultProxy(services.queue.url))
-            between = {"AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url, "AWS_ENDPOINT_URL_SQS": sqs.url}
-            given = function_environ(services.tables, services.queue, **(between | environ))
-            return Harness(stack.enter_context(function_harness(given, jitter=jitter)), services, dynamodb, sqs)
-
-        yield make
+        yield partial(make_harness, stack, services)
 
 
 @pytest.fixture

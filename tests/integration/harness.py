@@ -1,13 +1,14 @@
 """The harness on the real services: a fault proxy before each, and tables and a queue that the tests share."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from emulator.faults import FaultProxy
 from emulator.services.sqs import DeadLetter
 from tests.support.events import DATE, unique_event
-from tests.support.harness import FunctionHarness
+from tests.support.harness import FunctionHarness, function_environ, function_harness, shortest_delay
 from tests.support.invariants import check_invocation
 from tests.support.invocation import Invoked
 from tests.support.stores import DeadLetters, Tables
@@ -93,3 +94,24 @@ class Harness:
         event = unique_event(detail)
         self.services.tables.put_row(event["detail"]["asset_symbol"], DATE, **{**OTHERS_ATTRIBUTES, **attributes})
         return event
+
+
+def make_harness(
+    stack: ExitStack,
+    services: Services,
+    jitter: Callable[[float, float], float] | None = shortest_delay,
+    **environ: str,
+) -> Harness:
+    """Start the function behind fault proxies.
+
+    Args:
+        stack: Closes it.
+        services: The services behind the proxies.
+        jitter: Draws a delay between two bounds, seconds; None for the function's own.
+        environ: Environment variables that are added or replaced.
+    """
+    dynamodb = stack.enter_context(FaultProxy(services.tables.url))
+    sqs = stack.enter_context(FaultProxy(services.queue.url))
+    proxies = {"AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url, "AWS_ENDPOINT_URL_SQS": sqs.url}
+    variables = function_environ(services.tables, services.queue, **(proxies | environ))
+    return Harness(stack.enter_context(function_harness(variables, jitter=jitter)), services, dynamodb, sqs)

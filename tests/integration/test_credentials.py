@@ -207,8 +207,8 @@ def _write_home(home: Path, config: str, token_minutes: float) -> None:
     (home / "keys.py").write_text(
         "import pathlib, sys\n"
         "here = pathlib.Path(__file__)\n"
-        "if harness.with_name('denied').exists(): sys.exit('S3NT1N3L')\n"
-        "print(harness.with_name('keys.json').read_text())\n"
+        "if here.with_name('denied').exists(): sys.exit('S3NT1N3L')\n"
+        "print(here.with_name('keys.json').read_text())\n"
     )
     token = {
         "startUrl": START_URL,

@@ -17,8 +17,8 @@ from mep.trace.local_run import find_in_folder
 from mep.trace.timeline import Timeline, make_timeline
 from monitoring.queries import QUERIES
 from otel import event_types
-from tests.integration.harness import Services
-from tests.integration.monitoring.conftest import TROUBLE, keeps_failing, make_harness
+from tests.integration.harness import Services, make_harness
+from tests.integration.monitoring.conftest import TROUBLE, keeps_failing
 from tests.support.events import unique_event
 from tests.support.insights import matching
 from tests.support.invocation import Invoked

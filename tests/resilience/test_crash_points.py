@@ -12,13 +12,12 @@ from deploy.image.trim_botocore import OPERATIONS
 from emulator.pipeline.model import Disposition
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import QueueEndpoint, create_queue
-from emulator.services.tables import create_tables
 from handler.outcome import OutcomeKind
 from tests.resilience.process_harness import ProcessHarness, ScenarioRun, process_harness
 from tests.resilience.scenarios import MARKED_BY_ANOTHER, SCENARIOS, Scenario
 from tests.support.invariants import count_outcomes
 from tests.support.process_kill import RETURN
-from tests.support.stores import DeadLetters, Tables
+from tests.support.stores import DeadLetters, Tables, new_tables
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -26,9 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def own_tables(dynamodb_endpoint: DynamoDBEndpoint, dynamodb_client: "DynamoDBClient") -> Tables:
-    tables = Tables(dynamodb_endpoint.url, "calendar-kills", "audit-kills", dynamodb_client)
-    create_tables(dynamodb_client, tables.calendar_table, tables.audit_table)
-    return tables
+    return new_tables(dynamodb_endpoint.url, dynamodb_client, "kills")
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What a test sees of the tables and of the dead-letter queue."""
+"""The tables and the dead-letter queue, as a test reads them."""
 
 from collections.abc import Iterable
 from contextlib import closing, suppress
@@ -9,7 +9,7 @@ from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
 
 from emulator.services.sqs import DeadLetter, QueueEndpoint, drain, sqs_client
-from emulator.services.tables import plain_item
+from emulator.services.tables import create_tables, plain_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """A calendar and an audit table of one test's own.
+    """A calendar and an audit table.
 
     Attributes:
-        url: Of the DynamoDB they are on.
+        url: URL of the DynamoDB.
         calendar_table: Name of the calendar.
         audit_table: Name of the audit table.
-        client: For the DynamoDB.
+        client: A client of the DynamoDB.
     """
 
     url: str
@@ -55,12 +55,19 @@ class Tables:
         return [plain_item(item) for item in reply["Items"]]
 
 
+def new_tables(url: str, client: "DynamoDBClient", name: str) -> Tables:
+    """Create both tables, with `name` in their names."""
+    tables = Tables(url, f"calendar-{name}", f"audit-{name}", client)
+    create_tables(client, tables.calendar_table, tables.audit_table)
+    return tables
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetters:
-    """A dead-letter queue of one test's own.
+    """A dead-letter queue.
 
     Attributes:
-        endpoint: Where it is.
+        endpoint: Its URLs.
     """
 
     endpoint: QueueEndpoint
@@ -76,11 +83,11 @@ class DeadLetters:
         return self.endpoint.queue_url
 
     def drain(self) -> list[DeadLetter]:
-        """Take every message out of it."""
+        """Receive and delete every message."""
         return drain(self.endpoint)
 
     def show_again(self, handles: Iterable[str]) -> None:
-        """Let the time pass after which messages that a killed process received come back; some may be deleted."""
+        """Make the messages that a killed process received visible again, without the wait; some may be deleted."""
         with closing(sqs_client(self.url)) as client:
             for handle in handles:
                 with suppress(ClientError):

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from emulator.faults import Fault, FaultProxy, hold, sqs_error, throttled
+from emulator.faults import Fault, hold, sqs_error, throttled
 from handler.bootstrap import start_or_exit
 from tests.integration.cases import CASES, DELAYS
 from tests.integration.conftest import services
-from tests.integration.harness import Harness, Services
+from tests.integration.harness import Harness, Services, make_harness
 from tests.support.events import unique_event
-from tests.support.harness import function_environ, function_harness, shortest_delay
+from tests.support.harness import shortest_delay
 from tests.support.invocation import Invoked
 from tests.support.telemetry import output_file
 
@@ -37,14 +37,6 @@ _FAULTS: Mapping[str, Fault] = {
     category: next(case.fault for case in CASES if case.category == category)
     for category in ("throttling", "network", "conflict", "dynamodb", "access_denied", "configuration", "internal")
 }
-
-
-def make_harness(stack: ExitStack, services: Services, **environ: str) -> Harness:
-    dynamodb = stack.enter_context(FaultProxy(services.tables.url))
-    sqs = stack.enter_context(FaultProxy(services.queue.url))
-    between = {"AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url, "AWS_ENDPOINT_URL_SQS": sqs.url, "ENVIRONMENT": "test"}
-    given = function_environ(services.tables, services.queue, **(between | environ))
-    return Harness(stack.enter_context(function_harness(given, jitter=shortest_delay)), services, dynamodb, sqs)
 
 
 def marked(harness: Harness) -> Invoked:
@@ -199,19 +191,21 @@ def recorded(services: Services) -> Recorded:
     """Run every kind of event on DynamoDB Local, behind a proxy that injects the faults."""
     found: dict[str, list[Invoked]] = {}
     with ExitStack() as stack:
-        harness = make_harness(stack, services, AWS_LAMBDA_LOG_LEVEL="DEBUG")
+        harness = make_harness(stack, services, ENVIRONMENT="test", AWS_LAMBDA_LOG_LEVEL="DEBUG")
         found["cold"] = [harness.function(harness.event_for_a_row())]
         found |= {run.__name__: [run(harness)] for run in TROUBLE}
     with ExitStack() as stack:
-        harness = make_harness(stack, services)
+        harness = make_harness(stack, services, ENVIRONMENT="test")
         marked(harness)  # the cold start, which has metrics of its own
         for kind, run in KINDS.items():
             found[kind] = [run(harness) for _ in range(EACH)]
     with ExitStack() as stack:
-        small = make_harness(stack, services, AWS_LAMBDA_FUNCTION_MEMORY_SIZE="16")  # far less than this process has
+        small = make_harness(
+            stack, services, ENVIRONMENT="test", AWS_LAMBDA_FUNCTION_MEMORY_SIZE="16"
+        )  # far less than this process has
         found["full"] = [marked(small) if number else small.function(unique_event()) for number in range(EACH)]
     with ExitStack() as stack:
-        unheard = make_harness(stack, services, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
+        unheard = make_harness(stack, services, ENVIRONMENT="test", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
         found["unheard"] = [unheard.function(unheard.event_for_a_row())]
     return found
 
