@@ -1,11 +1,6 @@
-"""The metrics that `mep dlq` sends. The function's metrics are in `otel.semconv`."""
+"""The metrics that `mep dlq` sends. `handler.instrumentation` has the function's."""
 
 from collections.abc import Mapping
-
-from handler.contract import DISPLAY_NAME as NAMESPACE
-from otel.semconv import ENVIRONMENT_DIMENSION
-
-__all__ = ["ENVIRONMENT_DIMENSION", "METRICS", "NAMESPACE"]
 
 METRICS: Mapping[str, str] = {
     "DeadLettersSeen": "Count",

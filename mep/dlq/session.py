@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from handler.contract import DISPLAY_NAME
 from mep.aws import AwsClients
 from mep.aws_errors import aws_errors
 from mep.dlq.audit import AuditTrail
@@ -14,7 +15,8 @@ from mep.dlq.queue import Queue, QueueSnapshot
 from mep.dlq.selection import Selection
 from mep.errors import MepError
 from mep.settings import Settings
-from monitoring.operator_metrics import ENVIRONMENT_DIMENSION, METRICS, NAMESPACE
+from monitoring.operator_metrics import METRICS
+from otel.semconv import ENVIRONMENT_DIMENSION
 
 
 class OperatorMetrics:
@@ -49,7 +51,7 @@ class OperatorMetrics:
             client = self._aws.client("cloudwatch")
             with aws_errors("metrics were not sent", client):
                 client.put_metric_data(
-                    Namespace=NAMESPACE,
+                    Namespace=DISPLAY_NAME,
                     MetricData=[
                         {
                             "MetricName": name,
