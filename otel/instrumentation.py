@@ -42,7 +42,7 @@ class Instrumentation(NamedTuple):
         scope: Instrumentation scope of the root spans.
         subject_keys: Keys of `EventRecord.subject`, in the order of X-Ray's annotations: what an event is about.
         outcomes: Every outcome that an event can have.
-        timeout: What stands for an outcome where the deadline came first.
+        timeout: The outcome of an event that reaches the deadline.
     """
 
     namespace: str

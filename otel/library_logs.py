@@ -108,14 +108,14 @@ def location(traceback: TracebackType | None) -> str:
 
 
 class _TypeName(str):
-    """Stands for an argument, in a message: the name of its type."""
+    """The name of an argument's type, in place of the argument."""
 
     __slots__ = ()
     __repr__ = str.__str__
 
 
 class _Named(dict[str, object]):
-    """Stands for named arguments. As one argument, as in `logger.error("%s", {...})`, it shows its type."""
+    """Named arguments, redacted. As one argument, as in `logger.error("%s", {...})`, it shows its type."""
 
     def __init__(self, arguments: Mapping[str, object]) -> None:
         super().__init__({name: _shown(value) for name, value in arguments.items()})

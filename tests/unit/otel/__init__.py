@@ -1,1 +1,1 @@
-"""Tests of telemetry: of what leaves the process, not of calls."""
+"""Tests of telemetry: they check what leaves the process."""

@@ -1,4 +1,4 @@
-"""Fixtures of the telemetry tests. Nothing here leaves a trace in the process: the order of tests is shuffled."""
+"""Fixtures of the telemetry tests. They leave the process unchanged, because the order of tests is random."""
 
 import logging
 import os
@@ -22,14 +22,14 @@ _LEAKS_IN = ("AWS_", "OTEL_", "_X_AMZN", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the person who runs the tests has set: these tests set what they are about."""
+    """Remove the variables of the machine: each test sets its own."""
     for name in list(os.environ):
         if name.upper().startswith(_LEAKS_IN):
             monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials that it found first
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it caches the first credentials
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def output() -> Iterator[Output]:
 
 @pytest.fixture
 def new_tracing(spans: SpanSocket) -> Iterator[Callable[[], Tracing]]:
-    """Makes tracing that sends to `spans`; made by the test, so that it can set variables first."""
+    """Create tracing that exports to `spans`, after the test has set variables."""
     with ExitStack() as stack:
 
         def make() -> Tracing:
@@ -64,15 +64,15 @@ def tracing(new_tracing: Callable[[], Tracing]) -> Tracing:
 
 @pytest.fixture(scope="session")
 def idle_watchdog() -> Watchdog:
-    """For tests that do not wait for a deadline: one thread for all of them, since it lives as long as the process."""
+    """A watchdog for tests without a deadline: one, since its thread lives as long as the process."""
     return Watchdog()
 
 
 class NewTelemetry(Protocol):
-    """Makes telemetry that writes to the test's output, with enough memory and no deadline near."""
+    """Creates telemetry that writes to the output of the test, with low memory use and no watchdog action."""
 
     def __call__(self, tracing: Tracing | None, **changes: Any) -> Telemetry:
-        """Make it."""
+        """Create telemetry with other parts."""
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def new_telemetry(output: Output, idle_watchdog: Watchdog) -> NewTelemetry:
 
 @pytest.fixture
 def root_logger() -> Iterator[logging.Logger]:
-    """The root logger, put back afterwards as it was."""
+    """The root logger, restored afterwards."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield root

@@ -1,4 +1,4 @@
-"""One event after another, through telemetry."""
+"""Runs events through telemetry."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from tests.support.telemetry import event_record
 
 
 def run(telemetry: Telemetry, outcome: str | None = "marked", **facts: Any) -> EventRecord:
-    """An event that finds out these facts and ends so."""
+    """Run one event with these facts and this outcome."""
     record = event_record()
     with telemetry.event(record, None, 30):
         record.outcome = outcome

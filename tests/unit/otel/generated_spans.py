@@ -1,4 +1,4 @@
-"""Spans for property tests: made by the real SDK, with everything it allows in a span."""
+"""Spans for property tests: created by the real SDK, with everything that it allows in a span."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,19 +33,19 @@ _TRACE_STATE = st.sampled_from(_STATES).map(TraceState)
 
 
 class KeepEnded(SpanProcessor):
-    """Keeps ended spans, as they are."""
+    """Retains ended spans."""
 
     def __init__(self) -> None:
         self.ended: list[ReadableSpan] = []
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Keep it."""
+        """Retain the span."""
         self.ended.append(span)
 
 
 @contextmanager
 def provider(**arguments: Any) -> Iterator[tuple[TracerProvider, list[ReadableSpan]]]:
-    """A provider of the SDK, which is never made the global one, and the list that its ended spans go to."""
+    """Return a provider of the SDK, not the global one, and the list of its ended spans."""
     keep = KeepEnded()
     made = TracerProvider(shutdown_on_exit=False, **{"resource": Resource({"service.name": "test"}), **arguments})
     made.add_span_processor(keep)

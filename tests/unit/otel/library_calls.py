@@ -1,4 +1,4 @@
-"""Every call of a logger in the libraries, made runnable: with a secret in the place of each value that it is given."""
+"""Every logging call in the libraries, made runnable, with a secret in place of each of its values."""
 
 import ast
 import logging
@@ -15,7 +15,7 @@ _METHODS = {"debug", "info", "warning", "warn", "error", "exception", "critical"
 
 @dataclass(frozen=True, slots=True)
 class LibraryCall:
-    """One call of a logger.
+    """One logging call.
 
     Attributes:
         place: file and line.
@@ -30,7 +30,7 @@ class LibraryCall:
 
 @cache
 def library_calls() -> tuple[LibraryCall, ...]:
-    """All of them, by source."""
+    """Return all logging calls, by source file."""
     return tuple(call for path, module in libraries().items() for call in _calls(path, module))
 
 
@@ -70,7 +70,7 @@ def _runnable(place: str, node: ast.Call, at: int, capitals: Mapping[str, str]) 
         except ValueError:
             try:
                 compiled(message)(logger)
-            except TypeError:  # the text is put together from something else than texts
+            except TypeError:  # the message is not composed of texts only
                 compiled(ast.Name("secret", ast.Load()))(logger)
 
     return run
@@ -86,7 +86,7 @@ def _argument(node: ast.expr) -> ast.expr:
 
 
 class _Secrets(ast.NodeTransformer):
-    """Puts the secret into an expression, in the place of what is not written in it."""
+    """Replaces every value in an expression that is not a literal by the secret."""
 
     def __init__(self, capitals: Mapping[str, str]) -> None:
         self._capitals = capitals
@@ -119,7 +119,7 @@ class _Secrets(ast.NodeTransformer):
 
 
 def _capitals(module: ast.Module) -> dict[str, str]:
-    """A module's names in capitals whose value is a text that is written in the source, imported ones too."""
+    """Return the constants of a module, including imported ones, whose value is a literal text."""
     found = {}
     for node in module.body:
         match node:

@@ -1,4 +1,4 @@
-"""A small HTTP server on loopback that answers as it is told, and keeps what it was asked."""
+"""A small HTTP server on loopback with scripted responses; it records the requests."""
 
 import json
 import socket
@@ -16,7 +16,7 @@ _HEADERS = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-RequestId": "R
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client sent.
+    """A request of a client.
 
     Attributes:
         path: of the URL.
@@ -31,7 +31,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the client gets; a stalled one comes only when the server closes.
+    """A response; a stalled one is sent only when the server closes.
 
     Attributes:
         status: HTTP status.
@@ -47,14 +47,14 @@ class Reply:
 
 
 class Loopback:
-    """The server; make one with `loopback`."""
+    """The server; `loopback` creates one."""
 
     def __init__(self, answer: Callable[[Request], Reply]) -> None:
         self.requests: list[Request] = []
         self._closing = threading.Event()
 
         class Handler(QuietHandler):
-            # HTTP/1.0: a connection for each request, so that nothing stays open behind the test.
+            # HTTP/1.0: one connection per request, so that none is open after the test.
             def do_POST(handler) -> None:  # noqa: N805 - http.server's name; self is the server here
                 headers = {name.lower(): value for name, value in handler.headers.items()}
                 request = Request(handler.path, headers, handler.read_body())
@@ -71,11 +71,11 @@ class Loopback:
 
     @property
     def url(self) -> str:
-        """Without a path."""
+        """The URL without a path."""
         return self._server.url
 
     def close(self) -> None:
-        """Stop serving and let go of stalled clients."""
+        """Stop serving and release stalled clients."""
         self._closing.set()
         self._server.close()
 

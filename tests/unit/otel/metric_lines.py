@@ -1,4 +1,4 @@
-"""Records of every kind of event, metrics made of them, and outputs that really fail."""
+"""Records of every kind of event, their metrics, and outputs that really fail."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ _figures = st.floats(0, 1e6)
 
 @st.composite
 def records(draw: st.DrawFn) -> EventRecord:
-    """A record as it is when an event has ended, or was cut off."""
+    """A record of an event that has ended or has timed out."""
     outcome = draw(st.sampled_from([*OUTCOMES, None]))
     failed = outcome in {"dead_lettered", "retry"}
     record = event_record(
@@ -49,7 +49,7 @@ def records(draw: st.DrawFn) -> EventRecord:
         latencies_ms=draw(st.lists(_figures, max_size=8)),
         delays_ms=draw(st.lists(_figures, max_size=8)),
     )
-    if draw(st.integers(0, 9)) == 0:  # more than the format takes
+    if draw(st.integers(0, 9)) == 0:  # more than EMF allows
         record.latencies_ms = record.delays_ms = [1.5] * 150
     return record
 
@@ -74,7 +74,7 @@ def total(documents: list[dict[str, Any]], metric: str) -> float:
 
 
 class Switch:
-    """A file descriptor whose other end the test changes, as a disk fills and is cleared again."""
+    """A file descriptor whose target the test changes, as a disk fills up and is cleared."""
 
     def __init__(self, good: int) -> None:
         self._good = good
@@ -89,7 +89,7 @@ class Switch:
 
 @contextmanager
 def switchable() -> Iterator[tuple[Switch, Callable[[], list[dict[str, Any]]]]]:
-    """A switch, good at first, and a reader of what got through."""
+    """A switch with a working target, and a reader of the written metrics."""
     with output_file() as output:
         switch = Switch(output._fd)
         try:
@@ -131,7 +131,7 @@ FAILURES = pytest.mark.parametrize("failing", [full_disk, no_reader, full_pipe])
 
 
 def after_failures(count: int) -> list[dict[str, Any]]:
-    """What gets through in the end, after so many events found the disk full."""
+    """Return the written metrics after this many events on a full disk."""
     with switchable() as (switch, through), full_disk() as bad:
         metrics = new_metrics(fd_writer(switch.fd))
         switch.to(bad)

@@ -1,4 +1,4 @@
-"""Tracing in a provider that is there already: the SDK's and the fast start's, set up as ADOT does."""
+"""Tracing in a provider that ADOT has set up: the one of the SDK and the one of the fast start."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -56,7 +56,7 @@ def tracing(provider: Any) -> Tracing:
     return join_layer(telemetry_settings(), INSTRUMENTATION, provider)
 
 
-def test_it_is_joined_where_it_is_there(provider: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_existing_provider_is_used(provider: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
 
     tracing = start_tracing(telemetry_settings(), INSTRUMENTATION)
@@ -66,7 +66,7 @@ def test_it_is_joined_where_it_is_there(provider: Any, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("nothing", [trace.ProxyTracerProvider(), trace.NoOpTracerProvider()])
-def test_there_is_one_of_our_own_where_none_is_there(nothing: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_provider_one_is_created(nothing: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: nothing)
 
     tracing = start_tracing(telemetry_settings(), INSTRUMENTATION)
@@ -75,7 +75,7 @@ def test_there_is_one_of_our_own_where_none_is_there(nothing: object, monkeypatc
     tracing.provider.shutdown()
 
 
-def test_an_event_in_it(tracing: Tracing, spans: SpanSocket) -> None:
+def test_one_event(tracing: Tracing, spans: SpanSocket) -> None:
     record = event_record()
 
     def inside() -> None:
@@ -96,7 +96,7 @@ def test_an_event_in_it(tracing: Tracing, spans: SpanSocket) -> None:
     assert attributes(root.attributes)["outcome"] == "marked"
 
 
-def test_a_parent_that_is_nowhere_is_not_sent(tracing: Tracing, spans: SpanSocket) -> None:
+def test_a_generated_parent_is_not_exported(tracing: Tracing, spans: SpanSocket) -> None:
     header = f"{TRACE_HEADER.partition(';')[0]};Sampled=1"
 
     def inside() -> None:
@@ -154,7 +154,7 @@ def test_no_span_is_lost_or_sent_twice(tracing: Tracing, spans: SpanSocket, coun
 
 
 def test_without_the_early_flush_the_fast_start_loses_them(spans: SpanSocket) -> None:
-    """What `SPANS_PER_FLUSH` is for. If this fails, ADOT has learned to do it by itself."""
+    """Why `SPANS_PER_FLUSH` exists. If this fails, ADOT has fixed it."""
     provider = of_the_fast_start(spans.endpoint)
     for number in range(100):
         provider.get_tracer("calls").start_span(f"call {number}", attributes={"text": "x" * 900}).end()
@@ -164,7 +164,7 @@ def test_without_the_early_flush_the_fast_start_loses_them(spans: SpanSocket) ->
     assert spans.take_raw() == []
 
 
-def test_the_watchdog_still_finds_the_open_spans_after_an_early_flush(tracing: Tracing, spans: SpanSocket) -> None:
+def test_open_spans_are_ended_after_an_early_flush(tracing: Tracing, spans: SpanSocket) -> None:
     tracer = tracing.client_tracer_provider.get_tracer("calls")
 
     def inside() -> None:
@@ -180,7 +180,7 @@ def test_the_watchdog_still_finds_the_open_spans_after_an_early_flush(tracing: T
         assert ended[name].status.message == "timeout"
 
 
-def test_the_access_key_stays_inside(tracing: Tracing, spans: SpanSocket) -> None:
+def test_the_access_key_id_is_removed(tracing: Tracing, spans: SpanSocket) -> None:
     given = {"aws.auth.account.access_key": "AKIA", "rpc.service": "DynamoDB"}
     tracer = tracing.client_tracer_provider.get_tracer("calls")
     tracer.start_span("one", attributes=given).end()
@@ -194,7 +194,7 @@ def test_the_access_key_stays_inside(tracing: Tracing, spans: SpanSocket) -> Non
 
 
 @pytest.mark.parametrize("shedding", [False, True])
-def test_an_exception_is_told_by_its_class(tracing: Tracing, spans: SpanSocket, shedding: bool) -> None:
+def test_exceptions_by_class_only(tracing: Tracing, spans: SpanSocket, shedding: bool) -> None:
     tracing.spans.shedding = shedding
     given = {"rpc.service": "DynamoDB", "server.address": "of no use when memory is short"}
     tracer = tracing.client_tracer_provider.get_tracer("calls")
@@ -205,14 +205,14 @@ def test_an_exception_is_told_by_its_class(tracing: Tracing, spans: SpanSocket, 
     tracing.flush()
 
     call, quiet = spans.take_spans()
-    told = [(event.name, attributes(event.attributes)) for event in call.events]
-    assert told == ([] if shedding else [("exception", {"exception.type": "builtins.ValueError"})])
+    events = [(event.name, attributes(event.attributes)) for event in call.events]
+    assert events == ([] if shedding else [("exception", {"exception.type": "builtins.ValueError"})])
     assert ("server.address" in attributes(call.attributes)) is not shedding
     assert list(quiet.events) == []
     assert call.status.code == StatusCode.UNSET.value, "the hooks know the category"
 
 
-def test_a_span_around_the_event_is_its_parent_and_is_told_the_ids(tracing: Tracing, spans: SpanSocket) -> None:
+def test_a_span_around_the_event_is_its_parent_with_its_ids(tracing: Tracing, spans: SpanSocket) -> None:
     record = event_record(error_category="validation")
     with tracing.provider.get_tracer("somebody's").start_as_current_span("around"):
         run_event(tracing, record)
@@ -227,7 +227,7 @@ def test_a_span_around_the_event_is_its_parent_and_is_told_the_ids(tracing: Trac
 
 
 @pytest.mark.parametrize(("flushed", "lost"), [(True, 0), (None, 0), (False, 3)])
-def test_what_the_layer_says_it_lost_is_told(flushed: bool | None, lost: int) -> None:
+def test_spans_that_the_layer_lost_are_counted(flushed: bool | None, lost: int) -> None:
     asked = []
 
     class Provider:

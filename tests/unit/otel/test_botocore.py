@@ -1,4 +1,4 @@
-"""Spans of AWS calls: a real botocore client, a real HTTP server, and what arrives at the agent's socket."""
+"""Spans of AWS calls: a real botocore client, a real HTTP server, and what the daemon's socket receives."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -49,7 +49,7 @@ def cancelled(*codes: str) -> Reply:
 
 @pytest.fixture(scope="module")
 def session() -> boto3.Session:
-    """With a recognisable key; one, because it keeps the models of the services."""
+    """A session with a recognisable key; one for all tests, since it caches the service models."""
     return boto3.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key="s3cret-key", region_name="us-east-1")
 
 
@@ -90,7 +90,7 @@ def transact(client: Any) -> Any:
 
 
 def client_span(spans: SpanSocket) -> Span:
-    """The one client span that was sent; nothing private is in any span."""
+    """Return the only client span, and check that no span has private content."""
     datagrams = spans.take()
     for datagram in datagrams:
         raw = datagram.data.SerializeToString()
@@ -120,10 +120,8 @@ def test_a_committed_transaction_names_its_tables(make_client: MakeClient, traci
     assert "error.type" not in found
 
 
-def test_an_instrumentation_that_is_there_already_is_replaced(
-    make_client: MakeClient, tracing: Tracing, spans: SpanSocket
-) -> None:
-    """As a layer's is: it knows nothing of the tables."""
+def test_an_existing_instrumentation_is_replaced(make_client: MakeClient, tracing: Tracing, spans: SpanSocket) -> None:
+    """A layer's, without our hooks."""
     with (
         loopback(lambda _: COMMITTED) as server,
         botocore_instrumentation(lambda: BotocoreInstrumentor().instrument(tracer_provider=tracing.provider)),  # type: ignore[no-untyped-call]
@@ -151,9 +149,7 @@ def test_each_attempt_is_a_span(make_client: MakeClient, tracing: Tracing, spans
     assert {span.trace_id.hex() for span in sent} == {TRACE_ID}
 
 
-def test_a_condition_that_did_not_hold_is_an_answer(
-    make_client: MakeClient, tracing: Tracing, spans: SpanSocket
-) -> None:
+def test_a_failed_condition_is_not_an_error(make_client: MakeClient, tracing: Tracing, spans: SpanSocket) -> None:
     answer = cancelled("ConditionalCheckFailed", "None")
     with loopback(lambda _: answer) as server, traced_event(tracing, correlation_id="follow-me"):
         client = make_client("dynamodb", server.url)
@@ -164,7 +160,7 @@ def test_a_condition_that_did_not_hold_is_an_answer(
     found = attributes(span.attributes)
     assert span.status == Status()
     assert list(span.events) == []
-    # X-Ray takes any 4xx for an error, whatever the span's status.
+    # X-Ray shows any 4xx as an error, whatever the span's status.
     assert not {"error.type", "error_category", "http.status_code"} & found.keys()
 
 
@@ -182,7 +178,7 @@ def test_a_condition_that_did_not_hold_is_an_answer(
     ],
 )
 @pytest.mark.parametrize("raises", [False, True], ids=["as replies", "as exceptions"])
-def test_an_error_of_aws_is_told_by_code_and_category(
+def test_an_aws_error_has_code_and_category(
     answer: Reply,
     code: str,
     category: str,
@@ -204,7 +200,7 @@ def test_an_error_of_aws_is_told_by_code_and_category(
     assert span.status == Status(code=Status.STATUS_CODE_ERROR, message=category)
     assert (found["error.type"], found["error_category"]) == (code, category)
     assert found["aws.dynamodb.table_names"] == ["earningsCalendar", "earningsAudit"]
-    if raises:  # only then is there an exception to record
+    if raises:  # otherwise no exception is recorded
         (event,) = span.events
         assert attributes(event.attributes).keys() == {"exception.type"}
     else:
@@ -229,7 +225,7 @@ def test_an_error_of_aws_is_told_by_code_and_category(
         (error("InternalServerError", 500), None),
     ],
 )
-def test_why_it_is_throttled(
+def test_throttling_reasons(
     answer: Reply, reasons: list[str] | None, make_client: MakeClient, tracing: Tracing, spans: SpanSocket
 ) -> None:
     with loopback(lambda _: answer) as server, traced_event(tracing, correlation_id="follow-me"):
@@ -239,7 +235,7 @@ def test_why_it_is_throttled(
 
 
 @pytest.mark.parametrize(("ailment", "kind"), [("refused", "EndpointConnectionError"), ("stalled", "ReadTimeoutError")])
-def test_an_error_of_the_network_is_told_by_its_class(
+def test_a_network_error_has_its_class(
     ailment: str, kind: str, make_client: MakeClient, tracing: Tracing, spans: SpanSocket
 ) -> None:
     with loopback(lambda _: Reply(stalls=True)) as server, traced_event(tracing, correlation_id="follow-me"):
@@ -257,9 +253,7 @@ def test_an_error_of_the_network_is_told_by_its_class(
     assert attributes(event.attributes) == {"exception.type": f"botocore.exceptions.{kind}"}
 
 
-def test_a_page_that_is_no_reply_of_aws_is_a_failure_too(
-    make_client: MakeClient, tracing: Tracing, spans: SpanSocket
-) -> None:
+def test_an_invalid_response_is_an_error(make_client: MakeClient, tracing: Tracing, spans: SpanSocket) -> None:
     page = Reply(503, f"<html>{CONTENT}</html>".encode())
     with loopback(lambda _: page) as server, traced_event(tracing, correlation_id="follow-me"):
         transact(make_client("dynamodb", server.url))
@@ -281,10 +275,10 @@ def sent_to_sqs(_: Request) -> Reply:
     return Reply(200, {"MessageId": "message-1", "MD5OfMessageBody": "0" * 32})
 
 
-def test_the_queue_is_told_the_calls_own_span(
+def test_the_trace_header_names_the_span_of_the_call(
     make_client: MakeClient, tracing: Tracing, spans: SpanSocket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Inside Lambda, botocore would fill in the header that Lambda gave.
+    # On Lambda, botocore sets the header that Lambda gave.
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "mark-earnings-processed")
     monkeypatch.setenv(LAMBDA_TRACE_HEADER, TRACE_HEADER)
     with loopback(sent_to_sqs) as server, traced_event(tracing, correlation_id="follow-me"):
@@ -301,9 +295,7 @@ def test_the_queue_is_told_the_calls_own_span(
     assert sampled == "Sampled=1"
 
 
-def test_a_call_of_the_queue_is_described_without_its_content(
-    make_client: MakeClient, tracing: Tracing, spans: SpanSocket
-) -> None:
+def test_an_sqs_span_has_no_content(make_client: MakeClient, tracing: Tracing, spans: SpanSocket) -> None:
     with loopback(sent_to_sqs) as server, traced_event(tracing, correlation_id="follow-me"):
         send(make_client("sqs", server.url))
 
@@ -315,7 +307,7 @@ def test_a_call_of_the_queue_is_described_without_its_content(
     assert span.status.code == Status.STATUS_CODE_UNSET
 
 
-def test_an_error_of_the_queue_is_told_too(make_client: MakeClient, tracing: Tracing, spans: SpanSocket) -> None:
+def test_an_sqs_error(make_client: MakeClient, tracing: Tracing, spans: SpanSocket) -> None:
     answer = Reply(400, {"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": CONTENT})
     with loopback(lambda _: answer) as server, traced_event(tracing, correlation_id="follow-me"):
         send(make_client("sqs", server.url))
@@ -339,7 +331,7 @@ def test_an_unsampled_call_is_sent_as_unsampled(make_client: MakeClient, tracing
         assert server.requests[0].headers["x-amzn-trace-id"].endswith("Sampled=0")
 
 
-def test_removed_means_no_more_spans(make_client: MakeClient, tracing: Tracing, spans: SpanSocket) -> None:
+def test_after_uninstrument_there_are_no_spans(make_client: MakeClient, tracing: Tracing, spans: SpanSocket) -> None:
     with loopback(lambda _: COMMITTED) as server:
         client = make_client("dynamodb", server.url)
         with traced_event(tracing):

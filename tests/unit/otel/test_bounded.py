@@ -16,12 +16,12 @@ LONG = 60.0
 def bounded() -> Iterator[Bounded]:
     with closing(Bounded("under test")) as made:
         yield made
-    eventually(lambda: threads() == 0)  # the next test counts its own
+    eventually(lambda: threads() == 0)  # the next test counts threads
 
 
 @pytest.fixture
 def gate(bounded: Bounded) -> Iterator[threading.Event]:
-    """What tasks wait at; open when the test is over, before the thread is waited for."""
+    """Blocks tasks; opened when the test ends, before the thread is joined."""
     del bounded
     made = threading.Event()
     yield made
@@ -32,7 +32,7 @@ def threads() -> int:
     return sum(thread.name == "under test" for thread in threading.enumerate())
 
 
-def test_a_task_gives_what_it_returns_or_raises(bounded: Bounded) -> None:
+def test_the_result_or_the_exception_of_a_task(bounded: Bounded) -> None:
     def fail() -> None:
         raise KeyError("x")
 
@@ -42,7 +42,7 @@ def test_a_task_gives_what_it_returns_or_raises(bounded: Bounded) -> None:
     assert bounded.run(lambda: None, LONG) is None
 
 
-def test_even_what_ends_a_thread_is_the_callers(bounded: Bounded) -> None:
+def test_system_exit_is_raised_in_the_caller(bounded: Bounded) -> None:
     def leave() -> None:
         raise SystemExit(3)
 
@@ -51,7 +51,7 @@ def test_even_what_ends_a_thread_is_the_callers(bounded: Bounded) -> None:
     assert bounded.run(lambda: 1, LONG) == 1
 
 
-def test_all_tasks_share_one_thread_and_none_is_there_before(bounded: Bounded) -> None:
+def test_one_thread_started_by_the_first_task(bounded: Bounded) -> None:
     assert threads() == 0
     seen = {bounded.run(threading.get_ident, LONG) for _ in range(5)}
 
@@ -59,7 +59,7 @@ def test_all_tasks_share_one_thread_and_none_is_there_before(bounded: Bounded) -
     assert threading.get_ident() not in seen
 
 
-def test_a_task_that_hangs_is_left_alone_and_the_next_are_refused(bounded: Bounded, gate: threading.Event) -> None:
+def test_a_hanging_task_rejects_the_next(bounded: Bounded, gate: threading.Event) -> None:
     for _ in range(20):
         with pytest.raises(TimeoutError):
             bounded.run(gate.wait, 0.01)
@@ -70,13 +70,13 @@ def test_a_task_that_hangs_is_left_alone_and_the_next_are_refused(bounded: Bound
     def works() -> bool:
         try:
             return bounded.run(lambda: True, LONG)
-        except TimeoutError:  # the one that hung is on its way
+        except TimeoutError:  # the hanging task is about to end
             return False
 
     eventually(works)
 
 
-def test_what_a_late_task_returns_is_nobodys(bounded: Bounded, gate: threading.Event) -> None:
+def test_a_late_result_is_dropped(bounded: Bounded, gate: threading.Event) -> None:
     def late() -> str:
         gate.wait(LONG)
         return "late"
@@ -97,15 +97,15 @@ def test_what_a_late_task_returns_is_nobodys(bounded: Bounded, gate: threading.E
     assert results == ["next"]
 
 
-def test_an_aborted_task_may_still_answer(bounded: Bounded, gate: threading.Event) -> None:
+def test_an_aborted_task_may_return_a_result(bounded: Bounded, gate: threading.Event) -> None:
     def asked() -> str:
         gate.wait(LONG)
-        return "ended as it was told to"
+        return "ended when aborted"
 
-    assert bounded.run(asked, 2.0, gate.set) == "ended as it was told to"
+    assert bounded.run(asked, 2.0, gate.set) == "ended when aborted"
 
 
-def test_a_task_that_does_not_care_is_left_alone(bounded: Bounded, gate: threading.Event) -> None:
+def test_a_task_that_ignores_abort_times_out(bounded: Bounded, gate: threading.Event) -> None:
     asked: list[bool] = []
     with pytest.raises(TimeoutError):
         bounded.run(gate.wait, 0.05, lambda: asked.append(True))
@@ -121,14 +121,14 @@ def test_a_task_in_time_is_not_aborted(bounded: Bounded) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, -5.0])
-def test_no_time_is_no_wait(bounded: Bounded, gate: threading.Event, seconds: float) -> None:
+def test_without_time_it_does_not_wait(bounded: Bounded, gate: threading.Event, seconds: float) -> None:
     with pytest.raises(TimeoutError):
         bounded.run(gate.wait, seconds)
     with pytest.raises(TimeoutError):
         bounded.run(gate.wait, seconds, lambda: None)
 
 
-def test_two_at_once_is_one_and_a_refusal(bounded: Bounded, gate: threading.Event) -> None:
+def test_a_second_task_is_rejected(bounded: Bounded, gate: threading.Event) -> None:
     begun = threading.Event()
     results: list[bool] = []
 
@@ -150,7 +150,7 @@ def test_two_at_once_is_one_and_a_refusal(bounded: Bounded, gate: threading.Even
     assert results == [True]
 
 
-def test_without_a_thread_it_says_so_and_can_be_asked_again(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_that_cannot_start(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_thread(_: object) -> None:
         raise RuntimeError("can't start new thread")
 
@@ -162,7 +162,7 @@ def test_without_a_thread_it_says_so_and_can_be_asked_again(bounded: Bounded, mo
     assert bounded.run(lambda: 1, LONG) == 1
 
 
-def test_after_close_the_thread_ends_and_the_next_task_has_another(bounded: Bounded) -> None:
+def test_after_close_a_new_thread_starts(bounded: Bounded) -> None:
     bounded.close()
     first = bounded.run(threading.current_thread, LONG)
     bounded.close()

@@ -43,7 +43,7 @@ SHORT = 0.4
 
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
-    """What the exporter logs of a failure is not what these tests are about."""
+    """Silence the log of the exporter."""
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
@@ -55,7 +55,7 @@ def collector(monkeypatch: pytest.MonkeyPatch, url: str) -> closing[OtlpHttpExpo
 
 
 def names(server: Peer) -> list[str]:
-    """The spans that were accepted, request by request."""
+    """Return the accepted spans, by request."""
     requests = [ExportTraceServiceRequest.FromString(body) for body in server.bodies]
     return [
         " ".join(span.name for each in request.resource_spans for scope in each.scope_spans for span in scope.spans)
@@ -68,12 +68,12 @@ def threads() -> int:
 
 
 def lost_until_it_works(exporter: OtlpHttpExporter, spans: list[ReadableSpan]) -> None:
-    """Export until nothing is lost: what was aborted may still be on its way to its end."""
+    """Export until no span is lost: an aborted task may not have ended yet."""
     eventually(lambda: exporter.export(spans, PATIENT) == 0)
 
 
 @pytest.mark.parametrize("behaviour", [*HANGS, *REFUSES])
-def test_without_an_answer_the_spans_are_lost_in_time(behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_response_spans_are_lost_in_time(behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
     act = {**HANGS, **REFUSES}[behaviour]
     with peer(act) as hostile, collector(monkeypatch, hostile.url) as exporter:
         assert exporter.export([*ended(3), *ended(2, sampled=False)], SHORT) == 3
@@ -81,17 +81,17 @@ def test_without_an_answer_the_spans_are_lost_in_time(behaviour: str, monkeypatc
 
 
 @pytest.mark.parametrize("behaviour", WITH_AN_ANSWER)
-def test_with_an_answer_its_body_costs_nothing_but_time(behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_body_loses_no_spans(behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
     act = WITH_AN_ANSWER[behaviour]
     with peer(act) as hostile, collector(monkeypatch, hostile.url) as exporter:
-        # On a busy machine the answer may not come in so short a time.
+        # On a busy machine, the response may be too late.
         eventually(lambda: exporter.export(ended(3), SHORT * 5) == 0)
         assert not hostile.gave_up
     assert hostile.sent < 64 * 1024 * 1024, "what nobody needs is not read: it would fill the memory"
 
 
 @pytest.mark.parametrize("behaviour", WITHOUT_A_HANDSHAKE)
-def test_without_a_handshake_the_spans_are_lost_in_time(behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_handshake_spans_are_lost_in_time(behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
     act = WITHOUT_A_HANDSHAKE[behaviour]
     with peer(act, scheme="https") as hostile, collector(monkeypatch, hostile.url) as exporter:
         assert exporter.export(ended(3), SHORT) == 3
@@ -99,7 +99,7 @@ def test_without_a_handshake_the_spans_are_lost_in_time(behaviour: str, monkeypa
 
 
 def behind_tls(behaviour: Behaviour, authority: trustme.CA) -> Behaviour:
-    """The same, after a handshake as it should be."""
+    """Run a peer that behaves so after a successful handshake."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
 
@@ -108,7 +108,7 @@ def behind_tls(behaviour: Behaviour, authority: trustme.CA) -> Behaviour:
             connection._client = context.wrap_socket(connection._client, server_side=True)
             behaviour(connection)
         except ssl.SSLError:
-            return  # the client has gone in the middle of a record
+            return  # the client disconnected
         finally:
             connection._client.close()
 
@@ -116,7 +116,7 @@ def behind_tls(behaviour: Behaviour, authority: trustme.CA) -> Behaviour:
 
 
 @pytest.mark.parametrize("behaviour", ["headers byte by byte", "accepts and never answers", "100 from time to time"])
-def test_behind_tls_it_is_the_same(behaviour: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_deadline_with_tls(behaviour: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", str(tmp_path / "ca.pem"))
@@ -129,7 +129,7 @@ def test_behind_tls_it_is_the_same(behaviour: str, monkeypatch: pytest.MonkeyPat
         assert set(names(hostile)) == {"span 0 span 1"}
 
 
-def test_a_peer_that_takes_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_peer_that_reads_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
     spans = ended(1)
     wide = ReadableSpan("wide", context=spans[0].get_span_context(), attributes={"text": "x" * 16_000_000})
     with peer(takes_no_data) as hostile, collector(monkeypatch, hostile.url) as exporter:
@@ -138,8 +138,8 @@ def test_a_peer_that_takes_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("behaviour", [*HANGS, *WITH_AN_ANSWER])
-def test_the_next_export_begins_anew(behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection that was given up is not used again: what comes late on it is not taken for the next answer."""
+def test_the_next_export_opens_a_connection(behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An aborted connection is not reused: a late response on it would count for the next request."""
     act = {**HANGS, **WITH_AN_ANSWER}[behaviour]
     with peer(act, well) as hostile, collector(monkeypatch, hostile.url) as exporter:
         exporter.export(ended(1), SHORT)
@@ -150,7 +150,7 @@ def test_the_next_export_begins_anew(behaviour: str, monkeypatch: pytest.MonkeyP
         assert not hostile.gave_up
 
 
-def test_a_late_answer_is_not_the_next_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_late_response_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = threading.Event()
 
     def late(connection: Connection) -> None:
@@ -167,7 +167,7 @@ def test_a_late_answer_is_not_the_next_ones(monkeypatch: pytest.MonkeyPatch) -> 
             assert exporter.export(ended(2), SHORT) == 2, "it was refused"
 
 
-def test_connections_are_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connections_are_reused(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
     def counted(connection: Connection) -> None:
@@ -182,7 +182,7 @@ def test_connections_are_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("length", [0, 1, MOST_BYTES - 1, MOST_BYTES, MOST_BYTES + 1, 4 * MOST_BYTES])
 @pytest.mark.parametrize("close", [b"", b"Connection: close\r\n"], ids=["kept", "closed"])
-def test_an_answers_body_of_any_length(length: int, close: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_of_any_length(length: int, close: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     reply = HEAD + close + b"Content-Length: %d\r\n\r\n" % length + b"." * length
 
     def once(connection: Connection) -> None:
@@ -194,7 +194,7 @@ def test_an_answers_body_of_any_length(length: int, close: bytes, monkeypatch: p
         assert [exporter.export(ended(1), PATIENT) for _ in range(3)] == [0, 0, 0]
 
 
-def test_whatever_hangs_there_is_one_thread_and_no_socket_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_thread_and_no_open_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     open_ones: list[Connection] = []
 
     def seen(connection: Connection) -> None:
@@ -211,7 +211,7 @@ def test_whatever_hangs_there_is_one_thread_and_no_socket_is_left(monkeypatch: p
         assert not hostile.gave_up
 
 
-def test_a_name_that_is_not_resolved_costs_one_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_name_resolution_costs_one_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
     go_on = threading.Event()
     resolve = socket.getaddrinfo
@@ -235,13 +235,13 @@ def test_a_name_that_is_not_resolved_costs_one_wait(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
-def test_without_time_nobody_is_asked(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_time_no_request_is_sent(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     with peer(well) as server, collector(monkeypatch, server.url) as exporter:
         assert exporter.export(ended(3), seconds) == 3
         assert server.bodies == []
 
 
-def test_the_variable_for_time_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_timeout_variable_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "300")
     with peer(drip(HEAD + b"X-Drip: ")) as hostile, collector(monkeypatch, hostile.url) as exporter:
         assert exporter.export(ended(1), SHORT) == 1
@@ -249,7 +249,7 @@ def test_the_variable_for_time_is_not_looked_at(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("behaviour", [silent, drip(HEAD), HANGS["100 for ever"]])
-def test_an_event_ends_as_it_ended_and_says_what_was_lost(
+def test_lost_spans_do_not_change_the_outcome(
     behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch, output: Output, new_telemetry: NewTelemetry
 ) -> None:
     with peer(behaviour) as hostile, collector(monkeypatch, hostile.url) as exporter:

@@ -1,4 +1,4 @@
-"""An event that the deadline overtakes: what is told of it, by a real thread and a clock that the test moves."""
+"""Events that reach the deadline, with a real thread and a clock that the test moves."""
 
 import logging
 import threading
@@ -20,14 +20,14 @@ from tests.unit.otel.tracing_harness import tracing_to
 
 
 class Deadline:
-    """A clock and a watchdog of one test; the test says when the deadline is near."""
+    """A watchdog, and its clock that the test moves to the deadline."""
 
     def __init__(self) -> None:
         self._clock = FakeClock()
         self.watchdog = Watchdog(self._clock)
 
     def comes(self) -> None:
-        """Let nearly all of the time pass, and wake the watchdog's thread."""
+        """Move the clock close to the deadline, and wake the watchdog."""
         self._clock.advance(29.5)
         with self.watchdog._condition:
             self.watchdog._condition.notify_all()
@@ -57,10 +57,10 @@ def test_an_event_that_hangs_is_reported_before_the_deadline(
                 sent.update((span.name, span) for span in spans.take_spans())
                 return bool(sent)
 
-            # All is out while the event still hangs.
+            # Everything is reported while the event hangs.
             eventually(arrived)
             (line,), (metric,) = output.logs(), output.metrics()
-        record.outcome = "marked"  # too late: Lambda was told already
+        record.outcome = "marked"  # too late: the event is reported
     late_lines, late_spans = output.lines()[2:], spans.take()
 
     assert sent.keys() == {"ended before", "hangs", "mark-earnings-processed"}
@@ -88,7 +88,7 @@ def test_an_event_that_hangs_is_reported_before_the_deadline(
     assert late_spans == []
 
 
-def test_the_event_after_one_that_was_struck_is_as_any_other(
+def test_the_event_after_a_timeout(
     tracing: Tracing, output: Output, spans: SpanSocket, new_telemetry: NewTelemetry, deadline: Deadline
 ) -> None:
     telemetry = new_telemetry(tracing, watchdog=deadline.watchdog)
@@ -107,7 +107,7 @@ def test_the_event_after_one_that_was_struck_is_as_any_other(
 
 
 @pytest.mark.usefixtures("root_logger")
-def test_that_its_spans_have_ended_is_no_news_when_it_comes_back_to_life(
+def test_warnings_about_ended_spans_are_dropped(
     tracing: Tracing, output: Output, spans: SpanSocket, new_telemetry: NewTelemetry, deadline: Deadline
 ) -> None:
     """The SDK warns of each attribute, status and end on a span that the watchdog has ended."""
@@ -120,44 +120,44 @@ def test_that_its_spans_have_ended_is_no_news_when_it_comes_back_to_life(
         deadline.comes()
         eventually(lambda: bool(spans.take()))
         span.set_attribute("late", "yes")
-        logging.getLogger("a.library").warning("something else is news")
+        logging.getLogger("a.library").warning("something else")
     with telemetry.event(event_record(), None, 30):
         span.set_attribute("late", "a defect, in another event")
 
-    told = [line["message"] for line in output.logs() if line.get("event_type") != "event_outcome"]
-    assert told == ["something else is news", "Setting attribute on ended span."]
+    messages = [line["message"] for line in output.logs() if line.get("event_type") != "event_outcome"]
+    assert messages == ["something else", "Setting attribute on ended span."]
 
 
 class Gate:
-    """Something that takes until the test says so."""
+    """Blocks until the test opens it."""
 
     def __init__(self) -> None:
         self.entered, self.go_on = threading.Event(), threading.Event()
 
     def __call__(self) -> float:
-        """Take long."""
+        """Block."""
         self.entered.set()
         self.go_on.wait(60)
         return 50.0
 
 
 class Hangs:
-    """A way out that hangs."""
+    """A span exporter that hangs."""
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
 
     def export(self, spans: object, seconds: float) -> int:
-        """Take long."""
+        """Block."""
         del spans, seconds
         self._gate()
         return 0
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing."""
 
 
-def test_an_event_that_comes_back_to_life_does_not_change_its_report(
+def test_an_event_that_resumes_does_not_change_its_report(
     output: Output, new_telemetry: NewTelemetry, deadline: Deadline
 ) -> None:
     in_the_middle = Gate()
@@ -165,7 +165,7 @@ def test_an_event_that_comes_back_to_life_does_not_change_its_report(
     record = event_record()
     with telemetry.event(record, None, 30):
         deadline.comes()
-        assert in_the_middle.entered.wait(60)  # the watchdog's thread is at its report
+        assert in_the_middle.entered.wait(60)  # the watchdog is writing the report
         record.outcome, record.same_event, record.error_code = "duplicate", False, None
     in_the_middle.go_on.set()
     eventually(lambda: len(output.metrics()) == 1)
@@ -176,10 +176,10 @@ def test_an_event_that_comes_back_to_life_does_not_change_its_report(
     assert record.timed_out
 
 
-def test_an_overtaken_event_returns_only_when_its_report_is_written(
+def test_a_timed_out_event_returns_after_its_report(
     output: Output, new_telemetry: NewTelemetry, deadline: Deadline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sandbox freezes when the invocation returns, the watchdog's thread with it."""
+    """Lambda freezes the watchdog's thread when the invocation returns."""
     monkeypatch.setattr("otel.telemetry.REPORT_SECONDS", 60)
     in_the_middle = Gate()
     telemetry = new_telemetry(None, watchdog=deadline.watchdog, used_mb=in_the_middle)
@@ -194,7 +194,7 @@ def test_an_overtaken_event_returns_only_when_its_report_is_written(
 def test_before_the_deadline_lines_do_not_wait_for_spans(
     output: Output, new_telemetry: NewTelemetry, deadline: Deadline
 ) -> None:
-    """A collector that hangs may take longer than there is time."""
+    """A collector that hangs must not delay them."""
     gate = Gate()
     telemetry = new_telemetry(tracing_to(Hangs(gate)), watchdog=deadline.watchdog)
     with telemetry.event(event_record(), None, 30):
@@ -206,7 +206,7 @@ def test_before_the_deadline_lines_do_not_wait_for_spans(
     assert [line.get("outcome", "metrics") for line in lines] == ["retry", "metrics"]
 
 
-def test_an_event_whose_spans_hang_on_their_way_out_is_reported_as_it_ended(
+def test_a_hanging_exporter_does_not_change_the_outcome(
     output: Output, new_telemetry: NewTelemetry, deadline: Deadline
 ) -> None:
     gate = Gate()
@@ -214,7 +214,7 @@ def test_an_event_whose_spans_hang_on_their_way_out_is_reported_as_it_ended(
     record = event_record()
 
     def watch() -> None:
-        assert gate.entered.wait(60)  # the event is over, its spans are stuck
+        assert gate.entered.wait(60)  # the event has ended, its export hangs
         deadline.comes()
         eventually(lambda: len(output.metrics()) == 1)
         gate.go_on.set()
@@ -230,9 +230,7 @@ def test_an_event_whose_spans_hang_on_their_way_out_is_reported_as_it_ended(
     assert not record.timed_out
 
 
-def test_without_tracing_the_watchdog_reports_too(
-    output: Output, new_telemetry: NewTelemetry, deadline: Deadline
-) -> None:
+def test_without_tracing(output: Output, new_telemetry: NewTelemetry, deadline: Deadline) -> None:
     telemetry = new_telemetry(None, watchdog=deadline.watchdog)
     record = event_record()
     with telemetry.event(record, None, 30):
@@ -243,10 +241,10 @@ def test_without_tracing_the_watchdog_reports_too(
     assert [line["outcome"] for line in output.logs()] == ["retry"]
 
 
-def test_what_was_found_out_before_the_deadline_is_told(
+def test_facts_from_before_the_deadline_are_reported(
     output: Output, new_telemetry: NewTelemetry, deadline: Deadline
 ) -> None:
-    """A duplicate that hangs in its dead letter is none: it will be delivered again, and counted then."""
+    """A duplicate that times out is a retry: it is delivered again, and counted then."""
     telemetry = new_telemetry(None, watchdog=deadline.watchdog)
     record = event_record(operations=1, retries=1, latencies_ms=[1.0], delays_ms=[50.0])
     with telemetry.event(record, None, 30):
@@ -267,15 +265,15 @@ def test_an_event_that_ends_in_time_is_reported_once(
     telemetry = new_telemetry(tracing, watchdog=deadline.watchdog)
     record = run(telemetry)
     deadline.comes()
-    run(telemetry)  # gives the watchdog's thread a reason to look at all
+    run(telemetry)  # starts the watchdog's thread
 
     assert not record.timed_out
     assert [line["outcome"] for line in output.logs()] == ["marked", "marked"]
     assert len(spans.take_spans()) == 2
 
 
-def test_a_strike_that_comes_too_late_says_nothing(output: Output, new_telemetry: NewTelemetry) -> None:
-    """The watchdog's thread was on its way when the event ended."""
+def test_a_late_watchdog_reports_nothing(output: Output, new_telemetry: NewTelemetry) -> None:
+    """The event ended before the watchdog's callback ran."""
     telemetry = new_telemetry(None)
     record = run(telemetry)
     telemetry._on_deadline(record, None, 30)
@@ -284,8 +282,8 @@ def test_a_strike_that_comes_too_late_says_nothing(output: Output, new_telemetry
     assert len(output.lines()) == 2
 
 
-def test_whoever_reports_first_decides_for_both(output: Output, new_telemetry: NewTelemetry) -> None:
-    """However the two threads meet: one report, and the event knows whether it was its own."""
+def test_only_the_first_of_two_threads_reports(output: Output, new_telemetry: NewTelemetry) -> None:
+    """In every interleaving: one report, and `timed_out` is right."""
     telemetry = new_telemetry(None)
     for _ in range(200):
         output.clear()

@@ -1,4 +1,4 @@
-"""The kinds of log lines: their texts are in one place, and nobody goes by them."""
+"""The kinds of log lines: their messages are in one place, and no code depends on them."""
 
 import ast
 import re
@@ -24,10 +24,10 @@ SOURCES = [
 SHIPPED = [path for path in SOURCES if path.relative_to(ROOT).parts[0] not in {"tests", "bench"}]
 
 VERDICTS = {"the row is marked"}
-"""What `mep trace` says in words of its own, which happen to be a part of a text."""
+"""Texts of `mep trace` that happen to be a part of a message."""
 
 
-def test_values_are_what_a_query_can_name_and_texts_differ() -> None:
+def test_values_and_messages_are_distinct() -> None:
     assert all(re.fullmatch("[a-z]+(_[a-z]+)*", kind) for kind in EventType)
     assert set(MESSAGES) == set(EventType) - {EventType.EVENT_OUTCOME, EventType.LIBRARY}
     assert len(set(TEXTS)) == len(TEXTS) == len(EventType) - 2 + 4
@@ -43,7 +43,7 @@ def text_of(node: ast.Constant) -> str:
     return node.value.decode("latin-1") if isinstance(node.value, bytes) else str(node.value)
 
 
-def test_no_text_of_a_line_is_repeated_elsewhere() -> None:
+def test_no_message_is_repeated_elsewhere() -> None:
     repeated = [
         f"{path.relative_to(ROOT)}:{node.lineno}: {text}"
         for path in SOURCES
@@ -62,7 +62,7 @@ def test_no_text_of_a_line_is_repeated_elsewhere() -> None:
     assert not repeated
 
 
-def test_nothing_is_compared_with_a_part_of_a_text() -> None:
+def test_no_code_compares_with_a_message() -> None:
     compared = [
         f"{path.relative_to(ROOT)}:{node.lineno}: {text_of(side)}"
         for path in SOURCES
@@ -78,7 +78,7 @@ def test_nothing_is_compared_with_a_part_of_a_text() -> None:
 
 
 def reads_message(node: ast.expr) -> bool:
-    """Whether an expression is `line["message"]` or `line.get("message")`, or is made of one."""
+    """Whether an expression is `line["message"]` or `line.get("message")`, or contains one."""
     return any(
         (isinstance(inner, ast.Subscript) and _is_message(inner.slice))
         or (
@@ -96,7 +96,7 @@ def _is_message(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value == "message"
 
 
-def test_no_decision_depends_on_a_line_s_text() -> None:
+def test_no_decision_depends_on_a_message() -> None:
     decisions = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in SHIPPED
@@ -110,7 +110,7 @@ def test_no_decision_depends_on_a_line_s_text() -> None:
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
-def test_a_saved_query_may_show_a_text_but_not_filter_by_it(query: Query) -> None:
+def test_no_saved_query_filters_by_message(query: Query) -> None:
     filters = [command for command in query.text.split("|") if command.split()[0] in {"filter", "parse", "stats"}]
 
     assert not [command for command in filters if re.search(r"\bmessage\b", command)]

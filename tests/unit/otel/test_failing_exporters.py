@@ -1,4 +1,4 @@
-"""Outputs and ways out of spans that fail: they cost their own, and no event its outcome."""
+"""Exporters and outputs that fail: no event fails with them."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ def test_lost_spans_are_a_warning(tracing: Tracing, output: Output, new_telemetr
 
 
 class Explodes:
-    """A way out with a defect."""
+    """A span exporter with a defect."""
 
     def export(self, spans: object, seconds: float) -> int:
         """Fail."""
@@ -35,10 +35,10 @@ class Explodes:
         raise RuntimeError(f"s3cret {spans}")
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing."""
 
 
-def test_a_defect_of_the_way_out_is_a_warning(output: Output, new_telemetry: NewTelemetry) -> None:
+def test_an_exception_of_the_exporter_is_a_warning(output: Output, new_telemetry: NewTelemetry) -> None:
     run(new_telemetry(tracing_to(Explodes())))
 
     warning, outcome = output.logs()
@@ -49,7 +49,7 @@ def test_a_defect_of_the_way_out_is_a_warning(output: Output, new_telemetry: New
 
 @contextmanager
 def metrics_on_a_full_disk(output: Output) -> Iterator[Callable[[bytes], None]]:
-    """Metric lines find a full disk, log lines do not."""
+    """Return a writer that fails for metric lines only."""
     fd = os.open("/dev/full", os.O_WRONLY)
     full = fd_writer(fd)
 

@@ -19,7 +19,7 @@ def test_ids_are_valid_and_differ() -> None:
     assert len({context.trace_id for context in contexts}) == len({context.span_id for context in contexts}) == 1_000
 
 
-def test_the_process_wide_generator_has_no_part_in_them() -> None:
+def test_the_process_wide_generator_is_not_used() -> None:
     drawn = []
     for _ in range(2):
         random.seed(7)
@@ -43,7 +43,7 @@ def test_no_span_id_is_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     assert new_span_id() == 1 != INVALID_SPAN_ID
 
 
-def test_the_sdk_draws_them_so_and_tells_that_they_are_random() -> None:
+def test_the_sdk_uses_them_and_flags_them_as_random() -> None:
     provider = TracerProvider(id_generator=KernelIds(), shutdown_on_exit=False)
     random.seed(7)
     before = random.getstate()

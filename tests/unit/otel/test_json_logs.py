@@ -1,4 +1,4 @@
-"""Log lines, as they stand in a real file."""
+"""Log lines in a real file."""
 
 import os
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ _FIELDS = st.dictionaries(st.sampled_from(sorted(semconv.LOG_FIELDS - set(ALWAYS
 
 
 def as_utf8(text: str) -> str:
-    """A text as a line can carry it: half a character is replaced."""
+    """Return the text with lone surrogates replaced."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -51,7 +51,7 @@ def new_log(output: Output, **changes: Any) -> JsonLogger:
 
 @settings(deadline=None, max_examples=200)
 @given(_ANY_TEXT, _FIELDS, _ANY_TEXT)
-def test_whatever_a_field_holds_a_line_stays_one_line(message: str, fields: dict[str, Any], some_id: str) -> None:
+def test_any_value_is_one_line(message: str, fields: dict[str, Any], some_id: str) -> None:
     record = event_record(correlation_id=some_id, request_id=some_id, event_id=some_id)
     with output_file() as output:
         log = new_log(output)
@@ -76,7 +76,7 @@ def test_text_that_is_unicode_is_always_written(text: str) -> None:
         assert (line["message"], line["error_code"]) == (text, text)
 
 
-def test_a_line_tells_where_it_comes_from(output: Output) -> None:
+def test_the_fields_of_every_line(output: Output) -> None:
     record = event_record(event_id="event-1", trace_id="t" * 32, span_id="s" * 16, cold_start=True)
     new_log(output, service="svc", environment="prod").line(
         json_logs.INFO, EventType.LIBRARY, record, message="text", attempts=2
@@ -119,7 +119,7 @@ def test_a_line_about_no_event_has_no_ids(output: Output) -> None:
     }
 
 
-def test_time_is_told_in_utc(output: Output) -> None:
+def test_timestamps_are_utc(output: Output) -> None:
     new_log(output).line(json_logs.INFO, EventType.LIBRARY, message="text")
 
     assert output.lines()[0]["timestamp"].endswith("Z")
@@ -134,7 +134,7 @@ def test_only_listed_fields_are_written(output: Output) -> None:
     assert list(output.lines()[0]) == [*ALWAYS_THERE, "attempts"]
 
 
-def test_a_field_without_a_value_is_left_out_and_a_false_one_is_not(output: Output) -> None:
+def test_none_is_dropped_and_false_is_written(output: Output) -> None:
     new_log(output).line(
         json_logs.INFO, EventType.LIBRARY, message="text", same_event=False, attempts=0, error_code=None, violations=[]
     )
@@ -173,7 +173,7 @@ def test_the_level_can_be_raised_but_not_lowered(output: Output) -> None:
     assert [line["message"] for line in output.lines()] == ["30"]
 
 
-def test_an_output_that_fails_costs_the_line_not_the_event() -> None:
+def test_a_failing_output_does_not_raise() -> None:
     fd = os.open("/dev/full", os.O_WRONLY)
     try:
         JsonLogger(fd_writer(fd), telemetry_settings()).line(json_logs.ERROR, EventType.LIBRARY, message="text")
@@ -182,7 +182,7 @@ def test_an_output_that_fails_costs_the_line_not_the_event() -> None:
 
 
 @pytest.mark.parametrize("error", [OSError, ValueError, UnicodeError, MemoryError, RuntimeError])
-def test_so_does_a_writer_that_raises_anything(error: type[Exception]) -> None:
+def test_a_writer_that_raises_does_not_either(error: type[Exception]) -> None:
     def write(_: bytes) -> None:
         raise error
 
@@ -209,14 +209,14 @@ _ENDLESS["again"] = [_ENDLESS]
     ],
     ids=repr,
 )
-def test_what_json_cannot_hold_is_replaced(value: object, written: object, output: Output) -> None:
+def test_values_that_json_cannot_represent(value: object, written: object, output: Output) -> None:
     new_log(output).line(json_logs.ERROR, EventType.LIBRARY, message="text", error_code=value)
 
     (line,) = output.lines()
     assert (line["message"], line["error_code"]) == ("text", written)
 
 
-def test_what_has_no_end_is_cut(output: Output) -> None:
+def test_a_recursive_value_is_truncated(output: Output) -> None:
     new_log(output).line(json_logs.ERROR, EventType.LIBRARY, message="text", error_code=_ENDLESS)
 
     (line,) = output.lines()
@@ -224,7 +224,7 @@ def test_what_has_no_end_is_cut(output: Output) -> None:
 
 
 @pytest.mark.parametrize("name", ["service", "environment"])
-def test_a_setting_that_is_not_utf8_costs_no_line(name: str, output: Output) -> None:
+def test_a_setting_that_is_not_utf8(name: str, output: Output) -> None:
     new_log(output, **{name: "a\udcffb"}).line(json_logs.ERROR, EventType.LIBRARY, message="text")
 
     (line,) = output.lines()

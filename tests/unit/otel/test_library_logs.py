@@ -1,4 +1,4 @@
-"""What libraries say, as it stands in a real file: their texts, no value of theirs."""
+"""Log records of libraries in a real file: their messages, and none of their values."""
 
 import json
 import logging
@@ -32,7 +32,7 @@ from tests.unit.otel.library_calls import SECRET, library_calls
 from tests.unit.otel.test_json_logs import ALWAYS_THERE
 
 HEADER_INVALID = "header is invalid: %s"
-"""As OpenTelemetry has its texts: a module's name in capitals."""
+"""A constant of the module, as OpenTelemetry has its messages."""
 
 
 def new_log(output: Output, **changes: Any) -> JsonLogger:
@@ -41,7 +41,7 @@ def new_log(output: Output, **changes: Any) -> JsonLogger:
 
 @pytest.fixture(params=[False, True], ids=["any process", "redacted process"])
 def library(output: Output, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> logging.Logger:
-    """A library's logger, with nothing of pytest's on it; its records are redacted when made, or when written."""
+    """A library's logger without pytest's handlers; its records are redacted when they are created or written."""
     if request.param:
         monkeypatch.setattr(logging, "_logRecordFactory", RedactedRecord)
     logger = logging.Logger("a.library")  # noqa: LOG001 - not one that stays
@@ -51,7 +51,7 @@ def library(output: Output, request: pytest.FixtureRequest, monkeypatch: pytest.
 
 @pytest.fixture
 def redacted(output: Output, root_logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.Logger]:
-    """A library's logger in a process that is redacted; the process is put back afterwards as it was."""
+    """A library's logger in a redacted process, which is restored afterwards."""
     del root_logger
     for thing, name in (
         (logging, "raiseExceptions"),
@@ -71,10 +71,10 @@ def messages(output: Output) -> list[str]:
     return [line["message"] for line in output.logs()]
 
 
-# ---- the form of a line ------------------------------------------------------------------------------------------
+# ---- fields ------------------------------------------------------------------------------------------
 
 
-def test_a_librarys_line_has_the_same_form(library: logging.Logger, output: Output) -> None:
+def test_a_librarys_line_has_the_same_fields(library: logging.Logger, output: Output) -> None:
     library.warning("Connection pool is full")
 
     (line,) = output.lines()
@@ -89,14 +89,14 @@ def test_a_level_of_its_own_is_the_one_below(level: int, name: str, library: log
     assert output.lines()[0]["level"] == name
 
 
-def test_what_is_less_than_a_warning_is_not_written(library: logging.Logger, output: Output) -> None:
+def test_below_warning_nothing_is_written(library: logging.Logger, output: Output) -> None:
     library.debug("detail")
     library.info("detail")
 
     assert output.lines() == []
 
 
-def test_its_line_carries_the_ids_of_the_event_in_work(output: Output, root_logger: logging.Logger) -> None:
+def test_its_line_has_the_ids_of_the_current_event(output: Output, root_logger: logging.Logger) -> None:
     del root_logger
     in_work = [None]
     redirect_library_logs(new_log(output), lambda: in_work[0])
@@ -109,8 +109,8 @@ def test_its_line_carries_the_ids_of_the_event_in_work(output: Output, root_logg
     assert [line["correlation_id"] for line in output.lines()] == [None, "follow-me"]
 
 
-def test_handlers_that_were_there_are_gone(output: Output, root_logger: logging.Logger, tmp_path: Any) -> None:
-    """Lambda's runtime client installs one that prints arguments, as text."""
+def test_existing_handlers_are_removed(output: Output, root_logger: logging.Logger, tmp_path: Any) -> None:
+    """Lambda's runtime client installs one that prints arguments."""
     other = logging.FileHandler(tmp_path / "theirs.log")
     root_logger.addHandler(other)
     redirect_library_logs(new_log(output), lambda: None)
@@ -123,11 +123,11 @@ def test_handlers_that_were_there_are_gone(output: Output, root_logger: logging.
     assert len(output.lines()) == 1
 
 
-# ---- what of a message is shown ----------------------------------------------------------------------------------
+# ---- messages ----------------------------------------------------------------------------------
 
 
 class Code(IntEnum):
-    """Its text is not its number's."""
+    """Its text differs from the text of its number."""
 
     S3CRET = 1
 
@@ -142,7 +142,7 @@ class Odd:
         raise RuntimeError("s3cret")
 
 
-def test_numbers_are_shown_and_of_other_arguments_the_type(library: logging.Logger, output: Output) -> None:
+def test_numbers_are_shown_and_other_arguments_by_type(library: logging.Logger, output: Output) -> None:
     library.error("Failed to export span batch code: %s, reason: %s", 403, "Forbidden s3cret")
     library.error("%s of %d in %.2fs: %r", 3, 5, 0.5, "s3cret")
     library.error("%(status)d from %(host)s", {"status": 503, "host": "s3cret", "else": "s3cret"})
@@ -161,14 +161,14 @@ def test_numbers_are_shown_and_of_other_arguments_the_type(library: logging.Logg
     assert b"s3cret" not in output.raw()
 
 
-def test_what_is_a_number_only_by_inheritance_is_shown_by_its_type(library: logging.Logger, output: Output) -> None:
+def test_a_subclass_of_int_is_shown_by_type(library: logging.Logger, output: Output) -> None:
     library.error("%s %s %s", True, HTTPStatus.FORBIDDEN, Code.S3CRET)
 
     assert messages(output) == ["bool HTTPStatus Code"]
 
 
 @pytest.mark.parametrize("conversion", ["%s", "%r", "%a", "%.300s", "%-9s", "%(a)s %%", "%(a)r"])
-def test_no_conversion_brings_out_a_dict(conversion: str, library: logging.Logger, output: Output) -> None:
+def test_no_conversion_shows_a_dict(conversion: str, library: logging.Logger, output: Output) -> None:
     code = compile(f"library.error({conversion!r}, {{'s3cret': 's3cret', 'a': 's3cret'}})", "x.py", "exec")
     exec(code, {"library": library})  # noqa: S102 - so that the text is a constant of its source
 
@@ -176,7 +176,7 @@ def test_no_conversion_brings_out_a_dict(conversion: str, library: logging.Logge
     assert messages(output)[0].strip() in {"dict", "str %", "str"}
 
 
-def test_a_format_that_does_not_fit_is_shown_as_it_is(library: logging.Logger, output: Output) -> None:
+def test_a_wrong_format_is_shown_unformatted(library: logging.Logger, output: Output) -> None:
     library.error("%d", "s3cret")
     library.error("%s and %s", "s3cret")
     library.error("nothing", "s3cret")
@@ -189,9 +189,7 @@ def test_a_format_that_does_not_fit_is_shown_as_it_is(library: logging.Logger, o
 
 
 @pytest.mark.parametrize("arguments", [(), ("x",), ({"name": "x"},)], ids=["none", "one", "named"])
-def test_a_text_that_was_put_together_is_not_shown(
-    arguments: tuple[Any, ...], library: logging.Logger, output: Output
-) -> None:
+def test_a_composed_message_is_withheld(arguments: tuple[Any, ...], library: logging.Logger, output: Output) -> None:
     value = "s3cret".upper()
     library.error(f"could not send {value}", *arguments)
     library.error("could not send " + value, *arguments)
@@ -206,7 +204,7 @@ def test_a_text_that_was_put_together_is_not_shown(
     assert b"S3CRET" not in output.raw()
 
 
-def test_a_text_that_is_a_constant_is_shown_wherever_it_is_written(library: logging.Logger, output: Output) -> None:
+def test_a_constant_message_is_shown(library: logging.Logger, output: Output) -> None:
     local = "a name in the function"
     library.error(local)
     library.error("in two parts")
@@ -228,13 +226,13 @@ def test_a_text_that_is_a_constant_is_shown_wherever_it_is_written(library: logg
 lower_case = "s3cret-" + os.sep
 
 
-def test_a_modules_name_in_small_letters_is_no_constant(library: logging.Logger, output: Output) -> None:
+def test_a_lower_case_name_is_not_a_constant(library: logging.Logger, output: Output) -> None:
     library.error(lower_case)
 
     assert messages(output) == [WITHHELD]
 
 
-def test_an_exception_is_told_by_its_class(library: logging.Logger, output: Output) -> None:
+def test_an_exception_is_logged_by_class(library: logging.Logger, output: Output) -> None:
     try:
         os.kill(0, -1)  # no such signal
     except OSError as error:
@@ -248,7 +246,7 @@ def test_an_exception_is_told_by_its_class(library: logging.Logger, output: Outp
     assert b"Invalid argument" not in output.raw()
 
 
-def test_an_exception_that_is_none_is_none(library: logging.Logger, output: Output) -> None:
+def test_no_exception_to_log(library: logging.Logger, output: Output) -> None:
     library.error("no exception", exc_info=True)
 
     assert "exception_type" not in output.lines()[0]
@@ -256,7 +254,7 @@ def test_an_exception_that_is_none_is_none(library: logging.Logger, output: Outp
 
 @hypothesis_settings(deadline=None)
 @given(st.text(), st.recursive(st.text() | st.none() | st.integers(), st.lists, max_leaves=3))
-def test_whatever_comes_nothing_is_raised(text: str, argument: Any) -> None:
+def test_nothing_is_raised(text: str, argument: Any) -> None:
     with output_file() as output:
         handler = LibraryLogHandler(new_log(output), lambda: None)
         for arguments in ((), (argument,), (argument, argument), ({text: argument},)):
@@ -266,16 +264,16 @@ def test_whatever_comes_nothing_is_raised(text: str, argument: Any) -> None:
         assert len(output.lines()) == 4
 
 
-# ---- all that the libraries log ----------------------------------------------------------------------------------
+# ---- all logging calls of the libraries ---------------------------------------------------------------------------
 
 
 def _everything(record: logging.LogRecord) -> str:
-    """All that a handler of a library's own could print or export."""
+    """Everything that a handler of a library could print or export."""
     text = logging.Formatter("%(name)s %(pathname)s %(message)s").format(record)
     return text + repr({name: value for name, value in vars(record).items() if name != "pathname"})
 
 
-def test_no_call_of_a_library_tells_a_value(output: Output) -> None:
+def test_no_library_call_logs_a_value(output: Output) -> None:
     """Every logging call in the sources of every package of the image, with a secret for each of its values."""
     logger = logging.Logger("a.library", logging.DEBUG)  # noqa: LOG001
     handler = LibraryLogHandler(new_log(output, log_level=json_logs.DEBUG), lambda: None)
@@ -299,7 +297,7 @@ def test_no_call_of_a_library_tells_a_value(output: Output) -> None:
     assert sum(call.constant is None for call in calls) > 20, "or these"
 
 
-def test_nor_to_a_handler_of_its_own(redacted: logging.Logger) -> None:
+def test_no_library_handler_gets_a_value(redacted: logging.Logger) -> None:
     assert isinstance(redacted, logging.Logger)
     printed = StringIO()
     handler = logging.StreamHandler(printed)
@@ -317,7 +315,7 @@ def test_nor_to_a_handler_of_its_own(redacted: logging.Logger) -> None:
 # ---- a redacted process ------------------------------------------------------------------------------------------
 
 
-def test_a_redacted_record_reads_as_the_line(redacted: logging.Logger, output: Output) -> None:
+def test_a_redacted_record_has_the_text_of_the_line(redacted: logging.Logger, output: Output) -> None:
     seen: list[logging.LogRecord] = []
 
     class Theirs(logging.Handler):
@@ -354,7 +352,7 @@ def test_a_handler_that_fails_prints_nothing(redacted: logging.Logger, capfd: py
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_warning_is_told_by_its_class_and_its_place(
+def test_a_warning_is_logged_by_class_and_location(
     redacted: logging.Logger, output: Output, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert isinstance(redacted, logging.Logger)
@@ -371,7 +369,7 @@ def test_a_warning_is_told_by_its_class_and_its_place(
     assert capfd.readouterr() == ("", "")
 
 
-def test_an_exception_that_nobody_catches_is_told_by_its_class(
+def test_an_uncaught_exception_is_logged_by_class(
     redacted: logging.Logger, output: Output, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert isinstance(redacted, logging.Logger)
@@ -399,11 +397,11 @@ def test_an_exception_that_nobody_catches_is_told_by_its_class(
     assert capfd.readouterr() == ("", "")
 
 
-def test_what_has_no_traceback_is_from_nowhere() -> None:
+def test_the_location_without_a_traceback() -> None:
     assert location(None) == "unknown"
 
 
-def test_a_record_that_came_ready_made_shows_nothing(redacted: logging.Logger, output: Output) -> None:
+def test_a_record_made_elsewhere_shows_nothing(redacted: logging.Logger, output: Output) -> None:
     made: Mapping[str, Any] = {"msg": "s3cret %s", "args": ("s3cret",), "levelno": 40, "name": "a.library"}
     redacted.handle(logging.makeLogRecord(made))
 

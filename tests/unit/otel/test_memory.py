@@ -1,4 +1,4 @@
-"""How much memory is in use, against what the kernel says elsewhere."""
+"""Memory use, compared with other figures of the kernel."""
 
 import resource
 import sys
@@ -14,12 +14,12 @@ def resident_mb() -> float:
     return int(line.split()[1]) / 1024
 
 
-def test_it_is_what_the_kernel_calls_resident() -> None:
-    # The kernel keeps the two figures in different counters, which lag by a few pages a thread.
+def test_it_is_the_resident_memory() -> None:
+    # The kernel keeps the two figures in different counters, which lag by a few pages per thread.
     assert memory.used_mb() == pytest.approx(resident_mb(), rel=0.05, abs=4)
 
 
-def test_it_grows_with_what_is_used() -> None:
+def test_it_grows_with_use() -> None:
     before = memory.used_mb()
     held = bytearray(64 * 1024 * 1024)
     held[::4096] = b"x" * len(held[::4096])
@@ -30,7 +30,7 @@ def test_it_grows_with_what_is_used() -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", "12", "12 many"], ids=["no file", "empty", "short", "no number"])
-def test_without_the_kernels_file_the_peak_is_told(content: str | None, tmp_path: Path) -> None:
+def test_without_proc_it_is_the_peak(content: str | None, tmp_path: Path) -> None:
     statm = tmp_path / "statm"
     if content is not None:
         statm.write_text(content)
@@ -41,7 +41,7 @@ def test_without_the_kernels_file_the_peak_is_told(content: str | None, tmp_path
     assert peak >= memory.used_mb() - 4
 
 
-def test_the_other_systems_unit_is_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_macos_counts_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     in_kilobytes = memory.used_mb(str(tmp_path / "nothing"))
     monkeypatch.setattr(sys, "platform", "darwin")
 

@@ -1,4 +1,4 @@
-"""Short of memory, detail is shed."""
+"""Under memory pressure, detail is dropped."""
 
 from opentelemetry import trace
 
@@ -15,7 +15,7 @@ from tests.unit.otel.events import run
 
 
 class Pressure:
-    """Memory in use, as the test says."""
+    """The memory in use, set by the test."""
 
     def __init__(self) -> None:
         self.used = 50.0
@@ -25,7 +25,7 @@ class Pressure:
 
 
 def busy_event(telemetry: Telemetry, tracing: Tracing) -> EventRecord:
-    """An event with detail that can be shed."""
+    """Run an event with optional detail."""
     record = event_record()
     tracer = tracing.provider.get_tracer("a library")
     with telemetry.event(record, None, 30):
@@ -40,7 +40,7 @@ def busy_event(telemetry: Telemetry, tracing: Tracing) -> EventRecord:
     return record
 
 
-def test_under_memory_pressure_detail_is_shed_and_told_once(
+def test_under_memory_pressure_detail_is_dropped(
     tracing: Tracing, output: Output, spans: SpanSocket, new_telemetry: NewTelemetry
 ) -> None:
     pressure = Pressure()
@@ -49,7 +49,7 @@ def test_under_memory_pressure_detail_is_shed_and_told_once(
     busy_event(telemetry, tracing)
     before, before_spans = output.logs(), {span.name: span for span in spans.take_spans()}
     pressure.used = 128 * memory.PRESSURE_PERCENT / 100 + 0.1
-    busy_event(telemetry, tracing)  # is in full detail still: memory is looked at when it is over
+    busy_event(telemetry, tracing)  # still in full detail: memory is checked when it ends
     spans.take()
     output.clear()
     record = busy_event(telemetry, tracing)
@@ -74,7 +74,7 @@ def test_under_memory_pressure_detail_is_shed_and_told_once(
     assert root.start_time_unix_nano < root.end_time_unix_nano
 
 
-def test_the_warning_comes_once(output: Output, new_telemetry: NewTelemetry) -> None:
+def test_one_warning(output: Output, new_telemetry: NewTelemetry) -> None:
     pressure = Pressure()
     telemetry = new_telemetry(None, used_mb=pressure)
     run(telemetry)
@@ -87,7 +87,7 @@ def test_the_warning_comes_once(output: Output, new_telemetry: NewTelemetry) -> 
     assert [document["MemoryUtilization"] for document in output.metrics()] == [39.1, 93.8, 93.8, 93.8]
 
 
-def test_at_the_threshold_nothing_is_shed_yet(output: Output, new_telemetry: NewTelemetry) -> None:
+def test_at_the_threshold_nothing_is_dropped(output: Output, new_telemetry: NewTelemetry) -> None:
     run(new_telemetry(None, used_mb=lambda: 80.0, settings=telemetry_settings(memory_mb=100)))
 
     assert [line["level"] for line in output.logs()] == ["INFO"]

@@ -1,4 +1,4 @@
-"""Metrics: the form AWS publishes, and the accounting."""
+"""Metrics: the EMF format, and the accounting."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ from tests.unit.otel.metric_lines import (
 
 @settings(deadline=None)
 @given(st.lists(records(), min_size=1, max_size=6))
-def test_every_line_is_of_the_published_form(sent: list[EventRecord]) -> None:
+def test_every_line_follows_the_schema(sent: list[EventRecord]) -> None:
     documents = emitted(*sent)
 
     assert len(documents) == len(sent)
@@ -45,7 +45,7 @@ def test_the_accounting_holds(sent: list[EventRecord]) -> None:
     assert total(documents, "EventsReceived") == len(sent)
     assert sum(total(documents, name) for name in OUTCOMES.values()) == len(sent)
     for outcome, name in OUTCOMES.items():
-        # An event without an outcome was cut off: Lambda will deliver it again.
+        # An event without an outcome has timed out: Lambda will retry it.
         assert total(documents, name) == sum((record.outcome or "retry") == outcome for record in sent)
     assert total(documents, "Errors") == sum(record.error_category is not None for record in sent)
     assert total(documents, "Operations") == sum(record.operations for record in sent)
@@ -60,7 +60,7 @@ def test_the_accounting_holds(sent: list[EventRecord]) -> None:
 
 @settings(deadline=None)
 @given(records())
-def test_dimensions_are_two_sets_and_never_an_id(record: EventRecord) -> None:
+def test_dimensions_are_two_sets_without_ids(record: EventRecord) -> None:
     (document,) = emitted(record)
 
     directives = document["_aws"]["CloudWatchMetrics"]
@@ -72,13 +72,13 @@ def test_dimensions_are_two_sets_and_never_an_id(record: EventRecord) -> None:
         assert document["ErrorCategory"] == record.error_category
         assert [metric["Name"] for metric in directives[1]["Metrics"]] == ["Errors"]
     assert document["Environment"] == "test"
-    # From a spike on a graph to its events: there, but a property.
+    # A property, which leads from a spike in a graph to its events.
     assert (document["correlation_id"], document["request_id"]) == (record.correlation_id, record.request_id)
 
 
 @settings(deadline=None)
 @given(records())
-def test_units_are_the_documented_ones_and_nothing_else_is_emitted(record: EventRecord) -> None:
+def test_only_documented_metrics_and_units(record: EventRecord) -> None:
     (document,) = emitted(record)
 
     definitions = [metric for each in document["_aws"]["CloudWatchMetrics"] for metric in each["Metrics"]]
@@ -123,14 +123,14 @@ def test_figures_are_in_their_units() -> None:
     assert document["RetryDelay"] == [1000.0]
 
 
-def test_init_is_told_with_the_cold_start_only() -> None:
+def test_init_duration_only_with_a_cold_start() -> None:
     cold, warm = emitted(event_record(cold_start=True, outcome="marked"), event_record(outcome="marked"))
 
     assert (cold["ColdStarts"], "InitDuration" in cold) == (1, True)
     assert not {"ColdStarts", "InitDuration"} & warm.keys()
 
 
-def test_no_array_is_longer_than_the_format_takes() -> None:
+def test_no_array_exceeds_the_limit() -> None:
     many = [float(number) for number in range(250)]
     (document,) = emitted(event_record(outcome="marked", latencies_ms=many, delays_ms=many))
 
@@ -152,7 +152,7 @@ def test_no_array_is_longer_than_the_format_takes() -> None:
         {"padding": "x" * 300_000},
     ],
 )
-def test_the_check_itself_finds_damage(damage: dict[str, Any]) -> None:
+def test_the_check_finds_errors(damage: dict[str, Any]) -> None:
     (document,) = emitted(event_record(outcome="marked"))
 
     with pytest.raises(jsonschema.ValidationError):

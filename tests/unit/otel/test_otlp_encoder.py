@@ -1,4 +1,4 @@
-"""The hand-written encoder, held against the stock one: span by span, then datagram by datagram."""
+"""The encoder, compared with the stock one span by span, and datagram by datagram."""
 
 import math
 import sys
@@ -39,17 +39,17 @@ def one_span(make: Callable[..., None]) -> ReadableSpan:
 
 @settings(deadline=None, max_examples=100)
 @given(span_recipes())
-def test_spans_decode_to_what_the_stock_encoder_makes(recipe: Recipe) -> None:
+def test_spans_equal_those_of_the_stock_encoder(recipe: Recipe) -> None:
     spans = recipe()
 
     assert ExportTraceServiceRequest.FromString(ours(spans)) == encode_spans(spans)
-    # The same message under its other name.
+    # The same message by another name.
     assert list(TracesData.FromString(ours(spans)).resource_spans) == list(encode_spans(spans).resource_spans)
 
 
 @settings(deadline=None, max_examples=40)
 @given(span_recipes(), st.booleans())
-def test_so_do_spans_that_were_cleaned(recipe: Recipe, shedding: bool) -> None:
+def test_redacted_spans_do_too(recipe: Recipe, shedding: bool) -> None:
     cleaned = [redact_span(span, shedding=shedding) for span in recipe()]
 
     assert ExportTraceServiceRequest.FromString(ours(cleaned)) == encode_spans(cleaned)
@@ -76,7 +76,7 @@ def test_integers_keep_sign_and_size(value: int) -> None:
 
 
 @pytest.mark.parametrize("value", [2**63, -(2**63) - 1, 10**30])
-def test_an_integer_that_otlp_cannot_carry_has_no_value_rather_than_another(value: int) -> None:
+def test_an_integer_of_more_than_64_bits_has_no_value(value: int) -> None:
     span = one_span(lambda span: span.set_attributes({"value": value, "next": 1}))
 
     sent = ExportTraceServiceRequest.FromString(ours([span])).resource_spans[0].scope_spans[0].spans[0]
@@ -84,7 +84,7 @@ def test_an_integer_that_otlp_cannot_carry_has_no_value_rather_than_another(valu
     assert attributes(sent.attributes) == {"value": None, "next": 1}
 
 
-def test_text_that_is_not_unicode_costs_the_characters_not_the_span() -> None:
+def test_lone_surrogates_are_replaced() -> None:
     lone = "a\ud800b"
 
     def fill(span: ReadableSpan) -> None:
@@ -100,14 +100,14 @@ def test_text_that_is_not_unicode_costs_the_characters_not_the_span() -> None:
     assert attributes(sent.events[0].attributes) == {"a?b": ["a?b"]}
 
 
-def test_nested_values_of_a_resource_or_a_log_keep_their_shape() -> None:
+def test_nested_values() -> None:
     nested: Any = {"map": {"a": [1, 2], "b": {"c": b"\x00\xff"}}}
     span = ReadableSpan("nested", SpanContext(1, 2, is_remote=False), attributes=nested)
 
     assert ExportTraceServiceRequest.FromString(ours([span])) == encode_spans([span])
 
 
-def test_a_value_of_no_known_type_is_empty() -> None:
+def test_a_value_of_unknown_type_is_empty() -> None:
     span = ReadableSpan("odd", SpanContext(1, 2, is_remote=False), attributes={"odd": object()})  # type: ignore[dict-item]
 
     sent = ExportTraceServiceRequest.FromString(ours([span])).resource_spans[0].scope_spans[0].spans[0]
@@ -121,7 +121,7 @@ def test_a_span_without_scope_has_an_empty_one() -> None:
     assert ExportTraceServiceRequest.FromString(ours([span])) == encode_spans([span])
 
 
-def test_a_span_without_context_is_refused() -> None:
+def test_a_span_without_context_is_rejected() -> None:
     with pytest.raises(ValueError, match="context"):
         encode_span(ReadableSpan("none"))
 
@@ -144,7 +144,7 @@ def test_datagrams_equal_those_of_the_adot_distribution(
     daemon = XRayUdpExporter(here.address)
     assert daemon.export(spans) == 0
     daemon.close()
-    for sampled in (True, False):  # theirs is one exporter for each
+    for sampled in (True, False):  # theirs has one exporter for each
         theirs = OTLPUdpSpanExporter(there.endpoint, sampled=sampled)
         alike = [span for span in spans if is_sampled(span) is sampled]
         if alike:
@@ -158,7 +158,7 @@ def test_datagrams_equal_those_of_the_adot_distribution(
 
 
 def test_their_exporter_is_imported_without_a_side_effect() -> None:
-    """What the comparison above rests on: the distribution's package changes nothing of this process."""
+    """The comparison relies on it."""
     import subprocess
 
     check = (

@@ -1,4 +1,4 @@
-"""The collector's way out, by what a real HTTP server receives."""
+"""The exporter of `collector` mode: what a real HTTP server receives."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -22,7 +22,7 @@ from tests.unit.otel.tracing_harness import tracing_to
 
 ENDPOINT, TRACES_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 PATIENT = 60.0
-"""Seconds for an export that nothing keeps from its end: machines that run tests are busy."""
+"""Timeout of an export that does not hang, on a busy machine."""
 
 
 def ended(count: int, *, sampled: bool = True) -> list[ReadableSpan]:
@@ -34,7 +34,7 @@ def ended(count: int, *, sampled: bool = True) -> list[ReadableSpan]:
 
 @contextmanager
 def collector(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Iterator[OtlpHttpExporter]:
-    """The exporter that the settings choose for these variables."""
+    """The exporter that these variables select."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     environ = {"AWS_REGION": "us-east-1", "DEAD_LETTER_QUEUE_URL": "https://sqs.test/1/q", **variables}
@@ -78,7 +78,7 @@ def test_headers_of_the_environment_are_sent(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 304, 307, 308])
-def test_a_redirect_takes_no_headers_along(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_redirect_is_not_followed(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     with loopback() as elsewhere, loopback(lambda _: Reply(status, location=elsewhere.url)) as server:
         variables = {ENDPOINT: server.url, "OTEL_EXPORTER_OTLP_HEADERS": "x-api-key=s3ntinel"}
         with collector(monkeypatch, **variables) as exporter:
@@ -97,14 +97,14 @@ def test_only_sampled_spans_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
         assert received(server) == [encode_spans(sampled)]
 
 
-def test_without_an_endpoint_spans_go_to_the_agent() -> None:
+def test_without_an_endpoint_spans_go_to_the_daemon() -> None:
     with closing(create_exporter(telemetry_settings(daemon=("127.0.0.1", 2345)))) as exporter:
         assert isinstance(exporter, XRayUdpExporter)
         assert exporter._address == ("127.0.0.1", 2345)
 
 
 @pytest.mark.parametrize("ailment", ["refuses connections", "unavailable"])
-def test_a_lost_trace_changes_no_outcome(
+def test_lost_spans_do_not_change_the_outcome(
     ailment: str, monkeypatch: pytest.MonkeyPatch, output: Output, new_telemetry: NewTelemetry
 ) -> None:
     with loopback(lambda _: Reply(503)) as server:
@@ -122,7 +122,7 @@ def test_a_lost_trace_changes_no_outcome(
     assert output.metrics()[0]["EventsMarked"] == 1
 
 
-def test_the_event_of_the_collector_is_the_same_as_the_agents(
+def test_the_collector_gets_the_same_spans_as_the_daemon(
     monkeypatch: pytest.MonkeyPatch, new_telemetry: NewTelemetry
 ) -> None:
     with loopback() as server, collector(monkeypatch, **{ENDPOINT: server.url}) as exporter:

@@ -1,4 +1,4 @@
-"""Metric lines that could not be written: kept, bounded, in order, on outputs that really fail."""
+"""Metric lines that could not be written are retained, up to a limit and in order: on outputs that really fail."""
 
 import json
 import os
@@ -31,7 +31,7 @@ from tests.unit.otel.metric_lines import (
 
 
 @FAILURES
-def test_what_could_not_be_written_is_kept_and_written_later_in_order(failing: Any) -> None:
+def test_pending_lines_are_written_later_in_order(failing: Any) -> None:
     sent = [event_record(outcome="marked") for _ in range(4)]
     with switchable() as (switch, through), failing() as bad:
         metrics = new_metrics(fd_writer(switch.fd))
@@ -55,7 +55,7 @@ def test_each_failure_is_counted_once(count: int) -> None:
     assert total(after_failures(count), "MetricsFailures") == count
 
 
-def test_kept_lines_keep_their_own_time() -> None:
+def test_pending_lines_retain_their_timestamps() -> None:
     documents = after_failures(2)
 
     times = [document["_aws"]["Timestamp"] for document in documents]
@@ -63,7 +63,7 @@ def test_kept_lines_keep_their_own_time() -> None:
     assert all(isinstance(moment, int) for moment in times)
 
 
-def test_what_is_kept_is_bounded_and_the_oldest_go_first() -> None:
+def test_beyond_the_limit_the_oldest_are_dropped() -> None:
     documents = after_failures(MAX_PENDING_LINES + 50)
 
     assert len(documents) == MAX_PENDING_LINES
@@ -73,7 +73,7 @@ def test_what_is_kept_is_bounded_and_the_oldest_go_first() -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(records(), st.booleans()), max_size=20))
-def test_nothing_is_lost_or_told_twice_whatever_fails_in_between(plan: list[tuple[EventRecord, bool]]) -> None:
+def test_nothing_is_lost_or_duplicated(plan: list[tuple[EventRecord, bool]]) -> None:
     last = event_record(outcome="marked")
     with switchable() as (switch, through), full_disk() as bad:
         metrics = new_metrics(fd_writer(switch.fd))
@@ -91,10 +91,10 @@ def test_nothing_is_lost_or_told_twice_whatever_fails_in_between(plan: list[tupl
     assert total(documents, "MetricsFailures") == sum(fails for _, fails in plan)
 
 
-def test_a_line_torn_by_a_full_pipe_comes_again_whole() -> None:
+def test_a_partial_line_is_written_again() -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    record = event_record(outcome="marked", correlation_id="c" * 100_000)  # more than a pipe takes
+    record = event_record(outcome="marked", correlation_id="c" * 100_000)  # more than a pipe holds
     metrics = new_metrics(fd_writer(writer))
     first = b""
     try:
@@ -116,7 +116,7 @@ def test_a_line_torn_by_a_full_pipe_comes_again_whole() -> None:
 
 
 @pytest.mark.parametrize("error", [OSError, ValueError, UnicodeError, MemoryError, RuntimeError, TypeError])
-def test_whatever_the_output_raises_the_lines_are_kept(error: type[Exception]) -> None:
+def test_lines_are_retained_for_every_exception(error: type[Exception]) -> None:
     lines: list[bytes] = []
     broken = True
 
@@ -136,7 +136,7 @@ def test_whatever_the_output_raises_the_lines_are_kept(error: type[Exception]) -
     assert total(documents, "MetricsFailures") == 2
 
 
-_ANY_FIGURE = st.floats()  # not a number, and infinite, too
+_ANY_FIGURE = st.floats()  # NaN and infinity, too
 _ANY_TEXT = st.text(st.characters(), min_size=1, max_size=30) | st.sampled_from(["\ud800", "a\udcff", "null", "\x00"])
 
 
@@ -148,7 +148,7 @@ _ANY_TEXT = st.text(st.characters(), min_size=1, max_size=30) | st.sampled_from(
     _ANY_FIGURE,
     st.tuples(_ANY_TEXT, _ANY_TEXT, _ANY_TEXT, st.none() | _ANY_TEXT),
 )
-def test_whatever_a_record_holds_nothing_is_raised_and_the_event_is_counted(
+def test_any_record_is_counted(
     latencies: list[float], delays: list[float], processing_ms: float, used_mb: float, texts: tuple[Any, ...]
 ) -> None:
     request_id, correlation_id, environment, category = texts
@@ -166,7 +166,7 @@ def test_whatever_a_record_holds_nothing_is_raised_and_the_event_is_counted(
 @pytest.mark.parametrize(
     "defect", [{"outcome": "unheard of"}, {"latencies_ms": None, "delays_ms": 1}, {"retries": "x"}]
 )
-def test_a_record_that_no_line_can_be_made_of_is_a_failure_told_by_the_next_line(defect: dict[str, Any]) -> None:
+def test_an_invalid_record_is_a_failure_in_the_next_line(defect: dict[str, Any]) -> None:
     record = event_record(outcome="marked")
     for name, value in defect.items():
         setattr(record, name, value)
@@ -180,8 +180,8 @@ def test_a_record_that_no_line_can_be_made_of_is_a_failure_told_by_the_next_line
     assert document["MetricsFailures"] == 1
 
 
-def test_two_threads_that_report_at_once_lose_and_double_nothing() -> None:
-    """The watchdog's thread may still be writing the last event's line while the next event ends."""
+def test_two_threads_at_once() -> None:
+    """The watchdog may still write the line of the last event when the next event ends."""
     with output_file() as output:
         entered, go_on = threading.Event(), threading.Event()
 
@@ -197,7 +197,7 @@ def test_two_threads_that_report_at_once_lose_and_double_nothing() -> None:
         threads[0].start()
         assert entered.wait(30)
         threads[1].start()
-        threads[1].join(0.05)  # time to run into the first, if nothing keeps it from that
+        threads[1].join(0.05)  # time to interfere, if there were no lock
         go_on.set()
         for thread in threads:
             thread.join()

@@ -1,4 +1,4 @@
-"""What may leave in a span, and what stays as it was."""
+"""What is removed from a span, and what is not."""
 
 import contextlib
 
@@ -29,7 +29,7 @@ def failed_span(links: list[Link], **attributes: str) -> ReadableSpan:
 
 @settings(deadline=None, max_examples=20)
 @given(st.lists(span_contexts(), max_size=3), st.booleans())
-def test_what_is_not_private_and_not_optional_stays(linked: list[SpanContext], shedding: bool) -> None:
+def test_everything_else_is_unchanged(linked: list[SpanContext], shedding: bool) -> None:
     span = failed_span([Link(context) for context in linked], correlation_id="c", error_category="network")
     cleaned = redact_span(span, shedding=shedding)
 
@@ -51,7 +51,7 @@ def test_the_description_of_an_exception_becomes_the_category(category: str | No
     assert cleaned.status.description == description
 
 
-def test_a_span_with_nothing_to_hide_is_the_same_object() -> None:
+def test_a_span_without_exceptions_is_the_same_object() -> None:
     with provider() as (maker, ended):
         span = maker.get_tracer("test").start_span("call", attributes={"optional": 1})
         span.add_event("optional")
@@ -61,7 +61,7 @@ def test_a_span_with_nothing_to_hide_is_the_same_object() -> None:
         assert redact_span(ended[0], shedding=False) is ended[0]
 
 
-def test_an_exception_that_was_dealt_with_does_not_make_an_error() -> None:
+def test_a_handled_exception_is_not_an_error() -> None:
     with provider() as (maker, ended):
         span = maker.get_tracer("test").start_span("call")
         span.record_exception(ValueError("s3cret"))
@@ -76,7 +76,7 @@ def test_an_exception_that_was_dealt_with_does_not_make_an_error() -> None:
     ]
 
 
-def test_under_pressure_only_the_essential_stays() -> None:
+def test_under_memory_pressure() -> None:
     kept = dict.fromkeys(ESSENTIAL_ATTRIBUTES - {semconv.XRAY_ANNOTATIONS}, "kept")
 
     cleaned = redact_span(failed_span([], optional="dropped", **kept), shedding=True)

@@ -47,7 +47,9 @@ def test_the_environments_sampler_decides(
     assert len(datagram.spans) == 2
 
 
-def test_a_ratio_samples_its_share(new_tracing: NewTracing, spans: SpanSocket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ratio_samples_its_proportion(
+    new_tracing: NewTracing, spans: SpanSocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
     monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
     tracing = new_tracing()
@@ -78,7 +80,7 @@ def test_the_environments_resource_attributes_win(
     assert resource["faas.version"] == "7"
 
 
-def test_limits_of_the_environment_are_told_as_dropped_counts(
+def test_limits_of_the_environment_are_dropped_counts(
     new_tracing: NewTracing, spans: SpanSocket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_SPAN_EVENT_COUNT_LIMIT", "2")

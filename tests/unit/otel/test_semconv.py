@@ -1,4 +1,4 @@
-"""Every name that leaves the process is listed, and every name that is listed leaves it: seen in what was emitted."""
+"""Every emitted name is listed, and every listed name is emitted."""
 
 import ast
 import logging
@@ -28,7 +28,7 @@ STOCK = {"retry_attempts"}
 
 @dataclass(frozen=True)
 class Emitted:
-    """What the function emitted for every kind of event: spans, and log lines."""
+    """Spans and log lines of every kind of event."""
 
     spans: list[SpanDict]
     logs: list[dict[str, Any]]
@@ -49,7 +49,7 @@ def emitted() -> Emitted:
     return Emitted([span for invoked in invocations for span in invoked.spans], lines + library_lines)
 
 
-def test_attributes_of_our_own_are_listed_and_the_rest_follow_conventions(emitted: Emitted) -> None:
+def test_span_attributes_are_listed_or_conventional(emitted: Emitted) -> None:
     found = {name for span in emitted.spans for name in span["attributes"]} - STOCK
 
     conventional = {name for name in found if "." in name}
@@ -76,9 +76,7 @@ def test_annotations_are_keys_that_xray_takes() -> None:
         assert name.isascii()
 
 
-def test_every_listed_log_field_is_written_by_some_line(
-    emitted: Emitted, output: Output, new_telemetry: NewTelemetry
-) -> None:
+def test_every_listed_log_field_is_written(emitted: Emitted, output: Output, new_telemetry: NewTelemetry) -> None:
     _failures(new_telemetry, output)
     with pytest.raises(SystemExit):
         start_or_exit({}, output.write, 0)
@@ -87,7 +85,7 @@ def test_every_listed_log_field_is_written_by_some_line(
 
 
 def _failures(new_telemetry: NewTelemetry, output: Output) -> None:
-    """Lines of what goes wrong: memory, metrics, spans, dead letters, defects."""
+    """Write the lines of failures: memory, metrics, spans, dead letters, defects."""
     fd = os.open("/dev/full", os.O_WRONLY)
     full = fd_writer(fd)
     telemetry = new_telemetry(
@@ -109,8 +107,8 @@ def _failures(new_telemetry: NewTelemetry, output: Output) -> None:
     os.close(fd)
 
 
-def test_no_line_is_given_a_field_that_would_be_dropped() -> None:
-    """What is not listed is left out in silence: so look at what the source passes."""
+def test_no_field_in_the_source_would_be_dropped() -> None:
+    """Fields that are not listed are dropped silently."""
     passed: set[str] = set()
     for path in [*(ROOT / "handler").rglob("*.py"), *(ROOT / "otel").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -1,4 +1,4 @@
-"""What OpenTelemetry reads by itself is checked as it reads it: for a wrong value it raises, or loses every span."""
+"""The variables that OpenTelemetry reads by itself: for an invalid value it raises, or loses every span."""
 
 import os
 import ssl
@@ -31,7 +31,7 @@ CERTIFICATES = "a readable file of PEM certificates, or a directory of them"
 
 
 def problems(**environ: str) -> list[str]:
-    """What is wrong with these variables."""
+    """Return the problems of these variables."""
     read = EnvReader(environ)
     TelemetrySettings.from_environ(read, "a-function")
     return read.problems
@@ -42,7 +42,7 @@ def problems(**environ: str) -> list[str]:
 def test_limits(name: str, bad: str) -> None:
     expected = [f"{name} must be a whole number from 0 to 2147483647"] if bad else []
     assert problems(**{name: bad}) == expected
-    off = {"OTEL_SDK_DISABLED": "true"}  # the SDK is imported all the same
+    off = {"OTEL_SDK_DISABLED": "true"}  # the SDK is imported nevertheless
     assert problems(**{name: bad}, **off) == expected
 
 
@@ -59,7 +59,7 @@ def test_the_samplers_are_the_sdks() -> None:
 
 
 @pytest.mark.parametrize("bad", ["xray", "always", " always_on", "always_on ", "jaeger_remote"])
-def test_samplers_that_the_sdk_would_replace_without_being_asked(bad: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samplers_that_the_sdk_would_replace(bad: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert problems(OTEL_TRACES_SAMPLER=bad) == [f"OTEL_TRACES_SAMPLER must be one of {', '.join(SAMPLERS)}"]
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", bad)
     assert sampling._get_from_env_or_default() is sampling.DEFAULT_ON
@@ -87,7 +87,7 @@ LAYER = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument"}
 FAST_START = {**LAYER, "OTEL_AWS_LAMBDA_FAST_START": "true"}
 
 
-def test_the_layer_brings_samplers_providers_and_exporters_of_its_own() -> None:
+def test_with_a_layer_its_variables_are_not_checked() -> None:
     own = {"OTEL_TRACES_SAMPLER": "xray", "OTEL_PYTHON_TRACER_PROVIDER": "a", "OTEL_PYTHON_CONTEXT": "b"}
     exporter = {**COLLECTOR, "OTEL_EXPORTER_OTLP_COMPRESSION": "zstd"}
     assert len(problems(**own, **exporter)) == 4
@@ -106,7 +106,7 @@ def test_the_layer_brings_samplers_providers_and_exporters_of_its_own() -> None:
         ("OTEL_RESOURCE_ATTRIBUTES", ("a=b", "a=,b=c,"), ("a", "a=b,c")),
     ],
 )
-def test_what_both_set_ups_of_the_layer_read(name: str, good: tuple[str, ...], bad: tuple[str, ...]) -> None:
+def test_variables_of_both_setups_of_the_layer(name: str, good: tuple[str, ...], bad: tuple[str, ...]) -> None:
     for layer in (LAYER, FAST_START):
         assert [problem for value in good for problem in problems(**{name: value}, **layer)] == []
         assert [each.split()[0] for value in bad for each in problems(**{name: value}, **layer)] == [name] * len(bad)
@@ -121,7 +121,7 @@ def test_what_both_set_ups_of_the_layer_read(name: str, good: tuple[str, ...], b
         *((name, ("1", "2048"), ("0", "-1", "many", "1.5")) for name in BATCH_LIMITS),
     ],
 )
-def test_what_its_default_set_up_reads(name: str, good: tuple[str, ...], bad: tuple[str, ...]) -> None:
+def test_variables_of_its_default_setup(name: str, good: tuple[str, ...], bad: tuple[str, ...]) -> None:
     assert [problem for value in good for problem in problems(**{name: value}, **LAYER)] == []
     assert [each.split()[0] for value in bad for each in problems(**{name: value}, **LAYER)] == [name] * len(bad)
     assert [problem for value in bad for problem in problems(**{name: value}, **FAST_START)] == []
@@ -146,7 +146,7 @@ def test_resource_attributes(text: str, good: bool) -> None:
     assert problems(OTEL_RESOURCE_ATTRIBUTES=text) == ([] if good else [f"OTEL_RESOURCE_ATTRIBUTES must be {PAIRS}"])
 
 
-def test_what_is_switched_off_is_not_checked() -> None:
+def test_without_tracing_nothing_is_checked() -> None:
     wrong = {"OTEL_TRACES_SAMPLER": "x", "OTEL_RESOURCE_ATTRIBUTES": "x", "OTEL_EXPORTER_OTLP_COMPRESSION": "x"}
     for off in ({"OTEL_SDK_DISABLED": "true"}, {"OTEL_TRACES_EXPORTER": "none"}):
         assert problems(**wrong, **off, **COLLECTOR) == []
@@ -184,7 +184,7 @@ def test_endpoints(name: str, url: str, good: bool) -> None:
 
 
 def exporter_problems(**environ: str) -> list[str]:
-    """What is wrong with the exporter's variables."""
+    """Return the problems of the exporter's variables."""
     read = EnvReader(environ)
     check_exporter(read)
     return read.problems
@@ -228,7 +228,7 @@ def test_headers(text: str, headers: dict[str, str] | None) -> None:
 
 
 @given(st.text(st.characters(min_codepoint=1), max_size=30), st.sampled_from(["HEADERS", "COMPRESSION", "CERTIFICATE"]))
-def test_any_text_is_good_or_one_problem(text: str, what: str) -> None:
+def test_any_text_is_valid_or_one_problem(text: str, what: str) -> None:
     name = f"OTEL_EXPORTER_OTLP_{what}"
     found = exporter_problems(**{name: text})
     assert len(found) <= 1
@@ -253,7 +253,7 @@ def test_the_collectors_certificates(kind: str, tmp_path: Path) -> None:
         assert exporter_problems(**{name: bad}) == [f"{name} must be {CERTIFICATES}"]
 
 
-def test_what_requests_looks_at_where_no_certificate_is_named(tmp_path: Path) -> None:
+def test_certificate_variables_of_requests(tmp_path: Path) -> None:
     missing, there = str(tmp_path / "missing"), str(tmp_path)
     assert exporter_problems(REQUESTS_CA_BUNDLE=missing) == [f"REQUESTS_CA_BUNDLE must be {CERTIFICATES}"]
     assert exporter_problems(CURL_CA_BUNDLE=missing) == [f"CURL_CA_BUNDLE must be {CERTIFICATES}"]
@@ -278,7 +278,7 @@ def test_the_functions_own_certificate(kind: str, tmp_path: Path) -> None:
 
 
 def client_certificate(folder: Path) -> dict[str, str]:
-    """Files of a certificate and of keys, by what is in them."""
+    """Write files of a certificate and of keys; return their paths by content."""
     authority = trustme.CA()
     own, other = authority.issue_cert("function.test"), authority.issue_cert("other.test")
     key = own.private_key_pem.bytes()

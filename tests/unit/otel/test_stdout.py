@@ -16,12 +16,12 @@ def pipe() -> Iterator[tuple[int, int]]:
     reader, writer = os.pipe()
     yield reader, writer
     for fd in (reader, writer):
-        with contextlib.suppress(OSError):  # a test may have closed it
+        with contextlib.suppress(OSError):  # the test may have closed it
             os.close(fd)
 
 
 def drain(reader: int) -> bytes:
-    """All that is in a pipe now."""
+    """Return the content of a pipe."""
     os.set_blocking(reader, False)
     found = bytearray()
     while True:
@@ -34,7 +34,7 @@ def drain(reader: int) -> bytes:
         found += piece
 
 
-def test_lines_come_out_in_order(pipe: tuple[int, int]) -> None:
+def test_lines_are_in_order(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     write = fd_writer(writer)
 
@@ -44,7 +44,7 @@ def test_lines_come_out_in_order(pipe: tuple[int, int]) -> None:
     assert drain(reader) == b"line 0\nline 1\nline 2\nline 3\nline 4\n"
 
 
-def test_nothing_is_written_for_nothing(pipe: tuple[int, int]) -> None:
+def test_an_empty_write(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     fd_writer(writer)(b"")
 
@@ -79,7 +79,7 @@ def test_a_full_disk_is_an_oserror() -> None:
     assert raised.value.errno == errno.ENOSPC
 
 
-def test_a_reader_that_went_away_is_an_oserror(pipe: tuple[int, int]) -> None:
+def test_a_closed_reader_is_an_oserror(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     os.close(reader)
 
@@ -87,29 +87,29 @@ def test_a_reader_that_went_away_is_an_oserror(pipe: tuple[int, int]) -> None:
         fd_writer(writer)(b"line\n")
 
 
-def test_a_torn_line_is_not_glued_to_the_next(pipe: tuple[int, int]) -> None:
+def test_the_next_line_starts_after_a_partial_one(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     os.set_blocking(writer, False)
     write = fd_writer(writer)
-    torn = b"t" * 500_000 + b"\n"  # more than the pipe takes
+    line = b"t" * 500_000 + b"\n"  # more than the pipe holds
 
     with pytest.raises(BlockingIOError):
-        write(torn)
+        write(line)
     fragment = drain(reader)
     write(b"next\n")
     write(b"and next\n")
 
-    assert 0 < len(fragment) < len(torn)
+    assert 0 < len(fragment) < len(line)
     assert drain(reader) == b"\nnext\nand next\n"
 
 
-def test_a_torn_line_stays_torn_until_something_can_be_written(pipe: tuple[int, int]) -> None:
+def test_a_partial_line_before_a_full_pipe(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     os.set_blocking(writer, False)
     write = fd_writer(writer)
     with pytest.raises(BlockingIOError):
         write(b"t" * 500_000 + b"\n")
-    for _ in range(3):  # still full: not a byte gets through
+    for _ in range(3):  # still full: no byte is written
         with pytest.raises(BlockingIOError):
             write(b"lost\n")
     fragment = drain(reader)
@@ -119,7 +119,7 @@ def test_a_torn_line_stays_torn_until_something_can_be_written(pipe: tuple[int, 
     assert lines == [b"t" * len(fragment), b"next", b""]
 
 
-def test_a_line_that_could_not_begin_tears_nothing(pipe: tuple[int, int]) -> None:
+def test_a_line_that_was_not_written_at_all(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     os.set_blocking(writer, False)
     write = fd_writer(writer)

@@ -1,4 +1,4 @@
-"""The standard variables that switch tracing off, or elsewhere: the function itself must not notice."""
+"""The standard variables that turn tracing off or select the collector: the function works with all of them."""
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -26,7 +26,7 @@ def test_without_spans_the_function_works(variables: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("variables", [{}, {"OTEL_SDK_DISABLED": "false"}, {"OTEL_TRACES_EXPORTER": "otlp"}])
-def test_with_spans_it_works_too(variables: dict[str, str]) -> None:
+def test_with_spans_the_function_works(variables: dict[str, str]) -> None:
     with stubbed_function(**variables) as function:
         invoked = function(unique_event())
 

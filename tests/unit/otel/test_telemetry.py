@@ -1,4 +1,4 @@
-"""One object that watches over each event: what comes out of it, by file and socket."""
+"""Telemetry of events, as a file and a socket receive it."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from tests.unit.otel.events import run
 @pytest.mark.parametrize(
     ("outcome", "level"), [("marked", "INFO"), ("duplicate", "WARN"), ("dead_lettered", "ERROR"), ("retry", "ERROR")]
 )
-def test_one_line_tells_how_an_event_ended(
+def test_one_line_per_event(
     outcome: str, level: str, tracing: Tracing, output: Output, new_telemetry: NewTelemetry
 ) -> None:
     record = run(
@@ -44,7 +44,7 @@ def test_one_line_tells_how_an_event_ended(
     assert len(output.metrics()) == 1
 
 
-def test_a_line_tells_all_that_an_operator_needs(output: Output, new_telemetry: NewTelemetry) -> None:
+def test_a_line_has_the_facts_of_a_failure(output: Output, new_telemetry: NewTelemetry) -> None:
     facts: dict[str, Any] = {
         "error_category": "validation",
         "error_code": "InvalidEvent",
@@ -64,7 +64,7 @@ def test_a_line_tells_all_that_an_operator_needs(output: Output, new_telemetry: 
     assert line["correlation_replaced"] is True
 
 
-def test_a_plain_success_says_nothing_of_errors(output: Output, new_telemetry: NewTelemetry) -> None:
+def test_a_success_has_no_error_fields(output: Output, new_telemetry: NewTelemetry) -> None:
     run(new_telemetry(None))
 
     (line,) = output.logs()
@@ -72,7 +72,7 @@ def test_a_plain_success_says_nothing_of_errors(output: Output, new_telemetry: N
     assert not absent & line.keys()
 
 
-def test_spans_line_and_metrics_agree(
+def test_spans_lines_and_metrics_agree(
     tracing: Tracing, output: Output, spans: SpanSocket, new_telemetry: NewTelemetry
 ) -> None:
     record = run(new_telemetry(tracing))
@@ -84,7 +84,7 @@ def test_spans_line_and_metrics_agree(
     assert attributes(span.attributes)["faas.invocation_id"] == line["request_id"] == metric["request_id"]
 
 
-def test_lambdas_trace_header_is_read_from_the_environment_of_the_moment(
+def test_the_trace_header_is_read_for_each_event(
     tracing: Tracing, spans: SpanSocket, new_telemetry: NewTelemetry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     telemetry = new_telemetry(tracing)
@@ -95,7 +95,7 @@ def test_lambdas_trace_header_is_read_from_the_environment_of_the_moment(
     assert [span.parent_span_id.hex() for span in spans.take_spans()] == [f"{1:016x}", f"{2:016x}"]
 
 
-def test_without_tracing_everything_else_works(output: Output, spans: SpanSocket, new_telemetry: NewTelemetry) -> None:
+def test_without_tracing(output: Output, spans: SpanSocket, new_telemetry: NewTelemetry) -> None:
     telemetry = new_telemetry(None)
     record = event_record()
     with telemetry.event(record, None, 30):
@@ -111,7 +111,7 @@ def test_without_tracing_everything_else_works(output: Output, spans: SpanSocket
     assert spans.take() == []
 
 
-def test_a_wait_is_seen_in_span_line_and_metric(
+def test_a_backoff_is_in_span_line_and_metric(
     tracing: Tracing, output: Output, spans: SpanSocket, new_telemetry: NewTelemetry
 ) -> None:
     telemetry = new_telemetry(tracing)
@@ -152,11 +152,11 @@ def test_each_attempt_is_a_debug_line_and_a_latency(
     telemetry.record_attempt(record, 0.5)
     assert record.latencies_ms == [250.0, 500.0]
     assert record.timings_ms == {"write": 750.0}
-    told = [(line["level"], line["attempt"], line["timings_ms"]) for line in output.logs()]
-    assert told == [("DEBUG", 1, {"write": 250.0}), ("DEBUG", 2, {"write": 500.0})][:lines]
+    lines = [(line["level"], line["attempt"], line["timings_ms"]) for line in output.logs()]
+    assert lines == [("DEBUG", 1, {"write": 250.0}), ("DEBUG", 2, {"write": 500.0})][:lines]
 
 
-def test_refused_access_is_a_line_of_its_own(output: Output, new_telemetry: NewTelemetry) -> None:
+def test_denied_access_is_another_line(output: Output, new_telemetry: NewTelemetry) -> None:
     run(new_telemetry(None), "dead_lettered", access_denied_by="SQS: AccessDenied", error_category="validation")
 
     _, security = output.logs()
@@ -164,7 +164,7 @@ def test_refused_access_is_a_line_of_its_own(output: Output, new_telemetry: NewT
     assert output.metrics()[0]["SecurityErrors"] == 1
 
 
-def test_each_event_is_the_current_one_in_its_time(new_telemetry: NewTelemetry) -> None:
+def test_the_current_record(new_telemetry: NewTelemetry) -> None:
     telemetry = new_telemetry(None)
     assert telemetry.current_record is None
 
@@ -173,7 +173,7 @@ def test_each_event_is_the_current_one_in_its_time(new_telemetry: NewTelemetry) 
     assert telemetry.current_record is record
 
 
-def test_it_measures_memory_by_itself(output: Output, idle_watchdog: Watchdog) -> None:
+def test_it_measures_memory(output: Output, idle_watchdog: Watchdog) -> None:
     telemetry = Telemetry(
         telemetry_settings(memory_mb=100_000),
         INSTRUMENTATION,

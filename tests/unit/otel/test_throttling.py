@@ -1,4 +1,4 @@
-"""Why DynamoDB throttles: what it names gets out, and nothing else of a reply does."""
+"""Why DynamoDB throttles: reasons are exported, and nothing else of a response."""
 
 import re
 from typing import Any
@@ -47,7 +47,7 @@ def test_every_documented_reason_and_its_resource(name: str, reason: str) -> Non
     assert throttling_reasons(reply({"reason": reason, "resource": resource}, name=name)) == (f"{reason} {resource}",)
 
 
-def test_no_error_of_the_model_names_its_reasons_otherwise() -> None:
+def test_no_error_of_the_model_has_them_elsewhere() -> None:
     model = botocore.session.Session().get_service_model("dynamodb")
     found = {
         member
@@ -80,22 +80,22 @@ def test_arns_of_every_partition(resource: str) -> None:
         f"arn:aws:dynamodb:us-east-1:111122223333:table/{'t' * 256}",
     ],
 )
-def test_a_resource_that_is_none_is_left_out(resource: Any) -> None:
+def test_an_invalid_resource_is_dropped(resource: Any) -> None:
     assert throttling_reasons(reply({"reason": "R", "resource": resource})) == ("R",)
 
 
 @pytest.mark.parametrize("reason", [None, "", 5, [], {}, SENTINEL, "A B", "A\n", "\x1bA", "1A", "A-B", "x" * 65, "é"])
-def test_a_reason_that_is_none_is_left_out_with_its_resource(reason: Any) -> None:
+def test_an_invalid_reason_is_dropped_with_its_resource(reason: Any) -> None:
     assert throttling_reasons(reply({"reason": reason, "resource": TABLE})) == ()
 
 
-def test_each_reason_once_and_only_a_few() -> None:
+def test_distinct_reasons_up_to_the_limit() -> None:
     reasons = [{"reason": f"R{number // 2}", "resource": TABLE} for number in range(100)]
     assert throttling_reasons(reply(*reasons)) == tuple(f"R{number} {TABLE}" for number in range(MAX_REASONS))
 
 
 class TestCancellations:
-    """A transaction that was cancelled because an item was throttled: nothing else says why."""
+    """Transactions that were cancelled because an item was throttled."""
 
     def test_the_reason_names_the_items_table(self) -> None:
         found = throttling_reasons(cancelled("ThrottlingError", "ProvisionedThroughputExceeded"), ["calendar", "audit"])
@@ -105,14 +105,14 @@ class TestCancellations:
         )
 
     @pytest.mark.parametrize("tables", [[], ["calendar"], ["a", "b", "c"]])
-    def test_but_only_where_each_item_has_one(self, tables: list[str]) -> None:
+    def test_no_table_unless_each_item_has_one(self, tables: list[str]) -> None:
         assert throttling_reasons(cancelled("None", "ThrottlingError"), tables) == ("ThrottlingError",)
 
     @pytest.mark.parametrize("code", sorted({*CATEGORY_BY_CODE, "None", "ConditionalCheckFailed"} - CANCELLED_FOR))
     def test_no_other_reason_is_throttling(self, code: str) -> None:
         assert throttling_reasons(cancelled(code, code), ["calendar", "audit"]) == ()
 
-    def test_what_is_throttling_is_decided_in_one_way(self) -> None:
+    def test_the_classification_agrees(self) -> None:
         assert {CATEGORY_BY_CODE[code] for code in CANCELLED_FOR} == {ErrorCategory.THROTTLING}
 
 
@@ -128,13 +128,13 @@ class TestCancellations:
     ),
     st.lists(st.just("table"), max_size=3),
 )
-def test_whatever_a_reply_has_only_reasons_get_out(anything: dict[str, Any], tables: list[str]) -> None:
+def test_only_reasons_of_any_response(anything: dict[str, Any], tables: list[str]) -> None:
     found = throttling_reasons(anything, tables)
     assert len(found) <= MAX_REASONS
     assert all(MAY_LEAVE.match(reason) for reason in found)
 
 
-def test_an_event_remembers_each_reason_once_and_only_a_few() -> None:
+def test_a_record_has_distinct_reasons_up_to_the_limit() -> None:
     record = event_record()
     seen = []
     for reasons in ((), ("B", "A"), (), ("A", "C"), tuple(str(number) for number in range(100))):

@@ -1,4 +1,4 @@
-"""Lambda's trace header in every form: what is made of it, and what arrives at the agent's socket."""
+"""Lambda's trace header in every form: the context, and the exported spans."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ def hexadecimal(digits: int) -> st.SearchStrategy[str]:
 
 @dataclass(frozen=True)
 class Form:
-    """A header and what it says.
+    """A header and its meaning.
 
     Attributes:
         text: it.
@@ -48,7 +48,7 @@ BROKEN_ROOTS = st.sampled_from(
             f"1-0x{TRACE_ID[:6]}-{TRACE_ID[8:]}",
             f"1-+{TRACE_ID[:7]}-{TRACE_ID[8:]}",
         ),
-        f"1-{TRACE_ID[:8]}-{TRACE_ID[8:-1]}٣",  # a digit, but not of ASCII
+        f"1-{TRACE_ID[:8]}-{TRACE_ID[8:-1]}٣",  # a digit, but not ASCII
     ]
 )
 BROKEN_PARENTS = st.sampled_from(["", "0" * 16, "y", PARENT_ID[1:], f"{PARENT_ID}0", f"0x{PARENT_ID[2:]}", "5_" * 8])
@@ -62,7 +62,7 @@ OTHERS = st.sampled_from(
 
 @st.composite
 def forms(draw: st.DrawFn) -> Form:
-    """Headers of every form: each field whole, broken or missing, in any order, among others, with blanks."""
+    """Headers of every form: each field valid, invalid or missing, in any order, with other fields and blanks."""
     trace_id = draw(st.none() | hexadecimal(32))
     parent_id = draw(st.none() | hexadecimal(16))
     sampled = draw(st.sampled_from([None, "1", "0", "?", "", "true", "11"]))
@@ -77,7 +77,7 @@ def forms(draw: st.DrawFn) -> Form:
         for name, value in named.items()
         if value is not None
     ]
-    others = OTHERS.filter(lambda other: named.get(other.partition("=")[0]) is None)  # no field comes twice
+    others = OTHERS.filter(lambda other: named.get(other.partition("=")[0]) is None)  # no duplicate fields
     fields = draw(st.permutations(fields + draw(st.lists(others, max_size=3))))
     return Form(";".join(fields) + draw(st.sampled_from(["", ";", "; ", ";;"])), trace_id, parent_id, sampled == "1")
 
@@ -87,7 +87,7 @@ def parent_of(header: str | None) -> trace.Span:
 
 
 @given(forms())
-def test_root_is_the_trace_whatever_else_is_there(form: Form) -> None:
+def test_root_is_the_trace(form: Form) -> None:
     span = parent_of(form.text)
 
     context = span.get_span_context()
@@ -104,7 +104,7 @@ def test_root_is_the_trace_whatever_else_is_there(form: Form) -> None:
 
 
 @given(forms())
-def test_what_the_stock_propagator_reads_is_read_alike(form: Form) -> None:
+def test_the_stock_propagator_agrees_where_it_reads(form: Form) -> None:
     stock = trace.get_current_span(AwsXRayPropagator().extract({"X-Amzn-Trace-Id": form.text})).get_span_context()
 
     if stock.is_valid and form.trace_id and form.parent_id:
@@ -112,7 +112,7 @@ def test_what_the_stock_propagator_reads_is_read_alike(form: Form) -> None:
 
 
 @given(hexadecimal(32), hexadecimal(16), st.sampled_from("01"))
-def test_a_whole_header_is_what_the_stock_propagator_makes_of_it(trace_id: str, parent_id: str, sampled: str) -> None:
+def test_the_stock_propagator_agrees_on_a_complete_header(trace_id: str, parent_id: str, sampled: str) -> None:
     header = f"Root=1-{trace_id[:8]}-{trace_id[8:]};Parent={parent_id};Sampled={sampled}"
     stock = trace.get_current_span(AwsXRayPropagator().extract({"X-Amzn-Trace-Id": header})).get_span_context()
 
@@ -125,7 +125,7 @@ def test_any_text_is_a_context(header: str) -> None:
     assert isinstance(parent_of(header).get_span_context(), SpanContext)
 
 
-def test_of_a_field_that_comes_twice_the_last_one_counts() -> None:
+def test_the_last_duplicate_field_counts() -> None:
     context = parent_of(f"Root=x;Sampled=0;{TRACE_HEADER}").get_span_context()
 
     assert f"{context.trace_id:032x}" == TRACE_ID
@@ -133,11 +133,11 @@ def test_of_a_field_that_comes_twice_the_last_one_counts() -> None:
 
 
 @pytest.mark.parametrize("header", [None, ""])
-def test_no_header_is_no_parent(header: str | None) -> None:
+def test_no_header(header: str | None) -> None:
     assert not parent_of(header).get_span_context().is_valid
 
 
-def test_a_made_up_parent_is_another_one_each_time() -> None:
+def test_a_generated_parent_is_new_each_time() -> None:
     assert len({parent_of(ROOT).get_span_context().span_id for _ in range(100)}) == 100
 
 
@@ -145,7 +145,7 @@ def test_a_made_up_parent_is_another_one_each_time() -> None:
     ("rest", "kind"),
     [("", "T1U"), (";Lineage=061379e8:0", "T1U"), (";Sampled=?", "T1U"), (";Sampled=0", "T1U"), (";Sampled=1", "T1S")],
 )
-def test_a_made_up_parent_decides_and_is_not_sent(rest: str, kind: str, tracing: Tracing, spans: SpanSocket) -> None:
+def test_a_generated_parent_is_not_exported(rest: str, kind: str, tracing: Tracing, spans: SpanSocket) -> None:
     record = run_event(tracing, header=f"{ROOT}{rest}", inside=make_child(tracing))
 
     (datagram,) = spans.take()
@@ -167,7 +167,7 @@ def test_a_made_up_parent_decides_and_is_not_sent(rest: str, kind: str, tracing:
         ("parentbased_traceidratio", "T1U"),
     ],
 )
-def test_samplers_that_do_not_ask_the_parent_sample_what_lambda_does_not(
+def test_samplers_that_ignore_the_parent(
     sampler: str, kind: str, new_tracing: NewTracing, spans: SpanSocket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", sampler)

@@ -1,4 +1,4 @@
-"""The spans of one event, as they arrive at the agent's socket."""
+"""The spans of one event, as the daemon's socket receives them."""
 
 import pytest
 from opentelemetry import trace
@@ -18,7 +18,7 @@ def test_the_root_span_continues_lambdas_trace(tracing: Tracing, spans: SpanSock
     assert datagram.kind == "T1S"
     assert root.trace_id.hex() == TRACE_ID
     assert root.parent_span_id.hex() == PARENT_ID
-    assert root.flags == 0x300  # the parent is remote, and OTLP is told that this is known
+    assert root.flags == 0x300  # the parent is remote, and OTLP says that this is known
     assert (record.trace_id, record.span_id) == (root.trace_id.hex(), root.span_id.hex())
     assert (root.name, root.kind) == ("mark-earnings-processed", Span.SPAN_KIND_SERVER)
     assert root.status.code == Status.STATUS_CODE_UNSET
@@ -44,7 +44,7 @@ def test_a_failed_event_is_a_failed_span(tracing: Tracing, spans: SpanSocket) ->
     check_annotations(root)
 
 
-def test_the_resource_says_where_it_ran(tracing: Tracing, spans: SpanSocket) -> None:
+def test_the_resource(tracing: Tracing, spans: SpanSocket) -> None:
     run_event(tracing)
 
     datagram, _ = only(spans)
@@ -67,9 +67,7 @@ def test_the_resource_says_where_it_ran(tracing: Tracing, spans: SpanSocket) -> 
     "header",
     [None, "", "nonsense", "Root=x;Parent=y;Sampled=1", "Sampled=0"],
 )
-def test_without_a_usable_header_a_trace_of_its_own_begins(
-    header: str | None, tracing: Tracing, spans: SpanSocket
-) -> None:
+def test_without_a_valid_header_a_new_trace_starts(header: str | None, tracing: Tracing, spans: SpanSocket) -> None:
     run_event(tracing, header=header)
 
     datagram, root = only(spans)
@@ -87,7 +85,7 @@ def test_each_event_has_its_own_trace(tracing: Tracing, spans: SpanSocket) -> No
     assert not trace.get_current_span().get_span_context().is_valid
 
 
-def test_every_span_carries_what_is_known_of_the_event(tracing: Tracing, spans: SpanSocket) -> None:
+def test_every_span_has_the_attributes_of_the_event(tracing: Tracing, spans: SpanSocket) -> None:
     record = event_record(outcome="marked")
     early, late = make_child(tracing, "early"), make_child(tracing, "late", scope="another library")
 
@@ -115,7 +113,7 @@ def test_every_span_carries_what_is_known_of_the_event(tracing: Tracing, spans: 
     assert root["aws.xray.annotations"] == ["correlation_id", "asset_symbol", "earnings_date", "outcome"]
 
 
-def test_a_child_of_a_child_carries_it_too(tracing: Tracing, spans: SpanSocket) -> None:
+def test_a_child_of_a_child_has_them_too(tracing: Tracing, spans: SpanSocket) -> None:
     tracer = tracing.provider.get_tracer("a library")
 
     def process() -> None:
@@ -133,7 +131,7 @@ def test_a_child_of_a_child_carries_it_too(tracing: Tracing, spans: SpanSocket) 
     assert attributes(sent["inner"].attributes)["own"] == 1
 
 
-def test_a_span_outside_of_any_event_carries_nothing_of_one(tracing: Tracing, spans: SpanSocket) -> None:
+def test_a_span_outside_of_events_has_none(tracing: Tracing, spans: SpanSocket) -> None:
     run_event(tracing, header=None)
     make_child(tracing, "between events")()
     run_event(tracing, header=None)
@@ -143,7 +141,7 @@ def test_a_span_outside_of_any_event_carries_nothing_of_one(tracing: Tracing, sp
     assert between.parent_span_id == b""
 
 
-def test_identified_outside_of_an_event_does_nothing(tracing: Tracing, spans: SpanSocket) -> None:
+def test_attributes_outside_of_an_event_are_ignored(tracing: Tracing, spans: SpanSocket) -> None:
     tracing.set_event_attributes(event_record(subject={"asset_symbol": "AAPL"}))
     run_event(tracing)
 
@@ -169,9 +167,7 @@ def test_an_exception_leaves_only_its_class(tracing: Tracing, spans: SpanSocket)
     assert b"s3cret" not in decode(raw).data.SerializeToString()
 
 
-def test_an_event_that_ends_in_an_exception_is_sent_and_the_exception_goes_on(
-    tracing: Tracing, spans: SpanSocket
-) -> None:
+def test_an_exception_ends_the_root_span_and_propagates(tracing: Tracing, spans: SpanSocket) -> None:
     with pytest.raises(SystemExit), tracing.event_span(event_record(), None, {}):
         raise SystemExit("s3cret")
     tracing.flush()
@@ -181,7 +177,7 @@ def test_an_event_that_ends_in_an_exception_is_sent_and_the_exception_goes_on(
     assert not trace.get_current_span().get_span_context().is_valid
 
 
-def test_the_bound_on_kept_spans_is_told_as_lost(tracing: Tracing, spans: SpanSocket) -> None:
+def test_spans_beyond_the_limit_are_counted_as_lost(tracing: Tracing, spans: SpanSocket) -> None:
     tracer = tracing.provider.get_tracer("a library")
     for _ in range(MAX_BUFFERED_SPANS + 7):
         tracer.start_span("one of very many").end()
@@ -191,7 +187,7 @@ def test_the_bound_on_kept_spans_is_told_as_lost(tracing: Tracing, spans: SpanSo
     assert tracing.flush() == 0
 
 
-def test_the_sdks_own_calls_flush_and_close(tracing: Tracing, spans: SpanSocket) -> None:
+def test_the_calls_of_the_sdk(tracing: Tracing, spans: SpanSocket) -> None:
     make_child(tracing, "first")()
     assert tracing.provider.force_flush()
     assert [span.name for span in spans.take_spans()] == ["first"]
@@ -201,7 +197,7 @@ def test_the_sdks_own_calls_flush_and_close(tracing: Tracing, spans: SpanSocket)
     assert [span.name for span in spans.take_spans()] == ["last"]
 
 
-def test_a_flush_that_loses_spans_says_so_to_the_sdk(new_tracing: NewTracing) -> None:
+def test_a_flush_that_loses_spans_returns_false(new_tracing: NewTracing) -> None:
     tracing = new_tracing()
     make_child(tracing, "too large", attributes={"text": "x" * 70_000})()
 

@@ -1,4 +1,4 @@
-"""The direct way out, by what a real UDP socket receives."""
+"""The exporter of `direct` mode: what a real UDP socket receives."""
 
 import socket
 from collections import Counter
@@ -31,7 +31,7 @@ def ended(count: int, *, size: int = 0, sampled: bool = True) -> list[ReadableSp
 
 
 def dynamodb_like(count: int) -> list[ReadableSpan]:
-    """Spans as wide as those of AWS calls."""
+    """Return spans as large as those of AWS calls."""
     with provider() as (maker, spans):
         tracer = maker.get_tracer("opentelemetry.instrumentation.botocore.dynamodb", "0.65b0")
         for number in range(count):
@@ -67,7 +67,7 @@ def daemon(spans: SpanSocket) -> Iterator[XRayUdpExporter]:
         yield made
 
 
-def test_the_form_is_the_agents(daemon: XRayUdpExporter, spans: SpanSocket) -> None:
+def test_the_format_is_the_daemons(daemon: XRayUdpExporter, spans: SpanSocket) -> None:
     assert daemon.export(ended(1)) == 0
 
     (datagram,) = spans.take_raw()
@@ -84,7 +84,7 @@ def test_unsampled_spans_are_marked_as_such(daemon: XRayUdpExporter, spans: Span
     assert len(datagram.spans) == 3
 
 
-def test_a_mixture_goes_out_apart(daemon: XRayUdpExporter, spans: SpanSocket) -> None:
+def test_sampled_and_unsampled_spans_are_separate(daemon: XRayUdpExporter, spans: SpanSocket) -> None:
     sampled, unsampled = ended(3), ended(2, sampled=False)
     mixed = [sampled[0], unsampled[0], sampled[1], unsampled[1], sampled[2]]
 
@@ -96,7 +96,7 @@ def test_a_mixture_goes_out_apart(daemon: XRayUdpExporter, spans: SpanSocket) ->
 
 
 def ids(spans: list[ReadableSpan]) -> list[bytes]:
-    """Span IDs as they are on the wire."""
+    """Return the span IDs as exported."""
     contexts = [span.get_span_context() for span in spans]
     return [context.span_id.to_bytes(8) for context in contexts if context is not None]
 
@@ -114,7 +114,7 @@ def test_a_thousand_spans_lose_none(daemon: XRayUdpExporter, spans: SpanSocket, 
 
 
 def test_a_hundred_spans_of_calls_lose_none(daemon: XRayUdpExporter, spans: SpanSocket) -> None:
-    """They do not fit into one datagram, which is how a naive exporter loses all of them."""
+    """They do not fit one datagram: a simple exporter would lose all of them."""
     sent = dynamodb_like(100)
 
     assert daemon.export(sent) == 0
@@ -138,7 +138,7 @@ def shared_socket() -> Iterator[SpanSocket]:
     resource=st.integers(0, 6_000),
     sampled=st.booleans(),
 )
-def test_whatever_fits_arrives_in_datagrams_that_fit(
+def test_every_datagram_is_within_the_limit(
     sizes: list[int], scopes: int, resource: int, sampled: bool, shared_socket: SpanSocket
 ) -> None:
     sampler = RecordOnlySampler(ALWAYS_ON if sampled else ALWAYS_OFF)
@@ -155,18 +155,18 @@ def test_whatever_fits_arrives_in_datagrams_that_fit(
     assert max(datagram.size for datagram in datagrams) < UDP_LIMIT
 
 
-def test_a_closed_port_changes_nothing() -> None:
+def test_a_closed_port() -> None:
     with closing(XRayUdpExporter(("127.0.0.1", closed_udp_port()))) as exporter:
         assert [exporter.export(ended(3)) for _ in range(4)] == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("host", ["::1%nowhere", "a..b", "x" * 64], ids=["no such zone", "empty label", "long label"])
-def test_a_host_that_cannot_be_resolved_loses_the_spans(host: str) -> None:
+def test_an_unknown_host_loses_the_spans(host: str) -> None:
     with closing(XRayUdpExporter((host, 2000))) as exporter:
         assert exporter.export([*ended(2), *ended(1, sampled=False)]) == 3
 
 
-def test_a_span_that_is_too_large_is_lost_alone(daemon: XRayUdpExporter, spans: SpanSocket) -> None:
+def test_only_the_span_that_is_too_large_is_lost(daemon: XRayUdpExporter, spans: SpanSocket) -> None:
     small, large = ended(4, size=10), ended(1, size=70_000)
 
     assert daemon.export([*small[:2], *large, *small[2:]]) == 1
@@ -174,7 +174,7 @@ def test_a_span_that_is_too_large_is_lost_alone(daemon: XRayUdpExporter, spans: 
     assert sorted(span.span_id for span in spans.take_spans()) == sorted(ids(small))
 
 
-def test_a_span_nearly_too_large_goes_alone(daemon: XRayUdpExporter, spans: SpanSocket) -> None:
+def test_a_span_near_the_limit_has_its_own_datagram(daemon: XRayUdpExporter, spans: SpanSocket) -> None:
     assert daemon.export(ended(3, size=44_000)) == 0
 
     datagrams = spans.take()
@@ -182,8 +182,8 @@ def test_a_span_nearly_too_large_goes_alone(daemon: XRayUdpExporter, spans: Span
     assert max(datagram.size for datagram in datagrams) < UDP_LIMIT
 
 
-def test_after_close_it_opens_another_socket(daemon: XRayUdpExporter, spans: SpanSocket) -> None:
-    daemon.close()  # before the first, as for a sandbox without an event
+def test_after_close_it_opens_a_socket(daemon: XRayUdpExporter, spans: SpanSocket) -> None:
+    daemon.close()  # before the first export
     assert daemon.export(ended(1)) == 0
     daemon.close()
     daemon.close()
@@ -192,9 +192,7 @@ def test_after_close_it_opens_another_socket(daemon: XRayUdpExporter, spans: Spa
     assert [len(datagram.spans) for datagram in spans.take()] == [1, 2]
 
 
-def test_a_name_is_resolved_once_and_to_what_the_agent_listens_at(
-    spans: SpanSocket, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_name_is_resolved_once_to_ipv4(spans: SpanSocket, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
 
     def both_families(host: str, port: int, **_: object) -> list[object]:
@@ -214,15 +212,15 @@ def test_a_name_is_resolved_once_and_to_what_the_agent_listens_at(
     assert len(spans.take()) == 2
 
 
-def test_an_address_of_the_other_family_is_used_where_it_is_the_only_one() -> None:
+def test_ipv6_if_there_is_no_ipv4() -> None:
     with closing(XRayUdpExporter(("::1", 2000))) as exporter:
-        exporter.export(ended(1))  # whether this machine can send there is not the question
+        exporter.export(ended(1))  # this machine may not have IPv6
 
         assert exporter._socket is not None
         assert exporter._socket.family is socket.AF_INET6
 
 
-def test_nothing_to_send_sends_nothing(daemon: XRayUdpExporter, spans: SpanSocket) -> None:
+def test_nothing_to_export(daemon: XRayUdpExporter, spans: SpanSocket) -> None:
     assert daemon.export([]) == 0
     assert spans.take_raw() == []
 
