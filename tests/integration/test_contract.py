@@ -22,8 +22,8 @@ from emulator.services.dynamodb import DynamoDBEndpoint
 from handler.bootstrap import start_or_exit
 from handler.startup import reported
 from tests.integration.conftest import services
-from tests.integration.harness import Services
-from tests.integration.monitoring.conftest import KINDS, TROUBLE, make_harness
+from tests.integration.harness import Services, make_harness
+from tests.integration.monitoring.conftest import KINDS, TROUBLE
 from tests.support.events import unique_event
 from tests.support.invocation import Invoked
 from tests.support.kept_run import KeptRun, exit_status_after, kept_run, mep
