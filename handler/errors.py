@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class ErrorCategory(StrEnum):
     """What went wrong, in the words that an operator acts on.
 
-    The same word is the dimension on metrics, the attribute on spans, the field in logs and `ERROR_CODE` in dead
-    letters.
+    The same word is the dimension on metrics, the attribute on spans, the field in logs and `ERROR_CODE` on dead-letter
+    messages.
     """
 
     VALIDATION = "validation"

@@ -114,7 +114,7 @@ def _candidates(event: object) -> list[Any]:
 def traceparent(event: object) -> object:
     """Return `detail.traceparent` as it came, under either spelling; None where there is none."""
     detail = event.get("detail") if isinstance(event, Mapping) else None
-    # The one field whose two spellings differ by a letter's case alone.
+    # The one field whose two spellings differ only in the case of a character.
     return detail.get("traceparent") or detail.get("traceParent") if isinstance(detail, Mapping) else None
 
 

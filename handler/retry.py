@@ -46,7 +46,7 @@ class Backoff(NamedTuple):
         attempt: Number of the attempt that failed, from 1.
         delay: Seconds.
         category: Why it failed.
-        throttling_reasons: Why DynamoDB throttled it, where it said so.
+        throttling_reasons: Why DynamoDB throttled it; empty where it gave no reason.
     """
 
     attempt: int

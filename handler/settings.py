@@ -23,7 +23,7 @@ MAX_SOURCE = 256
 
 
 class Settings(NamedTuple):
-    """What the function was told by its environment.
+    """The settings of the function.
 
     Attributes:
         calendar_table: name of the DynamoDB table with the rows to mark.

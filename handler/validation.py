@@ -1,4 +1,4 @@
-"""The rules for single fields of an event: pure functions from a JSON value to a clean value or a broken rule.
+"""Validators of single fields: pure functions from a JSON value to a clean value or a `FieldError`.
 
 No rule ever repeats the value it refuses: what failed validation may be anything, a secret included.
 """
@@ -29,7 +29,7 @@ _SYMBOL_RULE = (
 
 
 class Violation(NamedTuple):
-    """One broken rule, told without the value that broke it.
+    """One rule that an event breaks, without the value that breaks it.
 
     Attributes:
         field: where, as a path from the event's top (`detail.asset_symbol`).
@@ -47,7 +47,7 @@ class Violation(NamedTuple):
 
 
 class FieldError(ValueError):
-    """A value does not follow its rule; the message is the rule."""
+    """A value breaks its rule; the message is the rule."""
 
 
 Validator = Callable[[Any], str]

@@ -1,4 +1,4 @@
-"""The stand."""
+"""The harness as a fixture."""
 
 from collections.abc import Iterator
 

@@ -119,7 +119,9 @@ def test_a_server_error_that_no_aws_service_words_is_dynamodb(
         (429, C.THROTTLING),
     ],
 )
-def test_the_status_is_what_a_proxys_page_tells(harness: HandlerHarness, status: int, category: ErrorCategory) -> None:
+def test_a_proxys_page_is_classified_by_its_status(
+    harness: HandlerHarness, status: int, category: ErrorCategory
+) -> None:
     found = failure(harness, Step(status, b"<html>no</html>"))
     assert (found.category, found.code) == (category, f"Http{status}")
 

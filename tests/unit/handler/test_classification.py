@@ -23,7 +23,7 @@ from tests.support.strategies import any_text
 
 C = ErrorCategory
 
-PROMISED_TRANSIENT = {
+EXPECTED_TRANSIENT = {
     C.VALIDATION: False,
     C.NOT_FOUND: False,
     C.THROTTLING: True,
@@ -36,7 +36,7 @@ PROMISED_TRANSIENT = {
     C.INTERNAL: True,
 }
 
-PROMISED_CODES = {
+EXPECTED_CODES = {
     "ProvisionedThroughputExceededException": C.THROTTLING,
     "ThrottlingException": C.THROTTLING,
     "RequestLimitExceeded": C.THROTTLING,
@@ -64,7 +64,7 @@ PROMISED_CODES = {
 }
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
-PROMISED_REASONS = {
+EXPECTED_REASONS = {
     "ItemCollectionSizeLimitExceeded": C.CONFIGURATION,
     "TransactionConflict": C.CONFLICT,
     "ProvisionedThroughputExceeded": C.THROTTLING,
@@ -80,10 +80,10 @@ BESIDE_A_FAILED_CONDITION = {
     "ConditionalCheckFailed": None,  # both were judged
     "TransactionConflict": C.CONFLICT,  # another transaction may be about to change what the condition saw
     "ThrottlingError": C.THROTTLING,  # the other item, perhaps the row, was not looked at
-    "ProvisionedThroughputExceeded": C.THROTTLING,  # likewise
-    "AccessDenied": C.ACCESS_DENIED,  # a duplicate must not hide a missing permission
+    "ProvisionedThroughputExceeded": C.THROTTLING,
+    "AccessDenied": C.ACCESS_DENIED,  # a duplicate must not mask a missing permission
     "ValidationError": C.CONFIGURATION,  # nor a request that can never succeed
-    "ItemCollectionSizeLimitExceeded": C.CONFIGURATION,  # likewise
+    "ItemCollectionSizeLimitExceeded": C.CONFIGURATION,
     "DuplicateItem": C.INTERNAL,  # nor a defect of ours
     "SomethingNew": C.CONFIGURATION,  # nobody knows what it means: it goes to a person
 }
@@ -110,11 +110,11 @@ def test_the_words_are_a_contract() -> None:
 
 
 def test_what_is_transient() -> None:
-    assert {category: category.transient for category in ErrorCategory} == PROMISED_TRANSIENT
+    assert {category: category.transient for category in ErrorCategory} == EXPECTED_TRANSIENT
 
 
-@pytest.mark.parametrize(("code", "category"), PROMISED_CODES.items())
-def test_promised_codes(code: str, category: ErrorCategory) -> None:
+@pytest.mark.parametrize(("code", "category"), EXPECTED_CODES.items())
+def test_codes(code: str, category: ErrorCategory) -> None:
     assert classify_code(code, 400) is category
 
 
@@ -263,7 +263,7 @@ class TestCancellations:
         assert classify_response(_cancelled(code, "ConditionalCheckFailed")) is category
 
     def test_every_documented_reason_is_decided(self) -> None:
-        assert PROMISED_REASONS.keys() <= BESIDE_A_FAILED_CONDITION.keys()
+        assert EXPECTED_REASONS.keys() <= BESIDE_A_FAILED_CONDITION.keys()
 
     @given(st.lists(st.sampled_from([*BESIDE_A_FAILED_CONDITION]), min_size=1, max_size=6))
     def test_a_condition_answers_only_for_items_that_were_all_judged(self, codes: list[str]) -> None:
@@ -273,14 +273,14 @@ class TestCancellations:
         without = [code if code != "ConditionalCheckFailed" else "None" for code in codes]
         assert found in {None, classify_response(_cancelled(*without))}
 
-    @pytest.mark.parametrize(("code", "category"), PROMISED_REASONS.items())
+    @pytest.mark.parametrize(("code", "category"), EXPECTED_REASONS.items())
     def test_each_reason(self, code: str, category: ErrorCategory) -> None:
         assert classify_response(_cancelled("None", code)) is category
         assert classify_response(_cancelled(code, "None")) is category
 
-    @given(st.lists(st.sampled_from([*PROMISED_REASONS]), min_size=1, max_size=5).flatmap(st.permutations))
+    @given(st.lists(st.sampled_from([*EXPECTED_REASONS]), min_size=1, max_size=5).flatmap(st.permutations))
     def test_the_heaviest_of_several_decides_whatever_their_order(self, codes: list[str]) -> None:
-        found = {PROMISED_REASONS[code] for code in codes}
+        found = {EXPECTED_REASONS[code] for code in codes}
         assert classify_response(_cancelled(*codes)) is next(each for each in HEAVIEST_FIRST if each in found)
 
     @pytest.mark.parametrize("reasons", [[], [{"Code": "None"}], [{}], [None], [{"Code": None}]])
@@ -309,7 +309,7 @@ def _names(text: str) -> Iterable[str]:
     return text.split()
 
 
-PROMISED_EXCEPTIONS = {
+EXPECTED_EXCEPTIONS = {
     C.NETWORK: _names(
         """ConnectionError EndpointConnectionError ConnectTimeoutError ReadTimeoutError ConnectionClosedError
         HTTPClientError ProxyConnectionError SSLError IncompleteReadError ResponseStreamingError"""
@@ -366,7 +366,7 @@ class TestCredentials:
     """What goes wrong while credentials are asked for."""
 
     @pytest.mark.parametrize(
-        ("name", "category"), [(name, category) for category, names in PROMISED_EXCEPTIONS.items() for name in names]
+        ("name", "category"), [(name, category) for category, names in EXPECTED_EXCEPTIONS.items() for name in names]
     )
     def test_every_exception_of_botocore(self, name: str, category: ErrorCategory) -> None:
         kind: type[Exception] = getattr(boto, name)
@@ -411,10 +411,10 @@ class TestExceptions:
             for name, kind in vars(boto).items()
             if inspect.isclass(kind) and issubclass(kind, Exception) and not issubclass(kind, Warning)
         }
-        assert exported == {name for names in PROMISED_EXCEPTIONS.values() for name in names}
+        assert exported == {name for names in EXPECTED_EXCEPTIONS.values() for name in names}
 
     @pytest.mark.parametrize(
-        ("name", "category"), [(name, category) for category, names in PROMISED_EXCEPTIONS.items() for name in names]
+        ("name", "category"), [(name, category) for category, names in EXPECTED_EXCEPTIONS.items() for name in names]
     )
     def test_each(self, name: str, category: ErrorCategory) -> None:
         kind: type[Exception] = getattr(boto, name)

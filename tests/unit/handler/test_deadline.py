@@ -1,4 +1,4 @@
-"""Whatever the time-out, however slow and faulty AWS is: the reserve stays unspent and every attempt is declared."""
+"""With any timeout and any faults of AWS, the reserve stays unspent and every attempt is counted."""
 
 from copy import replace
 from itertools import cycle
@@ -37,7 +37,7 @@ VALID = eventbridge_event({"asset_symbol": "AAPL", "earnings_date": "2025-07-31"
 INVALID = eventbridge_event({"asset_symbol": "AAPL"})
 BUDGET_LOST_IN_FLOATS = 1e-6
 
-PROMISED_DELAYS = {
+EXPECTED_DELAYS = {
     "throttling": (1.0, 30.0),
     "conflict": (0.05, 30.0),
     "network": (0.1, 30.0),
@@ -161,7 +161,7 @@ def check_requests(run: Run) -> None:
 
 def check_waits(run: Run) -> None:
     for category, delay in run.backoffs:
-        low, high = PROMISED_DELAYS[category]
+        low, high = EXPECTED_DELAYS[category]
         assert low <= delay <= high
     for category in AT_MOST_THREE:  # for each of the two services
         assert [name for name, _ in run.backoffs].count(category) <= 2 * 2

@@ -180,7 +180,7 @@ class TestSpellings:
 
 
 class TestInvalid:
-    """What is refused, and how that is told."""
+    """Invalid events and their violations."""
 
     @pytest.mark.parametrize(
         ("event", "received"),
@@ -260,8 +260,8 @@ class TestInvalid:
         event = eventbridge_event(dict.fromkeys(names, secret), source=SENTINEL, id=SENTINEL, detail_type=SENTINEL)
         with pytest.raises(ProcessingError) as caught:
             parsed(event)
-        told = json.dumps([violation.as_json() for violation in caught.value.violations])
-        for text in (str(caught.value), repr(caught.value), told):
+        reported = json.dumps([violation.as_json() for violation in caught.value.violations])
+        for text in (str(caught.value), repr(caught.value), caught.value.message, reported):
             assert "s3ntinel" not in text
 
 

@@ -1,4 +1,4 @@
-"""Whatever arrives, and whatever AWS makes of it, ends in a category that tells an operator what to do."""
+"""Every event and every response of AWS ends in a category that an operator can act on."""
 
 import json
 import os
@@ -72,9 +72,9 @@ def check(run: Run, event: object) -> None:
     assert json.loads(json.dumps(run.answer)) == run.answer
     assert run.metric_line["EventsReceived"] == 1
     if outcome == "dead_lettered":
-        letter = run.sent(DEAD_LETTER)[-1]
-        assert canonical(json.loads(letter["MessageBody"])) == canonical(event)
-        assert letter["MessageAttributes"]["ERROR_CODE"]["StringValue"] == category
+        dead_letter = run.sent(DEAD_LETTER)[-1]
+        assert canonical(json.loads(dead_letter["MessageBody"])) == canonical(event)
+        assert dead_letter["MessageAttributes"]["ERROR_CODE"]["StringValue"] == category
 
 
 def canonical(value: Any) -> str:
@@ -93,7 +93,7 @@ def answers_for(event: Any) -> list[Step]:
 def test_any_event_ends_in_a_category_and_never_in_a_defect(
     harness: HandlerHarness, untraced: FunctionHarness, event: Any
 ) -> None:
-    with suppress_instrumentation():  # likewise
+    with suppress_instrumentation():
         check(harness.invoke(event, dynamodb=answers_for(event), sandbox=untraced), event)
 
 
@@ -130,9 +130,9 @@ def test_a_secret_in_any_field_stays_in_the_letters_body(
     row = {"asset_symbol": "AAPL", "earnings_date": "2025-07-31"}
     event = eventbridge_event(row | detail) | envelope
     run = harness.invoke(event, dynamodb=answers, sqs=[sqs], sandbox=sandbox)
-    attributes = [letter["MessageAttributes"] for letter in run.sent(DEAD_LETTER)]
-    told = json.dumps([run.answer, repr(run.error), attributes, run.spans, run.sent(WRITE)]) + run.output.decode()
-    assert "s3ntinel" not in told
+    attributes = [dead_letter["MessageAttributes"] for dead_letter in run.sent(DEAD_LETTER)]
+    output = json.dumps([run.answer, repr(run.error), attributes, run.spans, run.sent(WRITE)]) + run.output.decode()
+    assert "s3ntinel" not in output
 
 
 def garbled_replies() -> st.SearchStrategy[bytes]:

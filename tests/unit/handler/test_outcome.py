@@ -52,7 +52,7 @@ def test_what_a_failed_call_says() -> None:
     assert str(error) == "throttling: ThrottlingException"
 
 
-def test_what_lambda_is_told() -> None:
+def test_message_of_event_not_processed() -> None:
     error = EventNotProcessed(ErrorCategory.THROTTLING, "correlation-1", "ThrottlingException")
     assert str(error) == "category=throttling correlation_id=correlation-1 : ThrottlingException"
     why = ("R1 arn:aws:dynamodb:us-east-1:111122223333:table/t", "R2")

@@ -1,4 +1,4 @@
-"""One event, start to end: each way that it can go, and what is told of it."""
+"""One event from start to end: every path, and what is reported."""
 
 import json
 from typing import Any
@@ -156,8 +156,8 @@ class TestDeadLettered:
 
     @staticmethod
     def attributes(run: Run) -> dict[str, str]:
-        (letter,) = run.sent(DEAD_LETTER)
-        return {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
+        (dead_letter,) = run.sent(DEAD_LETTER)
+        return {name: value["StringValue"] for name, value in dead_letter["MessageAttributes"].items()}
 
     def test_an_invalid_event(self, harness: HandlerHarness) -> None:
         run = harness.invoke(INVALID)
@@ -175,9 +175,9 @@ class TestDeadLettered:
 
     def test_its_letter(self, harness: HandlerHarness) -> None:
         run = harness.invoke(INVALID)
-        (letter,) = run.sent(DEAD_LETTER)
-        assert letter["QueueUrl"] == QUEUE_URL
-        assert json.loads(letter["MessageBody"]) == INVALID
+        (dead_letter,) = run.sent(DEAD_LETTER)
+        assert dead_letter["QueueUrl"] == QUEUE_URL
+        assert json.loads(dead_letter["MessageBody"]) == INVALID
         assert self.attributes(run) == {
             "ERROR_CODE": "validation",
             "ERROR_MESSAGE": (
@@ -258,11 +258,11 @@ class TestRetry:
         assert run.outcome_line["level"] == "ERROR"
         assert "RetrySuccesses" not in run.metric_line
 
-    def test_what_lambda_is_told(self, harness: HandlerHarness) -> None:
+    def test_the_message_to_lambda(self, harness: HandlerHarness) -> None:
         run = harness.invoke(EVENT, dynamodb=[THROTTLED])
         assert str(run.error) == "category=throttling correlation_id=correlation-1 : ThrottlingException"
 
-    def test_why_dynamodb_throttles_is_told_everywhere(self, harness: HandlerHarness) -> None:
+    def test_throttling_reasons_are_everywhere(self, harness: HandlerHarness) -> None:
         run = harness.invoke(EVENT, dynamodb=[HOT_KEY, NO_CAPACITY])
         check_run(run, "retry", "throttling")
         reasons = [f"TableWriteKeyRangeThroughputExceeded {TABLE}", f"TableWriteProvisionedThroughputExceeded {TABLE}"]
@@ -276,7 +276,7 @@ class TestRetry:
         assert by_span == [reasons[:1], *[reasons[1:]] * (len(calls) - 1), reasons]
         assert [event["attributes"]["throttling_reasons"] for event in root["events"]] == waits
 
-    def test_what_throttled_an_event_is_told_of_it_however_it_ends(self, harness: HandlerHarness) -> None:
+    def test_throttling_reasons_stay_with_every_outcome(self, harness: HandlerHarness) -> None:
         reason = f"TableWriteKeyRangeThroughputExceeded {TABLE}"
         marked = harness.invoke(EVENT, dynamodb=[HOT_KEY, COMMITTED])
         assert (marked.outcome_line["outcome"], marked.outcome_line["throttling_reasons"]) == ("marked", [reason])
@@ -291,7 +291,7 @@ class TestRetry:
         late = harness.invoke(EVENT, dynamodb=[HOT_KEY, COMMITTED.taking(100.0)])
         assert (late.outcome_line["error_category"], late.outcome_line["throttling_reasons"]) == ("timeout", [reason])
 
-    def test_where_dynamodb_does_not_say_nothing_is_told(self, harness: HandlerHarness) -> None:
+    def test_no_throttling_reasons_without_dynamodbs(self, harness: HandlerHarness) -> None:
         run = harness.invoke(EVENT, dynamodb=[THROTTLED])
         assert "throttling" in str(run.error)
         assert b"throttling_reasons" not in run.output
@@ -334,7 +334,7 @@ class TestRetry:
         assert run.outcome_line["dead_letter_error"] == "timeout: NoTimeForAnAttempt"
 
     @pytest.mark.parametrize(
-        ("sqs", "told", "attempts"),
+        ("sqs", "error", "attempts"),
         [
             (NOT_REACHED, "network: EndpointConnectionError", 3),
             (Step(500, b""), "dynamodb: Http500", 3),
@@ -342,22 +342,24 @@ class TestRetry:
             (ACCESS_DENIED, "access_denied: AccessDeniedException", 1),
         ],
     )
-    def test_a_queue_that_cannot_be_reached(self, harness: HandlerHarness, sqs: Step, told: str, attempts: int) -> None:
+    def test_a_queue_that_cannot_be_reached(
+        self, harness: HandlerHarness, sqs: Step, error: str, attempts: int
+    ) -> None:
         run = harness.invoke(INVALID, sqs=[sqs])
         check_run(run, "retry", "validation")
         assert len(run.sent(DEAD_LETTER)) == attempts
-        assert run.outcome_line["dead_letter_error"] == told
+        assert run.outcome_line["dead_letter_error"] == error
         assert "dead_letter_id" not in run.outcome_line
         assert run.outcome_line["violations"]
-        assert run.metric_line.get("SecurityErrors", 0) == int("access_denied" in told)
+        assert run.metric_line.get("SecurityErrors", 0) == int("access_denied" in error)
 
-    def test_who_refused_access_is_told(self, harness: HandlerHarness) -> None:
+    def test_the_service_that_denied_access_is_logged(self, harness: HandlerHarness) -> None:
         run = harness.invoke(INVALID, sqs=[ACCESS_DENIED])
         (security,) = [line for line in run.logs if line.get("security")]
         assert security["error_code"] == "SQS: AccessDeniedException"
 
     def test_the_watchdog_reports_an_attempt_that_never_ends(self, harness: HandlerHarness) -> None:
-        stuck = COMMITTED.taking(100.0)  # as a name that does not resolve: no time-out of ours ends that
+        stuck = COMMITTED.taking(100.0)  # as a name resolution that hangs: no timeout of ours ends it
         run = harness.invoke(EVENT, dynamodb=[THROTTLED, stuck])
         assert isinstance(run.error, EventNotProcessed)
         assert str(run.error) == "category=timeout correlation_id=correlation-1 : DeadlineExceeded"

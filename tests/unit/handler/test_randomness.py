@@ -16,7 +16,7 @@ from emulator.environment import PROJECT_ROOT, FunctionConfig
 
 DIRECT: Mapping[str, str] = {
     "botocore.retries.standard": "delays of its own retries: it has one attempt in total",
-    "botocore.retryhandler": "likewise",
+    "botocore.retryhandler": "botocore makes one attempt",
     "botocore.utils": "when credentials of the instance metadata service expire; made-up parameters for its stub",
     "email.utils": "`make_msgid`, for mail",
     "opentelemetry.sdk.trace.id_generator": "the SDK's own IDs: the provider has `KernelIds`",
@@ -29,7 +29,7 @@ DIRECT: Mapping[str, str] = {
 
 COLLECTOR: Mapping[str, str] = {
     **DIRECT,
-    "opentelemetry.exporter.otlp.proto.http.trace_exporter": "the delay before another try, for which there is no time",
+    "opentelemetry.exporter.otlp.proto.http.trace_exporter": "the delay before a retry, for which there is no time",
     "requests.packages.urllib3.util.retry": "another name of urllib3's",
     "tempfile": "a generator of its own, made when the first name is asked for",
 }

@@ -1,4 +1,4 @@
-"""One retry policy: its delays, its limits, its budget; on a clock that stands still."""
+"""The retry policy: its delays, limits and time budget, on a fake clock."""
 
 import os
 import subprocess
@@ -100,7 +100,7 @@ def run(
     return Result(outcome, waits, slept, attempts.count, deadline - clock.now)
 
 
-def test_the_promised_delays_and_limits() -> None:
+def test_delays_and_limits() -> None:
     assert {category: rule.first_delay for category, rule in RETRY_POLICIES.items()} == FIRST_DELAY
     assert {
         category: rule.max_attempts for category, rule in RETRY_POLICIES.items() if rule.max_attempts
@@ -138,7 +138,7 @@ def test_at_most_three_attempts(clock: Clock, category: ErrorCategory) -> None:
     result = run(clock, repeat(category))
     assert result.attempts == 3
     assert isinstance(result.outcome, ProcessingError)
-    assert result.outcome.code == "failure 3"  # the last is what is told
+    assert result.outcome.code == "failure 3"  # the last failure is reported
 
 
 @pytest.mark.parametrize("category", [C.THROTTLING, C.CONFLICT])
@@ -156,7 +156,7 @@ def test_exponential_between_the_first_delay_and_thirty_seconds(clock: Clock, ca
 
 
 @given(st.sampled_from([*RETRY_POLICIES]), st.randoms(use_true_random=False))
-def test_jittered_within_the_promised_range(clock: Clock, category: ErrorCategory, random: Random) -> None:
+def test_jitter_stays_within_its_range(clock: Clock, category: ErrorCategory, random: Random) -> None:
     waits = run(clock, [category] * 10, jitter=random.uniform).waits
     for number, wait in enumerate(waits):
         step = FIRST_DELAY[category] * 2**number
@@ -189,7 +189,7 @@ def test_each_category_counts_its_own_failures(clock: Clock) -> None:
 
 
 @given(st.lists(st.sampled_from([*RETRY_POLICIES]), max_size=8), st.randoms(use_true_random=False))
-def test_what_is_slept_is_what_was_told(clock: Clock, failures: list[ErrorCategory], random: Random) -> None:
+def test_it_sleeps_the_delays_that_it_reports(clock: Clock, failures: list[ErrorCategory], random: Random) -> None:
     result = run(clock, failures, jitter=random.uniform)
     assert result.slept == pytest.approx([wait.delay for wait in result.waits])
     assert result.attempts == len(result.waits) + 1
@@ -215,7 +215,7 @@ class TestBudget:
         result = run(clock, [C.THROTTLING], remaining=remaining, worst=4.0)
         assert result.attempts == attempts
 
-    def test_what_stopped_it_is_told_not_that_it_was_stopped(self, clock: Clock) -> None:
+    def test_the_failure_is_reported_not_the_spent_budget(self, clock: Clock) -> None:
         result = run(clock, repeat(C.THROTTLING), remaining=30.0)
         assert isinstance(result.outcome, ProcessingError)
         assert result.outcome.category is C.THROTTLING

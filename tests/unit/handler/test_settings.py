@@ -1,4 +1,4 @@
-"""Settings are read and checked once, and every problem is told at once."""
+"""Settings are read and checked once; every problem is reported."""
 
 import os
 
@@ -88,11 +88,11 @@ def test_every_value() -> None:
     )
 
 
-def test_the_reserve_is_what_the_design_promises() -> None:
+def test_the_flush_reserve() -> None:
     assert FLUSH_RESERVE_SECONDS == 2.0
 
 
-def test_the_service_is_named_after_the_function_unless_told() -> None:
+def test_the_service_name_defaults_to_the_function_name() -> None:
     assert settings(AWS_LAMBDA_FUNCTION_NAME="the-function").telemetry.service == "the-function"
 
 
@@ -189,7 +189,7 @@ def test_environments(good: str) -> None:
     assert settings(ENVIRONMENT=good).telemetry.environment == good
 
 
-def test_a_wrong_environment_is_not_told_in_the_line_that_tells_of_it() -> None:
+def test_an_invalid_environment_is_not_in_the_line_about_it() -> None:
     with pytest.raises(SettingsError) as caught:
         settings(ENVIRONMENT="pr\u00f6d", OTEL_SERVICE_NAME="\udcff", AWS_LAMBDA_FUNCTION_NAME="fn")
     assert (caught.value.telemetry.environment, caught.value.telemetry.service) == ("dev", "fn")

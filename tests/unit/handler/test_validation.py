@@ -53,15 +53,15 @@ def test_only_text_is_ever_accepted(rule: Validator, value: Any) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 @given(value=json_values | WITH_NUMBERS_OF_OTHER_SCRIPTS)
-def test_a_rule_returns_ascii_text_or_tells_the_rule_and_never_the_value(rule: Validator, value: Any) -> None:
+def test_a_validator_returns_ascii_or_names_its_rule_without_the_value(rule: Validator, value: Any) -> None:
     if accepts(rule, value):
         assert rule(value).isascii()
         assert rule(value).isprintable()
     else:
-        assert _told(rule, value) == _told(rule, None)
+        assert _message(rule, value) == _message(rule, None)
 
 
-def _told(rule: Validator, value: Any) -> str:
+def _message(rule: Validator, value: Any) -> str:
     with pytest.raises(FieldError) as caught:
         rule(value)
     return str(caught.value)
@@ -75,7 +75,7 @@ class TestIdentifier:
         assert parse_id(text) == text
 
     @given(any_text | st.text(ID_CHARACTERS, max_size=200))
-    def test_agrees_with_the_promise(self, text: str) -> None:
+    def test_agrees_with_the_specification(self, text: str) -> None:
         assert accepts(parse_id, text) == (1 <= len(text) <= 128 and set(text) <= set(ID_CHARACTERS))
 
     @pytest.mark.parametrize("good", ["a", "a" * 128, "6a7e8feb-b491-4cf7-a9f1-bf3703467718", "1:2_3.4-5"])
@@ -165,15 +165,15 @@ class TestSymbol:
         assert parse_symbol(text) == text.upper()
 
     @given(any_text | st.text(SYMBOL_CHARACTERS + " \t\n", max_size=30))
-    def test_agrees_with_the_promise(self, text: str) -> None:
+    def test_agrees_with_the_specification(self, text: str) -> None:
         trimmed = text.strip(" \t\r\n")
-        promised = (
+        expected = (
             1 <= len(trimmed) <= 20
             and set(trimmed) <= {*SYMBOL_CHARACTERS, " "}
             and trimmed[0] in SYMBOL_STARTS
             and "  " not in trimmed
         )
-        assert accepts(parse_symbol, text) == promised
+        assert accepts(parse_symbol, text) == expected
 
     @given(symbols)
     def test_a_clean_symbol_stays_as_it_is(self, text: str) -> None:
@@ -324,7 +324,7 @@ def test_written_moments_sort_as_moments_do(moments: list[datetime]) -> None:
         (object(), "not a JSON value"),
     ],
 )
-def test_what_came_is_told_by_type_and_length(value: Any, words: str) -> None:
+def test_values_are_described_by_type_and_length(value: Any, words: str) -> None:
     assert describe_type(value) == words
 
 

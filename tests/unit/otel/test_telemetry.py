@@ -152,8 +152,8 @@ def test_each_attempt_is_a_debug_line_and_a_latency(
     telemetry.record_attempt(record, 0.5)
     assert record.latencies_ms == [250.0, 500.0]
     assert record.timings_ms == {"write": 750.0}
-    lines = [(line["level"], line["attempt"], line["timings_ms"]) for line in output.logs()]
-    assert lines == [("DEBUG", 1, {"write": 250.0}), ("DEBUG", 2, {"write": 500.0})][:lines]
+    attempts = [(line["level"], line["attempt"], line["timings_ms"]) for line in output.logs()]
+    assert attempts == [("DEBUG", 1, {"write": 250.0}), ("DEBUG", 2, {"write": 500.0})][:lines]
 
 
 def test_denied_access_is_another_line(output: Output, new_telemetry: NewTelemetry) -> None:
