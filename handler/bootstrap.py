@@ -1,4 +1,4 @@
-"""Puts the function together, once, while the sandbox starts. Importing this has no effect; `handler.app` calls it."""
+"""The composition root: creates the function's parts once, when the sandbox starts. `handler.app` calls it."""
 
 import time
 from collections.abc import Mapping
@@ -30,22 +30,22 @@ _CHECKED = frozenset(
         "AWS_USE_FIPS_ENDPOINT",
     }
 )
-"""Variables with which a client can be made that cannot call anything."""
+"""Variables with which a client can be created that cannot make any call."""
 
 
 def create_processor(
     environ: Mapping[str, str], write: Writer, started: float | None = None, settings: Settings | None = None
 ) -> Processor:
-    """Wire the function.
+    """Create the function.
 
     Args:
-        environ: the environment.
-        write: takes log and metric lines.
-        started: when the start began, on `time.perf_counter`; None for now.
-        settings: what `environ` says; None to read it here.
+        environ: The environment.
+        write: Writes log and metric lines.
+        started: Begin of the start, on `time.perf_counter`; None for now.
+        settings: Those of `environ`; None to read them here.
 
     Raises:
-        SettingsError: naming every setting that is missing or wrong.
+        SettingsError: Names every setting that is missing or invalid.
     """
     started = time.perf_counter() if started is None else started
     settings = load_settings(environ) if settings is None else settings
@@ -89,7 +89,7 @@ def create_processor(
 
 
 def _unusual(environ: Mapping[str, str], config: Any) -> bool:
-    """Whether an endpoint might not exist, or the credentials' expiration be wrong: on Lambda neither is set."""
+    """Return whether an endpoint may not exist or the expiration of credentials may be invalid. Lambda sets neither."""
     return (
         not _CHECKED.isdisjoint(environ)
         or config.use_fips_endpoint
@@ -101,10 +101,10 @@ def _unusual(environ: Mapping[str, str], config: Any) -> bool:
 def start_or_exit(
     environ: Mapping[str, str], write: Writer, started: float, settings: Settings | None = None
 ) -> Processor:
-    """`create_processor`, but what goes wrong is one log line and the end of the process, not a stack trace.
+    """Create the function; on failure, write one log line and end the process, without a stack trace.
 
     Raises:
-        SystemExit: when a setting is missing or wrong, or a library raises.
+        SystemExit: A setting is missing or invalid, or a library raised.
     """
     with reported(environ, write):
         return create_processor(environ, write, started, settings)

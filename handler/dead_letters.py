@@ -1,4 +1,4 @@
-"""The handler's own dead letters: the original event, unchanged, with what an operator needs beside it."""
+"""The function's dead letters: the original event, unchanged, with attributes for the operator."""
 
 import json
 import re

@@ -30,8 +30,8 @@ class CorrelationId(NamedTuple):
     """The ID that every span, log line, metric line, audit entry and dead letter of one event carries.
 
     Attributes:
-        id: the ID itself.
-        replaced: whether it had to be made up, because none came or the one that came may not be repeated.
+        id: The ID.
+        replaced: Whether it was generated, because the event has none or an invalid one.
     """
 
     id: str
@@ -42,8 +42,8 @@ def parse_event(event: object, *, source: str) -> ValidEvent:
     """Check an EventBridge envelope and its detail.
 
     Args:
-        event: any JSON value.
-        source: the `source` that the rule lets through.
+        event: Any JSON value.
+        source: The `source` of the rule's event pattern.
 
     Raises:
         ProcessingError: With every violation, not only the first.
@@ -64,7 +64,7 @@ def parse_event(event: object, *, source: str) -> ValidEvent:
             check.spelling(detail, name, required=False)
     else:
         key, optional_fields = {}, {}
-        check.broken("detail", "a JSON object", detail)
+        check.violation("detail", "a JSON object", detail)
     if check.violations:
         raise _invalid(check.violations)
     return ValidEvent(
@@ -80,14 +80,14 @@ def _invalid(violations: list[Violation]) -> ProcessingError:
 
 
 def resolve_correlation_id(event: object, request_id: str = "") -> CorrelationId:
-    """The first of `detail.correlation_id`, `detail.event_id` and the envelope's `id` that is there and not empty.
+    """Return the first of `detail.correlation_id`, `detail.event_id` and the envelope's `id` that is not empty.
 
-    It travels in `detail` because an event published again gets a new envelope, and because EventBridge does not
-    deliver a trace header. One that is not a valid ID is replaced, never repeated: it may be anything. The replacement
-    is Lambda's request ID, which stays the same when Lambda delivers the event again.
+    It is in `detail` because an event that is published again gets a new envelope, and because EventBridge does not
+    deliver a trace header. An invalid one may hold anything: it is replaced and never repeated. The replacement is
+    Lambda's request ID, which stays the same when Lambda delivers the event again.
 
     Args:
-        event: any JSON value.
+        event: Any JSON value.
         request_id: Lambda's request ID; without one the replacement is random.
     """
     for candidate in _candidates(event):
@@ -120,13 +120,13 @@ def traceparent(event: object) -> object:
 
 @cache  # the same few names for every event
 def camel_case(name: str) -> str:
-    """`asset_symbol` as `assetSymbol`."""
+    """Return `asset_symbol` as `assetSymbol`."""
     first, *rest = name.split("_")
     return first + "".join(word.capitalize() for word in rest)
 
 
 def optional(detail: Mapping[str, Any], name: str) -> Any:
-    """The value of an optional field of `detail` under either spelling; None where it is not there."""
+    """Return the value of an optional field of `detail` under either spelling; None if it is absent."""
     for spelling in (name, camel_case(name)):
         value = detail.get(spelling)
         if not absent(value):
@@ -135,34 +135,34 @@ def optional(detail: Mapping[str, Any], name: str) -> Any:
 
 
 class _Check:
-    """Applies rules and collects what they refuse."""
+    """Applies validators and collects the violations."""
 
     def __init__(self) -> None:
         self.violations: list[Violation] = []
 
-    def broken(self, field: str, rule: str, value: object) -> None:
+    def violation(self, field: str, rule: str, value: object) -> None:
         received = "nothing" if value is _MISSING else describe_type(value)
         self.violations.append(Violation(field, rule, received))
 
     def equal(self, field: str, envelope: Mapping[str, Any], expected: str) -> None:
         value = envelope.get(field, _MISSING)
         if value != expected:
-            self.broken(field, f'exactly "{expected}"', value)
+            self.violation(field, f'exactly "{expected}"', value)
 
     def value(self, field: str, value: object, rule: Validator, *, required: bool) -> str | None:
         if not required and value is _MISSING:
             return None
         try:
             return rule(value)
-        except FieldError as broken:
-            self.broken(field, str(broken), value)
+        except FieldError as error:
+            self.violation(field, str(error), value)
             return None
 
     def detail(self, detail: Mapping[str, Any], name: str, rule: Validator, *, required: bool) -> str | None:
         return self.value(f"detail.{name}", self.spelling(detail, name, required=required), rule, required=required)
 
     def spelling(self, detail: Mapping[str, Any], name: str, *, required: bool) -> object:
-        """The field's value under either spelling; two that differ are a violation.
+        """Return the field's value under either spelling; two different values are a violation.
 
         An optional field that is absent under one spelling does not differ from its value under the other.
         """
@@ -175,5 +175,5 @@ class _Check:
         if snake is _MISSING or other_name == name:
             return camel if snake is _MISSING else snake
         if camel is not _MISSING and (type(camel) is not type(snake) or camel != snake):
-            self.broken(f"detail.{name}", f"the same value as detail.{other_name}", camel)
+            self.violation(f"detail.{name}", f"the same value as detail.{other_name}", camel)
         return snake

@@ -16,7 +16,7 @@ from otel.settings import TelemetrySettings
 from otel.settings.environ import EnvReader, one_of
 
 FLUSH_RESERVE_SECONDS = 2.0
-"""What is kept of every invocation's time to flush telemetry and to answer."""
+"""Part of every invocation's time that is reserved for the export of telemetry and the response."""
 
 MAX_SOURCE = 256
 """Characters of an event's `source`: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html"""
@@ -26,16 +26,16 @@ class Settings(NamedTuple):
     """The settings of the function.
 
     Attributes:
-        calendar_table: name of the DynamoDB table with the rows to mark.
-        audit_table: name of the append-only DynamoDB table.
-        dead_letter_queue_url: URL of the SQS queue for events that cannot succeed.
-        event_source: the `source` that events must carry.
-        connect_timeout: seconds to wait for a connection to AWS.
-        read_timeout: seconds to wait for each reply of AWS.
+        calendar_table: Name or ARN of the DynamoDB table with the rows to mark.
+        audit_table: Name or ARN of the append-only DynamoDB table.
+        dead_letter_queue_url: URL of the SQS queue for events that fail permanently.
+        event_source: The `source` that events must have.
+        connect_timeout: Seconds to wait for a connection to AWS.
+        read_timeout: Seconds to wait for each response of AWS.
         region: AWS region of the tables and the queue.
-        function_version: version of the Lambda function, `$LATEST` where nothing says otherwise.
-        telemetry: what `otel` needs to know.
-        fast_start: False for libraries that load as they are, and botocore's own session.
+        function_version: Version of the Lambda function; `$LATEST` by default.
+        telemetry: The settings of `otel`.
+        fast_start: False if libraries load as they are, with botocore's own session.
     """
 
     calendar_table: str
@@ -51,7 +51,7 @@ class Settings(NamedTuple):
 
     @property
     def attempt_timeout(self) -> float:
-        """Seconds that one attempt at a call may take at most."""
+        """The maximum duration of one attempt, seconds."""
         return self.connect_timeout + self.read_timeout
 
 
@@ -66,10 +66,10 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     """Read every setting.
 
     Args:
-        environ: the environment, normally `os.environ`.
+        environ: The environment, normally `os.environ`.
 
     Raises:
-        SettingsError: naming every variable that is missing or wrong.
+        SettingsError: Names every variable that is missing or invalid.
     """
     read = EnvReader(environ)
     telemetry = TelemetrySettings.from_environ(read, contract.FUNCTION_NAME)

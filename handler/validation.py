@@ -32,9 +32,9 @@ class Violation(NamedTuple):
     """One rule that an event breaks, without the value that breaks it.
 
     Attributes:
-        field: where, as a path from the event's top (`detail.asset_symbol`).
-        rule: what is asked for.
-        received: what came: its type and its length.
+        field: Path from the top of the event, as `detail.asset_symbol`.
+        rule: What is required.
+        received: Type and length of the value.
     """
 
     field: str
@@ -42,7 +42,7 @@ class Violation(NamedTuple):
     received: str
 
     def as_json(self) -> dict[str, str]:
-        """The violation as a JSON object."""
+        """Return the violation as a JSON object."""
         return {"field": self.field, "rule": self.rule, "received": self.received}
 
 
@@ -54,16 +54,16 @@ Validator = Callable[[Any], str]
 
 
 def absent(value: object) -> bool:
-    """Whether the value of an optional field means that the field is not there: `null`, or an empty text.
+    """Return whether the value of an optional field means that the field is absent: `null` or an empty string.
 
-    Producers in Go and protobuf send those for fields that nobody has set. A text of blanks is not empty: no encoder
-    makes one up, so somebody wrote it, and it breaks the field's rule like any other wrong value.
+    Producers in Go and protobuf send those for fields that are not set. A string of blanks is not empty: no encoder
+    generates one, so it breaks the field's rule like any other invalid value.
     """
     return value is None or value == ""
 
 
 def describe_type(value: object) -> str:
-    """What a JSON value is, by type and length only."""
+    """Describe a JSON value by its type and length only."""
     if value is None:
         return "null"
     for kinds, name, unit in _KINDS:
@@ -82,14 +82,14 @@ _KINDS: tuple[tuple[Any, str, str], ...] = (
 
 
 def parse_id(value: Any) -> str:
-    """An ID: 1 to 128 characters of `[A-Za-z0-9._:-]`."""
+    """Return an ID: 1 to 128 characters of `[A-Za-z0-9._:-]`."""
     if isinstance(value, str) and _ID.match(value):
         return value
     raise FieldError(f"1 to {MAX_ID_LENGTH} characters of A-Z a-z 0-9 . _ : -")
 
 
 def parse_symbol(value: Any) -> str:
-    """A ticker symbol as market-data feeds send it; trimmed and upper-cased."""
+    """Return a ticker symbol as market-data feeds send it, trimmed and in upper case."""
     if isinstance(value, str):
         trimmed = value.strip(_BLANKS)
         # Checked before upper(): some letters outside ASCII become ASCII by it.
@@ -99,7 +99,7 @@ def parse_symbol(value: Any) -> str:
 
 
 def parse_date(value: Any) -> str:
-    """A real calendar day, `YYYY-MM-DD`."""
+    """Return a real calendar day, `YYYY-MM-DD`."""
     if isinstance(value, str) and _DAY.match(value):
         try:
             date.fromisoformat(value)
@@ -111,7 +111,7 @@ def parse_date(value: Any) -> str:
 
 
 def parse_timestamp(value: Any) -> str:
-    """A point in time, RFC 3339; returned in UTC. One without an offset is taken as UTC."""
+    """Return a timestamp of RFC 3339 in UTC. One without an offset is UTC."""
     if isinstance(value, str) and _INSTANT.match(value):
         try:
             parsed = datetime.fromisoformat(value.upper().replace(",", "."))
