@@ -130,8 +130,10 @@ def run(
             starting = executor.submit(_start_workers, workers, options)
             tables.load(rows)
             starting.result()
-        # The runtime interface emulator of a container accepts one request at a time.
-        invokers = [_container(options.function_url)] if options.function_url else workers
+        invokers: Sequence[Invoker] = workers
+        if options.function_url:  # the runtime interface emulator of a container accepts one request at a time
+            invokers = [container := ContainerInvoker(options.function_url)]
+            container.check()
         on_end = _recorder(files, counter, console)
         destination = stack.enter_context(sqs_destination(queue))
         pipeline = _pipeline(options, function, invokers, destination, files, on_end)
@@ -182,12 +184,6 @@ def _function(options: RunOptions, dynamodb_url: str, queue: QueueEndpoint, xray
             "ENVIRONMENT": "local",
         },
     )
-
-
-def _container(url: str) -> ContainerInvoker:
-    container = ContainerInvoker(url)
-    container.check()
-    return container
 
 
 def _start_workers(workers: list[Worker], options: RunOptions) -> None:
