@@ -101,12 +101,12 @@ def test_the_release_fails_without_the_digest_of_the_base() -> None:
 def test_the_build_starts_from_the_digest_and_records_it() -> None:
     dockerfile = (PROJECT_ROOT / "Dockerfile").read_text(encoding="utf-8")
     bases = re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)
-    stages = re.findall(r"^FROM \S+ AS (\S+)", dockerfile, re.MULTILINE)
-    assert [base for base in bases if base not in stages] == ["${BASE_IMAGE}${BASE_DIGEST:+@${BASE_DIGEST}}"]
+    build_stages = re.findall(r"^FROM \S+ AS (\S+)", dockerfile, re.MULTILINE)
+    assert [base for base in bases if base not in build_stages] == ["${BASE_IMAGE}${BASE_DIGEST:+@${BASE_DIGEST}}"]
     assert f'{LABEL}="${{BASE_DIGEST}}"' in dockerfile
-    last_stage = dockerfile[dockerfile.rindex("\nFROM ") :]
-    assert re.search(r"^ARG BASE_DIGEST$", last_stage, re.MULTILINE), (
-        "an argument is unset in a stage that does not name it"
+    final_build_stage = dockerfile[dockerfile.rindex("\nFROM ") :]
+    assert re.search(r"^ARG BASE_DIGEST$", final_build_stage, re.MULTILINE), (
+        "an argument is unset in a build stage that does not name it"
     )
 
 
