@@ -76,7 +76,7 @@ class _Differences:
 
 @dataclass(slots=True)
 class Stores:
-    """What lies in the stores, by row and by event; eleven bytes an event.
+    """What is in the stores, by row and by event; eleven bytes per event.
 
     Attributes:
         events: How many numbers there are.

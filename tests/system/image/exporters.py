@@ -1,4 +1,4 @@
-"""The ways out of spans, all from one image: what turns each on, and who receives there."""
+"""The export modes of the image: the variables that select each, and the receiver of its spans."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -14,25 +14,25 @@ LAYER = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument"}
 
 
 @dataclass(frozen=True)
-class WayOut:
-    """One of them.
+class ExportMode:
+    """An export mode.
 
     Attributes:
-        variables: of the function.
-        collector: whether spans go to a collector; otherwise to the X-Ray agent.
+        variables: The function's variables that select it.
+        collector: Whether spans go to a collector; otherwise to the X-Ray daemon.
     """
 
     variables: Mapping[str, str]
     collector: bool = False
 
     def receiver(self, harness: Harness) -> AbstractContextManager[Any]:
-        """Who must be there: nobody needs to be at the agent's port."""
+        """Return the receiver that must run. The daemon's port needs none."""
         return harness.beside(_COLLECTOR, _PORT) if self.collector else nullcontext()
 
 
-WAYS_OUT = {
-    "direct": WayOut({}),
-    "collector": WayOut({"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{_PORT}"}, collector=True),
-    "layer": WayOut(LAYER),
-    "layer, fast start": WayOut({**LAYER, "OTEL_AWS_LAMBDA_FAST_START": "true"}),
+EXPORT_MODES = {
+    "direct": ExportMode({}),
+    "collector": ExportMode({"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{_PORT}"}, collector=True),
+    "layer": ExportMode(LAYER),
+    "layer, fast start": ExportMode({**LAYER, "OTEL_AWS_LAMBDA_FAST_START": "true"}),
 }

@@ -96,7 +96,7 @@ def test_an_invalid_event_goes_to_the_dead_letter_queue(
     assert dead_letter.attributes["CORRELATION_ID"] == "corr-evt-1"
 
 
-def test_the_deadline_is_reported_before_it_strikes(
+def test_the_deadline_is_reported_before_it_is_reached(
     image: str, harness: Harness, tables: Tables, environment: dict[str, str]
 ) -> None:
     tables.put_row("AAPL", DATE)
@@ -107,7 +107,7 @@ def test_the_deadline_is_reported_before_it_strikes(
     }
     with harness.beside(_TARPIT, 8001, DYNAMODB_PORT), harness.function(image, environment) as function:
         late = function.invoke(event())
-        function.wait_until("the outcome is told", lambda: bool(function.outcomes()))
+        function.wait_until("the outcome is logged", lambda: bool(function.outcomes()))
         [outcome] = function.outcomes()
         after = function.invoke(event())
     assert "timed out" in late.text.lower()
@@ -211,7 +211,7 @@ def _described(tables: Tables) -> object:
 
 
 def _processed_once(tables: Tables, last: dict[str, object]) -> None:
-    """The row is marked, and exactly one audit entry says by whom; Lambda's next try was told either way."""
+    """The row is marked, and exactly one audit entry names the event; Lambda's retry saw one of both outcomes."""
     row = tables.row("AAPL", DATE)
     assert row is not None
     assert (row["is_processed"], row["processed_by_event"]) == (True, "evt-1")

@@ -9,22 +9,22 @@ from tests.support.containers import Function, Harness, frozen, output_of
 from tests.support.events import DATE
 from tests.support.stores import DeadLetters, Tables
 from tests.system.image.events import event
-from tests.system.image.exporters import WAYS_OUT
+from tests.system.image.exporters import EXPORT_MODES
 
 EVENTS = 5
 ACCESS_KEY = "AKIARECOGNISABLEKEY9"
 
-layers = pytest.mark.parametrize("way", ["layer", "layer, fast start"])
+layers = pytest.mark.parametrize("mode", ["layer", "layer, fast start"])
 
 
 @layers
 def test_spans_carry_the_ids_and_leave_before_the_answer(
-    image: str, harness: Harness, tables: Tables, dead_letters: DeadLetters, environment: dict[str, str], way: str
+    image: str, harness: Harness, tables: Tables, dead_letters: DeadLetters, environment: dict[str, str], mode: str
 ) -> None:
     for number in range(EVENTS):
         tables.put_row(f"S{number}", DATE)
     arrived: list[list[SpanDict]] = []
-    with harness.agent() as agent, harness.function(image, {**environment, **WAYS_OUT[way].variables}) as function:
+    with harness.agent() as agent, harness.function(image, {**environment, **EXPORT_MODES[mode].variables}) as function:
         function.wait_until("the agent listens", lambda: "listening" in output_of(agent))
 
         def received() -> list[SpanDict]:
@@ -66,8 +66,8 @@ def test_spans_carry_the_ids_and_leave_before_the_answer(
 
 
 @layers
-def test_no_access_key_is_in_a_span(image: str, harness: Harness, environment: dict[str, str], way: str) -> None:
-    environment |= {**WAYS_OUT[way].variables, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SESSION_TOKEN": ACCESS_KEY}
+def test_no_access_key_is_in_a_span(image: str, harness: Harness, environment: dict[str, str], mode: str) -> None:
+    environment |= {**EXPORT_MODES[mode].variables, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SESSION_TOKEN": ACCESS_KEY}
     with harness.agent() as agent, harness.function(image, environment) as function:
         function.wait_until("the agent listens", lambda: "listening" in output_of(agent))
         function.invoke(event())
@@ -82,10 +82,10 @@ def test_no_access_key_is_in_a_span(image: str, harness: Harness, environment: d
 
 @layers
 def test_nothing_but_the_functions_lines_is_written(
-    image: str, harness: Harness, tables: Tables, environment: dict[str, str], way: str
+    image: str, harness: Harness, tables: Tables, environment: dict[str, str], mode: str
 ) -> None:
     tables.put_row("AAPL", DATE)
-    with harness.function(image, {**environment, **WAYS_OUT[way].variables}) as function:
+    with harness.function(image, {**environment, **EXPORT_MODES[mode].variables}) as function:
         function.invoke(event())
         function.invoke(event())
         output = _without_the_emulators(function)
