@@ -238,7 +238,7 @@ def main(make: Callable[[Tables, Faults, Mapping[str, Upstream]], FakeAws] = Fak
     urls = {SQS: options["queue"], DYNAMODB: options["dynamodb"]}
     upstreams = {service: Upstream(url) for service, url in urls.items() if url}
     fake = make(Tables(), Faults(FaultRates(**options["rates"]), options["seed"]), upstreams)
-    asyncio.run(serve(fake, lambda ports: print(ports.decode(), flush=True), sys.stdin.read))  # noqa: T201
+    asyncio.run(serve(fake, lambda ports: print(ports.decode(), flush=True), sys.stdin.read))  # noqa: T201 - the parent reads it
 
 
 if __name__ == "__main__":

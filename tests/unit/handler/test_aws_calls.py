@@ -248,7 +248,7 @@ def test_whatever_comes_back_is_a_reply_or_has_a_category(harness: HandlerHarnes
         call("DynamoDB", harness.dynamodb.transact_write_items, TransactItems=[])
     except ProcessingError as failed:
         assert failed.category is CATEGORY_BY_CODE.get(failed.code, failed.category)  # noqa: PT017 - either way is right
-        assert failed.category is not C.INTERNAL or failed.code in CATEGORY_BY_CODE  # noqa: PT017
+        assert failed.category is not C.INTERNAL or failed.code in CATEGORY_BY_CODE  # noqa: PT017 - as above
 
 
 CALLED = OPERATIONS | CREDENTIAL_OPERATIONS

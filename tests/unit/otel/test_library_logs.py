@@ -194,7 +194,7 @@ def test_a_composed_message_is_withheld(arguments: tuple[Any, ...], library: log
     library.error(f"could not send {value}", *arguments)
     library.error("could not send " + value, *arguments)
     library.error("could not send %s" % value, *arguments)  # noqa: UP031 - as libraries do
-    library.error("could not send {}".format(value), *arguments)  # noqa: UP032
+    library.error("could not send {}".format(value), *arguments)  # noqa: UP032 - as libraries do
     library.error(value, *arguments)
 
     lines = output.lines()
@@ -275,7 +275,7 @@ def _everything(record: logging.LogRecord) -> str:
 
 def test_no_library_call_logs_a_value(output: Output) -> None:
     """Every logging call in the sources of every package of the image, with a secret for each of its values."""
-    logger = logging.Logger("a.library", logging.DEBUG)  # noqa: LOG001
+    logger = logging.Logger("a.library", logging.DEBUG)  # noqa: LOG001 - outside of the hierarchy
     handler = LibraryLogHandler(new_log(output, log_level=json_logs.DEBUG), lambda: None)
     handler.setLevel(logging.NOTSET)
     logger.addHandler(handler)
@@ -302,7 +302,7 @@ def test_no_library_handler_gets_a_value(redacted: logging.Logger) -> None:
     printed = StringIO()
     handler = logging.StreamHandler(printed)
     handler.setFormatter(type("All", (logging.Formatter,), {"format": staticmethod(_everything)})())
-    logger = logging.Logger("a.library", logging.DEBUG)  # noqa: LOG001
+    logger = logging.Logger("a.library", logging.DEBUG)  # noqa: LOG001 - outside of the hierarchy
     logger.addHandler(handler)
 
     for call in library_calls():

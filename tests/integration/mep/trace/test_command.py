@@ -105,7 +105,7 @@ class Tags(HTMLParser):
         self.seen: set[str] = set()
         self.open: list[str] = []
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - as HTMLParser
         self.seen.add(tag)
         if tag != "meta":
             self.open.append(tag)
