@@ -6,8 +6,7 @@ from typing import Any, Protocol
 
 from handler.errors import ErrorCategory, EventNotProcessed, ProcessingError
 from handler.event import ValidEvent
-from handler.instrumentation import DEADLINE_EXCEEDED
-from handler.outcome import Outcome, OutcomeKind
+from handler.outcome import DEADLINE_EXCEEDED, Outcome, OutcomeKind
 from handler.retry import Backoff, Budget, call_with_retries
 from otel.library_logs import location
 from otel.record import EventRecord

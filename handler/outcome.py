@@ -1,12 +1,13 @@
-"""The four outcomes: every event ends in exactly one."""
+"""The four outcomes: every event ends in exactly one. And how they show in telemetry, with the function's names."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from handler import contract
 from handler.errors import ErrorCategory, ProcessingError
 from handler.validation import Violation
-from otel.instrumentation import OutcomeTelemetry
+from otel.instrumentation import Instrumentation, OutcomeTelemetry
 from otel.json_logs import ERROR, INFO, WARNING
 
 
@@ -30,6 +31,18 @@ OUTCOME_TELEMETRY: Mapping[str, OutcomeTelemetry] = {
     OutcomeKind.RETRY.value: OutcomeTelemetry(ERROR, "event not processed: Lambda will retry it", "EventsRetried"),
 }
 """Log level, log message and metric of each outcome."""
+
+DEADLINE_EXCEEDED = "DeadlineExceeded"
+"""Error code of an event that reached the deadline."""
+
+INSTRUMENTATION = Instrumentation(
+    namespace=contract.DISPLAY_NAME,
+    scope=contract.FUNCTION_NAME,
+    subject_keys=tuple(contract.KEY_FIELDS),
+    outcomes=OUTCOME_TELEMETRY,
+    timeout=(OutcomeKind.RETRY.value, ErrorCategory.TIMEOUT.value, DEADLINE_EXCEEDED),
+)
+"""What `otel` needs to know of this function."""
 
 
 class Outcome(NamedTuple):

@@ -1,4 +1,4 @@
-"""The metrics that `mep dlq` sends. `handler.instrumentation` has the function's."""
+"""The metrics that `mep dlq` sends. `handler.outcome` has the function's."""
 
 from collections.abc import Mapping
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from handler.instrumentation import INSTRUMENTATION
+from handler.outcome import INSTRUMENTATION
 from monitoring import descriptions
 from monitoring.alarms import COMPOSITES, alarms, anchor
 from monitoring.dashboard import SECTIONS

@@ -20,20 +20,6 @@ class OutcomeTelemetry(NamedTuple):
     metric: str
 
 
-class Timeout(NamedTuple):
-    """How an event shows that has no outcome when its invocation ends or reaches the deadline.
-
-    Attributes:
-        outcome: One of `Instrumentation.outcomes`.
-        category: Error category.
-        code: Error code.
-    """
-
-    outcome: str
-    category: str
-    code: str
-
-
 class Instrumentation(NamedTuple):
     """The names of one function. Its composition root hands them to the parts of this package.
 
@@ -42,14 +28,14 @@ class Instrumentation(NamedTuple):
         scope: Instrumentation scope of the root spans.
         subject_keys: Keys of `EventRecord.subject`, in the order of X-Ray's annotations: what an event is about.
         outcomes: Every outcome that an event can have.
-        timeout: The outcome of an event that reaches the deadline.
+        timeout: Outcome, error category and error code of an event that reaches the deadline.
     """
 
     namespace: str
     scope: str
     subject_keys: tuple[str, ...]
     outcomes: Mapping[str, OutcomeTelemetry]
-    timeout: Timeout
+    timeout: tuple[str, str, str]
 
     @property
     def metrics(self) -> dict[str, str]:

@@ -36,7 +36,7 @@ class Metrics:
         self._namespace = instrumentation.namespace
         self._units = instrumentation.metrics
         self._outcome_metrics = {name: outcome.metric for name, outcome in instrumentation.outcomes.items()}
-        self._unfinished = instrumentation.timeout.outcome
+        self._unfinished = instrumentation.timeout[0]
         self._environment = settings.environment
         self._memory_mb = settings.memory_mb
         self._init_duration_ms = init_duration_ms

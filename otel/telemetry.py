@@ -154,7 +154,7 @@ class Telemetry:
             final.same_event = None
             if span is not None and self._tracing is not None:
                 end_root_span(span, final)
-                self._tracing.spans.end_open_spans(self._timeout.category, self._timeout.code)
+                self._tracing.spans.end_open_spans(final.error_category, final.error_code)
             self._report(final)
             # Last, in the time that is left: lines do not wait for spans.
             self._flush(final, remaining_seconds - (time.perf_counter() - final.started))
@@ -165,7 +165,7 @@ class Telemetry:
             return
         processing_ms = (time.perf_counter() - record.started) * 1000
         used = self._used_mb()
-        outcome = record.outcome or self._timeout.outcome
+        outcome = record.outcome or self._timeout[0]
         level, message, _ = self._outcomes[outcome]
         self.log.line(
             level,

@@ -2,7 +2,7 @@
 
 from emulator.environment import PROJECT_ROOT
 from handler.errors import ErrorCategory
-from handler.instrumentation import INSTRUMENTATION
+from handler.outcome import INSTRUMENTATION
 from monitoring.alarms import COMPOSITES, alarms
 from monitoring.cost import GB_SECOND, REQUEST, WRITE_UNIT, WRITE_UNITS
 from monitoring.model import Limits

@@ -10,7 +10,7 @@ import typer
 from emulator.environment import PROJECT_ROOT
 from handler.classification import CATEGORY_BY_CODE
 from handler.errors import ErrorCategory
-from handler.instrumentation import INSTRUMENTATION
+from handler.outcome import INSTRUMENTATION
 from mep import cli
 from mep.dlq.model import DeadLetterSource
 from monitoring.alarms import alarms, headings

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handler.instrumentation import INSTRUMENTATION
+from handler.outcome import INSTRUMENTATION
 from monitoring import descriptions, reference
 from monitoring.alarms import alarms
 from monitoring.dashboard import SECTIONS

@@ -14,7 +14,7 @@ import yaml  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from emulator.environment import INVOCATION_PATH
-from handler.instrumentation import INSTRUMENTATION
+from handler.outcome import INSTRUMENTATION
 from tests.support.containers import ROOT
 
 EVENT = ROOT / "deploy" / "compose" / "event.json"

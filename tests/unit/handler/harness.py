@@ -15,7 +15,7 @@ from handler.calendar_store import CalendarStore
 from handler.classification import classify_exception, classify_response
 from handler.dead_letters import DeadLetterQueue
 from handler.errors import EventNotProcessed
-from handler.instrumentation import INSTRUMENTATION
+from handler.outcome import INSTRUMENTATION
 from handler.processor import Processor
 from handler.settings import Settings, load_settings
 from otel.exporters.xray_udp import HEADER, XRayUdpExporter

@@ -8,7 +8,7 @@ import pytest
 
 from emulator.environment import PROJECT_ROOT
 from handler import contract
-from handler.instrumentation import INSTRUMENTATION
+from handler.outcome import INSTRUMENTATION
 from otel import semconv
 from tests.support.tree import project_files
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import boto3
 import pytest
 
-from handler.instrumentation import INSTRUMENTATION
+from handler.outcome import INSTRUMENTATION
 from otel.exporters.xray_udp import XRayUdpExporter
 from otel.telemetry import Telemetry
 from otel.tracing.provider import Tracing, create_tracing

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from otel.instrumentation import Instrumentation, OutcomeTelemetry, Timeout
+from otel.instrumentation import Instrumentation, OutcomeTelemetry
 from otel.json_logs import ERROR, INFO
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
@@ -22,7 +22,7 @@ INSTRUMENTATION = Instrumentation(
         "recorded": OutcomeTelemetry(INFO, "parcel recorded", "ParcelsRecorded"),
         "failed": OutcomeTelemetry(ERROR, "parcel not recorded", "ParcelsFailed"),
     },
-    timeout=Timeout("failed", "too_slow", "TimedOut"),
+    timeout=("failed", "too_slow", "TimedOut"),
 )
 
 

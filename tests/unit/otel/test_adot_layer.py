@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
 from snapshot_restore_py import get_after_restore  # type: ignore[import-untyped]
 
-from handler.instrumentation import INSTRUMENTATION
+from handler.outcome import INSTRUMENTATION
 from otel.tracing import start_tracing
 from otel.tracing.adot_layer import (
     SPANS_PER_FLUSH,

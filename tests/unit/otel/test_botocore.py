@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from handler.aws import return_error_responses
 from handler.classification import classify_exception, classify_response
-from handler.instrumentation import INSTRUMENTATION
+from handler.outcome import INSTRUMENTATION
 from otel import semconv
 from otel.tracing.botocore import instrument, propagate_from_current_span, uninstrument
 from otel.tracing.provider import Tracing

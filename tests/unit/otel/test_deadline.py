@@ -6,7 +6,7 @@ import threading
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from handler.instrumentation import INSTRUMENTATION
+from handler.outcome import INSTRUMENTATION
 from otel import semconv
 from otel.library_logs import redirect_library_logs
 from otel.record import EventRecord

@@ -2,7 +2,7 @@
 
 from opentelemetry import trace
 
-from handler.instrumentation import INSTRUMENTATION
+from handler.outcome import INSTRUMENTATION
 from otel import json_logs, memory, semconv
 from otel.event_types import EventType
 from otel.record import EventRecord

@@ -12,7 +12,7 @@ import pytest
 from emulator.faults import aws_error, cancelled
 from emulator.lambda_runtime.span_receiver import SpanDict
 from handler.bootstrap import start_or_exit
-from handler.instrumentation import INSTRUMENTATION
+from handler.outcome import INSTRUMENTATION
 from otel import semconv
 from otel.event_types import EventType
 from otel.stdout import fd_writer

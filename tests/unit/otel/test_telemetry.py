@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from handler.instrumentation import INSTRUMENTATION
+from handler.outcome import INSTRUMENTATION
 from otel import memory
 from otel.telemetry import Telemetry
 from otel.tracing.provider import Tracing

@@ -5,7 +5,7 @@ from typing import Any
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from handler.instrumentation import INSTRUMENTATION
+from handler.outcome import INSTRUMENTATION
 from otel import semconv
 from otel.record import EventRecord
 from otel.tracing.provider import Tracing, create_tracing

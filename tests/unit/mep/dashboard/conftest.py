@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from handler.instrumentation import INSTRUMENTATION
+from handler.outcome import INSTRUMENTATION
 from otel.metrics import Metrics
 from tests.support.telemetry import event_record, telemetry_settings
 
