@@ -2,8 +2,8 @@
 
 Most of a cold start is importing. Inside `lazy_imports()`
 
-* `sys.modules` has stubs for the modules of `DEFERRED_MODULES`, some of the standard library included. A stub stands
-  for the names that are declared here and refuses every other one. After the block, the stubs are gone from
+* `sys.modules` has stubs for the modules of `DEFERRED_MODULES`, some of the standard library included. A stub has
+  the names that are declared here and refuses every other one. After the block, the stubs are gone from
   `sys.modules`: a later import gets the real module, and a stub that a library still holds imports the real module
   when it is used;
 * `re.compile` returns patterns that are compiled when they are first used.

@@ -29,7 +29,7 @@ class ImportPhase:
         self.declared = declared
 
     def answer(self, path: str, module: "StubModule", load: Callable[[], Any]) -> Any:
-        """Return the real thing once the imports are over, before that what stands for it.
+        """Return the real thing once the imports are over, and a placeholder before.
 
         A function whose calls are declared stays deferred.
 
@@ -76,11 +76,11 @@ class Deferred(_Refusing):
         return f"<deferred {self._path}>"
 
     def __getattr__(self, name: str) -> Any:
-        """The real attribute; while the libraries load, what stands for it."""
+        """Return the real attribute; while the libraries load, a placeholder."""
         return self.module.phase.answer(f"{self._path}.{name}", self.module, lambda: getattr(self.resolve(), name))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The real result; of a declared call, what stands for it."""
+        """Return the real result; of a declared call, a placeholder."""
         phase = self.module.phase
         path = f"{self._path}()"
         if path in phase.declared:
@@ -123,7 +123,7 @@ class StubModule(_Refusing, ModuleType):
         return f"<stub of {self.__name__}>"
 
     def __getattr__(self, name: str) -> Any:
-        """The real attribute; while the libraries load, what stands for it."""
+        """Return the real attribute; while the libraries load, a placeholder."""
         return self.phase.answer(f"{self.__name__}.{name}", self, lambda: getattr(self._load(), name))
 
     def _load(self) -> ModuleType:
@@ -150,7 +150,7 @@ class TypingExtensions(ModuleType):
 
     @staticmethod
     def deprecated(_message: str, **_: Any) -> Callable[[Any], Any]:
-        """Mark a thing for type checkers. The warning at run time, which Python hides by default, is left out."""
+        """Mark a thing for type checkers. The warning at run time, which Python ignores by default, is left out."""
         return lambda thing: thing
 
     def __getattr__(self, name: str) -> Any:

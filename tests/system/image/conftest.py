@@ -44,14 +44,14 @@ def harness(docker_command: str, image: str) -> Iterator[Harness]:
 
 @pytest.fixture
 def tables(harness: Harness) -> Iterator[Tables]:
-    """Two empty tables in the harness's DynamoDB."""
+    """Two empty tables, in the harness's DynamoDB."""
     with harness.tables() as made:
         yield made
 
 
 @pytest.fixture
 def dead_letters(harness: Harness) -> DeadLetters:
-    """An empty queue in the harness."""
+    """An empty queue of the harness."""
     return harness.dead_letters()
 
 

@@ -1,4 +1,4 @@
-"""The export modes of the image: the variables that select each, and the receiver of its spans."""
+"""The export modes of spans, all from one image: the variables that select each, and its receiver."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -15,18 +15,18 @@ LAYER = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument"}
 
 @dataclass(frozen=True)
 class ExportMode:
-    """An export mode.
+    """One export mode.
 
     Attributes:
-        variables: The function's variables that select it.
-        collector: Whether spans go to a collector; otherwise to the X-Ray daemon.
+        variables: The variables of the function.
+        collector: Whether spans go to a collector; otherwise to the X-Ray agent.
     """
 
     variables: Mapping[str, str]
     collector: bool = False
 
     def receiver(self, harness: Harness) -> AbstractContextManager[Any]:
-        """Return the receiver that must run. The daemon's port needs none."""
+        """Return the collector, if the mode needs one; the port of the agent may be closed."""
         return harness.beside(_COLLECTOR, _PORT) if self.collector else nullcontext()
 
 

@@ -125,5 +125,7 @@ def test_the_documented_command_sends_an_event(stack: Compose) -> None:
     lines = [line.split(maxsplit=1)[-1] for line in stack("logs", "--no-log-prefix", "collector").splitlines()]
     requests = [ExportTraceServiceRequest.FromString(bytes.fromhex(line)) for line in lines if line]
     spans = [span for request in requests for part in request.resource_spans for span in part.scope_spans[0].spans]
-    told = {pair.value.string_value for span in spans for pair in span.attributes if pair.key == "correlation_id"}
-    assert told == {json.loads(EVENT.read_text())["detail"]["correlation_id"]}
+    correlation_ids = {
+        pair.value.string_value for span in spans for pair in span.attributes if pair.key == "correlation_id"
+    }
+    assert correlation_ids == {json.loads(EVENT.read_text())["detail"]["correlation_id"]}

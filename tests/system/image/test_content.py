@@ -60,7 +60,7 @@ def inspected(docker_command: str, image: str, base_image: str) -> tuple[dict[st
 
 @pytest.fixture
 def python(docker_command: str, image: str) -> Python:
-    """Runs Python code in the image, with the function's environment and no network, and with the layer on request."""
+    """Run Python code in the image, with the function's environment and no network, with or without the layer."""
 
     def run(code: str, *, layer: bool = False, **more: str) -> subprocess.CompletedProcess[str]:
         environment = [f"--env={name}={value}" for name, value in {**_ENVIRONMENT, **more}.items()]
@@ -173,7 +173,7 @@ def test_the_sbom_is_valid_and_lists_every_package(content: Image) -> None:
     locked = _requirements() | _requirements("requirements-layer.txt")
     assert listed == {_normal(name): version for name, version in locked.items()}
     assert all(component["purl"].startswith("pkg:pypi/") for component in bom["components"])
-    # protobuf names its licence in a form that is no SPDX identifier; the text comes with the package.
+    # protobuf names its license in a form that is no SPDX identifier; the text comes with the package.
     assert [component["name"] for component in bom["components"] if not component.get("licenses")] == ["protobuf"]
 
 
@@ -238,7 +238,7 @@ def test_the_clients_work_in_every_partition_without_botocores_own_data(content:
     ], result.stderr
 
 
-def test_an_unknown_service_names_the_known_ones(python: Python) -> None:
+def test_a_service_that_is_not_in_the_image(python: Python) -> None:
     result = python("import boto3; boto3.client('s3')")
     assert (
         "UnknownServiceError: Unknown service: 's3'. Valid service names are: dynamodb, sqs, sso, sso-oidc, sts"
@@ -354,4 +354,4 @@ def test_the_start_imports_little(python: Python) -> None:
         "print(len(found))\n"
     )
     assert result.stdout.strip().isdigit(), result.stderr
-    hold("modules_imported", int(result.stdout), detail="modules of the image's own packages, in direct mode")
+    hold("modules_imported", int(result.stdout), detail="modules of the image's own packages, direct mode")

@@ -96,7 +96,7 @@ def test_an_invalid_event_goes_to_the_dead_letter_queue(
     assert dead_letter.attributes["CORRELATION_ID"] == "corr-evt-1"
 
 
-def test_the_deadline_is_reported_before_it_is_reached(
+def test_the_deadline_is_reported_before_the_timeout(
     image: str, harness: Harness, tables: Tables, environment: dict[str, str]
 ) -> None:
     tables.put_row("AAPL", DATE)
@@ -211,7 +211,7 @@ def _described(tables: Tables) -> object:
 
 
 def _processed_once(tables: Tables, last: dict[str, object]) -> None:
-    """The row is marked, and exactly one audit entry names the event; Lambda's retry saw one of both outcomes."""
+    """The row is marked, and exactly one audit entry names the event; Lambda's retry is answered either way."""
     row = tables.row("AAPL", DATE)
     assert row is not None
     assert (row["is_processed"], row["processed_by_event"]) == (True, "evt-1")

@@ -1,4 +1,4 @@
-"""The event pipeline drives the container image: outcomes, Lambda's retries, and its record in the queue."""
+"""The event pipeline invokes the container image: outcomes, Lambda's retries, and its record in the queue."""
 
 import json
 

@@ -104,7 +104,7 @@ class TestWrongSettings:
         assert done.stderr == b""
         (line,) = json_lines(done.stdout)
         assert (line["level"], line["event_type"]) == ("FATAL", "start_failed")
-        assert all(told.startswith(problem) for told, problem in zip(line["problems"], problems, strict=True))
+        assert all(reported.startswith(problem) for reported, problem in zip(line["problems"], problems, strict=True))
         assert b"s3ntinel" not in done.stdout
 
     def test_so_it_does_here(self, environ: dict[str, str]) -> None:
@@ -152,12 +152,12 @@ class TestRightSettings:
             close(processor)
             assert answers == ["marked", "dead_lettered"]
             assert (aws.attempts(WRITE), aws.attempts(DEAD_LETTER)) == (4, 1)
-        told = json_lines(b"".join(lines))
-        outcomes = [line["outcome"] for line in told if line.get("event_type") == "event_outcome"]
+        written = json_lines(b"".join(lines))
+        outcomes = [line["outcome"] for line in written if line.get("event_type") == "event_outcome"]
         assert outcomes == ["marked", "dead_lettered", "retry"]
-        traced = {line["trace_id"] is not None for line in told if line.get("event_type") == "event_outcome"}
+        traced = {line["trace_id"] is not None for line in written if line.get("event_type") == "event_outcome"}
         assert traced == {not switch}
-        assert "s3ntinel" not in json.dumps(told)
+        assert "s3ntinel" not in json.dumps(written)
 
     def test_the_handler_that_lambda_calls(
         self, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

@@ -121,7 +121,7 @@ def test_a_queue_of_another_region_is_refused(host: str) -> None:
         (f"https://sqs.us-east-1.amazonaws.com{PATH}/", NO_URL),
         (f"https://sqs.us-east-1.amazonaws.com{PATH}?a=b", NO_URL),
         ("https://sqs.us-east-1.amazonaws.com/1111/earnings-dead-letters", NO_URL),
-        ("https://sqs.us-east-1.amazonaws.com/111122223333/dead.letter", NO_URL),
+        ("https://sqs.us-east-1.amazonaws.com/111122223333/a.queue", NO_URL),
         ("https://sqs.us-east-1.amazonaws.com/111122223333/" + "q" * 81, NO_URL),
         ("http://localhost:9324", NO_URL),
         ("http://localhost:port/queue", NO_URL),

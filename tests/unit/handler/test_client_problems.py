@@ -50,9 +50,9 @@ def test_every_variable_of_botocore_is_taken_or_named(
 ) -> None:
     refused = set()
     for name in VARIABLES:
-        told = problems(monkeypatch, {**keys, name: value})
-        if told:
-            (problem,) = told
+        reported = problems(monkeypatch, {**keys, name: value})
+        if reported:
+            (problem,) = reported
             assert problem.startswith(f"{name} must be "), problem
             assert value not in problem
             assert "\n" not in problem
@@ -71,7 +71,7 @@ ACCOUNTS = {
 def test_a_start_fails_where_every_call_would(monkeypatch: pytest.MonkeyPatch, region: str) -> None:
     given, failed = replace(settings(), region=region), 0
     for variables in combinations(VARIANTS, ACCOUNTS):
-        told = problems(monkeypatch, {**KEYS, **variables, "AWS_REGION": region})
+        reported = problems(monkeypatch, {**KEYS, **variables, "AWS_REGION": region})
         with monkeypatch.context() as patch:
             for name, value in variables.items():
                 patch.setenv(name, value)
@@ -79,13 +79,13 @@ def test_a_start_fails_where_every_call_would(monkeypatch: pytest.MonkeyPatch, r
                 called(lambda: dynamodb_client(given), *transaction("earningsCalendar")),
                 called(lambda: sqs_client(given), *CALLS["sqs"]),
             ]
-        assert len(told) == sum("Error" in call for call in calls), (variables, calls)
-        for problem in told:
+        assert len(reported) == sum("Error" in call for call in calls), (variables, calls)
+        for problem in reported:
             named = [name for name in variables if not name.startswith("AWS_ENDPOINT")]
             assert problem.startswith("AWS_REGION, ")
             assert all(name in problem for name in named)
             assert "s3ntinel" not in problem
-        failed += bool(told)
+        failed += bool(reported)
     assert failed
 
 
@@ -163,8 +163,8 @@ def test_a_profile_that_wants_an_accounts_endpoint(
 ) -> None:
     static = {"aws_access_key_id": "key", "aws_secret_access_key": "s3ntinel", "account_id_endpoint_mode": "required"}
     (tmp_path / "config").write_text(ini(profile__own={**static, **keys}))
-    told = problems(monkeypatch, {**NO_KEYS, "AWS_PROFILE": "own", "AWS_CONFIG_FILE": str(tmp_path / "config")})
-    assert [problem.partition(" do not go together")[0] for problem in told] == (
+    reported = problems(monkeypatch, {**NO_KEYS, "AWS_PROFILE": "own", "AWS_CONFIG_FILE": str(tmp_path / "config")})
+    assert [problem.partition(" do not go together")[0] for problem in reported] == (
         [] if right else ["AWS_REGION, AWS_DEFAULT_REGION, AWS_PROFILE, AWS_CONFIG_FILE"]
     )
 
@@ -187,7 +187,7 @@ def test_an_expiration_that_is_none(monkeypatch: pytest.MonkeyPatch, expiration:
 
 @pytest.mark.parametrize("expiration", ["2999-01-01T00:00:00Z", "2999-01-01T00:00:00+02:00", "2001-01-01T00:00:00Z"])
 def test_an_expiration_of_any_form(monkeypatch: pytest.MonkeyPatch, expiration: str) -> None:
-    """Also one that is past: then every event says so."""
+    """An expiration that is past is a failure of each event."""
     assert problems(monkeypatch, {**KEYS, "AWS_CREDENTIAL_EXPIRATION": expiration}) == ()
 
 

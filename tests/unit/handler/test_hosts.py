@@ -74,7 +74,7 @@ def transaction(table: str) -> tuple[str, dict[str, Any]]:
 
 
 class _Caught(Exception):  # noqa: N818 - no error
-    """A request on its way out."""
+    """A request, before it is sent."""
 
 
 def called(make: Callable[[], Any], operation: str, parameters: Mapping[str, Any]) -> str:

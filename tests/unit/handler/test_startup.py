@@ -59,7 +59,7 @@ def test_whatever_a_library_raises_is_one_line_without_its_text() -> None:
     assert SECRET not in str(line)
 
 
-def test_an_output_that_fails_does_not_hide_the_end() -> None:
+def test_a_failing_output_still_ends_the_process() -> None:
     def write(_: bytes) -> None:
         raise OSError
 
@@ -69,6 +69,6 @@ def test_an_output_that_fails_does_not_hide_the_end() -> None:
 
 def test_what_opentelemetry_refuses() -> None:
     environ = {"OTEL_B": SECRET, "OTEL_A": SECRET, "PATH": "/"}
-    told = "OpenTelemetry refuses one of the variables "
-    assert refused_by_opentelemetry(RuntimeError(SECRET), environ) == f"{told}OTEL_A, OTEL_B: RuntimeError"
-    assert refused_by_opentelemetry(RuntimeError(SECRET), {}) == f"{told}OTEL_*: RuntimeError"
+    problem = "OpenTelemetry refuses one of the variables "
+    assert refused_by_opentelemetry(RuntimeError(SECRET), environ) == f"{problem}OTEL_A, OTEL_B: RuntimeError"
+    assert refused_by_opentelemetry(RuntimeError(SECRET), {}) == f"{problem}OTEL_*: RuntimeError"

@@ -124,7 +124,7 @@ def test_code_that_does_not_compile_is_refused(packages: Path) -> None:
     assert "not everything in" in result.stderr
 
 
-def test_a_wrong_command_line_prints_the_usage(packages: Path) -> None:
+def test_a_wrong_command_line_shows_the_usage(packages: Path) -> None:
     result = _pack("shrink", packages)
     assert result.returncode == 1
     assert "shrink_packages.py trim DIRECTORY" in result.stderr
