@@ -227,7 +227,7 @@ COMMANDS = {
 TARGETS = {
     *("help", "setup", "demo", "test", "soak", "image", "test-image", "synth", "deploy", "cdk", "check-deploy"),
     *("deploy-snapshot", "test-emulator", "test-collector", "test-browser", "image-requirements", "lint", "format"),
-    *("bench", "bench-table", "budget", "clean"),
+    *("audit", "bench", "bench-table", "budget", "clean"),
 }
 
 SUCCEEDED, FAILED, WRONG_USAGE, UNAVAILABLE, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
@@ -414,6 +414,8 @@ WORDS_OF_OTHERS = {
     # EventBridge's attributes of a dead letter, and its error codes
     *("EXHAUSTED_RETRY_CONDITION", "RETRY_ATTEMPTS", "RULE_ARN", "TARGET_ARN"),
     *("INVALID_JSON", "NO_PERMISSIONS", "NO_RESOURCE"),
+    # names in modules that the cold start defers
+    *("OTEL_SPAN_PARENT_ORIGIN", "OTEL_SPAN_SAMPLING_RESULT", "_TYPE_FIELDS"),
     # of DynamoDB, OpenTelemetry, the system
     *("ALL_OLD", "PAY_PER_REQUEST", "STATUS_CODE_ERROR", "LOG_ERROR", "SC_PAGE_SIZE", "SO_RCVBUFFORCE"),
     # names that libraries import, in handler.coldstart
