@@ -47,7 +47,7 @@ def install(name: str) -> None:
     """Install an environment from the lock file, with the interpreter of this process.
 
     Raises:
-        BenchError: uv is missing or fails.
+        BenchError: Uv is missing or fails.
     """
     uv = os.environ.get("UV") or shutil.which("uv")
     if uv is None:

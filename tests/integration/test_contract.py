@@ -418,8 +418,6 @@ WORDS_OF_OTHERS = {
     *("OTEL_SPAN_PARENT_ORIGIN", "OTEL_SPAN_SAMPLING_RESULT", "_TYPE_FIELDS"),
     # of DynamoDB, OpenTelemetry, the system
     *("ALL_OLD", "PAY_PER_REQUEST", "STATUS_CODE_ERROR", "LOG_ERROR", "SC_PAGE_SIZE", "SO_RCVBUFFORCE"),
-    # names that libraries import, in handler.coldstart
-    *("OTEL_SPAN_PARENT_ORIGIN", "OTEL_SPAN_SAMPLING_RESULT", "_TYPE_FIELDS"),
     # rules of checkov
     *(f"CKV_AWS_{number}" for number in (26, 27, 115, 116, 117, 119, 158, 173, 338)),
 }

@@ -12,9 +12,9 @@ def hold(name: str, measured: float, *, detail: str = "") -> None:
     """Fail if a measure is worse than its baseline by more than its slack.
 
     Args:
-        name: in `baseline.json`, which has `value`, `slack_percent` and `unit` for it.
-        measured: what it is now; less is better.
-        detail: what to say with it.
+        name: In `baseline.json`, which has `value`, `slack_percent` and `unit` for it.
+        measured: What it is now; less is better.
+        detail: What to say with it.
     """
     entry = json.loads(_FILE.read_text())[name]
     baseline, slack, unit = entry["value"], entry["slack_percent"], entry["unit"]

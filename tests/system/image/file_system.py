@@ -13,8 +13,8 @@ class Image:
     """An image's file system.
 
     Attributes:
-        entries: what the archive says of each path, without a leading slash.
-        archive: the file that holds it.
+        entries: What the archive says of each path, without a leading slash.
+        archive: The file that holds it.
     """
 
     entries: Mapping[str, tarfile.TarInfo]
@@ -25,8 +25,8 @@ class Image:
         """Export an image.
 
         Args:
-            name: of the image.
-            directory: where the archive goes.
+            name: Of the image.
+            directory: Where the archive goes.
         """
         import docker  # type: ignore[import-untyped]
 

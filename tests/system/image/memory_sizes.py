@@ -33,8 +33,8 @@ class Size:
     """What a memory size does.
 
     Attributes:
-        megabytes: of memory.
-        init_ms: until the function was ready.
+        megabytes: Of memory.
+        init_ms: Until the function was ready.
         warm_ms: `ProcessingTime` of events that are not the first, sorted.
     """
 

@@ -119,7 +119,7 @@ SECRET = st.sampled_from([SENTINEL, [SENTINEL], {SENTINEL: SENTINEL}, {"a": {"b"
     sqs=st.sampled_from([SENT, aws_error("AccessDeniedException", message=SENTINEL)]),
 )
 @hypothesis_settings(max_examples=100, deadline=None)
-def test_a_secret_in_any_field_stays_in_the_letters_body(
+def test_a_secret_in_any_field_stays_in_the_dead_letters_body(
     harness: HandlerHarness,
     sandbox: FunctionHarness,
     detail: dict[str, Any],

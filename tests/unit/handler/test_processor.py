@@ -173,7 +173,7 @@ class TestDeadLettered:
         assert "event_id" not in run.outcome_line or run.outcome_line["event_id"] is None
         assert "s3ntinel" not in run.output.decode() + json.dumps(run.answer) + json.dumps(self.attributes(run))
 
-    def test_its_letter(self, harness: HandlerHarness) -> None:
+    def test_its_dead_letter(self, harness: HandlerHarness) -> None:
         run = harness.invoke(INVALID)
         (dead_letter,) = run.sent(DEAD_LETTER)
         assert dead_letter["QueueUrl"] == QUEUE_URL

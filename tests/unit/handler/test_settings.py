@@ -275,7 +275,7 @@ def test_settings_do_not_change() -> None:
         settings().region = "elsewhere"  # type: ignore[misc]
 
 
-def test_the_stand_has_the_least_that_is_needed() -> None:
+def test_the_harness_sets_only_required_variables() -> None:
     for name in ENVIRON:
         with pytest.raises(SettingsError):
             load_settings({other: value for other, value in ENVIRON.items() if other != name})

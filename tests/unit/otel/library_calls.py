@@ -18,9 +18,9 @@ class LibraryCall:
     """One logging call.
 
     Attributes:
-        place: file and line.
-        constant: its text, where that is written in the call as it is.
-        run: makes the call on a logger.
+        place: File and line.
+        constant: Its text, where that is written in the call as it is.
+        run: Makes the call on a logger.
     """
 
     place: str

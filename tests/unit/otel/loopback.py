@@ -19,9 +19,9 @@ class Request:
     """A request of a client.
 
     Attributes:
-        path: of the URL.
-        headers: names in lower case.
-        body: as it came.
+        path: Of the URL.
+        headers: Names in lower case.
+        body: As it came.
     """
 
     path: str
@@ -36,8 +36,8 @@ class Reply:
     Attributes:
         status: HTTP status.
         body: JSON, or bytes as they are.
-        stalls: keep the client waiting.
-        location: where a redirect leads to.
+        stalls: Keep the client waiting.
+        location: Where a redirect leads to.
     """
 
     status: int = 200
@@ -85,7 +85,7 @@ def loopback(answer: Callable[[Request], Reply] = lambda _: Reply()) -> Iterator
     """A server on 127.0.0.1.
 
     Args:
-        answer: makes the reply to a request.
+        answer: Makes the reply to a request.
     """
     server = Loopback(answer)
     try:

@@ -290,11 +290,11 @@ def test_only_the_first_of_two_threads_reports(output: Output, new_telemetry: Ne
         record = event_record()
         together = threading.Barrier(2)
 
-        def strike(record: EventRecord = record, together: threading.Barrier = together) -> None:
+        def reach_deadline(record: EventRecord = record, together: threading.Barrier = together) -> None:
             together.wait()
             telemetry._on_deadline(record, None, 30)
 
-        thread = threading.Thread(target=strike)
+        thread = threading.Thread(target=reach_deadline)
         thread.start()
         with telemetry.event(record, None, 30):
             record.outcome = "marked"

@@ -71,7 +71,7 @@ def test_a_line_larger_than_the_pipe_is_written_whole(pipe: tuple[int, int]) -> 
 def test_a_full_disk_is_an_oserror() -> None:
     fd = os.open("/dev/full", os.O_WRONLY)
     try:
-        with pytest.raises(OSError) as raised:  # noqa: PT011 - the number tells
+        with pytest.raises(OSError) as raised:  # noqa: PT011 - the number decides
             fd_writer(fd)(b"line\n")
     finally:
         os.close(fd)

@@ -27,10 +27,10 @@ class Form:
     """A header and its meaning.
 
     Attributes:
-        text: it.
+        text: It.
         trace_id: 32 hex digits; None where its `Root` is unusable or missing.
-        parent_id: 16 hex digits, likewise.
-        sampled: whether it says so.
+        parent_id: 16 hex digits of the parent.
+        sampled: The `Sampled` flag.
     """
 
     text: str
