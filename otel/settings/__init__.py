@@ -6,7 +6,16 @@ an invalid one raises an exception there, or loses every span later.
 
 from typing import NamedTuple
 
-from otel.settings.environ import EnvReader, is_printable_ascii, is_utf8, one_of, split_url, whole_number
+from otel.settings.environ import (
+    SAMPLERS,
+    EnvReader,
+    check_resource_attributes,
+    check_sampler,
+    is_printable_ascii,
+    one_of,
+    split_url,
+    whole_number,
+)
 
 # Lambda's names (https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html) and Python's.
 _LOG_LEVELS = {"TRACE": 10, "DEBUG": 10, "INFO": 20, "WARN": 30, "WARNING": 30, "ERROR": 40, "FATAL": 50}
@@ -23,10 +32,6 @@ LIMITS = (
     *("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_SPAN_LINK_COUNT_LIMIT"),
 )
 """https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#attribute-limits and below."""
-
-_RATIO_SAMPLERS = ("traceidratio", "parentbased_traceidratio")
-SAMPLERS = ("always_on", "always_off", "parentbased_always_on", "parentbased_always_off", *_RATIO_SAMPLERS)
-"""Values of `OTEL_TRACES_SAMPLER` that the SDK itself implements."""
 
 LAYER_SWITCH = "AWS_LAMBDA_EXEC_WRAPPER"
 """If set, a layer has set up OpenTelemetry before the function is imported, with its own sampler and provider."""
@@ -149,23 +154,6 @@ def _check_own_setup(read: EnvReader, *, tracing: bool, collector: bool) -> None
         from otel.settings.otlp import check_exporter
 
         check_exporter(read)
-
-
-def check_sampler(read: EnvReader, samplers: tuple[str, ...]) -> None:
-    """Check the name of the sampler, and the ratio of a ratio-based one."""
-    read.check("OTEL_TRACES_SAMPLER", one_of(*samplers), f"one of {', '.join(samplers)}")
-    if read.raw("OTEL_TRACES_SAMPLER").lower() in _RATIO_SAMPLERS:
-        read.check("OTEL_TRACES_SAMPLER_ARG", lambda text: 0 <= float(text) <= 1, "a probability from 0 to 1")
-
-
-def check_resource_attributes(read: EnvReader) -> None:
-    """Check the resource attributes: OpenTelemetry ignores, with a warning, what is not a pair."""
-    read.check("OTEL_RESOURCE_ATTRIBUTES", _are_pairs, "NAME=VALUE pairs in UTF-8, separated by commas")
-
-
-def _are_pairs(text: str) -> bool:
-    pairs = [item.partition("=") for item in text.split(",") if item.strip()]
-    return is_utf8(text) and all(name.strip() and equals for name, equals, _ in pairs)
 
 
 def _address(text: str) -> tuple[str, int]:

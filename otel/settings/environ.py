@@ -6,6 +6,10 @@ from collections.abc import Callable, Mapping
 _HOST = string.ascii_letters + string.digits + "-"
 _LONGEST_LABEL = 63
 
+_RATIO_SAMPLERS = ("traceidratio", "parentbased_traceidratio")
+SAMPLERS = ("always_on", "always_off", "parentbased_always_on", "parentbased_always_off", *_RATIO_SAMPLERS)
+"""Values of `OTEL_TRACES_SAMPLER` that the SDK itself implements."""
+
 
 class EnvReader:
     """Reads variables and collects a problem for each invalid one: its name and the rule, never its value.
@@ -174,3 +178,20 @@ def is_proxy(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def check_sampler(read: EnvReader, samplers: tuple[str, ...]) -> None:
+    """Check the name of the sampler, and the ratio of a ratio-based one."""
+    read.check("OTEL_TRACES_SAMPLER", one_of(*samplers), f"one of {', '.join(samplers)}")
+    if read.raw("OTEL_TRACES_SAMPLER").lower() in _RATIO_SAMPLERS:
+        read.check("OTEL_TRACES_SAMPLER_ARG", lambda text: 0 <= float(text) <= 1, "a probability from 0 to 1")
+
+
+def check_resource_attributes(read: EnvReader) -> None:
+    """Check the resource attributes: OpenTelemetry ignores, with a warning, what is not a pair."""
+    read.check("OTEL_RESOURCE_ATTRIBUTES", _are_pairs, "NAME=VALUE pairs in UTF-8, separated by commas")
+
+
+def _are_pairs(text: str) -> bool:
+    pairs = [item.partition("=") for item in text.split(",") if item.strip()]
+    return is_utf8(text) and all(name.strip() and equals for name, equals, _ in pairs)

@@ -1,7 +1,13 @@
 """The rules of the variables that ADOT's layer reads. Imported only in `layer` mode."""
 
-from otel.settings import SAMPLERS, check_resource_attributes, check_sampler
-from otel.settings.environ import EnvReader, is_printable_ascii, whole_number
+from otel.settings.environ import (
+    SAMPLERS,
+    EnvReader,
+    check_resource_attributes,
+    check_sampler,
+    is_printable_ascii,
+    whole_number,
+)
 
 ID_GENERATORS = ("random", "xray")
 EXPORTERS = ("none", "otlp", "console")

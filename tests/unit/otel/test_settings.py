@@ -19,8 +19,8 @@ from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.sdk.trace import SpanLimits, sampling
 from opentelemetry.util.re import parse_env_headers
 
-from otel.settings import LIMITS, SAMPLERS, TelemetrySettings
-from otel.settings.environ import EnvReader, split_url
+from otel.settings import LIMITS, TelemetrySettings
+from otel.settings.environ import SAMPLERS, EnvReader, split_url
 from otel.settings.layer import BATCH_LIMITS, ID_GENERATORS, PROPAGATORS
 from otel.settings.otlp import check_exporter
 
