@@ -16,7 +16,6 @@ from emulator.environment import PROJECT_ROOT, FunctionConfig
 
 DIRECT: Mapping[str, str] = {
     "botocore.retries.standard": "delays of its own retries: it has one attempt in total",
-    "botocore.retryhandler": "botocore makes one attempt",
     "botocore.utils": "when credentials of the instance metadata service expire; made-up parameters for its stub",
     "email.utils": "`make_msgid`, for mail",
     "opentelemetry.sdk.trace.id_generator": "the SDK's own IDs: the provider has `KernelIds`",
