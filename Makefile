@@ -153,11 +153,11 @@ bench: setup  ## cold start, cost per event, memory vs. the plain function
 	.venv/bin/python bench/run.py
 
 .PHONY: bench-table
-bench-table: setup  ## the same for Powertools, ADOT and others (ten minutes)
+bench-table: setup  ## cost of Powertools, ADOT and others beside it (ten minutes)
 	@UV=$(UV) nice .venv/bin/python bench/table.py $(BENCH_ARGS)
 
 .PHONY: budget
-budget: setup  ## the same, compared with the committed budget
+budget: setup  ## bench, compared with the committed budget
 	.venv/bin/python bench/run.py --json | .venv/bin/python bench/budget.py
 
 .PHONY: clean

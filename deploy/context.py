@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from handler.contract import DEFAULT_SOURCE, FUNCTION_NAME
+from handler.contract import BUS, DEFAULT_SOURCE, FUNCTION_NAME
 
 NAME = FUNCTION_NAME
 """The service name, the prefix of every name and tag."""
@@ -134,7 +134,7 @@ class Deployment:
     @property
     def bus_name(self) -> str:
         """Return the name of the event bus."""
-        return self.event_bus or f"earnings-{self.environment.name}"
+        return self.event_bus or f"{BUS}-{self.environment.name}"
 
     def table_name(self, base: str) -> str:
         """Return the name of a table that the stack creates: without suffix in production, for other teams."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -48,6 +49,7 @@ def client_config(settings: Settings) -> Config:
         read_timeout=settings.read_timeout,
         retries={"total_max_attempts": 1, "mode": "standard"},  # handler.retry is the only policy
         parameter_validation=False,  # the service validates, and the parameters are ours
+        endpoint_discovery_enabled=False,  # one request more; neither service needs it
         tcp_keepalive=True,  # a thawed sandbox finds out sooner that its connection is gone
         # Where no variable names a proxy there is none: botocore would import urllib.request to find that out.
         proxies=None if any(name.lower().endswith("_proxy") for name in os.environ) else {},
@@ -67,7 +69,9 @@ def create_client(service: str, settings: Settings) -> Any:
 
         client = botocore_session.create_client(service, settings, config)
     else:
-        create: Any = boto3.Session(region_name=settings.region).client
+        core = botocore.session.get_session()
+        core.set_default_client_config(config)  # of the clients with which botocore requests credentials, too
+        create: Any = boto3.Session(region_name=settings.region, botocore_session=core).client
         client = create(service, config=config)
     return_error_responses(client)
     return client

@@ -32,6 +32,9 @@ FUNCTION_NAME = "mark-earnings-processed"
 
 DESCRIPTION = "Marks a company's earnings as processed in DynamoDB, exactly once"
 
+BUS = "earnings"
+"""The event bus, and the first word of the names of X-Ray groups; the environment follows."""
+
 DETAIL_TYPE = "earningsProcessed"
 DEFAULT_SOURCE = "signal9.advisor"
 """The `source` of events where `EVENT_SOURCE` is not set."""

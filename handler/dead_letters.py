@@ -50,7 +50,7 @@ class DeadLetterQueue:
         Raises:
             ProcessingError: The queue did not take the message.
         """
-        message = self.message(event, failure, invocation.record)
+        message = invocation.timed("dead_letter", self.message, event, failure, invocation.record)
         invocation.record.dead_letter_id = invocation.call(
             lambda: invocation.timed("dead_letter", self._attempt, message)
         )

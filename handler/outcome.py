@@ -28,7 +28,7 @@ OUTCOME_TELEMETRY: Mapping[str, OutcomeTelemetry] = {
     OutcomeKind.DEAD_LETTERED.value: OutcomeTelemetry(
         ERROR, "event dead-lettered: permanent failure", "EventsDeadLettered"
     ),
-    OutcomeKind.RETRY.value: OutcomeTelemetry(ERROR, "event not processed: Lambda will retry it", "EventsRetried"),
+    OutcomeKind.RETRY.value: OutcomeTelemetry(ERROR, "event not processed: raised to Lambda", "EventsRetried"),
 }
 """Log level, log message and metric of each outcome."""
 

@@ -29,6 +29,7 @@ class Instrumentation(NamedTuple):
         subject_keys: Keys of `EventRecord.subject`, in the order of X-Ray's annotations: what an event is about.
         outcomes: Every outcome that an event can have.
         timeout: Outcome, error category and error code of an event that reaches the deadline.
+        defect_category: Error category of an event whose processing raises; its outcome is that of a timeout.
     """
 
     namespace: str
@@ -36,6 +37,7 @@ class Instrumentation(NamedTuple):
     subject_keys: tuple[str, ...]
     outcomes: Mapping[str, OutcomeTelemetry]
     timeout: tuple[str, str, str]
+    defect_category: str = "internal"
 
     @property
     def metrics(self) -> dict[str, str]:

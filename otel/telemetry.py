@@ -15,6 +15,7 @@ from otel import json_logs, memory, semconv
 from otel.event_types import EventType
 from otel.instrumentation import Instrumentation
 from otel.json_logs import JsonLogger
+from otel.library_logs import location
 from otel.metrics import Metrics
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
@@ -56,6 +57,7 @@ class Telemetry:
         self._metrics = Metrics(write, settings, instrumentation, init_duration_ms)
         self._outcomes = instrumentation.outcomes
         self._timeout = instrumentation.timeout
+        self._defect_category = instrumentation.defect_category
         self._tracing = tracing
         self._watchdog = watchdog or Watchdog()
         self._used_mb = used_mb
@@ -74,15 +76,24 @@ class Telemetry:
             remaining_seconds: Time until Lambda's deadline.
         """
         self.current_record = record
-        if self._tracing is None:
-            with self._with_deadline(record, None, remaining_seconds):
-                yield
-        else:
-            with (
-                self._tracing.event_span(record, traceparent, os.environ) as span,
-                self._with_deadline(record, span, remaining_seconds),
-            ):
-                yield
+        try:
+            if self._tracing is None:
+                with self._with_deadline(record, None, remaining_seconds), self._defects_recorded(record):
+                    yield
+            else:
+                with (
+                    self._tracing.event_span(record, traceparent, os.environ) as span,
+                    self._with_deadline(record, span, remaining_seconds),
+                    self._defects_recorded(record),
+                ):
+                    yield
+        except Exception:
+            self._end(record, remaining_seconds)
+            raise
+        self._end(record, remaining_seconds)
+
+    def _end(self, record: EventRecord, remaining_seconds: float) -> None:
+        """Report an event whose block has ended, unless the watchdog has."""
         if record.try_close():
             # If the span exporter hangs, the watchdog reports the event with its outcome.
             left = remaining_seconds - (time.perf_counter() - record.started)
@@ -95,6 +106,17 @@ class Telemetry:
             # The sandbox freezes when the invocation returns: not in the middle of the watchdog's report.
             if self._deadline_lock.acquire(timeout=REPORT_SECONDS):
                 self._deadline_lock.release()
+
+    @contextmanager
+    def _defects_recorded(self, record: EventRecord) -> Iterator[None]:
+        """Record an exception of the block as the result of the event."""
+        try:
+            yield
+        except Exception as error:
+            record.outcome, record.error_category = self._timeout[0], self._defect_category
+            record.error_code = record.exception_type = type(error).__name__
+            record.exception_at = location(error.__traceback__)
+            raise
 
     def set_event_attributes(self, record: EventRecord) -> None:
         """Set the subject of the event on its spans, as soon as it is known."""

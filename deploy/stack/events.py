@@ -8,7 +8,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from deploy.context import Deployment
-from handler.contract import DETAIL_TYPE
+from handler.contract import DETAIL_TYPE, DISPLAY_NAME
 
 # The maximum, and the default, of EventBridge.
 DELIVERY_HOURS = 24
@@ -63,5 +63,5 @@ class Events(Construct):
             self,
             "Bus",
             event_bus_name=deployment.bus_name,
-            description="Events of the earnings pipeline",
+            description=f"Events of {DISPLAY_NAME}",
         )

@@ -12,7 +12,7 @@ from constructs import Construct
 
 from deploy.stack.metrics import MetricFactory, MonitoredResources
 from deploy.stack.widgets import Widgets
-from handler.contract import FUNCTION_NAME
+from handler.contract import BUS, FUNCTION_NAME
 from monitoring import model
 from monitoring.alarms import COMPOSITES, ROLLBACK, alarms, anchor
 from monitoring.dashboard import SECTIONS
@@ -127,7 +127,7 @@ class Monitoring(Construct):
             xray.CfnGroup(
                 self,
                 _construct_id(f"traces-{group.name}"),
-                group_name=f"earnings-{environment}-{group.name}",
+                group_name=f"{BUS}-{environment}-{group.name}",
                 filter_expression=group.filter.format(service=service),
             )
 

@@ -18,11 +18,12 @@ import orjson
 from emulator.environment import ACCOUNT_ID, REGION
 from emulator.faults.exchange import Exchange, Reply, Request
 from emulator.faults.proxy import PASS, Fault, FaultProxy, Recorded
+from handler.contract import CALENDAR
 
 __all__ = ["Exchange", "Fault", "FaultProxy", "Recorded", "Reply", "Request"]
 
 DYNAMODB_NAMESPACE = "com.amazonaws.dynamodb.v20120810"
-USED_UP = "TableWriteProvisionedThroughputExceeded arn:aws:dynamodb:us-east-1:111122223333:table/earningsCalendar"
+USED_UP = f"TableWriteProvisionedThroughputExceeded arn:aws:dynamodb:us-east-1:111122223333:table/{CALENDAR.default}"
 """A throttling reason and its resource."""
 
 _JSON = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-RequestId": "INJECTED0FAULT"}

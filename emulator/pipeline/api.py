@@ -23,9 +23,6 @@ from emulator.services.ministack import ministack
 from handler.contract import DEFAULT_SOURCE, DETAIL_TYPE
 from handler.validation import format_utc
 
-BUS = "earnings"
-"""The name of the event bus."""
-
 _PATTERN = {"source": [DEFAULT_SOURCE], "detail-type": [DETAIL_TYPE]}
 _INVOKE_PATH = re.compile(r"/2015-03-31/functions/[^/]+/invocations")
 

@@ -11,7 +11,7 @@ import orjson
 
 from emulator.environment import ACCOUNT_ID, REGION
 from emulator.lambda_runtime.worker import InvocationResult
-from handler.contract import DISPLAY_NAME
+from handler.contract import BUS, DISPLAY_NAME
 
 HOUR_S = 3600.0
 
@@ -101,7 +101,7 @@ class PipelineSettings:
     retry: TargetRetryPolicy = TargetRetryPolicy()
     timeout_s: float = 30
     function_arn: str = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{DISPLAY_NAME}"
-    rule_arn: str = f"arn:aws:events:{REGION}:{ACCOUNT_ID}:rule/earnings/{DISPLAY_NAME}"
+    rule_arn: str = f"arn:aws:events:{REGION}:{ACCOUNT_ID}:rule/{BUS}/{DISPLAY_NAME}"
     seed: int = 0
     live_limit: int = 10_000
 

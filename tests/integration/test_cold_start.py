@@ -127,6 +127,7 @@ class Recorder:
             with proxy._lock:
                 proxy._script.clear()
             proxy.script(*script)
+        self._services.queue.drain()  # dead letters of other tests
         before = len(sandbox.stdout), len(sandbox.spans), *(len(proxy.requests) for proxy in proxies)
         result = sandbox.invoke(event, timeout_s=timeout_s)
         requests = [proxy.requests[start:] for proxy, start in zip(proxies, before[2:], strict=True)]

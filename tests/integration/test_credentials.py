@@ -412,10 +412,13 @@ PASSING = {
 }
 
 
+@pytest.mark.parametrize("cold_start", ["fast", "standard"])
 @pytest.mark.parametrize("name", PASSING)
-def test_what_passes_is_tried_again(services: Services, tmp_path: Path, name: str) -> None:
+def test_transient_failures_are_retried_once_each(
+    services: Services, tmp_path: Path, name: str, cold_start: str
+) -> None:
     source, fault, category = PASSING[name]
-    with credential_harness(services, tmp_path, source, fault) as harness:
+    with credential_harness(services, tmp_path, source, fault, HANDLER_COLD_START=cold_start) as harness:
         _, answer, line = harness.deliver()
 
     assert answer["outcome"] == "marked"

@@ -93,7 +93,7 @@ def test_both_show_the_same(
     assert differences(they, we) == {fact: (each.theirs, each.ours) for fact, each in known.items()}
     assert we["tries"] == list(scenario.tries)
     assert (we.get("dead_letter.shape"), we.get("dead_letter.category")) == (scenario.shape, scenario.category)
-    assert we["letters"] == (scenario.shape is not None)
+    assert we["dead_letters"] == (scenario.shape is not None)
     assert we["audit"] == (["evt-1"] if "marked" in scenario.tries else [])
 
 

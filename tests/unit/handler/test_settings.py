@@ -102,6 +102,11 @@ def test_either_name_of_the_region() -> None:
     assert load_settings(environ | {"AWS_DEFAULT_REGION": "x", "AWS_REGION": "eu-north-1"}).region == "eu-north-1"
 
 
+def test_a_standard_start_loads_the_propagators() -> None:
+    assert settings(OTEL_PROPAGATORS="nope").fast_start
+    assert problems(OTEL_PROPAGATORS="nope", HANDLER_COLD_START="standard")[0].startswith("OTEL_PROPAGATORS must be")
+
+
 @pytest.mark.parametrize("name", ["EARNINGS_CALENDAR_TABLE", "AWS_READ_TIMEOUT_SECONDS", "AWS_XRAY_DAEMON_ADDRESS"])
 @pytest.mark.parametrize("blank", ["", "   "])
 def test_blank_is_not_set(name: str, blank: str) -> None:

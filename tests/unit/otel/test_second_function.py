@@ -96,6 +96,26 @@ def test_the_deadline(environ: dict[str, str], spans: SpanSocket, output: Output
     assert attributes(root.attributes)["error_category"] == "too_slow"
 
 
+def test_an_exception_is_reported(environ: dict[str, str], spans: SpanSocket, output: Output) -> None:
+    def fail(_: str) -> None:
+        raise RuntimeError("s3cret")
+
+    with (
+        running(ParcelScanned(environ, output.write, fail)) as function,
+        pytest.raises(RuntimeError),
+    ):
+        function(EVENT, CONTEXT)
+
+    (line,), (metrics,) = output.logs(), output.metrics()
+    result: dict[str, Any] = {"outcome": "failed", "error_category": "internal", "error_code": "RuntimeError"}
+    assert (result | SUBJECT | {"exception_type": "RuntimeError"}).items() <= line.items()
+    assert line["exception_at"].startswith("test_second_function.py:")
+    assert (metrics["ParcelsFailed"], metrics["Errors"], metrics["ErrorCategory"]) == (1, 1, "internal")
+    _, root = read_root_span(spans)
+    assert (root.status.message, attributes(root.attributes)["error.type"]) == ("internal", "RuntimeError")
+    assert b"s3cret" not in output.raw() + root.SerializeToString()
+
+
 def test_otel_has_no_word_of_the_function_in_handler() -> None:
     paths = project_files(PROJECT_ROOT, "otel/*")
     mentions = [
