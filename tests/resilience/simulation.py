@@ -151,16 +151,19 @@ class Simulation:
         if self.refuses_function:
             _REFUSED.act(exchange)
             return
-        self.observations.attempts[-1].sent += self._at_queue(exchange).status == 200
+        reply = self._at_queue(exchange)
+        self.observations.attempts[-1].sent += reply.status == 200  # before the function knows it, and may return
+        exchange.reply(reply)
 
     def on_platform_queue_call(self, exchange: Exchange) -> None:
         """Handle a call of Lambda, EventBridge or the operator to the queue."""
         if self.refuses_platform and exchange.request.operation == SEND:
             _REFUSED.act(exchange)
         else:
-            self._at_queue(exchange)
+            exchange.reply(self._at_queue(exchange))
 
     def _at_queue(self, exchange: Exchange) -> Reply:
+        """Forward a call to the queue and record what it does."""
         reply, request, observations = exchange.forward(), exchange.request, self.observations
         if request.operation == SEND:
             body = json.loads(request.json["MessageBody"])
@@ -170,7 +173,6 @@ class Simulation:
                 observations.receipt_handles[message["ReceiptHandle"]] = message["MessageId"]
         if request.operation == "DeleteMessage":
             observations.deleted.add(observations.receipt_handles[request.json["ReceiptHandle"]])
-        exchange.reply(reply)
         return reply
 
     def on_bus_call(self, exchange: Exchange) -> None:
