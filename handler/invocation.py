@@ -8,7 +8,6 @@ from handler.errors import ErrorCategory, EventNotProcessed, ProcessingError
 from handler.event import ValidEvent
 from handler.outcome import DEADLINE_EXCEEDED, Outcome, OutcomeKind
 from handler.retry import Backoff, Budget, call_with_retries
-from otel.library_logs import location
 from otel.record import EventRecord
 from otel.telemetry import Telemetry
 
@@ -102,8 +101,7 @@ class Invocation:
 
     def unexpected(self, error: Exception) -> ProcessingError:
         """Record an exception that is a defect of ours, and return the failure that it means for the event."""
-        self.record.exception_type = type(error).__name__
-        self.record.exception_at = location(error.__traceback__)
+        self._telemetry.record_exception(self.record, error)
         return ProcessingError(ErrorCategory.INTERNAL, type(error).__name__)
 
     def finish(self, outcome: Outcome) -> None:

@@ -78,13 +78,12 @@ class Telemetry:
         self.current_record = record
         try:
             if self._tracing is None:
-                with self._with_deadline(record, None, remaining_seconds), self._defects_recorded(record):
+                with self._with_deadline(record, None, remaining_seconds):
                     yield
             else:
                 with (
                     self._tracing.event_span(record, traceparent, os.environ) as span,
                     self._with_deadline(record, span, remaining_seconds),
-                    self._defects_recorded(record),
                 ):
                     yield
         except Exception:
@@ -107,16 +106,10 @@ class Telemetry:
             if self._deadline_lock.acquire(timeout=REPORT_SECONDS):
                 self._deadline_lock.release()
 
-    @contextmanager
-    def _defects_recorded(self, record: EventRecord) -> Iterator[None]:
-        """Record an exception of the block as the result of the event."""
-        try:
-            yield
-        except Exception as error:
-            record.outcome, record.error_category = self._timeout[0], self._defect_category
-            record.error_code = record.exception_type = type(error).__name__
-            record.exception_at = location(error.__traceback__)
-            raise
+    def record_exception(self, record: EventRecord, error: Exception) -> None:
+        """Record an exception that is a defect of the function: its class and where it came from, never its text."""
+        record.exception_type = type(error).__name__
+        record.exception_at = location(error.__traceback__)
 
     def set_event_attributes(self, record: EventRecord) -> None:
         """Set the subject of the event on its spans, as soon as it is known."""
@@ -162,6 +155,11 @@ class Telemetry:
         self._watchdog.arm(remaining_seconds, partial(self._on_deadline, record, span, remaining_seconds))
         try:
             yield
+        except Exception as error:
+            record.outcome, record.error_category = self._timeout[0], self._defect_category
+            record.error_code = type(error).__name__
+            self.record_exception(record, error)
+            raise
         finally:
             self._watchdog.disarm()
 
