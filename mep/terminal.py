@@ -17,3 +17,8 @@ def console(*, stderr: bool = False) -> Console:
 def plain_table(*headers: str) -> Table:
     """Return an empty table without a frame."""
     return Table(*headers, box=box.SIMPLE_HEAD, pad_edge=False)
+
+
+def print_line(console: Console, text: object) -> None:
+    """Print a message of the program as one line, however wide the terminal is."""
+    console.print(f"mep: {text}", markup=False, highlight=False, soft_wrap=True)

@@ -25,7 +25,8 @@ from mep.demo.checks import Check
 from mep.demo.redrive import LATE_ROW, RedriveDemo, redrive_checks
 from mep.local import render
 from mep.local.jsonl import EventLine, read_jsonl, read_lines
-from mep.local.run import CompletedRun, RunOptions, run
+from mep.local.options import RunOptions
+from mep.local.run import CompletedRun, run
 from mep.local.summary import Summary
 from mep.text import escape_control
 

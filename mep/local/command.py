@@ -73,8 +73,9 @@ def local_command(
     from mep import terminal
     from mep.aws_hosts import region_variable
     from mep.local.keep_alive import KeepAlive
+    from mep.local.options import RunOptions
     from mep.local.render import outcomes_table
-    from mep.local.run import RunOptions, run
+    from mep.local.run import run
 
     if endpoint_url is not None and not endpoint_url.startswith(("http://", "https://")):
         raise UsageError(f"--endpoint-url {endpoint_url}: must be a URL such as http://127.0.0.1:8000")

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from mep.local.run import RunOptions
+from mep.local.options import RunOptions
 from mep.local.summary import Summary
 
 HEADER = "symbol,name,reportDate,fiscalDateEnding,estimate,currency"

@@ -19,7 +19,7 @@ from mep.demo import scenarios as demo_module
 from mep.demo.checks import Check
 from mep.errors import RunError, UsageError
 from mep.local import run as run_module
-from mep.local.run import RunOptions
+from mep.local.options import RunOptions
 from mep.local.summary import Summary
 from tests.support.command_line import mep
 from tests.support.events import event

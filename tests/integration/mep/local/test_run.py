@@ -11,8 +11,9 @@ import pytest
 from rich.console import Console
 
 from mep.local.jsonl import read_jsonl
+from mep.local.options import RunOptions
 from mep.local.render import sum_metrics
-from mep.local.run import RunOptions, run
+from mep.local.run import run
 from tests.support.events import event
 from tests.support.run_helpers import options, outcomes, said, write_calendar, write_events
 from tests.support.runtime_interface_emulator import emulator

@@ -88,7 +88,7 @@ def test_a_retry_that_succeeds_is_marked(tmp_path: Path, url: str, dead_letters:
 
 def use_function(monkeypatch: pytest.MonkeyPatch, handler: str) -> None:
     """Replace the function of the run."""
-    monkeypatch.setattr(run_module, "_function", lambda *_: FunctionConfig(handler, python_path=(FIXTURES,)))
+    monkeypatch.setattr(run_module, "function_config", lambda *_: FunctionConfig(handler, python_path=(FIXTURES,)))
 
 
 def test_crashes_and_missing_outcomes_are_reported(

@@ -10,7 +10,8 @@ from emulator.environment import SAMPLES
 from emulator.faults import throttling_proxy
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import QueueEndpoint, create_queue
-from mep.local.run import RunOptions, run
+from mep.local.options import RunOptions
+from mep.local.run import run
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ from rich.console import Console
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import QueueEndpoint, create_queue
 from mep.local.jsonl import read_jsonl
-from mep.local.run import RunOptions, run
+from mep.local.options import RunOptions
+from mep.local.run import run
 from mep.trace.entries import Entry
 from mep.trace.local_run import find_in_folder
 from mep.trace.lookup import row_keys
