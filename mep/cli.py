@@ -3,47 +3,78 @@
 import json
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.text import Text
 
 from emulator.errors import EmulatorError, InputError
-from handler.contract import DESCRIPTION, DISPLAY_NAME
+from handler.contract import DESCRIPTION, DISPLAY_NAME, FUNCTION_NAME
+from mep import DISTRIBUTION
 from mep.dashboard.command import dashboard_command
 from mep.dlq.commands import dlq
 from mep.errors import ExitStatus, MepError, UsageError
-from mep.invoke import DEFAULT_URL, check_event, invoke
+from mep.help import Command, Group, examples
 from mep.local.command import local_command
 from mep.text import one_line
 from mep.trace.command import trace_command
+
+DEFAULT_URL = "http://127.0.0.1:9000"
+"""Where the container's runtime interface emulator listens: docker-compose.yml, deploy/image/README.md."""
+
+LOCAL_EXAMPLE = "mep local --calendar calendar.csv --events events.jsonl --out out/"
 
 app = typer.Typer(
     name="mep",
     help=f"Run, invoke, trace and operate {DISPLAY_NAME}: {DESCRIPTION[0].lower()}{DESCRIPTION[1:]}.\n\n"
     "Exit status: 0 success; 1 negative result; 2 wrong usage or setting; 3 a service could not be called.",
+    epilog=examples(LOCAL_EXAMPLE, "mep trace demo-msft --run out/", "mep dlq list"),
+    cls=Group,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
 app.add_typer(dlq)
-app.command("trace")(trace_command)
-app.command("dashboard")(dashboard_command)
-app.command("local")(local_command)
+command = partial(app.command, cls=Command)
+command(
+    "trace", epilog=examples("mep trace q2-AAPL-17 --since 14d", "mep trace demo-msft --run out/ --html trace.html")
+)(trace_command)
+command("dashboard", epilog=examples("mep dashboard --run out/ --out dashboard.html"))(dashboard_command)
+command("local", epilog=examples(LOCAL_EXAMPLE))(local_command)
 
 
-@app.command("invoke")
+def _show_version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"mep {version(DISTRIBUTION)}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Accept the options that come before a command."""
+
+
+@command(
+    "invoke",
+    epilog=examples("mep invoke event.json", f"mep invoke event.json --url {FUNCTION_NAME}-dev:live"),
+)
 def invoke_command(
     event: Annotated[str, typer.Argument(metavar="EVENT.json", help="A file with one event; `-` for standard input.")],
     *,
     url: Annotated[
         str,
         typer.Option(
-            metavar="URL",
+            metavar="URL|NAME",
             help="The URL of a container's runtime interface emulator, or the name or ARN of a deployed function.",
         ),
     ] = DEFAULT_URL,
@@ -55,6 +86,8 @@ def invoke_command(
     The exit status is 1 when the response is an error: the function raised, timed out or did not start. It is 3 when
     the function could not be invoked: no answer, or credentials, permission or network failed.
     """
+    from mep.invoke import check_event, invoke
+
     response = invoke(url, check_event(_read(event), "standard input" if event == "-" else event), timeout)
     if as_json:
         typer.echo(json.dumps(response.body, ensure_ascii=False))
@@ -64,7 +97,7 @@ def invoke_command(
         raise typer.Exit(ExitStatus.FAILED)
 
 
-@app.command("demo")
+@command("demo", epilog=examples("mep demo"))
 def demo_command() -> None:
     """Demonstrate the function on this machine: events, a trace, metrics, dead letters, retries and a redrive.
 
@@ -85,7 +118,7 @@ def main() -> None:
     sys.set_int_max_str_digits(0)  # as in the function: an event may contain a number of any length
     signal.signal(signal.SIGTERM, _terminate)  # so that started processes are ended, as on Ctrl-C
     try:
-        app()
+        app(prog_name="mep")
     except MepError as error:
         _fail(error, error.exit_status)
     except InputError as error:
@@ -104,6 +137,8 @@ def _read(name: str) -> bytes:
 
 
 def _print_response(body: Any) -> None:
+    from rich.text import Text
+
     from mep import terminal
     from mep.text import escape_control
 

@@ -12,8 +12,6 @@ from emulator.environment import INVOCATION_PATH
 from mep.errors import UnavailableError, UsageError
 from mep.local.jsonl import json_error
 
-DEFAULT_URL = "http://127.0.0.1:9000"
-
 _EMPTY = "the response is empty: check the container's log (docker logs)"
 
 # A name, `name:alias`, or any ARN of a function.

@@ -30,7 +30,7 @@ def ministack(api: Literal["dynamodb", "events", "sqs"]) -> Iterator[str]:
         ServiceError: It is not installed, or did not start.
     """
     if importlib.util.find_spec("ministack") is None:
-        raise ServiceError("MiniStack is not installed: run `uv sync --group local`")
+        raise ServiceError("MiniStack is not installed: it comes with the extra `operator`")
 
     def environment(port: int) -> dict[str, str]:
         return {

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from mep.dlq import MAX_MESSAGES, RATE, VISIBILITY_TIMEOUT_S
 from mep.dlq.terminal import (
@@ -28,6 +27,7 @@ from mep.dlq.terminal import (
     warn_unread,
 )
 from mep.errors import ExitStatus, RunError, UnavailableError, UsageError
+from mep.help import Command, Group, examples
 
 if TYPE_CHECKING:
     from mep.dlq.model import DeadLetter
@@ -35,12 +35,14 @@ if TYPE_CHECKING:
 dlq = typer.Typer(
     name="dlq",
     help="List, show, redrive and discard dead letters.",
+    epilog=examples("mep dlq list", "mep dlq show q2-AAPL-17", "mep dlq redrive --category throttling --dry-run"),
+    cls=Group,
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
 
 
-@dlq.command("list")
+@dlq.command("list", cls=Command, epilog=examples("mep dlq list --by age", "mep dlq list --category throttling --json"))
 def list_command(
     *,
     queue_url: QueueUrl = None,
@@ -55,6 +57,8 @@ def list_command(
     limit: Limit = MAX_MESSAGES,
 ) -> None:
     """List dead letters. No message is consumed: each becomes visible again when the command ends."""
+    from rich.text import Text
+
     from mep import terminal
     from mep.dlq import render
     from mep.dlq.selection import select
@@ -75,7 +79,7 @@ def list_command(
             screen.print(Text(note, "yellow"))
 
 
-@dlq.command("show")
+@dlq.command("show", cls=Command, epilog=examples("mep dlq show q2-AAPL-17", "mep dlq show 7d0a2c51 --json"))
 def show_command(
     name: Annotated[str, typer.Argument(metavar="ID", help="A message ID or its prefix, or a correlation ID.")],
     *,
@@ -107,13 +111,24 @@ def show_command(
                 terminal.console().print(render.details(dead_letter), soft_wrap=True)
 
 
-@dlq.command("redrive")
+@dlq.command(
+    "redrive",
+    cls=Command,
+    epilog=examples(
+        "mep dlq redrive --bus earnings --category throttling --dry-run",
+        "mep dlq redrive --bus earnings --category not_found --force --rate 5",
+    ),
+)
 def redrive_command(
     *,
     queue_url: QueueUrl = None,
     bus: Annotated[
         str | None,
-        typer.Option(metavar="NAME", envvar="EVENT_BUS_NAME", help="Send the events to this EventBridge bus."),
+        typer.Option(
+            metavar="NAME",
+            envvar="EVENT_BUS_NAME",
+            help="Send the events to this EventBridge bus; this or --function is needed.",
+        ),
     ] = None,
     function: Annotated[
         str | None,
@@ -134,6 +149,10 @@ def redrive_command(
     limit: Limit = MAX_MESSAGES,
 ) -> None:
     """Redrive dead letters: send their events to the bus, or directly to the function.
+
+    Needs a destination: --bus (or `EVENT_BUS_NAME`), or --function. Without a filter (--id, --correlation-id,
+    --category, --older-than, --newer-than) every message of the queue is redriven. Permanent failures stay in the
+    queue unless you use --force.
 
     A message is deleted only after its event was accepted. A redrive may be interrupted at any point and run again:
     no event is lost, and the function handles an event that is delivered twice as a duplicate.
@@ -182,7 +201,11 @@ def redrive_command(
         raise typer.Exit(ExitStatus.FAILED)
 
 
-@dlq.command("discard")
+@dlq.command(
+    "discard",
+    cls=Command,
+    epilog=examples('mep dlq discard --category validation --older-than 3d --reason "test events"'),
+)
 def discard_command(
     *,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="The reason; the audit table records it.")],

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from emulator.environment import PROJECT_ROOT
 from emulator.pipeline.api import serve_event_bus
 from emulator.pipeline.pipeline import InputEvent
 from handler.contract import AUDIT, BUS, CALENDAR
@@ -81,7 +82,8 @@ class KeepAlive:
                 raise UsageError(f"cannot write {self._file}: {error.strerror}") from error
             try:
                 self._announce("all events are delivered; the services run until Ctrl-C. In another terminal:")
-                self._announce(f"  source {self._file} && uv run mep dlq list")
+                mep = "uv run mep" if (PROJECT_ROOT / "pyproject.toml").is_file() else "mep"  # a checkout, or installed
+                self._announce(f"  source {self._file} && {mep} dlq list")
                 run.pipeline.run(self._wait_until_interrupted(run.flush))
             finally:
                 self._file.unlink(missing_ok=True)

@@ -200,6 +200,7 @@ PREVIOUS_STATES = {"unprocessed", "dead_lettered"}
 _MESSAGES = {"--queue-url", "--visibility", "--max"}
 _FILTERS = {"--id", "--correlation-id", "--category", "--older-than", "--newer-than"}
 COMMANDS = {
+    "mep": {"--version", "--install-completion", "--show-completion"},
     "mep local": {
         *("--calendar", "--events", "--out", "--endpoint-url", "--function-url", "--workers", "--timeout"),
         *("--memory", "--speed", "--keep"),

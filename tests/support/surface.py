@@ -68,13 +68,15 @@ def upper_snake_words() -> set[str]:
 def commands() -> Mapping[str, set[str]]:
     """Every command of the script that is installed, with its options, arguments and their variables."""
     ((script, target),) = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"].items()
-    module = importlib.import_module(target.partition(":")[0])
+    module = importlib.import_module(f"{target.partition('.')[0]}.cli")  # where the script begins imports nothing else
     (app,) = [each for each in vars(module).values() if isinstance(each, typer.Typer) and each.info.name == script]
     return dict(_commands(script, typer.main.get_command(app)))
 
 
 def _commands(name: str, command: Any) -> Iterator[tuple[str, set[str]]]:
     if isinstance(command, TyperGroup):
+        if command.params:
+            yield name, {_written(parameter) for parameter in command.params}
         for word, inner in command.commands.items():
             yield from _commands(f"{name} {word}", inner)
     else:
