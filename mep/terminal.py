@@ -1,24 +1,119 @@
-"""Consoles and tables for terminals."""
+"""Consoles and tables for terminals of any width."""
+
+import os
+from collections.abc import Iterator
 
 from rich import box
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Column, Table
+from rich.text import Text
 
 WIDTH = 100
+"""Columns where neither a terminal nor the variable `COLUMNS` gives the width."""
+
+_MIN_TEXT = 16
+"""Columns that a text gets at least: where there are fewer, a table becomes a list."""
+
+_BARS = ((60, 0), (100, 16), (140, 24))
+_WIDEST_BAR = 48
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console of at most `WIDTH` columns; of exactly `WIDTH` columns where there is no terminal."""
+    """Return a console as wide as `COLUMNS` says, else as the terminal, else of `WIDTH` columns."""
     plain = Console(stderr=stderr, highlight=False)
-    width = min(plain.width, WIDTH) if plain.is_terminal else WIDTH
-    return Console(stderr=stderr, highlight=False, width=width)
+    columns = _columns()
+    if columns is None and plain.is_terminal:
+        return plain
+    return Console(stderr=stderr, highlight=False, width=columns or WIDTH)
 
 
-def plain_table(*headers: str) -> Table:
-    """Return an empty table without a frame."""
-    return Table(*headers, box=box.SIMPLE_HEAD, pad_edge=False)
+def is_width_known(screen: Console) -> bool:
+    """Whether there is a width that lines must fit; text in a pipe may have lines of any length."""
+    return screen.is_terminal or _columns() is not None
+
+
+def bar_width(screen: Console) -> int:
+    """Return the columns for a bar beside text; 0 where the text needs them all."""
+    return next((bar for limit, bar in _BARS if screen.width < limit), _WIDEST_BAR)
+
+
+def print_heading(screen: Console, title: str, explanation: str) -> None:
+    """Print a heading over a line; it is wrapped where it is longer."""
+    screen.print()
+    screen.print(Text.assemble((title, "bold"), (f"  {explanation}", "dim")))
+    screen.print(Rule(style="dim"))
 
 
 def print_line(console: Console, text: object) -> None:
     """Print a message of the program as one line, however wide the terminal is."""
     console.print(f"mep: {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def plain_table(*headers: str) -> Table:
+    """Return an empty table without a frame, which becomes a list where it does not fit: no cell is cut."""
+    return _FittingTable(*headers, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+
+
+def _columns() -> int | None:
+    value = os.environ.get("COLUMNS", "")
+    return int(value) if value.isdecimal() and int(value) else None
+
+
+class _FittingTable(Table):
+    """A table whose cells without spaces, such as IDs, stay on one line.
+
+    As a list, a row is these cells, as many to a line as fit, then each text on lines of its own. Numbers have the
+    header of their column.
+    """
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the table, or the list."""
+        width = 0
+        for column in self.columns:
+            needed, may_wrap = _needed(console, column)
+            column.no_wrap, column.overflow = not may_wrap, "fold"
+            width += needed + 2  # the space on the right and the separator, or the edges
+        if width <= options.max_width:
+            yield from super().__rich_console__(console, options)
+        else:
+            yield from self._list(console, options.max_width)
+
+    def _list(self, console: Console, width: int) -> Iterator[RenderableType]:
+        yield Text("  ".join(str(column.header) for column in self.columns if column.justify != "right"), "bold")
+        yield Rule(style="dim")
+        for row, cells in zip(self.rows, zip(*(column.cells for column in self.columns), strict=True), strict=True):
+            line = Text()
+            texts = []
+            for column, cell in zip(self.columns, cells, strict=True):
+                text = _text(console, cell)
+                if not text:
+                    continue
+                if not column.no_wrap and " " in text.plain:
+                    texts.append(Padding(text, (0, 0, 0, 2)))
+                    continue
+                if column.justify == "right":
+                    text = Text.assemble((f"{column.header} ", "dim"), text)
+                if line and line.cell_len + 2 + text.cell_len > width:
+                    yield line
+                    line = Text()
+                line = Text.assemble(line, "  ", text) if line else text
+            if line:
+                yield line
+            yield from texts
+            if row.end_section:
+                yield Text()
+
+
+def _needed(console: Console, column: Column) -> tuple[int, bool]:
+    """Return the columns that a table's column needs at least, and whether its cells may be wrapped."""
+    texts = [_text(console, cell) for cell in column.cells]
+    longest = max(text.cell_len for text in (*texts, _text(console, column.header)))
+    if any(" " in text.plain for text in texts):
+        return min(longest, max(_MIN_TEXT, len(str(column.header)))), True
+    return longest, False
+
+
+def _text(console: Console, cell: RenderableType) -> Text:
+    return cell if isinstance(cell, Text) else console.render_str(str(cell))

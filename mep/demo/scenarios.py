@@ -13,7 +13,6 @@ from pathlib import Path
 import orjson
 from rich.console import Console
 from rich.padding import Padding
-from rich.rule import Rule
 from rich.text import Text
 
 from emulator.environment import SAMPLES
@@ -28,6 +27,7 @@ from mep.local.jsonl import EventLine, read_jsonl, read_lines
 from mep.local.options import RunOptions
 from mep.local.run import CompletedRun, run
 from mep.local.summary import Summary
+from mep.terminal import print_heading
 from mep.text import escape_control
 
 THROTTLES = 2
@@ -92,18 +92,18 @@ def main_job(context: DemoContext) -> list[Check]:
     """Events mark their rows; duplicates are recognised, permanent failures are dead-lettered."""
     out = context.directory / "main"
     events = SAMPLES / "events.jsonl"
-    _heading(context.screen, "Events mark rows", "with two duplicates and five permanent failures")
+    print_heading(context.screen, "Events mark rows", "with two duplicates and five permanent failures")
     summary = context.run(out, "events.jsonl")
     context.screen.print(render.outcomes_table(summary))
-    _heading(context.screen, "One trace", f"the event with correlation ID {_SHOWN_TRACE}")
+    print_heading(context.screen, "One trace", f"the event with correlation ID {_SHOWN_TRACE}")
     spans = [
         span for span in read_jsonl(out / "spans.jsonl") if span["attributes"].get("correlation_id") == _SHOWN_TRACE
     ]
     context.screen.print(render.trace_tree(spans))
-    _heading(context.screen, "Metrics", "sums of the function's EMF lines")
+    print_heading(context.screen, "Metrics", "sums of the function's EMF lines")
     metrics = render.sum_metrics(read_jsonl(out / "metrics.jsonl"))
     context.screen.print(render.metrics_table(metrics))
-    _heading(context.screen, "Dead letters", "the messages in the queue, with their errors")
+    print_heading(context.screen, "Dead letters", "the messages in the queue, with their errors")
     context.screen.print(render.dead_letters_table(read_jsonl(out / "dlq.jsonl")))
     with events.open("rb") as stream:
         lines = list(read_lines(stream))
@@ -123,7 +123,7 @@ def main_job(context: DemoContext) -> list[Check]:
 def throttling(context: DemoContext) -> list[Check]:
     """DynamoDB throttles a write twice; the third attempt succeeds."""
     out = context.directory / "throttled"
-    _heading(context.screen, "Retries with backoff", "DynamoDB throttles the first two writes")
+    print_heading(context.screen, "Retries with backoff", "DynamoDB throttles the first two writes")
     with throttling_proxy(context.dynamodb.url, THROTTLES) as url:
         summary = context.run(out, "throttled.jsonl", url)
     context.screen.print(render.trace_tree(read_jsonl(out / "spans.jsonl")))
@@ -140,14 +140,14 @@ def platform_retries(context: DemoContext) -> list[Check]:
     out = context.directory / "failing"
     events = SAMPLES / "failing.jsonl"
     text = "after one and two minutes, here after 0.2 and 0.4 s; after three attempts the event goes to the queue"
-    _heading(context.screen, "Lambda retries", text)
+    print_heading(context.screen, "Lambda retries", text)
     with throttling_proxy(context.dynamodb.url, _FAILED_ATTEMPTS) as url:
         summary = context.run(out, "failing.jsonl", url, timeout_s=_NO_TIME_TO_RETRY_S)
     context.screen.print(render.outcomes_table(summary))
     context.screen.print(render.attempts_table(read_jsonl(out / "logs.jsonl")))
-    _heading(context.screen, "On-failure destination", "Lambda's record of the event that failed three times")
+    print_heading(context.screen, "On-failure destination", "Lambda's record of the event that failed three times")
     context.screen.print(render.dead_letters_table(read_jsonl(out / "dlq.jsonl")))
-    _heading(context.screen, "Platform metrics", "those of AWS/Lambda and AWS/Events, from platform.jsonl")
+    print_heading(context.screen, "Platform metrics", "those of AWS/Lambda and AWS/Events, from platform.jsonl")
     context.screen.print(render.platform_table(read_jsonl(out / "platform.jsonl")))
     with events.open("rb") as stream:
         failed_event = orjson.loads(stream.readline())
@@ -163,7 +163,7 @@ def platform_retries(context: DemoContext) -> list[Check]:
 def redriving(context: DemoContext) -> list[Check]:
     """An event without a calendar row is a dead letter; it is redriven when the row exists."""
     out = context.directory / "redriven"
-    _heading(context.screen, "A dead letter is redriven", "its event arrived before its row")
+    print_heading(context.screen, "A dead letter is redriven", "its event arrived before its row")
     redrive = RedriveDemo(context.dynamodb, context.screen)
     summary = context.run(out, "early.jsonl", on_complete=redrive)
     context.screen.print(render.outcomes_table(summary))
@@ -202,7 +202,7 @@ def demo(screen: Console) -> list[Check]:
         if context.dynamodb.reason:
             screen.print(f"using a DynamoDB emulator: {context.dynamodb.reason}", markup=False)
         results = [(scenario, scenario(context)) for scenario in SCENARIOS]
-    _heading(screen, "Checks", "of the files that the scenarios wrote")
+    print_heading(screen, "Checks", "of the files that the scenarios wrote")
     for scenario, scenario_checks in results:
         screen.print(Text((scenario.__doc__ or "").splitlines()[0], "dim"))
         for check in scenario_checks:
@@ -211,8 +211,3 @@ def demo(screen: Console) -> list[Check]:
             if check.failure:
                 screen.print(Padding(Text(escape_control(check.failure), "red"), (0, 0, 0, 8)))
     return [check for _, scenario_checks in results for check in scenario_checks if check.failure]
-
-
-def _heading(screen: Console, title: str, explanation: str) -> None:
-    screen.print()
-    screen.print(Rule(Text.assemble((title, "bold"), (f"  {explanation}", "dim")), align="left", characters="-"))

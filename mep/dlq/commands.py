@@ -108,7 +108,8 @@ def show_command(
             if as_json:
                 typer.echo(render.json_text(render.to_json_full(dead_letter, datetime.now(UTC))))
             else:
-                terminal.console().print(render.details(dead_letter), soft_wrap=True)
+                screen = terminal.console()
+                screen.print(render.details(dead_letter), soft_wrap=not terminal.is_width_known(screen))
 
 
 @dlq.command(

@@ -7,9 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from handler.dead_letters import serialize_event
@@ -18,6 +16,7 @@ from handler.validation import format_utc
 from mep.dlq.model import DeadLetter
 from mep.dlq.queue import QueueSnapshot
 from mep.dlq.redrive import Skipped
+from mep.terminal import plain_table
 from mep.text import escape_control
 
 GROUPINGS = ("category", "age", "correlation-id")
@@ -93,9 +92,7 @@ def as_json(dead_letters: Sequence[DeadLetter], snapshot: QueueSnapshot, by: str
 def listing(dead_letters: Sequence[DeadLetter], by: str) -> RenderableType:
     """Return a table of dead letters in groups, the largest group first, the oldest message of each first."""
     now = datetime.now(UTC)
-    table = Table("message ID", "age", "category", "correlation ID", "from", "why", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.columns[0].no_wrap = True
-    table.columns[3].overflow = table.columns[5].overflow = "fold"
+    table = plain_table("message ID", "age", "category", "correlation ID", "from", "why")
     for name, members in sorted(_groups(dead_letters, by, now).items(), key=lambda item: (-len(item[1]), item[0])):
         table.add_section()
         table.add_row(Text(f"{len(members)}", "bold"), "", Text(escape_control(name), "bold red"), "", "", "")
@@ -103,7 +100,7 @@ def listing(dead_letters: Sequence[DeadLetter], by: str) -> RenderableType:
             times = "once" if dead_letter.redrives == 1 else f"{dead_letter.redrives} times"
             redriven = f" (redriven {times})" if dead_letter.redrives else ""
             table.add_row(
-                escape_control(dead_letter.message_id[:_PRINTED_ID]),
+                Text(escape_control(dead_letter.message_id)),
                 _age_text(dead_letter.age(now)),
                 dead_letter.group,
                 Text(escape_control(dead_letter.correlation_id or "none"), "cyan"),

@@ -165,7 +165,6 @@ def platform_table(points: Iterable[dict[str, Any]]) -> RenderableType:
 def dead_letters_table(lines: Iterable[dict[str, Any]]) -> RenderableType:
     """Return the lines of `dlq.jsonl` as a table."""
     table = plain_table("category", "correlation ID", "why")
-    table.columns[1].overflow = "fold"
     for dead_letter in map(read_line, lines):
         table.add_row(
             Text(escape_control(dead_letter.group), "red"),

@@ -9,24 +9,24 @@ from rich.table import Table
 from rich.text import Text
 
 from handler.contract import CALENDAR, PROCESSED, PROCESSED_AT, PROCESSED_BY
+from mep.terminal import bar_width
 from mep.text import escape_control
 from mep.trace.entries import Entry, time_text
 from mep.trace.formatting import displayed_attributes, milliseconds
 from mep.trace.sources import gap_lines
 from mep.trace.timeline import Section, Timeline
 
-_BAR_WIDTH = 24
 _STYLES = {"ok": "", "warning": "yellow", "error": "red"}
 _MARKS = {"log": "·", "audit": "✓", "dead_letter": "✉", "backoff": "~", "span": "█"}
 
 
 def show(timeline: Timeline, screen: Console) -> None:
     """Print a timeline as tables, one per section."""
-    for block in _blocks(timeline):
+    for block in _blocks(timeline, bar_width(screen)):
         screen.print(block)
 
 
-def _blocks(timeline: Timeline) -> Iterator[RenderableType]:
+def _blocks(timeline: Timeline, bar: int) -> Iterator[RenderableType]:
     yield Text.assemble(
         ("correlation ID  ", "dim"),
         (escape_control(timeline.correlation_id), "bold cyan"),
@@ -48,7 +48,7 @@ def _blocks(timeline: Timeline) -> Iterator[RenderableType]:
             (f"  {milliseconds(section.length_ms)}" if section.length_ms else "", "dim"),
             (_trace_of(section), "dim"),
         )
-        yield _table(section)
+        yield _table(section, bar)
 
 
 def _row(row: Mapping[str, Any]) -> str:
@@ -66,10 +66,11 @@ def _trace_of(section: Section) -> str:
     return f"  trace {trace_id}" if trace_id else ""
 
 
-def _table(section: Section) -> Table:
+def _table(section: Section, bar: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_header=False, pad_edge=False, show_edge=False)
     table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True, width=_BAR_WIDTH)
+    if bar:
+        table.add_column(no_wrap=True, width=bar)
     table.add_column(overflow="fold")
     for entry, depth in zip(section.entries, section.depths, strict=True):
         style = _STYLES[entry.severity]
@@ -80,12 +81,13 @@ def _table(section: Section) -> Table:
         for name, value in displayed_attributes(entry):
             text.append(f"  {escape_control(name)}=", "dim").append(escape_control(value), style)
         offset = milliseconds((entry.at - section.start) / 1e6)
-        table.add_row(Text(f"+{offset}", "dim"), Text(_bar(section, entry), style or "cyan"), text)
+        bars = [Text(_bar(section, entry, bar), style or "cyan")] if bar else []
+        table.add_row(Text(f"+{offset}", "dim"), *bars, text)
     return table
 
 
-def _bar(section: Section, entry: Entry) -> str:
+def _bar(section: Section, entry: Entry, width: int) -> str:
     scale = section.length_ms or 1
-    start = min(int((entry.at - section.start) / 1e6 / scale * _BAR_WIDTH), _BAR_WIDTH - 1)
-    length = max(1, round((entry.duration_ms or 0) / scale * _BAR_WIDTH))
-    return (" " * start + _MARKS[entry.kind] * length)[:_BAR_WIDTH]
+    start = min(int((entry.at - section.start) / 1e6 / scale * width), width - 1)
+    length = max(1, round((entry.duration_ms or 0) / scale * width))
+    return (" " * start + _MARKS[entry.kind] * length)[:width]

@@ -137,5 +137,6 @@ def test_outcomes_show_every_count(show: Show) -> None:
     assert "30 spans, 4 retries" in text
 
 
-def test_without_a_terminal_the_width_is_fixed() -> None:
+def test_without_a_terminal_the_width_is_fixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     assert terminal.console().width == terminal.WIDTH

@@ -124,12 +124,11 @@ def test_throttling_reasons_are_shown(
     dead_letter = read_dead_letter(
         message, *from_on_failure(error={"errorType": "EventNotProcessed", "errorMessage": text})
     )
-    for width, lines in ((200, 1), (100, 3)):
+    for width in (200, 100, 40):
         screen = Console(file=io.StringIO(), width=width)
         screen.print(listing([dead_letter], "category"))
         assert isinstance(screen.file, io.StringIO)
-        *_, row = screen.file.getvalue().rstrip().partition(message[:13])
-        assert len(row.splitlines()) == lines
+        *_, row = screen.file.getvalue().rstrip().partition(message)
         why = "".join(row.partition("on_failure")[2].split())
         assert why == "ThrottlingException:TableWriteKeyRangeThroughputExceededtable/earningsCalendar"
 
