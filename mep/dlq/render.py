@@ -23,7 +23,6 @@ GROUPINGS = ("category", "age", "correlation-id")
 
 _AGES = ((timedelta(hours=1), "under 1 hour"), (timedelta(days=1), "under 1 day"), (timedelta(days=7), "under 7 days"))
 _MAX_PRINTED_SKIPPED = 10
-_PRINTED_ID = 13
 _PRINTED_ERROR = 120
 _NOT_ASCII = re.compile("[^ -~]+")
 _SHOWN_BY_NAME = frozenset(
@@ -138,7 +137,7 @@ def print_skipped(skipped: Iterable[Skipped], screen: Console) -> None:
     for entry in skipped:
         by_reason[entry.reason].append(entry.dead_letter)
     for reason, members in by_reason.items():
-        ids = ", ".join(dead_letter.message_id[:_PRINTED_ID] for dead_letter in members[:_MAX_PRINTED_SKIPPED])
+        ids = ", ".join(dead_letter.message_id for dead_letter in members[:_MAX_PRINTED_SKIPPED])
         rest = f" and {len(members) - _MAX_PRINTED_SKIPPED} more" if len(members) > _MAX_PRINTED_SKIPPED else ""
         screen.print(
             Text.assemble((f"{len(members)} skipped: ", "yellow"), escape_control(reason), (f"  ({ids}{rest})", "dim"))
