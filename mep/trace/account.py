@@ -1,45 +1,79 @@
 """Searches an AWS account and its dead-letter queue, with the clients of the standard variables."""
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from mep.aws import AwsClients
+from mep.dlq.model import DeadLetter
 from mep.dlq.queue import Queue
 from mep.errors import AwsUnavailableError, MepError, Problem, Reason
 from mep.settings import QUEUE_VARIABLE, Settings
+from mep.trace.asked import Asked
+from mep.trace.aws_sources import AwsSources
 from mep.trace.cloud import find_in_aws
-from mep.trace.entries import SearchResult, dead_letter_entry
+from mep.trace.cloud_lookup import look_up_in_aws
+from mep.trace.entries import SearchResult
+from mep.trace.hits import Observation
 from mep.trace.sources import Gap, NotQueriedError, SearchScope, Source
 
 _SERVICES = ("logs", "xray", "dynamodb")
 
+type DeadLetters = tuple[tuple[DeadLetter, ...], tuple[Gap, ...]]
+"""Messages of the dead-letter queue, and why it could not be read, or not completely."""
 
-def find_in_account(correlation_id: str, scope: SearchScope, settings: Settings) -> SearchResult:
-    """Search AWS with the caller's credentials and region.
+
+class AccountSearch:
+    """Searches AWS with the caller's credentials and region.
 
     Args:
-        correlation_id: The correlation ID.
         scope: What to search.
         settings: The resources of the stack.
 
     Raises:
         UsageError: A boto3 setting is invalid.
     """
-    aws, queue_url = settings.aws, settings.queue_url
-    problem = aws.credentials_problem
-    if problem is not None:
-        names = {**scope.names(), Source.QUEUE: queue_url}
-        return SearchResult(gaps=tuple(Gap(source, name, problem) for source, name in names.items()))
-    services = (*_SERVICES, "sqs") if queue_url else _SERVICES
-    # Create every client first: an invalid setting is reported before any call.
-    emulated = {aws.is_emulated(service) for service in services}
-    aws.emulated = True if True in emulated else None
-    result = find_in_aws(correlation_id, scope, lambda service: _client(aws, service))
-    try:
-        sqs = _client(aws, "sqs") if queue_url else None
-    except NotQueriedError as error:
-        return replace(result, gaps=(*result.gaps, Gap(Source.QUEUE, queue_url, error.problem)))
-    return with_dead_letters(result, correlation_id, sqs, queue_url)
+
+    def __init__(self, scope: SearchScope, settings: Settings) -> None:
+        self._aws, self._queue_url = settings.aws, settings.queue_url
+        self._problem = self._aws.credentials_problem
+        self._sources = AwsSources(scope, self._client)
+        if self._problem is None:
+            services = (*_SERVICES, "sqs") if self._queue_url else _SERVICES
+            # Create every client first: an invalid setting is reported before any call.
+            emulated = {self._aws.is_emulated(service) for service in services}
+            self._aws.emulated = True if True in emulated else None
+
+    def find(self, correlation_id: str) -> SearchResult:
+        """Return the records of a correlation ID; see `mep.trace.follow.Search`."""
+        if self._problem is not None:
+            gaps = (Gap(source, name, self._problem) for source, name in self._sources.scope.names().items())
+            return SearchResult(gaps=tuple(gaps))
+        return find_in_aws(correlation_id, self._sources)
+
+    def look_up(self, asked: Asked) -> tuple[list[Observation], tuple[Gap, ...]]:
+        """Return the records that have an ID or name a row; see `mep.trace.follow.Search`."""
+        if self._problem is not None:
+            return [], self.find("").gaps
+        return look_up_in_aws(asked, self._sources), self._sources.take_gaps()
+
+    def dead_letters(self) -> DeadLetters:
+        """Return the messages of the dead-letter queue, which are received once."""
+        return self._dead_letters
+
+    @cached_property
+    def _dead_letters(self) -> DeadLetters:
+        problem, sqs = self._problem, None
+        try:
+            sqs = _client(self._aws, "sqs") if self._queue_url and problem is None else None
+        except NotQueriedError as error:
+            problem = error.problem
+        if problem is not None:
+            return (), (Gap(Source.QUEUE, self._queue_url, problem),)
+        return read_queue(sqs, self._queue_url)
+
+    def _client(self, service: str) -> Any:
+        return _client(self._aws, service)
 
 
 def _client(aws: AwsClients, service: str) -> Any:
@@ -55,19 +89,17 @@ def _client(aws: AwsClients, service: str) -> Any:
     raise NotQueriedError(Problem(Reason.NOT_CONFIGURED, text, advice))
 
 
-def with_dead_letters(result: SearchResult, correlation_id: str, sqs: Any, queue_url: str | None) -> SearchResult:
-    """Add the dead letters of a correlation ID. The messages are not consumed.
+def read_queue(sqs: Any, queue_url: str | None) -> DeadLetters:
+    """Return the messages of a dead-letter queue, which are not consumed, and why it could not be read.
 
     Args:
-        result: The entries of the other sources.
-        correlation_id: The correlation ID.
         sqs: boto3 client of SQS.
         queue_url: URL of the queue; None or empty if none is set.
     """
     if not queue_url:
         advice = "the stack's output DeadLetterQueueUrl has it"
         problem = Problem(Reason.NOT_CONFIGURED, f"{QUEUE_VARIABLE} is not set", advice)
-        return replace(result, gaps=(*result.gaps, Gap(Source.QUEUE, "", problem)))
+        return (), (Gap(Source.QUEUE, "", problem),)
     queue = Queue(sqs, queue_url)
     try:
         snapshot = queue.read()
@@ -75,16 +107,10 @@ def with_dead_letters(result: SearchResult, correlation_id: str, sqs: Any, queue
         problem = error.problem if isinstance(error, AwsUnavailableError) else Problem(Reason.SETTING, str(error))
         if problem.reason is Reason.NOT_FOUND:
             problem = replace(problem, advice=f"check {QUEUE_VARIABLE}")
-        return replace(result, gaps=(*result.gaps, Gap(Source.QUEUE, queue_url, problem)))
+        return (), (Gap(Source.QUEUE, queue_url, problem),)
     finally:
         queue.release()
-    entries = [
-        dead_letter_entry(dead_letter, result.entries)
-        for dead_letter in snapshot.dead_letters
-        if dead_letter.correlation_id == correlation_id
-    ]
-    result = replace(result, entries=(*result.entries, *entries))
     if snapshot.complete:
-        return result
+        return snapshot.dead_letters, ()
     partial = Problem(Reason.INCOMPLETE, "; ".join(snapshot.notes()))
-    return replace(result, gaps=(*result.gaps, Gap(Source.QUEUE, queue_url, partial)))
+    return snapshot.dead_letters, (Gap(Source.QUEUE, queue_url, partial),)

@@ -4,21 +4,31 @@ import json
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handler.contract import FUNCTION_NAME
+from handler.contract import CALENDAR, FUNCTION_NAME
 from mep.errors import RunError, UnavailableError, UsageError
 
-_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+if TYPE_CHECKING:
+    from mep.trace.follow import Found, Search
+    from mep.trace.timeline import Timeline
+
+_KEY = [name.replace("_", " ") for name in CALENDAR.key]
 _SINCE = re.compile(r"([1-9][0-9]{0,4})([mhd])")
+_SINCE_DEFAULT = "3d"
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def trace_command(
-    correlation_id: Annotated[
-        str, typer.Argument(metavar="CORRELATION_ID", help="Of the event; every log line has it.")
+    asked: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CORRELATION_ID",
+            help="The event's correlation ID; or another ID of it: event, envelope, request, trace or message ID; "
+            f"or the row: {' and '.join(_KEY)}, or {_KEY[0]} alone.",
+        ),
     ],
     *,
     run: Annotated[
@@ -28,7 +38,9 @@ def trace_command(
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write a self-contained HTML page with a waterfall.")
     ] = None,
-    since: Annotated[str, typer.Option(metavar="AGE", help="How far back to search AWS: 90m, 12h, 14d.")] = "3d",
+    since: Annotated[
+        str, typer.Option(metavar="AGE", help="How far back to search AWS: 90m, 12h, 14d.")
+    ] = _SINCE_DEFAULT,
     function: Annotated[
         str | None,
         typer.Option(
@@ -43,44 +55,83 @@ def trace_command(
     spans: Annotated[
         str, typer.Option(metavar="xray|logs", help="The store of the spans: X-Ray, or the log group aws/spans.")
     ] = "xray",
+    queue: Annotated[
+        bool | None,
+        typer.Option(
+            "--queue/--no-queue",
+            help="Read the dead-letter queue always, or never; other consumers do not see its messages meanwhile. "
+            "Default: only if the log and the audit table have no final outcome.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Show every record of one event as one timeline.
 
-    Log lines, spans, attempts and backoffs, audit entries, the calendar row, dead letters and redrives: of AWS, with
-    the `AWS_*` variables and `ENVIRONMENT`, `EARNINGS_CALENDAR_TABLE`, `EARNINGS_AUDIT_TABLE`,
-    `DEAD_LETTER_QUEUE_URL`; or of a `mep local` run with --run.
+    Log lines, spans, attempts and backoffs, audit entries, the calendar row, dead letters and redrives: from AWS, with
+    your credentials, region and the settings that `mep dlq` has, too; or from a `mep local` run with --run.
 
-    The exit status is 0 when the event was found and every source was read, 1 when every source was read and none has a
-    record of the ID, 3 when a source could not be read: the result is marked as partial, and an empty result proves
-    nothing.
+    If several events have the ID or the row, they are listed, the newest first, each with the command that shows it.
+
+    The exit status is 0 when an event was found and every source was read, 1 when every source was read and none has a
+    record, 3 when a source could not be read: the result is marked as partial, and an empty result proves nothing.
     """
+    from mep.trace.asked import parse_asked
+    from mep.trace.follow import follow
     from mep.trace.sources import gap_lines, source_names
-    from mep.trace.timeline import make_timeline
 
-    if not _ID.fullmatch(correlation_id):
-        raise UsageError("a correlation ID has 1 to 128 of the characters A-Z a-z 0-9 . _ : -")
+    wanted = parse_asked(" ".join(asked))
+    search: Search
     if run is not None:
-        from mep.trace.local_run import find_in_folder
+        from mep.trace.local_run import FolderSearch
 
-        result = find_in_folder(correlation_id, run)
+        search = FolderSearch(run, queue=queue is not False)
     else:
-        from mep.settings import load_settings
-        from mep.trace.account import find_in_account
-        from mep.trace.sources import SearchScope
+        search = _account(spans, _age(since), function, log_group)
+    found = follow(wanted, search, queue=queue)
+    timeline = found.timeline
+    options = {"--run": run, "--since": since if since != _SINCE_DEFAULT else None}
+    options |= {"--function": function, "--log-group": log_group, "--spans": spans if spans != "xray" else None}
+    again = [part for name, value in options.items() if value is not None for part in (name, str(value))]
+    if found.hits:
+        _show_hits(found, again, as_json=as_json)
+    else:
+        _show(timeline, html, as_json=as_json)
+    if timeline.gaps:
+        missing = " | ".join(gap_lines(timeline.gaps)) if as_json else f"without {source_names(timeline.gaps)}"
+        raise UnavailableError(f"the result for {timeline.correlation_id} is partial: {missing}")
+    if not timeline.sections and not found.hits:
+        raise RunError(f"no record of {wanted.text} {_searched(run, since)}")
 
-        if spans not in {"xray", "logs"}:
-            raise UsageError(f"--spans {spans}: must be xray or logs")
-        age = _age(since)
-        settings = load_settings(needs_queue=False)
-        scope = SearchScope(
-            log_group=log_group or f"/aws/lambda/{function or settings.function_name}",
-            spans_in_logs=spans == "logs",
-            calendar_table=settings.calendar_table,
-            audit_table=settings.audit_table,
-            since=age,
-        )
-        result = find_in_account(correlation_id, scope, settings)
-    timeline = make_timeline(correlation_id, [result])
+
+def _account(spans: str, since: timedelta, function: str | None, log_group: str | None) -> "Search":
+    from mep.settings import load_settings
+    from mep.trace.account import AccountSearch
+    from mep.trace.sources import SearchScope
+
+    if spans not in {"xray", "logs"}:
+        raise UsageError(f"--spans {spans}: must be xray or logs")
+    settings = load_settings(needs_queue=False)
+    scope = SearchScope(
+        log_group=log_group or f"/aws/lambda/{function or settings.function_name}",
+        spans_in_logs=spans == "logs",
+        calendar_table=settings.calendar_table,
+        audit_table=settings.audit_table,
+        since=since,
+    )
+    return AccountSearch(scope, settings)
+
+
+def _show_hits(found: "Found", options: list[str], *, as_json: bool) -> None:
+    from mep import terminal
+    from mep.trace.render_hits import hits_json, show_hits
+
+    if as_json:
+        typer.echo(json.dumps(hits_json(found, options), ensure_ascii=False))
+    else:
+        show_hits(found, options, terminal.console())
+
+
+def _show(timeline: "Timeline", html: Path | None, *, as_json: bool) -> None:
     if html is not None:
         from mep.trace.render_html import page
 
@@ -95,11 +146,6 @@ def trace_command(
         from mep.trace.render_text import show
 
         show(timeline, terminal.console())
-    if timeline.gaps:
-        missing = " | ".join(gap_lines(timeline.gaps)) if as_json else f"without {source_names(timeline.gaps)}"
-        raise UnavailableError(f"the result for {correlation_id} is partial: {missing}")
-    if not timeline.sections:
-        raise RunError(f"no record of {correlation_id} {_searched(run, since)}")
 
 
 def _searched(run: Path | None, since: str) -> str:

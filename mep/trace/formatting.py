@@ -13,7 +13,7 @@ _OMITTED = frozenset(
         *("server.address", "server.port", "net.peer.name", "faas.trigger", "faas.invocation_id", "operation"),
         *("messaging.system", "messaging.url", "messaging.destination.name", "messaging.message.id", "aws.queue_url"),
         *(*CALENDAR.key, *AUDIT.key),
-        *("action", "previous_state", "function_version", "body", "attempt", "queue_url"),
+        *("action", "previous_state", "function_version", "body", "attempt", "queue_url", "origin"),
         "event_type",
     }
 )
@@ -28,7 +28,7 @@ def displayed_attributes(entry: Entry) -> list[tuple[str, str]]:
     for name, value in entry.attributes.items():
         if name in _OMITTED or value is None or (value is False and name in _OMITTED_IF_FALSE):
             continue
-        if name == "delay_ms" and entry.kind == "backoff":  # shown as the duration
+        if (name, entry.kind) in {("delay_ms", "backoff"), ("shape", "dead_letter")}:  # the duration, the title
             continue
         attributes.append((name, text_of(value)))
     return attributes

@@ -1,23 +1,20 @@
-"""Searches the files of a `mep local` run for a correlation ID.
+"""Searches the files of a `mep local` run for the records of a correlation ID."""
 
-The files may be large and few lines have the ID: each file is searched for the ID's bytes, and only the lines with them
-are parsed.
-"""
-
-import os
 from collections.abc import Iterator, Mapping
-from io import BufferedReader
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from handler.contract import CALENDAR
+from mep.dlq.model import DeadLetter
 from mep.dlq.sources import read_line
 from mep.errors import Problem, Reason, UsageError
-from mep.trace.entries import Entry, SearchResult, audit_entry, dead_letter_entry, log_entry, span_entries
-from mep.trace.lookup import OTHER_IDS, missing_row_note, other_id_note, row_keys
+from mep.trace.asked import Asked
+from mep.trace.entries import Entry, SearchResult
+from mep.trace.folder_lookup import look_up_in_folder
+from mep.trace.hits import Observation
+from mep.trace.jsonl import positioned_values, values
+from mep.trace.lookup import missing_row_note, row_keys
+from mep.trace.parsing import audit_entry, dead_letter_entry, log_entry, span_entries
 from mep.trace.sources import Gap, Source
 
 _SUMMARY = "summary.json"
@@ -30,28 +27,52 @@ _FILES = {
 }
 
 
-def find_in_folder(correlation_id: str, folder: Path) -> SearchResult:
-    """Search a run's files.
+class FolderSearch:
+    """Searches a run's files.
 
     Args:
-        correlation_id: The correlation ID.
         folder: `--out` of `mep local`.
+        queue: Whether to search the dead letters.
 
     Raises:
         UsageError: The folder is not one of a run.
     """
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder: use the --out of a `mep local` run")
-    if not (folder / "logs.jsonl").exists():
-        raise UsageError(f"{folder} has no logs.jsonl: use the --out of a `mep local` run")
-    notes: list[str] = []
-    gaps = tuple(_gaps(folder))
-    entries = [*_spans(correlation_id, folder), *_logs(correlation_id, folder), *_audit(correlation_id, folder)]
-    entries += _dead_letters(correlation_id, folder, entries)
-    if not entries:
-        notes += dict.fromkeys(_other_ids(correlation_id, folder))
-    rows = tuple(_rows(folder, entries, notes))
-    return SearchResult(tuple(entries), rows, tuple(notes), gaps)
+
+    def __init__(self, folder: Path, *, queue: bool = True) -> None:
+        if not folder.is_dir():
+            raise UsageError(f"{folder} is not a folder: use the --out of a `mep local` run")
+        if not (folder / "logs.jsonl").exists():
+            raise UsageError(f"{folder} has no logs.jsonl: use the --out of a `mep local` run")
+        self._folder = folder
+        self._queue = queue
+
+    def find(self, correlation_id: str) -> SearchResult:
+        """Return the records of a correlation ID; see `mep.trace.follow.Search`."""
+        folder = self._folder
+        notes: list[str] = []
+        gaps = tuple(_gaps(folder))
+        entries = [*_spans(correlation_id, folder), *_logs(correlation_id, folder), *_audit(correlation_id, folder)]
+        if self._queue:
+            entries += _dead_letters(correlation_id, folder, entries)
+        rows = tuple(_rows(folder, entries, notes))
+        return SearchResult(tuple(entries), rows, tuple(notes), gaps)
+
+    def look_up(self, asked: Asked) -> tuple[list[Observation], tuple[Gap, ...]]:
+        """Return the records that have an ID or name a row; see `mep.trace.follow.Search`."""
+        return list(look_up_in_folder(asked, self._folder, queue=self._queue)), ()
+
+    def dead_letters(self) -> tuple[tuple[DeadLetter, ...], tuple[Gap, ...]]:
+        """Return nothing: `find` returns them, since the file can be read without a side effect."""
+        return (), ()
+
+
+def find_in_folder(correlation_id: str, folder: Path) -> SearchResult:
+    """Return the records of a correlation ID in a run's files.
+
+    Raises:
+        UsageError: The folder is not one of a run.
+    """
+    return FolderSearch(folder).find(correlation_id)
 
 
 def _gaps(folder: Path) -> Iterator[Gap]:
@@ -69,63 +90,43 @@ def _gaps(folder: Path) -> Iterator[Gap]:
             yield Gap(source, str(path), Problem(reason, f"{path} cannot be read: {error.strerror}"))
 
 
-def _values(folder: Path, name: str, text: str) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects of the lines of a file that contain `text`."""
-    try:
-        file = (folder / f"{name}.jsonl").open("rb")
-    except OSError:  # `_gaps` reports it
-        return
-    needle = text.encode()
-    with file:
-        if not os.fstat(file.fileno()).st_size:
-            return
-        yield from _objects(file, needle)
-
-
-def _objects(file: BufferedReader, needle: bytes) -> Iterator[dict[str, Any]]:
-    with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-        position = data.find(needle)
-        while position >= 0:
-            start = data.rfind(b"\n", 0, position) + 1
-            end = data.find(b"\n", position)
-            end = len(data) if end < 0 else end
-            try:
-                value = orjson.loads(data[start:end])
-            except orjson.JSONDecodeError:
-                value = None  # the last line of an aborted run
-            if isinstance(value, dict):
-                yield value
-            position = data.find(needle, end)
-
-
 def _has(value: Mapping[str, Any], correlation_id: str) -> bool:
     return value.get("correlation_id") == correlation_id
 
 
 def _spans(correlation_id: str, folder: Path) -> Iterator[Entry]:
-    for span in _values(folder, "spans", correlation_id):
+    for span in values(folder, "spans", correlation_id):
         if _has(span["attributes"], correlation_id):
             yield from span_entries(span)
 
 
 def _logs(correlation_id: str, folder: Path) -> Iterator[Entry]:
-    for line in _values(folder, "logs", correlation_id):
-        # The runtime client's line about an exception has the ID in its text only.
+    """Yield the function's lines, and the runtime client's about the same invocations, in the order of the file."""
+    lines: dict[int, dict[str, Any]] = {}
+    for position, line in positioned_values(folder, "logs", correlation_id):
+        # The runtime client's line about an exception of the function has the ID in its text only.
         raised = f"correlation_id={correlation_id} " in str(line.get("errorMessage", ""))
-        entry = log_entry(line) if raised or _has(line, correlation_id) else None
+        if raised or _has(line, correlation_id):
+            lines[position] = line
+    # A line about another exception has no correlation ID at all.
+    for request_id in sorted({str(line.get("request_id") or "") for line in lines.values()} - {""}):
+        others = positioned_values(folder, "logs", request_id)
+        lines.update((position, line) for position, line in others if line.get("requestId") == request_id)
+    for _, line in sorted(lines.items()):
+        entry = log_entry(line)
         if entry is not None:
             yield entry
 
 
 def _audit(correlation_id: str, folder: Path) -> Iterator[Entry]:
-    for item in _values(folder, "audit", correlation_id):
+    for item in values(folder, "audit", correlation_id):
         entry = audit_entry(item) if _has(item, correlation_id) else None
         if entry is not None:
             yield entry
 
 
 def _dead_letters(correlation_id: str, folder: Path, entries: list[Entry]) -> Iterator[Entry]:
-    for value in _values(folder, "dlq", correlation_id):
+    for value in values(folder, "dlq", correlation_id):
         dead_letter = read_line(value)
         if dead_letter.correlation_id == correlation_id:
             yield dead_letter_entry(dead_letter, entries)
@@ -133,7 +134,7 @@ def _dead_letters(correlation_id: str, folder: Path, entries: list[Entry]) -> It
 
 def _rows(folder: Path, entries: list[Entry], notes: list[str]) -> Iterator[dict[str, Any]]:
     for key in row_keys(entries):
-        rows = [row for row in _values(folder, "calendar", f'"{key[0]}"') if _key(row) == key]
+        rows = [row for row in values(folder, "calendar", f'"{key[0]}"') if _key(row) == key]
         yield from rows
         if not rows and (folder / _SUMMARY).exists():
             notes.append(missing_row_note(key))
@@ -141,11 +142,3 @@ def _rows(folder: Path, entries: list[Entry], notes: list[str]) -> Iterator[dict
 
 def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(row.get(name) for name in CALENDAR.key)
-
-
-def _other_ids(text: str, folder: Path) -> Iterator[str]:
-    """Yield a note for each line in which the text is an ID of another kind."""
-    for line in _values(folder, "logs", text):
-        for name in OTHER_IDS:
-            if line.get(name) == text:
-                yield other_id_note(text, name, line.get("correlation_id"))

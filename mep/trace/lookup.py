@@ -1,12 +1,11 @@
-"""What every search looks up from its entries: calendar rows, other IDs, duplicate backoffs."""
+"""What every search looks up from its entries: calendar rows, duplicate backoffs."""
 
 from collections.abc import Iterable
 
-from handler.contract import AUDIT, CALENDAR, ROW_TEXT
+from handler.contract import AUDIT, CALENDAR, KEY_FIELDS, ROW_TEXT
+from handler.validation import FieldError
+from mep.dlq.audit import NO_ROW_KEY
 from mep.trace.entries import Entry
-
-OTHER_IDS = ("event_id", "request_id", "trace_id", "span_id", "dead_letter_id")
-"""Log fields whose value a user may mistake for the correlation ID."""
 
 
 def row_keys(entries: Iterable[Entry]) -> list[tuple[str, ...]]:
@@ -16,20 +15,24 @@ def row_keys(entries: Iterable[Entry]) -> list[tuple[str, ...]]:
         key = tuple(str(entry.attributes.get(name) or "") for name in CALENDAR.key)
         if not key[0]:  # an audit entry has the parts in one attribute
             key = tuple(str(entry.attributes.get(AUDIT.key[0], "")).split("#"))
-        if len(key) == len(CALENDAR.key) and all(key):
+        if _is_row(key):
             keys.add(key)
     return sorted(keys)
+
+
+def _is_row(key: tuple[str, ...]) -> bool:
+    """Return whether a key can be that of a row; the audit entry of an invalid event names its dead letter instead."""
+    if len(key) != len(CALENDAR.key) or key[0] == NO_ROW_KEY:
+        return False
+    try:
+        return all(KEY_FIELDS[name](part) == part for name, part in zip(CALENDAR.key, key, strict=True))
+    except FieldError:
+        return False
 
 
 def missing_row_note(key: tuple[str, ...]) -> str:
     """Return the note about a calendar row that does not exist."""
     return f"no row for {ROW_TEXT.format_map(dict(zip(CALENDAR.key, key, strict=True)))}"
-
-
-def other_id_note(text: str, field: str, correlation_id: object) -> str:
-    """Return the note about a text that is the ID of another kind."""
-    kind = field.replace("_", " ").replace(" id", " ID")
-    return f"{text} is the {kind} of an event with correlation ID {correlation_id}: use that instead"
 
 
 def deduplicate(entries: Iterable[Entry]) -> list[Entry]:

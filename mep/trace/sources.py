@@ -119,7 +119,12 @@ def gap_lines(gaps: Iterable[Gap]) -> list[str]:
     return [f"{source_names(members)}: {text}" for text, members in by_cause.items()]
 
 
-def nothing_was_read(gaps: Iterable[Gap]) -> bool:
-    """Return whether no source that can be searched by correlation ID could be read."""
+def nothing_was_read(gaps: Iterable[Gap], *, with_queue: bool = True) -> bool:
+    """Return whether no source that can be searched by correlation ID could be read.
+
+    Args:
+        gaps: The sources that could not be read.
+        with_queue: Whether the dead-letter queue was to be read.
+    """
     failed: set[Any] = {gap.source for gap in gaps if gap.problem.reason is not Reason.INCOMPLETE}
-    return failed >= _PRIMARY
+    return failed >= (_PRIMARY if with_queue else _PRIMARY - {Source.QUEUE})

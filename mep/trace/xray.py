@@ -8,7 +8,8 @@ from typing import Any
 
 import orjson
 
-from mep.trace.entries import Entry, span_entries
+from mep.trace.entries import Entry
+from mep.trace.parsing import span_entries
 
 _STATUS = {"STATUS_CODE_ERROR": "ERROR", "ERROR": "ERROR"}
 
@@ -39,7 +40,12 @@ def _segment(segment: Mapping[str, Any], trace_id: str, parent_id: str) -> Itera
     attributes.update(
         {name: aws[name] for name in ("operation", "request_id", "table_names", "queue_url") if name in aws}
     )
+    if segment.get("origin"):
+        attributes["origin"] = segment["origin"]
     attributes.update({name: True for name in ("error", "fault", "throttle") if segment.get(name)})
+    # The function's spans all have the correlation ID. Lambda's have none, and name the invocation's request.
+    is_function = "correlation_id" in attributes
+    request_id = attributes.get("faas.invocation_id" if is_function else "request_id", "")
     name = str(segment.get("name", "segment"))
     yield Entry(
         at=int(start * 1_000_000) * 1000,  # a double is exact to the microsecond only
@@ -50,8 +56,9 @@ def _segment(segment: Mapping[str, Any], trace_id: str, parent_id: str) -> Itera
         trace_id="".join(trace_id.split("-")[1:]) if "-" in trace_id else trace_id,
         span_id=str(segment.get("id", "")),
         parent_id=parent_id,
-        request_id=str(attributes.get("faas.invocation_id", "")),
+        request_id=str(request_id),
         attributes=attributes,
+        writer="function" if is_function else "lambda",
     )
     for child in segment.get("subsegments") or ():
         if isinstance(child, Mapping):

@@ -57,7 +57,11 @@ class Account:
         query = self.asked[int(parameters["queryId"])][1]
         lines = [line for line in self.groups[query["logGroupName"]] if matches(query["queryString"], line)]
         rows = [
-            [{"field": "@message", "value": line}, {"field": "@ptr", "value": str(number)}]
+            [
+                {"field": "@timestamp", "value": received_at(line)},
+                {"field": "@message", "value": line},
+                {"field": "@ptr", "value": str(number)},
+            ]
             for number, line in enumerate(lines)
         ]
         return ok(status=self.ends_as, results=rows, statistics={"recordsMatched": len(rows)})
@@ -88,9 +92,16 @@ class Account:
         return ok(Traces=traces, UnprocessedTraceIds=[trace_id for trace_id in ids if trace_id not in self.traces])
 
 
+def received_at(line: str) -> str:
+    """Return the time of a log line as CloudWatch Logs shows it, in milliseconds."""
+    value = json.loads(line)
+    time = str(value.get("timestamp") or value.get("time") or "2026-03-01T12:00:00.000Z")
+    return f"{time.rstrip('Z').replace('T', ' ')[:23]}"
+
+
 def matches(query: str, line: str) -> bool:
     """Return whether a line meets the filter of a Logs Insights query, in the subset that `mep` uses."""
-    match = re.fullmatch(r"fields @message \| filter (.*) \| sort @timestamp asc", query)
+    match = re.fullmatch(r"fields @timestamp, @message \| filter (.*) \| sort @timestamp asc", query)
     assert match is not None, query
     value = json.loads(line)
 

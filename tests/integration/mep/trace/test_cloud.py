@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,22 @@ import pytest
 from emulator.clients import loopback_client
 from emulator.services.sqs import create_queue, sqs_client
 from handler.outcome import OUTCOME_TELEMETRY
+from mep.dlq.model import DeadLetter
+from mep.dlq.sources import read_dead_letter
 from mep.errors import Reason
-from mep.trace.account import with_dead_letters
+from mep.trace.account import read_queue
+from mep.trace.asked import Asked, parse_asked
+from mep.trace.aws_sources import AwsSources
 from mep.trace.cloud import find_in_aws
+from mep.trace.cloud_lookup import look_up_in_aws
 from mep.trace.entries import SearchResult
-from mep.trace.sources import SPAN_LOG_GROUP, SearchScope, Source, gap_lines
+from mep.trace.follow import follow
+from mep.trace.hits import Observation
+from mep.trace.parsing import dead_letter_entry
+from mep.trace.sources import SPAN_LOG_GROUP, Gap, SearchScope, Source, gap_lines
 from mep.trace.timeline import make_timeline
 from mep.trace.xray import segment_entries, xray_id
+from otel.event_types import EventType
 from tests.integration.mep.trace.aws_api import Account
 from tests.support.aws_account import serving
 from tests.support.stores import DeadLetters, Tables
@@ -66,28 +76,59 @@ def account(folder: Path) -> Account:
             "record": {"requestId": line["request_id"], "status": "success", "metrics": {"maxMemoryUsedMB": 61}},
         }
         for line in lines_of(folder, "logs")
+        if line["event_type"] == EventType.EVENT_OUTCOME
     ]
     metrics = lines_of(folder, "metrics")
     return Account({GROUP: [json.dumps(line) for line in (*lines_of(folder, "logs"), *metrics, *reports)]}, traces)
 
 
-Ask = Callable[..., SearchResult]
+Ask = Callable[[str], SearchResult]
+
+
+@dataclass
+class AwsSearch:
+    """A search of the fake account and the real tables.
+
+    Attributes:
+        sources: Reads them.
+        messages: The messages of the dead-letter queue.
+        queue_reads: How often the queue was read.
+    """
+
+    sources: AwsSources
+    messages: tuple[DeadLetter, ...] = ()
+    queue_reads: int = 0
+
+    def find(self, correlation_id: str) -> SearchResult:
+        return find_in_aws(correlation_id, self.sources)
+
+    def look_up(self, asked: Asked) -> tuple[list[Observation], tuple[Gap, ...]]:
+        return look_up_in_aws(asked, self.sources), self.sources.take_gaps()
+
+    def dead_letters(self) -> tuple[tuple[DeadLetter, ...], tuple[Gap, ...]]:
+        self.queue_reads += 1
+        return self.messages, ()
 
 
 @pytest.fixture
-def ask(account: Account, tables: Tables) -> Iterator[Ask]:
+def spans_in_logs() -> bool:
+    return False
+
+
+@pytest.fixture
+def search(account: Account, tables: Tables, spans_in_logs: bool) -> Iterator[AwsSearch]:
     with serving(account.respond) as url:
 
         def make(service: str) -> Any:
             return tables.client if service == "dynamodb" else loopback_client(service, url)
 
-        def ask(correlation_id: str, **more: Any) -> SearchResult:
-            where = SearchScope(
-                GROUP, more.pop("spans_in_logs", False), tables.calendar_table, tables.audit_table, timedelta(1)
-            )
-            return find_in_aws(correlation_id, where, make, now=lambda: NOW, sleep=lambda _: None, **more)
+        scope = SearchScope(GROUP, spans_in_logs, tables.calendar_table, tables.audit_table, timedelta(1))
+        yield AwsSearch(AwsSources(scope, make, now=lambda: NOW, sleep=lambda _: None))
 
-        yield ask
+
+@pytest.fixture
+def ask(search: AwsSearch) -> Ask:
+    return search.find
 
 
 def put_audit(tables: Tables, folder: Path) -> None:
@@ -105,10 +146,10 @@ def test_an_account_and_a_run_give_the_same_timeline(ask: Ask, account: Account,
     once = OUTCOME_TELEMETRY["marked"].message
     assert [title for title in titles[0] if title not in report] == [
         "MarkEarningsProcessed",
-        "audit entry: mark_processed",
         "DynamoDB.TransactWriteItems",
         "waiting after attempt 1",
         "DynamoDB.TransactWriteItems",
+        "audit entry: mark_processed",
         once,
     ]
     assert report[0] in titles[0]
@@ -128,6 +169,7 @@ def test_annotations_find_the_trace_without_a_log(ask: Ask, account: Account) ->
     assert len(summaries) == 4  # a day, six hours each
 
 
+@pytest.mark.parametrize("spans_in_logs", [True])
 def test_spans_may_be_in_the_log(ask: Ask, account: Account, folder: Path) -> None:
     account.groups[SPAN_LOG_GROUP] = [
         json.dumps(
@@ -150,7 +192,7 @@ def test_spans_may_be_in_the_log(ask: Ask, account: Account, folder: Path) -> No
         )
         for span in lines_of(folder, "spans")
     ]
-    found = ask("demo-aapl", spans_in_logs=True)
+    found = ask("demo-aapl")
     own = [span for span in lines_of(folder, "spans") if span["attributes"]["correlation_id"] == "demo-aapl"]
     assert sorted(entry.span_id for entry in found.entries if entry.kind == "span") == sorted(
         span["span_id"] for span in own
@@ -196,10 +238,92 @@ def test_a_failed_query_is_a_gap(ask: Ask, account: Account, status: str) -> Non
     assert f"the query of {GROUP} ended as {status}: lines may be missing" in gap_lines(found.gaps)[0]
 
 
-def test_an_id_of_another_kind_is_a_note(ask: Ask) -> None:
-    assert ask("aapl-q3").notes == (
-        "aapl-q3 is the event ID of an event with correlation ID demo-aapl: use that instead",
-    )
+def found_as(search: AwsSearch, text: str) -> tuple[str, tuple[str, ...]]:
+    timeline = follow(parse_asked(text), search).timeline
+    return timeline.correlation_id, timeline.notes
+
+
+def test_any_id_and_the_row_lead_to_the_event(search: AwsSearch, folder: Path, tables: Tables) -> None:
+    line = next(line for line in lines_of(folder, "logs") if line["correlation_id"] == "demo-msft")
+    tables.put_row("MSFT", "2025-07-29", is_processed=True)
+    put_audit(tables, folder)
+    for name, value in {
+        "event ID": line["event_id"],
+        "request ID": line["request_id"],
+        "trace ID": xray_id(line["trace_id"]),
+    }.items():
+        note = f"{value} is the {name} of the event with the correlation ID demo-msft"
+        assert found_as(search, value) == ("demo-msft", (note,))
+    for row in ("MSFT 2025-07-29", "msft#2025-07-29", "MSFT"):
+        note = f"the event about {row} has the correlation ID demo-msft"
+        assert found_as(search, row) == ("demo-msft", (note,))
+    assert search.queue_reads == 0, "the row is marked: the queue adds nothing"
+
+
+def test_a_row_is_found_without_the_log(search: AwsSearch, account: Account, tables: Tables, folder: Path) -> None:
+    """The calendar's key leads to the audit entries, also of an event that is older than the log."""
+    tables.put_row("AAPL", "2025-07-31", is_processed=True)
+    put_audit(tables, folder)
+    account.groups[GROUP] = []
+    account.traces = {}
+    timeline = follow(parse_asked("AAPL"), search).timeline
+    assert (timeline.correlation_id, timeline.gaps) == ("demo-aapl", ())
+    assert timeline.summary == "the row is marked, according to its audit entry"
+
+
+def test_several_events_of_a_row_are_listed(search: AwsSearch) -> None:
+    found = follow(parse_asked("AAPL"), search)
+    assert [(hit.correlation_id, hit.outcome, hit.key) for hit in found.hits] == [
+        ("demo-aapl-second", "duplicate", ("AAPL", "2025-07-31")),
+        ("demo-aapl", "marked", ("AAPL", "2025-07-31")),
+    ]
+    assert not found.timeline.sections
+
+
+def test_a_failed_lookup_is_a_gap(search: AwsSearch, account: Account) -> None:
+    account.groups.clear()
+    found = follow(parse_asked("AAPL"), search)
+    assert found.hits == ()
+    assert Source.LOG in {gap.source for gap in found.timeline.gaps}
+    assert found.timeline.summary.startswith("unknown: nothing was found, but")
+
+
+@pytest.mark.parametrize(
+    ("correlation_id", "queue", "reads"),
+    [
+        ("demo-aapl", None, 0),
+        ("demo-aapl-second", None, 0),
+        ("demo-unknown-row", None, 0),
+        ("demo-unknown-row", True, 1),
+        ("unheard-of", None, 2),
+        ("unheard-of", False, 0),
+    ],
+)
+def test_the_queue_is_read_where_no_other_source_has_the_outcome(
+    search: AwsSearch, correlation_id: str, queue: bool | None, reads: int
+) -> None:
+    timeline = follow(parse_asked(correlation_id), search, queue=queue).timeline
+    assert search.queue_reads == reads
+    assert bool(timeline.sections) == (correlation_id != "unheard-of")
+
+
+def test_the_queue_is_read_for_an_event_that_was_raised(search: AwsSearch, account: Account) -> None:
+    lines = [json.loads(line) for line in account.groups[GROUP] if '"demo-msft"' in line]
+    account.groups[GROUP] = [json.dumps({**line, "outcome": "retry"}) for line in lines if "_aws" not in line]
+    account.traces = {}
+    assert follow(parse_asked("demo-msft"), search).timeline.verdict.outcome == "retry"
+    assert search.queue_reads == 1
+
+
+def test_an_id_that_only_a_dead_letter_has_leads_to_the_event(search: AwsSearch, account: Account) -> None:
+    account.groups[GROUP] = []
+    event = {"id": "envelope-1", "detail": {"asset_symbol": "QQQQ", "correlation_id": "c-1", "earnings_id": "e-77"}}
+    attributes = {"SOURCE": "handler", "ERROR_CODE": "validation", "CORRELATION_ID": "c-1"}
+    search.messages = (read_dead_letter("message-1", json.dumps(event), attributes),)
+    for text, kind in {"envelope-1": "event ID", "e-77": "earnings ID", "message-1": "message ID"}.items():
+        timeline = follow(parse_asked(text), search).timeline
+        assert timeline.notes == (f"{text} is the {kind} of the event with the correlation ID c-1",)
+        assert timeline.summary == "dead-lettered: permanent failure (validation), according to its dead letter"
 
 
 def test_dead_letters_are_not_consumed(dead_letters: DeadLetters) -> None:
@@ -219,25 +343,25 @@ def test_dead_letters_are_not_consumed(dead_letters: DeadLetters) -> None:
                     }.items()
                 },
             )
-        found = with_dead_letters(SearchResult(), "c-1", client, dead_letters.queue_url)
-        (entry,) = found.entries
+        found, gaps = read_queue(client, dead_letters.queue_url)
+        assert (sorted(each.correlation_id or "" for each in found), gaps) == (["c-1", "c-2"], ())
+        entry = dead_letter_entry(found[0], ())
         assert (entry.kind, entry.attributes["error_category"], entry.attributes["why"]) == (
             "dead_letter",
             "not_found",
             "no row",
         )
-        assert found.gaps == ()
-        (unset,) = with_dead_letters(SearchResult(), "c-1", client, None).gaps
+        _, (unset,) = read_queue(client, None)
         assert (unset.problem.reason, unset.problem.text) == (
             Reason.NOT_CONFIGURED,
             "DEAD_LETTER_QUEUE_URL is not set",
         )
         gone = create_queue(dead_letters.url, "to-be-deleted")
         client.delete_queue(QueueUrl=gone.queue_url)
-        (deleted,) = with_dead_letters(SearchResult(), "c-1", client, gone.queue_url).gaps
+        _, (deleted,) = read_queue(client, gone.queue_url)
         assert (deleted.source, deleted.problem.reason) == (Source.QUEUE, Reason.NOT_FOUND)
         (received,) = client.receive_message(QueueUrl=dead_letters.queue_url, VisibilityTimeout=60)["Messages"]
-        (partial,) = with_dead_letters(SearchResult(), "c-1", client, dead_letters.queue_url).gaps
+        _, (partial,) = read_queue(client, dead_letters.queue_url)
         assert partial.problem.reason is Reason.INCOMPLETE
         assert "about 1 more are in flight: another consumer has received them" in partial.problem.text
         handle = received["ReceiptHandle"]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -33,8 +34,10 @@ def test_the_timeline_of_a_run_fits_the_terminal(
 def test_json_has_everything(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert mep(monkeypatch, "trace", "demo-aapl", "--run", folder, "--json") == 0
     answer: dict[str, Any] = json.loads(capsys.readouterr().out)
-    assert list(answer) == ["correlation_id", "verdict", "complete", "not_asked", "parts", "rows", "notes"]
+    keys = ("correlation_id", "verdict", "outcome", "invocations", "complete", "not_asked", "parts", "rows", "notes")
+    assert tuple(answer) == keys
     assert (answer["complete"], answer["not_asked"]) == (True, [])
+    assert (answer["outcome"], answer["invocations"]) == ("marked", 2)
     root = answer["parts"][0]["moments"][0]
     assert root["facts"]["outcome"] == "marked"
     assert root["facts"]["links"] == ["0af7651916cd43dd8448eb211c80319c"]
@@ -44,7 +47,11 @@ def test_json_has_everything(folder: Path, monkeypatch: pytest.MonkeyPatch, caps
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (("trace", "no such id", "--run", "."), 2, "a correlation ID has 1 to 128 of the characters"),
+        (
+            ("trace", "no/such;id", "--run", "."),
+            2,
+            "neither an ID (1 to 128 characters of A-Z a-z 0-9 . _ : -) nor a row",
+        ),
         (("trace", "abc", "--run", "/nowhere"), 2, "use the --out of a `mep local` run"),
         (("trace", "abc", "--since", "soon"), 2, "--since soon: must be a number and m, h or d"),
         (("trace", "abc", "--spans", "paper"), 2, "--spans paper: must be xray or logs"),
@@ -76,6 +83,33 @@ def test_an_unknown_id_is_exit_status_1(
 ) -> None:
     assert mep(monkeypatch, "trace", "unheard-of", "--run", folder) == 1
     assert f"no record of unheard-of in {folder}" in capsys.readouterr().err
+
+
+def test_another_id_shows_the_event(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mep(monkeypatch, "trace", "aapl-q3", "--run", folder) == 0
+    assert "aapl-q3 is the event ID of the event with the correlation ID demo-aapl" in capsys.readouterr().out
+
+
+def test_each_of_several_events_has_its_command(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mep(monkeypatch, "trace", "AAPL", "2025-07-31", "--run", folder) == 0
+    shown = capsys.readouterr().out
+    assert "AAPL 2025-07-31: 2 events, the newest first" in shown
+    assert mep(monkeypatch, "trace", "AAPL", "--run", folder, "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["asked"], answer["complete"], answer["not_asked"]) == ("AAPL", True, [])
+    newest, oldest = answer["events"]
+    assert newest["timestamp"] > oldest["timestamp"]
+    assert oldest["row"] == {"asset_symbol": "AAPL", "earnings_date": "2025-07-31"}
+    assert (oldest["outcome"], newest["outcome"]) == ("marked", "duplicate")
+    for event in (newest, oldest):
+        program, *arguments = shlex.split(event["command"])
+        assert program == "mep"
+        assert mep(monkeypatch, *arguments) == 0
+        assert event["correlation_id"] in capsys.readouterr().out
 
 
 def test_the_page_is_self_contained_and_escaped(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

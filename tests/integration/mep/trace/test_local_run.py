@@ -9,7 +9,9 @@ import pytest
 
 from handler.outcome import OUTCOME_TELEMETRY
 from mep.errors import Reason, UsageError
-from mep.trace.local_run import find_in_folder
+from mep.trace.asked import parse_asked
+from mep.trace.follow import follow
+from mep.trace.local_run import FolderSearch, find_in_folder
 from mep.trace.sources import Source, gap_lines
 from mep.trace.timeline import Timeline, make_timeline
 
@@ -28,10 +30,10 @@ def test_a_throttled_event_has_each_attempt_and_backoff(folder: Path) -> None:
     first, second = titles(found)
     assert first == [
         "MarkEarningsProcessed",
-        "audit entry: mark_processed",
         "DynamoDB.TransactWriteItems",
         "waiting after attempt 1",
         "DynamoDB.TransactWriteItems",
+        "audit entry: mark_processed",
         OUTCOME_TELEMETRY["marked"].message,
     ]
     assert second[-1] == OUTCOME_TELEMETRY["duplicate"].message
@@ -68,15 +70,43 @@ def test_every_line_is_found_by_its_id(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("field", ["event_id", "request_id", "trace_id", "span_id"])
-def test_an_id_of_another_kind_is_a_note(folder: Path, field: str) -> None:
+def test_an_id_of_another_kind_leads_to_the_event(folder: Path, field: str) -> None:
     line = next(
         line
         for line in map(orjson.loads, (folder / "logs.jsonl").read_bytes().splitlines())
         if line["event_id"] not in {None, line["correlation_id"]}
     )
-    found = timeline(line[field], folder)
-    assert not found.sections
-    assert [line["correlation_id"] in note for note in found.notes] == [True]
+    found = follow(parse_asked(line[field]), FolderSearch(folder)).timeline
+    assert found.correlation_id == line["correlation_id"]
+    assert found.sections
+    kind = field.replace("_id", " ID")
+    assert found.notes == (f"{line[field]} is the {kind} of the event with the correlation ID {found.correlation_id}",)
+
+
+def test_a_producers_trace_leads_to_the_event(folder: Path) -> None:
+    found = follow(parse_asked("1-0af76519-16cd43dd8448eb211c80319c"), FolderSearch(folder)).timeline
+    assert found.correlation_id == "demo-aapl"
+
+
+@pytest.mark.parametrize("text", ["BRK B", "brk b", "BRK B 2025-08-02", "BRK B#2025-08-02"])
+def test_a_row_leads_to_its_event(folder: Path, text: str) -> None:
+    found = follow(parse_asked(text), FolderSearch(folder)).timeline
+    assert found.correlation_id == "demo-brk-b"
+
+
+def test_the_row_of_an_invalid_event_is_found_in_its_dead_letter(folder: Path) -> None:
+    """The log has no field of an event that is invalid."""
+    found = follow(parse_asked("NVDA"), FolderSearch(folder)).timeline
+    assert found.correlation_id == "demo-two-spellings"
+    assert follow(parse_asked("NVDA"), FolderSearch(folder, queue=False)).timeline.sections == ()
+
+
+def test_several_events_are_listed_newest_first(folder: Path) -> None:
+    found = follow(parse_asked("AAPL 2025-07-31"), FolderSearch(folder))
+    assert [(hit.correlation_id, hit.outcome) for hit in found.hits] == [
+        ("demo-aapl-second", "duplicate"),
+        ("demo-aapl", "marked"),
+    ]
 
 
 def test_only_lines_with_the_id_are_parsed(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +124,7 @@ def test_only_lines_with_the_id_are_parsed(tmp_path: Path, folder: Path, monkeyp
         parsed.append(text)
         return real(text)
 
-    monkeypatch.setattr("mep.trace.local_run.orjson.loads", loads)
+    monkeypatch.setattr("mep.trace.jsonl.orjson.loads", loads)
     assert titles(timeline("demo-msft", tmp_path)) == titles(timeline("demo-msft", folder))
     assert 0 < len(parsed) < 40
 

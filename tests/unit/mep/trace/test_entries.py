@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mep.trace.entries import audit_entry, log_entry, nanoseconds, span_entries, time_text
+from mep.trace.entries import nanoseconds, time_text
 from mep.trace.formatting import displayed_attributes
 from mep.trace.lookup import deduplicate
+from mep.trace.parsing import audit_entry, log_entry, span_entries
 from otel.event_types import MESSAGES, EventType
 
 TRACE, ROOT = "6b05944f6f374a0143ccc6e41934d2d1", "bf5345c526ee4e2b"

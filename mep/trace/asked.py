@@ -1,0 +1,68 @@
+"""What a person asks for: an ID of any kind, or the key of a row."""
+
+import re
+from dataclasses import dataclass
+
+from handler.contract import CALENDAR, KEY_FIELDS
+from handler.validation import FieldError, parse_id
+from mep.errors import UsageError
+
+_XRAY_ID = re.compile(r"1-([0-9a-f]{8})-([0-9a-f]{24})")
+_SEPARATOR = re.compile(r"[ #]")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An ID, a key, or a text that may be either.
+
+    Attributes:
+        text: As typed.
+        id: The text as an ID, a trace ID in the log's format; empty if it cannot be one.
+        keys: The first parts of the calendar's key that it may be: all of them, or the partition key only.
+    """
+
+    text: str
+    id: str
+    keys: tuple[tuple[str, ...], ...]
+
+    def matches(self, key: tuple[str, ...]) -> bool:
+        """Return whether a row's key begins with what is asked for."""
+        return any(key[: len(asked)] == asked for asked in self.keys)
+
+
+def parse_asked(text: str) -> Asked:
+    """Parse an ID or a key; the parts of a key are separated by a blank or by `#`.
+
+    Raises:
+        UsageError: It can be neither.
+    """
+    text = text.strip()
+    keys = tuple(dict.fromkeys(_keys(text)))
+    xray = _XRAY_ID.fullmatch(text)
+    try:
+        found = "".join(xray.groups()) if xray else parse_id(text)
+    except FieldError as error:
+        if not keys:
+            parts = " and ".join(CALENDAR.key)
+            raise UsageError(f"neither an ID ({error}) nor a row ({parts}, separated by a blank or #)") from None
+        found = ""
+    return Asked(text, found, keys)
+
+
+def _keys(text: str) -> list[tuple[str, ...]]:
+    """Return the readings of a text as the first parts of a key, the longest first."""
+    validators = [KEY_FIELDS[name] for name in CALENDAR.key]
+    if {'"', "\\"} & set(text):  # a key is part of query texts
+        return []
+    readings: list[tuple[str, ...]] = [(text,)]
+    separators = list(_SEPARATOR.finditer(text))
+    if len(validators) > 1 and separators:
+        last = separators[-1]
+        readings.insert(0, (text[: last.start()], text[last.end() :]))
+    keys: list[tuple[str, ...]] = []
+    for reading in readings:
+        try:
+            keys.append(tuple(validate(part) for validate, part in zip(validators, reading, strict=False)))
+        except FieldError:
+            continue
+    return keys
