@@ -5,6 +5,7 @@ this module as it is, imports apart. Each list is held against what a run really
 not there fails, and so does what is there and not listed.
 """
 
+import json
 import re
 import signal
 import subprocess
@@ -210,7 +211,7 @@ COMMANDS = {
     "mep dashboard": {"--run", "--memory", "--out"},
     "mep trace": {
         *("CORRELATION_ID", "--run", "--json", "--html", "--since", "--function [AWS_LAMBDA_FUNCTION_NAME]"),
-        *("--log-group", "--spans"),
+        *("--log-group", "--spans", "--queue"),
     },
     "mep dlq list": {*_MESSAGES, *_FILTERS, "--by", "--json"},
     "mep dlq show": {*_MESSAGES, "ID", "--json"},
@@ -285,12 +286,17 @@ OPERATOR_METRICS = {
     "DeadLettersDiscarded": "Count",
 }
 
-TRACE = {"correlation_id", "verdict", "complete", "not_asked", "parts", "rows", "notes"}
+TRACE = {
+    *("correlation_id", "verdict", "outcome", "invocations", "complete", "not_asked", "parts", "rows", "notes"),
+}
+TRACE_EVENTS = {"asked", "complete", "not_asked", "events"}
+"""Fields where several events have what is asked for."""
+TRACE_EVENT = {"correlation_id", "found_as", "timestamp", "outcome", "row", "command"}
 TRACE_NOT_ASKED = {"source", "name", "reason", "text", "advice", "code", "operation", "host"}
 TRACE_PART = {"title", "start", "length_ms", "moments"}
 TRACE_MOMENT = {
     *("timestamp", "at", "kind", "title", "gravity", "duration_ms", "trace_id", "span_id", "parent_id", "request_id"),
-    *("facts", "depth"),
+    *("facts", "depth", "writer"),
 }
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -631,6 +637,16 @@ def test_json_of_a_trace(run: KeptRun) -> None:
     assert fields(trace["parts"]) == TRACE_PART
     assert fields(moments) == TRACE_MOMENT
     assert {moment["kind"] for moment in moments} == {"span", "log", "backoff", "audit"}
+
+
+def test_json_of_several_events(tmp_path: Path) -> None:
+    line = {"timestamp": "2026-11-27T12:00:00Z", "asset_symbol": "AAPL", "earnings_date": "2025-07-31"}
+    lines = [json.dumps({**line, "correlation_id": name}) for name in ("a", "b")]
+    (tmp_path / "logs.jsonl").write_text("\n".join(lines))
+    answer = mep("trace", "AAPL", "--run", tmp_path, "--json").json
+
+    assert set(answer) == TRACE_EVENTS
+    assert fields(answer["events"]) == TRACE_EVENT
 
 
 @pytest.fixture(scope="module")
