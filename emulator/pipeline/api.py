@@ -1,7 +1,7 @@
 """The APIs of the event pipeline on loopback, for an AWS SDK and for `mep dlq redrive`.
 
 EventBridge's `PutEvents`, and the questions that a client asks about a bus (`ListRules`, `ListTargetsByRule`,
-`TestEventPattern`); Lambda's `Invoke` with `InvocationType=Event`.
+`TestEventPattern`); Lambda's `Invoke`, asynchronous (`InvocationType=Event`) and synchronous (`RequestResponse`).
 """
 
 import json
@@ -11,7 +11,10 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from emulator.clients import loopback_client
 from emulator.environment import FunctionConfig
@@ -22,6 +25,9 @@ from emulator.pipeline.pipeline import EventPipeline
 from emulator.services.ministack import ministack
 from handler.contract import DEFAULT_SOURCE, DETAIL_TYPE
 from handler.validation import format_utc
+
+if TYPE_CHECKING:
+    from emulator.lambda_runtime.worker import InvocationResult
 
 _PATTERN = {"source": [DEFAULT_SOURCE], "detail-type": [DETAIL_TYPE]}
 _INVOKE_PATH = re.compile(r"/2015-03-31/functions/[^/]+/invocations")
@@ -46,7 +52,8 @@ class ServedRule:
 def serve_api(pipeline: EventPipeline, rule: ServedRule | None = None) -> Iterator[str]:
     """Serve the APIs of a pipeline for the length of a `with` block.
 
-    A request is accepted at once. Its event is processed when the pipeline runs.
+    A request is accepted at once. Its event is processed when the pipeline runs; a synchronous invocation waits for
+    that.
 
     Args:
         pipeline: Accepts the events.
@@ -107,10 +114,7 @@ class _ApiHandler(QuietHandler):
     def do_POST(self) -> None:
         body = self.read_body()
         if _INVOKE_PATH.fullmatch(self.path):
-            if self.headers.get("X-Amz-Invocation-Type") != "Event":
-                self._reject("InvalidParameterValueException", "only InvocationType=Event is supported")
-                return
-            self._reply(HTTPStatus.ACCEPTED, b"", {"x-amzn-RequestId": self.pipeline.invoke_async(body or b"{}")})
+            self._invoke(body or b"{}")
             return
         operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
         serve = _OPERATIONS.get(operation)
@@ -118,6 +122,34 @@ class _ApiHandler(QuietHandler):
             self._reject("UnknownOperationException", f"{operation or self.path} is not supported")
             return
         self._reply(HTTPStatus.OK, json.dumps(serve(self, json.loads(body))).encode())
+
+    def _invoke(self, payload: bytes) -> None:
+        """Handle `Invoke`: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html."""
+        kind = self.headers.get("X-Amz-Invocation-Type", "RequestResponse")
+        if kind == "Event":
+            self._reply(HTTPStatus.ACCEPTED, b"", {"x-amzn-RequestId": self.pipeline.invoke_async(payload)})
+            return
+        if kind != "RequestResponse":
+            self._reject("InvalidParameterValueException", f"InvocationType={kind} is not supported")
+            return
+        try:
+            orjson.loads(payload)
+        except orjson.JSONDecodeError as error:
+            self._reject("InvalidRequestContentException", f"the payload is not JSON: {error}")
+            return
+        results: SimpleQueue[InvocationResult] = SimpleQueue()
+        self.pipeline.invoke(payload, results.put)
+        result = results.get()
+        request_id = {"x-amzn-RequestId": result.request_id}
+        match result.status:
+            case "throttled":
+                self._reject("TooManyRequestsException", "Rate Exceeded.", HTTPStatus.TOO_MANY_REQUESTS)
+            case "system_error":
+                self._reject("ServiceException", "no function responds", HTTPStatus.INTERNAL_SERVER_ERROR)
+            case "ok":
+                self._reply(HTTPStatus.OK, result.payload, request_id)
+            case _:
+                self._reply(HTTPStatus.OK, result.payload, {**request_id, "X-Amz-Function-Error": "Unhandled"})
 
     def put_events(self, request: Any) -> dict[str, Any]:
         """Handle `PutEvents`: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html."""
@@ -155,9 +187,9 @@ class _ApiHandler(QuietHandler):
         """Handle `TestEventPattern`."""
         return {"Result": self.rule is not None and self.rule.matcher(request["EventPattern"], request["Event"])}
 
-    def _reject(self, code: str, message: str) -> None:
+    def _reject(self, code: str, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
         body = json.dumps({"__type": code, "message": message}).encode()
-        self._reply(HTTPStatus.BAD_REQUEST, body, {"x-amzn-ErrorType": code})
+        self._reply(status, body, {"x-amzn-ErrorType": code})
 
     def _reply(self, status: HTTPStatus, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         self.respond(status, body, {**(headers or {}), "Content-Type": "application/x-amz-json-1.1"})

@@ -1,7 +1,7 @@
 """Lambda's asynchronous invocation: the queue before the function, its retries and its failure destinations."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -57,6 +57,19 @@ class _QueuedEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class SyncInvocation:
+    """A synchronous invocation: the caller waits, and gets the error of a function that failed.
+
+    Attributes:
+        on_result: Called with the result.
+    """
+
+    payload: bytes
+    request_id: str
+    on_result: Callable[[InvocationResult], None]
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionDestinations:
     """Where Lambda sends events that it discards. It sends to both where both are configured.
 
@@ -85,6 +98,7 @@ class AsyncQueue:
     ids: IdGenerator
     random: Random
     _ready: deque[_QueuedEvent] = field(default_factory=deque)
+    _waiting: deque[SyncInvocation] = field(default_factory=deque)
     _idle: deque[Invoker] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -105,6 +119,14 @@ class AsyncQueue:
             return
         self._put(queued)
 
+    def invoke(self, invocation: SyncInvocation) -> None:
+        """Invoke the function as soon as a worker is idle, before the events that are queued.
+
+        Lambda neither queues nor retries a synchronous invocation, and sends it to no destination.
+        """
+        self._waiting.append(invocation)
+        self._read()
+
     def _put(self, queued: _QueuedEvent) -> None:
         self._ready.append(queued)
         self._read()
@@ -112,6 +134,8 @@ class AsyncQueue:
     def _read(self) -> None:
         """Hand events to idle workers."""
         reserved = self.settings.invoke.reserved_concurrency
+        while self._waiting and self._idle:
+            self._invoke_now(self._waiting.popleft(), self._idle.popleft())
         while self._ready and self._idle:
             queued = self._ready.popleft()
             if self._age(queued) > self.settings.invoke.maximum_event_age_s:
@@ -133,6 +157,37 @@ class AsyncQueue:
         )
         self.scheduler.perform(invocation, partial(self._on_result, queued, invoker), lambda result: result.duration_s)
 
+    def _invoke_now(self, waiting: SyncInvocation, invoker: Invoker) -> None:
+        invocation = partial(
+            invoker.invoke,
+            waiting.payload,
+            trace_header=self.ids.trace_header(self.ids.trace_root(self.scheduler.now())),
+            request_id=waiting.request_id,
+            timeout_s=self.settings.timeout_s,
+        )
+        self.scheduler.perform(
+            invocation, partial(self._on_sync_result, waiting, invoker), lambda result: result.duration_s
+        )
+
+    def _on_sync_result(self, waiting: SyncInvocation, invoker: Invoker, result: InvocationResult) -> None:
+        self._idle.append(invoker)
+        if result.status == "throttled":
+            self.metrics.add("AWS/Lambda", "Throttles")
+        elif result.status != "system_error":
+            self._count_invocation(result)
+        disposition = disposition_of(result.payload) if result.status == "ok" else Disposition.RETURNED
+        self.counters.finish(
+            DeliveryResult(disposition, waiting.payload, None, attempts=1, request_id=waiting.request_id, last=result)
+        )
+        waiting.on_result(result)
+        self._read()
+
+    def _count_invocation(self, result: InvocationResult) -> None:
+        self.metrics.add("AWS/Lambda", "Invocations")
+        self.metrics.add("AWS/Lambda", "Duration", round(result.duration_s * 1000, 2), "Milliseconds")
+        if result.status != "ok":
+            self.metrics.add("AWS/Lambda", "Errors")
+
     def _on_result(self, queued: _QueuedEvent, invoker: Invoker, result: InvocationResult) -> None:
         self._idle.append(invoker)
         self._handle_result(queued, result)
@@ -147,14 +202,12 @@ class AsyncQueue:
                 self.metrics.add("AWS/Lambda", "Throttles")
             self._retry_later(queued, queue_wait(queued.throttles, self.random))
             return
-        self.metrics.add("AWS/Lambda", "Invocations")
-        self.metrics.add("AWS/Lambda", "Duration", round(result.duration_s * 1000, 2), "Milliseconds")
+        self._count_invocation(result)
         if result.status == "ok":
             self._finish(queued, disposition_of(result.payload))
             if self.random.random() < self.settings.invoke.duplicate_probability:
                 self._deliver_again(queued)
             return
-        self.metrics.add("AWS/Lambda", "Errors")
         queued.failures += 1
         if queued.failures > self.settings.invoke.maximum_retry_attempts:
             self._send_to_destinations(queued, Condition.RETRIES_EXHAUSTED)

@@ -150,6 +150,7 @@ class Disposition(StrEnum):
     The first three are the function's own outcomes. `no_outcome`: its response names no outcome. The next three are
     the platform's: Lambda's on-failure destination, its dead-letter queue, and the rule target's dead-letter queue.
     `dropped`: no destination was configured, or none accepted the message. `filtered`: the rule did not match.
+    `returned`: the caller of a synchronous invocation got the function's error.
     """
 
     MARKED = "marked"
@@ -161,6 +162,7 @@ class Disposition(StrEnum):
     RULE_DLQ = "rule_dlq"
     DROPPED = "dropped"
     FILTERED = "filtered"
+    RETURNED = "returned"
 
 
 _OUTCOMES = {

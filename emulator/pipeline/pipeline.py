@@ -6,7 +6,8 @@ from functools import partial
 from random import Random
 from typing import Any, Literal
 
-from emulator.pipeline.async_queue import AsyncQueue, FunctionDestinations
+from emulator.lambda_runtime.worker import InvocationResult
+from emulator.pipeline.async_queue import AsyncQueue, FunctionDestinations, SyncInvocation
 from emulator.pipeline.bus import Archive, Bus, Entry, EventPattern
 from emulator.pipeline.destinations import Destination
 from emulator.pipeline.invokers import Invoker
@@ -51,8 +52,8 @@ class FailureDestinations:
 class EventPipeline:
     """EventBridge, Lambda's queue and the failure destinations. Every delivery reaches exactly one final state.
 
-    `put_event`, `put_entry` and `invoke_async` accept events from any thread at any time. `run` processes them, and
-    an input of any length, until nothing is left to do.
+    `put_event`, `put_entry`, `invoke_async` and `invoke` accept events from any thread at any time. `run` processes
+    them, and an input of any length, until nothing is left to do.
 
     Args:
         scheduler: Simulated or real time.
@@ -150,6 +151,20 @@ class EventPipeline:
         self._scheduler.post(partial(self._accept, InputEvent(payload, tag, "function"), request_id))
         return request_id
 
+    def invoke(self, payload: bytes, on_result: Callable[[InvocationResult], None]) -> str:
+        """Invoke the function as `Invoke` with `InvocationType=RequestResponse` does. Any thread may call this.
+
+        Args:
+            payload: The event, JSON.
+            on_result: Called with the result, in the pipeline's thread.
+
+        Returns:
+            The request ID.
+        """
+        invocation = SyncInvocation(payload, self._ids.new(), on_result)
+        self._scheduler.post(partial(self._accept_invocation, invocation))
+        return invocation.request_id
+
     def replay(self, name: str, start: float, end: float, pattern: EventPattern | None = None) -> Iterator[InputEvent]:
         """Return a replay of the archive as an input for `run`; see `emulator.pipeline.bus.Bus.replay`."""
         return (InputEvent(payload, name) for payload in self._bus.replay(name, start, end, pattern))
@@ -198,6 +213,10 @@ class EventPipeline:
             self._bus.accept(event.payload, event.tag)
         else:
             self._queue.accept(event.payload, event.tag, request_id or self._ids.new())
+
+    def _accept_invocation(self, invocation: SyncInvocation) -> None:
+        self.counters.received += 1
+        self._queue.invoke(invocation)
 
     def _deliver(self, payload: bytes, tag: Any) -> None:
         self.metrics.add("AWS/Events", "MatchedEvents")

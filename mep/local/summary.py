@@ -16,7 +16,10 @@ _OUTCOMES: dict[Disposition, Outcome] = {
     Disposition.LAMBDA_DLQ: "retry",
     Disposition.RULE_DLQ: "retry",
     Disposition.DROPPED: "retry",
+    Disposition.RETURNED: "retry",
 }
+
+_SENT = {Disposition.DEAD_LETTERED, Disposition.ON_FAILURE, Disposition.LAMBDA_DLQ, Disposition.RULE_DLQ}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class RunCounter:
 
     Attributes:
         rejected: Lines that are not JSON; counted by the thread that reads them.
+        dead_letters: Messages that the dead-letter queue accepted.
         last_end: Monotonic time at which the last event ended; 0 before the first.
     """
 
@@ -75,6 +79,7 @@ class RunCounter:
         self._invocations = 0
         self._undelivered = 0
         self.rejected = 0
+        self.dead_letters = 0
         self.last_end = 0.0
 
     def add(self, delivery_result: DeliveryResult) -> None:
@@ -83,6 +88,7 @@ class RunCounter:
         self._received += 1
         self._invocations += delivery_result.attempts
         self._undelivered += bool(delivery_result.unsent)
+        self.dead_letters += delivery_result.disposition in _SENT
         if (outcome := _OUTCOMES.get(delivery_result.disposition)) is not None:
             self._outcomes[outcome] += 1
 

@@ -211,7 +211,9 @@ def test_every_step_once(new_simulation: Callable[[int], Simulation]) -> None:
     then(machine.replay(2))
 
     reached = {result.disposition for result in machine.simulation.observations.results}
-    assert reached == set(Disposition) - {Disposition.NO_OUTCOME, Disposition.FILTERED, Disposition.LAMBDA_DLQ}
+    assert reached == set(Disposition) - {
+        *(Disposition.NO_OUTCOME, Disposition.FILTERED, Disposition.LAMBDA_DLQ, Disposition.RETURNED)
+    }
     outcomes = {attempt.outcome for attempt in machine.simulation.observations.attempts}
     assert outcomes == {"marked", "duplicate", "dead_lettered", "raised", "timed_out", "crashed"}
     dispositions = set().union(*map(machine.checker.dispositions, machine.checker.events))

@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from threading import Event
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from emulator.clients import loopback_client
+from emulator.lambda_runtime.worker import Status
 from emulator.pipeline.api import ServedRule, serve_api
 from emulator.pipeline.bus import EventPattern, PatternMatcher
 from emulator.pipeline.model import Disposition, PipelineSettings
@@ -87,5 +90,53 @@ def test_unsupported_operations_are_rejected() -> None:
     with served() as (_, events, function):
         with pytest.raises(ClientError, match="not supported"):
             events.list_event_buses()
-        with pytest.raises(ClientError, match="only InvocationType=Event"):
-            function.invoke(FunctionName="MarkEarningsProcessed", Payload=PAYLOAD)
+        with pytest.raises(ClientError, match="InvocationType=DryRun is not supported"):
+            function.invoke(FunctionName="MarkEarningsProcessed", InvocationType="DryRun")
+        with pytest.raises(ClientError, match="the payload is not JSON"):
+            function.invoke(FunctionName="MarkEarningsProcessed", Payload=b"{")
+
+
+def invoke_synchronously(*answers: Status) -> tuple[Simulation, Any]:
+    """Invoke the function through the API while its pipeline runs; return the pipeline and the reply."""
+    pipeline = simulation(*answers)
+    accepted, post = Event(), pipeline.scheduler.post
+
+    def post_and_tell(action: Any) -> None:
+        post(action)
+        accepted.set()
+
+    pipeline.scheduler.post = post_and_tell  # type: ignore[method-assign]
+    with (
+        serve_api(pipeline.pipeline) as url,
+        closing(loopback_client("lambda", url, retries={"total_max_attempts": 1})) as function,
+        ThreadPoolExecutor(1) as executor,
+    ):
+        reply = executor.submit(function.invoke, FunctionName="MarkEarningsProcessed", Payload=PAYLOAD)
+        assert accepted.wait(30)
+        return pipeline.run(), reply.result()
+
+
+def test_a_synchronous_invocation_returns_the_response() -> None:
+    pipeline, reply = invoke_synchronously("ok")
+
+    assert json.load(reply["Payload"]) == {"outcome": "marked"}
+    assert "FunctionError" not in reply
+    assert reply["ResponseMetadata"]["RequestId"] == pipeline.result.request_id
+    assert pipeline.result.disposition is Disposition.MARKED
+    assert pipeline.metrics() == {"Invocations": 1, "Duration": 0}
+
+
+@pytest.mark.parametrize("status", ["error", "timeout", "crashed"])
+def test_the_error_of_a_synchronous_invocation_is_returned_and_not_retried(status: Status) -> None:
+    pipeline, reply = invoke_synchronously(status, "ok")
+
+    assert reply["FunctionError"] == "Unhandled"
+    assert json.load(reply["Payload"])["errorType"] == "EventNotProcessed"
+    assert (pipeline.result.disposition, pipeline.result.attempts) == (Disposition.RETURNED, 1)
+    assert pipeline.metrics() == {"Invocations": 1, "Duration": 0, "Errors": 1}
+
+
+@pytest.mark.parametrize(("status", "code"), [("throttled", "TooManyRequests"), ("system_error", "ServiceException")])
+def test_a_synchronous_invocation_that_does_not_run_is_rejected(status: Status, code: str) -> None:
+    with pytest.raises(ClientError, match=code):
+        invoke_synchronously(status)
