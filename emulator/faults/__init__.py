@@ -263,13 +263,17 @@ def throttling_proxy(url: str, times: int) -> Iterator[str]:
     Yields:
         The proxy's URL.
     """
-    faults = [_throttle_table(*_THROTTLING_ERRORS[number % len(_THROTTLING_ERRORS)]) for number in range(times)]
-    with FaultProxy(url, *faults, operation="TransactWriteItems") as proxy:
+    with FaultProxy(url, *map(throttled_write, range(times)), operation="TransactWriteItems") as proxy:
         yield proxy.url
 
 
-def _throttle_table(namespace: str, code: str, message: str, member: str, reason: str) -> Fault:
-    """Answer with a throttling error that names the table of the transaction's first item."""
+def throttled_write(number: int) -> Fault:
+    """Answer with one of DynamoDB's two throttling errors, which names the table of the transaction's first item.
+
+    Args:
+        number: The errors alternate with it.
+    """
+    namespace, code, message, member, reason = _THROTTLING_ERRORS[number % len(_THROTTLING_ERRORS)]
 
     def act(exchange: Exchange) -> None:
         (action,) = exchange.request.json["TransactItems"][0].values()

@@ -154,10 +154,14 @@ class FunctionProcess:
         self._process.wait()
         self.events.put(ApiEvent("exited"))
 
-    def close(self) -> None:
-        """Kill the process and its children without a warning, as Lambda does, and release their resources."""
+    def kill(self) -> None:
+        """Kill the process and its children without a warning, as Lambda does."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Kill the process and its children, and release their resources."""
+        self.kill()
         self._waiter.join()
         self._reader.join()
         for stream in (self._process.stdout, self._process.stderr):

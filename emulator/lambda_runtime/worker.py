@@ -66,6 +66,7 @@ class Worker:
         self._sink = sink
         self._init_timeout_s = init_timeout_s
         self._process: FunctionProcess | None = None
+        self._request_id: str | None = None
 
     @property
     def pid(self) -> int | None:
@@ -122,6 +123,7 @@ class Worker:
         if self._process is None:
             raise RuntimeError("the worker was not started")
         process, started = self._process, time.monotonic()
+        self._request_id = request_id
         deadline = started + timeout_s
         process.api.offer(
             Invocation(
@@ -157,6 +159,12 @@ class Worker:
             text = f"RequestId: {request_id} Error: {process.exit_description()}"
             return "crashed", _error("Runtime.ExitError", text)
         return ("ok" if event.kind == "response" else "error"), event.payload
+
+    def crash(self, request_id: str) -> None:
+        """Kill the process if its last invocation has this request ID. Any thread may call this."""
+        process = self._process
+        if process is not None and self._request_id == request_id:
+            process.kill()
 
     def close(self) -> None:
         """Kill the process, if there is one. The next invocation is a cold start."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from handler.validation import format_utc
 
-type Namespace = Literal["AWS/Lambda", "AWS/Events"]
+type Namespace = Literal["AWS/Lambda", "AWS/Events", "AWS/SQS"]
 type Unit = Literal["Count", "Milliseconds"]
 
 _PERIOD_S = 60
@@ -107,6 +107,26 @@ class PlatformMetrics:
                 )
             )
         self._sums.clear()
+
+
+def queue_data_points(queue_url: str, *, sent: int, visible: int, now: float) -> list[DataPoint]:
+    """Return the data points of a dead-letter queue after a run.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+
+    Args:
+        queue_url: The URL of the queue, which ends with its name.
+        sent: Messages that the queue accepted.
+        visible: Messages that are in the queue.
+        now: Unix time in seconds.
+    """
+    timestamp = format_utc(datetime.fromtimestamp(now // _PERIOD_S * _PERIOD_S, UTC), "seconds")
+    dimensions = {"QueueName": queue_url.rpartition("/")[2]}
+    counts = {"NumberOfMessagesSent": sent, "ApproximateNumberOfMessagesVisible": visible}
+    return [
+        DataPoint(timestamp, "AWS/SQS", name, dimensions, "Count", count, 1, count, count)
+        for name, count in counts.items()
+    ]
 
 
 def rule_dimensions(rule_arn: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ import typer
 
 from handler.contract import CSV_COLUMNS
 from mep.errors import ExitStatus, UsageError
+from mep.local.faults import help_text, parse_faults
 
 
 def local_command(
@@ -50,6 +51,16 @@ def local_command(
             "2 minutes; at 300, after 0.2 and 0.4 seconds.",
         ),
     ] = 300,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="A setting of the function, such as OTEL_SDK_DISABLED=true; repeat the option for several. The "
+            "function's own check applies. OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 sends the spans there "
+            "instead of to spans.jsonl.",
+        ),
+    ] = None,
+    fault: Annotated[list[str] | None, typer.Option(metavar="FAULT", help=help_text())] = None,
     keep: Annotated[
         bool,
         typer.Option(
@@ -72,6 +83,7 @@ def local_command(
     from emulator.environment import LOCAL_CREDENTIALS, REGION
     from mep import terminal
     from mep.aws_hosts import region_variable
+    from mep.local.function_env import parse_env
     from mep.local.keep_alive import KeepAlive
     from mep.local.options import RunOptions
     from mep.local.render import outcomes_table
@@ -97,6 +109,8 @@ def local_command(
             speed=speed,
             region=(own and region_variable(os.environ)[1]) or REGION,
             credentials=tuple((own or LOCAL_CREDENTIALS).items()),
+            env=tuple(parse_env(env or ()).items()),
+            faults=parse_faults(fault or ()),
         ),
         terminal.console(stderr=True),
         on_complete=KeepAlive(out, {} if own else LOCAL_CREDENTIALS, _warn) if keep else None,

@@ -1,4 +1,4 @@
-"""`mep local --keep`: the services keep running after the last event, for `mep dlq` and AWS SDKs."""
+"""`mep local --keep`: the services keep running after the last event, for `mep dlq`, `mep invoke` and AWS SDKs."""
 
 import contextlib
 import shlex
@@ -72,7 +72,7 @@ class KeepAlive:
                 "DEAD_LETTER_QUEUE_URL": run.queue.queue_url,
                 AUDIT.variable: AUDIT.default,
                 CALENDAR.variable: CALENDAR.default,
-                "ENVIRONMENT": "local",
+                "ENVIRONMENT": run.function.settings["ENVIRONMENT"],
                 "EVENT_BUS_NAME": BUS,
             }
             lines = (f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
@@ -84,6 +84,7 @@ class KeepAlive:
                 self._announce("all events are delivered; the services run until Ctrl-C. In another terminal:")
                 mep = "uv run mep" if (PROJECT_ROOT / "pyproject.toml").is_file() else "mep"  # a checkout, or installed
                 self._announce(f"  source {self._file} && {mep} dlq list")
+                self._announce(f"  source {self._file} && {mep} invoke EVENT.json --url {run.function.name}")
                 run.pipeline.run(self._wait_until_interrupted(run.flush))
             finally:
                 self._file.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from emulator.environment import LOCAL_CREDENTIALS, REGION
 from emulator.pipeline.model import AsyncInvokeConfig
+from mep.local.faults import RequestedFault
 
 DEFAULT_SPEED = 300.0
 
@@ -27,6 +28,8 @@ class RunOptions:
         invoke: Lambda's configuration of asynchronous invocation.
         region: The region of DynamoDB and of the function.
         credentials: The `AWS_*` variables to sign with; emulators accept any.
+        env: Further settings of the function: names and values.
+        faults: The faults that the run shall have.
     """
 
     calendar: Path
@@ -41,3 +44,5 @@ class RunOptions:
     invoke: AsyncInvokeConfig = field(default_factory=AsyncInvokeConfig)
     region: str = REGION
     credentials: tuple[tuple[str, str], ...] = tuple(LOCAL_CREDENTIALS.items())
+    env: tuple[tuple[str, str], ...] = ()
+    faults: tuple[RequestedFault, ...] = ()

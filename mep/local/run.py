@@ -9,18 +9,21 @@ from dataclasses import asdict, dataclass
 from rich.console import Console
 
 from emulator.calendar_csv import read_calendar
+from emulator.environment import FunctionConfig
 from emulator.lambda_runtime.span_receiver import SpanReceiver
 from emulator.lambda_runtime.worker import Worker
 from emulator.pipeline.destinations import sqs_destination
 from emulator.pipeline.invokers import ContainerInvoker, Invoker
 from emulator.pipeline.model import DeliveryResult, Disposition
 from emulator.pipeline.pipeline import EventPipeline, InputEvent
+from emulator.pipeline.platform_metrics import queue_data_points
 from emulator.services.sqs import QueueEndpoint, drain_dead_letters, queue_service
 from emulator.services.tables import CalendarTables
 from mep.local.jsonl import EventLine, RejectedLine, open_events, read_lines, stream_size
 from mep.local.options import RunOptions
+from mep.local.rehearsal import Rehearsal
 from mep.local.run_files import RunFiles
-from mep.local.stack import build_pipeline, function_config, start_dynamodb, start_function
+from mep.local.stack import build_pipeline, check_options, function_config, start_dynamodb, start_function
 from mep.local.summary import RunCounter, Summary
 from mep.progress import ProgressBar
 from mep.terminal import print_line
@@ -37,6 +40,7 @@ class CompletedRun:
         tables: The calendar table and the audit table.
         dynamodb_url: URL of their DynamoDB.
         queue: The dead-letter queue with the run's dead letters.
+        function: The function's configuration.
         flush: Writes the buffered lines to the run's files.
     """
 
@@ -44,6 +48,7 @@ class CompletedRun:
     tables: CalendarTables
     dynamodb_url: str
     queue: QueueEndpoint
+    function: FunctionConfig
     flush: Callable[[], None]
 
 
@@ -63,11 +68,12 @@ def run(
         on_complete: Called after the last event; events that it sends are delivered, too.
 
     Raises:
-        UsageError: The events cannot be read, or the output cannot be written.
+        UsageError: The events cannot be read, the output cannot be written, or the function would refuse a setting.
         InputError: The calendar or the endpoint cannot be used.
         RunError: The function does not start.
         EmulatorError: DynamoDB or the queue does not start.
     """
+    check_options(options)
     rows = read_calendar(options.calendar)
     counter = RunCounter()
     interrupted = False
@@ -78,28 +84,30 @@ def run(
         queue = queue or stack.enter_context(queue_service(options.region))
         tables = stack.enter_context(CalendarTables(url, options.region, dict(options.credentials)))
         receiver = stack.enter_context(SpanReceiver(files.spans.write))
-        function = function_config(options, url, queue, receiver.address)
+        rehearsal = Rehearsal(options.faults, stack)
+        reached_queue = rehearsal.queue(queue)
+        function = function_config(options, rehearsal.dynamodb_url(url), reached_queue, receiver.address)
         worker_count = 0 if options.function_url else options.workers
         workers = [stack.enter_context(Worker(function, files.function_line)) for _ in range(worker_count)]
         with ThreadPoolExecutor(1) as executor:
             # The function starts while the calendar is loaded: it needs no table to start.
-            starting = executor.submit(start_function, workers, options)
+            starting = executor.submit(start_function, workers, files)
             tables.load(rows)
             starting.result()
-        invokers: Sequence[Invoker] = workers
+        invokers: Sequence[Invoker] = rehearsal.invokers(workers)
         if options.function_url:  # the runtime interface emulator of a container accepts one request at a time
             invokers = [container := ContainerInvoker(options.function_url)]
             container.check()
         on_end = _recorder(files, counter, console)
-        destination = stack.enter_context(sqs_destination(queue))
-        pipeline = build_pipeline(options, function, invokers, destination, files, on_end)
+        destination = stack.enter_context(sqs_destination(reached_queue))
+        pipeline = build_pipeline(options, function, invokers, destination, files, on_end, rehearsal.invoke_api)
         started = time.monotonic()
         try:
             with ProgressBar(console, "delivering", "lines", stream_size(events)) as progress:
                 lines = _accepted(read_lines(events), files, counter, console, progress)
                 pipeline.run(InputEvent(line.payload, line.number) for line in lines)
             if on_complete is not None:
-                on_complete(CompletedRun(pipeline, tables, url, queue, files.flush))
+                on_complete(CompletedRun(pipeline, tables, url, queue, function, files.flush))
                 pipeline.run()
         except KeyboardInterrupt:
             interrupted = True
@@ -112,7 +120,12 @@ def run(
             interrupted=interrupted,
         )
         files.summary(summary.as_dict())
-        files.dlq.write_all(asdict(dead_letter) for dead_letter in drain_dead_letters(queue))
+        dead_letters = drain_dead_letters(queue)
+        files.dlq.write_all(asdict(dead_letter) for dead_letter in dead_letters)
+        if not options.function_url:  # a container sends its dead letters to another queue
+            sent, visible = counter.dead_letters, len(dead_letters)
+            points = queue_data_points(queue.queue_url, sent=max(sent, visible), visible=visible, now=time.time())
+            files.platform.write_all(point.as_dict() for point in points)
         files.calendar.write_all(tables.calendar())
         files.audit.write_all(tables.audit())
     return summary

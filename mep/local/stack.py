@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 
 from rich.console import Console
@@ -14,14 +15,19 @@ from emulator.pipeline.destinations import Destination
 from emulator.pipeline.invokers import Invoker
 from emulator.pipeline.model import DeliveryResult, PipelineSettings
 from emulator.pipeline.pipeline import EventPipeline, FailureDestinations
+from emulator.pipeline.rule_target import InvokeApi
 from emulator.pipeline.scheduler import RealTimeScheduler
 from emulator.services.dynamodb import dynamodb
-from emulator.services.sqs import QueueEndpoint
+from emulator.services.sqs import QUEUE_NAME, QueueEndpoint
 from handler.contract import AUDIT, BUS, CALENDAR
-from mep.errors import RunError
+from mep.errors import RunError, UsageError
+from mep.local.faults import Scope
+from mep.local.function_env import check_env
+from mep.local.jsonl import read_jsonl
 from mep.local.options import RunOptions
 from mep.local.run_files import RunFiles
 from mep.terminal import print_line
+from otel.event_types import EventType
 
 _DESTINATION_THREADS = 2
 
@@ -59,22 +65,45 @@ def function_config(options: RunOptions, dynamodb_url: str, queue: QueueEndpoint
             AUDIT.variable: AUDIT.default,
             CALENDAR.variable: CALENDAR.default,
             "ENVIRONMENT": "local",
+            **dict(options.env),
         },
     )
 
 
-def start_function(workers: list[Worker], options: RunOptions) -> None:
+def check_options(options: RunOptions) -> None:
+    """Check the settings for the function and the faults, before anything starts.
+
+    Raises:
+        UsageError: The function would refuse a setting, or a fault cannot be made.
+    """
+    nowhere = "http://127.0.0.1:1"
+    queue = QueueEndpoint(nowhere, f"{nowhere}/{ACCOUNT_ID}/{QUEUE_NAME}", options.region)
+    base = function_config(replace(options, env=()), nowhere, queue, "127.0.0.1:1")
+    if options.function_url and (options.env or options.faults):
+        raise UsageError("--env and --fault need a function on this machine: with --function-url, it is the container")
+    if options.env:
+        check_env(dict(options.env), base)
+    if any(fault.scope is Scope.WRITE for fault in options.faults) and (options.endpoint_url or "").startswith("https"):
+        raise UsageError("--fault needs a DynamoDB without TLS: --endpoint-url must begin with http://")
+
+
+def start_function(workers: list[Worker], files: RunFiles) -> None:
     """Start the workers of a run.
 
     Raises:
-        RunError: The function does not start.
+        RunError: The function does not start; the message has the problems that the function reported.
     """
     if not workers:
         return
     try:
         start_workers(workers)
     except EmulatorError as error:
-        raise RunError(f"{error} (its output: {options.out / 'logs.jsonl'})") from error
+        files.flush()
+        log = files.directory / "logs.jsonl"
+        reported = [line for line in read_jsonl(log) if line.get("event_type") == EventType.START_FAILED]
+        if reported and (problems := reported[-1].get("problems")):
+            raise RunError(f"the function does not start: {'; '.join(problems)}") from error
+        raise RunError(f"{error} (its output: {log})") from error
 
 
 def build_pipeline(
@@ -84,6 +113,7 @@ def build_pipeline(
     destination: Destination,
     files: RunFiles,
     on_end: Callable[[DeliveryResult], None],
+    invoke_api: InvokeApi | None = None,
 ) -> EventPipeline:
     """Return the pipeline as deployed, but without the rule's event pattern: every line is delivered."""
     settings = PipelineSettings(
@@ -98,6 +128,7 @@ def build_pipeline(
         invokers,
         settings,
         destinations=FailureDestinations(on_failure=destination, rule_dlq=destination),
+        invoke_api=invoke_api,
         on_result=on_end,
         on_data_point=lambda point: files.platform.write(point.as_dict()),
     )

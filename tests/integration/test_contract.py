@@ -204,11 +204,11 @@ COMMANDS = {
     "mep": {"--version", "--install-completion", "--show-completion"},
     "mep local": {
         *("--calendar", "--events", "--out", "--endpoint-url", "--function-url", "--workers", "--timeout"),
-        *("--memory", "--speed", "--keep"),
+        *("--memory", "--speed", "--keep", "--env", "--fault"),
     },
     "mep invoke": {"EVENT.json", "--url", "--timeout", "--json"},
     "mep demo": set(),
-    "mep dashboard": {"--run", "--memory", "--out"},
+    "mep dashboard": {"--run", "--memory", "--timeout", "--out"},
     "mep trace": {
         *("CORRELATION_ID", "--run", "--json", "--html", "--since", "--function [AWS_LAMBDA_FUNCTION_NAME]"),
         *("--log-group", "--spans", "--queue"),
@@ -410,6 +410,8 @@ VARIABLES = {
         "OTEL_METRICS_EXPORTER",
         "OTEL_PYTHON_ID_GENERATOR",
     ),
+    # `mep local --env` hands them to the function, or refuses them
+    *("AWS_ROLE_ARN", "NO_PROXY", "SSL_CERT_DIR", "SSL_CERT_FILE"),
     # of the emulators that are started
     *("BIND_HOST", "GATEWAY_PORT", "MINISTACK_ACCOUNT_ID", "MINISTACK_HOST", "MINISTACK_REGION"),
 } - {"ENVIRONMENT", "SSLKEYLOGFILE", "http_proxy", "https_proxy"}
@@ -417,6 +419,7 @@ VARIABLES = {
 WORDS_OF_OTHERS = {
     *(name for name in (*DEAD_LETTER_ATTRIBUTES, THROTTLED_BEFORE) if "_" in name),
     *("CLIENT_CERTIFICATE", "CLIENT_KEY"),  # ends of the names of the OTLP exporter's variables
+    "INSUFFICIENT_DATA",  # a state of an alarm
     "DEAD_LETTER",  # in the key of an audit entry for an event that names no row
     # EventBridge's attributes of a dead letter, and its error codes
     *("EXHAUSTED_RETRY_CONDITION", "RETRY_ATTEMPTS", "RULE_ARN", "TARGET_ARN"),
