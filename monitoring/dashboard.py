@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from handler.errors import ErrorCategory
 from monitoring.cost import COST
 from monitoring.model import Kind, Line, Metric, Section, Source, Widget
-from monitoring.ratio_alarms import RATIOS, zero_filled
-from monitoring.slo import WINDOWS
+from monitoring.ratio_alarms import PERCENTAGES, RATIOS, zero_filled
+from monitoring.slo import BURN_RATE, WINDOWS
 
 
 def _counts(*names: str, source: Source = Source.FUNCTION) -> tuple[Line, ...]:
@@ -31,7 +31,7 @@ def _percentiles(name: str, statistics: Iterable[str]) -> tuple[Line, ...]:
 def _ratio_of(name: str) -> Line:
     alarm = next(alarm for alarm in RATIOS if alarm.name == name)
     prefix = name.replace("-", "_")
-    expression = alarm.expression
+    expression = PERCENTAGES[name]
     for old in alarm.metrics:
         expression = expression.replace(f"({old},", f"({prefix}_{old},")
     return Line(name, {f"{prefix}_{old}": metric for old, metric in alarm.metrics.items()}, expression)
@@ -53,7 +53,7 @@ HEALTHY = Section(
         Widget(
             "Error budget burn rate",
             Kind.GRAPH,
-            tuple(Line(window.name, dict(window.metrics), window.expression) for window in WINDOWS[:1]),
+            tuple(Line(window.name, dict(window.metrics), BURN_RATE) for window in WINDOWS[:1]),
             threshold=WINDOWS[0].threshold,
             period=WINDOWS[0].period,
             width=12,

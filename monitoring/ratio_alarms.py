@@ -116,3 +116,11 @@ RATIOS = (
         minimum=MIN_FAILURES,
     ),
 )
+
+PERCENTAGES: Mapping[str, str] = {
+    "processing-failures": f"100*({_UNPROCESSED})/{_RECEIVED}",
+    "dynamodb-failures": f"100*({_FAILED_WRITES})/{_WRITES}",
+    "retries": f"100*{zero_filled('retries')}/{_WRITES}",
+}
+"""The ratio of each alarm that the dashboard graphs, without its minimum count: a graph that shows 0 % where one of
+three events failed is false. CloudWatch drops a data point whose denominator is zero."""

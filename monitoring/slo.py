@@ -17,6 +17,9 @@ fault (`validation`, `not_found`), dead-lettered. All other categories count aga
 
 _SERVICE_ERRORS = f"{zero_filled('errors')}-{zero_filled('invalid')}-{zero_filled('absent')}"
 
+BURN_RATE = f"({_SERVICE_ERRORS})/{zero_filled('received')}/{round(1 - OBJECTIVE, 6)}"
+"""The burn rate of a window, without the minimum count of the alarms."""
+
 
 @dataclass(frozen=True, slots=True)
 class Burn:
@@ -53,10 +56,7 @@ def _window(burn: Burn, which: str, period: int) -> Alarm:
             "absent": Metric("Errors", category=ErrorCategory.NOT_FOUND.value),
             "received": RECEIVED,
         },
-        expression=(
-            f"IF({zero_filled('received')}>0 AND ({_SERVICE_ERRORS})>={MIN_FAILURES}, "
-            f"({_SERVICE_ERRORS})/{zero_filled('received')}/{round(1 - OBJECTIVE, 6)}, 0)"
-        ),
+        expression=(f"IF({zero_filled('received')}>0 AND ({_SERVICE_ERRORS})>={MIN_FAILURES}, {BURN_RATE}, 0)"),
         threshold=burn.rate,
         period=period,
         # The window moves every minute. Late data would leave a gap in the newest short window.

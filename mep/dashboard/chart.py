@@ -30,7 +30,7 @@ class ChartLine:
 
 
 def chart(lines: Sequence[ChartLine], *, stacked: bool, threshold: float | None) -> str:
-    """Return a graph of lines or stacked areas.
+    """Return a graph of lines or stacked areas. A single period is as wide as the graph.
 
     Args:
         lines: The lines, in the order of the legend.
@@ -43,6 +43,7 @@ def chart(lines: Sequence[ChartLine], *, stacked: bool, threshold: float | None)
 def _svg(lines: Sequence[ChartLine], *, stacked: bool, threshold: float | None) -> Iterator[str]:
     yield f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">'
     shown = _stack(lines) if stacked else [(line, line.values) for line in lines]
+    shown = [(line, values * 2 if len(values) == 1 else values) for line, values in shown]
     tops = {right: _top([values for line, values in shown if line.right is right]) for right in (False, True)}
     if threshold is not None:
         tops[False] = max(tops[False], threshold * 1.1)

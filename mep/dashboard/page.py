@@ -1,17 +1,18 @@
 """The dashboard as a self-contained HTML page, from the definitions that are deployed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
 
 from mep.dashboard.chart import COLOURS, ChartLine, chart, number
 from mep.dashboard.run import RunMetrics
-from monitoring.alarms import COMPOSITES, alarms
+from monitoring.alarm_states import State
 from monitoring.dashboard import SECTIONS
-from monitoring.model import Kind, Limits, Widget
+from monitoring.model import Kind, Widget
 from monitoring.queries import QUERIES
 
 _STYLE = Path(__file__).with_name("page.css")
+_NO_DATA = '<p class="dim no-data">no data</p>'
 _QUERIES = {query.name: query for query in QUERIES}
 
 
@@ -26,38 +27,47 @@ def page(run: RunMetrics, name: str) -> str:
 
 
 def _document(run: RunMetrics, name: str) -> Iterator[str]:
-    seconds = run.grid.period * run.grid.count
+    states = run.alarm_states()
     yield f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Dashboard: {escape(name)}</title>'
     yield '<meta name="viewport" content="width=device-width"><meta http-equiv="Content-Security-Policy" '
     yield f"content=\"default-src 'none'; style-src 'unsafe-inline'\"><style>{_STYLE.read_text()}</style></head><body>"
     yield f"<h1>Dashboard <code>{escape(name)}</code></h1>"
-    yield f'<p class="dim">A preview from a local run of {number(seconds)} s, in {run.grid.count} periods, with the '
-    yield "widgets and expressions that are deployed. Alarm states and query results need CloudWatch.</p>"
+    yield f'<p class="dim">A preview from a local run of {number(run.end - run.start)} s, with the widgets, '
+    yield "expressions and periods that are deployed: a run that is shorter than a period is one value. An alarm is "
+    yield "shown in ALARM if it was at any minute of the run. Query results need CloudWatch.</p>"
     for section in SECTIONS:
         yield f"<h2>{escape(section.question)}</h2><div class=row>"
         for widget in section.widgets:
             yield f'<section style="grid-column:span {widget.width}"><h3>{escape(widget.title)}</h3>'
-            yield from _content(run, widget)
+            yield from _content(run, widget, states)
             yield "</section>"
         yield "</div>"
     yield "</body></html>\n"
 
 
-def _content(run: RunMetrics, widget: Widget) -> Iterator[str]:
+def _content(run: RunMetrics, widget: Widget, states: Mapping[str, State]) -> Iterator[str]:
     match widget.kind:
         case Kind.ALARMS:
-            names = [alarm.name for alarm in alarms(Limits(memory_mb=run.memory_mb))]
-            names += [composite.name for composite in COMPOSITES]
-            yield from (f"<span class=alarm>{escape(name)}</span> " for name in names)
+            yield from (_alarm(name, state) for name, state in states.items())
         case Kind.LOG:
             yield f"<pre>{escape(_QUERIES[widget.query].text)}</pre>"
         case Kind.NUMBER:
             for line in widget.lines:
-                yield f"<div class=number><b>{number(run.total(line))}</b>{escape(line.label)}</div>"
+                total = run.total(line)
+                value = _NO_DATA if total is None else f"<b>{number(total)}</b>"
+                yield f"<div class=number>{value}{escape(line.label)}</div>"
         case _:
-            lines = [ChartLine(line.label, run.values(line), line.right) for line in widget.lines]
-            yield chart(lines, stacked=widget.kind is Kind.STACKED, threshold=widget.threshold)
+            lines = [ChartLine(line.label, run.values(line, widget), line.right) for line in widget.lines]
+            if all(value is None for line in lines for value in line.values):
+                yield _NO_DATA
+            else:
+                yield chart(lines, stacked=widget.kind is Kind.STACKED, threshold=widget.threshold)
             yield from _legend(lines, widget)
+
+
+def _alarm(name: str, state: State) -> str:
+    shown = " in-alarm" if state is State.ALARM else ""
+    return f'<span class="alarm{shown}" title="{state.value}">{escape(name)}{": ALARM" if shown else ""}</span> '
 
 
 def _legend(lines: list[ChartLine], widget: Widget) -> Iterator[str]:

@@ -1,5 +1,6 @@
-"""The metrics of a `mep local` run, evaluated as the dashboard defines them."""
+"""The metrics of a `mep local` run, evaluated as the dashboard and the alarms define them."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,14 +9,16 @@ from typing import Any
 import orjson
 
 from mep.errors import UsageError
+from monitoring.alarm_states import Rules, State, composite_state, decide
+from monitoring.alarms import COMPOSITES, alarms
 from monitoring.cost import MEMORY
 from monitoring.metric_math import evaluate
 from monitoring.metric_store import Grid, Key, MetricStore, Series
-from monitoring.model import Line, Metric
+from monitoring.model import MINUTE, Alarm, Limits, Line, Metric, Widget
 from otel import semconv
 
-PERIODS = 60
-"""Number of periods of a run, which is much shorter than the hours that a dashboard shows."""
+_EXTRA_PERIODS = 2
+"""Periods beyond the evaluation periods that CloudWatch looks at for missing data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,44 +28,67 @@ class RunMetrics:
     Attributes:
         store: The data points.
         keys: The store's keys by namespace, name and category; a run has its own function name and environment.
-        grid: The periods of the run.
-        memory_mb: The function's memory size in MB.
+        start: The time of the first data point, in seconds since the epoch.
+        end: The end of the run (exclusive), in seconds since the epoch.
+        limits: The function's timeout and memory size.
     """
 
     store: MetricStore
     keys: Mapping[tuple[str, str, str | None], Key]
-    grid: Grid
-    memory_mb: int
+    start: float
+    end: float
+    limits: Limits
 
-    def values(self, line: Line, grid: Grid | None = None) -> Series:
-        """Return the values of a widget's line.
+    def values(self, line: Line, widget: Widget) -> Series:
+        """Return the values of a widget's line in the periods that the deployed widget has.
 
-        Args:
-            line: The line.
-            grid: The periods; those of the run if None.
+        The newest period ends with the run. A run that is shorter than a period is one period: the number of its
+        events in a shorter one would be below the minimum counts of the alarms.
         """
-        series = {name: self._series(metric, grid or self.grid) for name, metric in line.metrics.items()}
-        if line.expression:
-            return evaluate(line.expression.replace(MEMORY, str(self.memory_mb)), series)
-        (only,) = series.values()
-        return only
+        count = max(1, math.ceil((self.end - self.start) / widget.period))
+        return self._values(line.metrics, line.expression, Grid(self.end, widget.period, count))
 
     def total(self, line: Line) -> float | None:
         """Return the value of a line over the whole run."""
-        whole = Grid(self.grid.end, self.grid.period * self.grid.count, 1)
-        return self.values(line, whole)[0]
+        return self._values(line.metrics, line.expression, Grid(self.end, self.end - self.start, 1))[0]
+
+    def alarm_states(self) -> dict[str, State]:
+        """Return the state of each alarm by name, evaluated every minute: ALARM if it was in ALARM at any time."""
+        minutes = range(1, math.ceil((self.end - self.start) / MINUTE))
+        moments = [*(self.start + minute * MINUTE for minute in minutes), self.end]
+        definitions = alarms(self.limits)
+        names = [*(alarm.name for alarm in definitions), *(composite.name for composite in COMPOSITES)]
+        worst = dict.fromkeys(names, State.OK)
+        for moment in moments:
+            states = {alarm.name: self._state(alarm, moment) for alarm in definitions}
+            states |= {composite.name: composite_state(composite, states) for composite in COMPOSITES}
+            worst |= {name: state for name, state in states.items() if state is State.ALARM}
+        return worst
+
+    def _state(self, alarm: Alarm, moment: float) -> State:
+        grid = Grid(moment, alarm.period, alarm.within + _EXTRA_PERIODS)
+        values = self._values(alarm.metrics, alarm.expression, grid)
+        points = [None if value is None else value > alarm.threshold for value in values]
+        return decide(points, Rules(alarm.breaching, alarm.within, alarm.missing), State.OK)
+
+    def _values(self, metrics: Mapping[str, Metric], expression: str, grid: Grid) -> Series:
+        series = {name: self._series(metric, grid) for name, metric in metrics.items()}
+        if expression:
+            return evaluate(expression.replace(MEMORY, str(self.limits.memory_mb)), series)
+        (only,) = series.values()
+        return only
 
     def _series(self, metric: Metric, grid: Grid) -> Series:
         key = self.keys.get((metric.source.value, metric.name, metric.category))
         return [None] * grid.count if key is None else self.store.series(key, metric.statistic, grid)
 
 
-def read_run(directory: Path, memory_mb: int) -> RunMetrics:
+def read_run(directory: Path, limits: Limits) -> RunMetrics:
     """Read the metrics of a run.
 
     Args:
         directory: The run's `--out`.
-        memory_mb: The function's memory size in MB.
+        limits: The function's timeout and memory size.
 
     Raises:
         UsageError: The directory is not one of a run, or the run had no event.
@@ -78,12 +104,11 @@ def read_run(directory: Path, memory_mb: int) -> RunMetrics:
         for point in _lines(directory / "platform.jsonl"):
             # These have the time of their minute: clip them to the run, which may be shorter.
             store.put_platform(point, between=(start, end))
-    period = max((end - start) / (PERIODS - 1), 0.001)
     keys = {
         (namespace, name, dict(dimensions).get(semconv.ERROR_CATEGORY_DIMENSION)): (namespace, name, dimensions)
         for namespace, name, dimensions in store.metrics()
     }
-    return RunMetrics(store, keys, Grid(start + period * PERIODS, period, PERIODS), memory_mb)
+    return RunMetrics(store, keys, start, end + 0.001, limits)
 
 
 def _lines(path: Path) -> Iterable[dict[str, Any]]:

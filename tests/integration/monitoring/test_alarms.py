@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from monitoring.alarm_states import State
 from monitoring.alarms import COMPOSITES, alarms
 from monitoring.model import Alarm, Limits
 from tests.integration.monitoring.conftest import EmfLines
@@ -15,7 +16,7 @@ from tests.integration.monitoring.failure_scenarios import (
     RAISED,
     FailureScenario,
 )
-from tests.support.cloudwatch.alarms import READINGS, Reading, State, composite_state
+from tests.support.cloudwatch.alarms import READINGS, Reading, composite_state
 from tests.support.cloudwatch.timeline import Timeline
 from tests.support.monitoring_template import PREFIX, alarm, resources, template
 

@@ -9,9 +9,10 @@ from emulator.pipeline.pipeline import FailureDestinations, InputEvent
 from emulator.pipeline.platform_metrics import rule_dimensions
 from emulator.pipeline.rule_target import InvokeError
 from emulator.pipeline.scheduler import SIMULATION_START
+from monitoring.alarm_states import State
 from monitoring.metric_store import MetricStore
 from tests.integration.monitoring.failure_scenarios import DIMENSIONS
-from tests.support.cloudwatch.alarms import READINGS, MetricAlarm, Reading, State
+from tests.support.cloudwatch.alarms import READINGS, MetricAlarm, Reading
 from tests.support.monitoring_template import alarm
 from tests.support.pipeline_helpers import PAYLOAD, MemoryDestination, Simulation, simulation
 

@@ -7,69 +7,17 @@ newest period ends at the moment of the evaluation, which comes every minute.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
+from monitoring.alarm_states import Rules, State, decide
 from monitoring.metric_math import evaluate
 from monitoring.metric_store import Grid, MetricStore, Series
 
 EXTRA = 2
 """How many more points than Evaluation Periods are retrieved; the documentation's examples have 5 for 3, and it says
 that the number varies."""
-
-
-class State(StrEnum):
-    """An alarm's."""
-
-    OK = "OK"
-    ALARM = "ALARM"
-    INSUFFICIENT = "INSUFFICIENT_DATA"
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """How points make a state.
-
-    Attributes:
-        breaching: M, Datapoints to Alarm.
-        within: N, Evaluation Periods.
-        missing: As the template has it: `notBreaching`, `breaching`, `ignore` or `missing`.
-    """
-
-    breaching: int
-    within: int
-    missing: str
-
-
-def decide(points: Sequence[bool | None], rules: Rules, before: State) -> State:
-    """The state that points of the evaluation range give.
-
-    Args:
-        points: Whether each is breaching, the newest last; None where it is missing.
-        rules: The alarm's.
-        before: Its state so far, which `ignore` retains.
-    """
-    real = [point for point in points if point is not None]
-    if len(real) >= rules.within:
-        return _judge(real[-rules.within :].count(True), rules)
-    if rules.missing in {"breaching", "notBreaching"}:
-        filled = rules.within - len(real) if rules.missing == "breaching" else 0
-        return _judge(real.count(True) + filled, rules)
-    if real.count(True) >= rules.breaching:
-        return State.ALARM
-    if False in real:
-        return State.OK
-    # Nothing but breaching points, too few of them, or none at all.
-    if rules.missing == "ignore":
-        return before
-    oldest = next((len(points) - number for number, point in enumerate(points) if point), 0)
-    return State.ALARM if oldest >= rules.breaching else State.INSUFFICIENT  # "premature alarm state"
-
-
-def _judge(breaching: int, rules: Rules) -> State:
-    return State.ALARM if breaching >= rules.breaching else State.OK
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from monitoring.alarm_states import State
 from monitoring.metric_store import MetricStore
-from tests.support.cloudwatch.alarms import MetricAlarm, Reading, State
+from tests.support.cloudwatch.alarms import MetricAlarm, Reading
 
 START = 1_785_000_000 // 3600 * 3600
 """The start of the timeline, seconds since the epoch."""

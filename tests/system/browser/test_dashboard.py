@@ -9,6 +9,7 @@ import pytest
 
 from mep.dashboard.page import page
 from mep.dashboard.run import read_run
+from monitoring.model import Limits
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
@@ -19,7 +20,7 @@ FLAGS = (
 @pytest.mark.browser
 def test_a_browser_renders_it_without_errors(run_folder: Path, tmp_path: Path) -> None:
     document, picture = tmp_path / "preview.html", tmp_path / "preview.png"
-    document.write_text(page(read_run(run_folder, 128), "a run"), encoding="utf-8")
+    document.write_text(page(read_run(run_folder, Limits()), "a run"), encoding="utf-8")
 
     def chromium(*more: str) -> subprocess.CompletedProcess[str]:
         command = ["chromium", *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", *more, document.as_uri()]

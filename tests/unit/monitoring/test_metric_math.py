@@ -10,9 +10,10 @@ from itertools import product
 
 import pytest
 
+from monitoring.alarm_states import Rules, State, decide
 from monitoring.metric_math import MathError, evaluate
 from monitoring.metric_store import Grid, MetricStore, Series, statistic_of
-from tests.support.cloudwatch.alarms import Rules, State, composite_state, decide
+from tests.support.cloudwatch.alarms import composite_state
 
 OK, ALARM, NO_DATA, RETAIN = State.OK, State.ALARM, State.INSUFFICIENT, None
 TREATMENTS = ("missing", "ignore", "breaching", "notBreaching")

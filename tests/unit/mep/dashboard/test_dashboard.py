@@ -8,16 +8,17 @@ import pytest
 
 from mep.dashboard.chart import ChartLine, chart, number
 from mep.dashboard.page import page
-from mep.dashboard.run import PERIODS, RunMetrics, read_run
+from mep.dashboard.run import RunMetrics, read_run
+from monitoring.alarm_states import State
 from monitoring.dashboard import SECTIONS
-from monitoring.model import Kind, Line, Widget
+from monitoring.model import Kind, Limits, Line, Widget
 from tests.support.command_line import mep
 from tests.unit.mep.dashboard.conftest import EVENTS
 
 
 @pytest.fixture
 def run(run_folder: Path) -> RunMetrics:
-    return read_run(run_folder, 128)
+    return read_run(run_folder, Limits())
 
 
 def widgets() -> list[Widget]:
@@ -40,19 +41,31 @@ def test_totals_are_those_of_the_run(run: RunMetrics) -> None:
     assert run.total(line("Billed usage", "invocations")) == len(EVENTS)
 
 
-def test_values_are_in_their_periods(run: RunMetrics) -> None:
-    values = run.values(line("Outcomes", "EventsMarked"))
+def widget(title: str) -> Widget:
+    (match,) = [widget for widget in widgets() if widget.title == title]
+    return match
 
-    assert len(values) == PERIODS
-    assert (values[0], sum(value or 0 for value in values)) == (1, 7)
-    assert run.values(line("Outcomes", "EventsRetried"))[-1] == 1
+
+def test_a_short_run_is_one_period(run: RunMetrics) -> None:
+    """One event in ten failed for good: below the minimum count of the alarm, and not 0 %."""
+    outcomes, ratios = widget("Outcomes"), widget("Events not processed")
+
+    assert run.values(line("Outcomes", "EventsMarked"), outcomes) == [7]
+    assert run.values(line("Outcomes", "EventsRetried"), outcomes) == [1]
+    assert run.values(line("Events not processed", "processing-failures"), ratios) == [20]
+    assert run.values(line("Events not processed", "dynamodb-failures"), ratios) == [pytest.approx(100 / 9)]
+    assert run.values(line("Retry rate", "retries"), widget("Retry rate")) == [pytest.approx(100 * 6 / 9)]
 
 
 def test_the_cost_depends_on_the_memory(run_folder: Path) -> None:
     cost = line("US dollars per hour, at list prices of us-east-1", "Lambda")
 
-    small, large = (read_run(run_folder, memory).total(cost) for memory in (128, 1024))
+    small, large = (read_run(run_folder, Limits(memory_mb=memory)).total(cost) for memory in (128, 1024))
     assert small == large == pytest.approx(len(EVENTS) * 0.0000002)  # no duration was counted, only requests
+
+
+def has_data(run: RunMetrics, widget: Widget) -> bool:
+    return any(value is not None for line in widget.lines for value in run.values(line, widget))
 
 
 def test_every_widget_is_on_the_page_in_order(run: RunMetrics) -> None:
@@ -63,11 +76,15 @@ def test_every_widget_is_on_the_page_in_order(run: RunMetrics) -> None:
     for section in SECTIONS:
         expected += [("2", section.question), *(("3", widget.title) for widget in section.widgets)]
     assert [(level, text.replace("&#x27;", "'")) for level, text in shown] == expected
-    graphs = [widget for widget in widgets() if widget.kind in {Kind.GRAPH, Kind.STACKED}]
+    graphs = [widget for widget in widgets() if widget.kind in {Kind.GRAPH, Kind.STACKED} and has_data(run, widget)]
     drawings = re.findall(r"<svg.*?</svg>", found, flags=re.DOTALL)
     assert len(drawings) == len(graphs)
     for drawing in drawings:
         ET.fromstring(drawing)
+    others = [widget for widget in widgets() if widget.lines and not has_data(run, widget)]
+    assert "Messages in the queue" in {widget.title for widget in others}, "this folder has no metrics of SQS"
+    for each in others:
+        assert re.search(f"<h3>{each.title}</h3><p [^>]*>no data</p>", found)
 
 
 def test_the_page_is_self_contained_and_escaped(run: RunMetrics, run_folder: Path) -> None:
@@ -88,6 +105,21 @@ def test_areas_are_stacked() -> None:
     upper, lower = tops
     floor = 190 - 18
     assert (floor - upper) == pytest.approx(3 * (floor - lower), rel=0.02)
+
+
+def test_a_single_period_is_as_wide_as_the_graph() -> None:
+    for stacked in (False, True):
+        drawing = chart([ChartLine("a", [2])], stacked=stacked, threshold=None)
+        (points,) = re.findall(r'points="([^"]+)"', drawing)
+        across = [float(pair.split(",")[0]) for pair in points.split()]
+        assert (min(across), max(across)) == (46, 480 - 46)
+
+
+def test_alarms_have_the_state_of_the_run(run: RunMetrics) -> None:
+    assert {name for name, state in run.alarm_states().items() if state is State.ALARM} == set()
+
+    found = page(run, "a run")
+    assert found.count('class="alarm"') == len(run.alarm_states())
 
 
 def test_a_threshold_is_drawn() -> None:
