@@ -11,12 +11,16 @@ from emulator.environment import PROJECT_ROOT
 
 # Forked before any thread is there, so that no lock is held in a child.
 _SERVER = """
-import json, os, sys
-import boto3
+import functools, gc, json, os, sys
+import botocore.session, pydantic, typer._adapters
 from mep.cli import main
 from mep.dlq import discard, redrive, render, selection, session
-for service in ("sqs", "events", "dynamodb", "cloudwatch"):
-    boto3.client(service, region_name="us-east-1")
+# The models of the services are read once, and not by each process.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+for service in ("sqs", "events", "dynamodb", "cloudwatch", "lambda"):
+    botocore.session.Session().create_client(service, region_name="us-east-1")
+pydantic.TypeAdapter(int)  # which Typer imports as late as it can
+gc.freeze()
 for line in sys.stdin:
     arguments, environ = json.loads(line)
     if not (pid := os.fork()):
