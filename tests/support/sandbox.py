@@ -31,6 +31,7 @@ class Sandbox:
     stderr: list[str]
     _spans: SpanSocket
     datagrams: list[bytes] = field(default_factory=list)
+    _decoded: list[list[SpanDict]] = field(default_factory=list)
 
     def invoke(
         self,
@@ -50,7 +51,8 @@ class Sandbox:
     @property
     def spans(self) -> list[SpanDict]:
         """All spans so far."""
-        return [span for datagram in self.datagrams for span in decode_datagram(datagram)]
+        self._decoded += map(decode_datagram, self.datagrams[len(self._decoded) :])
+        return [span for spans in self._decoded for span in spans]
 
     @property
     def logs(self) -> list[dict[str, Any]]:
