@@ -11,8 +11,9 @@ from tests.soak.faults import FaultRates
 from tests.soak.plan import Shares
 from tests.soak.run import SoakOptions, SoakResult, soak
 
-MANY = Shares(down=0.01, repeat=0.3, rival=0.1, no_row=0.05, invalid=0.05)
+MANY = Shares(down=0.03, repeat=0.3, rival=0.1, no_row=0.05, invalid=0.05)
 FEW = FaultRates.none()
+EVENTS = 120
 
 
 def soaked(options: SoakOptions) -> SoakResult:
@@ -22,16 +23,17 @@ def soaked(options: SoakOptions) -> SoakResult:
 @pytest.mark.parametrize("dynamodb_local", [False, True])
 @pytest.mark.timeout(300)
 def test_a_soak_with_every_fault_balances(dynamodb_local: bool) -> None:
-    rates = replace(FEW, conflict=0.03, server_error=0.03, reset=0.03, lost_reply=0.03, garbled=0.03)
-    # With this seed every fault, and a kill for each worker, is drawn early on.
-    options = SoakOptions(300, seed=20, workers=3, rates=rates, shares=MANY, kill=0.015, moments=(100,))
+    """In short: `make soak` sends thousands of events, on both stores."""
+    rates = replace(FEW, conflict=0.06, server_error=0.06, reset=0.06, lost_reply=0.06, garbled=0.06)
+    # With this seed every fault, and a kill, is drawn early on.
+    options = SoakOptions(EVENTS, seed=20, workers=2, rates=rates, shares=MANY, kill=0.04, moments=(50,))
     result = soaked(replace(options, dynamodb_local=dynamodb_local))
     account = result.account
 
     assert account.differences == ()
     assert account.is_consistent
-    assert (account.received, account.lost, account.double) == (300, 0, 0)
-    assert account.marked + account.duplicate + account.dead_lettered == 300
+    assert (account.received, account.lost, account.double) == (EVENTS, 0, 0)
+    assert account.marked + account.duplicate + account.dead_lettered == EVENTS
     assert account.dead_lettered == result.kinds["no_row"] + result.kinds["invalid"]
     assert account.redriven >= result.kinds["down"] > 0
     # It was not because nothing happened.
@@ -42,7 +44,7 @@ def test_a_soak_with_every_fault_balances(dynamodb_local: bool) -> None:
     if not dynamodb_local:
         assert account.marked == result.counters["committed"]
         assert result.counters["replayed"] > 0
-    assert result.moments[0].events == 100
+    assert result.moments[0].events == 50
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,7 @@ def test_a_soak_with_every_fault_balances(dynamodb_local: bool) -> None:
 def test_a_defect_does_not_balance(store: str, difference: str) -> None:
     result = soaked(
         SoakOptions(
-            200,
+            EVENTS,
             seed=4,
             workers=2,
             rates=FEW,
