@@ -68,7 +68,8 @@ def trace_command(
     """Show every record of one event as one timeline.
 
     Log lines, spans, attempts and backoffs, audit entries, the calendar row, dead letters and redrives: from AWS, with
-    your credentials, region and the settings that `mep dlq` has, too; or from a `mep local` run with --run.
+    your credentials and region, in the environment that `ENVIRONMENT` names; or from a `mep local` run with --run. The
+    stack's outputs are the values of the variables for its tables and its queue.
 
     If several events have the ID or the row, they are listed, the newest first, each with the command that shows it.
 

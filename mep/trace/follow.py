@@ -79,7 +79,10 @@ def _event(correlation_id: str, result: SearchResult, search: Search, queue: boo
     """Return the timeline of an event, with its dead letters where they are to be read."""
     timeline = make_timeline(correlation_id, [result])
     if queue or (queue is None and not timeline.verdict.is_final):
-        timeline = make_timeline(correlation_id, [_with_queue(result, correlation_id, search, queue)])
+        return Found(make_timeline(correlation_id, [_with_queue(result, correlation_id, search, queue)]))
+    if timeline.verdict.outcome == "dead_lettered" and not any(e.kind == "dead_letter" for e in timeline.entries):
+        note = "the dead-letter queue was not read, since the outcome is known: --queue shows the message"
+        timeline = replace(timeline, notes=(*timeline.notes, note))
     return Found(timeline)
 
 

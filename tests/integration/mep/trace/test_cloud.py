@@ -305,6 +305,8 @@ def test_the_queue_is_read_where_no_other_source_has_the_outcome(
     timeline = follow(parse_asked(correlation_id), search, queue=queue).timeline
     assert search.queue_reads == reads
     assert bool(timeline.sections) == (correlation_id != "unheard-of")
+    skipped = correlation_id == "demo-unknown-row" and not reads
+    assert any("--queue shows the message" in note for note in timeline.notes) == skipped
 
 
 def test_the_queue_is_read_for_an_event_that_was_raised(search: AwsSearch, account: Account) -> None:
