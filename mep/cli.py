@@ -40,10 +40,15 @@ app = typer.Typer(
 app.add_typer(dlq)
 command = partial(app.command, cls=Command)
 command(
-    "trace", epilog=examples("mep trace q2-AAPL-17 --since 14d", "mep trace demo-msft --run out/ --html trace.html")
+    "trace",
+    epilog=examples(
+        "mep trace q2-AAPL-17 --since 14d",
+        "mep trace AAPL 2025-07-31",
+        "mep trace demo-msft --run out/ --html trace.html",
+    ),
 )(trace_command)
 command("dashboard", epilog=examples("mep dashboard --run out/ --out dashboard.html"))(dashboard_command)
-command("local", epilog=examples(LOCAL_EXAMPLE))(local_command)
+command("local", epilog=examples(LOCAL_EXAMPLE, f"{LOCAL_EXAMPLE} --fault throttle=2"))(local_command)
 
 
 def _show_version(value: bool) -> None:

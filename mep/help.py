@@ -61,16 +61,18 @@ class Group(TyperGroup):
 
 
 def _with_values(parameters: Iterable[Any]) -> list[Any]:
-    """Let flags show no value, and numbers without a name of their own `N`.
+    """Let arguments show their name alone, flags no value, and values without a name `TEXT` or `N`.
 
-    Typer shows the type instead: `<bool>`, although a flag takes no value, and `<int range>`.
+    Typer shows types: `<list[str]>`, `<bool>`, although a flag takes no value, and `<int range>`.
     """
     changed = list(parameters)
     for parameter in changed:
-        if parameter.metavar is None and getattr(parameter, "is_flag", False):
+        if parameter.param_type_name == "argument":
+            parameter.display_type_rich = lambda **_: None
+        elif parameter.metavar is None and getattr(parameter, "is_flag", False):
             parameter.metavar = ""
-        elif parameter.metavar is None and (parameter.min, parameter.max) != (None, None):
-            parameter.metavar = "N"
+        elif parameter.metavar is None:
+            parameter.metavar = "TEXT" if (parameter.min, parameter.max) == (None, None) else "N"
     return changed
 
 
@@ -79,7 +81,7 @@ def _layout(command: TyperCommand | TyperGroup, formatter: Any) -> Iterator[None
     """Choose between Typer's tables of options and text without tables, in which Markdown's backticks are left out."""
     width = shutil.get_terminal_size().columns
     command.rich_markup_mode = "markdown" if width >= _MIN_TABLE_WIDTH else None
-    formatter.width = width  # the default is at least 50
+    formatter.width = width - 1  # the default is at least 50; a broken word takes one column more
     yield
     formatter.buffer[:] = [text.replace("`", "") for text in formatter.buffer]
 

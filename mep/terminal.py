@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.rule import Rule
@@ -62,23 +64,25 @@ def _columns() -> int | None:
 
 
 class _FittingTable(Table):
-    """A table whose cells without spaces, such as IDs, stay on one line.
+    """A table that does not break a word, such as an ID, over lines: it becomes a list where it would have to.
 
-    As a list, a row is these cells, as many to a line as fit, then each text on lines of its own. Numbers have the
-    header of their column.
+    As a list, a row is its cells without spaces, as many to a line as fit, then each text on lines of its own. Numbers
+    have the header of their column.
     """
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the table, or the list."""
-        width = 0
-        for column in self.columns:
-            needed, may_wrap = _needed(console, column)
-            column.no_wrap, column.overflow = not may_wrap, "fold"
-            width += needed + 2  # the space on the right and the separator, or the edges
-        if width <= options.max_width:
-            yield from super().__rich_console__(console, options)
-        else:
+        sizes = [_size(console, column) for column in self.columns]
+        spare = options.max_width - sum(size.least + 2 for size in sizes)  # 2: the space on the right and the separator
+        if spare < 0:
             yield from self._list(console, options.max_width)
+            return
+        columns = sorted(zip(sizes, self.columns, strict=True), key=lambda pair: pair[0].wish)
+        for others, (size, column) in zip(range(len(columns), 0, -1), columns, strict=True):
+            more = min(size.wish, spare // others)
+            column.width, column.overflow = size.least + more, "fold"
+            spare -= more
+        yield from super().__rich_console__(console, options)
 
     def _list(self, console: Console, width: int) -> Iterator[RenderableType]:
         yield Text("  ".join(str(column.header) for column in self.columns if column.justify != "right"), "bold")
@@ -90,7 +94,7 @@ class _FittingTable(Table):
                 text = _text(console, cell)
                 if not text:
                     continue
-                if not column.no_wrap and " " in text.plain:
+                if " " in text.plain:
                     texts.append(Padding(text, (0, 0, 0, 2)))
                     continue
                 if column.justify == "right":
@@ -106,13 +110,24 @@ class _FittingTable(Table):
                 yield Text()
 
 
-def _needed(console: Console, column: Column) -> tuple[int, bool]:
-    """Return the columns that a table's column needs at least, and whether its cells may be wrapped."""
-    texts = [_text(console, cell) for cell in column.cells]
-    longest = max(text.cell_len for text in (*texts, _text(console, column.header)))
-    if any(" " in text.plain for text in texts):
-        return min(longest, max(_MIN_TEXT, len(str(column.header)))), True
-    return longest, False
+class _Size(NamedTuple):
+    """The width of a column.
+
+    Attributes:
+        least: That of its longest word, or more.
+        wish: What it takes in addition to have every cell on one line.
+    """
+
+    least: int
+    wish: int
+
+
+def _size(console: Console, column: Column) -> _Size:
+    texts = [_text(console, cell) for cell in (column.header, *column.cells)]
+    longest = max(text.cell_len for text in texts)
+    word = max(cell_len(word) for text in texts for word in (text.plain.split() or [""]))
+    least = min(longest, max(word, _MIN_TEXT))
+    return _Size(least, longest - least)
 
 
 def _text(console: Console, cell: RenderableType) -> Text:

@@ -1,5 +1,6 @@
 """The help of every command: examples that can be typed, flags without a value, any width; version and completion."""
 
+import re
 import shlex
 import subprocess
 import sys
@@ -66,8 +67,7 @@ def test_help_fits_cuts_no_option_and_shows_no_value_of_a_flag(command: str, col
     assert all(example in together for example in commands_in(COMMANDS[command].epilog or ""))
     options = [name for option in COMMANDS[command].params for name in option.opts if name.startswith("--")]
     assert [name for name in options if name not in together] == []
-    assert "<bool>" not in text
-    assert "<int" not in text
+    assert re.findall(r"<\w*", re.sub(r"<\s*=", "", text)) == []
 
 
 def test_redrive_says_that_it_needs_a_destination_and_what_no_filter_means() -> None:

@@ -174,6 +174,15 @@ def test_a_table_that_does_not_fit_is_a_list() -> None:
     assert "aaaaaaaaaaaa     12  some words about it" in "\n".join(lines_of(60, table))
 
 
+def test_a_table_breaks_no_word() -> None:
+    table = terminal.plain_table("command", "why")
+    table.add_row(f"mep trace {EVENT_ID}", "words " * 20)
+
+    for width in range(38, 120):
+        assert any(EVENT_ID in line for line in lines_of(width, table))
+        check(lines_of(width, table), width)
+
+
 @pytest.mark.parametrize(("columns", "width"), [("57", 57), ("0", terminal.WIDTH), ("wide", terminal.WIDTH)])
 def test_width_without_a_terminal(columns: str, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", columns)
