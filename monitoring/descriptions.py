@@ -13,7 +13,7 @@ METRICS: Mapping[str, str] = {
     "EventsMarked": "rows marked",
     "EventsDuplicate": "events for rows that were already marked",
     "EventsDeadLettered": "events with a permanent failure, sent to the dead-letter queue",
-    "EventsRetried": "events returned to Lambda, which delivers them again",
+    "EventsRetried": "attempts that raised: up to three per event; Lambda repeats the event or gives it up",
     "IdempotencyViolations": "different events for a row that is already processed",
     "Errors": "events with outcome `dead_lettered` or `retry`; also by error category",
     "SecurityErrors": "events in which AWS denied access",

@@ -29,6 +29,7 @@ from emulator.pipeline.model import (
 )
 from emulator.pipeline.platform_metrics import PlatformMetrics
 from emulator.pipeline.scheduler import Scheduler
+from emulator.pipeline.waits import Wait, Waits
 
 _DUPLICATE_WITHIN_S = 60.0
 
@@ -87,6 +88,9 @@ class AsyncQueue:
     """Accepts events and brings each to its final state. All methods run as actions of the scheduler.
 
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+
+    Attributes:
+        waits: The events that wait for their next attempt.
     """
 
     settings: PipelineSettings
@@ -97,6 +101,7 @@ class AsyncQueue:
     invokers: Sequence[Invoker]
     ids: IdGenerator
     random: Random
+    waits: Waits = field(default_factory=Waits)
     _ready: deque[_QueuedEvent] = field(default_factory=deque)
     _waiting: deque[SyncInvocation] = field(default_factory=deque)
     _idle: deque[Invoker] = field(init=False)
@@ -128,6 +133,7 @@ class AsyncQueue:
         self._read()
 
     def _put(self, queued: _QueuedEvent) -> None:
+        self.waits.end(id(queued))
         self._ready.append(queued)
         self._read()
 
@@ -220,6 +226,8 @@ class AsyncQueue:
             self._send_to_destinations(queued, Condition.EVENT_AGE_EXCEEDED)
             return
         queued.skipped_s += wait_s * (1 - self.scheduler.scale)
+        due = self.scheduler.now() + wait_s * self.scheduler.scale
+        self.waits.begin(id(queued), Wait(queued.attempts + 1, due))
         self.scheduler.call_later(wait_s, partial(self._put, queued))
 
     def _deliver_again(self, queued: _QueuedEvent) -> None:
@@ -287,6 +295,7 @@ class AsyncQueue:
                 queued.tag,
                 attempts=queued.attempts,
                 throttles=queued.throttles,
+                failures=queued.failures,
                 refusals=queued.refusals,
                 redelivered=queued.redelivered,
                 age_s=self._age(queued),

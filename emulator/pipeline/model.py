@@ -201,6 +201,7 @@ class DeliveryResult:
         tag: The tag of the input event.
         attempts: Invocations of the function, throttled ones included.
         throttles: Attempts that Lambda throttled or that failed with a system error.
+        failures: Attempts that the function failed: it raised, timed out or crashed.
         refusals: Deliveries to Lambda's Invoke API that failed.
         redelivered: Whether the queue delivered the event again after a success. The first delivery has a result of
             its own.
@@ -216,6 +217,7 @@ class DeliveryResult:
     tag: Any
     attempts: int = 0
     throttles: int = 0
+    failures: int = 0
     refusals: int = 0
     redelivered: bool = False
     age_s: float = 0.0

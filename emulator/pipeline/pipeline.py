@@ -15,6 +15,7 @@ from emulator.pipeline.model import DeliveryCounters, DeliveryResult, Dispositio
 from emulator.pipeline.platform_metrics import DataPoint, PlatformMetrics, rule_dimensions
 from emulator.pipeline.rule_target import InvokeApi, LambdaTarget
 from emulator.pipeline.scheduler import Action, Scheduler
+from emulator.pipeline.waits import PipelineStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,10 @@ class EventPipeline:
         invocation = SyncInvocation(payload, self._ids.new(), on_result)
         self._scheduler.post(partial(self._accept_invocation, invocation))
         return invocation.request_id
+
+    def status(self) -> PipelineStatus:
+        """Return what the pipeline is doing. Any thread may call this; the numbers may differ by one."""
+        return PipelineStatus(self.counters.live, self._queue.waits.snapshot())
 
     def replay(self, name: str, start: float, end: float, pattern: EventPattern | None = None) -> Iterator[InputEvent]:
         """Return a replay of the archive as an input for `run`; see `emulator.pipeline.bus.Bus.replay`."""

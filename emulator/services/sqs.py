@@ -82,14 +82,14 @@ def queue_service(region: str = REGION) -> Iterator[QueueEndpoint]:
         yield create_queue(url, region=region)
 
 
-def drain_dead_letters(queue: QueueEndpoint) -> list[DeadLetter]:
+def drain_dead_letters(queue: QueueEndpoint) -> Iterator[DeadLetter]:
     """Receive and delete every message of a queue; see `drain`.
 
     Raises:
         EmulatorError: SQS failed.
     """
     try:
-        return drain(queue)
+        yield from _drained(queue)
     except (BotoCoreError, ClientError) as error:
         raise EmulatorError(f"SQS at {queue.url} failed: {error}") from error
 
@@ -100,14 +100,22 @@ def drain(endpoint: QueueEndpoint) -> list[DeadLetter]:
     Returns:
         The messages in the order of their arrival, which may differ from the order in which they were sent.
     """
-    dead_letters: list[DeadLetter] = []
+    return list(_drained(endpoint))
+
+
+def _drained(endpoint: QueueEndpoint) -> Iterator[DeadLetter]:
     with contextlib.closing(sqs_client(endpoint.url, endpoint.region)) as client:
         # A receive may return nothing although the queue has messages, so their number decides.
         while (batch := _receive(client, endpoint.queue_url)) or _visible(client, endpoint.queue_url):
-            dead_letters += [_dead_letter(message) for message in batch]
-            for message in batch:
-                client.delete_message(QueueUrl=endpoint.queue_url, ReceiptHandle=message["ReceiptHandle"])
-    return dead_letters
+            if batch:
+                client.delete_message_batch(
+                    QueueUrl=endpoint.queue_url,
+                    Entries=[
+                        {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
+                        for number, message in enumerate(batch)
+                    ],
+                )
+            yield from map(_dead_letter, batch)
 
 
 def _receive(client: "SQSClient", queue_url: str) -> "list[MessageTypeDef]":

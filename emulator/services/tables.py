@@ -1,21 +1,21 @@
 """The calendar and the audit table on a DynamoDB of this machine: creates, loads and dumps them."""
 
 import base64
-import itertools
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
+import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 
-from emulator.calendar_csv import CalendarRow
+from emulator.calendar_rows import CalendarRow
 from emulator.clients import loopback_client
 from emulator.errors import EmulatorError, InputError
-from handler.contract import AUDIT, CALENDAR, CORRELATION_INDEX, PROCESSED
-from handler.validation import format_utc
+from emulator.services.loading import load
+from emulator.spool import Spool
+from handler.contract import AUDIT, CALENDAR, CORRELATION_INDEX
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 CALENDAR_TABLE = CALENDAR.default
 AUDIT_TABLE = AUDIT.default
 
-# DynamoDB's limits of a batch.
-_GET_BATCH = 100
-_WRITE_BATCH = 25
+type OnRows = Callable[[int], None]
+"""Called with the number of rows that were loaded or read since the last call."""
 
-_MAX_ROUNDS = 10
-_FIRST_WAIT_SECONDS = 0.05
+
+def _ignore(_: int) -> None:
+    pass
 
 
 class CalendarTables:
@@ -54,37 +54,48 @@ class CalendarTables:
                 credentials=credentials,
                 # By default, a wrong address is reported after half a minute only.
                 retries={"mode": "standard", "total_max_attempts": 3},
+                parameter_validation=False,  # a third of the time that a calendar takes to load
             )
         except (ValueError, BotoCoreError) as error:
             raise InputError(f"{url} in region {region} cannot be used: {error}") from error
 
-    def load(self, rows: Sequence[CalendarRow]) -> None:
+    def load(self, rows: Iterable[CalendarRow], on_rows: OnRows = _ignore) -> None:
         """Create the tables and load the calendar. Existing tables and rows are not changed.
+
+        Args:
+            rows: The rows; of several with one key, the last.
+            on_rows: Called with the number of rows that were loaded.
 
         Raises:
             EmulatorError: DynamoDB does not answer, or rejects a call.
         """
         with self._translated_errors():
-            create_tables(self._client)
-            load(self._client, CALENDAR_TABLE, rows)
+            is_new = create_tables(self._client)
+            load(self._client, CALENDAR_TABLE, rows, is_new=is_new, on_rows=on_rows)
 
-    def calendar(self) -> list[dict[str, Any]]:
-        """Return the calendar's items as plain JSON values.
+    def calendar(self, on_rows: OnRows = _ignore) -> Iterator[dict[str, Any]]:
+        """Yield the calendar's items as plain JSON values, sorted by key.
 
-        Raises:
-            EmulatorError: As for `load`.
-        """
-        with self._translated_errors():
-            return dump(self._client, CALENDAR_TABLE)
-
-    def audit(self) -> list[dict[str, Any]]:
-        """Return the audit entries as plain JSON values.
+        Args:
+            on_rows: Called with the number of items that were read.
 
         Raises:
             EmulatorError: As for `load`.
         """
         with self._translated_errors():
-            return dump(self._client, AUDIT_TABLE)
+            yield from dump(self._client, CALENDAR_TABLE, on_rows)
+
+    def audit(self, on_rows: OnRows = _ignore) -> Iterator[dict[str, Any]]:
+        """Yield the audit entries as plain JSON values, sorted by key.
+
+        Args:
+            on_rows: Called with the number of items that were read.
+
+        Raises:
+            EmulatorError: As for `load`.
+        """
+        with self._translated_errors():
+            yield from dump(self._client, AUDIT_TABLE, on_rows)
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
@@ -102,19 +113,23 @@ class CalendarTables:
 
 def create_tables(
     client: "DynamoDBClient", calendar_table: str = CALENDAR_TABLE, audit_table: str = AUDIT_TABLE
-) -> None:
+) -> bool:
     """Create the two tables, with their keys and the audit table's index by correlation ID.
 
     Existing tables are not changed.
 
+    Returns:
+        Whether the calendar's table is new, and therefore empty.
+
     Raises:
         EmulatorError: A table of that name has another key.
     """
-    _create(client, calendar_table, CALENDAR.key)
+    is_new = _create(client, calendar_table, CALENDAR.key)
     _create(client, audit_table, AUDIT.key, index_by=("correlation_id",))
+    return is_new
 
 
-def _create(client: "DynamoDBClient", table: str, key: tuple[str, ...], index_by: tuple[str, ...] = ()) -> None:
+def _create(client: "DynamoDBClient", table: str, key: tuple[str, ...], index_by: tuple[str, ...] = ()) -> bool:
     schema: list[KeySchemaElementTypeDef] = [{"AttributeName": key[0], "KeyType": "HASH"}]
     schema += [{"AttributeName": name, "KeyType": "RANGE"} for name in key[1:]]
     request: CreateTableInputTypeDef = {
@@ -131,103 +146,49 @@ def _create(client: "DynamoDBClient", table: str, key: tuple[str, ...], index_by
                 "Projection": {"ProjectionType": "ALL"},
             }
         ]
+    is_new = True
     try:
         client.create_table(**request)
     except client.exceptions.ResourceInUseException:
         if client.describe_table(TableName=table)["Table"]["KeySchema"] != schema:
             raise EmulatorError(f"the table {table} exists, and its key is not {', '.join(key)}") from None
+        is_new = False
     client.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    return is_new
 
 
-def load(
-    client: "DynamoDBClient",
-    table: str,
-    rows: Iterable[CalendarRow],
-    *,
-    now: datetime | None = None,
-    sleep: Callable[[float], None] = time.sleep,
-) -> int:
-    """Put unprocessed calendar rows into the table. Existing rows are not changed.
+def dump(client: "DynamoDBClient", table: str, on_rows: OnRows = _ignore) -> Iterator[dict[str, Any]]:
+    """Yield every item of a table as plain JSON values, sorted by key, in bounded memory.
 
     Args:
         client: A client of the DynamoDB.
-        table: The name of the calendar's table.
-        rows: The rows; of several with one key, the last.
-        now: The value of `created_at` and `last_sync_timestamp`; None for now.
-        sleep: Waits that many seconds before a retry of unprocessed items.
-
-    Returns:
-        The number of new rows.
-
-    Raises:
-        EmulatorError: DynamoDB left items unprocessed after all retries.
+        table: The name of the table.
+        on_rows: Called with the number of items that were read.
     """
-    timestamp = format_utc(now or datetime.now(UTC))
-    new_rows = {row.key: row for row in rows}
-    for keys in itertools.batched(list(new_rows), _GET_BATCH, strict=False):
-        for present in _present(client, table, keys, sleep):
-            del new_rows[present]
-    for batch in itertools.batched(new_rows.values(), _WRITE_BATCH, strict=False):
-        requests: Mapping[str, Any] = {table: [{"PutRequest": {"Item": _item(row, timestamp)}} for row in batch]}
-        for wait in _waits(table):
-            requests = client.batch_write_item(RequestItems=requests).get("UnprocessedItems", {})
-            if not requests:
-                break
-            sleep(wait)
-    return len(new_rows)
-
-
-def _present(
-    client: "DynamoDBClient", table: str, keys: Sequence[tuple[str, ...]], sleep: Callable[[float], None]
-) -> Iterator[tuple[str, ...]]:
-    key_items = [{name: {"S": part} for name, part in zip(CALENDAR.key, key, strict=True)} for key in keys]
-    requests: Mapping[str, Any] = {
-        table: {"Keys": key_items, "ProjectionExpression": ", ".join(CALENDAR.key), "ConsistentRead": True}
-    }
-    for wait in _waits(table):
-        reply = client.batch_get_item(RequestItems=requests)
-        for item in reply["Responses"].get(table, []):
-            yield tuple(item[name]["S"] for name in CALENDAR.key)
-        requests = reply.get("UnprocessedKeys", {})
-        if not requests:
-            return
-        sleep(wait)
-
-
-def _waits(table: str) -> Iterator[float]:
-    """Yield the waits before each retry of unprocessed items; raise after the last."""
-    for round_number in range(_MAX_ROUNDS):
-        yield _FIRST_WAIT_SECONDS * 2**round_number
-    raise EmulatorError(f"DynamoDB throttles: it did not process all rows of {table}")
-
-
-def _item(row: CalendarRow, timestamp: str) -> dict[str, Any]:
-    item: dict[str, Any] = {
-        **{name: {"S": value} for name, value in zip(CALENDAR.key, row.key, strict=True)},
-        PROCESSED: {"BOOL": False},
-        "created_at": {"S": timestamp},
-        "last_sync_timestamp": {"S": timestamp},
-    }
-    return item | {name: {"N": str(value)} for name, value in row.numbers.items()}
-
-
-def dump(client: "DynamoDBClient", table: str) -> list[dict[str, Any]]:
-    """Return every item of a table as plain JSON values, sorted by key."""
     key = [element["AttributeName"] for element in client.describe_table(TableName=table)["Table"]["KeySchema"]]
-    items = [
-        plain_item(item)
-        for page in client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
-        for item in page["Items"]
-    ]
-    return sorted(items, key=lambda item: [item[name] for name in key])
+    with Spool() as spool:
+        for page in client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
+            for item in page["Items"]:
+                plain = plain_item(item)
+                first, second = (*(plain[name] for name in key), "")[:2]
+                spool.put(first, second, orjson.dumps(plain))
+            on_rows(len(page["Items"]))
+        for _, _, value in spool.sorted():
+            yield orjson.loads(value)
 
 
 def plain_item(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return an item of DynamoDB's API (`{"is_processed": {"BOOL": true}}`) as plain JSON values, sorted by name."""
+    deserialize = _deserializer()
+    return {name: _plain(deserialize(item[name])) for name in sorted(item)}
+
+
+@cache
+def _deserializer() -> Callable[[Any], Any]:
     from boto3.dynamodb.types import TypeDeserializer
 
-    deserialize = TypeDeserializer().deserialize
-    return {name: _plain(deserialize(item[name])) for name in sorted(item)}
+    deserialize: Callable[[Any], Any] = TypeDeserializer().deserialize
+    return deserialize
 
 
 def _plain(value: Any) -> Any:

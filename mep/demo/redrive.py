@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from emulator.calendar_csv import CalendarRow
+from emulator.calendar_rows import CalendarRow
 from emulator.clients import loopback_client
 from emulator.pipeline.api import serve_event_bus
 from emulator.services.dynamodb import DynamoDBEndpoint

@@ -6,9 +6,12 @@ from typing import Annotated
 
 import typer
 
-from handler.contract import CSV_COLUMNS
+from handler.contract import CSV_COLUMNS, KEY_FIELDS
 from mep.errors import ExitStatus, UsageError
 from mep.local.faults import help_text, parse_faults
+
+_REQUIRED = tuple(column for column, attribute in CSV_COLUMNS.items() if attribute in KEY_FIELDS)
+_OTHERS = tuple(column for column in CSV_COLUMNS if column not in _REQUIRED)
 
 
 def local_command(
@@ -17,13 +20,21 @@ def local_command(
         Path,
         typer.Option(
             metavar="CSV",
-            help=f"The calendar, with the columns {', '.join(CSV_COLUMNS)}. A repeated row is one row.",
+            help=f"The calendar, with columns {' and '.join(_REQUIRED)} and, where they exist, {', '.join(_OTHERS)}. "
+            "A repeated row is one row; an invalid row is reported and not loaded.",
         ),
     ],
     events: Annotated[
-        str, typer.Option(metavar="JSONL", help="The events, one JSON value per line; `-` for standard input.")
+        str,
+        typer.Option(
+            metavar="JSONL",
+            help="The events, one JSON value per line, or JSON documents over several lines; `-` for standard input, "
+            "/dev/null for none.",
+        ),
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The directory for the results.")],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="The directory for the results; those of an earlier run are replaced.")
+    ],
     endpoint_url: Annotated[
         str | None,
         typer.Option(
@@ -73,10 +84,11 @@ def local_command(
     """Deliver the events of a file to the function on this machine.
 
     Needs no Docker and no AWS account: DynamoDB, the dead-letter queue and the function run locally. DIR gets
-    `summary.json` and, as JSON Lines, `spans`, `logs`, `metrics`, `platform`, `dlq`, `calendar`, `audit` and
-    `rejected`.
+    `summary.json` and, as JSON Lines, `spans`, `logs`, `metrics`, `platform`, `dlq`, `calendar`, `audit`, `rejected`
+    and `rejected_rows`.
 
-    The exit status is 0 when every event has exactly one outcome.
+    The exit status is 0 when events were delivered and each has exactly one outcome. An event whose attempts raised is
+    `retry` only if it was given up after the last; `tries_raised` counts the attempts.
     """
     from rich.text import Text
 
@@ -126,6 +138,9 @@ def local_command(
     if summary.undelivered:
         _warn(f"the dead-letter queue rejected {summary.undelivered} records: see {out / 'undelivered.jsonl'}")
         raise typer.Exit(ExitStatus.FAILED)
+    if not summary.received and not keep and not Path(events).is_char_device():
+        _warn(_nothing_delivered(events, out, summary.rejected))
+        raise typer.Exit(ExitStatus.FAILED)
     if not summary.accounted:
         _warn("not every event has exactly one outcome: the function returned a response without one")
         raise typer.Exit(ExitStatus.FAILED)
@@ -135,6 +150,13 @@ def _own_credentials() -> dict[str, str]:
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     own = {name: os.environ[name] for name in names if os.environ.get(name)}
     return own if {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} <= own.keys() else {}
+
+
+def _nothing_delivered(events: str, out: Path, rejected: int) -> str:
+    source = "standard input" if events == "-" else events
+    if rejected:
+        return f"no event was delivered: {source} has no line that is JSON; see {out / 'rejected.jsonl'}"
+    return f"no event was delivered: {source} is empty"
 
 
 def _warn(text: str) -> None:

@@ -1,16 +1,14 @@
 """Reads JSON Lines; events are read in bounded memory, and an invalid line does not end the run."""
 
 import json
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 import orjson
 
-from mep.errors import UsageError
+from emulator.text_input import DamagedInputError
 
 # The maximum payload of an invocation. Longer lines are skipped without being held in memory.
 MAX_EVENT_BYTES = 6 * 1024 * 1024
@@ -50,45 +48,29 @@ class RejectedLine:
     size: int
 
 
-@contextmanager
-def open_events(path: Path | None) -> Iterator[BinaryIO]:
-    """Open a file of events; None for standard input.
-
-    Raises:
-        UsageError: The file cannot be read.
-    """
-    if path is None:
-        yield sys.stdin.buffer
-        return
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise UsageError(f"cannot read events from {path}: {error.strerror}") from error
-    with stream:
-        yield stream
-
-
-def stream_size(stream: BinaryIO) -> int | None:
-    """Return the size of a stream in bytes; None where it is unknown."""
-    if stream is sys.stdin.buffer or not stream.seekable():
-        return None
-    size = stream.seek(0, 2)
-    stream.seek(0)
-    return size
-
-
 def read_lines(stream: BinaryIO) -> Iterator[EventLine | RejectedLine]:
     """Yield every line of `stream` that is not blank.
 
     JSON is parsed strictly (RFC 8259, in UTF-8): `NaN` and `Infinity`, which Python accepts, are not JSON. Any JSON
-    value is an event, not only an object. A byte order mark at the start of the file is skipped.
+    value is an event, not only an object. A byte order mark at the start of the file is skipped. Damaged data is the
+    last line, and is rejected.
     """
+    number = 0
+    try:
+        for line in _lines(stream):
+            number = line.number
+            yield line
+    except DamagedInputError as error:
+        yield RejectedLine(number + 1, str(error), "", 0)
+
+
+def _lines(stream: BinaryIO) -> Iterator[EventLine | RejectedLine]:
     number = 0
     while raw := stream.readline(MAX_EVENT_BYTES + 1):
         number += 1
         size = len(raw)
         if size > MAX_EVENT_BYTES and not raw.endswith(b"\n"):
-            start = raw[:_STORED_CHARS_OF_LONG_LINE].decode(errors="backslashreplace")
+            start = stored_text(raw)
             while (rest := stream.readline(MAX_EVENT_BYTES)) and not rest.endswith(b"\n"):
                 size += len(rest)
             yield RejectedLine(number, f"longer than {MAX_EVENT_BYTES} bytes", start, size + len(rest))
@@ -101,6 +83,11 @@ def read_lines(stream: BinaryIO) -> Iterator[EventLine | RejectedLine]:
             yield EventLine(number, text, size)
         else:
             yield RejectedLine(number, reason, text.decode(errors="backslashreplace"), size)
+
+
+def stored_text(text: bytes) -> str:
+    """Return the start of a text that is too long to be stored whole."""
+    return text[:_STORED_CHARS_OF_LONG_LINE].decode(errors="backslashreplace")
 
 
 def read_jsonl(path: Path) -> Iterator[Any]:

@@ -21,7 +21,7 @@ _MEANINGS = {
     "marked": "the row is marked and has its audit entry",
     "duplicate": "the row was marked before; nothing was written",
     "dead_lettered": "permanent failure; the function sent the event to the dead-letter queue",
-    "retry": "the last attempt failed; Lambda sent its record to the dead-letter queue",
+    "retry": "given up after the last attempt; its record is in the dead-letter queue",
     "rejected": "lines that are not JSON; written to rejected.jsonl",
 }
 _STYLES = {"marked": "green", "duplicate": "yellow", "dead_lettered": "red", "retry": "red", "rejected": "magenta"}
@@ -35,10 +35,11 @@ def outcomes_table(summary: Summary) -> RenderableType:
     for name, meaning in _MEANINGS.items():
         style = _STYLES.get(name, "bold") if counts[name] else "dim"
         table.add_row(Text(name, style), Text(str(counts[name]), style), Text(meaning, "" if counts[name] else "dim"))
-    retries = summary.invocations - summary.received
     footer = f"{summary.elapsed_s:.1f} s, {summary.spans} spans"
-    if retries:
-        footer += f", {retries} retries"
+    if summary.tries_raised:
+        footer += f", {summary.tries_raised} of {summary.invocations} attempts raised (`retry` counts events)"
+    if summary.rejected_rows:
+        footer += f", {summary.rejected_rows} calendar rows rejected"
     return Group(table, Text(footer, "dim"))
 
 

@@ -1,14 +1,14 @@
 """`mep local`: delivers events from a file to the function on this machine, and writes the results to files."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from rich.console import Console
 
-from emulator.calendar_csv import read_calendar
 from emulator.environment import FunctionConfig
 from emulator.lambda_runtime.span_receiver import SpanReceiver
 from emulator.lambda_runtime.worker import Worker
@@ -17,18 +17,17 @@ from emulator.pipeline.invokers import ContainerInvoker, Invoker
 from emulator.pipeline.model import DeliveryResult, Disposition
 from emulator.pipeline.pipeline import EventPipeline, InputEvent
 from emulator.pipeline.platform_metrics import queue_data_points
-from emulator.services.sqs import QueueEndpoint, drain_dead_letters, queue_service
+from emulator.services.sqs import QueueEndpoint, drain_dead_letters
 from emulator.services.tables import CalendarTables
-from mep.local.jsonl import EventLine, RejectedLine, open_events, read_lines, stream_size
+from mep.local.inputs import Calendar, EventReader, open_calendar, open_events
 from mep.local.options import RunOptions
 from mep.local.rehearsal import Rehearsal
 from mep.local.run_files import RunFiles
-from mep.local.stack import build_pipeline, check_options, function_config, start_dynamodb, start_function
+from mep.local.stack import build_pipeline, check_options, function_config, start_dynamodb, start_function, start_queue
 from mep.local.summary import RunCounter, Summary
+from mep.local.waiting import waiting_text
 from mep.progress import ProgressBar
 from mep.terminal import print_line
-
-_MAX_REPORTED_REJECTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +67,22 @@ def run(
         on_complete: Called after the last event; events that it sends are delivered, too.
 
     Raises:
-        UsageError: The events cannot be read, the output cannot be written, or the function would refuse a setting.
+        UsageError: The events cannot be read, the output cannot be written, another run writes it, or the function
+            would refuse a setting.
         InputError: The calendar or the endpoint cannot be used.
         RunError: The function does not start.
         EmulatorError: DynamoDB or the queue does not start.
     """
     check_options(options)
-    rows = read_calendar(options.calendar)
     counter = RunCounter()
     interrupted = False
     with ExitStack() as stack:
+        calendar = stack.enter_context(open_calendar(options.calendar, console))
         events = stack.enter_context(open_events(options.events))
-        files = stack.enter_context(RunFiles(options.out, input_file=options.events))
+        files = stack.enter_context(_open_files(options, calendar, console))
+        counter.rejected_rows = calendar.rejected
         url = options.endpoint_url or start_dynamodb(stack, console)
-        queue = queue or stack.enter_context(queue_service(options.region))
+        queue = queue or start_queue(stack, options.region, console)
         tables = stack.enter_context(CalendarTables(url, options.region, dict(options.credentials)))
         receiver = stack.enter_context(SpanReceiver(files.spans.write))
         rehearsal = Rehearsal(options.faults, stack)
@@ -89,11 +90,7 @@ def run(
         function = function_config(options, rehearsal.dynamodb_url(url), reached_queue, receiver.address)
         worker_count = 0 if options.function_url else options.workers
         workers = [stack.enter_context(Worker(function, files.function_line)) for _ in range(worker_count)]
-        with ThreadPoolExecutor(1) as executor:
-            # The function starts while the calendar is loaded: it needs no table to start.
-            starting = executor.submit(start_function, workers, files)
-            tables.load(rows)
-            starting.result()
+        _prepare(workers, tables, calendar, files, console)
         invokers: Sequence[Invoker] = rehearsal.invokers(workers)
         if options.function_url:  # the runtime interface emulator of a container accepts one request at a time
             invokers = [container := ContainerInvoker(options.function_url)]
@@ -101,11 +98,12 @@ def run(
         on_end = _recorder(files, counter, console)
         destination = stack.enter_context(sqs_destination(reached_queue))
         pipeline = build_pipeline(options, function, invokers, destination, files, on_end, rehearsal.invoke_api)
+        reader = EventReader(events, files.rejected, counter, console)
+        status = partial(_status, pipeline, reader)
         started = time.monotonic()
         try:
-            with ProgressBar(console, "delivering", "lines", stream_size(events)) as progress:
-                lines = _accepted(read_lines(events), files, counter, console, progress)
-                pipeline.run(InputEvent(line.payload, line.number) for line in lines)
+            with ProgressBar(console, "delivering", "lines", events.size, status=status) as progress:
+                pipeline.run(InputEvent(line.payload, line.number) for line in reader.events(progress))
             if on_complete is not None:
                 on_complete(CompletedRun(pipeline, tables, url, queue, function, files.flush))
                 pipeline.run()
@@ -120,36 +118,48 @@ def run(
             interrupted=interrupted,
         )
         files.summary(summary.as_dict())
-        dead_letters = drain_dead_letters(queue)
-        files.dlq.write_all(asdict(dead_letter) for dead_letter in dead_letters)
+        _write_stores(files, queue, tables, console)
         if not options.function_url:  # a container sends its dead letters to another queue
-            sent, visible = counter.dead_letters, len(dead_letters)
+            sent, visible = counter.dead_letters, files.dlq.count
             points = queue_data_points(queue.queue_url, sent=max(sent, visible), visible=visible, now=time.time())
             files.platform.write_all(point.as_dict() for point in points)
-        files.calendar.write_all(tables.calendar())
-        files.audit.write_all(tables.audit())
     return summary
 
 
-def _accepted(
-    lines: Iterable[EventLine | RejectedLine],
-    files: RunFiles,
-    counter: RunCounter,
-    console: Console,
-    progress: ProgressBar,
-) -> Iterator[EventLine]:
-    """Yield the lines that are JSON; report, write and count the others."""
-    for line in lines:
-        progress.advance(line.size)
-        if isinstance(line, EventLine):
-            yield line
-            continue
-        files.rejected.write({"line": line.number, "reason": line.reason, "text": line.text})
-        counter.rejected += 1
-        if counter.rejected <= _MAX_REPORTED_REJECTS:
-            print_line(console, f"line {line.number} is not JSON: {line.reason}")
-        elif counter.rejected == _MAX_REPORTED_REJECTS + 1:
-            print_line(console, "more lines are not JSON; rejected.jsonl has all of them")
+def _open_files(options: RunOptions, calendar: Calendar, console: Console) -> RunFiles:
+    files = RunFiles(options.out, inputs=(options.events, options.calendar))
+    if files.replaced:
+        print_line(console, f"replacing the results of an earlier run in {options.out}")
+    calendar.write_rejected(files.rejected_rows)
+    return files
+
+
+def _prepare(
+    workers: list[Worker], tables: CalendarTables, calendar: Calendar, files: RunFiles, console: Console
+) -> None:
+    """Load the calendar, and start the function at the same time: it needs no table to start."""
+    with ThreadPoolExecutor(1) as executor:
+        starting = executor.submit(start_function, workers, files)
+        with ProgressBar(console, "loading the calendar", "rows", len(calendar.rows)) as progress:
+            tables.load(calendar.rows, progress.advance_items)
+        with ProgressBar(console, "starting the function"):
+            starting.result()
+
+
+def _status(pipeline: EventPipeline, reader: EventReader) -> str:
+    return waiting_text(pipeline.status(), exhausted=reader.exhausted)
+
+
+def _write_stores(files: RunFiles, queue: QueueEndpoint, tables: CalendarTables, console: Console) -> None:
+    """Write what the queue and the tables contain after the run."""
+    with ProgressBar(console, "reading the dead-letter queue", "messages") as progress:
+        for dead_letter in drain_dead_letters(queue):
+            files.dlq.write(asdict(dead_letter))
+            progress.advance()
+    with ProgressBar(console, "reading the calendar's table", "rows") as progress:
+        files.calendar.write_all(tables.calendar(progress.advance_items))
+    with ProgressBar(console, "reading the audit table", "entries") as progress:
+        files.audit.write_all(tables.audit(progress.advance_items))
 
 
 def _recorder(files: RunFiles, counter: RunCounter, console: Console) -> Callable[[DeliveryResult], None]:

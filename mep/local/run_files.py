@@ -1,7 +1,9 @@
 """The files of a run, in JSON Lines; they are written during the run."""
 
-from collections.abc import Iterable
-from contextlib import ExitStack
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from io import BufferedWriter
 from pathlib import Path
@@ -16,10 +18,9 @@ from mep.errors import UsageError
 
 ENV_FILE = "kept.env"
 _OPTIONAL = ("summary.json", "undelivered.jsonl", ENV_FILE)
-_NAMES = (
-    *(f"{name}.jsonl" for name in ("spans", "logs", "metrics", "platform", "rejected", "dlq", "calendar", "audit")),
-    *_OPTIONAL,
-)
+_FIRST = tuple(f"{name}.jsonl" for name in ("spans", "logs", "metrics", "platform", "dlq", "calendar", "audit"))
+"""The files that every run has had from its start, by which its directory is recognised."""
+_NAMES = (*_FIRST, "rejected.jsonl", "rejected_rows.jsonl", *_OPTIONAL)
 
 
 class JsonLines:
@@ -58,39 +59,49 @@ class JsonLines:
 class RunFiles:
     """The files of one run in one directory; a context manager that closes them.
 
-    Files of an earlier run are replaced.
+    Files of an earlier run are replaced, and no others. One run at a time uses a directory.
 
     Args:
         directory: The directory; created if it does not exist.
-        input_file: The input, which must not be replaced.
+        inputs: The input files, which must not be replaced.
+
+    Attributes:
+        replaced: Whether the files of an earlier run were replaced.
 
     Raises:
-        UsageError: The directory cannot be written, or `input_file` would be replaced.
+        UsageError: The directory cannot be written, another run uses it, or a file would be replaced that is an input
+            or not of a run.
     """
 
-    def __init__(self, directory: Path, *, input_file: Path | None = None) -> None:
+    def __init__(self, directory: Path, *, inputs: Iterable[Path | None] = ()) -> None:
         self.directory = directory
         self._files = ExitStack()
         self._lock = Lock()
         self._undelivered: JsonLines | None = None
-        if input_file is not None and input_file.resolve() in {(directory / name).resolve() for name in _NAMES}:
-            raise UsageError(f"{input_file} would be replaced by the output: choose another directory")
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            self.spans = self._open("spans")
-            self.logs = self._open("logs")
-            self.metrics = self._open("metrics")
-            self.platform = self._open("platform")
-            self.rejected = self._open("rejected")
-            self.dlq = self._open("dlq")
-            self.calendar = self._open("calendar")
-            self.audit = self._open("audit")
-            for stale in _OPTIONAL:
-                (directory / stale).unlink(missing_ok=True)
-        except OSError as error:
-            self._files.close()
-            reason = "it is a file" if directory.is_file() else error.strerror
-            raise UsageError(f"cannot write to {directory}: {reason}") from error
+        for path in inputs:
+            if path is not None and path.resolve() in {(directory / name).resolve() for name in _NAMES}:
+                raise UsageError(f"{path} would be replaced by the output: choose another directory")
+        with ExitStack() as undo:
+            undo.callback(self._files.close)
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+                self._files.enter_context(_locked(directory))
+                self.replaced = _is_run(directory)
+                self.spans = self._open("spans")
+                self.logs = self._open("logs")
+                self.metrics = self._open("metrics")
+                self.platform = self._open("platform")
+                self.rejected = self._open("rejected")
+                self.rejected_rows = self._open("rejected_rows")
+                self.dlq = self._open("dlq")
+                self.calendar = self._open("calendar")
+                self.audit = self._open("audit")
+                for stale in _OPTIONAL:
+                    (directory / stale).unlink(missing_ok=True)
+            except OSError as error:
+                reason = "it is a file" if directory.is_file() else error.strerror
+                raise UsageError(f"cannot write to {directory}: {reason}") from error
+            undo.pop_all()
 
     def _open(self, name: str) -> JsonLines:
         return JsonLines(self._files.enter_context((self.directory / f"{name}.jsonl").open("wb")))
@@ -138,3 +149,36 @@ class RunFiles:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _is_run(directory: Path) -> bool:
+    """Return whether a directory has the files of an earlier run.
+
+    Raises:
+        UsageError: It has a file of that name that no run wrote.
+    """
+    present = [name for name in _NAMES if (directory / name).exists()]
+    if present and not set(_FIRST) <= set(present):
+        file = directory / present[0]
+        raise UsageError(f"{file} would be replaced and is not of a run: choose another directory, or remove it")
+    return bool(present)
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Reserve a directory for this process; the lock ends with the process, and leaves no file.
+
+    Raises:
+        UsageError: Another process has reserved it.
+    """
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"another run is writing to {directory}: choose another directory, or wait") from None
+        except OSError:
+            pass  # some network file systems have no locks
+        yield
+    finally:
+        os.close(descriptor)

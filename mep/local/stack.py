@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 
 from rich.console import Console
 
@@ -18,7 +17,7 @@ from emulator.pipeline.pipeline import EventPipeline, FailureDestinations
 from emulator.pipeline.rule_target import InvokeApi
 from emulator.pipeline.scheduler import RealTimeScheduler
 from emulator.services.dynamodb import dynamodb
-from emulator.services.sqs import QUEUE_NAME, QueueEndpoint
+from emulator.services.sqs import QUEUE_NAME, QueueEndpoint, queue_service
 from handler.contract import AUDIT, BUS, CALENDAR
 from mep.errors import RunError, UsageError
 from mep.local.faults import Scope
@@ -26,6 +25,7 @@ from mep.local.function_env import check_env
 from mep.local.jsonl import read_jsonl
 from mep.local.options import RunOptions
 from mep.local.run_files import RunFiles
+from mep.progress import ProgressBar
 from mep.terminal import print_line
 from otel.event_types import EventType
 
@@ -38,10 +38,26 @@ def start_dynamodb(stack: ExitStack, console: Console) -> str:
     Raises:
         EmulatorError: It does not start.
     """
-    endpoint = stack.enter_context(dynamodb(announce=partial(print_line, console)))
+    with ProgressBar(console, "starting DynamoDB") as progress:
+
+        def announce(text: str) -> None:
+            progress.label = text
+            print_line(console, text)
+
+        endpoint = stack.enter_context(dynamodb(announce=announce))
     if endpoint.reason:
         print_line(console, f"using a DynamoDB emulator: {endpoint.reason}")
     return endpoint.url
+
+
+def start_queue(stack: ExitStack, region: str, console: Console) -> QueueEndpoint:
+    """Start a dead-letter queue that ends with `stack`.
+
+    Raises:
+        EmulatorError: It does not start.
+    """
+    with ProgressBar(console, "starting the dead-letter queue"):
+        return stack.enter_context(queue_service(region))
 
 
 def function_config(options: RunOptions, dynamodb_url: str, queue: QueueEndpoint, xray: str) -> FunctionConfig:

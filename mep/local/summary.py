@@ -29,10 +29,12 @@ class Summary:
     Attributes:
         received: Events that were delivered to the function.
         rejected: Lines that are not JSON and were not delivered.
+        rejected_rows: Rows of the calendar that are invalid and were not loaded.
         marked: Events whose row was marked as processed.
         duplicate: Events whose row had been processed before.
         dead_lettered: Events that the function sent to the dead-letter queue.
-        retry: Events whose last attempt failed; Lambda sent their record to the dead-letter queue.
+        retry: Events that were given up after their last attempt; Lambda sent their record to the dead-letter queue.
+        tries_raised: Attempts that the function failed, also of events that a later attempt processed.
         elapsed_s: Seconds from the first delivery to the end of the last.
         invocations: Invocations, retries included.
         undelivered: Of `retry`, the events whose record the dead-letter queue did not accept.
@@ -43,10 +45,12 @@ class Summary:
 
     received: int
     rejected: int
+    rejected_rows: int
     marked: int
     duplicate: int
     dead_lettered: int
     retry: int
+    tries_raised: int
     elapsed_s: float
     invocations: int
     undelivered: int
@@ -70,6 +74,7 @@ class RunCounter:
     Attributes:
         rejected: Lines that are not JSON; counted by the thread that reads them.
         dead_letters: Messages that the dead-letter queue accepted.
+        rejected_rows: Rows of the calendar that are invalid; set before the first event.
         last_end: Monotonic time at which the last event ended; 0 before the first.
     """
 
@@ -77,9 +82,11 @@ class RunCounter:
         self._outcomes = dict.fromkeys(_OUTCOMES.values(), 0)
         self._received = 0
         self._invocations = 0
+        self._tries_raised = 0
         self._undelivered = 0
         self.rejected = 0
         self.dead_letters = 0
+        self.rejected_rows = 0
         self.last_end = 0.0
 
     def add(self, delivery_result: DeliveryResult) -> None:
@@ -87,6 +94,7 @@ class RunCounter:
         self.last_end = time.monotonic()
         self._received += 1
         self._invocations += delivery_result.attempts
+        self._tries_raised += delivery_result.failures
         self._undelivered += bool(delivery_result.unsent)
         self.dead_letters += delivery_result.disposition in _SENT
         if (outcome := _OUTCOMES.get(delivery_result.disposition)) is not None:
@@ -97,10 +105,12 @@ class RunCounter:
         return Summary(
             received=self._received,
             rejected=self.rejected,
+            rejected_rows=self.rejected_rows,
             marked=self._outcomes["marked"],
             duplicate=self._outcomes["duplicate"],
             dead_lettered=self._outcomes["dead_lettered"],
             retry=self._outcomes["retry"],
+            tries_raised=self._tries_raised,
             elapsed_s=round(elapsed_s, 3),
             invocations=self._invocations,
             undelivered=self._undelivered,

@@ -237,11 +237,11 @@ SUCCEEDED, FAILED, WRONG_USAGE, UNAVAILABLE, INTERRUPTED, TERMINATED = 0, 1, 2, 
 
 LOCAL_FILES = {
     *("summary.json", "spans.jsonl", "logs.jsonl", "metrics.jsonl", "platform.jsonl", "dlq.jsonl", "calendar.jsonl"),
-    *("audit.jsonl", "rejected.jsonl", "undelivered.jsonl", "kept.env"),
+    *("audit.jsonl", "rejected.jsonl", "rejected_rows.jsonl", "undelivered.jsonl", "kept.env"),
 }
 SUMMARY = {
     *("received", "rejected", "marked", "duplicate", "dead_lettered", "retry", "elapsed_s", "invocations"),
-    *("undelivered", "spans", "spans_lost", "interrupted"),
+    *("undelivered", "spans", "spans_lost", "interrupted", "tries_raised", "rejected_rows"),
 }
 LINES = {
     "spans": {
@@ -257,6 +257,7 @@ LINES = {
         *("asset_symbol", "earnings_date", "created_at", "last_sync_timestamp", "estimated_eps"),
     },
     "rejected": {"line", "reason", "text"},
+    "rejected_rows": {"line", "reason", "text"},
     "undelivered": {
         *("version", "timestamp", "requestContext", "requestPayload", "responseContext", "responsePayload"),
     },

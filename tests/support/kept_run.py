@@ -104,7 +104,8 @@ def exit_status_after(sent: signal.Signals, directory: Path, dynamodb_url: str) 
         assert process.stderr is not None
         process.stdin.write(b"not JSON\n")
         process.stdin.flush()
-        process.stderr.readline()  # the line is named: it runs
+        while b"is not JSON" not in process.stderr.readline():  # the line is named: it runs
+            assert process.poll() is None
         process.send_signal(sent)
         process.communicate(timeout=_START_SECONDS)
         return process.returncode
@@ -150,7 +151,8 @@ def _work(run: KeptRun, environ: Mapping[str, str]) -> None:
 @contextmanager
 def _keeping(run: KeptRun, dynamodb_url: str, directory: Path) -> Iterator[dict[str, str]]:
     """Keep a run going; the environment of commands beside it."""
-    calendar = write_calendar(directory / "calendar.csv", [(name, DATE) for name in ("AAPL", "BIG", "FAIL", "SLOW")])
+    rows = [*((name, DATE) for name in ("AAPL", "BIG", "FAIL", "SLOW")), ("BAD", "soon")]
+    calendar = write_calendar(directory / "calendar.csv", rows)
     events = directory / "events.jsonl"
     events.write_text("".join(f"{line}\n" for line in _events()))
     own = {"AWS_REGION": "eu-central-2", "AWS_DEFAULT_REGION": "eu-central-2"}

@@ -7,11 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from emulator.calendar_csv import CalendarRow
+from emulator.calendar_rows import CalendarRow
 from emulator.errors import EmulatorError
 from emulator.faults import FaultProxy, Reply, answer
 from emulator.services.dynamodb import dynamodb_client
-from emulator.services.tables import create_tables, dump, load, plain_item
+from emulator.services.loading import load
+from emulator.services.tables import create_tables, dump, plain_item
 from handler.contract import CORRELATION_INDEX
 from tests.support.stores import Tables
 
@@ -76,7 +77,7 @@ class TestLoading:
     def test_thousands_of_rows_are_loaded(self, tables: Tables) -> None:
         rows = [CalendarRow((f"S{number}", "2025-07-31"), {"estimated_eps": Decimal(number)}) for number in range(2010)]
         assert load(tables.client, tables.calendar_table, rows + rows[:50], now=NOW) == 2010
-        dumped = dump(tables.client, tables.calendar_table)
+        dumped = list(dump(tables.client, tables.calendar_table))
         assert {(row["asset_symbol"], row["estimated_eps"]) for row in dumped} == {(f"S{n}", n) for n in range(2010)}
         assert len(dumped) == 2010
 
@@ -129,13 +130,13 @@ class TestDumping:
         keys = [("B", "2025-01-02"), ("A", "2025-01-03"), ("B", "2025-01-01")]
         for symbol, date in keys:
             tables.put_row(symbol, date)
-        dumped = dump(tables.client, tables.calendar_table)
+        dumped = list(dump(tables.client, tables.calendar_table))
         assert [(row["asset_symbol"], row["earnings_date"]) for row in dumped] == sorted(keys)
 
     def test_several_pages_are_dumped(self, tables: Tables) -> None:
         for number in range(6):  # a page of a scan is 1 MB
             tables.put_row(f"S{number}", "2025-01-01", filler="x" * 390_000)
-        assert len(dump(tables.client, tables.calendar_table)) == 6
+        assert len(list(dump(tables.client, tables.calendar_table))) == 6
 
     def test_every_type_becomes_plain_json(self) -> None:
         item = {

@@ -16,8 +16,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from emulator.calendar_csv import CalendarRow
-from emulator.services.tables import load
+from emulator.calendar_rows import CalendarRow
+from emulator.services.loading import load
 from monitoring.cost import GB_SECOND, REQUEST
 from tests.support.containers import IMAGE, Harness, harness
 from tests.support.events import DATE

@@ -2,8 +2,8 @@
 
 import pytest
 
-from emulator.calendar_csv import CalendarRow
-from emulator.services.tables import load
+from emulator.calendar_rows import CalendarRow
+from emulator.services.loading import load
 from tests.support.containers import MEMORY_MB, Harness
 from tests.support.events import DATE
 from tests.support.stores import Tables

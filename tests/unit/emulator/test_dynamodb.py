@@ -12,11 +12,12 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from emulator.calendar_csv import CalendarRow
+from emulator.calendar_rows import CalendarRow
 from emulator.services.dynamodb import POM, DynamoDBEndpoint, dynamodb, dynamodb_client, dynamodb_local
+from emulator.services.loading import load
 from emulator.services.managed_service import LOOPBACK, ServiceError
 from emulator.services.sqs import QueueEndpoint, sqs_client
-from emulator.services.tables import create_tables, dump, load
+from emulator.services.tables import create_tables, dump
 from tests.support.dynamodb_local import IMAGE, real_dynamodb
 from tests.support.stores import Tables
 
@@ -171,7 +172,7 @@ class TestFallback:
             assert load(client, "fallback-calendar", [CalendarRow(("AAPL", "2025-07-31"))]) == 1
             assert load(client, "fallback-calendar", [CalendarRow(("AAPL", "2025-07-31"))]) == 0
             (row,) = dump(client, "fallback-calendar")
-            assert dump(client, "fallback-audit") == []
+            assert list(dump(client, "fallback-audit")) == []
         assert (row["asset_symbol"], row["earnings_date"], row["is_processed"]) == ("AAPL", "2025-07-31", False)
 
     def test_many_threads_mark_once(self, ministack: DynamoDBEndpoint) -> None:

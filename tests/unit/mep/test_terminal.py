@@ -111,10 +111,12 @@ def test_outcomes_show_every_count(show: Show) -> None:
     summary = Summary(
         received=11,
         rejected=1,
+        rejected_rows=0,
         marked=4,
         duplicate=3,
         dead_lettered=2,
         retry=2,
+        tries_raised=6,
         elapsed_s=1.25,
         invocations=15,
         undelivered=0,
@@ -134,7 +136,7 @@ def test_outcomes_show_every_count(show: Show) -> None:
         ["retry", "2"],
         ["rejected", "1"],
     ]
-    assert "30 spans, 4 retries" in text
+    assert "30 spans, 6 of 15 attempts raised (`retry` counts events)" in text
 
 
 def test_without_a_terminal_the_width_is_fixed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,9 @@ from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import QueueEndpoint
 from mep.errors import RunError, UsageError
 from mep.local import run as run_module
-from mep.local.jsonl import EventLine, RejectedLine, read_jsonl
+from mep.local import stack as stack_module
+from mep.local.inputs import EventReader
+from mep.local.jsonl import EventLine, read_jsonl
 from mep.local.render import sum_metrics
 from mep.local.run import run
 from tests.support.events import event
@@ -49,7 +51,7 @@ def test_an_event_that_fails_three_times(tmp_path: Path, url: str, dead_letters:
         assert proxy.unused == ()
 
     assert outcomes(summary) == (1, 0, 0, 0, 0, 1)
-    assert summary.invocations == 3
+    assert (summary.invocations, summary.tries_raised) == (3, 3)
     (dead_letter,) = read_jsonl(chosen.out / "dlq.jsonl")
     record = json.loads(dead_letter["body"])
     assert record["requestPayload"] == sent
@@ -78,7 +80,7 @@ def test_a_retry_that_succeeds_is_marked(tmp_path: Path, url: str, dead_letters:
         summary = run(chosen, screen, queue=dead_letters.endpoint)
 
     assert outcomes(summary) == (1, 0, 1, 0, 0, 0)
-    assert summary.invocations == 2
+    assert (summary.invocations, summary.tries_raised) == (2, 1), "one attempt raised, and no event was given up"
     ended = [line for line in read_jsonl(chosen.out / "logs.jsonl") if line.get("event_type") == "event_outcome"]
     assert [line["outcome"] for line in ended] == ["retry", "marked"]
     assert len({line["request_id"] for line in ended}) == 1, "Lambda retries with the same request ID"
@@ -144,11 +146,11 @@ def test_a_function_that_does_not_start(
 def test_an_interrupted_run_writes_its_files(
     tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(_: object) -> Iterator[EventLine | RejectedLine]:
+    def interrupted(*_: object) -> Iterator[EventLine]:
         yield EventLine(1, json.dumps(event("AAPL", "2025-07-31", 1)).encode(), 1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_module, "read_lines", interrupted)
+    monkeypatch.setattr(EventReader, "events", interrupted)
     events = write_events(tmp_path / "events.jsonl", [])
 
     summary = run(options(tmp_path, url, events), screen, queue=dead_letters.endpoint)
@@ -213,7 +215,7 @@ def test_a_dynamodb_emulator_is_reported(
     def emulated(**_: object) -> Iterator[DynamoDBEndpoint]:
         yield DynamoDBEndpoint(url, "ministack", "there is no `java` on the PATH")
 
-    monkeypatch.setattr(run_module, "dynamodb", emulated)
+    monkeypatch.setattr(stack_module, "dynamodb", emulated)
     chosen = replace(options(tmp_path, url, write_events(tmp_path / "events.jsonl", [])), endpoint_url=None)
 
     run(chosen, screen, queue=dead_letters.endpoint)

@@ -15,10 +15,12 @@ from mep.local.summary import Summary
 SUMMARY = Summary(
     received=4,
     rejected=1,
+    rejected_rows=0,
     marked=1,
     duplicate=1,
     dead_lettered=1,
     retry=1,
+    tries_raised=0,
     elapsed_s=1,
     invocations=6,
     undelivered=0,

@@ -34,17 +34,45 @@ def test_output_is_split_into_logs_and_metrics(tmp_path: Path) -> None:
     ]
 
 
-def test_an_earlier_runs_files_are_replaced(tmp_path: Path) -> None:
-    (tmp_path / "spans.jsonl").write_text("old\n")
-    (tmp_path / "summary.json").write_text("old\n")
-    (tmp_path / "undelivered.jsonl").write_text("old\n")
+def test_an_earlier_runs_files_are_replaced_and_no_others(tmp_path: Path) -> None:
+    with RunFiles(tmp_path) as outputs:
+        outputs.spans.write({"name": "old"})
+        outputs.summary({})
+        outputs.undelivered(b"1")
+        assert not outputs.replaced
+    (tmp_path / "notes.txt").write_text("mine")
 
     with RunFiles(tmp_path) as outputs:
         outputs.spans.write({"name": "new"})
+        assert outputs.replaced
 
     assert read(tmp_path / "spans.jsonl") == [{"name": "new"}]
     assert not (tmp_path / "summary.json").exists()
     assert not (tmp_path / "undelivered.jsonl").exists()
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["calendar.jsonl", "summary.json", "logs.jsonl", "kept.env"])
+def test_a_file_that_no_run_wrote_is_not_replaced(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+
+    with pytest.raises(UsageError, match=f"{name} would be replaced and is not of a run: choose another directory"):
+        RunFiles(tmp_path)
+
+    assert (tmp_path / name).read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_one_run_at_a_time_writes_to_a_directory(tmp_path: Path) -> None:
+    with RunFiles(tmp_path) as outputs:
+        outputs.spans.write(1)
+        with pytest.raises(UsageError, match=f"another run is writing to {tmp_path}: choose another"):
+            RunFiles(tmp_path)
+
+    assert read(tmp_path / "spans.jsonl") == [1]
+    with RunFiles(tmp_path):
+        pass  # the lock ended with the run, and left no file
+    assert not list(tmp_path.glob("*lock*"))
 
 
 def test_a_rejected_record_gets_a_file(tmp_path: Path) -> None:

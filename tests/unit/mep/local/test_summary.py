@@ -1,0 +1,38 @@
+"""Every event has one outcome, whatever its attempts were."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.lambda_runtime.worker import Status
+from emulator.pipeline.model import Disposition
+from emulator.pipeline.pipeline import FailureDestinations, InputEvent
+from mep.local.summary import RunCounter
+from tests.support.pipeline_helpers import PAYLOAD, MemoryDestination, simulation
+
+FAILURES: list[Status] = ["error", "timeout", "crashed", "init_error"]
+ENDS: list[Status] = [*FAILURES, "throttled", "system_error", "ok"]
+
+
+@given(
+    ends=st.lists(st.sampled_from(ENDS), max_size=30),
+    events=st.integers(0, 8),
+    broken=st.booleans(),
+)
+def test_received_is_the_sum_of_the_outcomes(ends: list[Status], events: int, *, broken: bool) -> None:
+    run = simulation(*ends, "ok", destinations=FailureDestinations(on_failure=MemoryDestination(broken=broken)))
+    run.run(InputEvent(PAYLOAD, number) for number in range(events))
+    counter = RunCounter()
+    for result in run.results:
+        counter.add(result)
+
+    summary = counter.summary(elapsed_s=1, spans=0, spans_lost=0, interrupted=False)
+
+    assert summary.received == events
+    assert summary.accounted
+    taken = [*ends, *["ok"] * len(run.function.invocations)][: len(run.function.invocations)]
+    assert summary.invocations == len(taken)
+    assert summary.tries_raised == sum(end in FAILURES for end in taken), "also of events that were marked"
+    given_up = [result for result in run.results if result.disposition is not Disposition.MARKED]
+    assert summary.retry == len(given_up), "only those that were given up"
+    assert all(result.failures == 3 for result in given_up)
+    assert summary.undelivered == (summary.retry if broken else 0)
