@@ -13,15 +13,13 @@ def dashboard_command(
     run: Annotated[Path, typer.Option(metavar="DIR", help="The --out of a `mep local` run.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write, a self-contained HTML page.")],
     memory: Annotated[int, typer.Option(min=128, max=10240, help="The function's memory size in MB.")] = 128,
-    timeout: Annotated[int, typer.Option(min=1, max=900, help="The function's timeout in seconds.")] = 30,
 ) -> None:
     """Preview the CloudWatch dashboard with the metrics of a local run, before a change is deployed."""
     from mep.dashboard.page import page
     from mep.dashboard.run import read_run
     from monitoring.model import Limits
 
-    limits = Limits(timeout_seconds=timeout, memory_mb=memory)
-    document = page(read_run(run, limits), run.resolve().name)
+    document = page(read_run(run, Limits(memory_mb=memory)), run.resolve().name)
     try:
         out.write_text(document, encoding="utf-8")
     except OSError as error:

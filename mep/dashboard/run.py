@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -96,14 +97,16 @@ def read_run(directory: Path, limits: Limits) -> RunMetrics:
     store = MetricStore()
     for document in _lines(directory / "metrics.jsonl"):
         store.put_emf(document)
-    span = store.span()
-    if span is None:
+    points = list(_lines(directory / "platform.jsonl")) if (directory / "platform.jsonl").is_file() else []
+    minutes = [datetime.fromisoformat(point["timestamp"]).timestamp() for point in points]
+    span = store.span() or (min(minutes, default=None), None)
+    if span[0] is None:
         raise UsageError(f"{directory / 'metrics.jsonl'} is empty: the run had no event")
-    start, end = span
-    if (directory / "platform.jsonl").is_file():
-        for point in _lines(directory / "platform.jsonl"):
-            # These have the time of their minute: clip them to the run, which may be shorter.
-            store.put_platform(point, between=(start, end))
+    # The platform's data points have the time of their minute, which begins before the run.
+    start = span[0] if not minutes or span[0] < min(minutes) + MINUTE else min(minutes)
+    for point in points:
+        store.put_platform(point, between=(start, math.inf))
+    _, end = store.span() or (start, start)
     keys = {
         (namespace, name, dict(dimensions).get(semconv.ERROR_CATEGORY_DIMENSION)): (namespace, name, dimensions)
         for namespace, name, dimensions in store.metrics()

@@ -208,7 +208,7 @@ COMMANDS = {
     },
     "mep invoke": {"EVENT.json", "--url", "--timeout", "--json"},
     "mep demo": set(),
-    "mep dashboard": {"--run", "--memory", "--timeout", "--out"},
+    "mep dashboard": {"--run", "--memory", "--out"},
     "mep trace": {
         *("CORRELATION_ID", "--run", "--json", "--html", "--since", "--function [AWS_LAMBDA_FUNCTION_NAME]"),
         *("--log-group", "--spans", "--queue"),

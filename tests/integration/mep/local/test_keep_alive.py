@@ -12,11 +12,13 @@ from rich.console import Console
 from emulator.clients import loopback_client
 from emulator.environment import LOCAL_CREDENTIALS
 from mep.local import keep_alive as keep_module
+from mep.local.faults import parse_faults
 from mep.local.jsonl import read_jsonl
 from mep.local.keep_alive import KeepAlive, wait_for_interrupt
 from mep.local.run import run
+from tests.support.command_line import mep
 from tests.support.events import event
-from tests.support.run_helpers import options, outcomes, write_events
+from tests.support.run_helpers import options, outcomes, write_calendar, write_events
 from tests.support.stores import DeadLetters
 
 
@@ -59,9 +61,51 @@ def test_further_events_are_delivered_and_counted(
             "DEAD_LETTER_QUEUE_URL": dead_letters.endpoint.queue_url,
         }.items()
     )
-    assert str(file) in said[-1]
+    assert str(file) in said[1]
     assert not file.exists()
     assert [row["correlation_id"] for row in read_jsonl(chosen.out / "audit.jsonl")] == ["kept-1"]
+
+
+def test_an_event_is_invoked_synchronously(
+    tmp_path: Path,
+    url: str,
+    dead_letters: DeadLetters,
+    screen: Console,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    chosen = options(tmp_path, url, write_events(tmp_path / "events.jsonl", []), faults=parse_faults(["raise:BAD"]))
+    answers: list[tuple[int, dict[str, str]]] = []
+
+    def wait(_: Callable[[], None]) -> None:
+        for name, value in variables(chosen.out / "kept.env").items():
+            monkeypatch.setenv(name, value)
+        for number, symbol in enumerate(("AAPL", "AAPL", "BAD")):
+            sent = event(symbol, "2025-07-31", number)
+            sent["detail"]["correlation_id"] = f"invoked-{number}"
+            file = tmp_path / "one.json"
+            file.write_text(json.dumps(sent))
+            status = mep(monkeypatch, "invoke", file, "--url", "MarkEarningsProcessed", "--json")
+            answers.append((status, json.loads(capsys.readouterr().out)))
+
+    write_calendar(tmp_path / "calendar.csv", [("AAPL", "2025-07-31"), ("BAD", "2025-07-31")])
+    said: list[str] = []
+    summary = run(
+        chosen,
+        screen,
+        queue=dead_letters.endpoint,
+        on_complete=KeepAlive(chosen.out, LOCAL_CREDENTIALS, said.append, wait),
+    )
+
+    assert [(status, answer.get("outcome", answer.get("errorType"))) for status, answer in answers] == [
+        *((0, "marked"), (0, "duplicate"), (1, "EventNotProcessed")),
+    ]
+    assert outcomes(summary) == (3, 0, 1, 1, 0, 1)
+    assert summary.invocations == 3, "the caller gets the error: Lambda does not retry"
+    for name in ("logs", "spans"):
+        text = (chosen.out / f"{name}.jsonl").read_text()
+        assert all(f'"invoked-{number}"' in text for number in range(3))
+    assert "invoke EVENT.json --url MarkEarningsProcessed" in said[-1]
 
 
 def test_own_credentials_are_not_written(tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console) -> None:
