@@ -16,7 +16,7 @@ from mep.dashboard.command import dashboard_command
 from mep.dlq.commands import dlq
 from mep.errors import ExitStatus, MepError, UsageError
 from mep.help import Command, Group, examples
-from mep.local.command import local_command
+from mep.local.command import LOCAL_HELP, local_command
 from mep.text import one_line
 from mep.trace.command import trace_command
 
@@ -48,7 +48,7 @@ command(
     ),
 )(trace_command)
 command("dashboard", epilog=examples("mep dashboard --run out/ --out dashboard.html"))(dashboard_command)
-command("local", epilog=examples(LOCAL_EXAMPLE, f"{LOCAL_EXAMPLE} --fault throttle=2"))(local_command)
+command("local", help=LOCAL_HELP, epilog=examples(LOCAL_EXAMPLE, f"{LOCAL_EXAMPLE} --fault throttle=2"))(local_command)
 
 
 def _show_version(value: bool) -> None:

@@ -51,15 +51,24 @@ class FaultProxy:
         faults: The script: one fault for each request, in order.
         operation: The AWS operation that the script applies to; None for every request.
         otherwise: The fault for requests beyond the script.
+        recording: Whether `requests` has every request; False for a run of any length.
 
     Attributes:
         url: The proxy's URL, for `endpoint_url`.
     """
 
-    def __init__(self, upstream: str, *faults: Fault, operation: str | None = None, otherwise: Fault = PASS) -> None:
+    def __init__(
+        self,
+        upstream: str,
+        *faults: Fault,
+        operation: str | None = None,
+        otherwise: Fault = PASS,
+        recording: bool = True,
+    ) -> None:
         target = urlsplit(upstream)
         self._upstream = (target.hostname or "", target.port or 80)
         self._otherwise = otherwise
+        self._recording = recording
         self._script: deque[tuple[str | None, Fault]] = deque()
         self._requests: list[Recorded] = []
         self._connections: set[socket.socket] = set()
@@ -151,6 +160,7 @@ class FaultProxy:
             if entry is not None:
                 self._script.remove(entry)
             fault = self._otherwise if entry is None else entry[1]
-            self._requests.append(Recorded(request, fault.name))
+            if self._recording:
+                self._requests.append(Recorded(request, fault.name))
             self._arrived.notify_all()
             return fault

@@ -1,5 +1,6 @@
 """The command `mep local`."""
 
+import inspect
 import os
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,7 @@ import typer
 
 from handler.contract import CSV_COLUMNS, KEY_FIELDS
 from mep.errors import ExitStatus, UsageError
-from mep.local.faults import help_text, parse_faults
+from mep.local.faults import list_help, option_help, parse_faults
 
 _REQUIRED = tuple(column for column, attribute in CSV_COLUMNS.items() if attribute in KEY_FIELDS)
 _OTHERS = tuple(column for column in CSV_COLUMNS if column not in _REQUIRED)
@@ -71,7 +72,7 @@ def local_command(
             "instead of to spans.jsonl.",
         ),
     ] = None,
-    fault: Annotated[list[str] | None, typer.Option(metavar="FAULT", help=help_text())] = None,
+    fault: Annotated[list[str] | None, typer.Option(metavar="FAULT", help=option_help())] = None,
     keep: Annotated[
         bool,
         typer.Option(
@@ -95,7 +96,7 @@ def local_command(
     from emulator.environment import LOCAL_CREDENTIALS, REGION
     from mep import terminal
     from mep.aws_hosts import region_variable
-    from mep.local.function_env import parse_env
+    from mep.local.function_env import ENDPOINTS, parse_env
     from mep.local.keep_alive import KeepAlive
     from mep.local.options import RunOptions
     from mep.local.render import outcomes_table
@@ -107,6 +108,7 @@ def local_command(
         raise UsageError(f"--function-url {function_url}: must be a URL such as http://127.0.0.1:9000")
     if function_url is not None and endpoint_url is None:
         raise UsageError("--function-url needs --endpoint-url: the DynamoDB that the container writes to")
+    settings = parse_env(env or ())
     own = _own_credentials() if endpoint_url is not None else {}
     summary = run(
         RunOptions(
@@ -121,7 +123,7 @@ def local_command(
             speed=speed,
             region=(own and region_variable(os.environ)[1]) or REGION,
             credentials=tuple((own or LOCAL_CREDENTIALS).items()),
-            env=tuple(parse_env(env or ()).items()),
+            env=tuple(settings.items()),
             faults=parse_faults(fault or ()),
         ),
         terminal.console(stderr=True),
@@ -130,6 +132,8 @@ def local_command(
     screen = terminal.console()
     screen.print(outcomes_table(summary))
     screen.print(Text(f"written to {out}"), soft_wrap=True)
+    if not summary.spans and any(name in settings for name in ENDPOINTS):
+        _warn("the spans went to the OTLP endpoint: spans.jsonl is empty")
     if summary.spans_lost:
         _warn(f"{summary.spans_lost} span datagrams were lost: spans.jsonl is incomplete")
     if summary.interrupted:
@@ -144,6 +148,10 @@ def local_command(
     if not summary.accounted:
         _warn("not every event has exactly one outcome: the function returned a response without one")
         raise typer.Exit(ExitStatus.FAILED)
+
+
+LOCAL_HELP = f"{inspect.getdoc(local_command)}\n\n{list_help()}"
+"""The help of the command: its description, and every fault."""
 
 
 def _own_credentials() -> dict[str, str]:

@@ -104,11 +104,18 @@ def _parse(word: str) -> RequestedFault:
     return RequestedFault(name, None if count is None else int(count), symbol)
 
 
-def help_text() -> str:
-    """Return the faults as Markdown for `--help`."""
-    names = "; ".join(f"`{name}`: {kind.meaning}" for name, kind in KINDS.items())
+def option_help() -> str:
+    """Return the help of the option, as Markdown."""
     return (
-        "Make failures, as NAME[=COUNT][:SYMBOL]; repeat the option for several. `throttle=2` fails the first two "
-        "attempts to write each event, `throttle` all of them, `throttle=2:AAPL` those of one symbol. Several faults "
-        f"of the write follow each other. {names}. COUNT is per event; for `rule-denied` and `queue-denied`, per run."
+        "Make failures; repeat the option for several. `throttle=2` fails the first two attempts to write each event, "
+        "`throttle` all of them, `throttle=2:AAPL` those of one symbol. The list is above."
     )
+
+
+def list_help() -> str:
+    """Return every fault for the help of the command, as a Markdown list."""
+    intro = (
+        "`--fault NAME[=COUNT][:SYMBOL]` makes failures. Without COUNT, they do not end. COUNT is per event; for "
+        "`rule-denied` and `queue-denied`, per run. SYMBOL is for faults of the write, which follow each other:"
+    )
+    return "\n".join((intro, "", *(f"- `{name}`: {kind.meaning}" for name, kind in KINDS.items())))

@@ -17,6 +17,9 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OWN = ("AWS_CONNECT_TIMEOUT_SECONDS", "AWS_READ_TIMEOUT_SECONDS", "ENVIRONMENT", "EVENT_SOURCE", "HANDLER_COLD_START")
 """The settings that only this function has. The others belong to AWS SDKs and OpenTelemetry."""
 
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+"""The variables that send spans to an OTLP endpoint."""
+
 _LIBRARIES = ("AWS_", "OTEL_", "PYTHON")
 _NETWORK = frozenset(
     {

@@ -60,14 +60,16 @@ class Rehearsal:
         """Return the URL of DynamoDB for the function: of a proxy if a fault of the write is requested."""
         if not self._faults[Scope.WRITE]:
             return url
-        return self._stack.enter_context(FaultProxy(url, otherwise=Fault("write", self._on_write))).url
+        return self._proxy(url, Fault("write", self._on_write))
 
     def queue(self, queue: QueueEndpoint) -> QueueEndpoint:
         """Return the dead-letter queue for those that send to it: behind a proxy if a fault of it is requested."""
         if not self._faults[Scope.MESSAGE]:
             return queue
-        proxy = self._stack.enter_context(FaultProxy(queue.url, otherwise=Fault("send", self._on_send)))
-        return replace(queue, url=proxy.url)
+        return replace(queue, url=self._proxy(queue.url, Fault("send", self._on_send)))
+
+    def _proxy(self, url: str, fault: Fault) -> str:
+        return self._stack.enter_context(FaultProxy(url, otherwise=fault, recording=False)).url
 
     def invokers(self, workers: Sequence[Worker]) -> Sequence[Invoker]:
         """Return what invokes the function: the workers, behind Lambda's throttling if that is requested."""

@@ -89,10 +89,10 @@ def test_faults_of_the_write(tmp_path: Path, url: str, dead_letters: DeadLetters
         of_symbol = [line["outcome"] for line in ended if line["correlation_id"] == f"of-{symbol}"]
         assert len(of_symbol) == invocations - crashes
         assert of_symbol[-1:] == ([] if symbol == "CRASHES" else [outcome])
-        if symbol != "CRASHES":  # of a process that was killed in every invocation, no telemetry is left
-            found = make_timeline(f"of-{symbol}", [find_in_folder(f"of-{symbol}", tmp_path / "out")])
-            assert found.summary
-            assert len(found.sections) >= len(of_symbol)
+        # Of a process that was killed in every invocation, there is only Lambda's record.
+        found = make_timeline(f"of-{symbol}", [find_in_folder(f"of-{symbol}", tmp_path / "out")])
+        assert found.summary
+        assert found.sections
     sent = [point["sum"] for point in lines(tmp_path, "platform") if point["metric"] == "NumberOfMessagesSent"]
     assert sent == [5]
 

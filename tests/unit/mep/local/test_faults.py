@@ -3,7 +3,7 @@
 import pytest
 
 from mep.errors import UsageError
-from mep.local.faults import KINDS, RequestedFault, Scope, help_text, parse_faults
+from mep.local.faults import KINDS, RequestedFault, Scope, list_help, parse_faults
 
 
 @pytest.mark.parametrize(
@@ -42,5 +42,5 @@ def test_refused(word: str, reason: str) -> None:
 
 
 def test_the_help_names_every_fault_and_every_scope_has_one() -> None:
-    assert all(f"`{name}`" in help_text() for name in KINDS)
+    assert all(f"- `{name}`: " in list_help() for name in KINDS)
     assert {kind.scope for kind in KINDS.values()} == set(Scope)
