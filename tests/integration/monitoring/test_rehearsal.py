@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,9 @@ def rehearse(
     return rehearsed
 
 
+@cache
 def in_alarm(out: Path) -> set[str]:
+    """Return the alarms that are in ALARM on the metrics of a run."""
     return {name for name, state in read_run(out, Limits()).alarm_states().items() if state is State.ALARM}
 
 
@@ -142,9 +145,8 @@ def test_the_options_of_its_row_set_an_alarm_off(name: str, rehearse: Rehearse, 
     assert name in in_alarm(out)
 
 
-@pytest.mark.parametrize("name", sorted(ALARMS))
-def test_no_alarm_without_a_fault(name: str, rehearse: Rehearse, tmp_path: Path) -> None:
+def test_no_alarm_without_a_fault(rehearse: Rehearse, tmp_path: Path) -> None:
     out = rehearse("", "10")
 
-    assert name not in in_alarm(out)
-    assert name not in in_alarm(repeated(out, tmp_path))
+    assert in_alarm(out) == set()
+    assert in_alarm(repeated(out, tmp_path)) == set()
