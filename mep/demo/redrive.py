@@ -17,7 +17,9 @@ from mep.dlq import render
 from mep.dlq.audit import Action, AuditTrail
 from mep.dlq.destinations import Bus
 from mep.dlq.queue import Queue
-from mep.dlq.redrive import Redriver, RedriveResult, plan
+from mep.dlq.redrive import Redriver, plan
+from mep.dlq.results import ActionName, MessageState, Recorder
+from mep.dlq.sentences import counts_sentence
 from mep.dlq.session import OperatorMetrics
 from mep.local.jsonl import read_jsonl
 from mep.local.run import CompletedRun
@@ -44,7 +46,7 @@ class RedriveDemo:
 
     def __call__(self, run: CompletedRun) -> None:
         """Redrive, between the first delivery and the second."""
-        result, metrics = RedriveResult(), OperatorMetrics(None, "local", self._screen.print)
+        metrics = OperatorMetrics(None, "local", self._screen.print)
         with ExitStack() as stack:
             events_url = stack.enter_context(serve_event_bus(run.pipeline))
             destination = Bus(stack.enter_context(closing(loopback_client("events", events_url))), BUS)
@@ -54,15 +56,20 @@ class RedriveDemo:
             dead_letters = queue.read().dead_letters
             self._screen.print(render.listing(dead_letters, "category"))
             unforced = plan(dead_letters, destination, force=False)
-            render.print_skipped(unforced.skipped, self._screen)
+            first = Recorder(ActionName.REDRIVE, dead_letters, destination.name)
+            unforced.record(first)
+            render.print_kept(first.result().of(MessageState.SKIPPED), self._screen)
             run.tables.load([LATE_ROW])
             self._screen.print("the calendar now has the row; the redrive is repeated with --force:")
             forced = plan(dead_letters, destination, force=True)
             audit = AuditTrail(dynamodb, AUDIT_TABLE, "demo")
-            Redriver(queue, destination, audit, metrics).run(forced.selected, result)
+            recorder = Recorder(ActionName.REDRIVE, dead_letters, destination.name)
+            forced.record(recorder)
+            Redriver(queue, destination, audit, metrics).run(forced.selected, recorder)
             queue.release()
-        self._screen.print(f"{len(result.sent)} of {len(dead_letters)} sent to {destination.name} and deleted")
-        sent = [dead_letter.correlation_id for dead_letter in result.sent]
+        result = recorder.result()
+        self._screen.print(counts_sentence(result))
+        sent = [message.dead_letter.correlation_id for message in result.of(MessageState.SENT)]
         groups = [dead_letter.group for dead_letter in dead_letters]
         self.checks = [
             check("an event without a calendar row is a dead letter", groups, ["not_found"]),

@@ -1,7 +1,7 @@
 """The two destinations of a redrive: an event bus, and the function."""
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -10,7 +10,9 @@ from typing import Any, Protocol, override
 
 from handler.dead_letters import serialize_event
 from handler.validation import FieldError, parse_timestamp
-from mep.aws_errors import aws_errors
+from mep.aws_errors import aws_errors, explain
+from mep.dlq.bus_rules import BusRules, Rule, read_rules
+from mep.dlq.results import NO_ANSWER
 from mep.errors import RunError, UnavailableError
 
 MAX_BYTES = 1024 * 1024
@@ -27,6 +29,10 @@ class CannotSendError(Exception):
 
 class RejectedError(Exception):
     """The service did not accept the event, or did not answer the question about it; the message is its reason."""
+
+
+class NoAnswerError(RejectedError):
+    """There is no answer that states whether the event was accepted."""
 
 
 class Destination(Protocol):
@@ -46,6 +52,14 @@ class Destination(Protocol):
             UnavailableError: The service cannot be called.
         """
 
+    def other_targets(self, event: Any) -> list[str]:
+        """Return what else receives a checked event, besides the function: `RULE (SERVICE NAME)` for each target.
+
+        Raises:
+            RejectedError: The service did not answer the question.
+            UnavailableError: The service cannot be called.
+        """
+
     def send(self, event: Any) -> str:
         """Send one event.
 
@@ -54,6 +68,7 @@ class Destination(Protocol):
 
         Raises:
             CannotSendError: This destination can never take it.
+            NoAnswerError: Whether the service accepted it is not known.
             RejectedError: The service did not accept it.
             UnavailableError: The service cannot be called.
         """
@@ -66,15 +81,18 @@ class Bus(Destination):
     EventBridge accepts events that no rule matches, and drops them. So an event is sent only if an enabled rule with a
     Lambda target matches it, according to TestEventPattern.
 
-    EventBridge replaces `id`, `account` and `region`, and retains `time` and `resources`.
+    EventBridge replaces `id`, `account` and `region`, and retains `time` and `resources`. It delivers an event to every
+    target of every rule that matches it: there is no way to send an event to one rule only.
 
     Attributes:
         client: boto3 client of EventBridge.
         bus: Name or ARN.
+        function: The function's name, to find its rule where rules of the bus invoke several functions; may be empty.
     """
 
     client: Any
     bus: str
+    function: str = ""
 
     @property
     @override
@@ -82,46 +100,46 @@ class Bus(Destination):
         return f"bus:{self.bus}"
 
     @cached_property
-    def _patterns(self) -> list[str]:
-        """The patterns of the enabled rules that invoke a function, without EventBridge's own rules (archives)."""
-        patterns: list[str] = []
-        token: dict[str, str] = {}
+    def _rules(self) -> BusRules:
         with self._errors():
-            while True:
-                page = self.client.list_rules(EventBusName=self.bus, **token)
-                for rule in page.get("Rules", []):
-                    if rule.get("State") != "DISABLED" and rule.get("EventPattern") and not rule.get("ManagedBy"):
-                        targets = self.client.list_targets_by_rule(Rule=rule["Name"], EventBusName=self.bus)
-                        if any(":lambda:" in target.get("Arn", "") for target in targets.get("Targets", [])):
-                            patterns.append(rule["EventPattern"])
-                if not page.get("NextToken"):
-                    return patterns
-                token = {"NextToken": page["NextToken"]}
+            return read_rules(self.client, self.bus, self.function)
 
     @override
     def check(self, event: Any) -> None:
         self._entry(event)
         try:
-            patterns = self._patterns
+            rules = self._rules
         except RejectedError as error:  # without the rules no event can be checked
             raise UnavailableError(f"the rules of bus {self.bus} cannot be read: {error}") from error
-        if not patterns:
-            raise RunError(f"bus {self.bus} has no enabled rule that invokes a function: events sent to it are lost")
-        test_event = serialize_event(_TEST_ENVELOPE | event)
+        if not rules.own:
+            of = f"function {self.function}" if self.function and rules.several else "a function"
+            raise RunError(f"bus {self.bus} has no enabled rule that invokes {of}: events sent to it are lost")
+        if not any(self._matches(rule, event) for rule in rules.own):
+            raise CannotSendError(f"no enabled rule of bus {self.bus} matches the event: it would be lost")
+
+    @override
+    def other_targets(self, event: Any) -> list[str]:
+        matching = (rule for rule in self._rules.shared if self._matches(rule, event))
+        return sorted({description for rule in matching for description in rule.others})
+
+    def _matches(self, rule: Rule, event: Any) -> bool:
         with self._errors():
-            if not any(
-                self.client.test_event_pattern(EventPattern=pattern, Event=test_event)["Result"] for pattern in patterns
-            ):
-                raise CannotSendError(f"no enabled rule of bus {self.bus} matches the event: it would be lost")
+            response = self.client.test_event_pattern(
+                EventPattern=rule.pattern, Event=serialize_event(_TEST_ENVELOPE | event)
+            )
+        return bool(response["Result"])
 
     @override
     def send(self, event: Any) -> str:
-        with self._errors():
-            response = self.client.put_events(Entries=[self._entry(event)])
+        entry = self._entry(event)
+        with _sending(self.name, self.client):
+            response = self.client.put_events(Entries=[entry])
         entries: list[dict[str, str]] = response.get("Entries") or [{}]
         result = entries[0]
         if response.get("FailedEntryCount") != 0 or not result.get("EventId"):
-            raise RejectedError(f"{result.get('ErrorCode', 'no answer')}: {result.get('ErrorMessage', '')}")
+            if not result.get("ErrorCode"):
+                raise NoAnswerError("the answer to PutEvents has neither an event ID nor an error")
+            raise RejectedError(f"{result['ErrorCode']}: {result.get('ErrorMessage', '')}")
         return str(result["EventId"])
 
     def _entry(self, event: Any) -> dict[str, Any]:
@@ -178,16 +196,34 @@ class Function(Destination):
             )
 
     @override
+    def other_targets(self, event: Any) -> list[str]:
+        return []
+
+    @override
     def send(self, event: Any) -> str:
-        with aws_errors(f"{self.name} cannot be used", self.client, rejected=RejectedError):
+        with _sending(self.name, self.client):
             response = self.client.invoke(
                 FunctionName=self.function,
                 InvocationType="Event",
                 Payload=serialize_event(event).encode(errors="replace"),
             )
         if response.get("StatusCode") != HTTPStatus.ACCEPTED:
-            raise RejectedError(f"status {response.get('StatusCode')} instead of 202")
+            raise NoAnswerError(f"status {response.get('StatusCode')} instead of 202")
         return str(response.get("ResponseMetadata", {}).get("RequestId", ""))
+
+
+@contextmanager
+def _sending(name: str, client: Any) -> Iterator[None]:
+    """Translate the errors of a call that sends an event: a refusal, or no answer."""
+    try:
+        with aws_errors(f"{name} cannot be used", client, rejected=RejectedError):
+            yield
+    except RejectedError as error:
+        cause = error.__cause__
+        problem = explain(cause, client) if isinstance(cause, Exception) else None
+        if problem is not None and problem.reason in NO_ANSWER:
+            raise NoAnswerError(str(error)) from cause
+        raise
 
 
 def _size(text: str) -> int:

@@ -6,8 +6,9 @@ from mep.dlq.audit import Action, AuditTrail
 from mep.dlq.model import DeadLetter, DeadLetterSource
 from mep.dlq.queue import Queue
 from mep.dlq.redrive import Plan, Skipped
+from mep.dlq.results import NO_ANSWER, MessageState, Recorder
 from mep.dlq.session import OperatorMetrics
-from mep.errors import UsageError
+from mep.errors import AwsUnavailableError, UsageError
 
 MAX_REASON = 500
 
@@ -42,9 +43,9 @@ def discard(
     queue: Queue,
     audit: AuditTrail,
     metrics: OperatorMetrics,
-    discarded: list[DeadLetter],
+    recorder: Recorder,
 ) -> None:
-    """Delete messages, with an audit entry before and after each; `discarded` collects them, also when interrupted.
+    """Delete messages, with an audit entry before and after each, and record each, also when this is interrupted.
 
     Messages whose visibility timeout has expired are left out.
 
@@ -54,9 +55,16 @@ def discard(
     for dead_letter in dead_letters:
         queue.extend_visibility()
         if not queue.owns(dead_letter):
+            recorder.set(dead_letter, MessageState.EXPIRED)
             continue
         audit.record(Action.DISCARD_REQUESTED, dead_letter, reason=reason)
-        queue.delete(dead_letter)
-        discarded.append(dead_letter)
+        recorder.set(dead_letter, MessageState.UNCERTAIN, "no answer of the queue")
+        try:
+            queue.delete(dead_letter)
+        except AwsUnavailableError as error:
+            if error.problem.reason not in NO_ANSWER:
+                recorder.set(dead_letter, MessageState.FAILED, str(error))
+            raise
+        recorder.set(dead_letter, MessageState.DISCARDED)
         metrics.count("DeadLettersDiscarded")
         audit.record(Action.DISCARDED, dead_letter, reason=reason)

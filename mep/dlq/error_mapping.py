@@ -81,6 +81,12 @@ def function_cause(error_type: str, message: str) -> ErrorCause:
     return ErrorCause(ErrorCategory.INTERNAL if error_type or message else None)
 
 
+def not_processed_code(message: str) -> str:
+    """Return the error code in the message of an `EventNotProcessed`; empty for another message."""
+    match = _NOT_PROCESSED.match(message)
+    return match[3].partition(" (")[0] if match else ""
+
+
 def not_invoked_category(condition: str) -> ErrorCategory | None:
     """Return the category of an on-failure record without a response: no invocation was completed.
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -111,6 +111,10 @@ class DeadLetter:
         if trace_id is None or parent is None or not int(trace_id, 16) or not int(parent[1], 16):
             return None
         return f"00-{trace_id}-{parent[1]}-{'01' if _SAMPLED.search(self.trace_header) else '00'}"
+
+    def without_content(self) -> "DeadLetter":
+        """Return the dead letter without body, event and attributes, which may have 1 MB."""
+        return replace(self, body="", attributes={}, event=None, event_text=None)
 
     def age(self, now: datetime) -> timedelta | None:
         """Return how long the message has been in the queue, never negative; None where it is unknown."""

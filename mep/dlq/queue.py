@@ -65,7 +65,10 @@ class Queue:
         client: boto3 client of SQS.
         url: URL of the queue.
         visibility_timeout_s: Visibility timeout of received messages in seconds, 1 to 43200.
+        with_content: Whether the messages are kept with body, event and attributes.
         clock: Monotonic time in seconds.
+        on_progress: Called with what is done (`reading`, `releasing`), the number of messages since the last call, and
+            about how many there are in total.
 
     Attributes:
         not_released: Messages whose visibility timeout could not be ended; they become visible when it expires.
@@ -77,18 +80,24 @@ class Queue:
         url: str,
         *,
         visibility_timeout_s: int = VISIBILITY_TIMEOUT_S,
+        with_content: bool = True,
         clock: Callable[[], float] = time.monotonic,
+        on_progress: Callable[[str, int, int], None] = lambda *_: None,
     ) -> None:
         self._client = client
         self._url = url
         self._visibility_timeout_s = visibility_timeout_s
+        self._with_content = with_content
         self._clock = clock
+        self._on_progress = on_progress
         self._in_flight: dict[str, DeadLetter] = {}
         self._extended_at = clock()
         self.not_released = 0
 
     def read(self, limit: int = MAX_MESSAGES) -> QueueSnapshot:
         """Receive every message and keep it in flight until `release` or `delete`.
+
+        Called again, it returns the messages that are still in flight here as well, and those that have arrived since.
 
         Args:
             limit: Stop after this many messages.
@@ -97,14 +106,19 @@ class Queue:
             UnavailableError: A call failed; the state of the queue is unknown.
         """
         with self._errors():
-            in_flight_elsewhere = _number(self._attributes(), "ApproximateNumberOfMessagesNotVisible")
-            self._extended_at = self._clock()
+            attributes = self._attributes()
+            not_visible = _number(attributes, "ApproximateNumberOfMessagesNotVisible")
+            in_flight_elsewhere = max(0, not_visible - len(self._in_flight))
+            expected = min(limit, _number(attributes, "ApproximateNumberOfMessages") + len(self._in_flight))
+            if not self._in_flight:
+                self._extended_at = self._clock()
             empty_receives = 0
             while len(self._in_flight) < limit and empty_receives < _MAX_EMPTY_RECEIVES:
                 self.extend_visibility()
                 known = len(self._in_flight)
                 for dead_letter in self._receive(0 if known and not empty_receives else _WAIT_S):
                     self._in_flight[dead_letter.message_id] = dead_letter
+                self._on_progress("reading", len(self._in_flight) - known, expected)
                 empty_receives = 0 if len(self._in_flight) > known else empty_receives + 1
                 if empty_receives and not _number(self._attributes(), "ApproximateNumberOfMessages"):
                     break
@@ -156,14 +170,20 @@ class Queue:
             for dead_letter in (self._in_flight.values() if dead_letters is None else dead_letters)
             if self.owns(dead_letter)
         ]
-        for batch in batched(released, _BATCH, strict=False):
-            try:
-                with self._errors():
-                    self._change_visibility(batch, 0)
-            except MepError:
-                self.not_released += len(batch)
-        for dead_letter in released:
-            self._in_flight.pop(dead_letter.message_id, None)
+        open_count = len(released)
+        try:
+            for batch in batched(released, _BATCH, strict=False):
+                try:
+                    with self._errors():
+                        self._change_visibility(batch, 0)
+                except MepError:
+                    self.not_released += len(batch)
+                open_count -= len(batch)
+                self._on_progress("releasing", len(batch), len(released))
+        finally:
+            self.not_released += open_count  # interrupted
+            for dead_letter in released:
+                self._in_flight.pop(dead_letter.message_id, None)
 
     def _receive(self, wait_s: int) -> Iterator[DeadLetter]:
         response = self._client.receive_message(
@@ -175,7 +195,8 @@ class Queue:
             WaitTimeSeconds=wait_s,
         )
         for message in response.get("Messages", []):
-            yield read_message(message)
+            dead_letter = read_message(message)
+            yield dead_letter if self._with_content else dead_letter.without_content()
 
     def _change_visibility(self, dead_letters: Iterable[DeadLetter], seconds: int) -> None:
         """Set the visibility timeout of messages; those whose receipt handle is no longer valid are dropped."""

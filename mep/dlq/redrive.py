@@ -7,18 +7,19 @@ timeout expires; the worst outcome of a crash is a second delivery, which the fu
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from handler.event import camel_case, optional, resolve_correlation_id
 from mep.dlq import RATE
 from mep.dlq.audit import Action, AuditTrail
-from mep.dlq.destinations import CannotSendError, Destination, RejectedError
+from mep.dlq.destinations import CannotSendError, Destination, NoAnswerError, RejectedError
 from mep.dlq.model import DeadLetter, DeadLetterSource
 from mep.dlq.queue import Queue
+from mep.dlq.results import MessageState, Recorder
 from mep.dlq.session import OperatorMetrics
 from mep.dlq.sources import REDRIVE_COUNT
-from mep.errors import MepError, UnavailableError
+from mep.errors import MepError, RunError, UnavailableError
 
 MAX_FAILURES = 5
 """Consecutive events that the service does not accept, or does not answer about, after which a redrive stops."""
@@ -53,24 +54,12 @@ class Plan:
         """Every message that stays in the queue."""
         return self.skipped + self.unverified
 
-
-@dataclass(slots=True)
-class RedriveResult:
-    """What a redrive has done.
-
-    Attributes:
-        accepted: Messages that were accepted but not deleted: redriven again, they are delivered twice.
-        sent: Messages that were accepted and deleted.
-        failed: Messages that were not accepted; they stay in the queue.
-        expired: Number of messages that were not sent because their visibility timeout had expired.
-        stopped: Why the redrive stopped early; empty if it did not.
-    """
-
-    accepted: list[DeadLetter] = field(default_factory=list)
-    sent: list[DeadLetter] = field(default_factory=list)
-    failed: list[Skipped] = field(default_factory=list)
-    expired: int = 0
-    stopped: str = ""
+    def record(self, recorder: Recorder) -> None:
+        """Record the messages that stay in the queue."""
+        for entry in self.skipped:
+            recorder.set(entry.dead_letter, MessageState.SKIPPED, entry.reason)
+        for entry in self.unverified:
+            recorder.set(entry.dead_letter, MessageState.UNVERIFIED, entry.reason)
 
 
 def skip_reason(dead_letter: DeadLetter, *, force: bool) -> str:
@@ -182,8 +171,8 @@ class Redriver:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
-    def run(self, dead_letters: Iterable[DeadLetter], result: RedriveResult) -> None:
-        """Send one event after the other, and record them in `result`, also when this is interrupted.
+    def run(self, dead_letters: Iterable[DeadLetter], recorder: Recorder) -> None:
+        """Send one event after the other, and record each, also when this is interrupted.
 
         Raises:
             MepError: The queue, the audit table or the destination failed. No message was deleted without its event
@@ -198,33 +187,33 @@ class Redriver:
             next_send = max(next_send, self.clock()) + 1 / self.rate
             self.queue.extend_visibility()
             if self.queue.owns(dead_letter):
-                consecutive = 0 if self._redrive(dead_letter, result) else consecutive + 1
+                problem = self._redrive(dead_letter, recorder)
+                consecutive = consecutive + 1 if problem else 0
+                if consecutive >= MAX_FAILURES:
+                    raise RunError(f"{MAX_FAILURES} in a row were not accepted: {problem}")
             else:
-                result.expired += 1
-            if consecutive >= MAX_FAILURES:
-                result.stopped = f"{MAX_FAILURES} in a row were not accepted: {result.failed[-1].reason}"
-                return
+                recorder.set(dead_letter, MessageState.EXPIRED)
             if self.clock() >= next_metrics:
                 next_metrics = self.clock() + _METRICS_EVERY_S
                 self.metrics.send()
 
-    def _redrive(self, dead_letter: DeadLetter, result: RedriveResult) -> bool:
+    def _redrive(self, dead_letter: DeadLetter, recorder: Recorder) -> str:
+        """Return why the event was not accepted; empty if it was."""
         name = self.destination.name
         self.audit.record(Action.REDRIVE_REQUESTED, dead_letter, destination=name)
+        recorder.set(dead_letter, MessageState.UNCERTAIN, "no answer of the destination")
         try:
             accepted_as = self.destination.send(prepare_for_redrive(dead_letter))
-        except (RejectedError, CannotSendError) as error:
-            result.failed.append(Skipped(dead_letter, str(error)))
+        except (RejectedError, CannotSendError, MepError) as error:
+            state = MessageState.UNCERTAIN if isinstance(error, NoAnswerError) else MessageState.FAILED
+            recorder.set(dead_letter, state, str(error))
             self.metrics.count("DeadLettersRedriveFailed")
-            return False
-        except MepError as error:
-            result.failed.append(Skipped(dead_letter, str(error)))
-            self.metrics.count("DeadLettersRedriveFailed")
-            raise
-        result.accepted.append(dead_letter)
+            if isinstance(error, MepError):
+                raise
+            return str(error)
+        recorder.set(dead_letter, MessageState.NOT_DELETED)
         self.metrics.count("DeadLettersRedriven")
         self.audit.record(Action.REDRIVEN, dead_letter, destination=name, accepted_as=accepted_as)
         self.queue.delete(dead_letter)
-        result.accepted.remove(dead_letter)
-        result.sent.append(dead_letter)
-        return True
+        recorder.set(dead_letter, MessageState.SENT)
+        return ""

@@ -1,30 +1,33 @@
-"""Dead letters on a terminal and as JSON."""
+"""Dead letters on a terminal."""
 
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from handler.dead_letters import serialize_event
 from handler.errors import ErrorCategory
-from handler.validation import format_utc
+from mep.dlq.error_mapping import not_processed_code
+from mep.dlq.json_output import json_text, to_json_summary
 from mep.dlq.model import DeadLetter
-from mep.dlq.queue import QueueSnapshot
-from mep.dlq.redrive import Skipped
+from mep.dlq.results import MessageResult
+from mep.dlq.sentences import count_of
+from mep.dlq.summary import first_of_each, group_by, summarize
 from mep.terminal import plain_table
 from mep.text import escape_control
 
-GROUPINGS = ("category", "age", "correlation-id")
+SHOWN = 20
+"""Messages that a terminal shows by default."""
 
-_AGES = ((timedelta(hours=1), "under 1 hour"), (timedelta(days=1), "under 1 day"), (timedelta(days=7), "under 7 days"))
+ALL_IN_LIST = "`mep dlq list --limit N` with the same filters shows more"
+"""How to see the messages that a preview does not show."""
+
+_MAX_GROUPS = 20
 _MAX_PRINTED_SKIPPED = 10
 _PRINTED_ERROR = 120
-_NOT_ASCII = re.compile("[^ -~]+")
 _SHOWN_BY_NAME = frozenset(
     {
         *("ERROR_CODE", "ERROR_MESSAGE", "CORRELATION_ID", "REQUEST_ID", "THROTTLING_REASONS"),
@@ -34,67 +37,59 @@ _SHOWN_BY_NAME = frozenset(
 """Message attributes that `mep dlq show` prints under another name."""
 
 
-def to_json_summary(dead_letter: DeadLetter, now: datetime) -> dict[str, Any]:
-    """Return a dead letter as a JSON object, without body, event and attributes."""
-    age = dead_letter.age(now)
-    return {
-        "message_id": dead_letter.message_id,
-        "shape": dead_letter.shape.value,
-        "category": dead_letter.group,
-        "code": dead_letter.code,
-        "message": dead_letter.message,
-        "throttling_reasons": list(dead_letter.throttling_reasons),
-        "correlation_id": dead_letter.correlation_id,
-        "request_id": dead_letter.request_id or None,
-        "trace_id": dead_letter.trace_id,
-        "sent_at": format_utc(dead_letter.sent_at) if dead_letter.sent_at else None,
-        "age_s": None if age is None else int(age.total_seconds()),
-        "receive_count": dead_letter.receive_count,
-        "tries": dead_letter.tries,
-        "redrives": dead_letter.redrives,
-        "replay_name": dead_letter.replay_name,
-    }
+def overview(dead_letters: Sequence[DeadLetter], by: str = "category") -> RenderableType:
+    """Return how many messages there are by category, code, source and age, and by a further grouping."""
+    now = datetime.now(UTC)
+    summary = summarize(dead_letters, now)
+    table = plain_table("messages", "category", "code", "from", "oldest", "newest")
+    table.columns[0].justify = "right"
+    for group in summary.causes[:_MAX_GROUPS]:
+        cause = group.cause
+        table.add_row(
+            f"{group.count:,}",
+            Text(escape_control(cause.category), "bold red"),
+            Text(escape_control(cause.code)),
+            cause.source.value,
+            _age_text(group.oldest),
+            _age_text(group.newest),
+        )
+    ages = Text("age: " + ", ".join(f"{count:,} {name}" for name, count in summary.ages))
+    return Group(table, *_not_shown(len(summary.causes), "causes"), ages, *_other_grouping(dead_letters, by, now))
 
 
-def to_json_full(dead_letter: DeadLetter, now: datetime) -> dict[str, Any]:
-    """Return a dead letter as a JSON object."""
-    return to_json_summary(dead_letter, now) | {
-        "attributes": dead_letter.attributes,
-        "body": dead_letter.body,
-        "event": dead_letter.event,
-    }
+def _other_grouping(dead_letters: Sequence[DeadLetter], by: str, now: datetime) -> Iterator[RenderableType]:
+    if by != "correlation-id":  # the overview has the others
+        return
+    groups = sorted(group_by(dead_letters, by, now).items(), key=lambda item: (-len(item[1]), item[0]))
+    table = plain_table("messages", "correlation ID")
+    table.columns[0].justify = "right"
+    for name, members in groups[:_MAX_GROUPS]:
+        table.add_row(f"{len(members):,}", Text(escape_control(name), "cyan"))
+    yield table
+    yield from _not_shown(len(groups), "correlation IDs")
 
 
-def json_text(value: object) -> str:
-    """Return a JSON value on one line, in ASCII; a number beyond a double's range (1e999) stays unchanged."""
-    return _NOT_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], serialize_event(value))
+def _not_shown(count: int, noun: str) -> Iterator[RenderableType]:
+    if count > _MAX_GROUPS:
+        yield Text(f"{count - _MAX_GROUPS:,} more {noun} are not shown: --json has all", "yellow")
 
 
-def as_json(dead_letters: Sequence[DeadLetter], snapshot: QueueSnapshot, by: str, now: datetime) -> str:
-    """Return the output of `mep dlq list --json`: one JSON object on one line."""
-    return json_text(
-        {
-            "seen": len(snapshot.dead_letters),
-            "matching": len(dead_letters),
-            "complete": snapshot.complete,
-            "in_flight": snapshot.in_flight,
-            "unseen": snapshot.unseen,
-            "groups": [
-                {"by": by, "group": name, "count": len(members)}
-                for name, members in _groups(dead_letters, by, now).items()
-            ],
-            "letters": [to_json_full(dead_letter, now) for dead_letter in dead_letters],
-        }
-    )
+def listing(
+    dead_letters: Sequence[DeadLetter], by: str, limit: int | None = None, hint: str = ALL_IN_LIST
+) -> RenderableType:
+    """Return a table of dead letters in groups, the largest group first, the oldest message of each first.
 
-
-def listing(dead_letters: Sequence[DeadLetter], by: str) -> RenderableType:
-    """Return a table of dead letters in groups, the largest group first, the oldest message of each first."""
+    Args:
+        dead_letters: The messages, the oldest first.
+        by: One of `GROUPINGS`.
+        limit: The maximum number of messages that are shown, some of each group; None for all.
+        hint: How to see the messages that are not shown.
+    """
     now = datetime.now(UTC)
     table = plain_table("message ID", "age", "category", "correlation ID", "from", "why")
-    for name, members in sorted(_groups(dead_letters, by, now).items(), key=lambda item: (-len(item[1]), item[0])):
+    groups = first_of_each(group_by(dead_letters, by, now), limit)
+    for members in groups:
         table.add_section()
-        table.add_row(Text(f"{len(members)}", "bold"), "", Text(escape_control(name), "bold red"), "", "", "")
         for dead_letter in members:
             times = "once" if dead_letter.redrives == 1 else f"{dead_letter.redrives} times"
             redriven = f" (redriven {times})" if dead_letter.redrives else ""
@@ -106,7 +101,11 @@ def listing(dead_letters: Sequence[DeadLetter], by: str) -> RenderableType:
                 dead_letter.shape.value,
                 Text(escape_control(_error_text(dead_letter)) + redriven),
             )
-    return table
+    hidden = len(dead_letters) - sum(map(len, groups))
+    if not hidden:
+        return table
+    more = f"{count_of(hidden, 'message')} not shown: {hint}"
+    return Group(*([table] if groups else []), Text(more, "yellow"))
 
 
 def details(dead_letter: DeadLetter) -> RenderableType:
@@ -131,37 +130,20 @@ def details(dead_letter: DeadLetter) -> RenderableType:
     return Group(*lines, Text("event", "dim"), Text(event))
 
 
-def print_skipped(skipped: Iterable[Skipped], screen: Console) -> None:
+def print_kept(messages: Iterable[MessageResult], screen: Console) -> None:
     """Print the messages that stay in the queue, by reason, with the first few IDs of each."""
     by_reason: dict[str, list[DeadLetter]] = defaultdict(list)
-    for entry in skipped:
-        by_reason[entry.reason].append(entry.dead_letter)
-    for reason, members in by_reason.items():
+    for message in messages:
+        by_reason[message.reason].append(message.dead_letter)
+    reasons = sorted(by_reason.items(), key=lambda item: -len(item[1]))
+    for reason, members in reasons[:_MAX_GROUPS]:
         ids = ", ".join(dead_letter.message_id for dead_letter in members[:_MAX_PRINTED_SKIPPED])
-        rest = f" and {len(members) - _MAX_PRINTED_SKIPPED} more" if len(members) > _MAX_PRINTED_SKIPPED else ""
+        rest = f" and {len(members) - _MAX_PRINTED_SKIPPED:,} more" if len(members) > _MAX_PRINTED_SKIPPED else ""
         screen.print(
-            Text.assemble((f"{len(members)} skipped: ", "yellow"), escape_control(reason), (f"  ({ids}{rest})", "dim"))
+            Text.assemble((f"{len(members):,} kept: ", "yellow"), escape_control(reason), (f"  ({ids}{rest})", "dim"))
         )
-
-
-def _groups(dead_letters: Iterable[DeadLetter], by: str, now: datetime) -> dict[str, list[DeadLetter]]:
-    groups: dict[str, list[DeadLetter]] = defaultdict(list)
-    for dead_letter in dead_letters:
-        match by:
-            case "age":
-                name = _age_group(dead_letter.age(now))
-            case "category":
-                name = dead_letter.group
-            case _:
-                name = dead_letter.correlation_id or "none"
-        groups[name].append(dead_letter)
-    return groups
-
-
-def _age_group(age: timedelta | None) -> str:
-    if age is None:
-        return "unknown"
-    return next((name for limit, name in _AGES if age < limit), "7 days and more")
+    for text in _not_shown(len(reasons), "reasons"):
+        screen.print(text)
 
 
 def _age_text(age: timedelta | None) -> str:
@@ -180,6 +162,6 @@ def _error_text(dead_letter: DeadLetter) -> str:
         return text[:_PRINTED_ERROR]
     # The function's text begins with category and correlation ID, which have columns of their own. Of an ARN the list
     # shows the table and the index only.
-    code = text.partition(" : ")[2].partition(" (")[0] or text
+    code = not_processed_code(text) or text
     reasons = "; ".join(re.sub("arn:[^ /]*:", "", reason) for reason in dead_letter.throttling_reasons)
     return f"{code[:_PRINTED_ERROR]}: {reasons}"

@@ -93,12 +93,17 @@ def select(
         ids,
         tuple(correlation_ids),
         categories,
-        _duration("--older-than", older_than),
-        _duration("--newer-than", newer_than),
+        parse_age("--older-than", older_than),
+        parse_age("--newer-than", newer_than),
     )
 
 
-def _duration(option: str, text: str | None) -> timedelta | None:
+def parse_age(option: str, text: str | None) -> timedelta | None:
+    """Return the age that an option names: 90s, 15m, 2h, 3d; None where it is not given.
+
+    Raises:
+        UsageError: The text is not an age.
+    """
     if text is None:
         return None
     if not (match := _DURATION.fullmatch(text)):

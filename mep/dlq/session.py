@@ -22,16 +22,19 @@ from otel.semconv import ENVIRONMENT_DIMENSION
 class OperatorMetrics:
     """Counts what a command does, and sends the counts with PutMetricData. A failure is a warning, never an error.
 
+    Nothing is sent beside an emulator, unless the endpoint of CloudWatch is set.
+
     Args:
         aws: The boto3 clients; None where metrics are not sent.
         environment: The value of the metrics' dimension.
-        warn: Called with each warning.
+        warn: Called with the warning that metrics were not sent, once.
     """
 
     def __init__(self, aws: AwsClients | None, environment: str, warn: Callable[[str], None]) -> None:
         self._aws = aws
         self._environment = environment
         self._warn = warn
+        self._warned = False
         self._counts: dict[str, int] = {}
 
     def count(self, name: str, by: int = 1) -> None:
@@ -45,7 +48,6 @@ class OperatorMetrics:
             return
         try:
             if self._aws is None or (self._aws.emulated and not self._aws.is_allowed("cloudwatch")):
-                self._warn("metrics are not sent: AWS_ENDPOINT_URL_CLOUDWATCH is not set, and the queue is not on AWS")
                 self._counts.clear()
                 return
             client = self._aws.client("cloudwatch")
@@ -63,7 +65,9 @@ class OperatorMetrics:
                     ],
                 )
         except MepError as error:
-            self._warn(str(error))
+            if not self._warned:
+                self._warned = True
+                self._warn(str(error))
         else:
             self._counts.clear()
 
@@ -100,7 +104,13 @@ class Session:
 
 @contextmanager
 def session(
-    settings: Settings, *, visibility_timeout_s: int, limit: int, warn: Callable[[str], None]
+    settings: Settings,
+    *,
+    visibility_timeout_s: int,
+    limit: int,
+    warn: Callable[[str], None],
+    with_content: bool = True,
+    on_progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Iterator[Session]:
     """Read the queue; at the end release every message that was not deleted, and send the metrics.
 
@@ -109,24 +119,34 @@ def session(
         visibility_timeout_s: Visibility timeout of received messages in seconds.
         limit: The maximum number of messages to read.
         warn: Called with each failure that is not an error.
+        with_content: Whether the messages are kept with body, event and attributes.
+        on_progress: As for `Queue`.
 
     Raises:
         MepError: The queue cannot be used.
     """
-    queue = Queue(settings.aws.client("sqs"), settings.queue_url, visibility_timeout_s=visibility_timeout_s)
+    queue = Queue(
+        settings.aws.client("sqs"),
+        settings.queue_url,
+        visibility_timeout_s=visibility_timeout_s,
+        with_content=with_content,
+        on_progress=on_progress,
+    )
     metrics = OperatorMetrics(settings.aws, settings.environment, warn)
     try:
         snapshot = queue.read(limit)
         metrics.count("DeadLettersSeen", len(snapshot.dead_letters))
         yield Session(settings, queue, snapshot, metrics)
     finally:
-        queue.release()
-        metrics.send()
-        if queue.not_released:
-            warn(
-                f"{queue.not_released} messages could not be released: "
-                f"they become visible again within {visibility_timeout_s} s"
-            )
+        try:
+            queue.release()
+        finally:
+            metrics.send()
+            if queue.not_released:
+                warn(
+                    f"{queue.not_released} messages could not be released: "
+                    f"they become visible again within {visibility_timeout_s} s"
+                )
 
 
 def operator_name(aws: AwsClients, option: str | None) -> str:

@@ -1,67 +1,29 @@
-"""What the `mep dlq` commands share: options, the session, confirmation, warnings, progress."""
+"""What the `mep dlq` commands share at the terminal: the session, warnings, confirmation, progress, the report."""
 
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
 
 import typer
 
 from mep.dlq import MAX_MESSAGES, VISIBILITY_TIMEOUT_S
-from mep.errors import ExitStatus, UsageError
+from mep.errors import ExitStatus, MepError, UsageError
+from mep.progress import ProgressBar
+from mep.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from mep.dlq.destinations import Destination
+    from rich.console import Console
+
     from mep.dlq.model import DeadLetter
+    from mep.dlq.queue import QueueSnapshot
     from mep.dlq.redrive import Plan
+    from mep.dlq.results import Recorder
     from mep.dlq.selection import Selection
     from mep.dlq.session import Session
-    from mep.settings import Settings
-
-QueueUrl = Annotated[
-    str | None,
-    typer.Option("--queue-url", metavar="URL", help="The dead-letter queue. Default: `DEAD_LETTER_QUEUE_URL`."),
-]
-Ids = Annotated[
-    list[str] | None, typer.Option("--id", metavar="ID", help="Only messages with this ID or prefix; repeatable.")
-]
-CorrelationIds = Annotated[
-    list[str] | None,
-    typer.Option("--correlation-id", metavar="ID", help="Only messages with this correlation ID; repeatable."),
-]
-Categories = Annotated[
-    list[str] | None,
-    typer.Option("--category", metavar="NAME", help="Only messages of this error category; repeatable."),
-]
-OlderThan = Annotated[
-    str | None, typer.Option("--older-than", metavar="AGE", help="Only messages older than AGE (90s, 15m, 2h, 3d).")
-]
-NewerThan = Annotated[
-    str | None, typer.Option("--newer-than", metavar="AGE", help="Only messages newer than AGE (90s, 15m, 2h, 3d).")
-]
-VisibilityTimeout = Annotated[
-    int,
-    typer.Option(
-        "--visibility",
-        min=1,
-        max=43_200,
-        metavar="SECONDS",
-        help="Visibility timeout of received messages; extended while the command runs.",
-    ),
-]
-Limit = Annotated[int, typer.Option("--max", min=1, max=100_000, help="Maximum number of messages to read.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")]
-Operator = Annotated[
-    str | None,
-    typer.Option(
-        "--operator",
-        metavar="NAME",
-        envvar="MEP_OPERATOR",
-        help="Your name for the audit entries. Default: the ARN of the credentials in use.",
-    ),
-]
 
 
 def warn(text: str) -> None:
@@ -75,6 +37,8 @@ def open_session(
     visibility_timeout_s: int = VISIBILITY_TIMEOUT_S,
     limit: int = MAX_MESSAGES,
     regional_options: "Mapping[str, str | None] | None" = None,
+    *,
+    with_content: bool = True,
 ) -> "Iterator[Session]":
     """Load the settings and read the queue; see `mep.dlq.session.session`.
 
@@ -83,6 +47,7 @@ def open_session(
         visibility_timeout_s: Visibility timeout of received messages in seconds.
         limit: The maximum number of messages to read.
         regional_options: Further options whose value may be an ARN, by name.
+        with_content: Whether the messages are kept with body, event and attributes.
 
     Raises:
         MepError: A setting is invalid, or the queue cannot be used.
@@ -93,51 +58,149 @@ def open_session(
     try:
         settings = load_settings(queue_url=queue_url, regional_options=regional_options)
         settings.aws.check_credentials()
-        with read_queue(settings, visibility_timeout_s=visibility_timeout_s, limit=limit, warn=warn) as session:
+        with (
+            QueueProgress() as on_progress,
+            read_queue(
+                settings,
+                visibility_timeout_s=visibility_timeout_s,
+                limit=limit,
+                warn=warn,
+                with_content=with_content,
+                on_progress=on_progress,
+            ) as session,
+        ):
             yield session
     except KeyboardInterrupt:
         warn("interrupted: messages that were not processed stay in the queue")
         raise typer.Exit(ExitStatus.INTERRUPTED) from None
 
 
-def destination_of(settings: "Settings", bus: str | None, function: str | None) -> "Destination":
-    """Return the destination of a redrive; `--function` overrides a bus from the environment.
+class QueueProgress:
+    """Shows on standard error how many messages were read or released, where that takes long."""
 
-    Raises:
-        UsageError: There is neither.
+    def __init__(self) -> None:
+        self._label = ""
+        self._bar: ProgressBar | None = None
+
+    def __call__(self, label: str, count: int, expected: int) -> None:
+        """Count messages; a new label begins a new bar."""
+        from mep import terminal
+
+        if self._bar is None or label != self._label:
+            self._close()
+            self._label = label
+            self._bar = ProgressBar(terminal.console(stderr=True), label, "messages", expected)
+        for _ in range(count):
+            self._bar.advance()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None
+
+
+@dataclass
+class Report:
+    """Prints what a redrive or a discard does: text on the screen, or at the end one JSON object on standard output.
+
+    Attributes:
+        recorder: What is done.
+        snapshot: What was read.
+        as_json: Whether to print JSON; then the screen is standard error.
+        missing: Named message IDs and correlation IDs that were not found.
+        other_targets: What else receives the events of a redrive.
+        incomplete: Whether a named message or event is left out.
     """
-    from mep.dlq.destinations import Bus, Function
 
-    if function:
-        return Function(settings.aws.client("lambda"), function)
-    if bus:
-        return Bus(settings.aws.client("events"), bus)
-    raise UsageError("no destination: use --bus NAME (or EVENT_BUS_NAME), or --function NAME")
+    recorder: "Recorder"
+    snapshot: "QueueSnapshot"
+    as_json: bool
+    missing: list[str] = field(default_factory=list)
+    other_targets: list[str] = field(default_factory=list)
+    incomplete: bool = False
+
+    @property
+    def screen(self) -> "Console":
+        """Where text is printed."""
+        from mep import terminal
+
+        return terminal.console(stderr=self.as_json)
+
+    @contextmanager
+    def json(self) -> "Iterator[Self]":
+        """Print the JSON object at the end, also if the command is interrupted or fails."""
+        from mep.dlq.json_output import result_json
+
+        try:
+            yield self
+        finally:
+            if self.as_json:
+                typer.echo(result_json(self.recorder.result(), self.snapshot, self.missing, self.other_targets))
+
+    @contextmanager
+    def counts(self) -> "Iterator[None]":
+        """State at the end what happened to each message, also if the command is interrupted or fails."""
+        from mep.dlq import render
+        from mep.dlq.results import MessageState
+        from mep.dlq.sentences import counts_sentence, next_steps, watch_hint
+
+        try:
+            with self.stops():
+                yield
+        finally:
+            result = self.recorder.result()
+            failed = result.of(MessageState.FAILED)
+            render.print_kept((message for message in failed if message.reason != result.stopped), self.screen)
+            self.screen.print(counts_sentence(result), soft_wrap=True)
+            for line in next_steps(result):
+                warn(line)
+            if hint := watch_hint(result):
+                self.screen.print(hint, soft_wrap=True)
+
+    @contextmanager
+    def stops(self) -> "Iterator[None]":
+        """Record why the command ends early."""
+        from mep.dlq.sentences import INTERRUPTED, TERMINATED
+
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.recorder.stopped = INTERRUPTED
+            raise typer.Exit(ExitStatus.INTERRUPTED) from None
+        except SystemExit:  # SIGTERM
+            self.recorder.stopped = TERMINATED
+            raise
+        except MepError as error:
+            self.recorder.stopped = one_line(error)
+            raise
+
+    def planned(self, selection: "Selection", plan: "Plan") -> None:
+        """Record and print which messages stay in the queue, and which named ones were not found."""
+        from mep.dlq import render
+        from mep.dlq.results import MessageState
+
+        plan.record(self.recorder)
+        render.print_kept(self.recorder.result().of(MessageState.SKIPPED, MessageState.UNVERIFIED), self.screen)
+        for note in self.snapshot.notes():
+            warn(note)
+        self.missing = selection.missing([*plan.selected, *(entry.dead_letter for entry in plan.remaining)])
+        for name in self.missing:
+            warn(f"{name} was not found")
+        self.incomplete = bool(selection.missing(plan.selected))
+
+    def exit(self) -> None:
+        """End the command with exit status 1 unless everything was done."""
+        if self.incomplete or not self.recorder.result().complete:
+            raise typer.Exit(ExitStatus.FAILED)
 
 
-def warn_missing(selection: "Selection", plan: "Plan") -> bool:
-    """Return whether a named message or event is not part of the plan; warn about those that were not found."""
-    for name in selection.missing([*plan.selected, *(skipped.dead_letter for skipped in plan.remaining)]):
-        warn(f"{name} was not found")
-    return bool(selection.missing(plan.selected))
-
-
-def warn_unread(session: "Session") -> None:
-    """Warn about messages that were not read."""
-    for note in session.snapshot.notes():
-        warn(note)
-
-
-def warn_expired(count: int) -> None:
-    """Warn about messages that another consumer may have received, if any."""
-    if count:
-        warn(
-            f"{count} messages exceeded the visibility timeout and may be with another consumer; "
-            "run again or raise --visibility"
-        )
-
-
-def confirm(*, yes: bool, count: int) -> bool:
+def confirm(*, yes: bool, count: int, stderr: bool) -> bool:
     """Return whether the operator confirms that `count` messages are deleted.
 
     Raises:
@@ -147,7 +210,7 @@ def confirm(*, yes: bool, count: int) -> bool:
         return True
     if not sys.stdin.isatty():
         raise UsageError("standard input is not a terminal: check with --dry-run, then use --yes")
-    return typer.confirm(f"Delete {count} messages permanently?")
+    return typer.confirm(f"Delete {count} messages permanently?", err=stderr)
 
 
 def progress(dead_letters: "Sequence[DeadLetter]", label: str) -> "AbstractContextManager[Iterator[DeadLetter]]":

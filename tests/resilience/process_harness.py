@@ -20,7 +20,8 @@ from emulator.services.sqs import DeadLetter, sqs_client
 from mep.dlq.audit import AuditTrail
 from mep.dlq.destinations import Bus
 from mep.dlq.queue import Queue
-from mep.dlq.redrive import Redriver, RedriveResult, plan
+from mep.dlq.redrive import Redriver, plan
+from mep.dlq.results import ActionName, MessageState, Recorder
 from mep.dlq.session import OperatorMetrics
 from tests.resilience.scenarios import Scenario
 from tests.support.events import DATE, PATTERN, event
@@ -147,13 +148,14 @@ class ProcessHarness:
             closing(sqs_client(self.dead_letters.url)) as sqs,
             closing(loopback_client("events", self.bus_url)) as events,
         ):
-            queue, bus, result = Queue(sqs, self.dead_letters.queue_url), Bus(events, "earnings"), RedriveResult()
+            queue, bus = Queue(sqs, self.dead_letters.queue_url), Bus(events, "earnings")
             audit = AuditTrail(self.tables.client, self.tables.audit_table, "alice")
             planned = plan(queue.read().dead_letters, bus, force=True)
-            Redriver(queue, bus, audit, OperatorMetrics(None, "test", print), 1000).run(planned.selected, result)
+            recorder = Recorder(ActionName.REDRIVE, planned.selected, bus.name)
+            Redriver(queue, bus, audit, OperatorMetrics(None, "test", print), 1000).run(planned.selected, recorder)
             queue.release()
         assert not planned.skipped
-        assert len(result.sent) == len(planned.selected)
+        assert recorder.result().counts[MessageState.SENT] == len(planned.selected)
 
     def _kill(self) -> None:
         pid = self.sandbox.worker.pid

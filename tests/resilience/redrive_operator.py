@@ -11,9 +11,9 @@ from mep.dlq.audit import AuditTrail
 from mep.dlq.destinations import Bus
 from mep.dlq.discard import discard
 from mep.dlq.discard import plan as plan_discard
-from mep.dlq.model import DeadLetter
 from mep.dlq.queue import Queue
-from mep.dlq.redrive import Redriver, RedriveResult, plan
+from mep.dlq.redrive import Redriver, plan
+from mep.dlq.results import ActionName, ActionResult, Recorder
 from mep.dlq.session import OperatorMetrics
 from tests.support.stores import DeadLetters, Tables
 
@@ -43,22 +43,28 @@ class Operator:
     handles: Collection[str]
     dies_at: int | str | None = None
 
-    def redrive(self, *, force: bool) -> RedriveResult:
-        """Redrive all dead letters, as `mep dlq redrive` does."""
-        result = RedriveResult()
+    def redrive(self, *, force: bool) -> ActionResult:
+        """Redrive all dead letters, as `mep dlq redrive` does; return what it knows when it ends or is killed."""
+        recorder = Recorder(ActionName.REDRIVE, [])
         with self._session() as (queue, bus, audit, metrics):
-            planned = plan(queue.read().dead_letters, bus, force=force)
+            dead_letters = queue.read().dead_letters
+            recorder = Recorder(ActionName.REDRIVE, dead_letters, bus.name)
+            planned = plan(dead_letters, bus, force=force)
+            planned.record(recorder)
             redrive = Redriver(queue, bus, audit, metrics, sleep=lambda _: None)
-            redrive.run(planned.selected, result)
-        return result
+            redrive.run(planned.selected, recorder)
+        return recorder.result()
 
-    def discard(self, category: str) -> list[DeadLetter]:
-        """Discard a category, as `mep dlq discard --category` does."""
-        discarded: list[DeadLetter] = []
+    def discard(self, category: str) -> ActionResult:
+        """Discard a category, as `mep dlq discard --category` does; return what it knows when it ends or is killed."""
+        recorder = Recorder(ActionName.DISCARD, [])
         with self._session() as (queue, _, audit, metrics):
             selected = [dead_letter for dead_letter in queue.read().dead_letters if dead_letter.group == category]
-            discard(plan_discard(selected).selected, "a test", queue, audit, metrics, discarded)
-        return discarded
+            recorder = Recorder(ActionName.DISCARD, selected)
+            planned = plan_discard(selected)
+            planned.record(recorder)
+            discard(planned.selected, "a test", queue, audit, metrics, recorder)
+        return recorder.result()
 
     @contextmanager
     def _session(self) -> Iterator[tuple[Queue, Bus, AuditTrail, OperatorMetrics]]:

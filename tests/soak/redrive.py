@@ -11,7 +11,8 @@ from emulator.services.tables import AUDIT_TABLE
 from mep.dlq.audit import AuditTrail
 from mep.dlq.destinations import Function
 from mep.dlq.queue import Queue, QueueSnapshot
-from mep.dlq.redrive import Redriver, RedriveResult, plan
+from mep.dlq.redrive import Redriver, plan
+from mep.dlq.results import ActionName, MessageState, Recorder
 from mep.dlq.session import OperatorMetrics
 
 ROUNDS = 5
@@ -44,16 +45,17 @@ def redrive_all(
         dynamodb = stack.enter_context(closing(loopback_client("dynamodb", dynamodb_url)))
         audit = AuditTrail(dynamodb, AUDIT_TABLE, "soak")
         for _ in range(ROUNDS):
-            result = RedriveResult()
             with _open_queue(queue) as (session, reading):
                 selected = plan(reading.dead_letters, destination, force=False).selected
                 redrive = Redriver(
                     session, destination, audit, OperatorMetrics(None, "soak", lambda _: None), rate=_RATE
                 )
-                redrive.run(selected, result)
-            sent += len(result.sent)
-            if result.failed:
-                say(f"{len(result.failed)} messages were not accepted: {result.failed[0].reason}")
+                recorder = Recorder(ActionName.REDRIVE, selected, destination.name)
+                redrive.run(selected, recorder)
+            result = recorder.result()
+            sent += result.counts[MessageState.SENT]
+            if failed := result.of(MessageState.FAILED, MessageState.UNCERTAIN):
+                say(f"{len(failed)} messages were not accepted: {failed[0].reason}")
             if not selected:
                 break
             pipeline.run()

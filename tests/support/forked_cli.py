@@ -14,7 +14,7 @@ _SERVER = """
 import functools, gc, json, os, sys
 import botocore.session, pydantic, typer._adapters
 from mep.cli import main
-from mep.dlq import discard, redrive, render, selection, session
+from mep.dlq import discard, json_output, redrive, render, selection, sentences, session
 # The models of the services are read once, and not by each process.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 for service in ("sqs", "events", "dynamodb", "cloudwatch", "lambda"):

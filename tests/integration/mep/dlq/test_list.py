@@ -192,7 +192,7 @@ def test_discard_needs_confirmation(
     (message,) = harness.send(from_handler(event(1), "validation"))
 
     assert discard(monkeypatch, "--id", message, "--dry-run") == 0
-    assert "1 would be discarded; nothing was discarded" in capsys.readouterr().out
+    assert "1 of 1 would be discarded; nothing was discarded" in capsys.readouterr().out
     monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
     assert discard(monkeypatch, "--id", message) == 2
     assert "standard input is not a terminal" in capsys.readouterr().err
@@ -210,7 +210,7 @@ def test_a_refused_confirmation_of_a_named_message(
 ) -> None:
     (message,) = harness.send(from_handler(event(1), "validation"))
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("typer.confirm", lambda _: False)
+    monkeypatch.setattr("typer.confirm", lambda _, **__: False)
 
     assert discard(monkeypatch, *[option.replace("MESSAGE", message) for option in filters]) == status
 
@@ -224,7 +224,7 @@ def test_an_expired_visibility_timeout_is_reported(
     (message,) = harness.send(from_handler(event(1), "validation"))
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
 
-    def confirm_late(_: str) -> bool:
+    def confirm_late(_: str, **__: object) -> bool:
         with closing(sqs_client(harness.dead_letters.url)) as other:
             received: list[Any] = []
             while not received:
@@ -238,8 +238,8 @@ def test_an_expired_visibility_timeout_is_reported(
     assert discard(monkeypatch, "--id", message, "--visibility", "1") == 1
 
     output = capsys.readouterr()
-    assert "0 of 1 discarded" in output.out
-    assert "1 messages exceeded the visibility timeout and may be with another consumer" in output.err
+    assert "0 of 1 discarded, 1 expired" in output.out
+    assert "1 message exceeded the visibility timeout and may be with another consumer" in output.err
     assert harness.actions() == []
 
 

@@ -1,6 +1,6 @@
 """A long redrive keeps its messages in flight, keeps its rate, and releases the messages when interrupted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +11,8 @@ from emulator.services.sqs import sqs_client
 from mep.aws import AwsClients
 from mep.dlq.audit import AuditTrail
 from mep.dlq.queue import Queue
-from mep.dlq.redrive import Redriver, RedriveResult, plan
+from mep.dlq.redrive import Redriver, plan
+from mep.dlq.results import ActionName, MessageState, Recorder
 from mep.dlq.session import OperatorMetrics
 from tests.support.dead_letters import event, from_rule
 from tests.support.dlq_harness import Harness
@@ -43,6 +44,9 @@ class AnyDestination:
     def check(self, sent: Any) -> None:
         self.on_check(sent)
 
+    def other_targets(self, _: Any) -> list[str]:
+        return []
+
     def send(self, sent: Any) -> str:
         self.on_send(sent)
         return "accepted"
@@ -55,7 +59,7 @@ class TimedRedrive:
     harness: Harness
     clock: Clock
     queue: Queue
-    done: RedriveResult = field(default_factory=RedriveResult)
+    recorder: Recorder = field(default_factory=lambda: Recorder(ActionName.REDRIVE, []))
 
     def run(self, rate: float, on_send: Callable[[Any], None] = lambda _: None) -> None:
         dead_letters = self.queue.read().dead_letters
@@ -69,7 +73,13 @@ class TimedRedrive:
             clock=self.clock,
             sleep=self.clock.sleep,
         )
-        redrive.run(dead_letters, self.done)
+        self.recorder = Recorder(ActionName.REDRIVE, dead_letters)
+        redrive.run(dead_letters, self.recorder)
+
+    @property
+    def counts(self) -> Mapping[MessageState, int]:
+        """What has happened to the messages."""
+        return self.recorder.result().counts
 
 
 @pytest.fixture
@@ -91,7 +101,7 @@ def test_it_keeps_its_rate(timed: TimedRedrive) -> None:
     timed.harness.send(*(from_rule(event(number), "TIMEOUT") for number in range(5)))
     timed.run(rate=2)
     assert timed.clock.waits == [0.5] * 4
-    assert len(timed.done.sent) == 5
+    assert timed.counts[MessageState.SENT] == 5
 
 
 def test_visibility_is_extended_and_metrics_are_sent(timed: TimedRedrive) -> None:
@@ -148,7 +158,7 @@ def test_an_expired_message_is_not_sent(timed: TimedRedrive) -> None:
     timed.run(rate=0.01, on_send=on_send)
 
     assert len(sent) == 1
-    assert timed.done.expired == 2
+    assert timed.counts[MessageState.EXPIRED] == 2
 
 
 def test_an_interruption_releases_the_rest(timed: TimedRedrive) -> None:
@@ -164,5 +174,5 @@ def test_an_interruption_releases_the_rest(timed: TimedRedrive) -> None:
         timed.run(rate=100, on_send=interrupt)
     timed.queue.release()
 
-    assert len(timed.done.sent) == 2
+    assert timed.counts[MessageState.SENT] == 2
     assert len(timed.harness.left()) == 2
