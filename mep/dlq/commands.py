@@ -33,9 +33,7 @@ dlq = typer.Typer(
 )
 
 
-@dlq.command(
-    "list", cls=Command, epilog=examples("mep dlq list --limit 0", "mep dlq list --category throttling --json")
-)
+@dlq.command("list", cls=Command, epilog=examples("mep dlq list --limit 0", "mep dlq list --category timeout --json"))
 def list_command(
     *,
     queue_url: QueueUrl = None,

@@ -40,7 +40,7 @@ def redrive_command(
         typer.Option(
             metavar="NAME",
             envvar="EVENT_BUS_NAME",
-            help="Put the events onto this EventBridge bus again, for every rule that matches; this or --function is needed.",
+            help="Put the events onto this EventBridge bus again; this or --function is needed.",
         ),
     ] = None,
     function: Annotated[

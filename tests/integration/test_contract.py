@@ -213,15 +213,15 @@ COMMANDS = {
         *("CORRELATION_ID", "--run", "--json", "--html", "--since", "--function [AWS_LAMBDA_FUNCTION_NAME]"),
         *("--log-group", "--spans", "--queue"),
     },
-    "mep dlq list": {*_MESSAGES, *_FILTERS, "--by", "--json"},
+    "mep dlq list": {*_MESSAGES, *_FILTERS, "--by", "--limit", "--json"},
     "mep dlq show": {*_MESSAGES, "ID", "--json"},
     "mep dlq redrive": {
         *(*_MESSAGES, *_FILTERS, "--bus [EVENT_BUS_NAME]", "--function", "--force", "--rate", "--dry-run"),
-        "--operator [MEP_OPERATOR]",
+        *("--wait", "--wait-timeout", "--json", "--operator [MEP_OPERATOR]"),
     },
     "mep dlq discard": {
         *(*_MESSAGES, *_FILTERS, "--reason", "--yes", "--dry-run"),
-        "--operator [MEP_OPERATOR]",
+        *("--json", "--operator [MEP_OPERATOR]"),
     },
 }
 """Command to its arguments and options, with the variables that replace them."""
@@ -271,13 +271,23 @@ KEPT_VARIABLES = {
     *("EARNINGS_CALENDAR_TABLE", "ENVIRONMENT", "EVENT_BUS_NAME"),
 }
 
-DLQ_LIST = {"seen", "matching", "complete", "in_flight", "unseen", "groups", "letters"}
+DLQ_LIST = {"seen", "matching", "complete", "in_flight", "unseen", "summary", "ages", "groups", "letters"}
+DLQ_SUMMARY = {"category", "code", "shape", "count", "oldest_s", "newest_s"}
 DLQ_GROUP = {"by", "group", "count"}
 DLQ_MESSAGE = {
     *("message_id", "shape", "category", "code", "message", "correlation_id", "request_id", "trace_id", "sent_at"),
     *("age_s", "receive_count", "tries", "redrives", "replay_name", "attributes", "body", "event"),
     "throttling_reasons",
 }
+DLQ_RESULT = {
+    *("action", "destination", "other_targets", "dry_run", "seen", "complete", "in_flight", "unseen", "selected"),
+    *("counts", "missing", "stopped", "messages", "returns"),
+}
+DLQ_COUNTS = {
+    *("sent", "discarded", "not_deleted", "uncertain", "failed", "skipped", "unverified", "expired", "not_attempted"),
+}
+DLQ_RESULT_MESSAGE = {"message_id", "correlation_id", "category", "state", "reason"}
+DLQ_RETURNS = {"expected", "returned", "not_returned", "waited_s", "messages"}
 REDRIVE_COUNT = "redrive_count"
 """What a redrive adds to `detail`."""
 OPERATOR_METRICS = {
@@ -596,7 +606,8 @@ def test_commands() -> None:
 
 @pytest.mark.timeout(600)
 def test_exit_statuses(run: KeptRun, dynamodb_endpoint: DynamoDBEndpoint, tmp_path: Path) -> None:
-    assert {run.commands[name].status for name in ("list", "show", "redrive", "discard", "trace")} == {SUCCEEDED}
+    assert {run.commands[name].status for name in ("list", "show", "discard", "trace")} == {SUCCEEDED}
+    assert run.commands["redrive"].status == FAILED, "with --wait: the event failed again"
     assert (run.commands["refused"].status, run.status) == (FAILED, FAILED)
     assert run.commands["unasked"].status == UNAVAILABLE
     assert mep("no-such-command").status == WRONG_USAGE
@@ -615,8 +626,18 @@ def test_json_of_the_dead_letter_commands(run: KeptRun) -> None:
     listed = run.commands["list"].json
 
     assert set(listed) == DLQ_LIST
-    assert fields(listed["groups"]) == DLQ_GROUP
+    assert fields(listed["summary"]) == DLQ_SUMMARY
+    assert fields(listed["groups"]) == fields(listed["ages"]) == DLQ_GROUP
     assert fields(listed["letters"]) == set(run.commands["show"].json) == DLQ_MESSAGE
+    redriven, discarded, refused = (run.commands[name].json for name in ("redrive", "discard", "refused"))
+    for result in (redriven, discarded, refused):
+        assert set(result) == DLQ_RESULT
+        assert set(result["counts"]) == DLQ_COUNTS
+        assert fields(result["messages"]) == DLQ_RESULT_MESSAGE
+    assert set(redriven["returns"]) == DLQ_RETURNS
+    assert redriven["returns"]["returned"] == 1
+    assert [redriven["action"], discarded["action"]] == ["redrive", "discard"]
+    assert (redriven["counts"]["sent"], discarded["counts"]["discarded"]) == (1, 1)
     sent_again = [line["body"] for line in run.lines("dlq") if '"lost-1"' in line["body"]]
     assert [REDRIVE_COUNT in body for body in sent_again] == [True]
 

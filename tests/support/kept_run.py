@@ -139,12 +139,12 @@ def _work(run: KeptRun, environ: Mapping[str, str]) -> None:
     for name, words in {
         "list": ("list", "--json"),
         "show": ("show", "lost-1", "--json"),
-        "redrive": ("redrive", "--correlation-id", "lost-1", "--force"),
-        "discard": ("discard", "--correlation-id", "broken-1", "--reason", "broken on purpose", "--yes"),
+        "redrive": ("redrive", "--correlation-id", "lost-1", "--force", "--wait", "--json"),
+        "discard": ("discard", "--correlation-id", "broken-1", "--reason", "broken on purpose", "--yes", "--json"),
     }.items():
         run.commands[name] = mep("dlq", *words, **environ)
     refused = {**environ, "AWS_ENDPOINT_URL_LAMBDA": _NOBODY}
-    words = ("dlq", "redrive", "--correlation-id", "lost-2", "--force", "--function", "nobody")
+    words = ("dlq", "redrive", "--correlation-id", "lost-2", "--force", "--function", "nobody", "--json")
     run.commands["refused"] = mep(*words, **refused)
 
 
