@@ -1,7 +1,7 @@
 """What the `mep dlq` commands share at the terminal: the session, warnings, confirmation, progress, the report."""
 
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
@@ -81,6 +81,7 @@ class QueueProgress:
     def __init__(self) -> None:
         self._label = ""
         self._bar: ProgressBar | None = None
+        self._shown = ExitStack()
 
     def __call__(self, label: str, count: int, expected: int) -> None:
         """Count messages; a new label begins a new bar."""
@@ -89,9 +90,9 @@ class QueueProgress:
         if self._bar is None or label != self._label:
             self._close()
             self._label = label
-            self._bar = ProgressBar(terminal.console(stderr=True), label, "messages", expected)
-        for _ in range(count):
-            self._bar.advance()
+            bar = ProgressBar(terminal.console(stderr=True), label, "messages", expected)
+            self._bar = self._shown.enter_context(bar)
+        self._bar.advance_items(count)
 
     def __enter__(self) -> Self:
         return self
@@ -100,9 +101,8 @@ class QueueProgress:
         self._close()
 
     def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.__exit__(None, None, None)
-            self._bar = None
+        self._shown.close()
+        self._bar = None
 
 
 @dataclass
