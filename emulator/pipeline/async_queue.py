@@ -177,13 +177,22 @@ class AsyncQueue:
 
     def _on_sync_result(self, waiting: SyncInvocation, invoker: Invoker, result: InvocationResult) -> None:
         self._idle.append(invoker)
+        refused = result.status in {"throttled", "system_error"}
         if result.status == "throttled":
             self.metrics.add("AWS/Lambda", "Throttles")
-        elif result.status != "system_error":
+        elif not refused:
             self._count_invocation(result)
-        disposition = disposition_of(result.payload) if result.status == "ok" else Disposition.RETURNED
         self.counters.finish(
-            DeliveryResult(disposition, waiting.payload, None, attempts=1, request_id=waiting.request_id, last=result)
+            DeliveryResult(
+                disposition_of(result.payload) if result.status == "ok" else Disposition.RETURNED,
+                waiting.payload,
+                None,
+                attempts=1,
+                throttles=int(refused),
+                failures=int(not refused and result.status != "ok"),
+                request_id=waiting.request_id,
+                last=result,
+            )
         )
         waiting.on_result(result)
         self._read()

@@ -101,6 +101,7 @@ def test_an_event_is_invoked_synchronously(
         *((0, "marked"), (0, "duplicate"), (1, "EventNotProcessed")),
     ]
     assert outcomes(summary) == (3, 0, 1, 1, 0, 1)
+    assert summary.tries_raised == 1
     assert summary.invocations == 3, "the caller gets the error: Lambda does not retry"
     for name in ("logs", "spans"):
         text = (chosen.out / f"{name}.jsonl").read_text()

@@ -133,6 +133,7 @@ def test_the_error_of_a_synchronous_invocation_is_returned_and_not_retried(statu
     assert reply["FunctionError"] == "Unhandled"
     assert json.load(reply["Payload"])["errorType"] == "EventNotProcessed"
     assert (pipeline.result.disposition, pipeline.result.attempts) == (Disposition.RETURNED, 1)
+    assert pipeline.result.failures == 1
     assert pipeline.metrics() == {"Invocations": 1, "Duration": 0, "Errors": 1}
 
 
