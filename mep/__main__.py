@@ -1,24 +1,18 @@
-"""Where `mep` begins: check that the packages of the command line are installed, then run it."""
+"""Where `mep` begins. It imports little, so that Ctrl-C ends it without a stack trace almost from its first moment."""
 
 import sys
+from typing import NoReturn
 
-from mep import DISTRIBUTION
-from mep.errors import ExitStatus
-
-_OWN = frozenset({"emulator", "handler", "mep", "monitoring", "otel"})
+_INTERRUPTED = 130
 
 
-def main() -> None:
-    """Run the command line; without the extra `operator`, print what to install and exit."""
+def main() -> NoReturn:
+    """Run the command line."""
     try:
-        from mep.cli import main as run
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] in _OWN:
-            raise
-        line = f"mep: {error.name} is not installed: install the extra `operator`, as {DISTRIBUTION}[operator]"
-        print(line, file=sys.stderr)  # noqa: T201 - typer, which prints elsewhere, may be the package that is missing
-        sys.exit(ExitStatus.WRONG_USAGE)
-    run()
+        from mep.process import run_command
+    except KeyboardInterrupt:  # the signals are not handled yet
+        sys.exit(_INTERRUPTED)
+    run_command()
 
 
 if __name__ == "__main__":

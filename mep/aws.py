@@ -17,9 +17,11 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, NoCredentialsError
 
+from mep.aws_advice import credentials_advice
 from mep.aws_errors import check_response, explain
 from mep.aws_hosts import is_aws, is_public_queue, origin, region_of, region_variable
-from mep.errors import Problem, UsageError, error_for
+from mep.credentials import check_variables, is_malformed
+from mep.errors import Problem, Reason, UsageError, error_for
 from mep.text import one_line
 
 ATTEMPTS = 4
@@ -124,12 +126,17 @@ class AwsClients:
             credentials = self._core.get_credentials()
             if credentials is None:
                 return explain(NoCredentialsError())
-            credentials.get_frozen_credentials()
+            frozen = credentials.get_frozen_credentials()
         except Exception as error:
             problem = explain(error)
             if problem is None:
                 raise
             return problem
+        if any(map(is_malformed, (frozen.access_key, frozen.secret_key, frozen.token or ""))):
+            text = (
+                f"the credentials from {credentials.method} have a line end, a blank or a character that is not ASCII"
+            )
+            return Problem(Reason.INVALID_CREDENTIALS, text, credentials_advice())
         return None
 
     def check_credentials(self) -> None:
@@ -190,9 +197,11 @@ def open_aws(regional: Mapping[str, str], environ: Mapping[str, str] | None = No
         environ: The environment; `os.environ` if None. boto3 itself always reads the latter.
 
     Raises:
-        UsageError: There is no region, a value of `regional` is in another region, or the profile is invalid.
+        UsageError: There is no region, a value of `regional` is in another region, the profile is invalid, or no
+            request can carry the credentials of a variable.
     """
     environ = os.environ if environ is None else environ
+    check_variables(environ)
     core = botocore.session.Session()
     try:
         profile_region = str(core.get_scoped_config().get("region", ""))

@@ -63,6 +63,11 @@ def credentials_advice() -> str:
             "those of AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN are used: "
             "set new ones, or unset them to use a profile"
         )
+    if os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") and not os.environ.get("AWS_PROFILE"):
+        return (
+            "the role AWS_ROLE_ARN with the token in AWS_WEB_IDENTITY_TOKEN_FILE is used: "
+            "correct them, or unset them to use a profile"
+        )
     session = botocore.session.Session()
     name = session.profile or "default"
     try:

@@ -116,7 +116,8 @@ def explain(error: Exception, client: Any = None) -> Problem | None:
     if any(frame.f_globals.get("__name__") in _CREDENTIAL_MODULES for frame, _ in walk_tb(error.__traceback__)):
         # botocore has no exception for a credential_process that does not start, prints no JSON or prints expired
         # credentials; the texts of what it raises may quote the output.
-        return _from_exception(error, Reason.NO_CREDENTIALS, host)
+        expired = isinstance(error, RuntimeError) and "expired" in str(error)
+        return _from_exception(error, Reason.EXPIRED_CREDENTIALS if expired else Reason.NO_CREDENTIALS, host)
     if isinstance(error, boto.BotoCoreError):
         text = f"boto3 rejects the call: {_safe_line(error)}"
         return Problem(Reason.SETTING, text, code=type(error).__name__, host=host)
@@ -154,12 +155,19 @@ def _from_exception(error: Exception, reason: Reason, host: str) -> Problem:
     host = authority(str(values.get("endpoint_url") or values.get("proxy_url") or "")) or host
     code = type(error).__name__
     match reason:
+        case Reason.NETWORK if isinstance(cause := values.get("error"), ValueError):
+            # Its text quotes the header, which may be the session token.
+            is_header = str(cause).startswith("Invalid header")
+            name = "a credential" if is_header else "a proxy (HTTPS_PROXY, HTTP_PROXY) or an endpoint"
+            return Problem(Reason.SETTING, f"the value of {name} cannot be used", code=code, host=host)
         case Reason.NETWORK:
             return Problem(reason, _network_text(error, host), network_advice(error), code, host=host)
         case Reason.UNREADABLE_REPLY:
             return Problem(reason, _safe_line(error), NOT_AWS, code, str(values["operation"]), str(values["host"]))
         case Reason.EXPIRED_CREDENTIALS:
             text = "there is no valid login: the session has expired, or was never started"
+            if isinstance(error, RuntimeError):
+                text = "the AWS credentials have expired"
         case Reason.INVALID_CREDENTIALS:
             text = f"the credentials are incomplete: {_safe_line(error)}"
         case _ if isinstance(error, boto.NoCredentialsError):
@@ -167,6 +175,8 @@ def _from_exception(error: Exception, reason: Reason, host: str) -> Problem:
         case _:
             provider = f" from {values['provider']}" if "provider" in values else ""
             details = f": {_safe_line(error)}" if isinstance(error, _HARMLESS) else f" ({code})"
+            if isinstance(error, OSError) and error.filename:
+                details = f": {_safe_line(error.filename)}: {error.strerror}"
             text = f"the AWS credentials could not be retrieved{provider}{details}"
     return Problem(reason, text, credentials_advice(), code)
 

@@ -1,23 +1,21 @@
 """`mep`: the command line of the function."""
 
 import json
-import signal
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
-from emulator.errors import EmulatorError, InputError
 from handler.contract import DESCRIPTION, DISPLAY_NAME, FUNCTION_NAME
 from mep import DISTRIBUTION
 from mep.dashboard.command import dashboard_command
 from mep.dlq.commands import dlq
-from mep.errors import ExitStatus, MepError, UsageError
+from mep.errors import ExitStatus, UsageError
 from mep.help import Command, Group, examples
 from mep.local.command import LOCAL_HELP, local_command
-from mep.text import one_line
+from mep.output import print_error
 from mep.trace.command import trace_command
 
 DEFAULT_URL = "http://127.0.0.1:9000"
@@ -113,23 +111,9 @@ def demo_command() -> None:
 
     failures = demo(terminal.console())
     for check in failures:
-        _print_error(f"check failed: {check.text}")
+        print_error(f"check failed: {check.text}")
     if failures:
         raise typer.Exit(ExitStatus.FAILED)
-
-
-def main() -> None:
-    """Run the command line: an error that the user can fix is one line and an exit status, without a stack trace."""
-    sys.set_int_max_str_digits(0)  # as in the function: an event may contain a number of any length
-    signal.signal(signal.SIGTERM, _terminate)  # so that started processes are ended, as on Ctrl-C
-    try:
-        app(prog_name="mep")
-    except MepError as error:
-        _fail(error, error.exit_status)
-    except InputError as error:
-        _fail(error, ExitStatus.WRONG_USAGE)
-    except EmulatorError as error:
-        _fail(error, ExitStatus.FAILED)
 
 
 def _read(name: str) -> bytes:
@@ -159,16 +143,3 @@ def _print_response(body: Any) -> None:
                 screen.print(Text("  " + " | ".join(map(escape_control, values))))
         elif name != "stackTrace":
             screen.print(Text.assemble((f"{escape_control(name)}  ", "dim"), (escape_control(value), "bold")))
-
-
-def _print_error(text: str) -> None:
-    typer.echo(f"mep: {text}", err=True)
-
-
-def _fail(error: Exception, status: ExitStatus) -> NoReturn:
-    _print_error(one_line(error))
-    sys.exit(status)
-
-
-def _terminate(*_: object) -> NoReturn:
-    sys.exit(ExitStatus.TERMINATED)

@@ -12,8 +12,9 @@ class ExitStatus(IntEnum):
         FAILED: The result is negative: nothing was found, an event was not accepted, the function raised, a check
             failed.
         WRONG_USAGE: An argument, an option or a setting is invalid; nothing was called or changed.
-        UNAVAILABLE: A call failed: credentials, permission, network, throttling, a wrong name. The output may be
-            incomplete, and an empty result proves nothing.
+        UNAVAILABLE: A call failed: credentials, permission, network, throttling, a wrong name; or the output could not
+            be written: a full disk. The output may be incomplete, and an empty result proves nothing.
+        HUNG_UP: Ended because the terminal was closed (128 + SIGHUP).
         INTERRUPTED: Ended by Ctrl-C (128 + SIGINT).
         TERMINATED: Ended by SIGTERM (128 + SIGTERM).
     """
@@ -22,6 +23,7 @@ class ExitStatus(IntEnum):
     FAILED = 1
     WRONG_USAGE = 2
     UNAVAILABLE = 3
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -50,6 +52,12 @@ class UnavailableError(RunError):
     """A service could not be called, so its state is unknown."""
 
     exit_status = ExitStatus.UNAVAILABLE
+
+
+class StoppedError(MepError):
+    """Ctrl-C or SIGTERM ended the command; the message says what was done, and `mep.process` sets the exit status."""
+
+    exit_status = ExitStatus.INTERRUPTED
 
 
 class Reason(StrEnum):

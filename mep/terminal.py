@@ -1,6 +1,7 @@
 """Consoles and tables for terminals of any width."""
 
 import os
+import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Column, Table
 from rich.text import Text
+
+from mep.output import drawing
 
 WIDTH = 100
 """Columns where neither a terminal nor the variable `COLUMNS` gives the width."""
@@ -24,11 +27,12 @@ _WIDEST_BAR = 48
 
 def console(*, stderr: bool = False) -> Console:
     """Return a console as wide as `COLUMNS` says, else as the terminal, else of `WIDTH` columns."""
-    plain = Console(stderr=stderr, highlight=False)
+    file = drawing(sys.stderr if stderr else sys.stdout)
+    plain = Console(file=file, stderr=stderr, highlight=False)
     columns = _columns()
     if columns is None and plain.is_terminal:
         return plain
-    return Console(stderr=stderr, highlight=False, width=columns or WIDTH)
+    return Console(file=file, stderr=stderr, highlight=False, width=columns or WIDTH)
 
 
 def is_width_known(screen: Console) -> bool:

@@ -155,7 +155,7 @@ class FunctionProcess:
         self.events.put(ApiEvent("exited"))
 
     def kill(self) -> None:
-        """Kill the process and its children without a warning, as Lambda does."""
+        """Kill the process and its children without a warning, as Lambda does. Any thread may call this."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 

@@ -67,6 +67,7 @@ class Worker:
         self._init_timeout_s = init_timeout_s
         self._process: FunctionProcess | None = None
         self._request_id: str | None = None
+        self._abandoned = False
 
     @property
     def pid(self) -> int | None:
@@ -83,6 +84,8 @@ class Worker:
             return None
         started = time.monotonic()
         self._process = FunctionProcess(self._config, self._sink)
+        if self._abandoned:
+            self._process.kill()
         event = _wait(self._process, {"ready", "init_error", "exited"}, started + self._init_timeout_s)
         if event is not None and event.kind == "ready":
             return None
@@ -114,6 +117,8 @@ class Worker:
             result = self._run(payload, trace_header, request_id, timeout_s, cold_start=cold_start)
             if result is not None:
                 return result
+            if self._abandoned:
+                return InvocationResult("crashed", b"{}", request_id, 0, cold_start=cold_start)
             # The warm process died after its last response. Lambda would not have invoked it.
 
     def _run(
@@ -164,6 +169,12 @@ class Worker:
         """Kill the process if its last invocation has this request ID. Any thread may call this."""
         process = self._process
         if process is not None and self._request_id == request_id:
+            process.kill()
+
+    def abandon(self) -> None:
+        """Kill the process from another thread: an invocation in progress ends as `crashed`, and so does each later."""
+        self._abandoned = True
+        if (process := self._process) is not None:
             process.kill()
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -47,6 +47,7 @@ class ContainerInvoker:
         self._path = parts.path if parts.path not in {"", "/"} else INVOCATION_PATH
         self._grace_s = grace_s
         self._cold = True
+        self._connection: http.client.HTTPConnection | None = None
 
     def check(self) -> None:
         """Check that the endpoint accepts connections, without starting the function.
@@ -71,9 +72,16 @@ class ContainerInvoker:
         duration_s = time.monotonic() - started
         return InvocationResult(status, body, request_id or str(uuid.uuid4()), duration_s, cold_start=cold)
 
+    def abandon(self) -> None:
+        """Disconnect from another thread: an invocation in progress ends as `system_error`; the container goes on."""
+        if self._connection is not None and (connected := self._connection.sock) is not None:
+            with suppress(OSError):
+                connected.shutdown(socket.SHUT_RDWR)
+
     def _post(self, payload: bytes, timeout_s: float) -> tuple[Status, bytes]:
         try:
             with closing(http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)) as connection:
+                self._connection = connection
                 connection.request("POST", self._path, payload, {"Content-Type": "application/json"})
                 response = connection.getresponse()
                 return _classify(response.status, response.read())

@@ -12,6 +12,9 @@ from typing import Protocol
 
 type Action = Callable[[], None]
 
+GRACE_S = 2.0
+"""Seconds in which works that are in progress may end after Ctrl-C."""
+
 SIMULATION_START = 1_753_992_000.0  # 2025-07-31T20:00:00Z
 
 
@@ -50,8 +53,8 @@ class Scheduler(Protocol):
             capacity: Returns how many of them may run now.
 
         Raises:
-            BaseException: What an action, a work or the source raised. Where the source raised it, or for Ctrl-C, all
-                accepted events finish first; for `SystemExit`, only the works in progress.
+            BaseException: What an action, a work or the source raised. Where the source raised it, all accepted events
+                finish first; for Ctrl-C and `SystemExit`, only the works in progress.
         """
 
 
@@ -131,10 +134,13 @@ class RealTimeScheduler:
     Args:
         threads: The number of works that run at once; others wait for a thread.
         scale: The real seconds of a wait of one second; 1 for AWS's own pace.
+        abandon: Ends the works in progress, from another thread; called where they have not ended `GRACE_S` seconds
+            after Ctrl-C. Without it they are waited for.
     """
 
-    def __init__(self, threads: int, *, scale: float = 1.0) -> None:
+    def __init__(self, threads: int, *, scale: float = 1.0, abandon: Action | None = None) -> None:
         self.scale = scale
+        self._abandon = abandon
         self._threads = threads
         self._due: list[tuple[float, int, Action]] = []
         self._numbers = count()
@@ -143,6 +149,7 @@ class RealTimeScheduler:
         self._in_progress = 0
         self._granted = 0
         self._open = False
+        self._stopping = False
         self._failures: list[BaseException] = []
 
     def now(self) -> float:
@@ -158,6 +165,8 @@ class RealTimeScheduler:
         del duration_s
         if self._executor is None:
             raise RuntimeError("only an action may start a work")
+        if self._stopping:
+            return
         self._in_progress += 1
 
         def finish(result: T) -> None:
@@ -179,8 +188,8 @@ class RealTimeScheduler:
         self._inbox.put(action)
 
     def run(self, source: Iterable[Action] = (), capacity: Callable[[], int] = lambda: 1) -> None:
-        """Run everything; see `Scheduler.run`. A second Ctrl-C does not wait for retries that are still due."""
-        self._failures, self._granted, self._open = [], 0, True
+        """Run everything; see `Scheduler.run`. After Ctrl-C, accepted events that wait for a retry do not end."""
+        self._failures, self._granted, self._open, self._stopping = [], 0, True, False
         slots = Semaphore(0)
         actions = Thread(target=self._run_actions, args=(slots, capacity), name="pipeline")
         actions.start()
@@ -196,18 +205,14 @@ class RealTimeScheduler:
         except BaseException as raised:  # noqa: BLE001 - raised again when all accepted events have finished
             interrupts.append(raised)
             self._inbox.put(self._close)
-            if isinstance(raised, SystemExit):  # SIGTERM does not wait for retries that are still due
-                self._inbox.put(_raiser(raised))
-            self._join(actions)
+            if not isinstance(raised, Exception):  # Ctrl-C, SIGTERM
+                self._inbox.put(self._stop)
+                actions.join(GRACE_S if self._abandon is not None else None)
+                if self._abandon is not None and actions.is_alive():
+                    self._abandon()
+            actions.join()
         for failure in (*self._failures, *interrupts):
             raise failure
-
-    def _join(self, actions: Thread) -> None:
-        try:
-            actions.join()
-        except KeyboardInterrupt:
-            self._inbox.put(_raiser(KeyboardInterrupt()))
-            actions.join()
 
     def _accept(self, accept: Action) -> None:
         self._granted -= 1
@@ -216,12 +221,20 @@ class RealTimeScheduler:
     def _close(self) -> None:
         self._open = False
 
+    def _stop(self) -> None:
+        self._stopping = True
+
+    def _is_busy(self) -> bool:
+        if self._stopping:
+            return self._in_progress > 0
+        return self._open or bool(self._due) or self._in_progress > 0 or not self._inbox.empty()
+
     def _run_actions(self, slots: Semaphore, capacity: Callable[[], int]) -> None:
         """Run in the thread of the actions until nothing is left to do."""
         try:
             with ThreadPoolExecutor(self._threads, thread_name_prefix="pipeline") as self._executor:
                 try:
-                    while self._open or self._due or self._in_progress or not self._inbox.empty():
+                    while self._is_busy():
                         self._step(slots, capacity)
                 finally:
                     self._executor.shutdown(cancel_futures=True)
@@ -235,11 +248,12 @@ class RealTimeScheduler:
         if (additional := capacity() - self._granted) > 0:
             self._granted += additional
             slots.release(additional)
-        if self._due and self._due[0][0] <= time.monotonic():
-            heapq.heappop(self._due)[2]()
+        due = [] if self._stopping else self._due
+        if due and due[0][0] <= time.monotonic():
+            heapq.heappop(due)[2]()
             return
         try:
-            self._inbox.get(timeout=max(0.0, self._due[0][0] - time.monotonic()) if self._due else None)()
+            self._inbox.get(timeout=max(0.0, due[0][0] - time.monotonic()) if due else None)()
         except queue.Empty:
             return
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mep.errors import UsageError
+from mep.output import write_file
 
 
 def dashboard_command(
@@ -20,8 +20,5 @@ def dashboard_command(
     from monitoring.model import Limits
 
     document = page(read_run(run, Limits(memory_mb=memory)), run.resolve().name)
-    try:
-        out.write_text(document, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {out}: {error.strerror}") from error
+    write_file(out, document)
     typer.echo(f"written to {out}")

@@ -22,6 +22,7 @@ from emulator.services.sqs import QueueEndpoint, queue_service
 from mep.demo import checks
 from mep.demo.checks import Check
 from mep.demo.redrive import LATE_ROW, RedriveDemo, redrive_checks
+from mep.errors import StoppedError
 from mep.local import render
 from mep.local.jsonl import EventLine, read_jsonl, read_lines
 from mep.local.options import RunOptions
@@ -76,6 +77,9 @@ class DemoContext:
             dynamodb_url: The endpoint for the function; `dynamodb` if None.
             timeout_s: The function's timeout in seconds.
             on_complete: Called after the last event.
+
+        Raises:
+            KeyboardInterrupt: The run was interrupted.
         """
         options = RunOptions(
             calendar=SAMPLES / "calendar.csv",
@@ -85,7 +89,10 @@ class DemoContext:
             workers=1,
             timeout_s=timeout_s,
         )
-        return run(options, self.screen, queue=self.queue, on_complete=on_complete)
+        summary = run(options, self.screen, queue=self.queue, on_complete=on_complete)
+        if summary.interrupted:
+            raise KeyboardInterrupt
+        return summary
 
 
 def main_job(context: DemoContext) -> list[Check]:
@@ -190,7 +197,27 @@ def demo(screen: Console) -> list[Check]:
     Raises:
         MepError: The function does not start.
         EmulatorError: DynamoDB or the queue does not start.
+        StoppedError: Ctrl-C ended the demo.
     """
+    results: list[tuple[Callable[[DemoContext], list[Check]], list[Check]]] = []
+    try:
+        _run_scenarios(screen, results)
+    except (KeyboardInterrupt, StoppedError):
+        done = f"{len(results)} of {len(SCENARIOS)} scenarios were completed"
+        raise StoppedError(f"interrupted: {done}, and nothing was checked") from None
+    print_heading(screen, "Checks", "of the files that the scenarios wrote")
+    for scenario, scenario_checks in results:
+        screen.print(Text((scenario.__doc__ or "").splitlines()[0], "dim"))
+        for check in scenario_checks:
+            verdict = Text("FAIL", "bold red") if check.failure else Text("PASS", "green")
+            screen.print(Text.assemble("  ", verdict, "  ", check.text))
+            if check.failure:
+                screen.print(Padding(Text(escape_control(check.failure), "red"), (0, 0, 0, 8)))
+    return [check for _, scenario_checks in results for check in scenario_checks if check.failure]
+
+
+def _run_scenarios(screen: Console, results: list[tuple[Callable[[DemoContext], list[Check]], list[Check]]]) -> None:
+    """Run every scenario, and add its checks to `results` when it is complete."""
     screen.print("starting DynamoDB, a queue and the function on this machine, without Docker or an AWS account")
     with ExitStack() as stack:
         context = DemoContext(
@@ -201,13 +228,4 @@ def demo(screen: Console) -> list[Check]:
         )
         if context.dynamodb.reason:
             screen.print(f"using a DynamoDB emulator: {context.dynamodb.reason}", markup=False)
-        results = [(scenario, scenario(context)) for scenario in SCENARIOS]
-    print_heading(screen, "Checks", "of the files that the scenarios wrote")
-    for scenario, scenario_checks in results:
-        screen.print(Text((scenario.__doc__ or "").splitlines()[0], "dim"))
-        for check in scenario_checks:
-            verdict = Text("FAIL", "bold red") if check.failure else Text("PASS", "green")
-            screen.print(Text.assemble("  ", verdict, "  ", check.text))
-            if check.failure:
-                screen.print(Padding(Text(escape_control(check.failure), "red"), (0, 0, 0, 8)))
-    return [check for _, scenario_checks in results for check in scenario_checks if check.failure]
+        results.extend((scenario, scenario(context)) for scenario in SCENARIOS)

@@ -3,12 +3,15 @@
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from signal import SIGTERM
 from typing import TYPE_CHECKING, Self
 
 import typer
 
 from mep.dlq import MAX_MESSAGES, VISIBILITY_TIMEOUT_S
-from mep.errors import ExitStatus, MepError, UsageError
+from mep.errors import ExitStatus, MepError, StoppedError, UsageError
+from mep.interrupts import INTERRUPTS
+from mep.output import print_error
 from mep.progress import ProgressBar
 from mep.text import one_line
 
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
 def warn(text: str) -> None:
     """Print a warning to standard error."""
-    typer.echo(f"mep: {text}", err=True)
+    print_error(text)
 
 
 @contextmanager
@@ -71,8 +74,7 @@ def open_session(
         ):
             yield session
     except KeyboardInterrupt:
-        warn("interrupted: messages that were not processed stay in the queue")
-        raise typer.Exit(ExitStatus.INTERRUPTED) from None
+        raise StoppedError("interrupted: messages that were not processed stay in the queue") from None
 
 
 class QueueProgress:
@@ -171,11 +173,8 @@ class Report:
         try:
             yield
         except KeyboardInterrupt:
-            self.recorder.stopped = INTERRUPTED
-            raise typer.Exit(ExitStatus.INTERRUPTED) from None
-        except SystemExit:  # SIGTERM
-            self.recorder.stopped = TERMINATED
-            raise
+            self.recorder.stopped = TERMINATED if INTERRUPTS.received is SIGTERM else INTERRUPTED
+            raise StoppedError(self.recorder.stopped) from None
         except MepError as error:
             self.recorder.stopped = one_line(error)
             raise
@@ -210,7 +209,10 @@ def confirm(*, yes: bool, count: int, stderr: bool) -> bool:
         return True
     if not sys.stdin.isatty():
         raise UsageError("standard input is not a terminal: check with --dry-run, then use --yes")
-    return typer.confirm(f"Delete {count} messages permanently?", err=stderr)
+    try:
+        return typer.confirm(f"Delete {count} messages permanently?", err=stderr)
+    except typer.Abort:  # Ctrl-C, or the end of the input
+        raise StoppedError("interrupted: nothing was discarded") from None
 
 
 def progress(dead_letters: "Sequence[DeadLetter]", label: str) -> "AbstractContextManager[Iterator[DeadLetter]]":

@@ -3,13 +3,18 @@
 import inspect
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from handler.contract import CSV_COLUMNS, KEY_FIELDS
-from mep.errors import ExitStatus, UsageError
+from mep.credentials import check_variables
+from mep.errors import ExitStatus, StoppedError, UsageError
 from mep.local.faults import list_help, option_help, parse_faults
+from mep.output import print_error
+
+if TYPE_CHECKING:
+    from mep.local.summary import Summary
 
 _REQUIRED = tuple(column for column, attribute in CSV_COLUMNS.items() if attribute in KEY_FIELDS)
 _OTHERS = tuple(column for column in CSV_COLUMNS if column not in _REQUIRED)
@@ -127,26 +132,24 @@ def local_command(
             faults=parse_faults(fault or ()),
         ),
         terminal.console(stderr=True),
-        on_complete=KeepAlive(out, {} if own else LOCAL_CREDENTIALS, _warn) if keep else None,
+        on_complete=KeepAlive(out, {} if own else LOCAL_CREDENTIALS, print_error) if keep else None,
     )
     screen = terminal.console()
     screen.print(outcomes_table(summary))
     screen.print(Text(f"written to {out}"), soft_wrap=True)
     if not summary.spans and any(name in settings for name in ENDPOINTS):
-        _warn("the spans went to the OTLP endpoint: spans.jsonl is empty")
+        print_error("the spans went to the OTLP endpoint: spans.jsonl is empty")
     if summary.spans_lost:
-        _warn(f"{summary.spans_lost} span datagrams were lost: spans.jsonl is incomplete")
-    if summary.interrupted:
-        _warn("interrupted: the files contain the events that were delivered until then")
-        raise typer.Exit(ExitStatus.INTERRUPTED)
+        print_error(f"{summary.spans_lost} span datagrams were lost: spans.jsonl is incomplete")
+    _check_ended(summary, out)
     if summary.undelivered:
-        _warn(f"the dead-letter queue rejected {summary.undelivered} records: see {out / 'undelivered.jsonl'}")
+        print_error(f"the dead-letter queue rejected {summary.undelivered} records: see {out / 'undelivered.jsonl'}")
         raise typer.Exit(ExitStatus.FAILED)
     if not summary.received and not keep and not Path(events).is_char_device():
-        _warn(_nothing_delivered(events, out, summary.rejected))
+        print_error(_nothing_delivered(events, out, summary.rejected))
         raise typer.Exit(ExitStatus.FAILED)
     if not summary.accounted:
-        _warn("not every event has exactly one outcome: the function returned a response without one")
+        print_error("not every event has exactly one outcome: the function returned a response without one")
         raise typer.Exit(ExitStatus.FAILED)
 
 
@@ -154,7 +157,19 @@ LOCAL_HELP = f"{inspect.getdoc(local_command)}\n\n{list_help()}"
 """The help of the command: its description, and every fault."""
 
 
+def _check_ended(summary: "Summary", out: Path) -> None:
+    """End the command unless the run came to its end, with complete files."""
+    if summary.incomplete:
+        print_error(f"{out} cannot be written, so the run stopped; incomplete: {', '.join(summary.incomplete)}")
+        if not summary.interrupted:
+            raise typer.Exit(ExitStatus.UNAVAILABLE)
+    if summary.interrupted:
+        unfinished = f"; {summary.unfinished} had no outcome yet" if summary.unfinished else ""
+        raise StoppedError(f"interrupted: {summary.received} events were delivered{unfinished}")
+
+
 def _own_credentials() -> dict[str, str]:
+    check_variables(os.environ)
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     own = {name: os.environ[name] for name in names if os.environ.get(name)}
     return own if {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} <= own.keys() else {}
@@ -165,7 +180,3 @@ def _nothing_delivered(events: str, out: Path, rejected: int) -> str:
     if rejected:
         return f"no event was delivered: {source} has no line that is JSON; see {out / 'rejected.jsonl'}"
     return f"no event was delivered: {source} is empty"
-
-
-def _warn(text: str) -> None:
-    typer.echo(f"mep: {text}", err=True)

@@ -10,9 +10,10 @@ from emulator.environment import PROJECT_ROOT
 from emulator.pipeline.api import serve_event_bus
 from emulator.pipeline.pipeline import InputEvent
 from handler.contract import AUDIT, BUS, CALENDAR
-from mep.errors import UsageError
+from mep.interrupts import INTERRUPTS
 from mep.local.run import CompletedRun
 from mep.local.run_files import ENV_FILE
+from mep.output import write_file
 
 _FLUSH_SECONDS = 0.5
 
@@ -22,10 +23,11 @@ type Wait = Callable[[Callable[[], None]], None]
 
 def wait_for_interrupt(flush: Callable[[], None]) -> None:
     """Wait for Ctrl-C or SIGTERM; neither is an error. Call `flush` regularly."""
-    with contextlib.suppress(KeyboardInterrupt, SystemExit):
+    with contextlib.suppress(KeyboardInterrupt):
         while True:
             flush()
             time.sleep(_FLUSH_SECONDS)
+    INTERRUPTS.accept()
 
 
 class KeepAlive:
@@ -59,6 +61,7 @@ class KeepAlive:
         Raises:
             EmulatorError: The bus did not start.
             UsageError: `kept.env` cannot be written.
+            UnavailableError: `kept.env` is incomplete.
         """
         with serve_event_bus(run.pipeline) as bus_url:
             variables = {
@@ -75,11 +78,11 @@ class KeepAlive:
                 "ENVIRONMENT": run.function.settings["ENVIRONMENT"],
                 "EVENT_BUS_NAME": BUS,
             }
-            lines = (f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
-            try:
-                self._file.write_text("".join(lines), encoding="utf-8")
-            except OSError as error:
-                raise UsageError(f"cannot write {self._file}: {error.strerror}") from error
+            lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
+            if self._credentials:  # local ones: a profile of the user, which may be stale, has no say
+                lines.append("unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN AWS_CREDENTIAL_EXPIRATION\n")
+                lines += [f"export {name}=/dev/null\n" for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")]
+            write_file(self._file, "".join(lines))
             try:
                 self._announce("all events are delivered; the services run until Ctrl-C. In another terminal:")
                 mep = "uv run mep" if (PROJECT_ROOT / "pyproject.toml").is_file() else "mep"  # a checkout, or installed

@@ -1,11 +1,12 @@
 """`mep local`: delivers events from a file to the function on this machine, and writes the results to files."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import takewhile
 
 from rich.console import Console
 
@@ -19,11 +20,20 @@ from emulator.pipeline.pipeline import EventPipeline, InputEvent
 from emulator.pipeline.platform_metrics import queue_data_points
 from emulator.services.sqs import QueueEndpoint, drain_dead_letters
 from emulator.services.tables import CalendarTables
+from mep.errors import StoppedError
 from mep.local.inputs import Calendar, EventReader, open_calendar, open_events
 from mep.local.options import RunOptions
 from mep.local.rehearsal import Rehearsal
 from mep.local.run_files import RunFiles
-from mep.local.stack import build_pipeline, check_options, function_config, start_dynamodb, start_function, start_queue
+from mep.local.stack import (
+    abandon,
+    build_pipeline,
+    check_options,
+    function_config,
+    start_dynamodb,
+    start_function,
+    start_queue,
+)
 from mep.local.summary import RunCounter, Summary
 from mep.local.waiting import waiting_text
 from mep.progress import ProgressBar
@@ -72,11 +82,12 @@ def run(
         InputError: The calendar or the endpoint cannot be used.
         RunError: The function does not start.
         EmulatorError: DynamoDB or the queue does not start.
+        StoppedError: Ctrl-C ended the run before its first event, or while its files were written.
     """
     check_options(options)
     counter = RunCounter()
     interrupted = False
-    with ExitStack() as stack:
+    with _explained_interrupt(options, counter), ExitStack() as stack:
         calendar = stack.enter_context(open_calendar(options.calendar, console))
         events = stack.enter_context(open_events(options.events))
         files = stack.enter_context(_open_files(options, calendar, console))
@@ -91,19 +102,32 @@ def run(
         worker_count = 0 if options.function_url else options.workers
         workers = [stack.enter_context(Worker(function, files.function_line)) for _ in range(worker_count)]
         _prepare(workers, tables, calendar, files, console)
+        abandoned: list[Worker | ContainerInvoker] = [*workers]
         invokers: Sequence[Invoker] = rehearsal.invokers(workers)
         if options.function_url:  # the runtime interface emulator of a container accepts one request at a time
             invokers = [container := ContainerInvoker(options.function_url)]
             container.check()
+            abandoned = [container]
         on_end = _recorder(files, counter, console)
         destination = stack.enter_context(sqs_destination(reached_queue))
-        pipeline = build_pipeline(options, function, invokers, destination, files, on_end, rehearsal.invoke_api)
+        pipeline = build_pipeline(
+            options,
+            function,
+            invokers,
+            destination,
+            files,
+            on_end,
+            rehearsal.invoke_api,
+            abandon=partial(abandon, abandoned),
+        )
         reader = EventReader(events, files.rejected, counter, console)
         status = partial(_status, pipeline, reader)
         started = time.monotonic()
         try:
             with ProgressBar(console, "delivering", "lines", events.size, status=status) as progress:
-                pipeline.run(InputEvent(line.payload, line.number) for line in reader.events(progress))
+                # On a full disk the run stops: what is delivered then would be in no file.
+                lines = takewhile(lambda _: not files.incomplete, reader.events(progress))
+                pipeline.run(InputEvent(line.payload, line.number) for line in lines)
             if on_complete is not None:
                 on_complete(CompletedRun(pipeline, tables, url, queue, function, files.flush))
                 pipeline.run()
@@ -111,19 +135,32 @@ def run(
             interrupted = True
         elapsed_s = max(0.0, counter.last_end - started)
         receiver.flush()
-        summary = counter.summary(
-            elapsed_s=elapsed_s,
-            spans=files.spans.count,
-            spans_lost=receiver.damaged + receiver.dropped,
-            interrupted=interrupted,
-        )
-        files.summary(summary.as_dict())
         _write_stores(files, queue, tables, console)
         if not options.function_url:  # a container sends its dead letters to another queue
             sent, visible = counter.dead_letters, files.dlq.count
             points = queue_data_points(queue.queue_url, sent=max(sent, visible), visible=visible, now=time.time())
             files.platform.write_all(point.as_dict() for point in points)
+        files.flush()
+        summary = counter.summary(
+            elapsed_s=elapsed_s,
+            spans=files.spans.count,
+            spans_lost=receiver.damaged + receiver.dropped,
+            interrupted=interrupted,
+            unfinished=pipeline.counters.live,
+            incomplete=files.incomplete,
+        )
+        files.summary(summary.as_dict())
     return summary
+
+
+@contextmanager
+def _explained_interrupt(options: RunOptions, counter: RunCounter) -> Iterator[None]:
+    """Say what an interrupt before the first event, or while the files are written, leaves behind."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        state = f"the files in {options.out} are incomplete" if counter.last_end else "no event was delivered"
+        raise StoppedError(f"interrupted: {state}") from None
 
 
 def _open_files(options: RunOptions, calendar: Calendar, console: Console) -> RunFiles:
@@ -140,10 +177,14 @@ def _prepare(
     """Load the calendar, and start the function at the same time: it needs no table to start."""
     with ThreadPoolExecutor(1) as executor:
         starting = executor.submit(start_function, workers, files)
-        with ProgressBar(console, "loading the calendar", "rows", len(calendar.rows)) as progress:
-            tables.load(calendar.rows, progress.advance_items)
-        with ProgressBar(console, "starting the function"):
-            starting.result()
+        try:
+            with ProgressBar(console, "loading the calendar", "rows", len(calendar.rows)) as progress:
+                tables.load(calendar.rows, progress.advance_items)
+            with ProgressBar(console, "starting the function"):
+                starting.result()
+        except BaseException:
+            abandon(workers)  # do not wait until they have started
+            raise
 
 
 def _status(pipeline: EventPipeline, reader: EventReader) -> str:

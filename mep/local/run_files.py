@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from io import BufferedWriter
 from pathlib import Path
@@ -26,14 +26,19 @@ _NAMES = (*_FIRST, "rejected.jsonl", "rejected_rows.jsonl", *_OPTIONAL)
 class JsonLines:
     """A JSON Lines file that several threads may write.
 
+    A failure, such as a full disk, is stored, and nothing is written after it: it must not end a thread that reads what
+    the function prints.
+
     Attributes:
         count: Number of lines written.
+        failure: Why the file is incomplete; None where it is complete.
     """
 
     def __init__(self, file: BufferedWriter) -> None:
         self._file = file
         self._lock = Lock()
         self.count = 0
+        self.failure: OSError | None = None
 
     def write(self, value: Any) -> None:
         """Write `value` as one line."""
@@ -46,14 +51,28 @@ class JsonLines:
 
     def write_raw(self, line: bytes) -> None:
         """Write `line`, JSON without a line break, unchanged."""
-        with self._lock:
-            self._file.write(line + b"\n")
-            self.count += 1
+        with self._lock, self._stored_failure():
+            if self.failure is None:
+                self._file.write(line + b"\n")
+                self.count += 1
 
     def flush(self) -> None:
         """Write the buffered lines to the file."""
-        with self._lock:
-            self._file.flush()
+        with self._lock, self._stored_failure():
+            if self.failure is None:
+                self._file.flush()
+
+    def close(self) -> None:
+        """Write the buffered lines, and close the file."""
+        with self._lock, self._stored_failure():
+            self._file.close()
+
+    @contextmanager
+    def _stored_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as failure:
+            self.failure = self.failure or failure
 
 
 class RunFiles:
@@ -76,6 +95,7 @@ class RunFiles:
     def __init__(self, directory: Path, *, inputs: Iterable[Path | None] = ()) -> None:
         self.directory = directory
         self._files = ExitStack()
+        self._opened: dict[str, JsonLines] = {}
         self._lock = Lock()
         self._undelivered: JsonLines | None = None
         for path in inputs:
@@ -104,7 +124,15 @@ class RunFiles:
             undo.pop_all()
 
     def _open(self, name: str) -> JsonLines:
-        return JsonLines(self._files.enter_context((self.directory / f"{name}.jsonl").open("wb")))
+        path = self.directory / f"{name}.jsonl"
+        file = self._files.enter_context(closing(JsonLines(path.open("wb"))))
+        self._opened[path.name] = file
+        return file
+
+    @property
+    def incomplete(self) -> tuple[str, ...]:
+        """Names of the files that could not be written completely, so far."""
+        return tuple(name for name, file in self._opened.items() if file.failure is not None)
 
     def function_line(self, stream: Stream, line: str) -> None:
         """Write a line that the function printed to the metrics or to the logs.
@@ -131,13 +159,19 @@ class RunFiles:
         self._undelivered.write_raw(record)
 
     def summary(self, summary: dict[str, Any]) -> None:
-        """Write `summary.json`."""
+        """Write `summary.json`, which marks the files as those of a run that has ended; not on a full disk."""
         text = orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-        (self.directory / "summary.json").write_bytes(text)
+        path = self.directory / "summary.json"
+        try:
+            path.write_bytes(text)
+        except OSError:
+            path.unlink(missing_ok=True)
 
     def flush(self) -> None:
         """Write the buffered lines to the files."""
-        for file in (self.spans, self.logs, self.metrics, self.platform, self.rejected):
+        with self._lock:
+            opened = list(self._opened.values())
+        for file in opened:
             file.flush()
 
     def close(self) -> None:

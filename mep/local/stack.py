@@ -11,7 +11,7 @@ from emulator.environment import ACCOUNT_ID, FunctionConfig
 from emulator.errors import EmulatorError
 from emulator.lambda_runtime.worker import Worker, start_workers
 from emulator.pipeline.destinations import Destination
-from emulator.pipeline.invokers import Invoker
+from emulator.pipeline.invokers import ContainerInvoker, Invoker
 from emulator.pipeline.model import DeliveryResult, PipelineSettings
 from emulator.pipeline.pipeline import EventPipeline, FailureDestinations
 from emulator.pipeline.rule_target import InvokeApi
@@ -122,6 +122,12 @@ def start_function(workers: list[Worker], files: RunFiles) -> None:
         raise RunError(f"{error} (its output: {log})") from error
 
 
+def abandon(invokers: Sequence[Worker | ContainerInvoker]) -> None:
+    """End every invocation in progress, and every start of a function."""
+    for invoker in invokers:
+        invoker.abandon()
+
+
 def build_pipeline(
     options: RunOptions,
     function: FunctionConfig,
@@ -130,6 +136,8 @@ def build_pipeline(
     files: RunFiles,
     on_end: Callable[[DeliveryResult], None],
     invoke_api: InvokeApi | None = None,
+    *,
+    abandon: Callable[[], None],
 ) -> EventPipeline:
     """Return the pipeline as deployed, but without the rule's event pattern: every line is delivered."""
     settings = PipelineSettings(
@@ -140,7 +148,7 @@ def build_pipeline(
         seed=secrets.randbits(64),
     )
     return EventPipeline(
-        RealTimeScheduler(len(invokers) + _DESTINATION_THREADS, scale=1 / options.speed),
+        RealTimeScheduler(len(invokers) + _DESTINATION_THREADS, scale=1 / options.speed, abandon=abandon),
         invokers,
         settings,
         destinations=FailureDestinations(on_failure=destination, rule_dlq=destination),

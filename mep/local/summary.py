@@ -41,6 +41,8 @@ class Summary:
         spans: Spans that were received.
         spans_lost: Span datagrams that were damaged, or dropped because a buffer was full.
         interrupted: Whether the run ended before its last line.
+        unfinished: Events that had no outcome yet when the run was interrupted; their rows may be marked.
+        incomplete: Names of the files that could not be written completely.
     """
 
     received: int
@@ -57,6 +59,8 @@ class Summary:
     spans: int
     spans_lost: int
     interrupted: bool
+    unfinished: int = 0
+    incomplete: tuple[str, ...] = ()
 
     @property
     def accounted(self) -> bool:
@@ -100,7 +104,16 @@ class RunCounter:
         if (outcome := _OUTCOMES.get(delivery_result.disposition)) is not None:
             self._outcomes[outcome] += 1
 
-    def summary(self, *, elapsed_s: float, spans: int, spans_lost: int, interrupted: bool) -> Summary:
+    def summary(
+        self,
+        *,
+        elapsed_s: float,
+        spans: int,
+        spans_lost: int,
+        interrupted: bool,
+        unfinished: int = 0,
+        incomplete: tuple[str, ...] = (),
+    ) -> Summary:
         """Return the counts; `Summary` describes the arguments."""
         return Summary(
             received=self._received,
@@ -117,4 +130,6 @@ class RunCounter:
             spans=spans,
             spans_lost=spans_lost,
             interrupted=interrupted,
+            unfinished=unfinished,
+            incomplete=incomplete,
         )

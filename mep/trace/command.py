@@ -10,6 +10,7 @@ import typer
 
 from handler.contract import CALENDAR, FUNCTION_NAME
 from mep.errors import RunError, UnavailableError, UsageError
+from mep.output import write_file
 
 if TYPE_CHECKING:
     from mep.trace.follow import Found, Search
@@ -136,10 +137,7 @@ def _show(timeline: "Timeline", html: Path | None, *, as_json: bool) -> None:
     if html is not None:
         from mep.trace.render_html import page
 
-        try:
-            html.write_text(page(timeline), encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot write {html}: {error.strerror}") from error
+        write_file(html, page(timeline))
     if as_json:
         typer.echo(json.dumps(timeline.as_json(), ensure_ascii=False))
     else:

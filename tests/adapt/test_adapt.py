@@ -94,7 +94,7 @@ def test_events_are_processed(tree: Path, dynamodb_endpoint: DynamoDBEndpoint, t
     """One order is marked, once; an order that does not exist is dead-lettered."""
     files = ("--calendar", HERE / "orders.csv", "--events", HERE / "events.jsonl", "--out", tmp_path)
     result = run(
-        tree, "-c", "from mep.cli import main; main()", "local", *files, "--endpoint-url", dynamodb_endpoint.url
+        tree, "-c", "from mep.__main__ import main; main()", "local", *files, "--endpoint-url", dynamodb_endpoint.url
     )
 
     assert result.returncode == 0, result.stdout + result.stderr

@@ -30,4 +30,5 @@ def test_each_error_has_its_exit_status() -> None:
         ExitStatus.FAILED,
         ExitStatus.WRONG_USAGE,
         ExitStatus.UNAVAILABLE,
+        ExitStatus.INTERRUPTED,
     }

@@ -241,7 +241,7 @@ LOCAL_FILES = {
 }
 SUMMARY = {
     *("received", "rejected", "marked", "duplicate", "dead_lettered", "retry", "elapsed_s", "invocations"),
-    *("undelivered", "spans", "spans_lost", "interrupted", "tries_raised", "rejected_rows"),
+    *("undelivered", "spans", "spans_lost", "interrupted", "tries_raised", "rejected_rows", "unfinished", "incomplete"),
 }
 LINES = {
     "spans": {

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from mep import cli
+from mep.__main__ import main
 
 
 def mep(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -13,5 +13,5 @@ def mep(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     monkeypatch.setattr("signal.signal", lambda *_: None)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # Typer sets its own
     with pytest.raises(SystemExit) as caught:
-        cli.main()
+        main()
     return int(caught.value.code or 0)

@@ -1,6 +1,7 @@
 """`mep` in processes that start at once: forked from one that has imported everything already."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from emulator.environment import PROJECT_ROOT
 _SERVER = """
 import functools, gc, json, os, sys
 import botocore.session, pydantic, typer._adapters
-from mep.cli import main
+from mep.__main__ import main
 from mep.dlq import discard, json_output, redrive, render, selection, sentences, session
 # The models of the services are read once, and not by each process.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
@@ -22,10 +23,13 @@ for service in ("sqs", "events", "dynamodb", "cloudwatch", "lambda"):
 pydantic.TypeAdapter(int)  # which Typer imports as late as it can
 gc.freeze()
 for line in sys.stdin:
-    arguments, environ = json.loads(line)
+    arguments, environ, out, error, encoding = json.loads(line)
     if not (pid := os.fork()):
-        os.close(1)
-        os.open(os.devnull, os.O_WRONLY)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # it must not read the next command
+        sys.stdin = open(0)
+        sys.stdout = sys.__stdout__ = redirect(1, out, encoding)
+        if error:
+            sys.stderr = sys.__stderr__ = redirect(2, error, encoding)
         os.environ.update(environ)
         sys.argv = ["mep", *arguments]
         main()
@@ -48,8 +52,23 @@ class Forks:
         self.started = Event()
         self.pid = 0
 
-    def run(self, arguments: tuple[str, ...], environ: Mapping[str, str]) -> int:
+    def run(
+        self,
+        arguments: tuple[str, ...],
+        environ: Mapping[str, str],
+        *,
+        out: str = os.devnull,
+        error: str = "",
+        encoding: str = "utf-8",
+    ) -> int:
         """Run `mep` with these arguments and variables to its end.
+
+        Args:
+            arguments: The arguments.
+            environ: Variables in addition to those of this process.
+            out: The file for standard output; `|` for a pipe whose reader has gone.
+            error: The same for standard error; empty for that of this process.
+            encoding: The encoding of both.
 
         Returns:
             Its exit status, negative when it was killed.
@@ -57,7 +76,7 @@ class Forks:
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         self.started.clear()
-        self._server.stdin.write(json.dumps([arguments, dict(environ)]) + "\n")
+        self._server.stdin.write(json.dumps([arguments, dict(environ), out, error, encoding]) + "\n")
         self._server.stdin.flush()
         self.pid = int(self._server.stdout.readline())
         self.started.set()

@@ -27,7 +27,7 @@ def endpoint(account: Account) -> Iterator[str]:
         yield url
 
 
-def _variables(endpoint: str, given: Mapping[str, str | None]) -> dict[str, str]:
+def variables(endpoint: str, given: Mapping[str, str | None]) -> dict[str, str]:
     """Return the variables that the runbook names, with the account as endpoint; those given as None are left out."""
     settings = {
         **KEYS,
@@ -48,8 +48,8 @@ def _variables(endpoint: str, given: Mapping[str, str | None]) -> dict[str, str]
 def run(endpoint: str, tmp_path: Path) -> Run:
     """Run `mep` as a process, with the variables that the runbook names."""
 
-    def run(*arguments: str, **variables: str | None) -> Result:
-        return mep_process(tmp_path, arguments, _variables(endpoint, variables))
+    def run(*arguments: str, **changes: str | None) -> Result:
+        return mep_process(tmp_path, arguments, variables(endpoint, changes))
 
     return run
 
@@ -58,8 +58,8 @@ def run(endpoint: str, tmp_path: Path) -> Run:
 def run_here(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run `mep` in this process, with the same variables."""
 
-    def run_here(*arguments: str, **variables: str | None) -> Result:
-        environment = bare_environment(tmp_path) | _variables(endpoint, variables)
+    def run_here(*arguments: str, **changes: str | None) -> Result:
+        environment = bare_environment(tmp_path) | variables(endpoint, changes)
         with patch.dict(os.environ, environment, clear=True):
             capsys.readouterr()
             status = mep(monkeypatch, *arguments)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ from typer.testing import CliRunner
 
 from emulator.environment import PROJECT_ROOT
 from emulator.errors import EmulatorError, InputError
+from emulator.services.dynamodb import DynamoDBEndpoint
 from mep import cli
 from mep.demo import scenarios as demo_module
 from mep.demo.checks import Check
+from mep.demo.scenarios import DemoContext
 from mep.errors import RunError, UsageError
 from mep.local import run as run_module
 from mep.local.options import RunOptions
+from mep.local.run_files import JsonLines, RunFiles
 from mep.local.summary import Summary
 from tests.support.command_line import mep
 from tests.support.events import event
@@ -219,7 +223,7 @@ def running(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     calendar = write_calendar(tmp_path / "c.csv", [("AAPL", "2025-07-31")])
     command = ["local", "--calendar", calendar, "--events", "-", "--out", out, "--workers", "1"]
     with subprocess.Popen(
-        [sys.executable, "-c", "from mep.cli import main; main()", *map(str, command)],
+        [sys.executable, "-c", "from mep.__main__ import main; main()", *map(str, command)],
         cwd=PROJECT_ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -264,5 +268,81 @@ def test_a_signal_leaves_no_process_behind(
     assert function is not None
     with pytest.raises(ProcessLookupError):
         os.kill(function, 0)
-    if sent == signal.SIGINT:
-        assert json.loads((out / "summary.json").read_text())["interrupted"] is True
+    assert json.loads((out / "summary.json").read_text())["interrupted"] is True
+
+
+def test_an_interrupted_demo_claims_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> Summary:
+        return Summary(**{**SUMMARY.as_dict(), "interrupted": True})
+
+    def main_job(context: DemoContext) -> list[Check]:
+        context.run(Path("out"), "events.jsonl")
+        return []
+
+    monkeypatch.setattr(demo_module, "run", interrupted)
+    monkeypatch.setattr(demo_module, "SCENARIOS", (lambda _: [], main_job))
+    for name in ("dynamodb", "queue_service"):
+        monkeypatch.setattr(demo_module, name, lambda **_: nullcontext(DynamoDBEndpoint("", "dynamodb-local")))
+
+    assert mep(monkeypatch, "demo") == 130
+
+    output = capsys.readouterr()
+    assert "PASS" not in output.out
+    assert output.err == "mep: interrupted: 1 of 2 scenarios were completed, and nothing was checked\n"
+
+
+def test_a_second_interrupt_ends_at_once() -> None:
+    code = """
+import os, signal, sys, time
+from mep.interrupts import INTERRUPTS
+INTERRUPTS.install()
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+except KeyboardInterrupt:
+    os.kill(os.getpid(), signal.SIGINT)
+print("not reached")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "mep: ended at once: the output and the files are incomplete\n"
+
+
+def test_a_full_disk_stops_the_run_and_names_the_files(
+    asked: list[RunOptions], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = Summary(**{**SUMMARY.as_dict(), "incomplete": ("logs.jsonl", "spans.jsonl")})
+    monkeypatch.setattr(run_module, "run", lambda *_, **__: summary)
+
+    assert mep(monkeypatch, "local", *NAMED) == 3
+
+    output = capsys.readouterr()
+    assert "duplicate" in output.out, "the summary is shown"
+    assert output.err == "mep: there cannot be written, so the run stopped; incomplete: logs.jsonl, spans.jsonl\n"
+    assert asked == []
+
+
+def test_files_on_a_full_disk_raise_in_no_thread(tmp_path: Path) -> None:
+    with RunFiles(tmp_path) as files:
+        full = JsonLines(Path("/dev/full").open("wb"))  # noqa: SIM115 - `full` closes it
+        files.logs = files._opened["logs.jsonl"] = full
+        for _ in range(3):
+            files.function_line("stdout", json.dumps({"message": "x" * 100_000}))
+        files.flush()
+
+        assert files.incomplete == ("logs.jsonl",)
+        full.close()
+
+
+def test_an_error_of_the_operating_system_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*_: object, **__: object) -> Summary:
+        raise OSError(28, "No space left on device", "/tmp/mep")
+
+    monkeypatch.setattr(run_module, "run", run)
+
+    assert mep(monkeypatch, "local", *NAMED) == 3
+    assert capsys.readouterr().err == "mep: /tmp/mep: No space left on device\n"

@@ -92,7 +92,7 @@ DEAD_LETTER = dead_letters.from_handler(
 def test_tables_of_a_run(width: int) -> None:
     counts = dict.fromkeys(("received", "rejected", "marked", "duplicate", "dead_lettered", "retry"), 123_456)
     others = dict.fromkeys(("invocations", "undelivered", "spans", "spans_lost"), 123_456)
-    summary = Summary(**counts, **others, elapsed_s=12.5, interrupted=False)
+    summary = Summary(**counts, **others, elapsed_s=12.5, interrupted=False, incomplete=())
     metrics = {
         "EventsReceived": render.Metric("Count", [123_456.0]),
         "DynamoDBLatency": render.Metric("Milliseconds", [1.25, 123_456.75]),

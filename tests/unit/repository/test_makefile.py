@@ -1,17 +1,19 @@
-"""The Makefile: help that fits a terminal, and a demo that installs only what it needs."""
+"""The Makefile: help that fits a terminal, a demo that installs only what it needs, paths with blanks."""
 
 import re
 import subprocess
 import tomllib
+from pathlib import Path
 
 from emulator.environment import PROJECT_ROOT
+from tests.support.tree import project_files
 
 PROJECT = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
-def _make(*arguments: str) -> str:
+def _make(*arguments: str, root: Path = PROJECT_ROOT) -> str:
     command = ["make", "--no-print-directory", *arguments]
-    return subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
 
 
 def _synchronised(target: str) -> list[str]:
@@ -38,3 +40,20 @@ def test_tests_install_every_group_but_those_of_the_benchmark() -> None:
     groups = {name for name in PROJECT["dependency-groups"] if not name.startswith("bench-")}
     assert set(re.findall(r"--group (\S+)", options)) | {"local"} == groups
     assert "--inexact" not in options
+
+
+def test_no_command_splits_the_path_of_the_project(tmp_path: Path) -> None:
+    root = tmp_path / "a blank"
+    root.mkdir()
+    for file in project_files(PROJECT_ROOT, "."):
+        copy = root / file.relative_to(PROJECT_ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.touch()
+    (root / "Makefile").write_bytes((PROJECT_ROOT / "Makefile").read_bytes())
+    targets = re.findall(r"^([a-z-]+):", (root / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+    commands = _make("--dry-run", *targets, root=root)
+
+    assert len(targets) > 20
+    assert str(root) in commands
+    assert str(root) not in re.sub(r'"[^"\n]*"', "", commands), "outside of quotation marks"

@@ -121,7 +121,7 @@ def test_own_credentials_are_not_written(tmp_path: Path, url: str, dead_letters:
     assert not [name for name in found[0] if "KEY" in name]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("error", [KeyboardInterrupt])
 def test_an_interrupt_ends_the_wait(error: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keep_module, "_FLUSH_SECONDS", 0)
     flushes = iter(range(3))

@@ -159,7 +159,15 @@ def test_control_characters_are_escaped(
 
 def test_the_command_runs_in_its_own_process(folder: Path) -> None:
     """Its imports do not depend on the test run."""
-    command = [sys.executable, "-c", "from mep.cli import main; main()", "trace", "demo-msft", "--run", str(folder)]
+    command = [
+        sys.executable,
+        "-c",
+        "from mep.__main__ import main; main()",
+        "trace",
+        "demo-msft",
+        "--run",
+        str(folder),
+    ]
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (result.returncode, result.stderr) == (0, "")
     assert "the row is marked" in result.stdout

@@ -1,0 +1,90 @@
+"""The process of a command: signals, output streams, and every failure as one line with an exit status.
+
+It imports the commands late, so that Ctrl-C meanwhile, or a package that is missing, is one line, too.
+"""
+
+import io
+import os
+import sys
+from typing import NoReturn
+
+from emulator.errors import EmulatorError, InputError
+from mep import DISTRIBUTION
+from mep.errors import ExitStatus, MepError
+from mep.interrupts import INTERRUPTS
+from mep.output import print_error, take_over
+
+_OWN = frozenset({"emulator", "handler", "mep", "monitoring", "otel"})
+
+
+def run_command() -> NoReturn:
+    """Run the command line.
+
+    An error that the user can fix is one line and an exit status, without a stack trace. A reader that closes the pipe
+    (`| head`) ends the output and not the command: the exit status is that of the work. Output that cannot be written
+    for another reason, such as a full disk, is an error.
+    """
+    INTERRUPTS.install()
+    sys.set_int_max_str_digits(0)  # as in the function: an event may contain a number of any length
+    if sys.stdin is None:  # `<&-`
+        sys.stdin = io.TextIOWrapper(io.BytesIO())
+    output, error = take_over()
+    status = _status()
+    if output is not None and (reason := output.finish()):
+        print_error(f"standard output cannot be written: {reason}; the output is incomplete")
+        status = status or ExitStatus.UNAVAILABLE
+    if error is not None:
+        error.finish()
+    if INTERRUPTS.received is not None:
+        os._exit(status)  # no thread that still waits for a service delays the end
+    sys.exit(status)
+
+
+def _status() -> int:
+    status, line = _outcome()
+    interrupted = INTERRUPTS.received is not None or status == ExitStatus.INTERRUPTED
+    if interrupted:
+        status, line = INTERRUPTS.exit_status, line or "interrupted"
+    if line:
+        print_error(line)
+    return status
+
+
+def _outcome() -> tuple[int, str]:
+    """Run the command, and return its exit status and the error, which is empty where the command has shown it."""
+    try:
+        from mep.cli import app
+
+        app(prog_name="mep")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in _OWN:
+            raise
+        line = f"{error.name} is not installed: install the extra `operator`, as {DISTRIBUTION}[operator]"
+        return ExitStatus.WRONG_USAGE, line
+    except (MepError, EmulatorError, OSError) as error:
+        return _status_of(error), _text(error)
+    except KeyboardInterrupt:
+        return ExitStatus.INTERRUPTED, ""
+    except SystemExit as end:
+        return (end.code if isinstance(end.code, int) else int(bool(end.code))), ""
+    return ExitStatus.DONE, ""
+
+
+def _status_of(error: Exception) -> ExitStatus:
+    match error:
+        case MepError():
+            return error.exit_status
+        case InputError():
+            return ExitStatus.WRONG_USAGE
+        case EmulatorError():
+            return ExitStatus.FAILED
+        case _:
+            return ExitStatus.UNAVAILABLE
+
+
+def _text(error: Exception) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    # A full disk, too many open files, a directory that is not writable.
+    reason = error.strerror or type(error).__name__
+    return f"{error.filename}: {reason}" if error.filename else reason
