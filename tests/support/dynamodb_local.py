@@ -23,11 +23,8 @@ _START_SECONDS = 30
 
 
 @contextmanager
-def real_dynamodb(image: str = IMAGE) -> Iterator[tuple[DynamoDBEndpoint, str]]:
+def real_dynamodb(image: str = IMAGE) -> Iterator[DynamoDBEndpoint]:
     """Run DynamoDB Local.
-
-    Yields:
-        It, and in words how it runs.
 
     Raises:
         ServiceError: Neither way works; the message has both reasons.
@@ -35,14 +32,13 @@ def real_dynamodb(image: str = IMAGE) -> Iterator[tuple[DynamoDBEndpoint, str]]:
     with ExitStack() as stack:
         try:
             url = stack.enter_context(_in_container(image))
-            endpoint, how = DynamoDBEndpoint(url, "dynamodb-local"), f"{image} by testcontainers"
+            endpoint = DynamoDBEndpoint(url, "dynamodb-local")
         except ServiceError as no_container:
             try:
                 endpoint = stack.enter_context(dynamodb_local())
             except ServiceError as no_process:
                 raise ServiceError(f"no DynamoDB Local: {no_container}; {no_process}") from None
-            how = f"Java process ({no_container})"
-        yield endpoint, how
+        yield endpoint
 
 
 @contextmanager

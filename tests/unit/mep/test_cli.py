@@ -1,11 +1,8 @@
 """The command line of `mep`: help, exit statuses, one-line errors."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -26,7 +23,6 @@ from mep.local.options import RunOptions
 from mep.local.run_files import JsonLines, RunFiles
 from mep.local.summary import Summary
 from tests.support.command_line import mep
-from tests.support.events import event
 from tests.support.run_helpers import write_calendar, write_events
 
 SUMMARY = Summary(
@@ -214,61 +210,6 @@ def test_the_demo_names_a_failed_check(
 
     expected = "".join(f"mep: check failed: {check.text}\n" for check in failures)
     assert capsys.readouterr().err == expected
-
-
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """`mep local` as a process of its own, reading from a pipe that stays open."""
-    out = tmp_path / "out"
-    calendar = write_calendar(tmp_path / "c.csv", [("AAPL", "2025-07-31")])
-    command = ["local", "--calendar", calendar, "--events", "-", "--out", out, "--workers", "1"]
-    with subprocess.Popen(
-        [sys.executable, "-c", "from mep.__main__ import main; main()", *map(str, command)],
-        cwd=PROJECT_ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stderr is not None
-        process.stdin.write(json.dumps(event("AAPL", "2025-07-31", 1)).encode() + b"\nnot json\n")
-        process.stdin.flush()
-        while b"line 2 is not JSON" not in process.stderr.readline():  # it is delivering
-            assert process.poll() is None
-        yield process, out
-        process.kill()
-
-
-def _function_of(pid: int) -> int | None:
-    """Return the function process that a process has started."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(stat.read_text().rpartition(")")[2].split()[1])
-            if parent == pid and b"awslambdaric" in stat.with_name("cmdline").read_bytes():
-                return int(stat.parent.name)
-        except OSError:
-            continue
-    return None
-
-
-@pytest.mark.integration
-@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_leaves_no_process_behind(
-    running: tuple[subprocess.Popen[bytes], Path], sent: signal.Signals, status: int
-) -> None:
-    process, out = running
-    function = _function_of(process.pid)
-
-    process.send_signal(sent)
-    _, error = process.communicate(timeout=60)
-
-    assert process.returncode == status, error
-    assert b"Traceback" not in error
-    assert function is not None
-    with pytest.raises(ProcessLookupError):
-        os.kill(function, 0)
-    assert json.loads((out / "summary.json").read_text())["interrupted"] is True
 
 
 def test_an_interrupted_demo_claims_nothing(

@@ -7,15 +7,12 @@ from typing import Any
 import pytest
 
 from emulator.lambda_runtime.worker import Status
-from emulator.pipeline.destinations import DestinationError, DestinationMessage, SqsDestination
 from emulator.pipeline.invokers import ContainerInvoker, InProcessContext, InProcessInvoker, ProcessCrashed
 from emulator.pipeline.model import Disposition
 from emulator.pipeline.pipeline import EventPipeline, InputEvent
 from emulator.pipeline.scheduler import SimulatedScheduler
-from emulator.services.sqs import drain, sqs_client
 from tests.support.pipeline_helpers import PAYLOAD
 from tests.support.runtime_interface_emulator import emulator
-from tests.support.stores import DeadLetters
 
 
 @pytest.mark.parametrize(
@@ -86,19 +83,3 @@ def test_failures_of_a_callable(raised: BaseException | None, status: Status) ->
     assert result.status == status
     assert json.loads(result.payload)["errorType"]
     assert (result.duration_s == 30) == (status == "timeout")
-
-
-@pytest.mark.integration
-def test_queue_is_a_destination(dead_letters: DeadLetters) -> None:
-    client = sqs_client(dead_letters.url)
-    destination = SqsDestination(client, dead_letters.queue_url)
-
-    destination(DestinationMessage(PAYLOAD, {"RequestID": "r", "ErrorCode": 200}))
-    with pytest.raises(DestinationError):
-        destination(DestinationMessage(b"x" * 2_000_000))
-    with pytest.raises(DestinationError):
-        SqsDestination(client, dead_letters.queue_url + "-that-is-not-there")(DestinationMessage(PAYLOAD))
-
-    (dead_letter,) = drain(dead_letters.endpoint)
-    assert (dead_letter.body.encode(), dead_letter.attributes) == (PAYLOAD, {"RequestID": "r", "ErrorCode": "200"})
-    client.close()

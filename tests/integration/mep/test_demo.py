@@ -23,7 +23,6 @@ def screen() -> Console:
     return Console(file=io.StringIO(), width=WIDTH)
 
 
-@pytest.mark.integration
 def test_the_demo_passes_and_shows_everything(screen: Console) -> None:
     assert demo(screen) == []
     text = said(screen)

@@ -1,0 +1,1 @@
+"""What measures the function, and what holds it to its budget."""
