@@ -16,6 +16,7 @@ endif
 .PHONY: help
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+	@echo "CONTRIBUTING.md has the commands that few changes need."
 
 # With any Python: pyenv's may lack the one that .python-version names, which uv then downloads.
 $(UV_OWN):
@@ -40,9 +41,24 @@ setup-deploy: $(filter-out uv,$(UV))
 demo: setup-mep  ## run the whole system here: no Docker, no AWS account
 	@.venv/bin/mep demo
 
+# At most four workers: each of them collects the tests, and starts services of its own. `--dist loadfile` as in
+# tests/support/distribution.py; files in random order, as without workers.
+PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+PYTEST := .venv/bin/python -m pytest
+
+.PHONY: test-unit
+test-unit: setup  ## the tests without services: a minute of CPU
+	$(PYTEST) $(PARALLEL) tests/unit $(PYTEST_ARGS)
+
 .PHONY: test
 test: setup  ## all tests that need no Docker, with branch coverage
-	UV=$(UV) .venv/bin/python -m pytest --cov --cov-branch --cov-fail-under=95 $(PYTEST_ARGS)
+	UV=$(UV) $(PYTEST) $(PARALLEL) --cov --cov-fail-under=95 $(PYTEST_ARGS)
+
+SYSTEM_TESTS := check-deploy test-image test-emulator test-collector test-browser
+
+.PHONY: test-all
+test-all: test  ## test, and what needs Docker, Go, Chromium, npm packages
+	for target in $(SYSTEM_TESTS); do $(MAKE) --no-print-directory $$target; done
 
 .PHONY: soak
 soak: setup-mep  ## N events (20,000) with faults and kills, reconciled
@@ -60,8 +76,8 @@ image:  ## build the image on the newest base image (needs Docker)
 		--build-arg SOURCE="$(IMAGE_SOURCE)" .
 
 .PHONY: test-image
-test-image: setup  ## test the image as Lambda runs it (needs Docker)
-	.venv/bin/python -m pytest -m image $(PYTEST_ARGS)
+test-image: setup  # the image as Lambda runs it (needs Docker)
+	$(PYTEST) tests/system/image $(PYTEST_ARGS)
 
 # Deploy: `make deploy ENVIRONMENT=prod CONTEXT="-c telemetry=layer -c alarm_email=team@example.com"`; docs/deploy.md.
 # Node.js is one of the Python packages.
@@ -84,7 +100,7 @@ deploy: setup-deploy deploy/node_modules/.package-lock.json  ## diff, ask, deplo
 	cd deploy && $(CDK) deploy $(CDK_CONTEXT)
 
 .PHONY: cdk
-cdk: setup-deploy deploy/node_modules/.package-lock.json  ## any CDK command: make cdk ARGS=bootstrap ENVIRONMENT=dev
+cdk: setup-deploy deploy/node_modules/.package-lock.json  # any CDK command: make cdk ARGS=bootstrap ENVIRONMENT=dev
 	cd deploy && $(CDK) $(ARGS) $(CDK_CONTEXT)
 
 # The gates pin older packages than the function: they have a lock file and an environment of their own.
@@ -92,15 +108,15 @@ GATES = UV_PROJECT_ENVIRONMENT="$(CURDIR)/.cache/gates" $(UV) run --quiet --proj
 TEMPLATES := .cache/templates
 
 .PHONY: check-deploy
-check-deploy: setup tests/unit/deploy/simulator/node_modules/.package-lock.json deploy/node_modules/.package-lock.json  ## check the templates: cdk-nag, cfn-lint, checkov, tests
+check-deploy: setup tests/system/deploy/simulator/node_modules/.package-lock.json deploy/node_modules/.package-lock.json  # the templates: cdk-nag, cfn-lint, checkov, tests
 	.venv/bin/python -m deploy.gates.synthesise $(TEMPLATES)
 	$(GATES) cfn-lint --config-file deploy/gates/cfnlint.yaml --template $(TEMPLATES)/*/*.template.json
 	$(GATES) checkov --config-file deploy/gates/checkov.yaml --directory $(TEMPLATES)
 	$(MAKE) --no-print-directory synth ENVIRONMENT=prod CONTEXT=--quiet
-	.venv/bin/python -m pytest -m deploy tests/unit/deploy $(PYTEST_ARGS)
+	$(PYTEST) tests/system/deploy $(PYTEST_ARGS)
 
 .PHONY: deploy-snapshot
-deploy-snapshot: setup  ## after an intended change of the stack: update the snapshot
+deploy-snapshot: setup  # after an intended change of the stack: update the snapshot
 	.venv/bin/python -m tests.unit.deploy.snapshot
 
 # LocalEmu is large and needs an older boto3: it has its own lock file and directory. The tests run it in the function's base
@@ -111,8 +127,8 @@ deploy-snapshot: setup  ## after an intended change of the stack: update the sna
 	@touch $@
 
 .PHONY: test-emulator
-test-emulator: setup .cache/emulator/.installed  ## event pipeline and stack on LocalEmu (needs Docker; 600 MB)
-	nice .venv/bin/python -m pytest -m emulator tests/system/localemu $(PYTEST_ARGS)
+test-emulator: setup .cache/emulator/.installed  # event pipeline and stack on LocalEmu (needs Docker; 600 MB)
+	nice $(PYTEST) tests/system/localemu $(PYTEST_ARGS)
 
 COLLECTOR := .cache/collector/build/collector
 
@@ -122,15 +138,15 @@ $(COLLECTOR): tests/system/collector/builder-config.yaml
 	nice go run go.opentelemetry.io/collector/cmd/builder@v0.120.0 --config $<
 
 .PHONY: test-collector
-test-collector: setup $(COLLECTOR)  ## the configuration in a real collector (needs Go)
-	.venv/bin/python -m pytest -m collector tests/system/collector $(PYTEST_ARGS)
+test-collector: setup $(COLLECTOR)  # the configuration in a real collector (needs Go)
+	$(PYTEST) tests/system/collector $(PYTEST_ARGS)
 
 .PHONY: test-browser
-test-browser: setup  ## the dashboard preview in a browser (needs Chromium)
-	.venv/bin/python -m pytest -m browser tests/system/browser $(PYTEST_ARGS)
+test-browser: setup  # the dashboard preview in a browser (needs Chromium)
+	$(PYTEST) tests/system/browser $(PYTEST_ARGS)
 
 .PHONY: image-requirements
-image-requirements: setup  ## after a change of uv.lock: update the image's packages
+image-requirements: setup  # after a change of uv.lock: update the image's packages
 	UV=$(UV) deploy/image/export-requirements
 
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
@@ -146,12 +162,12 @@ lint: setup  ## check rules, format, types, words, hooks and workflows
 		else echo "actionlint needs Go on the PATH" >&2; exit 1; fi
 
 .PHONY: audit
-audit: setup  ## known vulnerabilities in every lock file (needs the network)
+audit: setup  # known vulnerabilities in every lock file (needs the network)
 	$(UV) audit --preview-features audit-command --locked
 	$(UV) audit --preview-features audit-command --locked --project deploy/gates
 	$(UV) audit --preview-features audit-command --locked --project tests/system/localemu/environment
 	cd deploy && $(NPM) audit --package-lock-only
-	cd tests/unit/deploy/simulator && $(NPM) audit --package-lock-only
+	cd tests/system/deploy/simulator && $(NPM) audit --package-lock-only
 
 .PHONY: format
 format: setup  ## format the code and fix findings
@@ -163,7 +179,7 @@ bench: setup  ## cold start, cost per event, memory vs. the plain function
 	.venv/bin/python bench/run.py
 
 .PHONY: bench-table
-bench-table: setup  ## cost of Powertools, ADOT and others beside it (ten minutes)
+bench-table: setup  # cost of Powertools, ADOT and others beside it (ten minutes)
 	@UV=$(UV) nice .venv/bin/python bench/table.py $(BENCH_ARGS)
 
 .PHONY: budget

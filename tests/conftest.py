@@ -1,5 +1,7 @@
 """Fixtures for all tests: an environment without an AWS account, and the real services on loopback."""
 
+import functools
+import gc
 import logging
 import os
 import signal
@@ -7,11 +9,11 @@ import sys
 import threading
 import uuid
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import botocore.session
 import pytest
 
 import deploy  # noqa: F401 - points CDK to the locked Node before any test imports CDK
@@ -25,45 +27,26 @@ from tests.support.stores import DeadLetters, Tables, new_tables
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-pytest_plugins = ["tests.support.images"]
+pytest_plugins = ["tests.support.distribution", "tests.support.images", "tests.support.thorough"]
 pytest.register_assert_rewrite("tests.support.invariants")
 
 _ENDPOINTS = {"dynamodb_endpoint", "queue_endpoint"}
 _REMOVED_PREFIXES = ("AWS_", "OTEL_", "_X_AMZN_")
 _REMOVED = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "_HANDLER"}
-_HOW = pytest.StashKey[str]()
-
-_LEFT_OUT = {
-    "collector": "tests of the collector's configuration, which need a real one. `make test-collector` runs them.",
-    "deploy": "tests of the deployed permissions, which need a simulator of IAM. `make check-deploy` runs them.",
-    "emulator": "tests on LocalEmu, an emulator of AWS, which need Docker. `make test-emulator` runs them.",
-    "image": "tests of the container image, which need Docker. `make test-image` runs them.",
-}
-_left_out: Counter[str] = Counter()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use the real services."""
+    """Leave fixtures out of the timeout of tests that use the real services."""
     for item in items:
-        if _ENDPOINTS & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.integration)
-            if item.get_closest_marker("timeout") is None:
-                # The first of them may have to download DynamoDB Local, which has limits of its own.
-                item.add_marker(pytest.mark.timeout(func_only=True))
+        if _ENDPOINTS & set(getattr(item, "fixturenames", ())) and item.get_closest_marker("timeout") is None:
+            # The first of them may have to download DynamoDB Local, which has limits of its own.
+            item.add_marker(pytest.mark.timeout(func_only=True))
 
 
-def pytest_deselected(items: list[pytest.Item]) -> None:
-    """Count the tests that are left out because they need more than `make setup` installs."""
-    _left_out.update(name for name in _LEFT_OUT for item in items if item.get_closest_marker(name))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Report the DynamoDB that the tests used, and the tests that were left out."""
-    for name, what in _LEFT_OUT.items():
-        if _left_out[name] and f"not {name}" in config.getoption("markexpr"):
-            terminalreporter.write_line(f"left out: {_left_out[name]} {what}")
-    if _HOW in config.stash:
-        terminalreporter.write_line(f"DynamoDB Local: {config.stash[_HOW]}")
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what the collection made, which stays until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -84,6 +67,14 @@ def no_account() -> Iterator[None]:
             "NO_PROXY": "*",
         }.items():
             patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_service_data() -> Iterator[None]:
+    """Read botocore's data of a service once for a run, instead of once for each session."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
         yield
 
 
@@ -110,11 +101,13 @@ def interruptible() -> None:
 
 
 @pytest.fixture(scope="session")
-def dynamodb_endpoint(no_account: None, pytestconfig: pytest.Config) -> Iterator[DynamoDBEndpoint]:
-    """DynamoDB Local, never a fake: where it cannot run, the tests that need it fail."""
+def dynamodb_endpoint(no_account: None) -> Iterator[DynamoDBEndpoint]:
+    """DynamoDB Local, never a fake: where it cannot run, the tests that need it fail.
+
+    Each worker of a parallel run has its own: some tests make tables with the function's names.
+    """
     try:
-        with real_dynamodb() as (endpoint, how):
-            pytestconfig.stash[_HOW] = how
+        with real_dynamodb() as endpoint:
             yield endpoint
     except ServiceError as error:
         pytest.fail(str(error), pytrace=False)

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from deploy.app import build
+from deploy.context import read_context
 from emulator.faults import throttled
 from emulator.services.dynamodb import DynamoDBEndpoint
 from handler.bootstrap import start_or_exit
@@ -227,7 +227,21 @@ COMMANDS = {
 """Command to its arguments and options, with the variables that replace them."""
 
 TARGETS = {
-    *("help", "setup", "demo", "test", "soak", "image", "test-image", "synth", "deploy", "cdk", "check-deploy"),
+    *(
+        "help",
+        "setup",
+        "demo",
+        "test-unit",
+        "test",
+        "test-all",
+        "soak",
+        "image",
+        "test-image",
+        "synth",
+        "deploy",
+        "cdk",
+        "check-deploy",
+    ),
     *("deploy-snapshot", "test-emulator", "test-collector", "test-browser", "image-requirements", "lint", "format"),
     *("audit", "bench", "bench-table", "budget", "clean"),
 }
@@ -681,7 +695,7 @@ def stack() -> Template:
 
 def test_context_of_the_deployment() -> None:
     with pytest.raises(Exception, match="known: ") as refused:
-        build({"no_such_key": "x"})
+        read_context({"no_such_key": "x"})
 
     assert set(str(refused.value).rpartition("known: ")[2].split(", ")) == CONTEXT
 

@@ -4,16 +4,6 @@ import json
 from functools import cache
 from typing import Any
 
-import aws_cdk as cdk
-from aws_cdk import assertions
-from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
-from aws_cdk import aws_sns as sns
-from aws_cdk import aws_sqs as sqs
-
-from deploy.stack.metrics import MonitoredResources
-from deploy.stack.monitoring import Monitoring
-
 ENVIRONMENT = "test"
 PREFIX = "mark-earnings-processed-test-"
 """Before the name of each alarm."""
@@ -28,6 +18,17 @@ RUNBOOK = "https://runbook.example/runbook.md"
 @cache
 def template() -> dict[str, Any]:
     """The template of a stack with nothing but the monitoring, around resources known by name."""
+    # CDK takes seconds: not for collecting tests.
+    import aws_cdk as cdk
+    from aws_cdk import assertions
+    from aws_cdk import aws_lambda as lambda_
+    from aws_cdk import aws_logs as logs
+    from aws_cdk import aws_sns as sns
+    from aws_cdk import aws_sqs as sqs
+
+    from deploy.stack.metrics import MonitoredResources
+    from deploy.stack.monitoring import Monitoring
+
     stack = cdk.Stack(cdk.App(), "Stack", env=cdk.Environment(account="111122223333", region="us-east-1"))
     arn = "arn:aws:{}:us-east-1:111122223333:{}".format
     monitored = MonitoredResources(

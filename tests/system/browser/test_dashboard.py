@@ -5,8 +5,6 @@ import struct
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from mep.dashboard.page import page
 from mep.dashboard.run import read_run
 from monitoring.model import Limits
@@ -17,7 +15,6 @@ FLAGS = (
 )
 
 
-@pytest.mark.browser
 def test_a_browser_renders_it_without_errors(run_folder: Path, tmp_path: Path) -> None:
     document, picture = tmp_path / "preview.html", tmp_path / "preview.png"
     document.write_text(page(read_run(run_folder, Limits()), "a run"), encoding="utf-8")

@@ -13,7 +13,7 @@ from tests.support.telemetry import attributes, check_emf
 from tests.system.collector.collector import AWS_CONFIG, running, validate
 from tests.system.collector.conftest import DATE, Exported
 
-pytestmark = [pytest.mark.collector, pytest.mark.usefixtures("binary")]
+pytestmark = pytest.mark.usefixtures("binary")
 
 # As in docker-compose.yml.
 COMPOSE = {

@@ -15,13 +15,11 @@ _HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs Docker."""
+    """Leave fixtures out of the timeout."""
     for item in items:
-        if item.path.is_relative_to(_HERE):
-            item.add_marker(pytest.mark.image)
-            if item.get_closest_marker("timeout") is None:
-                # The first of them builds the image, which has a bound of its own.
-                item.add_marker(pytest.mark.timeout(func_only=True))
+        if item.path.is_relative_to(_HERE) and item.get_closest_marker("timeout") is None:
+            # The first of them builds the image, which has a bound of its own.
+            item.add_marker(pytest.mark.timeout(func_only=True))
 
 
 @pytest.fixture(scope="session")

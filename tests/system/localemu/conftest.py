@@ -22,13 +22,11 @@ _TIMEOUT_SECONDS = 600
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the emulator."""
+    """Leave fixtures out of the timeout."""
     for item in items:
-        if item.path.is_relative_to(_HERE):
-            item.add_marker(pytest.mark.emulator)
-            if item.get_closest_marker("timeout") is None:
-                # The first of them builds the image and starts the emulator, which have bounds of their own.
-                item.add_marker(pytest.mark.timeout(_TIMEOUT_SECONDS, func_only=True))
+        if item.path.is_relative_to(_HERE) and item.get_closest_marker("timeout") is None:
+            # The first of them builds the image and starts the emulator, which have bounds of their own.
+            item.add_marker(pytest.mark.timeout(_TIMEOUT_SECONDS, func_only=True))
 
 
 @pytest.fixture(scope="session")

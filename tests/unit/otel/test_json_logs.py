@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from otel import json_logs, semconv
@@ -49,7 +49,6 @@ def new_log(output: Output, **changes: Any) -> JsonLogger:
     return JsonLogger(output.write, telemetry_settings(**changes))
 
 
-@settings(deadline=None, max_examples=200)
 @given(_ANY_TEXT, _FIELDS, _ANY_TEXT)
 def test_any_value_is_one_line(message: str, fields: dict[str, Any], some_id: str) -> None:
     record = event_record(correlation_id=some_id, request_id=some_id, event_id=some_id)
@@ -66,7 +65,6 @@ def test_any_value_is_one_line(message: str, fields: dict[str, Any], some_id: st
     assert (line["level"], line["message"], line["request_id"]) == ("ERROR", as_utf8(message), as_utf8(some_id))
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8")))
 def test_text_that_is_unicode_is_always_written(text: str) -> None:
     with output_file() as output:
@@ -207,7 +205,6 @@ _ENDLESS["again"] = [_ENDLESS]
         (float("nan"), None),
         (float("-inf"), None),
     ],
-    ids=repr,
 )
 def test_values_that_json_cannot_represent(value: object, written: object, output: Output) -> None:
     new_log(output).line(json_logs.ERROR, EventType.LIBRARY, message="text", error_code=value)

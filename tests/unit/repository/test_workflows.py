@@ -128,6 +128,7 @@ def test_the_weekly_run_looks_outside() -> None:
     jobs = _load("scheduled")["jobs"]
     assert _load("scheduled")[True]["schedule"]
     assert "make test-collector" in _commands(jobs["collector"])
+    assert "--hypothesis-profile=thorough" in _commands(jobs["thorough"])
     assert "make audit" in _commands(jobs["audit"])
     assert "make image" in _commands(jobs["image"])
     assert jobs["image"]["steps"][-1]["with"]["image"] == "mark-earnings-processed"

@@ -144,7 +144,11 @@ def test_declared_names_exist(module: str) -> None:
 class TestInspect:
     """The stub of inspect answers as the real module."""
 
-    @pytest.mark.parametrize("function", [entry[1] for entry in BUILTIN_HANDLERS], ids=lambda f: repr(f)[:60])
+    @pytest.mark.parametrize(
+        "function",
+        [entry[1] for entry in BUILTIN_HANDLERS],
+        ids=lambda function: getattr(function, "__name__", type(function).__name__),
+    )
     def test_keywords_of_a_handler(self, function: Any) -> None:
         assert Inspect(imported()).getfullargspec(function)[2] == inspect.getfullargspec(function)[2]
 

@@ -8,10 +8,8 @@ import pytest
 from emulator.faults import FaultProxy, throttled
 from tests.support.harness import function_environ, function_harness, shortest_delay
 from tests.support.stores import DeadLetters, Tables
+from tests.system.deploy.simulator import Call, allowed_of_everything, verdicts
 from tests.unit.deploy.assembly import ACCOUNT, REGION, Template, template
-from tests.unit.deploy.simulator import Call, allowed_of_everything, verdicts
-
-pytestmark = pytest.mark.deploy
 
 CALENDAR = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/earningsCalendar"
 AUDIT = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/earningsAudit"

@@ -12,8 +12,6 @@ from handler.settings import FLUSH_RESERVE_SECONDS, load_settings
 from tests.unit.deploy.assembly import ACCOUNT, IMAGE, REGION, Template, template
 from tests.unit.deploy.snapshot import SNAPSHOT, synthesised
 
-pytestmark = pytest.mark.deploy
-
 NAME = "mark-earnings-processed-prod"
 QUEUE_ARN = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{NAME}-dead-letters"
 TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:{NAME}-alarms"

@@ -8,8 +8,6 @@ from deploy.context import ENVIRONMENTS
 from tests.support import monitoring_template
 from tests.unit.deploy.assembly import Template, template
 
-pytestmark = pytest.mark.deploy
-
 environments = pytest.mark.parametrize("environment", ENVIRONMENTS)
 
 
