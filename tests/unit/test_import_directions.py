@@ -68,7 +68,7 @@ def violations(root: Path, package: str) -> set[str]:
         f"{file} imports {name}"
         for path in paths
         for file in [str(path.relative_to(root))]
-        for name in imported(path.read_text(encoding="utf-8"))
+        for name in imports_of(path)
         if is_within(name, forbidden) and not is_within(name, exceptions(file))
     }
 

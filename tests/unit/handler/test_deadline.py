@@ -12,7 +12,6 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from handler.settings import FLUSH_RESERVE_SECONDS
@@ -112,7 +111,6 @@ def timed(script: list[tuple[Step, float]], worst: float) -> list[Step]:
     sqs=scripts(ANYWHERE + FROM_SQS),
     jitter=st.lists(st.floats(0, 1), min_size=1, max_size=5),
 )
-@hypothesis_settings(max_examples=200, deadline=None)
 def test_the_reserve_is_unspent_and_each_attempt_declared(
     *,
     harness: HandlerHarness,

@@ -1,7 +1,6 @@
 """Every event and every response of AWS ends in a category that an operator can act on."""
 
 import json
-import os
 from typing import Any
 from zlib import crc32
 
@@ -26,9 +25,10 @@ from tests.support.scripted_aws import (
     aws_error,
 )
 from tests.support.strategies import SENTINEL, camel_case, fuzzed_events, json_values
+from tests.support.thorough import is_thorough
 from tests.unit.handler.harness import HandlerHarness, Run
 
-CASES = 10_000 if os.environ.get("CI") == "true" else 500
+CASES = 10_000 if is_thorough() else 200
 
 OUTCOMES = {"marked", "duplicate", "dead_lettered", "retry"}
 CATEGORIES = {category.value for category in ErrorCategory} - {"internal"}
@@ -44,7 +44,6 @@ ANSWERS: list[list[Step]] = [
 ]
 
 fuzz = hypothesis_settings(
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 
@@ -98,7 +97,7 @@ def test_any_event_ends_in_a_category_and_never_in_a_defect(
 
 
 @given(event=fuzzed_events)
-@hypothesis_settings(fuzz, max_examples=200)
+@fuzz
 def test_nor_does_it_where_spans_are_made(harness: HandlerHarness, sandbox: FunctionHarness, event: Any) -> None:
     run = harness.invoke(event, dynamodb=answers_for(event), sandbox=sandbox)
     check(run, event)
@@ -118,7 +117,6 @@ SECRET = st.sampled_from([SENTINEL, [SENTINEL], {SENTINEL: SENTINEL}, {"a": {"b"
     answers=st.sampled_from([*ANSWERS, [aws_error("ValidationException", message=SENTINEL)]]),
     sqs=st.sampled_from([SENT, aws_error("AccessDeniedException", message=SENTINEL)]),
 )
-@hypothesis_settings(max_examples=100, deadline=None)
 def test_a_secret_in_any_field_stays_in_the_dead_letters_body(
     harness: HandlerHarness,
     sandbox: FunctionHarness,
@@ -157,7 +155,6 @@ def garbled_replies() -> st.SearchStrategy[bytes]:
     dynamodb=st.tuples(garbled_replies(), st.sampled_from([200, 400, 403, 500])),
     sqs=st.tuples(garbled_replies(), st.sampled_from([200, 400, 403, 500])),
 )
-@hypothesis_settings(max_examples=150, deadline=None)
 def test_no_reply_of_aws_is_a_defect_of_ours(
     harness: HandlerHarness, sandbox: FunctionHarness, event: Any, dynamodb: tuple[bytes, int], sqs: tuple[bytes, int]
 ) -> None:

@@ -34,8 +34,10 @@ COLLECTOR: Mapping[str, str] = {
 }
 
 SCAN = """
-import ast, gc, json, random, sys
+import ast, gc, json, random, re, sys
 import handler.app, stamina
+
+imports = re.compile("^[ \t]*(import|from) .*random", re.MULTILINE)  # to parse every module takes seconds
 
 def draws(node):
     if isinstance(node, ast.Import):
@@ -50,7 +52,7 @@ for name, module in list(sys.modules.items()):
     if file.endswith(".py") and name != "random":
         with open(file, encoding="utf-8") as opened:
             source = opened.read()
-        if "random" in source and any(map(draws, ast.walk(ast.parse(source)))):
+        if imports.search(source) and any(map(draws, ast.walk(ast.parse(source)))):
             found.add(name)
 gc.unfreeze()
 generators = [thing for thing in gc.get_objects() if isinstance(thing, random.Random)]

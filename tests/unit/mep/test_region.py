@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import boto3
@@ -18,6 +19,7 @@ from mep.aws import open_aws
 from mep.aws_hosts import is_aws, is_public_queue, region_of
 from mep.errors import ExitStatus, UsageError
 from tests.support.aws_account import ok, serving
+from tests.support.thorough import some
 from tests.unit.mep.account import Account, Run
 from tests.unit.mep.conftest import QUEUE_PATH
 from tests.unit.mep.test_aws_failures import COMMANDS, MESSAGE, config
@@ -32,20 +34,19 @@ def signed(account: Account) -> set[str]:
     return {call.region for call in account.calls}
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize(
-    "variables",
-    [
-        {"AWS_REGION": HERE},
-        {"AWS_REGION": None, "AWS_DEFAULT_REGION": HERE},
-        {"AWS_REGION": f" {HERE} ", "AWS_DEFAULT_REGION": ELSEWHERE},
-        {"AWS_REGION": " ", "AWS_DEFAULT_REGION": HERE},
-        {"AWS_REGION": None, "AWS_PROFILE": "here"},
-        {"AWS_REGION": HERE, "AWS_PROFILE": "elsewhere"},
-        {"AWS_REGION": None, "AWS_DEFAULT_REGION": HERE, "AWS_PROFILE": "elsewhere"},
-    ],
-    ids=str,
-)
+REGION_VARIABLES: list[dict[str, str | None]] = [
+    {"AWS_REGION": HERE},
+    {"AWS_REGION": None, "AWS_DEFAULT_REGION": HERE},
+    {"AWS_REGION": f" {HERE} ", "AWS_DEFAULT_REGION": ELSEWHERE},
+    {"AWS_REGION": " ", "AWS_DEFAULT_REGION": HERE},
+    {"AWS_REGION": None, "AWS_PROFILE": "here"},
+    {"AWS_REGION": HERE, "AWS_PROFILE": "elsewhere"},
+    {"AWS_REGION": None, "AWS_DEFAULT_REGION": HERE, "AWS_PROFILE": "elsewhere"},
+]
+
+
+# A fifth has every command, and all variables.
+@pytest.mark.parametrize(("variables", "command"), some(product(REGION_VARIABLES, COMMANDS), of=5), ids=str)
 def test_every_command_signs_for_the_same_region(
     variables: dict[str, str | None], command: str, account: Account, run_here: Run, tmp_path: Path
 ) -> None:
@@ -92,11 +93,20 @@ OTHER_REGIONS = [
 ]
 
 
-@pytest.mark.parametrize(("words", "variables"), OTHER_REGIONS, ids=str)
-@pytest.mark.parametrize("region", ["AWS_REGION", "AWS_DEFAULT_REGION", "profile"])
+# A third has each of `OTHER_REGIONS` once.
+@pytest.mark.parametrize(
+    ("region", "other_region"),
+    some(product(["AWS_REGION", "AWS_DEFAULT_REGION", "profile"], OTHER_REGIONS), of=3),
+    ids=str,
+)
 def test_a_different_region_is_reported(
-    words: tuple[str, ...], variables: dict[str, str], region: str, account: Account, run_here: Run, tmp_path: Path
+    region: str,
+    other_region: tuple[tuple[str, ...], dict[str, str]],
+    account: Account,
+    run_here: Run,
+    tmp_path: Path,
 ) -> None:
+    words, variables = other_region
     config(tmp_path, f"[default]\nregion = {HERE}\n")
     given: dict[str, str | None] = {"AWS_REGION": None, "DEAD_LETTER_QUEUE_URL": f"http://127.0.0.1:1{QUEUE_PATH}"}
     given |= variables | ({region: HERE} if region != "profile" else {})
@@ -301,14 +311,14 @@ def settings_of_the_runbook() -> set[str]:
 
 
 @pytest.mark.parametrize("command", runbook_commands())
-def test_the_runbooks_first_commands_run(command: str, account: Account, run: Run) -> None:
+def test_the_runbooks_first_commands_run(command: str, account: Account, run: Run, run_here: Run) -> None:
     """With only credentials, the variables that the runbook names, and the fake account's endpoint."""
     account.replies["ReceiveMessage"] = ok(Messages=[MESSAGE]) if command.startswith("dlq list") else ok()
     named = settings_of_the_runbook()
     assert named >= {"AWS_REGION", "ENVIRONMENT", "DEAD_LETTER_QUEUE_URL"}
     left_out = {"AWS_DEFAULT_REGION": None, **{name: None for name in ("EVENT_BUS_NAME",) if name not in named}}
 
-    ended = run(*shlex.split(command), **left_out)
+    ended = (run if command.startswith("trace") else run_here)(*shlex.split(command), **left_out)
 
     expected = {"trace": ExitStatus.FAILED}.get(command.partition(" ")[0], ExitStatus.DONE)
     assert ended.status == expected, ended.err

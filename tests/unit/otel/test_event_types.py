@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,15 @@ def test_values_and_messages_are_distinct() -> None:
     assert len(set(TEXTS)) == len(TEXTS) == len(EventType) - 2 + 4
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Return the parts of a module: constants, comparisons and what chooses."""
+    kinds = (ast.Constant, ast.Compare, ast.If, ast.IfExp, ast.Match)
+    return tuple(node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, kinds))
+
+
 def constants(path: Path) -> Iterator[ast.Constant]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
             yield node
 
@@ -66,7 +74,7 @@ def test_no_code_compares_with_a_message() -> None:
     compared = [
         f"{path.relative_to(ROOT)}:{node.lineno}: {text_of(side)}"
         for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes(path)
         if isinstance(node, ast.Compare)
         for side in (node.left, *node.comparators)
         if isinstance(side, ast.Constant) and isinstance(side.value, str | bytes)
@@ -100,7 +108,7 @@ def test_no_decision_depends_on_a_message() -> None:
     decisions = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in SHIPPED
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes(path)
         if (isinstance(node, ast.Compare) and reads_message(node))
         or (isinstance(node, ast.If | ast.IfExp) and reads_message(node.test))
         or (isinstance(node, ast.Match) and reads_message(node.subject))

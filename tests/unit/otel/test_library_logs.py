@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from otel import json_logs
@@ -252,7 +251,6 @@ def test_no_exception_to_log(library: logging.Logger, output: Output) -> None:
     assert "exception_type" not in output.lines()[0]
 
 
-@hypothesis_settings(deadline=None)
 @given(st.text(), st.recursive(st.text() | st.none() | st.integers(), st.lists, max_leaves=3))
 def test_nothing_is_raised(text: str, argument: Any) -> None:
     with output_file() as output:

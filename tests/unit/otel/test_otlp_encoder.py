@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -37,7 +37,6 @@ def one_span(make: Callable[..., None]) -> ReadableSpan:
         return ended[0]
 
 
-@settings(deadline=None, max_examples=100)
 @given(span_recipes())
 def test_spans_equal_those_of_the_stock_encoder(recipe: Recipe) -> None:
     spans = recipe()
@@ -47,7 +46,6 @@ def test_spans_equal_those_of_the_stock_encoder(recipe: Recipe) -> None:
     assert list(TracesData.FromString(ours(spans)).resource_spans) == list(encode_spans(spans).resource_spans)
 
 
-@settings(deadline=None, max_examples=40)
 @given(span_recipes(), st.booleans())
 def test_redacted_spans_do_too(recipe: Recipe, shedding: bool) -> None:
     cleaned = [redact_span(span, shedding=shedding) for span in recipe()]
@@ -55,7 +53,6 @@ def test_redacted_spans_do_too(recipe: Recipe, shedding: bool) -> None:
     assert ExportTraceServiceRequest.FromString(ours(cleaned)) == encode_spans(cleaned)
 
 
-@settings(deadline=None)
 @given(st.sampled_from([math.nan, math.inf, -math.inf, -0.0, 5e-324, sys.float_info.max]))
 def test_every_kind_of_float_keeps_its_bits(value: float) -> None:
     span = one_span(lambda span: span.set_attribute("value", value))
@@ -65,7 +62,6 @@ def test_every_kind_of_float_keeps_its_bits(value: float) -> None:
     assert decoded.SerializeToString() == encode_spans([span]).SerializeToString()
 
 
-@settings(deadline=None)
 @given(INT64)
 def test_integers_keep_sign_and_size(value: int) -> None:
     span = one_span(lambda span: span.set_attribute("value", value))
@@ -132,7 +128,6 @@ def two_sockets() -> object:
         yield one, other
 
 
-@settings(deadline=None, max_examples=40)
 @given(recipe=span_recipes())
 def test_datagrams_equal_those_of_the_adot_distribution(
     recipe: Recipe, two_sockets: tuple[SpanSocket, SpanSocket]

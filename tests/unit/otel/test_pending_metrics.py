@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from otel.metrics import MAX_PENDING_LINES
@@ -71,7 +71,6 @@ def test_beyond_the_limit_the_oldest_are_dropped() -> None:
     assert numbers == list(range(numbers[-1] - MAX_PENDING_LINES + 1, numbers[-1] + 1))
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(records(), st.booleans()), max_size=20))
 def test_nothing_is_lost_or_duplicated(plan: list[tuple[EventRecord, bool]]) -> None:
     last = event_record(outcome="marked")
@@ -140,7 +139,6 @@ _ANY_FIGURE = st.floats()  # NaN and infinity, too
 _ANY_TEXT = st.text(st.characters(), min_size=1, max_size=30) | st.sampled_from(["\ud800", "a\udcff", "null", "\x00"])
 
 
-@settings(deadline=None, max_examples=200)
 @given(
     st.lists(_ANY_FIGURE, max_size=4),
     st.lists(_ANY_FIGURE, max_size=4),

@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
@@ -27,7 +27,6 @@ def failed_span(links: list[Link], **attributes: str) -> ReadableSpan:
         return ended[0]
 
 
-@settings(deadline=None, max_examples=20)
 @given(st.lists(span_contexts(), max_size=3), st.booleans())
 def test_everything_else_is_unchanged(linked: list[SpanContext], shedding: bool) -> None:
     span = failed_span([Link(context) for context in linked], correlation_id="c", error_category="network")

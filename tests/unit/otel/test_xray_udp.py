@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -131,7 +131,6 @@ def shared_socket() -> Iterator[SpanSocket]:
         yield listening
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     sizes=st.lists(st.integers(0, 34_000), min_size=1, max_size=8),
     scopes=st.integers(1, 4),

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.environment import trace_root
@@ -304,13 +304,11 @@ def history(seed: int, answers: list[Status]) -> list[object]:
 STATUSES = st.sampled_from(["ok", "error", "timeout", "crashed", "throttled", "system_error"])
 
 
-@settings(deadline=None, max_examples=15)
 @given(answers=st.lists(STATUSES, min_size=1, max_size=30), seed=st.integers(0, 2**32))
 def test_same_seed_gives_the_same_history(answers: list[Status], seed: int) -> None:
     assert history(seed, answers) == history(seed, answers)
 
 
-@settings(deadline=None, max_examples=50)
 @given(
     answers=st.lists(STATUSES, min_size=1, max_size=60),
     age=st.floats(60, 6 * HOUR),

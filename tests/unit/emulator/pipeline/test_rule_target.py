@@ -7,7 +7,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.pipeline.model import (
@@ -134,7 +134,6 @@ def test_each_failure_has_its_own_destination() -> None:
     assert (len(function.messages), len(rule.messages)) == (1, 1)
 
 
-@settings(deadline=None, max_examples=50)
 @given(number=st.integers(1, 1000), seed=st.integers())
 def test_waits_grow_within_their_limits(number: int, seed: int) -> None:
     for wait, longest in ((queue_wait, 300.0), (target_wait, 600.0)):

@@ -9,6 +9,7 @@ import pytest
 from botocore.httpsession import DEFAULT_CA_BUNDLE
 
 from handler.coldstart.lazy_imports import DEFERRED_MODULES, UNAVAILABLE_MODULES, LazyPattern
+from tests.support.thorough import some
 from tests.unit.handler.coldstart.left_behind import SETTINGS
 
 STANDARD = {"HANDLER_COLD_START": "standard"}
@@ -42,7 +43,9 @@ def test_no_deferred_module_is_loaded() -> None:
 
 
 # psutil is installed here and not in the image, so that its import needs no proof.
-@pytest.mark.parametrize("package", [name for name in (*PACKAGES, *UNAVAILABLE_MODULES) if name != "psutil"])
+@pytest.mark.parametrize(
+    "package", some([name for name in (*PACKAGES, *UNAVAILABLE_MODULES) if name != "psutil"], of=4)
+)
 def test_a_package_would_be_loaded(package: str) -> None:
     """An entry that no library needs any more has to go."""
     # boto3.resources builds on classes of the others, so it loads only together with them.
