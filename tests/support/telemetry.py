@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import fastjsonschema  # type: ignore[import-untyped]
+import fastjsonschema
 from fastjsonschema import JsonSchemaException
 from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue

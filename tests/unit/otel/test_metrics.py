@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import fastjsonschema  # type: ignore[import-untyped]
+import fastjsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
