@@ -18,6 +18,7 @@ from emulator.pipeline.model import (
 )
 from emulator.pipeline.platform_metrics import PlatformMetrics
 from emulator.pipeline.scheduler import Scheduler
+from emulator.pipeline.waits import Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class LambdaTarget:
         self._attempt(_Delivery(payload, tag, self.scheduler.now()))
 
     def _attempt(self, delivery: _Delivery) -> None:
+        self.queue.waits.end(id(delivery))
         delivery.attempts += 1
         self.metrics.add("AWS/Events", "InvocationAttempts")
         if delivery.attempts > 1:
@@ -94,6 +96,8 @@ class LambdaTarget:
                 exhausted = "MaximumEventAgeInSeconds"
             else:
                 delivery.skipped_s += wait_s * (1 - self.scheduler.scale)
+                due = self.scheduler.now() + wait_s * self.scheduler.scale
+                self.queue.waits.begin(id(delivery), Wait(delivery.attempts + 1, due, "EventBridge"))
                 self.scheduler.call_later(wait_s, partial(self._attempt, delivery))
                 return
         self._send_to_dlq(delivery, error, exhausted)

@@ -3,6 +3,7 @@
 from collections.abc import Hashable
 from dataclasses import dataclass
 from threading import Lock
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,10 +13,12 @@ class Wait:
     Attributes:
         attempt: The number of the next attempt, from 2.
         due: Unix time in seconds at which it starts, on the scheduler's clock.
+        service: Which service repeats it.
     """
 
     attempt: int
     due: float
+    service: Literal["Lambda", "EventBridge"] = "Lambda"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,12 @@ def waiting_text(status: PipelineStatus, *, exhausted: bool, now: Callable[[], f
     if len(status.waits) < status.live:
         return f"waiting for the function: {_events(status.live)}" if exhausted else ""
     seconds = max(0, math.ceil(min(wait.due for wait in status.waits) - now()))
-    attempts = {wait.attempt for wait in status.waits}
+    attempts = {(wait.service, wait.attempt) for wait in status.waits}
     if len(attempts) > 1:
-        return f"waiting for further attempts of {_events(status.live)} by Lambda, the next in {seconds} s"
-    (attempt,) = attempts
+        return f"waiting for further attempts of {_events(status.live)}, the next in {seconds} s"
+    ((service, attempt),) = attempts
     ordinal = _ORDINALS.get(attempt, f"{attempt}th")
-    return f"waiting for Lambda's {ordinal} attempt of {_events(status.live)}, {seconds} s"
+    return f"waiting for {service}'s {ordinal} attempt of {_events(status.live)}, {seconds} s"
 
 
 def _events(count: int) -> str:

@@ -77,6 +77,8 @@ def trace_command(
     The exit status is 0 when an event was found and every source was read, 1 when every source was read and none has a
     record, 3 when a source could not be read: the result is marked as partial, and an empty result proves nothing.
     """
+    from mep.progress import ProgressBar
+    from mep.terminal import console
     from mep.trace.asked import parse_asked
     from mep.trace.follow import follow
     from mep.trace.sources import gap_lines, source_names
@@ -89,7 +91,9 @@ def trace_command(
         search = FolderSearch(run, queue=queue is not False)
     else:
         search = _account(spans, _age(since), function, log_group)
-    found = follow(wanted, search, queue=queue)
+    label = f"reading {run}" if run is not None else f"searching the log, the traces and the tables of the last {since}"
+    with ProgressBar(console(stderr=True), label):
+        found = follow(wanted, search, queue=queue)
     timeline = found.timeline
     options = {"--run": run, "--since": since if since != _SINCE_DEFAULT else None}
     options |= {"--function": function, "--log-group": log_group, "--spans": spans if spans != "xray" else None}
