@@ -164,6 +164,31 @@ def test_the_exit_status_depends_on_the_accounting(
     assert asked == []
 
 
+@pytest.mark.parametrize(
+    ("events", "rejected", "status", "text"),
+    [
+        ("e.jsonl", 0, 1, "mep: no event was delivered: e.jsonl is empty\n"),
+        ("e.jsonl", 17, 1, "mep: no event was delivered: e.jsonl has no line that is JSON; see there/rejected.jsonl\n"),
+        ("-", 0, 1, "mep: no event was delivered: standard input is empty\n"),
+        ("/dev/null", 0, 0, ""),
+    ],
+)
+def test_a_run_that_delivers_nothing_fails(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    events: str,
+    rejected: int,
+    status: int,
+    text: str,
+) -> None:
+    nothing = Summary(**{**SUMMARY.as_dict(), "received": 0, "marked": 0, "duplicate": 0, "rejected": rejected})
+    monkeypatch.setattr(run_module, "run", lambda *_, **__: nothing)
+
+    assert mep(monkeypatch, "local", "--calendar", "c.csv", "--events", events, "--out", "there") == status
+
+    assert capsys.readouterr().err == text
+
+
 def test_errors_are_one_line_without_a_stack_trace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
