@@ -196,7 +196,7 @@ class _Grouping:
 
     def _add_audit(self, entry: Entry) -> None:
         """Add the audit entry of a mark to the invocation that wrote it, at the time of its commit."""
-        candidates = [each for each in self.invocations if entry.request_id and each.request_id == entry.request_id]
+        candidates = [each for each in self.invocations if entry.request_id in {"", each.request_id}]
         if not candidates:
             candidates = [each for each in self.invocations if entry.trace_id and each.trace_id == entry.trace_id]
         marked = [each for each in candidates if (each.outcome or {}).get("outcome") == "marked"]

@@ -176,12 +176,12 @@ def test_a_partial_result_is_marked(
     operation: str, source: str, partial: str, account: Account, run_here: Run, tmp_path: Path
 ) -> None:
     add_event(account)
-    assert run_here("trace", "q2-AAPL-17").status == ExitStatus.DONE, "the result is complete"
+    assert run_here("trace", "q2-AAPL-17", "--queue").status == ExitStatus.DONE, "the result is complete"
     account.replies[operation] = FAILURES["denied"][0]
     page = tmp_path / "timeline.html"
 
-    ended = run_here("trace", "q2-AAPL-17", "--html", str(page))
-    answer = json.loads(run_here("trace", "q2-AAPL-17", "--json").out)
+    ended = run_here("trace", "q2-AAPL-17", "--queue", "--html", str(page))
+    answer = json.loads(run_here("trace", "q2-AAPL-17", "--queue", "--json").out)
 
     assert ended.status == ExitStatus.UNAVAILABLE
     assert partial in " ".join(ended.out.split())
@@ -201,7 +201,9 @@ def test_an_empty_partial_result_is_unknown(account: Account, run_here: Run) -> 
     ended = run_here("trace", "q2-AAPL-17")
 
     assert ended.status == ExitStatus.UNAVAILABLE
-    assert "unknown: nothing was found, but the audit table could not be read" in " ".join(ended.out.split())
+    assert "unknown: nothing was found, but the audit table, the calendar could not be read" in " ".join(
+        ended.out.split()
+    )
     assert not claims_nothing(ended)
 
 
