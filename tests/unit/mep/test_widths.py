@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,8 @@ DEAD_LETTER = dead_letters.from_handler(
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_tables_of_a_run(width: int) -> None:
-    counts = dict.fromkeys(("received", "rejected", "marked", "duplicate", "dead_lettered", "retry"), 123_456)
-    others = dict.fromkeys(("invocations", "undelivered", "spans", "spans_lost"), 123_456)
-    summary = Summary(**counts, **others, elapsed_s=12.5, interrupted=False, incomplete=())
+    counts: dict[str, Any] = {field.name: 123_456 for field in fields(Summary)}
+    summary = Summary(**counts | {"elapsed_s": 12.5, "interrupted": False, "incomplete": ()})
     metrics = {
         "EventsReceived": render.Metric("Count", [123_456.0]),
         "DynamoDBLatency": render.Metric("Milliseconds", [1.25, 123_456.75]),
