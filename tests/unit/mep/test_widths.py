@@ -120,6 +120,7 @@ def test_tables_of_dead_letters(width: int) -> None:
     dead_letter = read_dead_letter(MESSAGE_ID, *DEAD_LETTER)
 
     check(lines_of(width, dlq_render.listing([dead_letter], "category")), width, MESSAGE_ID, CORRELATION_ID)
+    check(lines_of(width, dlq_render.overview([dead_letter], "correlation-id")), width, CORRELATION_ID, "not_found")
     check(lines_of(width, dlq_render.details(dead_letter)), width, MESSAGE_ID, CORRELATION_ID)
 
 
