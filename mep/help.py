@@ -5,7 +5,7 @@ import shutil
 import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from typer.core import TyperCommand, TyperGroup
 
@@ -46,6 +46,11 @@ class Command(TyperCommand):
 class Group(TyperGroup):
     """A group of commands with a help as that of `Command`."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line. Errors, and the help where no command is given, have the layout of the help."""
+        self.rich_markup_mode = _markup()
+        return super().main(*args, **kwargs)
+
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the options of the group, `--help` included."""
         return _with_values(super().get_params(ctx))
@@ -76,12 +81,18 @@ def _with_values(parameters: Iterable[Any]) -> list[Any]:
     return changed
 
 
+def _markup() -> Literal["markdown"] | None:
+    """Return None, for text without tables, on a narrow terminal."""
+    return "markdown" if shutil.get_terminal_size().columns >= _MIN_TABLE_WIDTH else None
+
+
 @contextmanager
 def _layout(command: TyperCommand | TyperGroup, formatter: Any) -> Iterator[None]:
     """Choose between Typer's tables of options and text without tables, in which Markdown's backticks are left out."""
-    width = shutil.get_terminal_size().columns
-    command.rich_markup_mode = "markdown" if width >= _MIN_TABLE_WIDTH else None
-    formatter.width = width - 1  # the default is at least 50; a broken word takes one column more
+    command.rich_markup_mode = _markup()
+    formatter.width = (
+        shutil.get_terminal_size().columns - 1
+    )  # the default is at least 50; a broken word takes one column more
     yield
     formatter.buffer[:] = [text.replace("`", "") for text in formatter.buffer]
 

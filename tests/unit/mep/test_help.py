@@ -70,6 +70,23 @@ def test_help_fits_cuts_no_option_and_shows_no_value_of_a_flag(command: str, col
     assert re.findall(r"<\w*", re.sub(r"<\s*=", "", text)) == []
 
 
+@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize("command", ["mep", "mep dlq"])
+def test_a_group_without_a_command_shows_its_help(command: str, columns: int) -> None:
+    environ = {"COLUMNS": str(columns), "NO_COLOR": "1"}
+    result = RUNNER.invoke(cli.app, command.split()[1:], env=environ, prog_name="mep")
+
+    assert (result.exit_code, result.output.strip()) == (2, _help(command, columns).strip())
+
+
+def test_an_error_fits_a_narrow_terminal() -> None:
+    result = RUNNER.invoke(cli.app, ["locla"], env={"COLUMNS": "40", "NO_COLOR": "1"}, prog_name="mep")
+
+    assert result.exit_code == 2
+    assert "Did you mean 'local'" in result.output
+    assert "│" not in result.output
+
+
 def test_redrive_says_that_it_needs_a_destination_and_what_no_filter_means() -> None:
     text = " ".join(_help("mep dlq redrive", 80).split())
 
