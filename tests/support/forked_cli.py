@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event
 
 from emulator.environment import PROJECT_ROOT
@@ -16,6 +17,15 @@ import functools, gc, json, os, sys
 import botocore.session, pydantic, typer._adapters
 from mep.__main__ import main
 from mep.dlq import discard, json_output, redrive, render, selection, sentences, session
+def redirect(number, target, encoding):
+    if target == "|":  # a pipe whose reader has gone
+        reading, opened = os.pipe()
+        os.close(reading)
+    else:
+        opened = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(opened, number)
+    return open(number, "w", encoding=encoding, closefd=False)
+
 # The models of the services are read once, and not by each process.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 for service in ("sqs", "events", "dynamodb", "cloudwatch", "lambda"):

@@ -1,4 +1,4 @@
-"""A run of `mep local --keep` and an operator's commands beside it, all of them processes, as a person starts them."""
+"""A run of `mep local --keep` and an operator's commands beside it, all of them processes."""
 
 import json
 import os
@@ -7,14 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from emulator.faults import Exchange, Fault, FaultProxy, Reply, answer, http_status, throttled
 from tests.support.events import event
+from tests.support.forked_cli import Forks, forks
 from tests.support.run_helpers import write_calendar
 
 DATE = "2031-01-15"
@@ -121,31 +123,39 @@ def kept_run(dynamodb_url: str, directory: Path) -> KeptRun:
     run = KeptRun(directory / "out")
     accepted = answer(Reply(200, b"{}", _JSON), name="accepted")
     with (
+        forks() as processes,
         FaultProxy(dynamodb_url, otherwise=Fault("by symbol", _Failing())) as dynamodb,
         FaultProxy(_NOBODY, otherwise=accepted) as cloudwatch,
     ):
+        mep = partial(_command, run, processes, directory)
         with _keeping(run, dynamodb.url, directory) as environ:
-            environ |= {"AWS_ENDPOINT_URL_CLOUDWATCH": cloudwatch.url, "MEP_OPERATOR": "contract"}
-            _work(run, environ)
+            _work(mep, {**environ, "AWS_ENDPOINT_URL_CLOUDWATCH": cloudwatch.url, "MEP_OPERATOR": "contract"})
         run.operator_metrics = [each.request.json for each in cloudwatch.requests]
-    run.files |= {path.name for path in run.out.iterdir()}
-    run.commands["trace"] = mep("trace", "slow-1", "--run", run.out, "--json")
-    silent = {"AWS_ENDPOINT_URL": _NOBODY, "AWS_MAX_ATTEMPTS": "1", "AWS_REGION": "eu-central-2"}
-    run.commands["unasked"] = mep("trace", "slow-1", "--json", **silent, DEAD_LETTER_QUEUE_URL=f"{_NOBODY}/q")
+        run.files |= {path.name for path in run.out.iterdir()}
+        mep({}, "trace", "trace", "slow-1", "--run", run.out, "--json")
+        silent = {"AWS_ENDPOINT_URL": _NOBODY, "AWS_MAX_ATTEMPTS": "1", "AWS_REGION": "eu-central-2"}
+        mep({**silent, "DEAD_LETTER_QUEUE_URL": f"{_NOBODY}/q"}, "unasked", "trace", "slow-1", "--json")
     return run
 
 
-def _work(run: KeptRun, environ: Mapping[str, str]) -> None:
-    for name, words in {
-        "list": ("list", "--json"),
-        "show": ("show", "lost-1", "--json"),
-        "redrive": ("redrive", "--correlation-id", "lost-1", "--force", "--wait", "--json"),
-        "discard": ("discard", "--correlation-id", "broken-1", "--reason", "broken on purpose", "--yes", "--json"),
-    }.items():
-        run.commands[name] = mep("dlq", *words, **environ)
+def _work(mep: Callable[..., None], environ: dict[str, str]) -> None:
+    mep(environ, "list", "dlq", "list", "--json")
+    mep(environ, "show", "dlq", "show", "lost-1", "--json")
+    mep(environ, "redrive", "dlq", "redrive", "--correlation-id", "lost-1", "--force", "--wait", "--json")
+    reason = ("--reason", "broken on purpose", "--yes", "--json")
+    mep(environ, "discard", "dlq", "discard", "--correlation-id", "broken-1", *reason)
     refused = {**environ, "AWS_ENDPOINT_URL_LAMBDA": _NOBODY}
-    words = ("dlq", "redrive", "--correlation-id", "lost-2", "--force", "--function", "nobody", "--json")
-    run.commands["refused"] = mep(*words, **refused)
+    function = ("--force", "--function", "nobody", "--json")
+    mep(refused, "refused", "dlq", "redrive", "--correlation-id", "lost-2", *function)
+
+
+def _command(
+    run: KeptRun, processes: Forks, directory: Path, environ: Mapping[str, str], name: str, *words: object
+) -> None:
+    """Run a command to its end; `name` is that of its result in `run.commands`."""
+    output = directory / f"{name}.out"
+    status = processes.run(tuple(map(str, words)), environ, out=str(output))
+    run.commands[name] = Ended(status, output.read_text())
 
 
 @contextmanager

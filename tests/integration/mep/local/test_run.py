@@ -38,54 +38,54 @@ def sample(rows: list[tuple[str, str]]) -> list[dict[str, Any]]:
 def test_a_whole_calendar_and_its_duplicates(
     tmp_path: Path, url: str, dead_letters: DeadLetters, screen: Console
 ) -> None:
-    rows = [(f"S{n}", f"2025-08-{n % 28 + 1:02d}") for n in range(400)]
-    write_calendar(tmp_path / "calendar.csv", [*rows, *rows[:20]])
+    rows = [(f"S{n}", f"2025-08-{n % 28 + 1:02d}") for n in range(200)]
+    write_calendar(tmp_path / "calendar.csv", [*rows, *rows[:10]])
     events = sample(rows)
-    assert len(events) == 400 + 20 + 8 + 4
+    assert len(events) == 200 + 10 + 4 + 2
     chosen = options(tmp_path, url, write_events(tmp_path / "events.jsonl", events), workers=4)
     out = chosen.out
 
     summary = run(chosen, screen, queue=dead_letters.endpoint)
 
-    assert outcomes(summary) == (432, 0, 400, 20, 12, 0)
+    assert outcomes(summary) == (216, 0, 200, 10, 6, 0)
     assert json.loads((out / "summary.json").read_text()) == summary.as_dict()
     calendar = list(read_jsonl(out / "calendar.jsonl"))
     assert sorted((row["asset_symbol"], row["earnings_date"]) for row in calendar) == sorted(rows)
     assert all(row["is_processed"] for row in calendar)
     assert all(row["estimated_eps"] == 0.25 for row in calendar), "what belongs to the calendar sync is untouched"
     audit = {record["earnings_key"]: record for record in read_jsonl(out / "audit.jsonl")}
-    assert len(audit) == len(list(read_jsonl(out / "audit.jsonl"))) == 400
+    assert len(audit) == len(list(read_jsonl(out / "audit.jsonl"))) == 200
     for row in calendar:
         record = audit[f"{row['asset_symbol']}#{row['earnings_date']}"]
         assert record["event_id"] == row["processed_by_event"]
         assert record["correlation_id"] == row["correlation_id"]
     sent_messages = list(read_jsonl(out / "dlq.jsonl"))
     assert Counter(dead_letter["attributes"]["ERROR_CODE"] for dead_letter in sent_messages) == {
-        "validation": 8,
-        "not_found": 4,
+        "validation": 4,
+        "not_found": 2,
     }
-    failed = {value["id"]: value for value in events[420:]}
+    failed = {value["id"]: value for value in events[210:]}
     bodies = [json.loads(dead_letter["body"]) for dead_letter in sent_messages]
     assert {body["id"]: body for body in bodies} == failed
     metrics = sum_metrics(read_jsonl(out / "metrics.jsonl"))
     counted = {name: metrics[name].total for name in ("EventsReceived", "EventsMarked", "EventsDuplicate")}
-    assert counted == {"EventsReceived": 432, "EventsMarked": 400, "EventsDuplicate": 20}
-    assert metrics["EventsDeadLettered"].total == 12
+    assert counted == {"EventsReceived": 216, "EventsMarked": 200, "EventsDuplicate": 10}
+    assert metrics["EventsDeadLettered"].total == 6
     assert metrics["ColdStarts"].total == 4
     ended = [line for line in read_jsonl(out / "logs.jsonl") if line.get("event_type") == "event_outcome"]
-    assert Counter(line["outcome"] for line in ended) == {"marked": 400, "duplicate": 20, "dead_lettered": 12}
+    assert Counter(line["outcome"] for line in ended) == {"marked": 200, "duplicate": 10, "dead_lettered": 6}
     traces = {line["trace_id"]: line["correlation_id"] for line in ended}
     spans = list(read_jsonl(out / "spans.jsonl"))
     assert {span["trace_id"] for span in spans} == set(traces)
     assert all(span["attributes"]["correlation_id"] == traces[span["trace_id"]] for span in spans)
     assert len(spans) == summary.spans
     # Each event has its own span, one for its write unless it was invalid, and one for its dead letter.
-    assert len(spans) == 432 + 424 + 12
+    assert len(spans) == 216 + 212 + 6
 
     again = run(chosen, screen, queue=dead_letters.endpoint)
 
-    assert outcomes(again) == (432, 0, 0, 420, 12, 0)
-    assert len(list(read_jsonl(out / "audit.jsonl"))) == 400
+    assert outcomes(again) == (216, 0, 0, 210, 6, 0)
+    assert len(list(read_jsonl(out / "audit.jsonl"))) == 200
     assert [row["processed_at"] for row in read_jsonl(out / "calendar.jsonl")] == [
         row["processed_at"] for row in calendar
     ]
