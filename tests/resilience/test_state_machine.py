@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from itertools import count
 
@@ -21,9 +20,8 @@ from tests.resilience.redrive_operator import Operator
 from tests.resilience.simulation import SEND, WRITE, Simulation, simulations
 from tests.support.events import DATE, event
 from tests.support.stores import DeadLetters, Tables
+from tests.support.thorough import EXAMPLES
 
-EXAMPLES = int(os.environ.get("PROOF_EXAMPLES", "12"))
-"""Sequences of steps."""
 STEPS = 25
 """Steps in each sequence."""
 

@@ -70,6 +70,17 @@ class Watch:
             self.sent.append(exchange.request.json["MessageBody"])
         forward().act(exchange)
 
+    def states(self) -> Iterator[Moment]:
+        """Return a moment for each state in which a kill can leave the services and the output.
+
+        To be killed after a call, before its response arrives, leaves them as a kill before the next call does: the
+        process makes one call at a time, and its memory is lost. Only before `RETURN` it also writes its metrics.
+        """
+        for number, operation in enumerate(self.calls):
+            yield Moment(number, after=False)
+            if operation != RETURN and self.calls[number + 1 : number + 2] in ([], [RETURN]):
+                yield Moment(number, after=True)
+
     def moments(self) -> Iterator[Moment]:
         """Return the moments before and after each call; only before `RETURN`, whose response changes nothing."""
         for number, operation in enumerate(self.calls):

@@ -1,8 +1,10 @@
 """How thorough a run is: few examples, the same in each run, or many with `--hypothesis-profile=thorough`.
 
-The weekly workflow is thorough. The profile's deadline is off: a busy machine is no defect.
+The weekly workflow is thorough. The profile's deadline is off: a busy machine is no defect. Sequences of steps on real
+services have a number of their own, PROOF_EXAMPLES, which the step `soak` of .ci/run raises.
 """
 
+import os
 from collections.abc import Iterable
 
 from hypothesis import settings
@@ -10,6 +12,12 @@ from hypothesis import settings
 settings.register_profile("quick", max_examples=25, derandomize=True, database=None, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None, print_blob=True)
 settings.load_profile("quick")
+
+EXAMPLES = int(os.environ.get("PROOF_EXAMPLES", "8"))
+"""Sequences of steps that are drawn."""
+
+THOROUGH = "PROOF_EXAMPLES" in os.environ
+"""Whether processes are also killed where it leaves the same as another kill."""
 
 
 def is_thorough() -> bool:
