@@ -3,8 +3,9 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Any
 
 import pytest
@@ -47,6 +48,13 @@ def layered(
             yield sandbox
 
 
+@pytest.fixture(scope="module")
+def running(services: Services) -> Iterator[Callable[[str], Sandbox]]:
+    """Returns the function with a set-up of the layer: one process for all tests that need no other variables."""
+    with ExitStack() as stack:
+        yield cache(lambda set_up: stack.enter_context(layered(services, set_up)))
+
+
 def event_for_a_row(services: Services, **detail: Any) -> dict[str, Any]:
     event = unique_event(detail)
     services.tables.put_row(event["detail"]["asset_symbol"], DATE, **OTHERS_ATTRIBUTES)
@@ -61,17 +69,20 @@ def by_event(sandbox: Sandbox) -> dict[str, list[SpanDict]]:
 
 
 @set_ups
-def test_every_event_has_its_spans_once_and_before_its_answer(services: Services, set_up: str) -> None:
+def test_every_event_has_its_spans_once_and_before_its_answer(
+    services: Services, running: Callable[[str], Sandbox], set_up: str
+) -> None:
     event = event_for_a_row(services)
     events = [event, event, unique_event(), event_for_a_row(services), event_for_a_row(services)]
     headers, arrived = [], []
-    with layered(services, set_up) as sandbox:
-        for each in events:
-            before = len(sandbox.spans)
-            assert sandbox.invoke(each, trace_header=TRACE_HEADER).status == "ok"
-            arrived.append([(span["kind"], span["name"]) for span in sandbox.spans[before:]])
-            headers += [span["parent_span_id"] for span in sandbox.spans[before:] if span["kind"] == "SERVER"]
-        spans, logs, stderr = sandbox.spans, sandbox.logs, sandbox.stderr
+    sandbox = running(set_up)
+    earlier_spans, earlier_logs = len(sandbox.spans), len(sandbox.logs)
+    for each in events:
+        before = len(sandbox.spans)
+        assert sandbox.invoke(each, trace_header=TRACE_HEADER).status == "ok"
+        arrived.append([(span["kind"], span["name"]) for span in sandbox.spans[before:]])
+        headers += [span["parent_span_id"] for span in sandbox.spans[before:] if span["kind"] == "SERVER"]
+    spans, logs, stderr = sandbox.spans[earlier_spans:], sandbox.logs[earlier_logs:], sandbox.stderr
 
     write, root = ("CLIENT", "DynamoDB.TransactWriteItems"), ("SERVER", "MarkEarningsProcessed")
     dead_letter = ("CLIENT", "SQS.SendMessage")
@@ -153,20 +164,23 @@ PATIENT = 130
 
 
 @both
-def test_unsampled_spans_are_marked_as_such(services: Services, set_up: str) -> None:
-    with layered(services, set_up) as sandbox:
-        sandbox.invoke(event_for_a_row(services), trace_header=TRACE_HEADER.replace("Sampled=1", "Sampled=0"))
-        spans = sandbox.spans
+def test_unsampled_spans_are_marked_as_such(services: Services, running: Callable[[str], Sandbox], set_up: str) -> None:
+    sandbox = running(set_up)
+    before = len(sandbox.spans)
+    sandbox.invoke(event_for_a_row(services), trace_header=TRACE_HEADER.replace("Sampled=1", "Sampled=0"))
 
-    assert [span["sampled"] for span in spans] == [False, False]
+    assert [span["sampled"] for span in sandbox.spans[before:]] == [False, False]
 
 
 @both
-def test_without_a_trace_header_the_event_has_a_trace_of_its_own(services: Services, set_up: str) -> None:
-    with layered(services, set_up) as sandbox:
-        for _ in range(2):
-            sandbox.invoke(event_for_a_row(services), trace_header="")
-        spans = sandbox.spans
+def test_without_a_trace_header_the_event_has_a_trace_of_its_own(
+    services: Services, running: Callable[[str], Sandbox], set_up: str
+) -> None:
+    sandbox = running(set_up)
+    before = len(sandbox.spans)
+    for _ in range(2):
+        sandbox.invoke(event_for_a_row(services), trace_header="")
+    spans = sandbox.spans[before:]
 
     roots = [span for span in spans if span["kind"] == "SERVER"]
     assert [root["parent_span_id"] for root in roots] == [None, None]
@@ -175,13 +189,15 @@ def test_without_a_trace_header_the_event_has_a_trace_of_its_own(services: Servi
 
 
 @both
-def test_a_link_to_the_producer_where_the_layer_has_links(services: Services, set_up: str) -> None:
+def test_a_link_to_the_producer_where_the_layer_has_links(
+    services: Services, running: Callable[[str], Sandbox], set_up: str
+) -> None:
     producer = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    with layered(services, set_up) as sandbox:
-        sandbox.invoke(event_for_a_row(services, traceparent=producer), trace_header=TRACE_HEADER)
-        roots = [span for span in sandbox.spans if span["kind"] == "SERVER"]
+    sandbox = running(set_up)
+    before = len(sandbox.spans)
+    sandbox.invoke(event_for_a_row(services, traceparent=producer), trace_header=TRACE_HEADER)
 
-    (root,) = roots
+    (root,) = (span for span in sandbox.spans[before:] if span["kind"] == "SERVER")
     assert root["trace_id"] == TRACE_ID
     linked = [link["span_id"] for link in root["links"]]
     assert linked == ([] if set_up == "fast start" else ["b7ad6b7169203331"])
