@@ -90,8 +90,8 @@ def _written(parameter: Any) -> str:
 
 
 def make_targets() -> set[str]:
-    """The targets of the Makefile; `make help` lists those that most people need."""
-    return set(re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    """The described targets: `make help` lists those with `##`, CONTRIBUTING.md those with `#`."""
+    return set(re.findall(r"^([a-z-]+):.*  ##? ", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 def query_words(text: str) -> set[str]:
