@@ -25,7 +25,7 @@ from tests.support.stores import DeadLetters
 def variables(file: Path) -> dict[str, str]:
     """What a shell would have after `source`."""
     words = (shlex.split(line) for line in file.read_text().splitlines())
-    return dict(word.split("=", 1) for export, word in words if export == "export")
+    return dict(line[1].split("=", 1) for line in words if line[0] == "export")
 
 
 def test_further_events_are_delivered_and_counted(
