@@ -17,7 +17,7 @@ EXAMPLES = int(os.environ.get("PROOF_EXAMPLES", "8"))
 """Sequences of steps that are drawn."""
 
 THOROUGH = "PROOF_EXAMPLES" in os.environ
-"""Whether processes are also killed where it leaves the same as another kill."""
+"""Whether processes are also killed where it leaves the same as another kill, and queues are full of thousands."""
 
 
 def is_thorough() -> bool:
