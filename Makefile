@@ -1,5 +1,6 @@
 # Start with `make demo` and `make test`. Each target installs what it needs: the demo a tenth of what the tests need.
 .DEFAULT_GOAL := help
+unexport PYTHONDONTWRITEBYTECODE  # else each process compiles all that it imports
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 

@@ -15,6 +15,7 @@ TOGETHER = {
     # CDK: seconds for its import, seconds for a template
     "tests/integration/test_contract.py": "cdk",
     "tests/integration/monitoring": "cdk",
+    "tests/adapt": "cdk",
     "tests/unit/deploy/test_monitoring_construct.py": "cdk",
     # the run that the session fixture `folder` makes
     "tests/integration/mep/trace": "folder",
