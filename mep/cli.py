@@ -46,7 +46,11 @@ command(
     ),
 )(trace_command)
 command("dashboard", epilog=examples("mep dashboard --run out/ --out dashboard.html"))(dashboard_command)
-command("local", help=LOCAL_HELP, epilog=examples(LOCAL_EXAMPLE, f"{LOCAL_EXAMPLE} --fault throttle=2"))(local_command)
+command(
+    "local",
+    help=LOCAL_HELP,
+    epilog=examples(LOCAL_EXAMPLE, "mep local --calendar c.csv --events e.jsonl --out out/ --fault throttle=2"),
+)(local_command)
 
 
 def _show_version(value: bool) -> None:

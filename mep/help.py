@@ -1,5 +1,6 @@
 """Help texts: options that show a value only if they take one, examples, and no table on a narrow terminal."""
 
+import inspect
 import re
 import shutil
 import textwrap
@@ -38,6 +39,10 @@ class Command(TyperCommand):
         with _layout(self, formatter):
             super().format_help(ctx, formatter)
 
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the signature is Typer's
+        """Write the description, without a table."""
+        _write_description(self, formatter)
+
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the signature is Typer's
         """Write the examples, without a table."""
         _write_examples(self, formatter)
@@ -60,9 +65,18 @@ class Group(TyperGroup):
         with _layout(self, formatter):
             super().format_help(ctx, formatter)
 
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the signature is Typer's
+        """Write the description, without a table."""
+        _write_description(self, formatter)
+
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the signature is Typer's
         """Write the examples, without a table."""
         _write_examples(self, formatter)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands, without a table; Typer cuts their texts to one line."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _first_paragraph(self.get_command(ctx, name))) for name in self.commands])
 
 
 def _with_values(parameters: Iterable[Any]) -> list[Any]:
@@ -93,8 +107,30 @@ def _layout(command: TyperCommand | TyperGroup, formatter: Any) -> Iterator[None
     formatter.width = (
         shutil.get_terminal_size().columns - 1
     )  # the default is at least 50; a broken word takes one column more
+    write_rows = formatter.write_dl
+    formatter.write_dl = lambda rows: write_rows([(name, _plain(text)) for name, text in rows])
     yield
-    formatter.buffer[:] = [text.replace("`", "") for text in formatter.buffer]
+
+
+def _plain(text: str) -> str:
+    """Leave Markdown's backticks out: before the text is wrapped, so that its lines are full."""
+    return text.replace("`", "")
+
+
+def _first_paragraph(command: Any) -> str:
+    return inspect.cleandoc(command.help or "").split("\n\n")[0]
+
+
+def _write_description(command: TyperCommand | TyperGroup, formatter: Any) -> None:
+    """Write the description of a command; the items of its Markdown lists begin on lines of their own."""
+    for paragraph in _plain(inspect.cleandoc(command.help or "")).split("\n\n"):
+        formatter.write_paragraph()
+        for item in re.split("\n(?=- )", paragraph):
+            first = "  - " if item.startswith("- ") else "  "
+            text = " ".join(item.removeprefix("- ").split())
+            rest = " " * len(first)
+            lines = textwrap.wrap(text, formatter.width - 1, initial_indent=first, subsequent_indent=rest)
+            formatter.write("".join(f"{line}\n" for line in lines))
 
 
 def _write_examples(command: TyperCommand | TyperGroup, formatter: Any) -> None:

@@ -37,7 +37,9 @@ dlq = typer.Typer(
 def list_command(
     *,
     queue_url: QueueUrl = None,
-    by: Annotated[str, typer.Option("--by", help="Group by `category`, `age` or `correlation-id`.")] = "category",
+    by: Annotated[
+        str, typer.Option("--by", metavar="NAME", help="Group by `category`, `age` or `correlation-id`.")
+    ] = "category",
     rows: Annotated[
         int | None,
         typer.Option(
@@ -121,8 +123,8 @@ dlq.command(
     "redrive",
     cls=Command,
     epilog=examples(
-        "mep dlq redrive --bus earnings --category throttling --dry-run",
-        "mep dlq redrive --function mark-earnings-processed-prod:live --category not_found --force --wait",
+        "mep dlq redrive --bus earnings --category not_found --force --wait",
+        "mep dlq redrive --function mark-earnings-processed-prod:live --dry-run",
     ),
 )(redrive_command)
 dlq.command(

@@ -73,8 +73,8 @@ def local_command(
         typer.Option(
             metavar="KEY=VALUE",
             help="A setting of the function, such as OTEL_SDK_DISABLED=true; repeat the option for several. The "
-            "function's own check applies. OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 sends the spans there "
-            "instead of to spans.jsonl.",
+            "function's own check applies. With OTEL_EXPORTER_OTLP_ENDPOINT, the spans are sent there instead of to "
+            "spans.jsonl.",
         ),
     ] = None,
     fault: Annotated[list[str] | None, typer.Option(metavar="FAULT", help=option_help())] = None,

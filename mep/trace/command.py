@@ -47,7 +47,7 @@ def trace_command(
         typer.Option(
             metavar="NAME",
             envvar="AWS_LAMBDA_FUNCTION_NAME",
-            help=f"The deployed function. Default: {FUNCTION_NAME}-ENVIRONMENT.",
+            help=f"The deployed function. Default: that of ENVIRONMENT, such as {FUNCTION_NAME}-dev.",
         ),
     ] = None,
     log_group: Annotated[

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from emulator.environment import PROJECT_ROOT
 from mep import cli
 from mep.help import commands_in
+from mep.local.faults import KINDS
 
 RUNNER = CliRunner()
 
@@ -63,11 +64,27 @@ def test_help_fits_cuts_no_option_and_shows_no_value_of_a_flag(command: str, col
     together = " ".join(text.replace("\\\n", "").split())
 
     assert max(map(len, text.splitlines())) <= columns
+    assert [line for line in text.splitlines() if re.search("\u2026|\\w\\.\\.\\.$", line)] == []
     assert "Example" in text
     assert all(example in together for example in commands_in(COMMANDS[command].epilog or ""))
     options = [name for option in COMMANDS[command].params for name in option.opts if name.startswith("--")]
     assert [name for name in options if name not in together] == []
     assert re.findall(r"<\w*", re.sub(r"<\s*=", "", text)) == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_example_is_one_line_at_80_columns(command: str) -> None:
+    text = _help(command, 80)
+    examples = [line.strip() for line in text[text.index("Example") :].splitlines()]
+
+    assert [example for example in commands_in(COMMANDS[command].epilog or "") if example not in examples] == []
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_each_fault_has_a_line_of_its_own(columns: int) -> None:
+    lines = [line.strip(" •-") for line in _help("mep local", columns).splitlines()]
+
+    assert [name for name in KINDS if sum(line.startswith(f"{name}: ") for line in lines) != 1] == []
 
 
 @pytest.mark.parametrize("columns", [40, 80])
