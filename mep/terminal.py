@@ -118,7 +118,7 @@ class _Size(NamedTuple):
     """The width of a column.
 
     Attributes:
-        least: That of its longest word, or more.
+        least: That of its longest word, or more; of its longest cell where the cells are not to be wrapped.
         wish: What it takes in addition to have every cell on one line.
     """
 
@@ -130,7 +130,7 @@ def _size(console: Console, column: Column) -> _Size:
     texts = [_text(console, cell) for cell in (column.header, *column.cells)]
     longest = max(text.cell_len for text in texts)
     word = max(cell_len(word) for text in texts for word in (text.plain.split() or [""]))
-    least = min(longest, max(word, _MIN_TEXT))
+    least = longest if column.no_wrap else min(longest, max(word, _MIN_TEXT))
     return _Size(least, longest - least)
 
 

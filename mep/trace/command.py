@@ -10,7 +10,7 @@ import typer
 
 from handler.contract import CALENDAR, FUNCTION_NAME
 from mep.errors import RunError, UnavailableError, UsageError
-from mep.output import write_file
+from mep.output import print_error, write_file
 
 if TYPE_CHECKING:
     from mep.trace.follow import Found, Search
@@ -100,6 +100,8 @@ def trace_command(
     again = [part for name, value in options.items() if value is not None for part in (name, str(value))]
     if found.hits:
         _show_hits(found, again, as_json=as_json)
+        if html is not None:
+            print_error(f"{html} is not written: a page shows one event")
     else:
         _show(timeline, html, as_json=as_json)
     if timeline.gaps:

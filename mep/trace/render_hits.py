@@ -39,6 +39,7 @@ def show_hits(found: Found, options: Sequence[str], screen: Console) -> None:
     for line in gap_lines(found.timeline.gaps):
         screen.print(Text.assemble(("not read  ", "bold yellow"), escape_control(line)))
     table = plain_table("last record", "outcome", "row", "to show it")
+    table.columns[-1].no_wrap = True  # to be copied
     for hit in found.hits:
         table.add_row(
             time_text(hit.at) if hit.at else "unknown",

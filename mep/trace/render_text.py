@@ -17,6 +17,7 @@ from mep.trace.sources import gap_lines
 from mep.trace.timeline import Section, Timeline
 
 _STYLES = {"ok": "", "warning": "yellow", "error": "red"}
+_NAME_COLUMNS = 16
 _MARKS = {"log": "·", "audit": "✓", "dead_letter": "✉", "backoff": "~", "span": "█"}
 
 
@@ -27,19 +28,7 @@ def show(timeline: Timeline, screen: Console) -> None:
 
 
 def _blocks(timeline: Timeline, bar: int) -> Iterator[RenderableType]:
-    yield Text.assemble(
-        ("correlation ID  ", "dim"),
-        (escape_control(timeline.correlation_id), "bold cyan"),
-        "\n",
-        ("verdict         ", "dim"),
-        (escape_control(timeline.summary), "bold"),
-    )  # fmt: skip
-    for row in timeline.rows:
-        yield Text.assemble(("calendar row    ", "dim"), escape_control(_row(row)))
-    for line in gap_lines(timeline.gaps):
-        yield Text.assemble(("not read        ", "bold yellow"), escape_control(line))
-    for note in timeline.notes:
-        yield Text.assemble(("note            ", "yellow"), escape_control(note))
+    yield from _facts(timeline, beside=bool(bar))
     for section in timeline.sections:
         yield Text()
         yield Text.assemble(
@@ -49,6 +38,29 @@ def _blocks(timeline: Timeline, bar: int) -> Iterator[RenderableType]:
             (_trace_of(section), "dim"),
         )
         yield _table(section, bar)
+
+
+def _facts(timeline: Timeline, *, beside: bool) -> Iterator[RenderableType]:
+    """Yield what is known about the event as a whole: names, and texts that are wrapped beside or below them."""
+    facts = [
+        Text.assemble(("correlation ID  ", "dim"), (escape_control(timeline.correlation_id), "bold cyan")),
+        Text.assemble(("verdict         ", "dim"), (escape_control(timeline.summary), "bold")),
+        *(Text.assemble(("calendar row    ", "dim"), escape_control(_row(row))) for row in timeline.rows),
+        *(
+            Text.assemble(("not read        ", "bold yellow"), escape_control(line))
+            for line in gap_lines(timeline.gaps)
+        ),
+        *(Text.assemble(("note            ", "yellow"), escape_control(note)) for note in timeline.notes),
+    ]
+    if not beside:
+        yield from facts
+        return
+    table = Table.grid()
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for fact in facts:
+        table.add_row(*fact.divide([_NAME_COLUMNS]))
+    yield table
 
 
 def _row(row: Mapping[str, Any]) -> str:

@@ -124,20 +124,25 @@ def test_tables_of_dead_letters(width: int) -> None:
     check(lines_of(width, dlq_render.details(dead_letter)), width, MESSAGE_ID, CORRELATION_ID)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_columns_is_honoured_in_a_pipe(
-    width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def write_run(folder: Path, *others: str) -> None:
+    """Write the files of a run with one event, and with an outcome of each other event of the same row."""
     audit = {"action": "mark_processed", "entry_id": f"{OUTCOME['timestamp']}#{EVENT_ID}", "event_id": EVENT_ID}
     files = {
         "spans": SPANS,
-        "logs": [OUTCOME],
+        "logs": [OUTCOME, *({**OUTCOME, "correlation_id": other} for other in others)],
         "audit": [{**audit, "earnings_key": "MSFT#2025-07-29", "correlation_id": CORRELATION_ID}],
         **{name: [] for name in ("metrics", "platform", "dlq", "calendar", "rejected")},
     }
     for name, lines in files.items():
-        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (tmp_path / "summary.json").write_text("{}")
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "summary.json").write_text("{}")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_columns_is_honoured_in_a_pipe(
+    width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path)
     monkeypatch.setenv("COLUMNS", str(width))
 
     assert mep(monkeypatch, "trace", CORRELATION_ID, "--run", tmp_path) == 0
@@ -146,6 +151,39 @@ def test_columns_is_honoured_in_a_pipe(
     check(shown, width, CORRELATION_ID, TRACE_ID, EVENT_ID, UUIDS[4])
     if width > terminal.WIDTH:
         assert max(map(len, shown)) > terminal.WIDTH
+
+
+@pytest.mark.parametrize(("width", "indent"), [(40, 0), (80, 16)])
+def test_what_is_known_of_an_event_is_wrapped_beside_its_names(
+    width: int, indent: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path)
+    monkeypatch.setenv("COLUMNS", str(width))
+
+    assert mep(monkeypatch, "trace", CORRELATION_ID, "--run", tmp_path) == 0
+
+    head, *_ = capsys.readouterr().out.split("\n\n")
+    named = ("correlation ID  ", "verdict         ", "calendar row    ", "note            ")
+    below = [line for line in head.splitlines() if not line.startswith(named)]
+    assert below
+    assert [line for line in below if len(line) - len(line.lstrip()) != indent] == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_commands_that_show_events_are_not_wrapped(
+    width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run").mkdir()
+    write_run(tmp_path / "run", "other")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", str(width))
+
+    assert mep(monkeypatch, "trace", "MSFT", "--run", "run", "--html", "page.html") == 0
+
+    output = capsys.readouterr()
+    assert "mep trace other --run run" in output.out
+    assert output.err == "mep: page.html is not written: a page shows one event\n"
+    assert not Path("page.html").exists()
 
 
 def test_a_heading_is_wrapped_and_not_cut() -> None:
