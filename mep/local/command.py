@@ -106,6 +106,7 @@ def local_command(
     from mep.local.options import RunOptions
     from mep.local.render import outcomes_table
     from mep.local.run import run
+    from mep.local.run_files import count_lost_spans
 
     if endpoint_url is not None and not endpoint_url.startswith(("http://", "https://")):
         raise UsageError(f"--endpoint-url {endpoint_url}: must be a URL such as http://127.0.0.1:8000")
@@ -137,8 +138,8 @@ def local_command(
     screen = terminal.console()
     screen.print(outcomes_table(summary))
     screen.print(Text(f"written to {out}"), soft_wrap=True)
-    if not summary.spans and any(name in settings for name in ENDPOINTS):
-        print_error("the spans went to the OTLP endpoint: spans.jsonl is empty")
+    if any(name in settings for name in ENDPOINTS):
+        print_error(_otlp_result(count_lost_spans(out)))
     if summary.spans_lost:
         print_error(f"{summary.spans_lost} span datagrams were lost: spans.jsonl is incomplete")
     _check_ended(summary, out)
@@ -166,6 +167,12 @@ def _check_ended(summary: "Summary", out: Path) -> None:
     if summary.interrupted:
         unfinished = f"; {summary.unfinished} had no outcome yet" if summary.unfinished else ""
         raise StoppedError(f"interrupted: {summary.received} events were delivered{unfinished}")
+
+
+def _otlp_result(lost: int) -> str:
+    if lost:
+        return f"the OTLP endpoint did not accept {lost:,} spans: see `span export failed` in logs.jsonl"
+    return "the function exports its spans to the OTLP endpoint, not to spans.jsonl"
 
 
 def _own_credentials() -> dict[str, str]:

@@ -15,6 +15,7 @@ import orjson
 from emulator.lambda_runtime.process import Stream
 from handler.validation import format_utc
 from mep.errors import UsageError
+from otel.event_types import EventType
 
 ENV_FILE = "kept.env"
 _OPTIONAL = ("summary.json", "undelivered.jsonl", ENV_FILE)
@@ -183,6 +184,14 @@ class RunFiles:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def count_lost_spans(directory: Path) -> int:
+    """Return how many spans the function could not export, according to the log of a run."""
+    marker = EventType.SPANS_LOST.encode()
+    with (directory / "logs.jsonl").open("rb") as file:
+        lines = [orjson.loads(line) for line in file if marker in line]
+    return sum(line.get("lost_spans", 0) for line in lines if line.get("event_type") == EventType.SPANS_LOST)
 
 
 def _is_run(directory: Path) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mep.errors import UsageError
-from mep.local.run_files import JsonLines, RunFiles
+from mep.local.run_files import JsonLines, RunFiles, count_lost_spans
 
 
 def read(path: Path) -> list[Any]:
@@ -32,6 +32,14 @@ def test_output_is_split_into_logs_and_metrics(tmp_path: Path) -> None:
         ("stdout", "INFO", "[1]"),
         ("stderr", "ERROR", '{"_aws": "not a metric on this stream"}'),
     ]
+
+
+def test_spans_that_were_not_exported_are_counted(tmp_path: Path) -> None:
+    lost = {"event_type": "spans_lost", "lost_spans": 2}
+    lines = [lost, {"event_type": "event_outcome", "correlation_id": "spans_lost", "lost_spans": 5}, lost]
+    (tmp_path / "logs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    assert count_lost_spans(tmp_path) == 4
 
 
 def test_an_earlier_runs_files_are_replaced_and_no_others(tmp_path: Path) -> None:
