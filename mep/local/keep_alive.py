@@ -30,6 +30,18 @@ def wait_for_interrupt(flush: Callable[[], None]) -> None:
     INTERRUPTS.accept()
 
 
+def commands(env_file: Path, function: str) -> tuple[str, ...]:
+    """Return what can be done while the services run, for a shell.
+
+    Args:
+        env_file: The path of `kept.env`.
+        function: The function's name.
+    """
+    source = f"source {shlex.quote(str(env_file))}"
+    mep = "uv run mep" if (PROJECT_ROOT / "pyproject.toml").is_file() else "mep"  # a checkout, or installed
+    return f"{source} && {mep} dlq list", f"{source} && {mep} invoke EVENT.json --url {function}"
+
+
 class KeepAlive:
     """Keeps a run's DynamoDB, queue, bus and function running, and prints how to reach them.
 
@@ -85,9 +97,8 @@ class KeepAlive:
             write_file(self._file, "".join(lines))
             try:
                 self._announce("all events are delivered; the services run until Ctrl-C. In another terminal:")
-                mep = "uv run mep" if (PROJECT_ROOT / "pyproject.toml").is_file() else "mep"  # a checkout, or installed
-                self._announce(f"  source {self._file} && {mep} dlq list")
-                self._announce(f"  source {self._file} && {mep} invoke EVENT.json --url {run.function.name}")
+                for command in commands(self._file, run.function.name):
+                    self._announce(f"  {command}")
                 run.pipeline.run(self._wait_until_interrupted(run.flush))
             finally:
                 self._file.unlink(missing_ok=True)
