@@ -40,9 +40,11 @@ def check_event(raw: bytes, name: str) -> bytes:
         name: Where it was read from, for the error message.
 
     Raises:
-        UsageError: It is not JSON.
+        UsageError: It is not JSON, or more than one JSON value.
     """
     if (reason := json_error(raw.strip())) is not None:
+        if reason.startswith("Extra data"):
+            raise UsageError(f"{name} has more than one JSON value: `mep invoke` sends one event")
         raise UsageError(f"{name} is not JSON: {reason}")
     return raw
 

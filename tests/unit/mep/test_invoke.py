@@ -228,6 +228,17 @@ def test_an_invalid_url_is_wrong_usage(
     assert text in capsys.readouterr().err
 
 
+def test_only_one_event_is_sent(
+    function: Function, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "events.json").write_text('{"id": "1"}\n{"id": "2"}\n')
+
+    assert mep(monkeypatch, "invoke", tmp_path / "events.json", "--url", function.url) == 2
+
+    assert function.asked == []
+    assert "events.json has more than one JSON value: `mep invoke` sends one event" in capsys.readouterr().err
+
+
 def test_an_event_that_is_not_json_is_not_sent(
     function: Function, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
