@@ -203,7 +203,7 @@ def demo(screen: Console) -> list[Check]:
     try:
         _run_scenarios(screen, results)
     except (KeyboardInterrupt, StoppedError):
-        done = f"{len(results)} of {len(SCENARIOS)} scenarios were completed"
+        done = f"{len(results)} of {len(SCENARIOS)} scenarios ended"
         raise StoppedError(f"interrupted: {done}, and nothing was checked") from None
     print_heading(screen, "Checks", "of the files that the scenarios wrote")
     for scenario, scenario_checks in results:

@@ -256,7 +256,7 @@ def test_an_interrupted_demo_claims_nothing(
 
     output = capsys.readouterr()
     assert "PASS" not in output.out
-    assert output.err == "mep: interrupted: 1 of 2 scenarios were completed, and nothing was checked\n"
+    assert output.err == "mep: interrupted: 1 of 2 scenarios ended, and nothing was checked\n"
 
 
 def test_a_second_interrupt_ends_at_once() -> None:
