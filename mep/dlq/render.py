@@ -159,9 +159,14 @@ def _age_text(age: timedelta | None) -> str:
 def _error_text(dead_letter: DeadLetter) -> str:
     text = dead_letter.message or dead_letter.code
     if not dead_letter.throttling_reasons or dead_letter.category is not ErrorCategory.THROTTLING:
-        return text[:_PRINTED_ERROR]
+        return _start(text)
     # The function's text begins with category and correlation ID, which have columns of their own. Of an ARN the list
     # shows the table and the index only.
     code = not_processed_code(text) or text
     reasons = "; ".join(re.sub("arn:[^ /]*:", "", reason) for reason in dead_letter.throttling_reasons)
-    return f"{code[:_PRINTED_ERROR]}: {reasons}"
+    return f"{_start(code)}: {reasons}"
+
+
+def _start(text: str) -> str:
+    """Return the beginning of a long text, marked as such: `mep dlq show` has it all."""
+    return text if len(text) <= _PRINTED_ERROR else f"{text[: _PRINTED_ERROR - 4]} ..."

@@ -138,6 +138,15 @@ def write_run(folder: Path, *others: str) -> None:
     (folder / "summary.json").write_text("{}")
 
 
+def test_a_long_error_in_the_list_is_marked_as_cut() -> None:
+    letters = [dead_letters.from_handler(dead_letters.event(), ERROR_MESSAGE="e" * length) for length in (120, 121)]
+    whole, cut = ("".join(lines_of(200, dlq_render.listing([read_dead_letter("1", *each)], "age"))) for each in letters)
+
+    assert "e" * 120 in whole
+    assert f"{'e' * 116} ..." in cut
+    assert "e" * 117 not in cut
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_columns_is_honoured_in_a_pipe(
     width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
