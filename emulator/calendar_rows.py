@@ -1,11 +1,10 @@
 """The rows of a calendar, each key once, in bounded memory."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Self
-
-import orjson
 
 from emulator.spool import Spool
 from handler.contract import CALENDAR
@@ -42,7 +41,7 @@ class CalendarRows:
         """Add or replace a row."""
         first, second = (*row.key, "")[:2]
         numbers = {name: str(number) for name, number in row.numbers.items()}
-        self._spool.put(first, second, orjson.dumps(numbers))
+        self._spool.put(first, second, json.dumps(numbers).encode())
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -52,7 +51,7 @@ class CalendarRows:
         """Yield every row."""
         parts = len(CALENDAR.key)
         for first, second, numbers in self._spool.arrivals():
-            values = {name: Decimal(text) for name, text in orjson.loads(numbers).items()}
+            values = {name: Decimal(text) for name, text in json.loads(numbers).items()}
             yield CalendarRow((first, second)[:parts], values)
 
     def close(self) -> None:

@@ -1,13 +1,13 @@
 """The calendar and the audit table on a DynamoDB of this machine: creates, loads and dumps them."""
 
 import base64
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
-import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 
 from emulator.calendar_rows import CalendarRow
@@ -171,10 +171,10 @@ def dump(client: "DynamoDBClient", table: str, on_rows: OnRows = _ignore) -> Ite
             for item in page["Items"]:
                 plain = plain_item(item)
                 first, second = (*(plain[name] for name in key), "")[:2]
-                spool.put(first, second, orjson.dumps(plain))
+                spool.put(first, second, json.dumps(plain).encode())
             on_rows(len(page["Items"]))
         for _, _, value in spool.sorted():
-            yield orjson.loads(value)
+            yield json.loads(value)
 
 
 def plain_item(item: Mapping[str, Any]) -> dict[str, Any]:

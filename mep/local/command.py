@@ -171,7 +171,7 @@ def _check_ended(summary: "Summary", out: Path) -> None:
 
 def _otlp_result(lost: int) -> str:
     if lost:
-        return f"the OTLP endpoint did not accept {lost:,} spans: see `span export failed` in logs.jsonl"
+        return f"the OTLP endpoint did not accept {lost:,} spans: see the lines `spans_lost` in logs.jsonl"
     return "the function exports its spans to the OTLP endpoint, not to spans.jsonl"
 
 

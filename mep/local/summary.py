@@ -69,7 +69,7 @@ class Summary:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary as a JSON object."""
-        return asdict(self)
+        return {**asdict(self), "incomplete": list(self.incomplete)}
 
 
 class RunCounter:

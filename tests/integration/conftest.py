@@ -1,6 +1,5 @@
 """Fixtures: the services once for a run, the function anew for every test."""
 
-import functools
 import socket
 import uuid
 from collections.abc import Callable, Iterator
@@ -8,7 +7,6 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import botocore.session
 import pytest
 
 from emulator.services.dynamodb import DynamoDBEndpoint
@@ -20,14 +18,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 NewHarness = Callable[..., Harness]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def shared_models() -> Iterator[None]:
-    """Let botocore's sessions, of which each command makes one, share what they read: the models of the services."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
-        yield
 
 
 @pytest.fixture(scope="session")

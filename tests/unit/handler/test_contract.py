@@ -20,7 +20,7 @@ NAMES = {
     *(contract.PROCESSED, contract.PROCESSED_AT, contract.PROCESSED_BY, contract.AUDIT_ACTION, contract.PREVIOUS_STATE),
 }
 PACKAGES = ("handler", "otel", "monitoring", "mep", "emulator", "deploy")
-EXCEPTIONS = {("mep/aws.py", contract.FUNCTION_NAME)}
+EXCEPTIONS = {(file, contract.FUNCTION_NAME) for file in ("mep/__init__.py", "mep/aws.py")}
 """The distribution has the name of the function."""
 
 

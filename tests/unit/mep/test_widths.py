@@ -71,7 +71,7 @@ OUTCOME = {
     "timestamp": "2026-11-27T03:11:05.360278Z",
     "level": "INFO",
     "event_type": "event_outcome",
-    "message": "event processed: row marked",
+    "message": "the row is marked",
     "correlation_id": CORRELATION_ID,
     "event_id": EVENT_ID,
     "request_id": REQUEST_ID,

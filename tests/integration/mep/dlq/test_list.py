@@ -120,7 +120,7 @@ def test_throttling_reasons_are_shown(
     assert found["throttling_reasons"] == as_json(monkeypatch, capsys, "show", message)["throttling_reasons"]
     assert found["throttling_reasons"] == [reason]
     assert mep(monkeypatch, "dlq", "show", message) == 0
-    assert f"throttling_reasons  {reason}" in " ".join(capsys.readouterr().out.split("\n"))
+    assert f"throttling_reasons {reason}" in " ".join(capsys.readouterr().out.split())
     dead_letter = read_dead_letter(
         message, *from_on_failure(error={"errorType": "EventNotProcessed", "errorMessage": text})
     )

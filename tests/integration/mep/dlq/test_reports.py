@@ -1,12 +1,14 @@
 """What `mep dlq redrive` and `discard` report: with --json, when they are interrupted, and after --wait."""
 
 import json
+import signal
 from typing import Any
 
 import pytest
 
 from emulator.faults import Exchange, Fault, aws_error, forward, lost_reply
 from mep.dlq.destinations import Bus
+from mep.interrupts import INTERRUPTS
 from tests.support.command_line import mep
 from tests.support.dead_letters import event, from_handler, from_rule
 from tests.support.dlq_harness import Harness, detail_of
@@ -66,23 +68,24 @@ def test_a_discard_as_json(
 
 
 @pytest.mark.parametrize(
-    ("end", "stopped", "status"), [(KeyboardInterrupt(), "interrupted", 130), (SystemExit(143), "terminated", 143)]
+    ("received", "stopped", "status"),
+    [(signal.SIGINT, "interrupted", 130), (signal.SIGTERM, "terminated", 143)],
 )
 def test_an_interrupted_redrive_says_what_it_did(
-    end: BaseException,
+    received: signal.Signals,
     stopped: str,
     status: int,
     harness: Harness,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """`mep` raises `SystemExit` in its handler of SIGTERM."""
     harness.send(*(from_rule(event(number), "TIMEOUT") for number in range(4)))
     send = Bus.send
 
     def interrupted(bus: Bus, sent: Any) -> str:
         if harness.put_events():
-            raise end
+            monkeypatch.setattr(INTERRUPTS, "received", received)
+            raise KeyboardInterrupt
         return send(bus, sent)
 
     monkeypatch.setattr(Bus, "send", interrupted)
@@ -94,6 +97,7 @@ def test_an_interrupted_redrive_says_what_it_did(
     assert f"{stopped}: 1 of 4 sent to {to} and deleted, 1 perhaps sent, 2 not attempted" in output.out
     assert "2 messages not attempted, still in the queue: run the same command again\n" in output.err
     assert "was accepted is not known, so the message was not deleted" in output.err
+    monkeypatch.setattr(INTERRUPTS, "received", None)
     found_status, found = run_json(monkeypatch, capsys, "redrive", *FAST)
     assert (found_status, found["stopped"]) == (status, stopped)
     assert nonzero(found) == {"uncertain": 1, "not_attempted": 2}

@@ -89,7 +89,8 @@ def test_another_id_shows_the_event(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert mep(monkeypatch, "trace", "aapl-q3", "--run", folder) == 0
-    assert "aapl-q3 is the event ID of the event with the correlation ID demo-aapl" in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "aapl-q3 is the event ID of the event with the correlation ID demo-aapl" in shown
 
 
 def test_each_of_several_events_has_its_command(

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import boto3
+import botocore.session
 import pytest
-from botocore.loaders import Loader
+from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
 from deploy.image.shrink_packages import link_botocore_data
@@ -82,6 +83,7 @@ def test_botocores_own_session_works_with_the_data(monkeypatch: pytest.MonkeyPat
     link_botocore_data(tmp_path / "data", str(HANDLER / "coldstart"))
     monkeypatch.setattr(Loader, "BUILTIN_DATA_PATH", str(tmp_path / "data"))
     monkeypatch.setattr(Loader, "CUSTOMER_DATA_PATH", str(tmp_path / "none"))
+    monkeypatch.setattr(botocore.session, "create_loader", create_loader)  # not the one that the tests share
     dynamodb = boto3.Session(region_name="cn-north-1", botocore_session=Session()).client("dynamodb")
     assert dynamodb.meta.endpoint_url == "https://dynamodb.cn-north-1.amazonaws.com.cn"
     assert dynamodb.meta.method_to_api_mapping == {"transact_write_items": "TransactWriteItems"}
