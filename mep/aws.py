@@ -17,6 +17,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, NoCredentialsError
 
+from mep import DISTRIBUTION
 from mep.aws_advice import credentials_advice
 from mep.aws_errors import check_response, explain
 from mep.aws_hosts import is_aws, is_public_queue, origin, region_of, region_variable
@@ -236,6 +237,6 @@ def _variable_suffix(model: Any) -> str:
 @cache
 def _version() -> str:
     try:
-        return version("mark-earnings-processed")
+        return version(DISTRIBUTION)
     except PackageNotFoundError:  # run from a source tree that was not installed
         return "0"

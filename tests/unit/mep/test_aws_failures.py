@@ -237,7 +237,7 @@ ROLE_ON_KEYS = f"[profile prod]\nrole_arn = {ROLE}\nsource_profile = base\n\
 [profile base]\naws_access_key_id = a\naws_secret_access_key = {SECRET}\n"
 PAST = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
 FUTURE = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-PROCESS = '[profile prod]\ncredential_process = {} -c "import sys; {}"\n'
+PROCESS = '[profile prod]\ncredential_process = "{}" -c "import sys; {}"\n'
 
 
 def process(code: str) -> str:

@@ -139,8 +139,10 @@ def write_run(folder: Path, *others: str) -> None:
 
 
 def test_a_long_error_in_the_list_is_marked_as_cut() -> None:
-    letters = [dead_letters.from_handler(dead_letters.event(), ERROR_MESSAGE="e" * length) for length in (120, 121)]
-    whole, cut = ("".join(lines_of(200, dlq_render.listing([read_dead_letter("1", *each)], "age"))) for each in letters)
+    messages = [dead_letters.from_handler(dead_letters.event(), ERROR_MESSAGE="e" * length) for length in (120, 121)]
+    whole, cut = (
+        "".join(lines_of(200, dlq_render.listing([read_dead_letter("1", *each)], "age"))) for each in messages
+    )
 
     assert "e" * 120 in whole
     assert f"{'e' * 116} ..." in cut
