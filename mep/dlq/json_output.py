@@ -62,7 +62,7 @@ def list_json(
         snapshot: What was read.
         by: One of `GROUPINGS`.
         now: For the ages.
-        limit: The maximum number of messages in `letters`; None for all.
+        limit: The maximum number of messages in the output; None for all.
     """
     summary = summarize(dead_letters, now)
     head = json_text(

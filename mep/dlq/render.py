@@ -101,10 +101,10 @@ def listing(
                 dead_letter.shape.value,
                 Text(escape_control(_error_text(dead_letter)) + redriven),
             )
-    hidden = len(dead_letters) - sum(map(len, groups))
-    if not hidden:
+    omitted = len(dead_letters) - sum(map(len, groups))
+    if not omitted:
         return table
-    more = f"{count_of(hidden, 'message')} not shown: {hint}"
+    more = f"{count_of(omitted, 'message')} not shown: {hint}"
     return Group(*([table] if groups else []), Text(more, "yellow"))
 
 

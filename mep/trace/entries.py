@@ -28,7 +28,7 @@ class Entry:
         request_id: Lambda's request ID.
         attributes: Further values by name.
         writer: The function; Lambda's runtime client (its line about an exception); Lambda, with its lines about the
-            start and the end of an invocation told apart; an operator.
+            start and the end of an invocation distinguished; an operator.
     """
 
     at: int

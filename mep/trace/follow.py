@@ -66,7 +66,9 @@ def follow(asked: Asked, search: Search, *, queue: bool | None = None) -> Found:
         if result.entries:
             return Found(make_timeline(asked.id, [result]))
         if queue is not False:
-            observations = [each for letter in search.dead_letters()[0] for each in observe_dead_letter(letter, asked)]
+            observations = [
+                each for message in search.dead_letters()[0] for each in observe_dead_letter(message, asked)
+            ]
     events = hits(observations)
     if len(events) != 1:
         return Found(make_timeline(asked.text, [result]), tuple(events))

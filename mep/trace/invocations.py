@@ -1,6 +1,6 @@
 """Groups the entries of one event by invocation.
 
-All invocations of a delivery share request ID and trace ID. What tells them apart is the span in which a log line was
+All invocations of a delivery share request ID and trace ID. What distinguishes them is the span in which a log line was
 written, and the order of the lines: Lambda invokes the function again only after the invocation before has ended.
 """
 
@@ -65,7 +65,7 @@ class Invocation:
 
     @property
     def start(self) -> int:
-        """Start time, nanoseconds since 1970. Without a span, as the durations in the log tell."""
+        """Start time, nanoseconds since 1970. Without a span, by the durations in the log."""
         starts = [entry.at for entry in self._exact]
         if self.root is None:
             starts += [

@@ -1,6 +1,6 @@
 """Places the entries of an invocation in the order in which things happened.
 
-Two times are not those of what they stand for. An audit entry has the time at which its transaction was put together,
+Two times are not those of what they describe. An audit entry has the time at which its transaction was put together,
 before the first attempt: it is placed at the commit. The runtime client's line has whole seconds: it is placed after
 what the function wrote.
 """
@@ -47,7 +47,7 @@ def _at_commit(entry: Entry, invocation: Invocation) -> Entry:
 
 
 def _commit(invocation: Invocation) -> int | None:
-    """Return when the transaction was committed, nanoseconds since 1970; None if no entry tells."""
+    """Return when the transaction was committed, nanoseconds since 1970; None if no entry has it."""
     writes = sorted((span for span in invocation.spans if _is_write(span)), key=lambda span: span.end)
     succeeded = [span for span in writes if span.severity != "error"]
     # Without an attempt that succeeded, its response was lost: an attempt that DynamoDB refused has a status.

@@ -27,7 +27,7 @@ class Section:
 
     Attributes:
         title: The section's heading.
-        start: Start time, nanoseconds since 1970. Not after the first entry: without spans, the log's durations tell.
+        start: Start time, nanoseconds since 1970. Not after the first entry: without spans, by the log's durations.
         entries: Entries in the order of time.
         depths: The nesting depth of each entry, by position.
     """

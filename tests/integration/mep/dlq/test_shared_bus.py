@@ -1,4 +1,4 @@
-"""A bus that others use, too: a redrive to it reaches every rule that matches, and says so; ours must be among them."""
+"""A bus that others use, too: a redrive to it reaches each rule that matches, and names it; ours must be among them."""
 
 import json
 from collections.abc import Iterator

@@ -117,9 +117,8 @@ def redriven(harness: Harness, raises: int) -> History:
     return history(recorder, "marked", *entries)
 
 
-STORIES: dict[str, Callable[[Harness, int], History]] = {
-    story.__name__: story
-    for story in (marked, redelivered, lost, duplicate, dead_lettered, given_up, discarded, redriven)
+CASES: dict[str, Callable[[Harness, int], History]] = {
+    case.__name__: case for case in (marked, redelivered, lost, duplicate, dead_lettered, given_up, discarded, redriven)
 }
 
 
@@ -131,28 +130,28 @@ def history(recorder: Recorder, truth: str, *entries: Any, dead_letter: Any = No
 
 @pytest.fixture(scope="module")
 def histories(services: Services) -> Iterator[dict[tuple[str, int], History]]:
-    """Each story with 0 to 2 raised invocations before its end."""
+    """Each case with 0 to 2 raised invocations before its end."""
     with ExitStack() as stack:
         harness = make_harness(stack, services)
-        yield {(name, raises): story(harness, raises) for name, story in STORIES.items() for raises in range(3)}
+        yield {(name, raises): case(harness, raises) for name, case in CASES.items() for raises in range(3)}
 
 
-ALL = [(name, raises) for name in STORIES for raises in range(3) if raises == 0 or name != "discarded"]
+ALL = [(name, raises) for name in CASES for raises in range(3) if raises == 0 or name != "discarded"]
 
 
-@pytest.mark.parametrize(("story", "raises"), ALL)
-def test_a_local_run(story: str, raises: int, histories: dict[tuple[str, int], History], tmp_path: Path) -> None:
-    event = histories[story, raises]
+@pytest.mark.parametrize(("case", "raises"), ALL)
+def test_a_local_run(case: str, raises: int, histories: dict[tuple[str, int], History], tmp_path: Path) -> None:
+    event = histories[case, raises]
     for present in PRESENT:
         event.write(tmp_path, present)
         timeline = make_timeline(event.correlation_id, [find_in_folder(event.correlation_id, tmp_path)])
         check(event, present, timeline)
 
 
-@pytest.mark.parametrize(("story", "raises"), ALL)
-def test_aws(story: str, raises: int, histories: dict[tuple[str, int], History], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("case", "raises"), ALL)
+def test_aws(case: str, raises: int, histories: dict[tuple[str, int], History], tmp_path: Path) -> None:
     """Lambda's own lines are there, and the runtime client's lines are sorted a second too early."""
-    event = histories[story, raises].on_aws()
+    event = histories[case, raises].on_aws()
     for present in PRESENT:
         result = find_in_aws(event.correlation_id, AwsRecords(event, present))
         event.write(tmp_path, {"dlq"} & set(present))
@@ -203,7 +202,7 @@ def record(span: dict[str, Any]) -> dict[str, Any]:
 
 
 def check(event: History, present: tuple[str, ...], timeline: Timeline) -> None:
-    """Check a timeline against what happened, as far as the records that are present can tell."""
+    """Check a timeline against what happened, as far as the records that are present show."""
     invocations = [section for section in timeline.sections if section.title.startswith("invocation ")]
     expected = expected_outcome(event, present)
     assert (present, timeline.verdict.outcome) == (present, expected)

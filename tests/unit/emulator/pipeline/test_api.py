@@ -101,11 +101,11 @@ def invoke_synchronously(*answers: Status) -> tuple[Simulation, Any]:
     pipeline = simulation(*answers)
     accepted, post = Event(), pipeline.scheduler.post
 
-    def post_and_tell(action: Any) -> None:
+    def post_and_notify(action: Any) -> None:
         post(action)
         accepted.set()
 
-    pipeline.scheduler.post = post_and_tell  # type: ignore[method-assign]
+    pipeline.scheduler.post = post_and_notify  # type: ignore[method-assign]
     with (
         serve_api(pipeline.pipeline) as url,
         closing(loopback_client("lambda", url, retries={"total_max_attempts": 1})) as function,

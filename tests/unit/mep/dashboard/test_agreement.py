@@ -121,7 +121,7 @@ def test_every_widget_agrees_with_the_summary(tmp_path: Path, count: int, second
 
 
 @pytest.mark.parametrize(("count", "seconds"), [(1, 0), (12, 11.8)])
-def test_a_widget_without_data_says_so(tmp_path: Path, count: int, seconds: float) -> None:
+def test_a_widget_without_data_is_marked(tmp_path: Path, count: int, seconds: float) -> None:
     write_run(tmp_path, count, seconds)
     run = read_run(tmp_path, Limits())
 

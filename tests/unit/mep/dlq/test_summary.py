@@ -60,7 +60,7 @@ def test_1500_messages_fit_on_a_screen() -> None:
     assert len(lines) < 70
     shown = [line for line in lines if line[:8].isdigit()]
     assert len(shown) == SHOWN
-    assert any("NO_PERMISSIONS" in line for line in lines), "the rare cause is not hidden by the frequent ones"
+    assert any("NO_PERMISSIONS" in line for line in lines), "the rare cause is beside the frequent ones"
     assert any("access_denied" in line for line in shown)
     assert "1,480 messages not shown" in " ".join(lines)
 

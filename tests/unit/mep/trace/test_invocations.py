@@ -104,7 +104,7 @@ def raised(at: str, received_at: int | None = None) -> Entry:
     return entry
 
 
-def test_without_span_ids_the_order_tells_invocations_apart() -> None:
+def test_without_span_ids_the_order_distinguishes_invocations() -> None:
     """OTEL_SDK_DISABLED: no line has a span ID."""
     lines = (
         line("00:01.100000", event_type="attempt", message="attempt"),
