@@ -15,6 +15,8 @@ from otel.event_types import EventType
 _TOLERANCE = 50_000_000
 """Nanoseconds by which times of one invocation may disagree: Lambda's have whole milliseconds."""
 _SECOND = 1_000_000_000
+_LONGEST_ATTEMPT = 10 * _SECOND
+"""Nanoseconds from a commit to the first line after it, where its response was lost and the process then died."""
 _BEFORE_THE_OUTCOME = {EventType.ATTEMPT, EventType.RETRY_BACKOFF, EventType.ACCESS_DENIED, EventType.EVENT_OUTCOME}
 """Kinds of lines that the function writes before or with its outcome, never after it."""
 
@@ -74,6 +76,11 @@ class Invocation:
                 if (duration := _duration_ms(entry)) is not None and duration * 1e6 < entry.at
             ]
         return min(starts)
+
+    @property
+    def start_is_unknown(self) -> bool:
+        """Whether no record tells the start time: no span of the event, no outcome and no line of Lambda."""
+        return self.root is None and self.outcome_line is None and not self.has("lambda_start", "lambda_report")
 
     @property
     def end(self) -> int:
@@ -200,7 +207,13 @@ class _Grouping:
         if not candidates:
             candidates = [each for each in self.invocations if entry.trace_id and each.trace_id == entry.trace_id]
         marked = [each for each in candidates if (each.outcome or {}).get("outcome") == "marked"]
-        near = [each for each in candidates if each.distance(entry.at) <= _TOLERANCE]
+        # The start of an invocation that was killed is not known: its commit may be before its first line.
+        near = [
+            each
+            for each in candidates
+            if each.distance(entry.at) <= _TOLERANCE
+            or (each.start_is_unknown and entry.at < each.start <= entry.at + _LONGEST_ATTEMPT)
+        ]
         for invocation in marked or sorted(near, key=lambda each: each.distance(entry.at)):
             invocation.audit.append(entry)
             return

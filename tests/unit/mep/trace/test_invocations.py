@@ -176,3 +176,17 @@ def test_a_mark_without_a_report_is_an_invocation() -> None:
         "invocation 2",
     ]
     assert found.summary == "the row is marked, according to its audit entry"
+
+
+def test_the_audit_entry_of_a_killed_invocation_is_of_it() -> None:
+    """The commit's response was lost, and the process was killed after the backoff: no span tells when it began."""
+    audit = Entry(1_000_000_000, "audit", "audit entry", request_id=REQUEST, attributes={"action": "mark_processed"})
+    waiting = Entry(
+        1_070_000_000, "backoff", "waiting", duration_ms=190.0, span_id="s-1", request_id=REQUEST, trace_id="t"
+    )
+    again = outcome("00:03.000000", "duplicate", same_event=True, timings_ms={"total": 5.0}, span_id="s-2")
+    found = timeline(lines=(audit, waiting, again))
+    assert [[entry.title for entry in section.entries] for section in found.sections] == [
+        ["audit entry", "waiting"],
+        ["the outcome"],
+    ]
