@@ -12,6 +12,7 @@ from handler.contract import AUDIT_ACTION
 from mep.dlq.audit import Action
 from mep.dlq.model import DeadLetterSource
 from mep.trace.entries import Entry
+from mep.trace.events import by_event
 from mep.trace.formatting import text_of
 from mep.trace.invocations import Invocation
 from otel.semconv import DYNAMODB_THROTTLING_REASONS, THROTTLING_REASONS
@@ -51,24 +52,44 @@ class Verdict:
 
 
 def judge(invocations: Sequence[Invocation], outside: Sequence[Entry], *, log_was_read: bool) -> Verdict:
-    """Return the verdict.
+    """Return the verdict: one for each event, where several have the correlation ID.
 
     Args:
         invocations: In the order of time.
         outside: The entries that belong to none.
         log_was_read: Whether the log could be read.
     """
-    known = [(number, invocation) for number, invocation in enumerate(invocations, 1) if invocation.outcome is not None]
+    events = by_event(invocations, outside)
+    verdicts = {
+        name: _judge(event.invocations, event.outside, len(invocations), log_was_read=log_was_read)
+        for name, event in events.items()
+    }
+    if len(verdicts) == 1:
+        return next(iter(verdicts.values()))
+    outcomes = {verdict.outcome for verdict in verdicts.values()}
+    text = " | ".join(f"{name}: {verdict.text}" for name, verdict in verdicts.items())
+    return Verdict(
+        outcomes.pop() if len(outcomes) == 1 else None,
+        f"{len(verdicts)} events have this correlation ID: {text}",
+        is_final=all(verdict.is_final for verdict in verdicts.values()),
+    )
+
+
+def _judge(
+    invocations: Sequence[tuple[int, Invocation]], outside: Sequence[Entry], count: int, *, log_was_read: bool
+) -> Verdict:
+    """Return the verdict of one event; the invocations with their numbers of `count`."""
+    known = [(number, invocation) for number, invocation in invocations if invocation.outcome is not None]
     # A duplicate that is delivered after the mark does not change the outcome.
     marked = [(number, invocation) for number, invocation in known if _outcome(invocation) == _MARKED]
     if marked:
-        return Verdict(_MARKED, _reported(*marked[-1], len(invocations)), is_final=True)
-    if any(_is_mark(entry) for invocation in invocations for entry in invocation.audit):
+        return Verdict(_MARKED, _reported(*marked[-1], count), is_final=True)
+    if any(_is_mark(entry) for _, invocation in invocations for entry in invocation.audit):
         return Verdict(_MARKED, f"{_TEXTS[_MARKED]}, according to its audit entry", is_final=True)
-    action = _last_action(outside, invocations)
+    action = _last_action(outside, [invocation for _, invocation in invocations])
     dead_letter = next((entry for entry in reversed(outside) if entry.kind == "dead_letter"), None)
     if known:
-        outcome, text = _outcome(known[-1][1]), _reported(*known[-1], len(invocations))
+        outcome, text = _outcome(known[-1][1]), _reported(*known[-1], count)
     elif action is not None:
         outcome, text = None, f"dead-lettered{_cause(action.attributes)}, according to the audit table"
     elif dead_letter is not None and (source := _OF_SOURCE.get(str(dead_letter.attributes.get("shape")))):

@@ -169,3 +169,30 @@ def test_no_entry_is_lost(entries: list[Entry]) -> None:
     assert sorted(entry.title for entry in actual) == sorted(entry.title for entry in expected)
     assert all(section.length_ms >= 0 for section in timeline.sections)
     timeline.as_json()
+
+
+def of_row(line: Entry, symbol: str, request_id: str) -> Entry:
+    attributes = {**line.attributes, "asset_symbol": symbol, "earnings_date": "2025-07-31"}
+    return replace(line, request_id=request_id, attributes=attributes)
+
+
+def test_each_event_with_the_correlation_id_has_its_verdict() -> None:
+    """A batch may have one correlation ID: the mark of one event is not that of another."""
+    failed = of_row(outcome(0, "s1", outcome="dead_lettered", error_category="not_found"), "ZZZZ", "r1")
+    dead_letter = Entry(1 * SECOND, "dead_letter", "a dead letter", request_id="r1")
+    marked = of_row(outcome(2, "s2", outcome="marked"), "AAPL", "r2")
+    found = make_timeline("c", [SearchResult((failed, dead_letter, marked))])
+    assert found.summary == (
+        "2 events have this correlation ID: "
+        "ZZZZ 2025-07-31: dead-lettered: permanent failure (not_found), invocation 1 of 2; "
+        "a dead letter contains the event | AAPL 2025-07-31: the row is marked, invocation 2 of 2"
+    )
+    assert found.verdict.outcome is None
+
+
+def test_an_event_without_a_valid_row_has_its_verdict() -> None:
+    invalid = replace(outcome(0, "s1", outcome="dead_lettered", error_category="validation"), request_id="r1")
+    marked = of_row(outcome(2, "s2", outcome="marked"), "AAPL", "r2")
+    assert "without a valid row: dead-lettered" in summary(invalid, marked)
+    again = of_row(outcome(3, "s3", outcome="duplicate", same_event=True), "AAPL", "r3")
+    assert summary(marked, again) == "the row is marked, invocation 1 of 2"
