@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-from mep.trace.entries import Entry, time_text
+from mep.trace.entries import Entry
 from mep.trace.formatting import displayed_attributes, milliseconds, text_of
 from mep.trace.sources import gap_lines
 from mep.trace.timeline import Section, Timeline
@@ -39,7 +39,7 @@ def _section(section: Section) -> Iterator[str]:
     length = f" {milliseconds(section.length_ms)}" if section.length_ms else ""
     trace_id = next((entry.trace_id for entry in section.entries if entry.trace_id), "")
     trace = f" trace <code>{escape(trace_id)}</code>" if trace_id else ""
-    yield f'<h2>{escape(section.title)} <span class="dim">{time_text(section.start)}{length}{trace}</span></h2><table>'
+    yield f'<h2>{escape(section.title)} <span class="dim">{section.start_text}{length}{trace}</span></h2><table>'
     for entry, depth in zip(section.entries, section.depths, strict=True):
         yield from _entry(section, entry, depth)
     yield "</table>"

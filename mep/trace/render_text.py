@@ -11,7 +11,7 @@ from rich.text import Text
 from handler.contract import CALENDAR, PROCESSED, PROCESSED_AT, PROCESSED_BY
 from mep.terminal import bar_width
 from mep.text import escape_control
-from mep.trace.entries import Entry, time_text
+from mep.trace.entries import Entry
 from mep.trace.formatting import displayed_attributes, milliseconds
 from mep.trace.sources import gap_lines
 from mep.trace.timeline import Section, Timeline
@@ -32,7 +32,7 @@ def _blocks(timeline: Timeline, bar: int) -> Iterator[RenderableType]:
     for section in timeline.sections:
         yield Text()
         yield Text.assemble(
-            (time_text(section.start), "dim"),
+            (section.start_text, "dim"),
             f"  {section.title}",
             (f"  {milliseconds(section.length_ms)}" if section.length_ms else "", "dim"),
             (_trace_of(section), "dim"),

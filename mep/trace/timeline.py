@@ -38,6 +38,11 @@ class Section:
     depths: tuple[int, ...]
 
     @property
+    def start_text(self) -> str:
+        """The start time as text, for people: a dead letter of a local run has none where log and spans are gone."""
+        return time_text(self.start) if self.start else "at an unknown time"
+
+    @property
     def length_ms(self) -> float:
         """Milliseconds from the start to the latest end."""
         return (max(entry.end for entry in self.entries) - self.start) / 1e6

@@ -196,3 +196,11 @@ def test_an_event_without_a_valid_row_has_its_verdict() -> None:
     assert "without a valid row: dead-lettered" in summary(invalid, marked)
     again = of_row(outcome(3, "s3", outcome="duplicate", same_event=True), "AAPL", "r3")
     assert summary(marked, again) == "the row is marked, invocation 1 of 2"
+
+
+def test_a_dead_letter_without_a_time_has_no_invented_one() -> None:
+    """A local run's dead letter has the time of the log line that sent it; without the log, it has none."""
+    (section,) = make_timeline("c", [SearchResult((Entry(0, "dead_letter", "a dead letter"),))]).sections
+    assert section.start_text == "at an unknown time"
+    (section,) = make_timeline("c", [SearchResult((Entry(SECOND, "dead_letter", "a dead letter"),))]).sections
+    assert section.start_text == "1970-01-01T00:00:01.000000Z"
