@@ -165,8 +165,8 @@ def _check_ended(summary: "Summary", out: Path) -> None:
         if not summary.interrupted:
             raise typer.Exit(ExitStatus.UNAVAILABLE)
     if summary.interrupted:
-        unfinished = f"; {summary.unfinished} had no outcome yet" if summary.unfinished else ""
-        raise StoppedError(f"interrupted: {summary.received} events were delivered{unfinished}")
+        unfinished = f"; {summary.unfinished} had none yet" if summary.unfinished else ""
+        raise StoppedError(f"interrupted: {summary.received} events had an outcome{unfinished}")
 
 
 def _otlp_result(lost: int) -> str:
