@@ -73,6 +73,11 @@ class RequestedFault:
         """What it applies to."""
         return KINDS[self.name].scope
 
+    def __str__(self) -> str:
+        """Return the fault as the option has it."""
+        count = "" if self.count is None else f"={self.count}"
+        return f"{self.name}{count}{'' if self.symbol is None else f':{self.symbol}'}"
+
 
 def parse_faults(words: Sequence[str]) -> tuple[RequestedFault, ...]:
     """Return the faults that `--fault` asks for.

@@ -53,7 +53,7 @@ class Rehearsal:
         self._faults = {scope: [fault for fault in faults if fault.scope is scope] for scope in Scope}
         self._stack = stack
         self._lock = Lock()
-        self._applied: Counter[tuple[int, str]] = Counter()
+        self._applied: Counter[tuple[tuple[Scope, int], str]] = Counter()
         self._workers: Sequence[Worker] = ()
 
     def dynamodb_url(self, url: str) -> str:
@@ -85,14 +85,25 @@ class Rehearsal:
             return None
         return InvokeError("NO_PERMISSIONS", "the rule is not authorized to invoke the function")
 
+    def unused(self) -> list[RequestedFault]:
+        """Return the faults that were never applied."""
+        with self._lock:
+            applied = {fault for fault, _ in self._applied}
+        return [
+            fault
+            for faults in self._faults.values()
+            for number, fault in enumerate(faults)
+            if (fault.scope, number) not in applied
+        ]
+
     def _next(self, scope: Scope, unit: str, symbol: str | None = None) -> tuple[RequestedFault, int] | None:
         """Return the next fault of an event or of the run, and how often it was applied before; None for none."""
         with self._lock:
             for number, fault in enumerate(self._faults[scope]):
-                applied = self._applied[number, f"{scope.name} {unit}"]
+                applied = self._applied.get(((scope, number), unit), 0)
                 used_up = fault.count is not None and applied >= fault.count
                 if not used_up and fault.symbol in {None, symbol}:
-                    self._applied[number, f"{scope.name} {unit}"] += 1
+                    self._applied[(scope, number), unit] += 1
                     return fault, applied
         return None
 

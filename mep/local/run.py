@@ -131,9 +131,9 @@ def run(
             if on_complete is not None:
                 on_complete(CompletedRun(pipeline, tables, url, queue, function, files.flush))
                 pipeline.run()
+            _report_unused(rehearsal, counter, console)
         except KeyboardInterrupt:
             interrupted = True
-        elapsed_s = max(0.0, counter.last_end - started)
         receiver.flush()
         _write_stores(files, queue, tables, console)
         if not options.function_url:  # a container sends its dead letters to another queue
@@ -142,7 +142,7 @@ def run(
             files.platform.write_all(point.as_dict() for point in points)
         files.flush()
         summary = counter.summary(
-            elapsed_s=elapsed_s,
+            elapsed_s=max(0.0, counter.last_end - started),
             spans=files.spans.count,
             spans_lost=receiver.damaged + receiver.dropped,
             interrupted=interrupted,
@@ -185,6 +185,12 @@ def _prepare(
         except BaseException:
             abandon(workers)  # do not wait until they have started
             raise
+
+
+def _report_unused(rehearsal: Rehearsal, counter: RunCounter, console: Console) -> None:
+    """Report the faults that were not made, unless there was no event."""
+    for fault in rehearsal.unused() if counter.last_end else ():
+        print_line(console, f"--fault {fault} was never applied: no event reached it")
 
 
 def _status(pipeline: EventPipeline, reader: EventReader) -> str:

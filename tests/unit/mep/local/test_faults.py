@@ -1,9 +1,12 @@
 """`mep local --fault`: the syntax, and which requests a fault applies to."""
 
+from contextlib import ExitStack
+
 import pytest
 
 from mep.errors import UsageError
 from mep.local.faults import KINDS, RequestedFault, Scope, list_help, parse_faults
+from mep.local.rehearsal import Rehearsal
 
 
 @pytest.mark.parametrize(
@@ -44,3 +47,12 @@ def test_refused(word: str, reason: str) -> None:
 def test_the_help_names_every_fault_and_every_scope_has_one() -> None:
     assert all(f"- `{name}`: " in list_help() for name in KINDS)
     assert {kind.scope for kind in KINDS.values()} == set(Scope)
+
+
+def test_a_fault_that_nothing_reached_is_known() -> None:
+    """COUNT after SYMBOL reads as another symbol; a fault without an end hides those that follow."""
+    words = ["rule-denied", "rule-denied=2", "throttle:AAPL=2", "queue-denied=1"]
+    with ExitStack() as stack:
+        rehearsal = Rehearsal(parse_faults(words), stack)
+        assert rehearsal.invoke_api(b"{}") is not None
+        assert sorted(map(str, rehearsal.unused())) == sorted(words[1:])
