@@ -93,8 +93,9 @@ def redrive_command(
         destination = _destination(session.settings, bus, function)
         selected = session.select(selection)
         recorder = Recorder(ActionName.REDRIVE, selected, destination.name, dry_run=dry_run)
+        waits = bool((wait or wait_timeout) and timeout and not dry_run)
         with Report(recorder, session.snapshot, as_json).json() as report:
-            with report.counts():
+            with report.counts(then_waits=waits):
                 with progress(selected, "checking") as messages:
                     planned = plan(
                         messages, destination, force=force, extend_visibility=session.queue.extend_visibility
@@ -109,7 +110,7 @@ def redrive_command(
                 elif planned.selected:
                     report.screen.print(render.overview(planned.selected))
                     report.screen.print(render.listing(planned.selected, "category", render.SHOWN))
-            if (wait or wait_timeout) and timeout and not dry_run:
+            if waits and timeout:
                 _wait(report, session, timeout.total_seconds(), limit)
         report.exit()
 

@@ -146,8 +146,12 @@ class Report:
                 typer.echo(result_json(self.recorder.result(), self.snapshot, self.missing, self.other_targets))
 
     @contextmanager
-    def counts(self) -> "Iterator[None]":
-        """State at the end what happened to each message, also if the command is interrupted or fails."""
+    def counts(self, *, then_waits: bool = False) -> "Iterator[None]":
+        """State at the end what happened to each message, also if the command is interrupted or fails.
+
+        Args:
+            then_waits: Whether the command then waits for events that fail again.
+        """
         from mep.dlq import render
         from mep.dlq.results import MessageState
         from mep.dlq.sentences import counts_sentence, next_steps, watch_hint
@@ -162,7 +166,7 @@ class Report:
             self.screen.print(counts_sentence(result), soft_wrap=True)
             for line in next_steps(result):
                 warn(line)
-            if hint := watch_hint(result):
+            if not then_waits and (hint := watch_hint(result)):
                 self.screen.print(hint, soft_wrap=True)
 
     @contextmanager
