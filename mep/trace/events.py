@@ -1,4 +1,4 @@
-"""Tells the events apart that have one correlation ID: by their row.
+"""Distinguishes the events that have one correlation ID: by their row.
 
 Producers may give one correlation ID to several events, such as those of one batch.
 """

@@ -79,7 +79,7 @@ class Invocation:
 
     @property
     def start_is_unknown(self) -> bool:
-        """Whether no record tells the start time: no span of the event, no outcome and no line of Lambda."""
+        """Whether no record has the start time: no span of the event, no outcome and no line of Lambda."""
         return self.root is None and self.outcome_line is None and not self.has("lambda_start", "lambda_report")
 
     @property

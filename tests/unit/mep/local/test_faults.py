@@ -50,7 +50,7 @@ def test_the_help_names_every_fault_and_every_scope_has_one() -> None:
 
 
 def test_a_fault_that_nothing_reached_is_known() -> None:
-    """COUNT after SYMBOL reads as another symbol; a fault without an end hides those that follow."""
+    """COUNT after SYMBOL reads as another symbol; a fault without an end masks those that follow."""
     words = ["rule-denied", "rule-denied=2", "throttle:AAPL=2", "queue-denied=1"]
     with ExitStack() as stack:
         rehearsal = Rehearsal(parse_faults(words), stack)
