@@ -179,7 +179,7 @@ def test_a_mark_without_a_report_is_an_invocation() -> None:
 
 
 def test_the_audit_entry_of_a_killed_invocation_is_of_it() -> None:
-    """The commit's response was lost, and the process was killed after the backoff: no span has the time at which it began."""
+    """The commit's response was lost, and the process was killed after the backoff: no span has its beginning."""
     audit = Entry(1_000_000_000, "audit", "audit entry", request_id=REQUEST, attributes={"action": "mark_processed"})
     waiting = Entry(
         1_070_000_000, "backoff", "waiting", duration_ms=190.0, span_id="s-1", request_id=REQUEST, trace_id="t"
