@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 from typing import Any
 
 import pytest
@@ -68,8 +69,7 @@ def test_a_discard_as_json(
 
 
 @pytest.mark.parametrize(
-    ("received", "stopped", "status"),
-    [(signal.SIGINT, "interrupted", 130), (signal.SIGTERM, "terminated", 143)],
+    ("received", "stopped", "status"), [(signal.SIGINT, "interrupted", 130), (signal.SIGTERM, "terminated", 143)]
 )
 def test_an_interrupted_redrive_says_what_it_did(
     received: signal.Signals,
@@ -79,6 +79,7 @@ def test_an_interrupted_redrive_says_what_it_did(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """The handler of both signals raises `KeyboardInterrupt`."""
     harness.send(*(from_rule(event(number), "TIMEOUT") for number in range(4)))
     send = Bus.send
 
@@ -89,6 +90,7 @@ def test_an_interrupted_redrive_says_what_it_did(
         return send(bus, sent)
 
     monkeypatch.setattr(Bus, "send", interrupted)
+    monkeypatch.setattr("os._exit", sys.exit)
 
     assert mep(monkeypatch, "dlq", "redrive", *FAST) == status
 
@@ -97,7 +99,6 @@ def test_an_interrupted_redrive_says_what_it_did(
     assert f"{stopped}: 1 of 4 sent to {to} and deleted, 1 perhaps sent, 2 not attempted" in output.out
     assert "2 messages not attempted, still in the queue: run the same command again\n" in output.err
     assert "was accepted is not known, so the message was not deleted" in output.err
-    monkeypatch.setattr(INTERRUPTS, "received", None)
     found_status, found = run_json(monkeypatch, capsys, "redrive", *FAST)
     assert (found_status, found["stopped"]) == (status, stopped)
     assert nonzero(found) == {"uncertain": 1, "not_attempted": 2}
@@ -159,6 +160,7 @@ def test_a_redrive_waits_for_what_comes_back(
     assert f"2 of 2 sent to bus:{harness.bus} and deleted\n" in output
     assert "1 of 2 came back as dead letters within" in output
     assert "(1 not_found), 1 did not" in output
+    assert "or redrive with --wait" not in output
     harness.events.script(failing_again(harness, 1), operation="PutEvents")
     status, found = run_json(monkeypatch, capsys, *arguments, "--wait")
     assert status == 1
