@@ -49,6 +49,15 @@ THROTTLING_REASONS = "throttling_reasons"
 DYNAMODB_THROTTLING_REASONS = "aws.dynamodb.throttling_reasons"
 """The same as a span attribute: on the span of the call, and on the root span for all calls of the event."""
 
+ESSENTIAL_ATTRIBUTES = frozenset(
+    {
+        *(XRAY_ANNOTATIONS, CORRELATION_ID, *RESULT_ANNOTATIONS),
+        *("rpc.system", "rpc.service", "rpc.method", "error.type", "aws.request_id", "aws.dynamodb.table_names"),
+        *("faas.invocation_id", "http.status_code", DYNAMODB_THROTTLING_REASONS),
+    }
+)
+"""Span attributes that are retained under memory pressure, besides those that X-Ray indexes."""
+
 LOG_FIELDS = frozenset(
     {
         # on every line

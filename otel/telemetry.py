@@ -20,9 +20,9 @@ from otel.metrics import Metrics
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
 from otel.stdout import Writer
-from otel.tracing.provider import Tracing
 from otel.tracing.root_span import end_root_span
 from otel.tracing.span_processor import MOST_SECONDS
+from otel.tracing.tracing import Tracing
 from otel.watchdog import Watchdog
 
 REPORT_SECONDS = 1.0

@@ -1,18 +1,15 @@
 """Distributed tracing: one root span per event, client spans of AWS calls, and their export before Lambda freezes."""
 
 import os
-from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 
 from otel.instrumentation import Instrumentation
 from otel.settings import TelemetrySettings
-
-if TYPE_CHECKING:
-    from otel.tracing.provider import Tracing
+from otel.tracing.tracing import Tracing
 
 
-def start_tracing(settings: TelemetrySettings, instrumentation: Instrumentation) -> "Tracing":
+def start_tracing(settings: TelemetrySettings, instrumentation: Instrumentation) -> Tracing:
     """Start tracing: in the TracerProvider that ADOT's layer has set up, otherwise in one of our own."""
     provider = trace.get_tracer_provider()
     if hasattr(provider, "add_span_processor"):  # the placeholder of the API has no such method

@@ -9,11 +9,10 @@ more once the layer's processors have it.
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as context_api
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Link, Span, SpanKind
 from opentelemetry.util.types import Attributes
 
@@ -22,10 +21,13 @@ from otel.exporters.bounded import Bounded
 from otel.instrumentation import Instrumentation
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
-from otel.tracing.provider import Tracing
-from otel.tracing.redaction import ESSENTIAL_ATTRIBUTES
 from otel.tracing.root_span import RootSpans
-from otel.tracing.span_processor import MOST_SECONDS, BufferingSpanProcessor
+from otel.tracing.span_processor import MOST_SECONDS, EventSpanProcessor
+from otel.tracing.tracing import Tracing
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace import Span as SdkSpan
 
 SPANS_PER_FLUSH = 10
 """Number of ended spans that is flushed at once, also in the middle of an event: the fast start puts all of its spans
@@ -87,7 +89,7 @@ class LayerRootSpans(RootSpans):
         return super()._parent(environ)
 
 
-class LayerSpanProcessor(BufferingSpanProcessor):
+class LayerSpanProcessor(EventSpanProcessor):
     """Sets the attributes of the event on every span, and counts those that have ended: the layer exports them."""
 
     def __init__(self, provider: Any) -> None:
@@ -95,7 +97,7 @@ class LayerSpanProcessor(BufferingSpanProcessor):
         self._spare_seconds = MOST_SECONDS
         """What is left for flushes in the middle of an event."""
 
-    def on_end(self, span: ReadableSpan) -> None:
+    def on_end(self, span: "ReadableSpan") -> None:
         """Flush the ended spans once they fill a datagram."""
         self._ended.append(span)
         if len(self._ended) >= SPANS_PER_FLUSH and self._spare_seconds > 0:
@@ -104,6 +106,9 @@ class LayerSpanProcessor(BufferingSpanProcessor):
             started = time.perf_counter()
             self._dropped += self._exporter.export(spans, self._spare_seconds)
             self._spare_seconds -= time.perf_counter() - started
+
+    def _on_ending(self, span: "SdkSpan") -> None:
+        """Do nothing; the SDK calls this of every processor, ADOT's fast start does not."""
 
     def flush(self, seconds: float = MOST_SECONDS) -> int:
         """Export the spans that have ended, within this time; return how many were lost."""
@@ -126,7 +131,7 @@ class AdotLayerExporter:
         self._provider = provider
         self._worker = Bounded("layer")
 
-    def export(self, spans: Sequence[ReadableSpan], seconds: float) -> int:
+    def export(self, spans: "Sequence[ReadableSpan]", seconds: float) -> int:
         """Flush the layer's processors, which have these spans; return how many were lost as far as they report it."""
         try:
             sent = self._worker.run(lambda: self._provider.force_flush(int(seconds * 1000)), seconds)
@@ -142,7 +147,7 @@ class AdotLayerExporter:
 class RedactingTracerProvider(trace.TracerProvider):
     """Gives the botocore instrumentation tracers that redact."""
 
-    def __init__(self, provider: trace.TracerProvider, spans: BufferingSpanProcessor) -> None:
+    def __init__(self, provider: trace.TracerProvider, spans: EventSpanProcessor) -> None:
         self._provider = provider
         self._spans = spans
 
@@ -154,7 +159,7 @@ class RedactingTracerProvider(trace.TracerProvider):
 class RedactingTracer(trace.Tracer):
     """Makes spans of AWS calls without the access key ID, and with exceptions by class only."""
 
-    def __init__(self, tracer: trace.Tracer, spans: BufferingSpanProcessor) -> None:
+    def __init__(self, tracer: trace.Tracer, spans: EventSpanProcessor) -> None:
         self._tracer = tracer
         self._spans = spans
 
@@ -200,5 +205,5 @@ class RedactingTracer(trace.Tracer):
         return {
             name: value
             for name, value in (attributes or {}).items()
-            if _ACCESS_KEY not in name and (not self._spans.shedding or name in ESSENTIAL_ATTRIBUTES)
+            if _ACCESS_KEY not in name and (not self._spans.shedding or name in semconv.ESSENTIAL_ATTRIBUTES)
         }

@@ -12,15 +12,6 @@ from otel import semconv
 _EXCEPTION_EVENT = "exception"
 _EXCEPTION_TYPE = "exception.type"
 
-ESSENTIAL_ATTRIBUTES = frozenset(
-    {
-        *(semconv.XRAY_ANNOTATIONS, semconv.CORRELATION_ID, *semconv.RESULT_ANNOTATIONS),
-        *("rpc.system", "rpc.service", "rpc.method", "error.type", "aws.request_id", "aws.dynamodb.table_names"),
-        *("faas.invocation_id", "http.status_code", semconv.DYNAMODB_THROTTLING_REASONS),
-    }
-)
-"""Span attributes that are retained under memory pressure, besides those that X-Ray indexes."""
-
 
 def redact_span(span: ReadableSpan, *, shedding: bool) -> ReadableSpan:
     """Return the span as it may be exported: usually the same object.
@@ -36,7 +27,7 @@ def redact_span(span: ReadableSpan, *, shedding: bool) -> ReadableSpan:
     attributes = dict(span.attributes or {})
     if shedding:
         indexed = attributes.get(semconv.XRAY_ANNOTATIONS)
-        essential = ESSENTIAL_ATTRIBUTES.union(indexed if isinstance(indexed, tuple) else ())
+        essential = semconv.ESSENTIAL_ATTRIBUTES.union(indexed if isinstance(indexed, tuple) else ())
         attributes = {name: value for name, value in attributes.items() if name in essential}
     status = span.status
     if recorded_exception and status.status_code is StatusCode.ERROR:

@@ -12,7 +12,8 @@ import pytest
 from handler.outcome import INSTRUMENTATION
 from otel.exporters.xray_udp import XRayUdpExporter
 from otel.telemetry import Telemetry
-from otel.tracing.provider import Tracing, create_tracing
+from otel.tracing.provider import create_tracing
+from otel.tracing.tracing import Tracing
 from otel.watchdog import Watchdog
 from tests.support.telemetry import Output, output_file, telemetry_settings
 from tests.support.udp import SpanSocket, span_socket

@@ -22,8 +22,8 @@ from otel.tracing.adot_layer import (
     join_layer,
     seed_after_restore,
 )
-from otel.tracing.provider import Tracing
-from otel.tracing.span_processor import BufferingSpanProcessor
+from otel.tracing.buffering import BufferingSpanProcessor
+from otel.tracing.tracing import Tracing
 from tests.support.telemetry import PARENT_ID, TRACE_HEADER, TRACE_ID, attributes, event_record, telemetry_settings
 from tests.support.udp import SpanSocket
 from tests.unit.otel.tracing_harness import PRODUCER, check_annotations, run_event

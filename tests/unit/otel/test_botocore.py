@@ -16,8 +16,8 @@ from handler.classification import classify_exception, classify_response
 from handler.outcome import INSTRUMENTATION
 from otel import semconv
 from otel.tracing.botocore import instrument, propagate_from_current_span, uninstrument
-from otel.tracing.provider import Tracing
 from otel.tracing.trace_header import LAMBDA_TRACE_HEADER
+from otel.tracing.tracing import Tracing
 from tests.support.telemetry import (
     PARENT_ID,
     TRACE_HEADER,

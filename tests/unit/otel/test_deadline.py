@@ -10,7 +10,7 @@ from handler.outcome import INSTRUMENTATION
 from otel import semconv
 from otel.library_logs import redirect_library_logs
 from otel.record import EventRecord
-from otel.tracing.provider import Tracing
+from otel.tracing.tracing import Tracing
 from otel.watchdog import Watchdog
 from tests.support.telemetry import FakeClock, Output, attributes, event_record, eventually
 from tests.support.udp import SpanSocket

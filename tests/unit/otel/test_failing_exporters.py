@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from otel.stdout import fd_writer
-from otel.tracing.provider import Tracing
+from otel.tracing.tracing import Tracing
 from tests.support.telemetry import Output, event_record
 from tests.support.udp import SpanSocket
 from tests.unit.otel.conftest import NewTelemetry

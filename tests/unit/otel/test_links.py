@@ -2,7 +2,7 @@
 
 import pytest
 
-from otel.tracing.provider import Tracing
+from otel.tracing.tracing import Tracing
 from tests.support.telemetry import TRACE_ID
 from tests.support.udp import SpanSocket
 from tests.unit.otel.tracing_harness import PRODUCER, only, run_event

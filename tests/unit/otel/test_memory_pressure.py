@@ -7,7 +7,7 @@ from otel import json_logs, memory, semconv
 from otel.event_types import EventType
 from otel.record import EventRecord
 from otel.telemetry import Telemetry
-from otel.tracing.provider import Tracing
+from otel.tracing.tracing import Tracing
 from tests.support.telemetry import Output, attributes, event_record, telemetry_settings
 from tests.support.udp import SpanSocket
 from tests.unit.otel.conftest import NewTelemetry

@@ -9,7 +9,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
 from otel import semconv
-from otel.tracing.redaction import ESSENTIAL_ATTRIBUTES, redact_span
+from otel.semconv import ESSENTIAL_ATTRIBUTES
+from otel.tracing.redaction import redact_span
 from tests.unit.otel.generated_spans import provider, span_contexts
 
 

@@ -3,7 +3,7 @@
 import pytest
 from opentelemetry import trace
 
-from otel.tracing.provider import Tracing
+from otel.tracing.tracing import Tracing
 from tests.support.telemetry import TRACE_HEADER, attributes
 from tests.support.udp import SpanSocket
 from tests.unit.otel.tracing_harness import NewTracing, make_child, only, run_event

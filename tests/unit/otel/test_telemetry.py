@@ -7,7 +7,7 @@ import pytest
 from handler.outcome import INSTRUMENTATION
 from otel import memory
 from otel.telemetry import Telemetry
-from otel.tracing.provider import Tracing
+from otel.tracing.tracing import Tracing
 from otel.watchdog import Watchdog
 from tests.support.telemetry import Output, attributes, event_record, telemetry_settings
 from tests.support.udp import SpanSocket

@@ -9,8 +9,8 @@ from opentelemetry import trace
 from opentelemetry.propagators.aws import AwsXRayPropagator
 from opentelemetry.trace import SpanContext
 
-from otel.tracing.provider import Tracing
 from otel.tracing.trace_header import TraceOnly, read_trace_header
+from otel.tracing.tracing import Tracing
 from tests.support.telemetry import PARENT_ID, TRACE_HEADER, TRACE_ID
 from tests.support.udp import SpanSocket
 from tests.unit.otel.tracing_harness import NewTracing, make_child, run_event

@@ -4,8 +4,8 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from otel.tracing.provider import Tracing
-from otel.tracing.span_processor import MAX_BUFFERED_SPANS
+from otel.tracing.buffering import MAX_BUFFERED_SPANS
+from otel.tracing.tracing import Tracing
 from tests.support.telemetry import PARENT_ID, TRACE_ID, attributes, event_record
 from tests.support.udp import SpanSocket, decode
 from tests.unit.otel.tracing_harness import NewTracing, check_annotations, make_child, only, run_event

@@ -8,9 +8,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from handler.outcome import INSTRUMENTATION
 from otel import semconv
 from otel.record import EventRecord
-from otel.tracing.provider import Tracing, create_tracing
+from otel.tracing.provider import create_tracing
 from otel.tracing.span_processor import SpanExporter
 from otel.tracing.trace_header import LAMBDA_TRACE_HEADER
+from otel.tracing.tracing import Tracing
 from tests.support.telemetry import TRACE_HEADER, attributes, event_record, telemetry_settings
 from tests.support.udp import Datagram, SpanSocket
 

@@ -1,0 +1,49 @@
+"""Tracing of one sandbox, as the rest of the package uses it."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.trace import Span
+
+from otel.record import EventRecord
+from otel.tracing.root_span import RootSpans
+from otel.tracing.span_processor import MOST_SECONDS, EventSpanProcessor
+
+
+class Tracing:
+    """Tracing of one sandbox, whoever has set up the TracerProvider.
+
+    Args:
+        provider: Has `spans` among its span processors.
+        spans: Exports the spans.
+        root_spans: Makes the root span of each event.
+        client_tracer_provider: Makes the spans of AWS calls; None for `provider`.
+    """
+
+    def __init__(
+        self,
+        provider: Any,
+        spans: EventSpanProcessor,
+        root_spans: RootSpans,
+        client_tracer_provider: trace.TracerProvider | None = None,
+    ) -> None:
+        self.provider = provider
+        self.spans = spans
+        self._root_spans = root_spans
+        self.client_tracer_provider: trace.TracerProvider = client_tracer_provider or provider
+
+    @contextmanager
+    def event_span(self, record: EventRecord, traceparent: object, environ: Mapping[str, str]) -> Iterator[Span]:
+        """Start the root span of an event; see `RootSpans.start`."""
+        with self._root_spans.start(record, traceparent, environ) as span:
+            yield span
+
+    def set_event_attributes(self, record: EventRecord) -> None:
+        """Set the subject of the event on its spans; see `RootSpans.set_event_attributes`."""
+        self._root_spans.set_event_attributes(record)
+
+    def flush(self, seconds: float = MOST_SECONDS) -> int:
+        """Export the spans that have ended, within this time; return how many were lost."""
+        return self.spans.flush(seconds)
