@@ -72,9 +72,10 @@ RUN python3.13 /build/shrink_packages.py finish "${LAMBDA_TASK_ROOT}/handler" \
     && python3.13 /build/shrink_packages.py finish "${LAMBDA_TASK_ROOT}/otel" \
     && python3.13 /build/smoke_test.py "${LAMBDA_TASK_ROOT}" \
     && HANDLER_COLD_START=standard python3.13 /build/smoke_test.py "${LAMBDA_TASK_ROOT}" \
-    && /opt/otel-instrument python3.13 /build/smoke_test.py "${LAMBDA_TASK_ROOT}" /opt/adot/python \
-    && OTEL_AWS_LAMBDA_FAST_START=true \
-        /opt/otel-instrument python3.13 /build/smoke_test.py "${LAMBDA_TASK_ROOT}" /opt/adot/python
+    && export AWS_LAMBDA_EXEC_WRAPPER=/opt/otel-instrument \
+    && /opt/otel-instrument python3.13 /build/smoke_test.py "${LAMBDA_TASK_ROOT}" /opt/adot \
+    && OTEL_AWS_LAMBDA_FAST_START=false \
+        /opt/otel-instrument python3.13 /build/smoke_test.py "${LAMBDA_TASK_ROOT}" /opt/adot
 
 # Packages and code are separate image layers: a change of the code is a few kilobytes to push and to load. The base image's
 # ENTRYPOINT is kept, because it starts the wrapper in AWS_LAMBDA_EXEC_WRAPPER. There is no USER: Lambda runs every function

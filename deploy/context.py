@@ -74,7 +74,11 @@ TELEMETRY_MODES: Mapping[str, TelemetryMode] = {
             memory_mb=128,
             variables={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument", "OTEL_AWS_LAMBDA_FAST_START": "true"},
         ),
-        TelemetryMode("layer-full", memory_mb=128, variables={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument"}),
+        TelemetryMode(
+            "layer-full",
+            memory_mb=128,
+            variables={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument", "OTEL_AWS_LAMBDA_FAST_START": "false"},
+        ),
         TelemetryMode("collector", memory_mb=128),  # and OTEL_EXPORTER_OTLP_ENDPOINT, from the context
     )
 }

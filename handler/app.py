@@ -14,12 +14,13 @@ from handler.coldstart.lazy_imports import lazy_imports
 gc.disable()  # everything that a start creates stays: there is nothing to collect
 
 with lazy_imports(os.environ):
-    from handler.startup import begin, reported
+    from handler.startup import begin, load_telemetry, reported
     from otel.stdout import STDOUT, fd_writer
 
     _write = fd_writer(STDOUT)
     with reported(os.environ, _write):
         _settings = begin(os.environ, _write)  # first: libraries log, warn and raise while they are imported
+        load_telemetry(_settings, os.environ, _write)
         from handler.bootstrap import start_or_exit
         from handler.invocation import LambdaContext
 

@@ -15,6 +15,9 @@ from otel.library_logs import location, redact_process
 from otel.settings import TelemetrySettings
 from otel.stdout import Writer
 
+ADOT_FAILED = "ADOT cannot be set up: spans are exported in direct mode"
+"""Message of a log line."""
+
 _PREFIXES = ("AWS_", "OTEL_")
 _OTHERS = {"CURL_CA_BUNDLE", "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "REQUESTS_CA_BUNDLE", "SSLKEYLOGFILE"}
 
@@ -66,6 +69,24 @@ def reported(environ: Mapping[str, str], write: Writer) -> Iterator[None]:
     except Exception as error:  # noqa: BLE001 - whatever a library raises
         report_failure(error, environ, write, EventType.START_FAILED)
         sys.exit(1)
+
+
+def load_telemetry(settings: Settings, environ: Mapping[str, str], write: Writer) -> None:
+    """Import what the export mode needs, inside of the lean start; a failure of ADOT is one log line.
+
+    Args:
+        settings: Name the export mode.
+        environ: The environment.
+        write: Takes log lines.
+    """
+    from otel.tracing import load_tracing
+
+    try:
+        load_tracing(settings.telemetry)
+    except Exception as error:
+        if not settings.telemetry.adot_fast_start:
+            raise
+        report_failure(error, environ, write, EventType.LIBRARY, ADOT_FAILED)
 
 
 def report_failure(

@@ -35,8 +35,9 @@ DEFERRED_MODULES: dict[str, tuple[str, ...]] = {
     "opentelemetry.instrumentation.dependencies": (
         *("DependencyConflict", "DependencyConflictError", "get_dependency_conflicts"),
     ),
-    # opentelemetry.instrumentation, for the headers of requests that are served, and for conventions of HTTP and SQL
-    "opentelemetry.propagate": ("extract",),
+    # opentelemetry.instrumentation, for the headers of requests that are served, and for conventions of HTTP and SQL;
+    # ADOT's fast start, for the propagators of other instrumentations than the function's
+    "opentelemetry.propagate": ("extract", "set_global_textmap", "set_global_textmap()"),
     "opentelemetry.instrumentation._semconv": (
         "_OpenTelemetrySemanticConventionStability",
         "_OpenTelemetrySemanticConventionStability._initialize",

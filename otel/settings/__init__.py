@@ -36,6 +36,9 @@ LIMITS = (
 LAYER_SWITCH = "AWS_LAMBDA_EXEC_WRAPPER"
 """If set, a layer has set up OpenTelemetry before the function is imported, with its own sampler and provider."""
 
+FAST_START = "OTEL_AWS_LAMBDA_FAST_START"
+"""ADOT's own variable: `true` for its small SDK, which the function sets up; else the layer has set the SDK up."""
+
 _FOREIGN = {
     "OTEL_PYTHON_CONTEXT": "unset: the function uses the context of Python",
     "OTEL_PYTHON_TRACER_PROVIDER": "unset: the function creates its own TracerProvider",
@@ -53,6 +56,7 @@ class TelemetrySettings(NamedTuple):
         memory_mb: The function's memory allocation, megabytes.
         log_level: Minimum level of log lines, as Python's `logging` counts.
         tracing: Whether spans are created.
+        adot_fast_start: Whether the function sets ADOT's fast start up, as the layer's script asks for.
         collector: Whether spans go to an OTLP endpoint (`OTEL_EXPORTER_OTLP_*`) instead of the X-Ray daemon.
         daemon: Host and UDP port of the X-Ray daemon.
     """
@@ -66,6 +70,7 @@ class TelemetrySettings(NamedTuple):
     memory_mb: int
     log_level: int
     tracing: bool
+    adot_fast_start: bool
     collector: bool
     daemon: tuple[str, int]
 
@@ -85,10 +90,11 @@ class TelemetrySettings(NamedTuple):
         layer = bool(read.raw(LAYER_SWITCH))
         for name in LIMITS:  # also without tracing: the SDK reads some of them while it is imported
             read.check(name, whole_number(0, MOST), f"a whole number from 0 to {MOST}")
+        adot_fast_start = layer and tracing and read.raw(FAST_START).strip().lower() == "true"
         if layer and tracing:
             from otel.settings.layer import check_layer
 
-            check_layer(read)
+            check_layer(read, fast_start=adot_fast_start)
         elif not layer:
             _check_own_setup(read, tracing=tracing, collector=collector)
         return cls(
@@ -116,6 +122,7 @@ class TelemetrySettings(NamedTuple):
                 "AWS_LAMBDA_LOG_LEVEL", 20, lambda text: _LOG_LEVELS[text.upper()], f"one of {', '.join(_LOG_LEVELS)}"
             ),
             tracing=tracing,
+            adot_fast_start=adot_fast_start,
             collector=collector,
             daemon=read.parsed(
                 "AWS_XRAY_DAEMON_ADDRESS", ("127.0.0.1", 2000), _address, "host:port of the X-Ray daemon's UDP socket"

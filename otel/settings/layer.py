@@ -20,12 +20,19 @@ BATCH_LIMITS = (
 )
 
 
-def check_layer(read: EnvReader) -> None:
-    """Check the layer's variables; its fast start reads only the first three."""
+def check_layer(read: EnvReader, *, fast_start: bool) -> None:
+    """Check the layer's variables.
+
+    Args:
+        read: Reads the environment.
+        fast_start: Whether ADOT's fast start reads them, which has no processors and exporters to configure. There, the
+            sampler is the function's (`otel.tracing.sampling`).
+    """
     read.check("AWS_XRAY_DAEMON_ADDRESS", _is_address, "host:port (the layer supports no other form)")
     check_propagators(read)
     check_resource_attributes(read)
-    if read.raw("OTEL_AWS_LAMBDA_FAST_START").strip().lower() == "true":
+    if fast_start:
+        check_sampler(read, SAMPLERS)
         return
     check_sampler(read, (*SAMPLERS, "xray"))
     read.check("OTEL_PYTHON_ID_GENERATOR", lambda text: text in ID_GENERATORS, f"one of {', '.join(ID_GENERATORS)}")

@@ -9,14 +9,36 @@ from otel.settings import TelemetrySettings
 from otel.tracing.tracing import Tracing
 
 
+def load_tracing(settings: TelemetrySettings) -> None:
+    """Import what the export mode needs, and set ADOT's fast start up if it is the mode.
+
+    Call it before `start_tracing` and inside of the lean start, which leaves unused imports of the libraries out.
+
+    Raises:
+        Exception: ADOT cannot be set up: `start_tracing` then creates a TracerProvider of our own.
+    """
+    if not settings.tracing or _has_provider():
+        return  # AWS's own layer sets ADOT up before it imports the function
+    if settings.adot_fast_start:
+        from otel.tracing.adot_layer import start_adot
+
+        start_adot()
+    else:
+        from otel.tracing import provider  # noqa: F401 - for its imports
+
+
 def start_tracing(settings: TelemetrySettings, instrumentation: Instrumentation) -> Tracing:
-    """Start tracing: in the TracerProvider that ADOT's layer has set up, otherwise in one of our own."""
-    provider = trace.get_tracer_provider()
-    if hasattr(provider, "add_span_processor"):  # the placeholder of the API has no such method
+    """Start tracing: in ADOT's TracerProvider if there is one, otherwise in one of our own."""
+    if _has_provider():
         from otel.tracing.adot_layer import join_layer, seed_after_restore
 
         seed_after_restore(os.environ)
-        return join_layer(settings, instrumentation, provider)
+        return join_layer(settings, instrumentation, os.environ)
     from otel.tracing.provider import create_exporter, create_tracing
 
     return create_tracing(settings, instrumentation, create_exporter(settings))
+
+
+def _has_provider() -> bool:
+    """Return whether a TracerProvider is set; the placeholder of OpenTelemetry's API takes no span processors."""
+    return hasattr(trace.get_tracer_provider(), "add_span_processor")

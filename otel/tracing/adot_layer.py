@@ -1,5 +1,6 @@
-"""The `layer` export mode: tracing in the TracerProvider that ADOT's layer has set up before the function was imported.
+"""The `layer` export mode: tracing in ADOT's TracerProvider.
 
+The layer has set it up before the function was imported, or the function sets ADOT's fast start up while it starts.
 Imported in this mode only. The provider is the one of the OpenTelemetry SDK, or the smaller one of ADOT's fast start:
 this module uses what both have, and patches neither. Processors, exporters and sampler are the layer's. A processor of
 ours sets the attributes of the event, and the tracer of AWS calls is wrapped, because a span cannot be redacted any
@@ -22,6 +23,7 @@ from otel.instrumentation import Instrumentation
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
 from otel.tracing.root_span import RootSpans
+from otel.tracing.sampling import ParentSampler
 from otel.tracing.span_processor import MOST_SECONDS, EventSpanProcessor
 from otel.tracing.tracing import Tracing
 
@@ -55,16 +57,47 @@ def seed_after_restore(environ: Mapping[str, str]) -> None:
         register_after_restore(random.seed)
 
 
-def join_layer(settings: TelemetrySettings, instrumentation: Instrumentation, provider: Any) -> Tracing:
-    """Return tracing in the layer's TracerProvider."""
+def start_adot() -> None:
+    """Set ADOT's fast start up: the layer's script leaves that to the function.
+
+    Call it inside of the lean start: what ADOT imports is then left out as far as nothing uses it.
+
+    Raises:
+        Exception: Whatever ADOT raises; there is no TracerProvider then.
+    """
+    from amazon.opentelemetry.distro.opentelemetry_lite_sdk import configure_lite_mode  # type: ignore[import-untyped]
+
+    configure_lite_mode()
+
+
+def join_layer(settings: TelemetrySettings, instrumentation: Instrumentation, environ: Mapping[str, str]) -> Tracing:
+    """Return tracing in the layer's TracerProvider.
+
+    Args:
+        settings: Telemetry settings.
+        instrumentation: The names of the function.
+        environ: Holds the sampler's variables.
+    """
+    provider: Any = trace.get_tracer_provider()
     spans = LayerSpanProcessor(provider)
     provider.add_span_processor(spans)
-    root_spans = LayerRootSpans(provider.get_tracer(instrumentation.scope), settings.function_name)
+    sampler = ParentSampler(environ) if settings.adot_fast_start else None
+    root_spans = LayerRootSpans(provider.get_tracer(instrumentation.scope), settings.function_name, sampler)
     return Tracing(provider, spans, root_spans, RedactingTracerProvider(provider, spans))
 
 
 class LayerRootSpans(RootSpans):
-    """Makes the root spans, also inside of a span around the handler, as AWS's own wrapper makes one."""
+    """Makes the root spans, also inside of a span around the handler, as AWS's own wrapper makes one.
+
+    Args:
+        tracer: Starts the spans.
+        name: Name of the spans.
+        sampler: Decides where the TracerProvider has no sampler; None where it has one.
+    """
+
+    def __init__(self, tracer: trace.Tracer, name: str, sampler: ParentSampler | None = None) -> None:
+        super().__init__(tracer, name)
+        self._sampler = sampler
 
     @contextmanager
     def start(self, record: EventRecord, traceparent: object, environ: Mapping[str, str]) -> Iterator[Span]:
@@ -86,7 +119,8 @@ class LayerRootSpans(RootSpans):
     def _parent(self, environ: Mapping[str, str]) -> context_api.Context:
         if trace.get_current_span().is_recording():
             return context_api.get_current()
-        return super()._parent(environ)
+        context = super()._parent(environ)
+        return self._sampler.parent(context) if self._sampler else context
 
 
 class LayerSpanProcessor(EventSpanProcessor):

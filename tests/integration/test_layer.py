@@ -23,16 +23,19 @@ from tests.support.telemetry import PARENT_ID, TRACE_HEADER, TRACE_ID
 WRAPPER = PROJECT_ROOT / "deploy" / "image" / "layer" / "otel-instrument"
 ALL_INSTRUMENTATIONS = "click"  # what is named is left out, and nothing else
 SET_UPS: Mapping[str, dict[str, str]] = {
-    "default": {},
-    "default, instrumenting what it finds": {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": ALL_INSTRUMENTATIONS},
-    "fast start": {"OTEL_AWS_LAMBDA_FAST_START": "true"},
+    "fast start": {},
+    "full": {"OTEL_AWS_LAMBDA_FAST_START": "false"},
+    "full, instrumenting what it finds": {
+        "OTEL_AWS_LAMBDA_FAST_START": "false",
+        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": ALL_INSTRUMENTATIONS,
+    },
 }
 LARGEST_DATAGRAM = 65_507
 MANY = 150
 """Spans: all of them together do not fit into one datagram."""
 
 set_ups = pytest.mark.parametrize("set_up", SET_UPS)
-both = pytest.mark.parametrize("set_up", ["default", "fast start"])
+both = pytest.mark.parametrize("set_up", ["full", "fast start"])
 
 
 @contextmanager
@@ -252,7 +255,7 @@ def test_the_deadline_ends_and_sends_the_open_spans(services: Services, set_up: 
 
 def test_where_the_layer_cannot_be_set_up_spans_go_the_direct_way(services: Services) -> None:
     unheard_of = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "unheard-of"}
-    with layered(services, "default", **unheard_of) as sandbox:
+    with layered(services, "full", **unheard_of) as sandbox:
         assert sandbox.invoke(event_for_a_row(services)).status == "ok"
         spans, lines = sandbox.spans, sandbox.logs
 

@@ -47,7 +47,7 @@ def test_restored_sandboxes_share_no_id_and_no_delay(services: Services, mode: s
     assert common(each.delays_ms for each in drawn) == set()
 
 
-@pytest.mark.parametrize("mode", ["layer, default", "layer, fast start"])
+@pytest.mark.parametrize("mode", ["layer, full", "layer, fast start"])
 def test_without_the_hook_the_layers_ids_would_be_shared(services: Services, mode: str) -> None:
     """What the hook is for. If this fails, ADOT has learned to do without the process-wide generator."""
     with ThreadPoolExecutor(SANDBOXES) as executor:

@@ -37,6 +37,7 @@ _SETTINGS: Mapping[str, Any] = {
     "memory_mb": 128,
     "log_level": 20,
     "tracing": True,
+    "adot_fast_start": False,
     "collector": False,
     "daemon": ("127.0.0.1", 2000),
 }

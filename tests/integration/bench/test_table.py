@@ -163,7 +163,7 @@ def test_environment_is_made_from_the_lock(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 @pytest.mark.parametrize(
-    "name", ["floor", "slim", "otel-http", "otel-udp", "adot", "adot-fast", "collector", "layer", "layer-fast"]
+    "name", ["floor", "slim", "otel-http", "otel-udp", "adot", "adot-fast", "collector", "layer", "layer-full"]
 )
 def test_variant_makes_the_write_and_sends_what_it_should(name: str) -> None:
     seen = measured(here(BY_NAME[name]), 2).seen

@@ -34,5 +34,5 @@ EXPORT_MODES = {
     "direct": ExportMode({}),
     "collector": ExportMode({"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{_PORT}"}, collector=True),
     "layer": ExportMode(LAYER),
-    "layer, fast start": ExportMode({**LAYER, "OTEL_AWS_LAMBDA_FAST_START": "true"}),
+    "layer, full": ExportMode({**LAYER, "OTEL_AWS_LAMBDA_FAST_START": "false"}),
 }

@@ -47,7 +47,7 @@ def test_layer_and_full_layer() -> None:
     )
 
     assert fast["AWS_LAMBDA_EXEC_WRAPPER"] == full["AWS_LAMBDA_EXEC_WRAPPER"] == "/opt/otel-instrument"
-    assert fast.keys() - full.keys() == {"OTEL_AWS_LAMBDA_FAST_START"}
+    assert (fast["OTEL_AWS_LAMBDA_FAST_START"], full["OTEL_AWS_LAMBDA_FAST_START"]) == ("true", "false")
 
 
 def test_collector_endpoint() -> None:

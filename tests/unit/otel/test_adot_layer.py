@@ -52,8 +52,10 @@ def provider(request: pytest.FixtureRequest, spans: SpanSocket) -> Iterator[Any]
 
 
 @pytest.fixture
-def tracing(provider: Any) -> Tracing:
-    return join_layer(telemetry_settings(), INSTRUMENTATION, provider)
+def tracing(provider: Any, monkeypatch: pytest.MonkeyPatch) -> Tracing:
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    fast = isinstance(provider, fast_start.TracerProvider)
+    return join_layer(telemetry_settings(adot_fast_start=fast), INSTRUMENTATION, {})
 
 
 def test_an_existing_provider_is_used(provider: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,7 +124,16 @@ def test_variables_of_both_setups_of_the_layer(name: str, good: tuple[str, ...],
 def test_variables_of_its_default_setup(name: str, good: tuple[str, ...], bad: tuple[str, ...]) -> None:
     assert [problem for value in good for problem in problems(**{name: value}, **LAYER)] == []
     assert [each.split()[0] for value in bad for each in problems(**{name: value}, **LAYER)] == [name] * len(bad)
-    assert [problem for value in bad for problem in problems(**{name: value}, **FAST_START)] == []
+    if name != "OTEL_TRACES_SAMPLER":
+        assert [problem for value in bad for problem in problems(**{name: value}, **FAST_START)] == []
+
+
+def test_the_fast_start_has_the_standard_samplers_only() -> None:
+    for sampler in SAMPLERS:
+        assert problems(OTEL_TRACES_SAMPLER=sampler, **FAST_START) == []
+    for sampler in ("xray", "aws"):
+        (problem,) = problems(OTEL_TRACES_SAMPLER=sampler, **FAST_START)
+        assert problem.startswith("OTEL_TRACES_SAMPLER must be one of always_on, ")
 
 
 def test_the_layers_names_are_those_of_its_packages() -> None:
