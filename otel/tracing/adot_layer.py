@@ -79,7 +79,9 @@ def join_layer(settings: TelemetrySettings, instrumentation: Instrumentation, en
         environ: Holds the sampler's variables.
     """
     provider: Any = trace.get_tracer_provider()
-    spans = LayerSpanProcessor(provider)
+    # The fast start sends to a socket that does not block; only a name would have to be resolved.
+    may_wait = not (settings.adot_fast_start and settings.daemon[0].replace(".", "").isdecimal())
+    spans = LayerSpanProcessor(AdotLayerExporter(provider, may_wait=may_wait))
     provider.add_span_processor(spans)
     sampler = ParentSampler(environ) if settings.adot_fast_start else None
     root_spans = LayerRootSpans(provider.get_tracer(instrumentation.scope), settings.function_name, sampler)
@@ -104,6 +106,9 @@ class LayerRootSpans(RootSpans):
         """Start the root span; the span around it becomes its parent and gets the attributes that X-Ray indexes."""
         around = trace.get_current_span()
         with super().start(record, traceparent, environ) as span:
+            if not around.is_recording():
+                yield span
+                return
             try:
                 yield span
             finally:
@@ -126,8 +131,8 @@ class LayerRootSpans(RootSpans):
 class LayerSpanProcessor(EventSpanProcessor):
     """Sets the attributes of the event on every span, and counts those that have ended: the layer exports them."""
 
-    def __init__(self, provider: Any) -> None:
-        super().__init__(AdotLayerExporter(provider))
+    def __init__(self, exporter: "AdotLayerExporter") -> None:
+        super().__init__(exporter)
         self._spare_seconds = MOST_SECONDS
         """What is left for flushes in the middle of an event."""
 
@@ -159,23 +164,31 @@ class AdotLayerExporter:
     """Exports spans by the layer's own processors and exporters.
 
     They get a time limit, and exceed it: name resolution and the exporters' retries do not count towards it.
+
+    Args:
+        provider: Has the processors.
+        may_wait: Whether an export may have to wait; it then runs in a thread, with a timeout.
     """
 
-    def __init__(self, provider: Any) -> None:
+    def __init__(self, provider: Any, *, may_wait: bool = True) -> None:
         self._provider = provider
-        self._worker = Bounded("layer")
+        self._worker = Bounded("layer") if may_wait else None
 
     def export(self, spans: "Sequence[ReadableSpan]", seconds: float) -> int:
         """Flush the layer's processors, which have these spans; return how many were lost as far as they report it."""
-        try:
-            sent = self._worker.run(lambda: self._provider.force_flush(int(seconds * 1000)), seconds)
-        except TimeoutError:
-            sent = False
+        if self._worker is None:
+            sent = self._provider.force_flush()
+        else:
+            try:
+                sent = self._worker.run(lambda: self._provider.force_flush(int(seconds * 1000)), seconds)
+            except TimeoutError:
+                sent = False
         return len(spans) if sent is False else 0
 
     def close(self) -> None:
         """End the thread; the layer's exporters are closed with their provider."""
-        self._worker.close()
+        if self._worker is not None:
+            self._worker.close()
 
 
 class RedactingTracerProvider(trace.TracerProvider):
@@ -215,25 +228,20 @@ class RedactingTracer(trace.Tracer):
         end_on_exit: bool = True,
     ) -> Iterator[Span]:
         """Start a span and make it the current one inside the block."""
-        with self._tracer.start_as_current_span(
-            name,
-            context=context,
-            kind=kind,
-            attributes=self._allowed(attributes),
-            links=links,
-            start_time=start_time,
-            record_exception=False,
-            set_status_on_exception=False,
-            end_on_exit=end_on_exit,
-        ) as span:
-            try:
-                yield span
-            except Exception as error:
-                if record_exception and not self._spans.shedding:
-                    exception = type(error)
-                    exception_type = f"{exception.__module__}.{exception.__qualname__}"
-                    span.add_event("exception", {"exception.type": exception_type})
-                raise
+        span = self._tracer.start_span(name, context, kind, self._allowed(attributes), links, start_time)
+        token = context_api.attach(trace.set_span_in_context(span))
+        try:
+            yield span
+        except Exception as error:
+            if record_exception and not self._spans.shedding:
+                exception = type(error)
+                exception_type = f"{exception.__module__}.{exception.__qualname__}"
+                span.add_event("exception", {"exception.type": exception_type})
+            raise
+        finally:
+            context_api.detach(token)
+            if end_on_exit:
+                span.end()
 
     def _allowed(self, attributes: Attributes) -> Attributes:
         return {

@@ -46,6 +46,7 @@ def test_the_least_that_is_needed_and_every_default() -> None:
             memory_mb=128,
             log_level=20,
             tracing=True,
+            adot_fast_start=False,
             collector=False,
             daemon=("127.0.0.1", 2000),
         ),
@@ -83,6 +84,7 @@ def test_every_value() -> None:
         memory_mb=256,
         log_level=10,
         tracing=True,
+        adot_fast_start=False,
         collector=True,
         daemon=("169.254.79.129", 2001),
     )
