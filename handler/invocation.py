@@ -16,6 +16,7 @@ class LambdaContext(Protocol):
     """The part of Lambda's context object that the function uses."""
 
     aws_request_id: str
+    invoked_function_arn: str
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds until the invocation times out."""
@@ -74,7 +75,8 @@ class Invocation:
             try:
                 return attempt()
             except ProcessingError as failure:
-                record.throttled(failure.throttling_reasons)
+                seconds = time.perf_counter() - started
+                record.attempt_failed(seconds, failure.category.value, failure.code, failure.throttling_reasons)
                 raise
             finally:
                 self._telemetry.record_attempt(record, time.perf_counter() - started)
@@ -92,6 +94,7 @@ class Invocation:
         Raises:
             ProcessingError: Of the last attempt; `timeout` when there is no time for the first.
         """
+        self._telemetry.begin_call()
         try:
             return call_with_retries(attempt, budget=self._budget, on_backoff=self._on_backoff, jitter=self._jitter)
         except ProcessingError as failure:

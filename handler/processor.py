@@ -86,6 +86,7 @@ class Processor:
         cold_start, self._cold_start = self._cold_start, False
         return EventRecord(
             request_id=context.aws_request_id,
+            invoked_arn=context.invoked_function_arn,
             correlation_id=correlation.id,
             correlation_replaced=correlation.replaced,
             cold_start=cold_start,

@@ -72,7 +72,7 @@ def reported(environ: Mapping[str, str], write: Writer) -> Iterator[None]:
 
 
 def load_telemetry(settings: Settings, environ: Mapping[str, str], write: Writer) -> None:
-    """Import what the export mode needs, inside of the lean start; a failure of ADOT is one log line.
+    """Import what the export mode needs, inside of the cold start; a failure of ADOT is one log line.
 
     Args:
         settings: Name the export mode.

@@ -198,7 +198,7 @@ STARTS = Section(
                     {"m_failed": Metric("Errors", Source.LAMBDA), "m_raised": Metric("EventsRetried")},
                     f"{zero_filled('m_failed')}-{zero_filled('m_raised')}",
                 ),
-                *_counts("MetricsFailures"),
+                *_counts("MetricsFailures", "SpansLost"),
             ),
             unit="events",
         ),

@@ -28,6 +28,7 @@ METRICS: Mapping[str, str] = {
     "ColdStarts": "first events of a sandbox",
     "InitDuration": "the time of imports and client creation at a cold start",
     "MetricsFailures": "metric lines that could not be written at first",
+    "SpansLost": "spans that the exporter could not deliver, as far as it knows: UDP reports no loss",
     "CorrelationIdsReplaced": "events with an invalid correlation ID, which was replaced",
 }
 
@@ -41,6 +42,8 @@ OPERATOR_METRICS: Mapping[str, str] = {
 EMF_PROPERTIES: Mapping[str, str] = {
     "correlation_id": "the event's, to find the events behind a spike",
     "request_id": "Lambda's request ID",
+    "function_version": "the version of the function",
+    "level": "the configured log level, where that is above `INFO`: Lambda's filter drops lines below it",
 }
 
 EVENT_TYPES: Mapping[str, tuple[str, str]] = {
@@ -64,11 +67,13 @@ LOG_FIELDS: Mapping[str, str] = {
     "message": "a text for people that may change: match `event_type`",
     "service": "the service name, as in traces",
     "environment": "the value of `ENVIRONMENT`",
+    "function_version": "the version of the function",
     "correlation_id": "the correlation ID",
     "event_id": "`detail.event_id`, else the envelope's",
     "request_id": "Lambda's request ID; the same for all invocations of one event",
     "trace_id": "32 hex digits",
     "span_id": "the event's root span",
+    "trace_sampled": "on one line per event: whether its trace is sampled; X-Ray retains no other",
     "cold_start": "whether it is the sandbox's first event",
     **dict.fromkeys(KEY_FIELDS, "for a valid event: the key of its row"),
     "outcome": "on one line per event: `marked`, `duplicate`, `dead_lettered`, `retry`",
@@ -78,6 +83,8 @@ LOG_FIELDS: Mapping[str, str] = {
     "same_event": "for a duplicate: whether the same event marked the row",
     "violations": "for an invalid event: `field`, `rule`, `received` (type and length, never the value)",
     "attempts": "number of attempts at DynamoDB",
+    "failed_attempts": "for a failed event: `latency_ms`, `error_category` and `error_code` of each, and "
+    "`throttling_reasons`",
     "attempt": "number of the attempt, from 1",
     "delay_ms": "the delay before the next attempt",
     "timings_ms": "`validate`, `write`, `backoff`, `dead_letter`, `flush`, `total`",
@@ -101,6 +108,9 @@ ANNOTATIONS: Mapping[str, str] = {
     **dict.fromkeys(KEY_FIELDS, "on every span after validation"),
     "outcome": "on the root span",
     "error_category": "on the root span and on failed calls",
+    "error_code": "on the root span and on failed calls: the code of AWS or of the function",
+    "function_version": "on the root span",
+    "linked_trace_id": "on the root span: the trace of the producer, from `detail.traceparent`",
 }
 
 SPAN_ATTRIBUTES: Mapping[str, str] = {
@@ -108,6 +118,12 @@ SPAN_ATTRIBUTES: Mapping[str, str] = {
     "faas.trigger": "`pubsub`",
     "faas.invocation_id": "Lambda's request ID",
     "faas.coldstart": "whether it is the sandbox's first event",
+    "attempts": "on the root span: number of attempts at DynamoDB",
+    "same_event": "on the root span of a duplicate: whether the same event marked the row",
+    "cloud.account.id": "on the root span: the account of the function",
+    "cloud.resource_id": "on the root span: the function's ARN, with the version",
+    "aws.lambda.invoked_arn": "on the root span: the ARN by which the function was invoked, mostly with an alias",
+    "http.request.resend_count": "on an attempt after the first: how many came before it",
     "error.type": "the code of AWS or of the function",
     "rpc.system": "`aws-api`",
     "rpc.service": "`DynamoDB` or `SQS`",
@@ -132,7 +148,7 @@ SPAN_ATTRIBUTES: Mapping[str, str] = {
 
 SPAN_EVENTS: Mapping[str, tuple[str, ...]] = {
     "retry.backoff": ("attempt", "delay_ms", "error_category", "throttling_reasons"),
-    "exception": ("exception.type",),
+    "exception": ("exception.type", "exception.message"),
 }
 
 PLATFORM_METRICS: Mapping[tuple[str, str], str] = {

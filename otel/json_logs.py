@@ -15,6 +15,12 @@ from otel.stdout import Writer, encode
 DEBUG, INFO, WARNING, ERROR, CRITICAL = 10, 20, 30, 40, 50
 _LEVEL_NAMES = {DEBUG: "DEBUG", INFO: "INFO", WARNING: "WARN", ERROR: "ERROR", CRITICAL: "FATAL"}
 
+
+def level_name(level: int) -> str:
+    """Return Lambda's name of a level."""
+    return _LEVEL_NAMES.get(level, "INFO")
+
+
 # An ID that is not a str would be a defect, but a log line must not raise for it.
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
@@ -31,7 +37,11 @@ class JsonLogger:
         self._write = write
         self._allowed = semconv.LOG_FIELDS.union(subject_keys)
         self._least = settings.log_level
-        self._static = {"service": settings.service, "environment": settings.environment}
+        self._static = {
+            "service": settings.service,
+            "environment": settings.environment,
+            semconv.FUNCTION_VERSION: settings.function_version,
+        }
 
     def set_minimum_level(self, least: int) -> None:
         """Drop lines below a level; a lower one than before has no effect."""
@@ -59,7 +69,7 @@ class JsonLogger:
             return
         line: dict[str, Any] = {
             "timestamp": datetime.now(UTC),
-            "level": _LEVEL_NAMES.get(level, "INFO"),
+            "level": level_name(level),
             "event_type": event_type,
             "message": MESSAGES[event_type] if message is None else message,
             **self._static,

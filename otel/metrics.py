@@ -10,6 +10,7 @@ from typing import Any
 
 from otel import semconv
 from otel.instrumentation import Instrumentation
+from otel.json_logs import INFO, level_name
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
 from otel.stdout import Writer, encode
@@ -38,16 +39,26 @@ class Metrics:
         self._outcome_metrics = {name: outcome.metric for name, outcome in instrumentation.outcomes.items()}
         self._unfinished = instrumentation.timeout[0]
         self._environment = settings.environment
+        self._version = settings.function_version
+        # Lambda's log filter takes a line without a level for INFO, and would drop it.
+        # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+        self._level = {"level": level_name(settings.log_level)} if settings.log_level > INFO else {}
         self._memory_mb = settings.memory_mb
         self._init_duration_ms = init_duration_ms
         self._pending: deque[bytes] = deque(maxlen=MAX_PENDING_LINES)
         self._failures = 0
+        self._spans_lost = 0
         self._lock = Lock()  # the watchdog may still be reporting the last event while the next one ends
 
     @property
     def pending(self) -> int:
         """Number of lines that are retained for the next event."""
         return len(self._pending)
+
+    def add_lost_spans(self, count: int) -> None:
+        """Count spans that the exporter could not deliver; the next line reports them."""
+        with self._lock:
+            self._spans_lost += count
 
     def emit(self, record: EventRecord, *, processing_ms: float, memory_used_mb: float) -> bool:
         """Write the event's metrics, after the lines that are pending.
@@ -58,7 +69,7 @@ class Metrics:
         with self._lock:
             try:
                 self._pending.append(self._line(record, processing_ms, memory_used_mb))
-                self._failures = 0  # this line reports them
+                self._failures = self._spans_lost = 0  # this line reports them
                 while self._pending:
                     self._write(self._pending[0])
                     self._pending.popleft()
@@ -71,6 +82,8 @@ class Metrics:
         values = self._values(record, processing_ms, memory_used_mb)
         if self._failures:
             values["MetricsFailures"] = self._failures
+        if self._spans_lost:
+            values["SpansLost"] = self._spans_lost
         line = self._document(values, record)
         if b"null" in line:  # NaN or infinity: CloudWatch would reject the whole document
             line = self._document(_finite(values), record)
@@ -111,10 +124,12 @@ class Metrics:
         return encode(
             {
                 "_aws": {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": directives},
+                **self._level,
                 **members,
                 # Properties, not dimensions: they lead from a spike in a graph to its events.
                 "correlation_id": record.correlation_id,
                 "request_id": record.request_id,
+                semconv.FUNCTION_VERSION: self._version,
                 **values,
             },
             0,

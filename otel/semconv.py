@@ -20,6 +20,7 @@ METRICS: Mapping[str, str] = {
     "ColdStarts": "Count",
     "InitDuration": "Milliseconds",
     "MetricsFailures": "Count",
+    "SpansLost": "Count",
     "CorrelationIdsReplaced": "Count",
 }
 """Metric name to CloudWatch unit; `Instrumentation.metrics` adds the counts of events."""
@@ -31,8 +32,20 @@ CORRELATION_ID = "correlation_id"
 OUTCOME = "outcome"
 ERROR_CATEGORY_ATTRIBUTE = "error_category"
 
-RESULT_ANNOTATIONS = (OUTCOME, ERROR_CATEGORY_ATTRIBUTE)
-"""Span attributes that X-Ray indexes besides the correlation ID and the event's subject."""
+ERROR_CODE = "error_code"
+FUNCTION_VERSION = "function_version"
+LINKED_TRACE_ID = "linked_trace_id"
+
+RESULT_ANNOTATIONS = (OUTCOME, ERROR_CATEGORY_ATTRIBUTE, ERROR_CODE, FUNCTION_VERSION, LINKED_TRACE_ID)
+"""Span attributes that X-Ray indexes besides the correlation ID and the event's subject; the last two on root spans."""
+
+EXCEPTION_EVENT = "exception"
+EXCEPTION_TYPE = "exception.type"
+EXCEPTION_MESSAGE = "exception.message"
+"""https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/"""
+
+RESEND_COUNT = "http.request.resend_count"
+"""Span attribute of an attempt after the first: how many came before it."""
 
 XRAY_ANNOTATIONS = "aws.xray.annotations"
 """Span attribute: the names of the span's attributes that X-Ray indexes."""
@@ -62,9 +75,10 @@ LOG_FIELDS = frozenset(
     {
         # on every line
         *("timestamp", "level", "event_type", "message", "service", "environment", "correlation_id", "event_id"),
-        *("request_id", "trace_id", "span_id", "cold_start"),
+        *("request_id", "trace_id", "span_id", "trace_sampled", "cold_start", FUNCTION_VERSION),
         # what the line is about
         *("outcome", "error_category", "error_code", "same_event", "violations", "attempts", "attempt", "delay_ms"),
+        *("failed_attempts",),
         *("timings_ms", "correlation_replaced", "security", "memory_used_mb", "memory_limit_mb", "dead_letter_id"),
         *("dead_letter_error", "kept_lines", "lost_spans", "logger", "exception_type", "exception_at", "problems"),
         *("logged_at", THROTTLING_REASONS),

@@ -144,11 +144,20 @@ class Telemetry:
         delay_ms = round(delay * 1000, 3)
         record.delays_ms.append(delay_ms)
         record.add_timing("backoff", delay)
+        self._count_resends(attempt)
         event: dict[str, Any] = {"attempt": attempt, "delay_ms": delay_ms, semconv.ERROR_CATEGORY_ATTRIBUTE: category}
         if throttling_reasons:
             event[semconv.THROTTLING_REASONS] = throttling_reasons
         get_current_span().add_event(semconv.RETRY_EVENT, event)
         self.log.line(json_logs.WARNING, EventType.RETRY_BACKOFF, record, **event)
+
+    def begin_call(self) -> None:
+        """Note that the next attempt is the first one at a call."""
+        self._count_resends(0)
+
+    def _count_resends(self, count: int) -> None:
+        if self._tracing is not None:
+            self._tracing.spans.resends = count
 
     @contextmanager
     def _with_deadline(self, record: EventRecord, span: Span | None, remaining_seconds: float) -> Iterator[None]:
@@ -200,6 +209,8 @@ class Telemetry:
             same_event=record.same_event,
             violations=record.violations or None,
             attempts=record.operations + record.retries,
+            failed_attempts=record.failed_attempts if record.error_category is not None else None,
+            trace_sampled=self._is_sampled(record),
             timings_ms={**record.timings_ms, "total": round(processing_ms, 3)},
             correlation_replaced=record.correlation_replaced or None,
             dead_letter_id=record.dead_letter_id,
@@ -226,13 +237,22 @@ class Telemetry:
             return
         started = time.perf_counter()
         try:
-            lost = self._tracing.flush(min(MOST_SECONDS, max(0.0, left / 2)))
+            seconds = min(MOST_SECONDS, max(0.0, left / 2))
+            lost = self._tracing.flush(seconds, all_sampled=record.needs_a_trace)
         except Exception as error:  # noqa: BLE001 - an exporter must not fail an event
             self.log.line(json_logs.WARNING, EventType.SPANS_NOT_EXPORTED, record, exception_type=type(error).__name__)
         else:
             if lost:
+                self._metrics.add_lost_spans(lost)
                 self.log.line(json_logs.WARNING, EventType.SPANS_LOST, record, lost_spans=lost)
         record.add_timing("flush", time.perf_counter() - started)
+
+    def _is_sampled(self, record: EventRecord) -> bool | None:
+        """Return whether the event has a sampled trace; None without tracing."""
+        sampled = record.trace_sampled
+        if sampled is False and self._tracing is not None and self._tracing.spans.can_sample_all:
+            return record.needs_a_trace
+        return sampled
 
     def _check_memory(self, record: EventRecord, used: float) -> None:
         if self._shedding or used * 100 <= memory.PRESSURE_PERCENT * self._memory_mb:

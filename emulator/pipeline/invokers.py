@@ -125,6 +125,7 @@ class InProcessContext:
 
     def __init__(self, request_id: str, trace_header: str, timeout_s: float) -> None:
         self.aws_request_id = request_id
+        self.invoked_function_arn = ""
         self.trace_header = trace_header
         self.passed_s = 0.0
         self._timeout_s = timeout_s

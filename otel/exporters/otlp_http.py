@@ -32,15 +32,16 @@ class OtlpHttpExporter:
         self._worker = Bounded("collector")
         self._attempt = Attempt(0.0)
 
-    def export(self, spans: Sequence[ReadableSpan], seconds: float = MOST_SECONDS) -> int:
+    def export(self, spans: Sequence[ReadableSpan], seconds: float = MOST_SECONDS, all_sampled: bool = False) -> int:
         """Send spans; return how many were lost.
 
         Args:
             spans: Spans that have ended.
             seconds: Limit on the whole export, whatever the collector does. `OTEL_EXPORTER_OTLP_TIMEOUT` is ignored: it
                 could exceed the invocation.
+            all_sampled: Whether to send unsampled spans, too.
         """
-        sampled = [span for span in spans if is_sampled(span)]
+        sampled = [span for span in spans if all_sampled or is_sampled(span)]
         if not sampled:
             return 0
         attempt = self._attempt = Attempt(monotonic() + seconds)

@@ -39,12 +39,13 @@ class XRayUdpExporter:
         self._socket: socket.socket | None = None
         self._resolver: Bounded | None = None
 
-    def export(self, spans: Sequence[ReadableSpan], seconds: float = 1.0) -> int:
+    def export(self, spans: Sequence[ReadableSpan], seconds: float = 1.0, all_sampled: bool = False) -> int:
         """Send spans, in as many datagrams as they need.
 
         Args:
             spans: Spans that have ended.
             seconds: Limit on the name resolution of the daemon's address.
+            all_sampled: Whether to send unsampled spans as sampled.
 
         Returns:
             The number of spans that could not be sent; 0 also if no daemon listens, which UDP does not report.
@@ -54,7 +55,7 @@ class XRayUdpExporter:
         lost = 0
         first = True
         for kind, sampled in ((SAMPLED, True), (UNSAMPLED, False)):
-            for chunk, encoded in _chunks([span for span in spans if is_sampled(span) is sampled]):
+            for chunk, encoded in _chunks([span for span in spans if (all_sampled or is_sampled(span)) is sampled]):
                 if not first:
                     time.sleep(_BURST_PAUSE_SECONDS)  # a burst would overrun the receiver's buffer
                 first = False

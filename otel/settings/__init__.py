@@ -52,6 +52,7 @@ class TelemetrySettings(NamedTuple):
         service: `service.name` of spans, `service` of log lines.
         environment: `Environment` dimension of metrics, `environment` of log lines.
         log_stream: CloudWatch log stream, unique per sandbox.
+        log_group: CloudWatch log group; may be empty.
         region: AWS region; may be empty.
         memory_mb: The function's memory allocation, megabytes.
         log_level: Minimum level of log lines, as Python's `logging` counts.
@@ -66,6 +67,7 @@ class TelemetrySettings(NamedTuple):
     function_name: str
     function_version: str
     log_stream: str
+    log_group: str
     region: str
     memory_mb: int
     log_level: int
@@ -108,6 +110,7 @@ class TelemetrySettings(NamedTuple):
             function_name=function_name,
             function_version=read.text("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
             log_stream=read.text("AWS_LAMBDA_LOG_STREAM_NAME", "local"),
+            log_group=read.text("AWS_LAMBDA_LOG_GROUP_NAME"),
             # Lambda sets both names; the runtime interface emulator and other machines often only one.
             region=read.text(
                 "AWS_REGION" if read.raw("AWS_REGION") else "AWS_DEFAULT_REGION",

@@ -12,7 +12,7 @@ from otel.tracing.tracing import Tracing
 def load_tracing(settings: TelemetrySettings) -> None:
     """Import what the export mode needs, and set ADOT's fast start up if it is the mode.
 
-    Call it before `start_tracing` and inside of the lean start, which leaves unused imports of the libraries out.
+    Call it before `start_tracing` and inside of the cold start, which leaves unused imports of the libraries out.
 
     Raises:
         Exception: ADOT cannot be set up: `start_tracing` then creates a TracerProvider of our own.

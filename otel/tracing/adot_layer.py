@@ -24,7 +24,7 @@ from otel.record import EventRecord
 from otel.settings import TelemetrySettings
 from otel.tracing.root_span import RootSpans
 from otel.tracing.sampling import ParentSampler
-from otel.tracing.span_processor import MOST_SECONDS, EventSpanProcessor
+from otel.tracing.span_processor import MOST_SECONDS, EventSpanProcessor, class_name
 from otel.tracing.tracing import Tracing
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def seed_after_restore(environ: Mapping[str, str]) -> None:
 def start_adot() -> None:
     """Set ADOT's fast start up: the layer's script leaves that to the function.
 
-    Call it inside of the lean start: what ADOT imports is then left out as far as nothing uses it.
+    Call it inside of the cold start: what ADOT imports is then left out as far as nothing uses it.
 
     Raises:
         Exception: Whatever ADOT raises; there is no TracerProvider then.
@@ -83,8 +83,9 @@ def join_layer(settings: TelemetrySettings, instrumentation: Instrumentation, en
     may_wait = not (settings.adot_fast_start and settings.daemon[0].replace(".", "").isdecimal())
     spans = LayerSpanProcessor(AdotLayerExporter(provider, may_wait=may_wait))
     provider.add_span_processor(spans)
+    tracer = provider.get_tracer(instrumentation.scope, settings.function_version)
     sampler = ParentSampler(environ) if settings.adot_fast_start else None
-    root_spans = LayerRootSpans(provider.get_tracer(instrumentation.scope), settings.function_name, sampler)
+    root_spans = LayerRootSpans(tracer, settings.function_name, settings.function_version, sampler)
     return Tracing(provider, spans, root_spans, RedactingTracerProvider(provider, spans))
 
 
@@ -94,11 +95,12 @@ class LayerRootSpans(RootSpans):
     Args:
         tracer: Starts the spans.
         name: Name of the spans.
+        version: Version of the function.
         sampler: Decides where the TracerProvider has no sampler; None where it has one.
     """
 
-    def __init__(self, tracer: trace.Tracer, name: str, sampler: ParentSampler | None = None) -> None:
-        super().__init__(tracer, name)
+    def __init__(self, tracer: trace.Tracer, name: str, version: str, sampler: ParentSampler | None = None) -> None:
+        super().__init__(tracer, name, version)
         self._sampler = sampler
 
     @contextmanager
@@ -117,6 +119,7 @@ class LayerRootSpans(RootSpans):
                     **record.subject,
                     semconv.OUTCOME: record.outcome,
                     semconv.ERROR_CATEGORY_ATTRIBUTE: record.error_category,
+                    semconv.ERROR_CODE: record.error_code,
                 }
                 known = {name: value for name, value in attributes.items() if value is not None}
                 around.set_attributes({**known, semconv.XRAY_ANNOTATIONS: tuple(known)})
@@ -143,16 +146,16 @@ class LayerSpanProcessor(EventSpanProcessor):
             spans = self._ended[:]
             del self._ended[: len(spans)]
             started = time.perf_counter()
-            self._dropped += self._exporter.export(spans, self._spare_seconds)
+            self._dropped += self._exporter.export(spans, self._spare_seconds, False)
             self._spare_seconds -= time.perf_counter() - started
 
     def _on_ending(self, span: "SdkSpan") -> None:
         """Do nothing; the SDK calls this of every processor, ADOT's fast start does not."""
 
-    def flush(self, seconds: float = MOST_SECONDS) -> int:
+    def flush(self, seconds: float = MOST_SECONDS, *, all_sampled: bool = False) -> int:
         """Export the spans that have ended, within this time; return how many were lost."""
         self._spare_seconds = MOST_SECONDS
-        return super().flush(seconds)
+        return super().flush(seconds, all_sampled=all_sampled)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Do nothing: `flush` has the provider flush all of its processors, and this is one of them."""
@@ -174,8 +177,12 @@ class AdotLayerExporter:
         self._provider = provider
         self._worker = Bounded("layer") if may_wait else None
 
-    def export(self, spans: "Sequence[ReadableSpan]", seconds: float) -> int:
-        """Flush the layer's processors, which have these spans; return how many were lost as far as they report it."""
+    def export(self, spans: "Sequence[ReadableSpan]", seconds: float, all_sampled: bool = False) -> int:
+        """Flush the layer's processors, which have these spans; return how many were lost as far as they report it.
+
+        ADOT sends the spans as their context says: they cannot be sent as sampled afterwards.
+        """
+        del all_sampled
         if self._worker is None:
             sent = self._provider.force_flush()
         else:
@@ -233,10 +240,8 @@ class RedactingTracer(trace.Tracer):
         try:
             yield span
         except Exception as error:
-            if record_exception and not self._spans.shedding:
-                exception = type(error)
-                exception_type = f"{exception.__module__}.{exception.__qualname__}"
-                span.add_event("exception", {"exception.type": exception_type})
+            if record_exception and "error.type" not in (getattr(span, "attributes", None) or {}):
+                span.add_event(semconv.EXCEPTION_EVENT, {semconv.EXCEPTION_TYPE: class_name(error)})
             raise
         finally:
             context_api.detach(token)

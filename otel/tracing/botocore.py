@@ -15,7 +15,7 @@ from opentelemetry.propagators.aws import AwsXRayPropagator
 from opentelemetry.trace import Span, TracerProvider
 
 from otel import semconv
-from otel.tracing.span_processor import set_span_error
+from otel.tracing.span_processor import class_name, set_span_error
 
 _TRANSACTION = "TransactWriteItems"
 _TABLE_NAMES = "aws.dynamodb.table_names"
@@ -45,7 +45,7 @@ def instrument(
         error = sys.exception()
         if error is not None and (response is None or response is getattr(error, "response", None)):
             code = type(error).__name__ if response is None else str(response["Error"].get("Code"))
-            set_span_error(span, classify_exception(error), code)
+            set_span_error(span, classify_exception(error), code, class_name(error) if response is None else None)
             return
         if response is None:
             return

@@ -1,21 +1,29 @@
 """The function's own TracerProvider: `direct` and `collector` export modes."""
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
+from opentelemetry import context as context_api
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.sdk.version import __version__
+from opentelemetry.trace import Link, SpanKind, TraceState
+from opentelemetry.util.types import Attributes
 
 from otel.exporters.xray_udp import XRayUdpExporter
 from otel.instrumentation import Instrumentation
 from otel.settings import TelemetrySettings
-from otel.tracing.buffering import BufferingSpanProcessor, RecordOnlySampler
 from otel.tracing.ids import new_span_id, new_trace_id
+from otel.tracing.redaction import redact_span
 from otel.tracing.root_span import RootSpans
-from otel.tracing.span_processor import SpanExporter
+from otel.tracing.span_processor import EventSpanProcessor, SpanExporter
 from otel.tracing.tracing import Tracing
+
+MAX_BUFFERED_SPANS = 5_000
+"""Limit on buffered spans; one event makes a handful."""
 
 
 def create_tracing(settings: TelemetrySettings, instrumentation: Instrumentation, exporter: SpanExporter) -> Tracing:
@@ -25,7 +33,9 @@ def create_tracing(settings: TelemetrySettings, instrumentation: Instrumentation
     provider.sampler = RecordOnlySampler(provider.sampler)  # the inner one is the one of OTEL_TRACES_SAMPLER
     spans = BufferingSpanProcessor(exporter)
     provider.add_span_processor(spans)
-    return Tracing(provider, spans, RootSpans(provider.get_tracer(instrumentation.scope), settings.function_name))
+    tracer = provider.get_tracer(instrumentation.scope, settings.function_version)
+    root_spans = RootSpans(tracer, settings.function_name, settings.function_version)
+    return Tracing(provider, spans, root_spans)
 
 
 def create_exporter(settings: TelemetrySettings) -> SpanExporter:
@@ -35,6 +45,53 @@ def create_exporter(settings: TelemetrySettings) -> SpanExporter:
 
         return OtlpHttpExporter()
     return XRayUdpExporter(settings.daemon)
+
+
+class BufferingSpanProcessor(EventSpanProcessor, SpanProcessor):
+    """Buffers the spans of an event and exports them together, before the invocation returns.
+
+    The stock batch processor exports from a thread with a timer. Lambda freezes threads when the invocation returns:
+    spans would be exported during a later invocation, or never.
+    """
+
+    can_sample_all = True
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Buffer the span for the flush."""
+        if len(self._ended) < MAX_BUFFERED_SPANS:
+            self._ended.append(redact_span(span, shedding=self.shedding))
+        else:
+            self._dropped += 1
+
+
+class RecordOnlySampler(Sampler):
+    """Records the spans that another sampler drops: they are exported as unsampled.
+
+    X-Ray counts them in its statistics; the decision of the sampler is the same otherwise.
+    """
+
+    def __init__(self, decide: Sampler) -> None:
+        self._decide = decide
+
+    def should_sample(
+        self,
+        parent_context: context_api.Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        """Return the sampler's decision, with `RECORD_ONLY` in place of `DROP`."""
+        result = self._decide.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
+        if result.decision is not Decision.DROP:
+            return result
+        return SamplingResult(Decision.RECORD_ONLY, attributes, result.trace_state)
+
+    def get_description(self) -> str:
+        """Return a name with the name of the other sampler."""
+        return f"RecordUnsampled({self._decide.get_description()})"
 
 
 class KernelIds(IdGenerator):
@@ -60,6 +117,7 @@ def _resource(settings: TelemetrySettings) -> Resource:
         "telemetry.sdk.name": "opentelemetry",
         "telemetry.sdk.version": __version__,
         "service.name": settings.service,
+        "service.version": settings.function_version,
         "cloud.provider": "aws",
         "cloud.platform": "aws_lambda",
         "cloud.region": settings.region,
@@ -68,6 +126,7 @@ def _resource(settings: TelemetrySettings) -> Resource:
         "faas.instance": settings.log_stream,
         "faas.max_memory": settings.memory_mb * 1024 * 1024,
         "deployment.environment.name": settings.environment,
+        "aws.log.group.names": (settings.log_group,) if settings.log_group else "",
     }
     from_env = OTELResourceDetector().detect() if os.environ.get("OTEL_RESOURCE_ATTRIBUTES") else Resource.get_empty()
     return Resource({name: value for name, value in own.items() if value != ""}).merge(from_env)

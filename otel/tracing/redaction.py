@@ -4,13 +4,15 @@ The message and the stack trace of an exception may contain a URL, a role or a v
 its class and on the error category.
 """
 
+from collections.abc import Sequence
+
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Status, StatusCode
 
 from otel import semconv
 
-_EXCEPTION_EVENT = "exception"
-_EXCEPTION_TYPE = "exception.type"
+_RETAINED = frozenset({semconv.RETRY_EVENT, semconv.EXCEPTION_EVENT})
+"""Span events that are retained under memory pressure."""
 
 
 def redact_span(span: ReadableSpan, *, shedding: bool) -> ReadableSpan:
@@ -20,11 +22,12 @@ def redact_span(span: ReadableSpan, *, shedding: bool) -> ReadableSpan:
         span: A span that has ended.
         shedding: Whether to drop optional detail, under memory pressure.
     """
-    recorded_exception = any(event.name == _EXCEPTION_EVENT for event in span.events)
+    recorded_exception = any(event.name == semconv.EXCEPTION_EVENT for event in span.events)
     if not shedding and not recorded_exception:
         return span
-    events = [_redact_event(event) for event in span.events if not shedding or event.name == semconv.RETRY_EVENT]
     attributes = dict(span.attributes or {})
+    category = attributes.get(semconv.ERROR_CATEGORY_ATTRIBUTE)
+    events = _redact_events([event for event in span.events if not shedding or event.name in _RETAINED], category)
     if shedding:
         indexed = attributes.get(semconv.XRAY_ANNOTATIONS)
         essential = semconv.ESSENTIAL_ATTRIBUTES.union(indexed if isinstance(indexed, tuple) else ())
@@ -32,7 +35,7 @@ def redact_span(span: ReadableSpan, *, shedding: bool) -> ReadableSpan:
     status = span.status
     if recorded_exception and status.status_code is StatusCode.ERROR:
         # OpenTelemetry's API has set the description to "Class: message".
-        status = Status(StatusCode.ERROR, str(attributes.get(semconv.ERROR_CATEGORY_ATTRIBUTE, "")) or None)
+        status = Status(StatusCode.ERROR, str(category or "") or None)
     return ReadableSpan(
         name=span.name,
         context=span.get_span_context(),
@@ -49,8 +52,17 @@ def redact_span(span: ReadableSpan, *, shedding: bool) -> ReadableSpan:
     )
 
 
+def _redact_events(events: Sequence[Event], category: object) -> list[Event]:
+    """Return the events without what an exception says; of two records of one exception, the function's own."""
+    exceptions = [event for event in events if event.name == semconv.EXCEPTION_EVENT]
+    own = [event for event in exceptions if category and _attribute(event, semconv.EXCEPTION_MESSAGE) == category]
+    recorded = own or [_redact_event(event) for event in exceptions]
+    return [*recorded, *(event for event in events if event.name != semconv.EXCEPTION_EVENT)]
+
+
 def _redact_event(event: Event) -> Event:
-    if event.name != _EXCEPTION_EVENT:
-        return event
-    exception_type = (event.attributes or {}).get(_EXCEPTION_TYPE, "")
-    return Event(event.name, {_EXCEPTION_TYPE: exception_type}, event.timestamp)
+    return Event(event.name, {semconv.EXCEPTION_TYPE: _attribute(event, semconv.EXCEPTION_TYPE)}, event.timestamp)
+
+
+def _attribute(event: Event, name: str) -> str:
+    return str((event.attributes or {}).get(name, ""))

@@ -3,14 +3,15 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 
 from opentelemetry import context as context_api
 from opentelemetry import trace
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, TraceFlags
 
 from otel import semconv
 from otel.record import EventRecord
-from otel.tracing.span_processor import EVENT_KEY, set_xray_annotations
+from otel.tracing.span_processor import EVENT_KEY, record_error, set_xray_annotations
 from otel.tracing.trace_header import LAMBDA_TRACE_HEADER, TraceOnly, read_trace_header
 
 # https://www.w3.org/TR/trace-context/#traceparent-header
@@ -23,11 +24,13 @@ class RootSpans:
     Args:
         tracer: Starts the spans.
         name: Name of the spans.
+        version: Version of the function.
     """
 
-    def __init__(self, tracer: trace.Tracer, name: str) -> None:
+    def __init__(self, tracer: trace.Tracer, name: str, version: str) -> None:
         self._tracer = tracer
         self._name = name
+        self._version = version
 
     @contextmanager
     def start(self, record: EventRecord, traceparent: object, environ: Mapping[str, str]) -> Iterator[Span]:
@@ -39,6 +42,8 @@ class RootSpans:
             environ: Holds Lambda's trace header.
         """
         event_attributes = {semconv.CORRELATION_ID: record.correlation_id}
+        links = span_links(traceparent)
+        linked = {semconv.LINKED_TRACE_ID: f"{links[0].context.trace_id:032x}"} if links else {}
         parent = self._parent(environ)
         token = context_api.attach(context_api.set_value(EVENT_KEY, event_attributes, parent))
         try:
@@ -49,8 +54,13 @@ class RootSpans:
                     "faas.trigger": "pubsub",
                     "faas.invocation_id": record.request_id,
                     "faas.coldstart": record.cold_start,
+                    semconv.FUNCTION_VERSION: self._version,
+                    **arn_attributes(record.invoked_arn, self._version),
+                    **linked,
                 },
-                links=span_links(traceparent),
+                links=links,
+                record_exception=False,
+                set_status_on_exception=False,
             ) as span:
                 if isinstance(trace.get_current_span(parent), TraceOnly):
                     # This parent only carries the trace ID and the sampling decision: it must not be exported. There is
@@ -58,6 +68,7 @@ class RootSpans:
                     span._parent = None  # type: ignore[attr-defined] # noqa: SLF001 - no public way to unset it
                 context = span.get_span_context()
                 record.trace_id, record.span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
+                record.trace_sampled = context.trace_flags.sampled
                 try:
                     yield span
                 finally:
@@ -81,14 +92,34 @@ def end_root_span(span: Span, record: EventRecord) -> None:
     attributes = {
         semconv.OUTCOME: record.outcome,
         semconv.ERROR_CATEGORY_ATTRIBUTE: record.error_category,
+        semconv.ERROR_CODE: record.error_code,
         "error.type": record.error_code,
+        "attempts": record.operations + record.retries,
+        "same_event": record.same_event,
     }
     span.set_attributes({name: value for name, value in attributes.items() if value is not None})
     if record.throttling_reasons:
         span.set_attribute(semconv.DYNAMODB_THROTTLING_REASONS, record.throttling_reasons)
     set_xray_annotations(span)
     if record.error_category is not None:
-        span.set_status(Status(StatusCode.ERROR, record.error_category))
+        record_error(span, record.error_category, record.error_code or record.error_category)
+
+
+@lru_cache(maxsize=8)
+def arn_attributes(invoked_arn: str, version: str) -> Mapping[str, str]:
+    """Return what the ARN of an invocation says about the function; nothing where the text is no ARN of a function.
+
+    `cloud.resource_id` has the version in place of an alias: https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/
+
+    Args:
+        invoked_arn: `arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME`, mostly with `:ALIAS` or `:VERSION`.
+        version: Version of the function.
+    """
+    parts = invoked_arn.split(":")
+    if len(parts) < 7 or parts[0] != "arn":
+        return {}
+    resource = ":".join([*parts[:7], *([] if version == "$LATEST" else [version])])
+    return {"cloud.account.id": parts[4], "cloud.resource_id": resource, "aws.lambda.invoked_arn": invoked_arn}
 
 
 def span_links(traceparent: object) -> list[Link]:

@@ -25,8 +25,8 @@ MOST_SECONDS = 1.0
 class SpanExporter(Protocol):
     """Sends spans to a backend."""
 
-    def export(self, spans: "Sequence[ReadableSpan]", seconds: float, /) -> int:
-        """Send spans within this time; return how many were lost."""
+    def export(self, spans: "Sequence[ReadableSpan]", seconds: float, all_sampled: bool, /) -> int:
+        """Send spans within this time, unsampled ones as sampled if all are to be; return how many were lost."""
 
     def close(self) -> None:
         """Close the sockets."""
@@ -36,7 +36,12 @@ class EventSpanProcessor:
     """Sets the attributes of the event on its spans, and flushes them before the invocation returns.
 
     A span processor of any provider: what a provider calls is here, and its base class is not needed.
+
+    Attributes:
+        can_sample_all: Whether unsampled spans can be exported as sampled, at the flush.
     """
+
+    can_sample_all = False
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
@@ -44,12 +49,16 @@ class EventSpanProcessor:
         self._ended: list[ReadableSpan] = []
         self._dropped = 0
         self.shedding = False
+        self.resends = 0
+        """How many attempts came before the call that the next span is for."""
 
     def on_start(self, span: "Span", parent_context: context_api.Context | None = None) -> None:
         """Set the attributes of the event on the span."""
         attributes = context_api.get_value(EVENT_KEY, parent_context)
         if isinstance(attributes, Mapping):
             span.set_attributes({**attributes, semconv.XRAY_ANNOTATIONS: tuple(attributes)})
+        if self.resends:
+            span.set_attribute(semconv.RESEND_COUNT, self.resends)
         self._open[id(span)] = span
 
     def on_end(self, span: "ReadableSpan") -> None:
@@ -68,13 +77,24 @@ class EventSpanProcessor:
                 set_span_error(span, category, code)
                 span.end()
 
-    def flush(self, seconds: float = MOST_SECONDS) -> int:
-        """Export the spans that have ended, within this time; return how many were lost."""
+    def flush(self, seconds: float = MOST_SECONDS, *, all_sampled: bool = False) -> int:
+        """Export the spans that have ended, within this time; return how many were lost since the last flush.
+
+        Args:
+            seconds: The limit.
+            all_sampled: Whether to export unsampled spans as sampled, where the exporter can.
+
+        Raises:
+            Exception: Of the exporter; the next flush counts the spans.
+        """
         self._open.clear()
         spans = self._ended[:]
         del self._ended[: len(spans)]  # not a new list: the watchdog or the event's thread may append to this one
-        lost, self._dropped = self._dropped, 0
-        return lost + (self._exporter.export(spans, seconds) if spans else 0)
+        lost, self._dropped = self._dropped, len(spans)
+        if spans:
+            lost += self._exporter.export(spans, seconds, all_sampled)
+        self._dropped -= len(spans)
+        return lost
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Export the spans that have ended, within this time or `MOST_SECONDS`, whichever is less."""
@@ -86,16 +106,30 @@ class EventSpanProcessor:
         self._exporter.close()
 
 
-def set_span_error(span: trace.Span, category: str, code: str) -> None:
-    """Set the error status and attributes of an open span.
+def set_span_error(span: trace.Span, category: str, code: str, exception_type: str | None = None) -> None:
+    """Set the error status and attributes of an open span, and record the error as the exception that X-Ray shows.
 
     Args:
         span: The span.
         category: Error category.
         code: AWS's error code, or the class of an exception.
+        exception_type: Qualified name of the class of an exception; None for the code.
     """
-    span.set_attributes({"error.type": code, semconv.ERROR_CATEGORY_ATTRIBUTE: category})
+    span.set_attributes({"error.type": code, semconv.ERROR_CATEGORY_ATTRIBUTE: category, semconv.ERROR_CODE: code})
     set_xray_annotations(span)
+    record_error(span, category, exception_type or code)
+
+
+def record_error(span: trace.Span, category: str, exception_type: str) -> None:
+    """Record an error on an open span: X-Ray makes the cause of the segment of it.
+
+    Args:
+        span: The span.
+        category: Error category, in place of a message.
+        exception_type: AWS's error code, or the name of a class.
+    """
+    exception = {semconv.EXCEPTION_TYPE: exception_type, semconv.EXCEPTION_MESSAGE: category}
+    span.add_event(semconv.EXCEPTION_EVENT, exception)
     span.set_status(Status(StatusCode.ERROR, category))
 
 
@@ -105,3 +139,10 @@ def set_xray_annotations(span: trace.Span) -> None:
     indexed = attributes.get(semconv.XRAY_ANNOTATIONS, ())
     result = (name for name in semconv.RESULT_ANNOTATIONS if name in attributes and name not in indexed)
     span.set_attribute(semconv.XRAY_ANNOTATIONS, (*indexed, *result))
+
+
+def class_name(error: BaseException) -> str:
+    """Return the qualified name of an exception's class, as OpenTelemetry records it."""
+    module = type(error).__module__
+    name = type(error).__qualname__
+    return name if module == "builtins" else f"{module}.{name}"

@@ -44,6 +44,6 @@ class Tracing:
         """Set the subject of the event on its spans; see `RootSpans.set_event_attributes`."""
         self._root_spans.set_event_attributes(record)
 
-    def flush(self, seconds: float = MOST_SECONDS) -> int:
-        """Export the spans that have ended, within this time; return how many were lost."""
-        return self.spans.flush(seconds)
+    def flush(self, seconds: float = MOST_SECONDS, *, all_sampled: bool = False) -> int:
+        """Export the spans that have ended; see `EventSpanProcessor.flush`."""
+        return self.spans.flush(seconds, all_sampled=all_sampled)

@@ -53,4 +53,9 @@ def test_telemetry(harness: HandlerHarness) -> None:
 
     assert (run.outcome_line["outcome"], run.outcome_line["order_id"]) == ("marked", "SO-000123")
     assert run.metric_line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "ShipOrders"
-    assert run.root["attributes"]["aws.xray.annotations"] == ["correlation_id", "order_id", "outcome"]
+    assert run.root["attributes"]["aws.xray.annotations"] == [
+        "correlation_id",
+        "order_id",
+        "outcome",
+        "function_version",
+    ]

@@ -7,6 +7,7 @@ import pytest
 from handler.outcome import OUTCOME_TELEMETRY
 from tests.integration.conftest import NewHarness
 from tests.integration.harness import OTHERS_ATTRIBUTES, Harness
+from tests.support.clock import FUNCTION_ARN, INVOKED_ARN
 from tests.support.events import DATE, unique_event
 from tests.support.invariants import TRANSACTION
 from tests.support.strategies import ABSENT_VALUES, MARKET_SYMBOLS
@@ -89,9 +90,15 @@ def test_the_trace(new_harness: NewHarness) -> None:
         "faas.trigger": "pubsub",
         "faas.invocation_id": invoked.request_id,
         "faas.coldstart": True,
+        "cloud.account.id": "111122223333",
+        "cloud.resource_id": FUNCTION_ARN,
+        "aws.lambda.invoked_arn": INVOKED_ARN,
         **identity,
         "outcome": "marked",
-        "aws.xray.annotations": [*identity, "outcome"],
+        "attempts": 1,
+        "function_version": "$LATEST",
+        "linked_trace_id": traceparent.split("-")[1],
+        "aws.xray.annotations": [*identity, "outcome", "function_version", "linked_trace_id"],
     }
     assert root["resource"]["service.name"] == "earnings"
     assert root["resource"]["deployment.environment.name"] == "staging"
@@ -129,6 +136,8 @@ def test_one_log_line_and_one_metric_line(new_harness: NewHarness) -> None:
         "message": OUTCOME_TELEMETRY["marked"].message,
         "service": "earnings",
         "environment": "staging",
+        "function_version": "$LATEST",
+        "trace_sampled": True,
         "correlation_id": event["detail"]["correlation_id"],
         "event_id": event["detail"]["event_id"],
         "request_id": invoked.request_id,
@@ -149,6 +158,7 @@ def test_one_log_line_and_one_metric_line(new_harness: NewHarness) -> None:
         "Environment": "staging",
         "correlation_id": event["detail"]["correlation_id"],
         "request_id": invoked.request_id,
+        "function_version": "$LATEST",
         "EventsReceived": 1,
         "EventsMarked": 1,
         "Operations": 1,

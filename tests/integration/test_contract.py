@@ -64,7 +64,8 @@ FUNCTION_VARIABLES = {
     # settings of the function, of Lambda and of AWS's clients, whose values the function uses itself
     *("AWS_CONNECT_TIMEOUT_SECONDS", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"),
     *("AWS_ENDPOINT_URL_SQS", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME"),
-    *("AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_LOG_LEVEL", "AWS_LAMBDA_LOG_STREAM_NAME"),
+    *("AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_LEVEL"),
+    "AWS_LAMBDA_LOG_STREAM_NAME",
     *("AWS_READ_TIMEOUT_SECONDS", "AWS_REGION", "AWS_XRAY_DAEMON_ADDRESS", "DEAD_LETTER_QUEUE_URL"),
     *("EARNINGS_AUDIT_TABLE", "EARNINGS_CALENDAR_TABLE", "ENVIRONMENT", "EVENT_SOURCE", "HANDLER_COLD_START"),
     *(
@@ -121,20 +122,21 @@ METRICS = {
     "ColdStarts": "Count",
     "InitDuration": "Milliseconds",
     "MetricsFailures": "Count",
+    "SpansLost": "Count",
     "CorrelationIdsReplaced": "Count",
 }
-METRIC_PROPERTIES = {"correlation_id", "request_id"}
+METRIC_PROPERTIES = {"correlation_id", "request_id", "function_version"}
 
 LOG_LEVELS = {"DEBUG", "INFO", "WARN", "ERROR", "FATAL"}
 ON_EVERY_LINE = {
     *("timestamp", "level", "event_type", "message", "service", "environment", "correlation_id", "event_id"),
-    *("request_id", "trace_id", "span_id", "cold_start"),
+    *("request_id", "trace_id", "span_id", "cold_start", "function_version"),
 }
 LOG_LINES = {
     "event_outcome": {
         *("outcome", "asset_symbol", "earnings_date", "error_category", "error_code", "same_event", "violations"),
         *("attempts", "timings_ms", "correlation_replaced", "dead_letter_id", "dead_letter_error", "exception_type"),
-        *("exception_at", "throttling_reasons"),
+        *("exception_at", "throttling_reasons", "failed_attempts", "trace_sampled"),
     },
     "attempt": {"attempt", "timings_ms"},
     "retry_backoff": {"attempt", "delay_ms", "error_category", "throttling_reasons"},
@@ -163,15 +165,20 @@ SPAN_ATTRIBUTES = {
     *("faas.coldstart", "faas.invocation_id", "faas.trigger", "http.status_code", "messaging.destination"),
     *("messaging.message.id", "messaging.system", "messaging.url", "net.peer.name", "outcome", "retry_attempts"),
     *("rpc.method", "rpc.service", "rpc.system", "server.address", "server.port"),
+    *("attempts", "same_event", "error_code", "function_version", "linked_trace_id", "http.request.resend_count"),
+    *("aws.lambda.invoked_arn", "cloud.account.id", "cloud.resource_id"),
 }
-ANNOTATIONS = {"correlation_id", "asset_symbol", "earnings_date", "outcome", "error_category"}
+ANNOTATIONS = {
+    *("correlation_id", "asset_symbol", "earnings_date", "outcome", "error_category", "error_code"),
+    *("function_version", "linked_trace_id"),
+}
 SPAN_EVENTS = {
     "retry.backoff": {"attempt", "delay_ms", "error_category", "throttling_reasons"},
-    "exception": {"exception.type"},
+    "exception": {"exception.type", "exception.message"},
 }
 RESOURCE_ATTRIBUTES = {
     *("cloud.platform", "cloud.provider", "cloud.region", "deployment.environment.name", "faas.instance"),
-    *("faas.max_memory", "faas.name", "faas.version", "service.name", "telemetry.sdk.language"),
+    *("faas.max_memory", "faas.name", "faas.version", "service.name", "service.version", "telemetry.sdk.language"),
     *("telemetry.sdk.name", "telemetry.sdk.version"),
 }
 

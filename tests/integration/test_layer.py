@@ -157,7 +157,8 @@ def test_no_access_key_and_nothing_of_the_event_is_in_a_span(services: Services,
     assert len(calls) > 0
     for span in calls:
         (recorded,) = span["events"]
-        assert recorded["attributes"] == {"exception.type": "botocore.exceptions.EndpointConnectionError"}
+        exception = "botocore.exceptions.EndpointConnectionError"
+        assert recorded["attributes"] == {"exception.type": exception, "exception.message": "network"}
         assert (span["status"], span["status_message"]) == ("ERROR", "network")
         assert span["attributes"]["error.type"] == "EndpointConnectionError"
 

@@ -37,6 +37,10 @@ class Clock:
         self._alarm = None
 
 
+FUNCTION_ARN = "arn:aws:lambda:us-east-1:111122223333:function:mark-earnings-processed"
+INVOKED_ARN = f"{FUNCTION_ARN}:live"
+
+
 class Invocation:
     """Lambda's context object, its deadline on a test's clock.
 
@@ -50,6 +54,7 @@ class Invocation:
         self._clock = clock
         self._deadline = clock.now + timeout
         self.aws_request_id = request_id
+        self.invoked_function_arn = INVOKED_ARN
 
     @property
     def remaining(self) -> float:

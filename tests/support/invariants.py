@@ -25,7 +25,10 @@ OUTCOME_METRICS: Mapping[str, str] = {
 """The metric that counts each outcome."""
 
 _LEVELS = {"marked": "INFO", "duplicate": "WARN", "dead_lettered": "ERROR", "retry": "ERROR"}
-_ANNOTATIONS = ("correlation_id", "asset_symbol", "earnings_date", "outcome", "error_category")
+_ANNOTATIONS = (
+    *("correlation_id", "asset_symbol", "earnings_date", "outcome", "error_category", "error_code"),
+    *("function_version", "linked_trace_id"),
+)
 
 
 def count_outcomes(metric_lines: Iterable[Mapping[str, Any]]) -> Counter[str]:
@@ -109,7 +112,8 @@ def _check_spans(invoked: Invoked) -> None:
         _check_span(span, outcome)
         assert span["trace_id"] == "".join(header["Root"].split("-")[1:])
         assert span is root or (span["parent_span_id"], span["kind"]) == (root["span_id"], "CLIENT")
-        assert span["sampled"] is (header["Sampled"] == "1")
+        needs_a_trace = "error_category" in outcome or outcome.get("same_event") is False
+        assert span["sampled"] is (header["Sampled"] == "1" or needs_a_trace) is outcome["trace_sampled"]
 
 
 def _check_span(span: dict[str, Any], outcome: dict[str, Any]) -> None:
@@ -123,7 +127,8 @@ def _check_span(span: dict[str, Any], outcome: dict[str, Any]) -> None:
         assert span["status_message"] == attributes["error_category"]
     for event in span["events"]:
         if event["name"] == "exception":
-            assert set(event["attributes"]) == {"exception.type"}
+            assert set(event["attributes"]) == {"exception.type", "exception.message"}
+            assert event["attributes"]["exception.message"] == attributes["error_category"]
 
 
 def _check_attempts(invoked: Invoked) -> None:

@@ -33,6 +33,7 @@ _SETTINGS: Mapping[str, Any] = {
     "function_name": "mark-earnings-processed",
     "function_version": "7",
     "log_stream": "2025/11/23/[7]abcdef",
+    "log_group": "/aws/lambda/mark-earnings-processed",
     "region": "us-east-1",
     "memory_mb": 128,
     "log_level": 20,

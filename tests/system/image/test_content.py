@@ -270,6 +270,7 @@ class Services(http.server.BaseHTTPRequestHandler):
 
 class Context:
     aws_request_id = "request"
+    invoked_function_arn = ""
     def get_remaining_time_in_millis(self):
         return 30_000
 

@@ -274,7 +274,13 @@ class TestRetry:
         *calls, root = run.spans
         by_span = [span["attributes"].get(THROTTLING_REASONS) for span in (*calls, root)]
         assert by_span == [reasons[:1], *[reasons[1:]] * (len(calls) - 1), reasons]
-        assert [event["attributes"]["throttling_reasons"] for event in root["events"]] == waits
+        events = [event["attributes"] for event in root["events"] if event["name"] == "retry.backoff"]
+        assert [attributes["throttling_reasons"] for attributes in events] == waits
+        failed = run.outcome_line["failed_attempts"]
+        assert [attempt["throttling_reasons"] for attempt in failed] == [reasons[:1], *[reasons[1:]] * (len(calls) - 1)]
+        assert failed[-1]["error_code"] == code
+        resends = [span["attributes"].get("http.request.resend_count") for span in calls]
+        assert resends == [None, *range(1, len(calls))]
 
     def test_throttling_reasons_stay_with_every_outcome(self, harness: HandlerHarness) -> None:
         reason = f"TableWriteKeyRangeThroughputExceeded {TABLE}"
@@ -420,7 +426,8 @@ class TestSpans:
         assert [(members["rpc.method"], members.get("error_category")) for members in attributes] == calls
         assert all(members["correlation_id"] == "correlation-1" for members in attributes)
         assert root["kind"] == "SERVER"
-        assert [event["name"] for event in root["events"]] == ["retry.backoff"] * len(run.backoffs)
+        failed = ["exception"] * ("error_category" in root["attributes"])
+        assert [event["name"] for event in root["events"]] == [*failed, *["retry.backoff"] * len(run.backoffs)]
 
 
 @pytest.mark.parametrize("traceparent", ["traceparent", "traceParent"])

@@ -147,9 +147,9 @@ class Hangs:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
 
-    def export(self, spans: object, seconds: float) -> int:
+    def export(self, spans: object, seconds: float, all_sampled: bool) -> int:
         """Block."""
-        del spans, seconds
+        del spans, seconds, all_sampled
         self._gate()
         return 0
 

@@ -24,14 +24,15 @@ def test_lost_spans_are_a_warning(tracing: Tracing, output: Output, new_telemetr
     assert (warning["level"], warning["lost_spans"]) == ("WARN", 1)
     assert outcome["outcome"] == "marked"
     assert output.metrics()[0]["EventsMarked"] == 1
+    assert output.metrics()[0]["SpansLost"] == 1
 
 
 class Explodes:
     """A span exporter with a defect."""
 
-    def export(self, spans: object, seconds: float) -> int:
+    def export(self, spans: object, seconds: float, all_sampled: bool) -> int:
         """Fail."""
-        del seconds
+        del seconds, all_sampled
         raise RuntimeError(f"s3cret {spans}")
 
     def close(self) -> None:
@@ -39,7 +40,8 @@ class Explodes:
 
 
 def test_an_exception_of_the_exporter_is_a_warning(output: Output, new_telemetry: NewTelemetry) -> None:
-    run(new_telemetry(tracing_to(Explodes())))
+    telemetry = new_telemetry(tracing_to(Explodes()))
+    run(telemetry)
 
     warning, outcome = output.logs()
     assert (warning["level"], warning["exception_type"]) == ("WARN", "RuntimeError")

@@ -79,7 +79,7 @@ def test_only_documented_metrics_and_units(record: EventRecord) -> None:
 
     definitions = [metric for each in document["_aws"]["CloudWatchMetrics"] for metric in each["Metrics"]]
     assert {metric["Name"]: metric["Unit"] for metric in definitions}.items() <= INSTRUMENTATION.metrics.items()
-    properties = {"_aws", "Environment", "ErrorCategory", "correlation_id", "request_id"}
+    properties = {"_aws", "Environment", "ErrorCategory", "correlation_id", "request_id", "function_version"}
     assert document.keys() - properties <= INSTRUMENTATION.metrics.keys()
 
 
@@ -94,6 +94,14 @@ def test_every_documented_metric_is_emitted_by_some_event() -> None:
     ]
     documents = emitted(everything, *others)
     documents += after_failures(1)
+    with output_file() as output:
+        metrics = new_metrics(output.write)
+        metrics.add_lost_spans(3)
+        metrics.emit(event_record(outcome="marked"), processing_ms=1, memory_used_mb=1)
+        metrics.emit(event_record(outcome="marked"), processing_ms=1, memory_used_mb=1)
+        lost, none_lost = output.metrics()
+    assert (lost["SpansLost"], "SpansLost" in none_lost) == (3, False)
+    documents.append(lost)
 
     found = {
         metric["Name"]

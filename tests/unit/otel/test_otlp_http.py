@@ -12,8 +12,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from handler.settings import load_settings
 from otel.exporters.otlp_http import OtlpHttpExporter
 from otel.exporters.xray_udp import XRayUdpExporter
-from otel.tracing.buffering import RecordOnlySampler
-from otel.tracing.provider import create_exporter
+from otel.tracing.provider import RecordOnlySampler, create_exporter
 from tests.support.telemetry import Output, attributes, event_record, telemetry_settings
 from tests.unit.otel.conftest import NewTelemetry
 from tests.unit.otel.generated_spans import provider

@@ -1,11 +1,15 @@
 """The standard variables of tracing: sampler, resource, limits; and Lambda's own decision."""
 
+from typing import Any
+
 import pytest
 from opentelemetry import trace
 
+from otel.tracing.trace_header import LAMBDA_TRACE_HEADER
 from otel.tracing.tracing import Tracing
-from tests.support.telemetry import TRACE_HEADER, attributes
+from tests.support.telemetry import TRACE_HEADER, Output, attributes, event_record
 from tests.support.udp import SpanSocket
+from tests.unit.otel.conftest import NewTelemetry
 from tests.unit.otel.tracing_harness import NewTracing, make_child, only, run_event
 
 
@@ -95,3 +99,33 @@ def test_limits_of_the_environment_are_dropped_counts(
     _, root = only(spans)
     assert [event.name for event in root.events] == ["event 3", "event 4"]
     assert root.dropped_events_count == 3
+
+
+@pytest.mark.parametrize(
+    ("facts", "kind"),
+    [
+        ({"outcome": "marked"}, "T1U"),
+        ({"outcome": "duplicate", "same_event": True}, "T1U"),
+        ({"outcome": "duplicate", "same_event": False}, "T1S"),
+        ({"outcome": "dead_lettered", "error_category": "validation", "error_code": "InvalidEvent"}, "T1S"),
+        ({"outcome": "retry", "error_category": "throttling", "error_code": "ThrottlingException"}, "T1S"),
+    ],
+)
+def test_a_failure_is_sent_as_sampled(
+    facts: dict[str, Any], kind: str, tracing: Tracing, spans: SpanSocket, output: Output, new_telemetry: NewTelemetry
+) -> None:
+    """Whatever Lambda decided: a failed event always has a trace, and its log line states it."""
+    record = event_record()
+    environ = {LAMBDA_TRACE_HEADER: TRACE_HEADER.replace("Sampled=1", "Sampled=0")}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        with new_telemetry(tracing).event(record, None, 30):
+            make_child(tracing)()
+            for name, value in facts.items():
+                setattr(record, name, value)
+
+    (datagram,) = spans.take()
+    assert (datagram.kind, len(datagram.spans)) == (kind, 2)
+    (line,) = output.logs()
+    assert line["trace_sampled"] is (kind == "T1S")

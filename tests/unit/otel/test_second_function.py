@@ -62,7 +62,7 @@ def test_spans_metrics_and_logs(environ: dict[str, str], spans: SpanSocket, outp
     found = attributes(root.attributes)
     assert SUBJECT.items() <= found.items()
     assert (found["correlation_id"], found["outcome"]) == ("scan-1", "recorded")
-    assert found["aws.xray.annotations"] == ["correlation_id", "parcel_id", "depot", "outcome"]
+    assert found["aws.xray.annotations"] == ["correlation_id", "parcel_id", "depot", "outcome", "function_version"]
     (line,) = output.logs()
     assert (line["level"], line["message"], line["outcome"]) == ("INFO", "parcel recorded", "recorded")
     assert SUBJECT.items() <= line.items()

@@ -20,6 +20,7 @@ from tests.support.events import unique_event
 from tests.support.harness import COMMITTED, stubbed_function
 from tests.support.telemetry import Output, event_record, json_lines
 from tests.unit.otel.conftest import NewTelemetry
+from tests.unit.otel.tracing_harness import PRODUCER
 
 ROOT = Path(__file__).parents[3]
 STOCK = {"retry_attempts"}
@@ -37,14 +38,17 @@ class Emitted:
 @pytest.fixture
 def emitted() -> Emitted:
     conflict = cancelled("TransactionConflict", "None")  # retried after a short delay
-    payloads: list[object] = [unique_event(), unique_event(), unique_event(), [], {"detail": {}}]
-    with stubbed_function(COMMITTED, conflict, COMMITTED, aws_error("AccessDeniedException")) as function:
+    linked, again = unique_event({"traceparent": PRODUCER}), unique_event()
+    marked = {"is_processed": {"BOOL": True}, "processed_by_event": {"S": again["detail"]["event_id"]}}
+    done = cancelled({"Code": "ConditionalCheckFailed", "Item": marked}, "None")
+    payloads: list[object] = [linked, unique_event(), unique_event(), [], {"detail": {}}, again]
+    with stubbed_function(COMMITTED, conflict, COMMITTED, aws_error("AccessDeniedException"), done) as function:
         invocations = [function(payload) for payload in payloads]
         function.output.clear()
         logging.getLogger("a.library").warning(str(["put together"]), exc_info=ValueError("s3cret"))
         library_lines = json_lines(function.output.raw())
     outcomes = [invoked.outcome_line["outcome"] for invoked in invocations]
-    assert outcomes == ["marked", "marked", "dead_lettered", "dead_lettered", "dead_lettered"]
+    assert outcomes == ["marked", "marked", "dead_lettered", "dead_lettered", "dead_lettered", "duplicate"]
     lines = [line for invoked in invocations for line in invoked.logs]
     return Emitted([span for invoked in invocations for span in invoked.spans], lines + library_lines)
 
@@ -53,7 +57,7 @@ def test_span_attributes_are_listed_or_conventional(emitted: Emitted) -> None:
     found = {name for span in emitted.spans for name in span["attributes"]} - STOCK
 
     conventional = {name for name in found if "." in name}
-    assert found - conventional == set(INSTRUMENTATION.annotations)
+    assert found - conventional == {*INSTRUMENTATION.annotations, "attempts", "same_event"}
     families = {name.partition(".")[0] for name in conventional}
     assert families <= {"aws", "cloud", "db", "error", "faas", "http", "messaging", "net", "rpc", "server"}
     assert {name for name in conventional if name.startswith("aws.xray")} == {semconv.XRAY_ANNOTATIONS}
@@ -62,11 +66,13 @@ def test_span_attributes_are_listed_or_conventional(emitted: Emitted) -> None:
 def test_events_of_spans_are_listed(emitted: Emitted) -> None:
     events = [event for span in emitted.spans for event in span["events"]]
 
-    assert {event["name"] for event in events} == {semconv.RETRY_EVENT}
+    assert {event["name"] for event in events} == {semconv.RETRY_EVENT, semconv.EXCEPTION_EVENT}
     assert {name for event in events for name in event["attributes"]} == {
         "attempt",
         "delay_ms",
         semconv.ERROR_CATEGORY_ATTRIBUTE,
+        semconv.EXCEPTION_TYPE,
+        semconv.EXCEPTION_MESSAGE,
     }
 
 

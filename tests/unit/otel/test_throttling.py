@@ -138,7 +138,7 @@ def test_a_record_has_distinct_reasons_up_to_the_limit() -> None:
     record = event_record()
     seen = []
     for reasons in ((), ("B", "A"), (), ("A", "C"), tuple(str(number) for number in range(100))):
-        record.throttled(reasons)
+        record.attempt_failed(0.1, "throttling", "ThrottlingException", reasons)
         seen.append(record.throttling_reasons)
     assert seen == [(), ("B", "A"), ("B", "A"), ("B", "A", "C"), ("B", "A", "C", "0", "1")]
     assert len(seen[-1]) == MAX_REASONS

@@ -4,7 +4,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from otel.tracing.buffering import MAX_BUFFERED_SPANS
+from otel.tracing.provider import MAX_BUFFERED_SPANS
 from otel.tracing.tracing import Tracing
 from tests.support.telemetry import PARENT_ID, TRACE_ID, attributes, event_record
 from tests.support.udp import SpanSocket, decode
@@ -28,7 +28,9 @@ def test_the_root_span_continues_lambdas_trace(tracing: Tracing, spans: SpanSock
         "faas.coldstart": True,
         "correlation_id": record.correlation_id,
         "outcome": "marked",
-        "aws.xray.annotations": ["correlation_id", "outcome"],
+        "attempts": 0,
+        "function_version": "7",
+        "aws.xray.annotations": ["correlation_id", "outcome", "function_version"],
     }
 
 
@@ -41,6 +43,9 @@ def test_a_failed_event_is_a_failed_span(tracing: Tracing, spans: SpanSocket) ->
     assert root.status == Status(code=Status.STATUS_CODE_ERROR, message="validation")
     assert (found["outcome"], found["error_category"]) == ("dead_lettered", "validation")
     assert found["error.type"] == "InvalidEvent"
+    (event,) = root.events
+    assert event.name == "exception"
+    assert attributes(event.attributes) == {"exception.type": "InvalidEvent", "exception.message": "validation"}
     check_annotations(root)
 
 
@@ -51,6 +56,8 @@ def test_the_resource(tracing: Tracing, spans: SpanSocket) -> None:
     resource = attributes(datagram.data.resource_spans[0].resource.attributes)
     assert {name: value for name, value in resource.items() if not name.startswith("telemetry.")} == {
         "service.name": "mark-earnings",
+        "service.version": "7",
+        "aws.log.group.names": ["/aws/lambda/mark-earnings-processed"],
         "cloud.provider": "aws",
         "cloud.platform": "aws_lambda",
         "cloud.region": "us-east-1",
@@ -110,7 +117,8 @@ def test_every_span_has_the_attributes_of_the_event(tracing: Tracing, spans: Spa
     }
     root = found["mark-earnings-processed"]
     assert row.items() <= root.items()
-    assert root["aws.xray.annotations"] == ["correlation_id", "asset_symbol", "earnings_date", "outcome"]
+    result = ["outcome", "function_version"]
+    assert root["aws.xray.annotations"] == ["correlation_id", "asset_symbol", "earnings_date", *result]
 
 
 def test_a_child_of_a_child_has_them_too(tracing: Tracing, spans: SpanSocket) -> None:

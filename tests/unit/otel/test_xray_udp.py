@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import SpanKind
 
 from otel.exporters.xray_udp import MAX_DATAGRAM, XRayUdpExporter, is_sampled
-from otel.tracing.buffering import RecordOnlySampler
+from otel.tracing.provider import RecordOnlySampler
 from tests.support.udp import HEADER, SpanSocket, closed_udp_port, decode, span_socket
 from tests.unit.otel.generated_spans import provider
 

@@ -104,6 +104,7 @@ class Body:
 
 class Context:
     aws_request_id = "request-1"
+    invoked_function_arn = ""
     def get_remaining_time_in_millis(self): return 30_000
 
 client = handler.app._processor._calendar._client
