@@ -53,7 +53,8 @@ def test_without_the_hook_the_layers_ids_would_be_shared(services: Services, mod
     with ThreadPoolExecutor(SANDBOXES) as executor:
         drawn = list(executor.map(lambda _: restored(services, mode, "on-demand"), range(SANDBOXES)))
 
-    assert len(common(each.trace_ids for each in drawn)) == EVENTS
+    shared_traces = 0 if mode == "layer, fast start" else EVENTS  # there, the function starts the traces
+    assert len(common(each.trace_ids for each in drawn)) == shared_traces
     assert len(common(each.span_ids for each in drawn)) == EVENTS * SPANS_AN_EVENT
     assert common(each.delays_ms for each in drawn) == set()
 

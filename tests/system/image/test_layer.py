@@ -14,7 +14,7 @@ from tests.system.image.exporters import EXPORT_MODES
 EVENTS = 5
 ACCESS_KEY = "AKIARECOGNISABLEKEY9"
 
-layers = pytest.mark.parametrize("mode", ["layer", "layer, fast start"])
+layers = pytest.mark.parametrize("mode", ["layer", "layer, full"])
 
 
 @layers
