@@ -17,8 +17,7 @@ from tests.support.container_cleanup import labels, remove_abandoned
 IMAGE = "amazon/dynamodb-local:3.1.0"
 
 _PORT = 8000
-# Without -sharedDb, as in a Java process: runs in different regions have tables of their own.
-_COMMAND = "-Xmx256m -jar DynamoDBLocal.jar -inMemory -disableTelemetry"
+_COMMAND = "-Xmx256m -jar DynamoDBLocal.jar -inMemory -sharedDb -disableTelemetry"
 _PULL_SECONDS = 60
 _START_SECONDS = 30
 
