@@ -6,9 +6,14 @@ import shutil
 import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from typer.core import TyperCommand, TyperGroup
+
+if TYPE_CHECKING:
+    _Base = TyperCommand
+else:
+    _Base = object  # beside Typer's class of commands or of groups, which have no common one
 
 _MIN_TABLE_WIDTH = 80
 """In columns; a narrower table cuts the names of options."""
@@ -27,8 +32,8 @@ def commands_in(epilog: str) -> list[str]:
     return _EXAMPLE.findall(epilog)
 
 
-class Command(TyperCommand):
-    """A command whose help is as this module says."""
+class _Help(_Base):
+    """The help of a command and of a group."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the options and arguments, `--help` included."""
@@ -48,30 +53,17 @@ class Command(TyperCommand):
         _write_examples(self, formatter)
 
 
-class Group(TyperGroup):
+class Command(_Help, TyperCommand):
+    """A command whose help is as this module says."""
+
+
+class Group(_Help, TyperGroup):
     """A group of commands with a help as that of `Command`."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line. Errors, and the help where no command is given, have the layout of the help."""
         self.rich_markup_mode = _markup()
         return super().main(*args, **kwargs)
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        """Return the options of the group, `--help` included."""
-        return _with_values(super().get_params(ctx))
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help."""
-        with _layout(self, formatter):
-            super().format_help(ctx, formatter)
-
-    def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the signature is Typer's
-        """Write the description, without a table."""
-        _write_description(self, formatter)
-
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the signature is Typer's
-        """Write the examples, without a table."""
-        _write_examples(self, formatter)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands, without a table; Typer cuts their texts to one line."""
