@@ -16,7 +16,7 @@ TOGETHER = {
     "tests/integration/test_contract.py": "cdk",
     "tests/integration/monitoring": "cdk",
     "tests/adapt": "cdk",
-    "tests/unit/deploy/test_monitoring_construct.py": "cdk",
+    "tests/integration/deploy": "cdk",
     # the run that the session fixture `folder` makes
     "tests/integration/mep/trace": "folder",
 }

@@ -7,9 +7,9 @@ from unittest.mock import patch
 
 import pytest
 
+from tests.integration.mep.aws.account import KEYS, Account, Result, Run, bare_environment, checked, mep_process
 from tests.support.aws_account import serving
 from tests.support.command_line import mep
-from tests.unit.mep.account import KEYS, Account, Result, Run, bare_environment, checked, mep_process
 
 QUEUE_PATH = "/123456789012/dead-letters"
 

@@ -17,9 +17,9 @@ from emulator.environment import PROJECT_ROOT
 from handler.outcome import OUTCOME_TELEMETRY
 from mep.errors import ExitStatus
 from otel.event_types import EventType
+from tests.integration.mep.aws.account import FAILURES, NOTHING, ROLE, SECRET, Account, Result, Run, denied
 from tests.support.aws_account import Reply, ok
 from tests.support.thorough import some
-from tests.unit.mep.account import FAILURES, NOTHING, ROLE, SECRET, Account, Result, Run, denied
 
 EVENT = str(PROJECT_ROOT / "deploy" / "compose" / "event.json")
 COMMANDS = {

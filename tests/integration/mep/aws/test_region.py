@@ -18,11 +18,11 @@ from emulator.environment import PROJECT_ROOT
 from mep.aws import open_aws
 from mep.aws_hosts import is_aws, is_public_queue, region_of
 from mep.errors import ExitStatus, UsageError
+from tests.integration.mep.aws.account import Account, Run
+from tests.integration.mep.aws.conftest import QUEUE_PATH
+from tests.integration.mep.aws.test_aws_failures import COMMANDS, MESSAGE, config
 from tests.support.aws_account import ok, serving
 from tests.support.thorough import some
-from tests.unit.mep.account import Account, Run
-from tests.unit.mep.conftest import QUEUE_PATH
-from tests.unit.mep.test_aws_failures import COMMANDS, MESSAGE, config
 
 HERE = "eu-central-1"
 ELSEWHERE = "ap-southeast-2"

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from mep.errors import ExitStatus
+from tests.integration.mep.aws.account import SECRET, Account
+from tests.integration.mep.aws.conftest import variables
 from tests.support.aws_account import ok
 from tests.support.forked_cli import Forks, forks
-from tests.unit.mep.account import SECRET, Account
-from tests.unit.mep.conftest import variables
 
 EVENT = {
     "id": "e-1",

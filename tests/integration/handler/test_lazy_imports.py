@@ -10,7 +10,7 @@ from botocore.httpsession import DEFAULT_CA_BUNDLE
 
 from handler.coldstart.lazy_imports import DEFERRED_MODULES, UNAVAILABLE_MODULES, LazyPattern
 from tests.support.thorough import some
-from tests.unit.handler.coldstart.left_behind import SETTINGS
+from tests.unit.handler.coldstart import left_behind
 
 STANDARD = {"HANDLER_COLD_START": "standard"}
 PACKAGES = [name for name in DEFERRED_MODULES if name.rpartition(".")[0] not in DEFERRED_MODULES]
@@ -26,7 +26,7 @@ def fresh_process(code: str, extra: Mapping[str, str] | None = None, stderr: str
     """
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
-        env={**SETTINGS, **(extra or {})},
+        env={**left_behind.SETTINGS, **(extra or {})},
         capture_output=True,
         text=True,
         check=True,
@@ -125,7 +125,7 @@ def test_what_is_left_behind() -> None:
     listed = fresh_process(
         "from runpy import run_module as run; run('tests.unit.handler.coldstart.left_behind', None, '__main__')"
     )
-    assert listed == Path(__file__).with_name("left_behind.txt").read_text()
+    assert listed == Path(left_behind.__file__).with_suffix(".txt").read_text()
 
 
 def test_no_library_uses_a_deferred_name_as_a_class() -> None:

@@ -1,0 +1,1 @@
+"""The function's start, in processes of its own."""

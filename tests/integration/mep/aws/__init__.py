@@ -1,0 +1,1 @@
+"""`mep` with a fake AWS account on loopback."""
