@@ -145,7 +145,7 @@ def test_every_variable_that_the_function_names_is_here() -> None:
         *("OTEL_EXPORTER_OTLP", "OTEL_EXPORTER_OTLP_TRACES"),  # parts of names
         *("OTEL_SPAN_PARENT_ORIGIN", "OTEL_SPAN_SAMPLING_RESULT"),  # attributes that opentelemetry.sdk imports
         "AWS_LAMBDA_INITIALIZATION_TYPE",  # Lambda's word on a snapshot
-        # wrong only together with others: tests/unit/handler/test_client_problems.py
+        # wrong only together with others: tests/integration/handler/test_client_problems.py
         *("AWS_ACCOUNT_ID", "AWS_CONFIG_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_ROLE_ARN"),
         *("AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"),
     }

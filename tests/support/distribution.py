@@ -17,6 +17,8 @@ TOGETHER = {
     "tests/integration/monitoring": "cdk",
     "tests/adapt": "cdk",
     "tests/integration/deploy": "cdk",
+    # the syntax trees of all libraries
+    "tests/integration/handler": "libraries",
     # the run that the session fixture `folder` makes
     "tests/integration/mep/trace": "folder",
 }

@@ -1,6 +1,5 @@
 """Log records of libraries in a real file: their messages, and none of their values."""
 
-import json
 import logging
 import os
 import sys
@@ -9,14 +8,12 @@ import warnings
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from http import HTTPStatus
-from io import StringIO
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel import json_logs
 from otel.json_logs import JsonLogger
 from otel.library_logs import (
     WITHHELD,
@@ -27,7 +24,6 @@ from otel.library_logs import (
     redirect_library_logs,
 )
 from tests.support.telemetry import Output, event_record, output_file, telemetry_settings
-from tests.unit.otel.library_calls import SECRET, library_calls
 from tests.unit.otel.test_json_logs import ALWAYS_THERE
 
 HEADER_INVALID = "header is invalid: %s"
@@ -260,54 +256,6 @@ def test_nothing_is_raised(text: str, argument: Any) -> None:
             handler.handle(record)
 
         assert len(output.lines()) == 4
-
-
-# ---- all logging calls of the libraries ---------------------------------------------------------------------------
-
-
-def _everything(record: logging.LogRecord) -> str:
-    """Everything that a handler of a library could print or export."""
-    text = logging.Formatter("%(name)s %(pathname)s %(message)s").format(record)
-    return text + repr({name: value for name, value in vars(record).items() if name != "pathname"})
-
-
-def test_no_library_call_logs_a_value(output: Output) -> None:
-    """Every logging call in the sources of every package of the image, with a secret for each of its values."""
-    logger = logging.Logger("a.library", logging.DEBUG)  # noqa: LOG001 - outside of the hierarchy
-    handler = LibraryLogHandler(new_log(output, log_level=json_logs.DEBUG), lambda: None)
-    handler.setLevel(logging.NOTSET)
-    logger.addHandler(handler)
-    leaking, withheld = [], []
-    calls = library_calls()
-
-    for call in calls:
-        output.clear()
-        call.run(logger)
-        (line,) = output.lines()
-        if SECRET in json.dumps(line):
-            leaking.append((call.place, line))
-        if call.constant is not None and line["message"] == WITHHELD:
-            withheld.append((call.place, line))
-
-    assert leaking == []
-    assert withheld == [], "a text of the source can be shown"
-    assert len(calls) > 1000, "or the search finds no calls any more"
-    assert sum(call.constant is None for call in calls) > 20, "or these"
-
-
-def test_no_library_handler_gets_a_value(redacted: logging.Logger) -> None:
-    assert isinstance(redacted, logging.Logger)
-    printed = StringIO()
-    handler = logging.StreamHandler(printed)
-    handler.setFormatter(type("All", (logging.Formatter,), {"format": staticmethod(_everything)})())
-    logger = logging.Logger("a.library", logging.DEBUG)  # noqa: LOG001 - outside of the hierarchy
-    logger.addHandler(handler)
-
-    for call in library_calls():
-        call.run(logger)
-
-    assert SECRET not in printed.getvalue()
-    assert printed.getvalue().count("\n") >= len(library_calls())
 
 
 # ---- a redacted process ------------------------------------------------------------------------------------------

@@ -13,9 +13,9 @@ from handler import bootstrap
 from handler.aws import dynamodb_client, sqs_client
 from handler.bootstrap import create_processor
 from handler.errors import SettingsError
+from tests.integration.handler.test_hosts import ACCOUNT, CALLS, VARIANTS, called, combinations, transaction
 from tests.support.thorough import some
 from tests.unit.handler.harness import ENVIRON, settings
-from tests.unit.handler.test_hosts import ACCOUNT, CALLS, VARIANTS, called, combinations, transaction
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "s3ntinel"}
 NO_KEYS = dict.fromkeys(KEYS, "")
