@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from handler.contract import BUS, DEFAULT_SOURCE, FUNCTION_NAME
+from otel.settings import APPLICATION_SIGNALS as APPLICATION_SIGNALS_SWITCH
 
 NAME = FUNCTION_NAME
 """The service name, the prefix of every name and tag."""
@@ -90,6 +91,9 @@ LOG_LEVELS = ("INFO", "DEBUG")
 
 ROLLOUTS = ("gradual", "at_once")
 
+APPLICATION_SIGNALS = ("off", "on", "discovery")
+"""Whether spans are for CloudWatch Application Signals, too; `discovery` turns its discovery on, once per account."""
+
 _URL = re.compile(r"https?://[^\s/]+(/\S*)?")
 _MEMORY_MB = range(128, 10_241)
 _ECR_URI = re.compile(
@@ -111,6 +115,7 @@ class Deployment:
         event_bus: The name of an existing bus; None to create it.
         event_source: The `source` of the events that the rule matches.
         log_level: `INFO` or `DEBUG`.
+        application_signals: One of `APPLICATION_SIGNALS`.
         at_once: Whether a new version receives all events at once and no alarm stops it: for an urgent fix.
         alarm_email: An address that is subscribed to the alarm topic.
         runbook: The URL of the runbook, for the alarms' links; None for its path in this repository.
@@ -126,6 +131,7 @@ class Deployment:
     event_bus: str | None
     event_source: str
     log_level: str
+    application_signals: str
     at_once: bool
     alarm_email: str | None
     runbook: str | None
@@ -156,6 +162,7 @@ class Deployment:
             "ENVIRONMENT": self.environment.name,
             "EVENT_SOURCE": self.event_source,
             **self.telemetry_mode.variables,
+            **({} if self.application_signals == "off" else {APPLICATION_SIGNALS_SWITCH: "true"}),
         }
 
 
@@ -171,6 +178,7 @@ _KEYS: Mapping[str, str] = {
     "event_bus": "",
     "event_source": DEFAULT_SOURCE,
     "log_level": LOG_LEVELS[0],
+    "application_signals": APPLICATION_SIGNALS[0],
     "rollout": ROLLOUTS[0],
     "alarm_email": "",
     "runbook": "",
@@ -211,6 +219,7 @@ def read_context(context: Mapping[str, Any]) -> Deployment:
         event_bus=_matching(given, "event_bus", re.compile("[A-Za-z0-9/_.-]{1,256}"), "an event bus's name"),
         event_source=given["event_source"],
         log_level=_one_of(given, "log_level", LOG_LEVELS),
+        application_signals=_application_signals(given),
         at_once=_one_of(given, "rollout", ROLLOUTS) == "at_once",
         alarm_email=_matching(given, "alarm_email", re.compile(r"[^@\s]+@[^@\s]+"), "an e-mail address"),
         runbook=_matching(given, "runbook", _URL, "a URL"),
@@ -237,6 +246,16 @@ def _memory(text: str) -> int:
     if not text.isdecimal() or int(text) not in _MEMORY_MB:
         raise ContextError(f"context memory={text} is not a whole number of MB from 128 to 10240")
     return int(text)
+
+
+def _application_signals(given: Mapping[str, str]) -> str:
+    value = _one_of(given, "application_signals", APPLICATION_SIGNALS)
+    if value != "off" and given["telemetry"] == "collector":
+        raise ContextError(
+            f"context application_signals={value} has no effect with telemetry=collector: the collector adds what"
+            " Application Signals needs"
+        )
+    return value
 
 
 def _telemetry_mode(given: Mapping[str, str]) -> TelemetryMode:

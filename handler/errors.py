@@ -54,6 +54,9 @@ _TRANSIENT = frozenset(
     }
 )
 
+EVENT_FAULTS = frozenset({ErrorCategory.VALIDATION, ErrorCategory.NOT_FOUND})
+"""Categories where the event is at fault: the function did what it is for when it dead-lettered the event."""
+
 
 class MarkEarningsError(Exception):
     """The base of everything that this package raises."""

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from handler import contract
-from handler.errors import ErrorCategory, ProcessingError
+from handler.errors import EVENT_FAULTS, ErrorCategory, ProcessingError
 from handler.validation import Violation
 from otel.instrumentation import Instrumentation, OutcomeTelemetry
 from otel.json_logs import ERROR, INFO, WARNING
@@ -41,6 +41,7 @@ INSTRUMENTATION = Instrumentation(
     subject_keys=tuple(contract.KEY_FIELDS),
     outcomes=OUTCOME_TELEMETRY,
     timeout=(OutcomeKind.RETRY.value, ErrorCategory.TIMEOUT.value, DEADLINE_EXCEEDED),
+    event_faults=frozenset(category.value for category in EVENT_FAULTS),
 )
 """What `otel` needs to know of this function."""
 

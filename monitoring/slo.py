@@ -7,7 +7,7 @@ resolves soon after the failures end.
 
 from dataclasses import dataclass
 
-from handler.errors import ErrorCategory
+from handler.errors import EVENT_FAULTS
 from monitoring.model import HOUR, MINUTE, Alarm, Composite, Metric
 from monitoring.ratio_alarms import MIN_FAILURES, RECEIVED, zero_filled
 
@@ -15,7 +15,9 @@ OBJECTIVE = 0.995
 """Percentage of events, over 30 days, that the service handles correctly: marked, duplicate or, where the event is at
 fault (`validation`, `not_found`), dead-lettered. All other categories count against the error budget."""
 
-_SERVICE_ERRORS = f"{zero_filled('errors')}-{zero_filled('invalid')}-{zero_filled('absent')}"
+_EVENT_FAULTS = tuple(sorted(category.value for category in EVENT_FAULTS))
+
+_SERVICE_ERRORS = "-".join(map(zero_filled, ("errors", *_EVENT_FAULTS)))
 
 BURN_RATE = f"({_SERVICE_ERRORS})/{zero_filled('received')}/{round(1 - OBJECTIVE, 6)}"
 """The burn rate of a window, without the minimum count of the alarms."""
@@ -52,8 +54,7 @@ def _window(burn: Burn, which: str, period: int) -> Alarm:
         summary=f"Part of {burn.name}: the burn rate of the last {period // MINUTE} minutes.",
         metrics={
             "errors": Metric("Errors"),
-            "invalid": Metric("Errors", category=ErrorCategory.VALIDATION.value),
-            "absent": Metric("Errors", category=ErrorCategory.NOT_FOUND.value),
+            **{category: Metric("Errors", category=category) for category in _EVENT_FAULTS},
             "received": RECEIVED,
         },
         expression=(f"IF({zero_filled('received')}>0 AND ({_SERVICE_ERRORS})>={MIN_FAILURES}, {BURN_RATE}, 0)"),

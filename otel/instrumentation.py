@@ -30,6 +30,8 @@ class Instrumentation(NamedTuple):
         outcomes: Every outcome that an event can have.
         timeout: Outcome, error category and error code of an event that reaches the deadline.
         defect_category: Error category of an event whose processing raises; its outcome is that of a timeout.
+        event_faults: Error categories where the event is at fault, not the function. Application Signals does not count
+            them as faults of the function.
     """
 
     namespace: str
@@ -38,6 +40,7 @@ class Instrumentation(NamedTuple):
     outcomes: Mapping[str, OutcomeTelemetry]
     timeout: tuple[str, str, str]
     defect_category: str = "internal"
+    event_faults: frozenset[str] = frozenset()
 
     @property
     def metrics(self) -> dict[str, str]:

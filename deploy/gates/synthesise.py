@@ -18,6 +18,7 @@ _CASES: Mapping[str, Mapping[str, str]] = {
         "event_bus": "a-bus",
         "image_uri": "111122223333.dkr.ecr.us-east-1.amazonaws.com/mark-earnings-processed:1.0.0",
         "alarm_email": "team@example.com",
+        "application_signals": "discovery",
     },
 }
 

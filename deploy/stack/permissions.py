@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from deploy.context import Deployment
 
 
+APPLICATION_SIGNALS_LOG_GROUP = "/aws/application-signals/data"
+"""Application Signals makes its metrics of what is in this log group. AWS has chosen the name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Resources:
     """The resources that permissions apply to.
@@ -53,6 +57,13 @@ def function_role(scope: "Construct", deployment: "Deployment", on: Resources) -
         # X-Ray has no resource-level permissions for these. The daemon in the sandbox uses this role.
         _allow("SendTraces", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], ["*"]),
     ]
+    if deployment.application_signals != "off":
+        # As AWS's managed policy, but in this account and region only:
+        # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/CloudWatchLambdaApplicationSignalsExecutionRolePolicy.html
+        stack = Stack.of(scope)
+        data = f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:{APPLICATION_SIGNALS_LOG_GROUP}:*"
+        write = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+        statements.append(_allow("WriteApplicationSignals", write, [data]))
     role = iam.Role(
         scope,
         "Role",
@@ -60,11 +71,14 @@ def function_role(scope: "Construct", deployment: "Deployment", on: Resources) -
         description=f"Permissions of {deployment.name}",
         inline_policies={"Function": iam.PolicyDocument(statements=statements)},
     )
+    streams = "A log group's ARN ends with :*, which matches its streams."
     no_resources = "X-Ray's actions have no resource-level permissions."
     acknowledge(
         role,
         {
             "AwsSolutions::AwsSolutions-IAM5[Resource::*]": no_resources,
+            "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:"
+            f"log-group:{APPLICATION_SIGNALS_LOG_GROUP}:*]": streams,
             "Serverless::Serverless-LambdaStarPermissions": no_resources,
         },
     )

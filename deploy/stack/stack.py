@@ -1,6 +1,7 @@
 """The CloudFormation stack."""
 
 import aws_cdk as cdk
+from aws_cdk import aws_applicationsignals as applicationsignals
 from aws_cdk import aws_cloudwatch_actions as actions
 from constructs import Construct
 
@@ -53,6 +54,10 @@ class MarkEarningsProcessedStack(cdk.Stack):
         failing_version = failing_version_alarm(self, deployment, function.function)
         failing_version.add_alarm_action(actions.SnsAction(topic))
         Rollout(self, "Rollout", deployment, alias=function.alias, alarms=[failing_version, *monitoring.rollback])
+        if deployment.application_signals == "discovery":
+            # One per account: retained, because other functions rely on it when this stack is gone.
+            discovery = applicationsignals.CfnDiscovery(self, "ApplicationSignals")
+            discovery.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
         operators = operators_policy(
             self,
             deployment,

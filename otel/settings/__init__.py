@@ -39,6 +39,9 @@ LAYER_SWITCH = "AWS_LAMBDA_EXEC_WRAPPER"
 FAST_START = "OTEL_AWS_LAMBDA_FAST_START"
 """ADOT's own variable: `true` for its small SDK, which the function sets up; else the layer has set the SDK up."""
 
+APPLICATION_SIGNALS = "OTEL_AWS_APPLICATION_SIGNALS_ENABLED"
+"""ADOT's own variable, which `direct` mode reads as well."""
+
 _FOREIGN = {
     "OTEL_PYTHON_CONTEXT": "unset: the function uses the context of Python",
     "OTEL_PYTHON_TRACER_PROVIDER": "unset: the function creates its own TracerProvider",
@@ -60,6 +63,7 @@ class TelemetrySettings(NamedTuple):
         adot_fast_start: Whether the function sets ADOT's fast start up, as the layer's script asks for.
         collector: Whether spans go to an OTLP endpoint (`OTEL_EXPORTER_OTLP_*`) instead of the X-Ray daemon.
         daemon: Host and UDP port of the X-Ray daemon.
+        application_signals: Whether spans are for CloudWatch Application Signals, too.
     """
 
     service: str
@@ -75,6 +79,7 @@ class TelemetrySettings(NamedTuple):
     adot_fast_start: bool
     collector: bool
     daemon: tuple[str, int]
+    application_signals: bool = False
 
     @classmethod
     def from_environ(cls, read: EnvReader, function_name: str) -> "TelemetrySettings":
@@ -130,6 +135,8 @@ class TelemetrySettings(NamedTuple):
             daemon=read.parsed(
                 "AWS_XRAY_DAEMON_ADDRESS", ("127.0.0.1", 2000), _address, "host:port of the X-Ray daemon's UDP socket"
             ),
+            application_signals=read.parsed(APPLICATION_SIGNALS, "", one_of("true", "false"), "true or false")
+            == "true",
         )
 
 

@@ -22,7 +22,7 @@ from otel.exporters.bounded import Bounded
 from otel.instrumentation import Instrumentation
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
-from otel.tracing.root_span import RootSpans
+from otel.tracing.root_span import RootSpans, event_faults
 from otel.tracing.sampling import ParentSampler
 from otel.tracing.span_processor import MOST_SECONDS, EventSpanProcessor, class_name
 from otel.tracing.tracing import Tracing
@@ -85,7 +85,8 @@ def join_layer(settings: TelemetrySettings, instrumentation: Instrumentation, en
     provider.add_span_processor(spans)
     tracer = provider.get_tracer(instrumentation.scope, settings.function_version)
     sampler = ParentSampler(environ) if settings.adot_fast_start else None
-    root_spans = LayerRootSpans(tracer, settings.function_name, settings.function_version, sampler)
+    faults = event_faults(settings, instrumentation)
+    root_spans = LayerRootSpans(tracer, settings.function_name, settings.function_version, faults, sampler)
     return Tracing(provider, spans, root_spans, RedactingTracerProvider(provider, spans))
 
 
@@ -96,11 +97,19 @@ class LayerRootSpans(RootSpans):
         tracer: Starts the spans.
         name: Name of the spans.
         version: Version of the function.
+        not_faults: See `RootSpans`.
         sampler: Decides where the TracerProvider has no sampler; None where it has one.
     """
 
-    def __init__(self, tracer: trace.Tracer, name: str, version: str, sampler: ParentSampler | None = None) -> None:
-        super().__init__(tracer, name, version)
+    def __init__(
+        self,
+        tracer: trace.Tracer,
+        name: str,
+        version: str,
+        not_faults: frozenset[str] = frozenset(),
+        sampler: ParentSampler | None = None,
+    ) -> None:
+        super().__init__(tracer, name, version, not_faults)
         self._sampler = sampler
 
     @contextmanager

@@ -18,7 +18,7 @@ from otel.instrumentation import Instrumentation
 from otel.settings import TelemetrySettings
 from otel.tracing.ids import new_span_id, new_trace_id
 from otel.tracing.redaction import redact_span
-from otel.tracing.root_span import RootSpans
+from otel.tracing.root_span import RootSpans, event_faults
 from otel.tracing.span_processor import EventSpanProcessor, SpanExporter
 from otel.tracing.tracing import Tracing
 
@@ -34,7 +34,9 @@ def create_tracing(settings: TelemetrySettings, instrumentation: Instrumentation
     spans = BufferingSpanProcessor(exporter)
     provider.add_span_processor(spans)
     tracer = provider.get_tracer(instrumentation.scope, settings.function_version)
-    root_spans = RootSpans(tracer, settings.function_name, settings.function_version)
+    root_spans = RootSpans(
+        tracer, settings.function_name, settings.function_version, event_faults(settings, instrumentation)
+    )
     return Tracing(provider, spans, root_spans)
 
 
@@ -44,7 +46,12 @@ def create_exporter(settings: TelemetrySettings) -> SpanExporter:
         from otel.exporters.otlp_http import OtlpHttpExporter
 
         return OtlpHttpExporter()
-    return XRayUdpExporter(settings.daemon)
+    exporter = XRayUdpExporter(settings.daemon)
+    if settings.application_signals:
+        from otel.exporters.application_signals import ApplicationSignalsExporter
+
+        return ApplicationSignalsExporter(exporter, settings.function_name)
+    return exporter
 
 
 class BufferingSpanProcessor(EventSpanProcessor, SpanProcessor):

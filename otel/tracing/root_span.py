@@ -10,7 +10,9 @@ from opentelemetry import trace
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, TraceFlags
 
 from otel import semconv
+from otel.instrumentation import Instrumentation
 from otel.record import EventRecord
+from otel.settings import TelemetrySettings
 from otel.tracing.span_processor import EVENT_KEY, record_error, set_xray_annotations
 from otel.tracing.trace_header import LAMBDA_TRACE_HEADER, TraceOnly, read_trace_header
 
@@ -25,12 +27,14 @@ class RootSpans:
         tracer: Starts the spans.
         name: Name of the spans.
         version: Version of the function.
+        not_faults: Error categories that leave the status of the root span unset.
     """
 
-    def __init__(self, tracer: trace.Tracer, name: str, version: str) -> None:
+    def __init__(self, tracer: trace.Tracer, name: str, version: str, not_faults: frozenset[str] = frozenset()) -> None:
         self._tracer = tracer
         self._name = name
         self._version = version
+        self._not_faults = not_faults
 
     @contextmanager
     def start(self, record: EventRecord, traceparent: object, environ: Mapping[str, str]) -> Iterator[Span]:
@@ -72,7 +76,7 @@ class RootSpans:
                 try:
                     yield span
                 finally:
-                    end_root_span(span, record)
+                    end_root_span(span, record, self._not_faults)
         finally:
             context_api.detach(token)
 
@@ -87,8 +91,22 @@ class RootSpans:
         return read_trace_header(environ.get(LAMBDA_TRACE_HEADER))
 
 
-def end_root_span(span: Span, record: EventRecord) -> None:
-    """Set the outcome of the event on its root span."""
+def event_faults(settings: TelemetrySettings, instrumentation: Instrumentation) -> frozenset[str]:
+    """Return the error categories that leave the status of the root span unset.
+
+    Application Signals counts every span with the status ERROR as a fault of the function, and so do its objectives.
+    """
+    return instrumentation.event_faults if settings.application_signals else frozenset()
+
+
+def end_root_span(span: Span, record: EventRecord, not_faults: frozenset[str] = frozenset()) -> None:
+    """Set the outcome of the event on its root span.
+
+    Args:
+        span: The root span.
+        record: What is known of the event.
+        not_faults: Error categories that are recorded as an exception, without the status ERROR.
+    """
     attributes = {
         semconv.OUTCOME: record.outcome,
         semconv.ERROR_CATEGORY_ATTRIBUTE: record.error_category,
@@ -102,7 +120,8 @@ def end_root_span(span: Span, record: EventRecord) -> None:
         span.set_attribute(semconv.DYNAMODB_THROTTLING_REASONS, record.throttling_reasons)
     set_xray_annotations(span)
     if record.error_category is not None:
-        record_error(span, record.error_category, record.error_code or record.error_category)
+        code = record.error_code or record.error_category
+        record_error(span, record.error_category, code, is_fault=record.error_category not in not_faults)
 
 
 @lru_cache(maxsize=8)

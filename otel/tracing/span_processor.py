@@ -120,17 +120,19 @@ def set_span_error(span: trace.Span, category: str, code: str, exception_type: s
     record_error(span, category, exception_type or code)
 
 
-def record_error(span: trace.Span, category: str, exception_type: str) -> None:
+def record_error(span: trace.Span, category: str, exception_type: str, *, is_fault: bool = True) -> None:
     """Record an error on an open span: X-Ray makes the cause of the segment of it.
 
     Args:
         span: The span.
         category: Error category, in place of a message.
         exception_type: AWS's error code, or the name of a class.
+        is_fault: Whether the span gets the status ERROR as well: without it, it is no fault.
     """
     exception = {semconv.EXCEPTION_TYPE: exception_type, semconv.EXCEPTION_MESSAGE: category}
     span.add_event(semconv.EXCEPTION_EVENT, exception)
-    span.set_status(Status(StatusCode.ERROR, category))
+    if is_fault:
+        span.set_status(Status(StatusCode.ERROR, category))
 
 
 def set_xray_annotations(span: trace.Span) -> None:

@@ -92,6 +92,7 @@ FUNCTION_VARIABLES = {
     *("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSLKEYLOGFILE"),
     *("HTTPS_PROXY", "HTTP_PROXY", "http_proxy", "https_proxy"),
     # OpenTelemetry's SDK reads them
+    "OTEL_AWS_APPLICATION_SIGNALS_ENABLED",
     *("OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT"),
     *("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "OTEL_PYTHON_CONTEXT", "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED"),
     *("OTEL_PYTHON_TRACER_PROVIDER", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"),
@@ -337,6 +338,7 @@ TRACE_MOMENT = {
 CONTEXT = {
     *("environment", "telemetry", "collector_endpoint", "memory", "architecture", "image_uri", "calendar_table"),
     *("audit_table", "event_bus", "event_source", "log_level", "rollout", "alarm_email", "runbook"),
+    "application_signals",
 }
 OUTPUTS = {
     *("FunctionName", "FunctionAlias", "EventBusName", "EventBusArn", "RuleArn", "ArchiveArn", "DeadLetterQueueUrl"),

@@ -173,7 +173,22 @@ def test_unsampled_spans_are_marked_as_such(services: Services, running: Callabl
     before = len(sandbox.spans)
     sandbox.invoke(event_for_a_row(services), trace_header=TRACE_HEADER.replace("Sampled=1", "Sampled=0"))
 
-    assert [span["sampled"] for span in sandbox.spans[before:]] == [False, False]
+    sent = [span["sampled"] for span in sandbox.spans[before:]]
+    assert sent == ([False, False] if set_up == "fast start" else []), "ADOT's SDK sends them for Application Signals"
+
+
+@both
+def test_application_signals(services: Services, set_up: str) -> None:
+    with layered(services, set_up, OTEL_AWS_APPLICATION_SIGNALS_ENABLED="true") as sandbox:
+        sandbox.invoke(unique_event(), trace_header=TRACE_HEADER.replace("Sampled=1", "Sampled=0"))
+        spans = sandbox.spans
+
+    write, dead_letter, root = sorted(spans, key=lambda span: span["end_time_unix_nano"])
+    assert [span["sampled"] for span in spans] == [False] * 3
+    remote = [span["attributes"]["aws.remote.service"] for span in (write, dead_letter)]
+    assert remote == ["AWS::DynamoDB", "AWS::SQS"]
+    assert root["attributes"]["aws.local.operation"] == "MarkEarningsProcessed/FunctionHandler"
+    assert (root["status"], root["attributes"]["error_category"]) == ("UNSET", "not_found")
 
 
 @both

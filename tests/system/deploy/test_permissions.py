@@ -141,6 +141,21 @@ def test_the_function_writes_its_own_logs_and_traces_only(of_the_function: list[
     assert {call.partition(" ")[0] for call in allowed} == {call.action for call in OF_THE_PLATFORM}
 
 
+def test_application_signals(of_the_function: list[dict[str, Any]]) -> None:
+    """As CloudWatchLambdaApplicationSignalsExecutionRolePolicy, beside the traces, which every role may send."""
+    data = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/application-signals/data"
+    others = [f"{data}-other:*", data.replace(REGION, "eu-west-1"), LOG_GROUP]
+    actions = {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}
+    policies = role_policies(template(application_signals="on"), "lambda.amazonaws.com")
+
+    added = allowed_of_everything(policies, ["logs"], [f"{data}:*", f"{data}:log-stream:a", *others])
+    added -= allowed_of_everything(of_the_function, ["logs"], [LOG_GROUP])
+
+    assert {call.partition(" ")[0] for call in added} == actions
+    assert {call.partition(" on ")[2].removeprefix(data) for call in added} <= {":*", ":log-stream:a"}
+    assert allowed_of_everything(of_the_function, ["logs"], [f"{data}:*"]) == set()
+
+
 @pytest.mark.parametrize("action", ["DeleteItem", "UpdateItem", "BatchWriteItem", "PartiQLDelete", "PartiQLUpdate"])
 def test_the_audit_table_is_append_only(action: str, of_the_function: list[dict[str, Any]]) -> None:
     for context in ({}, IN_A_TRANSACTION):

@@ -106,6 +106,16 @@ def test_export_mode_memory_and_architecture() -> None:
     assert "AWS_LAMBDA_EXEC_WRAPPER" not in variables(template())
 
 
+@pytest.mark.parametrize(("value", "enabled", "discovered"), [("off", 0, 0), ("on", 1, 0), ("discovery", 1, 1)])
+def test_application_signals(value: str, enabled: int, discovered: int) -> None:
+    made = template(application_signals=value)
+
+    assert ("OTEL_AWS_APPLICATION_SIGNALS_ENABLED" in variables(made)) == bool(enabled)
+    assert len(made.ids("AWS::ApplicationSignals::Discovery")) == discovered
+    for name in made.ids("AWS::ApplicationSignals::Discovery"):
+        assert made.resources[name]["DeletionPolicy"] == "Retain"
+
+
 def test_retries_and_on_failure_destination() -> None:
     configs = template().all("AWS::Lambda::EventInvokeConfig")
 

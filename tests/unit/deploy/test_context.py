@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.context import ENVIRONMENTS, TELEMETRY_MODES, ContextError, read_context
+from deploy.context import APPLICATION_SIGNALS, ENVIRONMENTS, TELEMETRY_MODES, ContextError, read_context
 
 ECR = "111122223333.dkr.ecr.us-east-1.amazonaws.com/mark-earnings-processed"
 
@@ -58,6 +58,13 @@ def test_collector_endpoint() -> None:
     assert deployment.function_variables["OTEL_EXPORTER_OTLP_ENDPOINT"] == "https://collector.example:4318"
 
 
+@pytest.mark.parametrize("value", APPLICATION_SIGNALS)
+def test_application_signals(value: str) -> None:
+    variables = read_context({"environment": "dev", "application_signals": value}).function_variables
+
+    assert variables.get("OTEL_AWS_APPLICATION_SIGNALS_ENABLED") == (None if value == "off" else "true")
+
+
 def test_memory_as_text_or_number() -> None:
     assert [read_context({"environment": "dev", "memory": memory}).memory_mb for memory in ("512", 512)] == [512, 512]
 
@@ -94,6 +101,11 @@ def test_cdk_keys_are_ignored() -> None:
         ({"audit_table": "a/b"}, "audit_table=a/b is not a table's name"),
         ({"event_bus": "a bus"}, "event_bus=a bus is not an event bus's name"),
         ({"log_level": "WARN"}, "log_level=WARN is not one of INFO, DEBUG"),
+        ({"application_signals": "yes"}, "application_signals=yes is not one of off, on, discovery"),
+        (
+            {"telemetry": "collector", "collector_endpoint": "http://c:4318", "application_signals": "on"},
+            "application_signals=on has no effect with telemetry=collector",
+        ),
         ({"rollout": "linear"}, "rollout=linear is not one of gradual, at_once"),
         ({"runbook": "docs/runbook.md"}, "runbook=docs/runbook.md is not a URL"),
         ({"alarm_email": "team"}, "alarm_email=team is not an e-mail address"),
