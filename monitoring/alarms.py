@@ -3,7 +3,7 @@
 from monitoring.model import Alarm, Composite, Limits
 from monitoring.ratio_alarms import ERROR_RATES, RATIOS
 from monitoring.slo import BURN_RATES, WINDOWS
-from monitoring.threshold_alarms import PLATFORM, QUEUE, function_limits
+from monitoring.threshold_alarms import PLATFORM, QUEUE, TELEMETRY, function_limits
 
 COMPOSITES = (
     Composite(
@@ -20,7 +20,7 @@ ROLLBACK = ("processing-failures", "error-rate-internal", "error-rate-configurat
 
 def alarms(limits: Limits) -> tuple[Alarm, ...]:
     """Return all metric alarms, in the order of the dashboard."""
-    return (*ERROR_RATES, *RATIOS, *function_limits(limits), *QUEUE, *PLATFORM, *WINDOWS)
+    return (*ERROR_RATES, *RATIOS, *function_limits(limits), *QUEUE, *PLATFORM, *TELEMETRY, *WINDOWS)
 
 
 def anchor(name: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from handler.errors import ErrorCategory
 from monitoring.cost import COST
 from monitoring.model import Kind, Line, Metric, Section, Source, Widget
-from monitoring.ratio_alarms import PERCENTAGES, RATIOS, zero_filled
+from monitoring.ratio_alarms import PERCENTAGES, RATIOS, RETRY_SUCCESS, RETRY_SUCCESS_METRICS, zero_filled
 from monitoring.slo import BURN_RATE, WINDOWS
 
 
@@ -110,9 +110,17 @@ RETRIES = Section(
             Kind.GRAPH,
             _counts("Operations", "Retries", "RetrySuccesses"),
             unit="writes",
+            width=6,
         ),
-        Widget("Retry rate", Kind.GRAPH, (_ratio_of("retries"),), unit="%", threshold=50),
-        Widget("Retry delay", Kind.GRAPH, _percentiles("RetryDelay", _TIMES), unit="ms"),
+        Widget("Retry rate", Kind.GRAPH, (_ratio_of("retries"),), unit="%", threshold=50, width=6),
+        Widget(
+            "Retry success rate",
+            Kind.GRAPH,
+            (Line("writes that succeeded after a retry", RETRY_SUCCESS_METRICS, RETRY_SUCCESS),),
+            unit="%",
+            width=6,
+        ),
+        Widget("Retry delay", Kind.GRAPH, _percentiles("RetryDelay", _TIMES), unit="ms", width=6),
     ),
 )
 

@@ -28,7 +28,7 @@ METRICS: Mapping[str, str] = {
     "ColdStarts": "first events of a sandbox",
     "InitDuration": "the time of imports and client creation at a cold start",
     "MetricsFailures": "metric lines that could not be written at first",
-    "SpansLost": "spans that the exporter could not deliver, as far as it knows: UDP reports no loss",
+    "SpansLost": "spans that were not exported; over UDP only those that were refused or did not fit",
     "CorrelationIdsReplaced": "events with an invalid correlation ID, which was replaced",
 }
 

@@ -122,5 +122,12 @@ PERCENTAGES: Mapping[str, str] = {
     "dynamodb-failures": f"100*({_FAILED_WRITES})/{_WRITES}",
     "retries": f"100*{zero_filled('retries')}/{_WRITES}",
 }
+
+RETRY_SUCCESS_METRICS: Mapping[str, Metric] = {
+    "healed": Metric("RetrySuccesses"),
+    "retried": Metric("Retries", statistic="SampleCount"),  # an event has one write, and one value if that was retried
+}
+RETRY_SUCCESS = f"100*{zero_filled('healed')}/{zero_filled('retried')}"
+"""Writes that succeeded after a retry over writes that were retried. No alarm: those that fail have alarms."""
 """The ratio of each alarm that the dashboard graphs, without its minimum count: a graph that shows 0 % where one of
 three events failed is false. CloudWatch drops a data point whose denominator is zero."""

@@ -1,10 +1,10 @@
-"""Alarms on thresholds: time, memory, denied access, the dead-letter queue, and failures that the platform counts.
+"""Alarms on thresholds: time, memory, denied access, the dead-letter queue, lost spans, failures of the platform.
 
 Gaps are filled with zero. Without that CloudWatch looks further back for data when traffic is low, and an alarm that
 was resolved returns to ALARM as old data points enter and leave the evaluation range.
 """
 
-from monitoring.model import DAY, MINUTE, Alarm, Limits, Metric, Source
+from monitoring.model import DAY, HOUR, MINUTE, Alarm, Limits, Metric, Source
 from monitoring.ratio_alarms import MIN_FAILURES, RECEIVED, zero_filled
 
 _DELIVERED = f"IF({zero_filled('received')}>{zero_filled('sent')}, {zero_filled('received')}, {zero_filled('sent')})"
@@ -60,6 +60,20 @@ QUEUE = (
         metrics={"age": Metric("ApproximateAgeOfOldestMessage", Source.QUEUE, "Maximum")},
         expression=zero_filled("age"),
         threshold=DAY,
+    ),
+)
+
+TELEMETRY = (
+    Alarm(
+        name="spans-lost",
+        summary="Four or more events in an hour lost spans: their traces are incomplete. The events are not affected.",
+        # Events with a loss, not spans: one event has several, and a collector that restarts loses those of a few.
+        metrics={"losses": Metric("SpansLost", statistic="SampleCount")},
+        expression=zero_filled("losses"),
+        threshold=MIN_FAILURES - 1,
+        period=HOUR,
+        within=1,  # the window moves every minute: late data counts in the next evaluation
+        minimum=MIN_FAILURES,
     ),
 )
 

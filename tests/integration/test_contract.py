@@ -371,6 +371,7 @@ ALARMS = {
     *("processing-failures", "dynamodb-failures", "retries", "idempotency-violations", "processing-time", "memory"),
     *("security", "dlq-volume", "dlq-depth", "dlq-age", "async-events-dropped", "destination-delivery-failures"),
     *("rule-failed-invocations", "rule-dlq-failures", "async-event-age", "throttles", "unreported-failures"),
+    "spans-lost",
     *("slo-fast-burn-long", "slo-fast-burn-short", "slo-slow-burn-long", "slo-slow-burn-short", "failing-version"),
     # composites
     *("error-rate", "slo-fast-burn", "slo-slow-burn"),

@@ -206,7 +206,7 @@ def recorded(services: Services) -> Recorded:
         found["full"] = [marked(small) if number else small.function(unique_event()) for number in range(EACH)]
     with ExitStack() as stack:
         unheard = make_harness(stack, services, ENVIRONMENT="test", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
-        found["unheard"] = [unheard.function(unheard.event_for_a_row())]
+        found["unheard"] = [unheard.function(unheard.event_for_a_row()) for _ in range(EACH)]
     return found
 
 

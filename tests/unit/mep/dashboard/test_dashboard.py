@@ -57,6 +57,12 @@ def test_a_short_run_is_one_period(run: RunMetrics) -> None:
     assert run.values(line("Retry rate", "retries"), widget("Retry rate")) == [pytest.approx(100 * 6 / 9)]
 
 
+def test_the_retry_success_rate_counts_writes_not_attempts(run: RunMetrics) -> None:
+    rate = line("Retry success rate", "writes that succeeded after a retry")
+
+    assert run.values(rate, widget("Retry success rate")) == [50], "of two writes, with two and with four retries"
+
+
 def test_the_cost_depends_on_the_memory(run_folder: Path) -> None:
     cost = line("US dollars per hour, at list prices of us-east-1", "Lambda")
 
