@@ -1,6 +1,7 @@
 """The settings of a deployment, read from CDK's context and validated."""
 
 import difflib
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -145,6 +146,17 @@ class Deployment:
     def bus_name(self) -> str:
         """Return the name of the event bus."""
         return self.event_bus or f"{BUS}-{self.environment.name}"
+
+    @property
+    def rule_name(self) -> str:
+        """Return the name of the rule and of the archive.
+
+        It depends on an existing bus: CloudFormation replaces both when the bus changes, and cannot replace a resource
+        whose name stays the same.
+        """
+        if self.event_bus is None:
+            return self.name
+        return f"{self.name}-{hashlib.sha256(self.event_bus.encode()).hexdigest()[:6]}"
 
     def table_name(self, base: str) -> str:
         """Return the name of a table that the stack creates: without suffix in production, for other teams."""

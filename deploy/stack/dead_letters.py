@@ -1,10 +1,11 @@
 """The dead-letter queue of the function, of Lambda and of the EventBridge rule."""
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from deploy.context import Deployment
+from deploy.stack.retention import kept_once_created
 from deploy.stack.suppressions import acknowledge
 
 RETENTION_DAYS = 14
@@ -23,7 +24,7 @@ class DeadLetterQueue(Construct):
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=Duration.days(RETENTION_DAYS),
-            removal_policy=RemovalPolicy.RETAIN if deployment.environment.keeps_data else RemovalPolicy.DESTROY,
+            removal_policy=kept_once_created(deployment),
         )
         is_dead_letter_queue = "It is the dead-letter queue itself: an operator redrives or discards its messages."
         acknowledge(

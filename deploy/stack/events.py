@@ -1,5 +1,7 @@
 """The delivery of events to the function: bus, archive, rule and the rule's dead-letter queue."""
 
+from typing import Any
+
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -33,16 +35,19 @@ class Events(Construct):
         self.archive = events.Archive(
             self,
             "Archive",
-            archive_name=deployment.name,
+            archive_name=deployment.rule_name,
             description=f"Events for {deployment.name}, for replays",
             source_event_bus=self.bus,
             event_pattern=pattern,
             retention=Duration.days(deployment.environment.archive_retention_days),
         )
+        # CDK writes an empty text, which some regions refuse: https://github.com/aws/aws-cdk/issues/37847
+        archive: Any = self.archive.node.default_child
+        archive.add_property_deletion_override("KmsKeyIdentifier")
         self.rule = events.Rule(
             self,
             "Rule",
-            rule_name=deployment.name,
+            rule_name=deployment.rule_name,
             description=f"{DETAIL_TYPE} events of {deployment.event_source}",
             event_bus=self.bus,
             event_pattern=pattern,

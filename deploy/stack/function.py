@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_lambda as lambda_
@@ -14,6 +14,7 @@ from constructs import Construct
 
 from deploy.context import Deployment
 from deploy.stack.permissions import Resources, function_role
+from deploy.stack.retention import kept_once_created
 from deploy.stack.suppressions import acknowledge
 from deploy.stack.tables import Tables
 from handler import contract
@@ -56,7 +57,7 @@ class Function(Construct):
             "Log",
             log_group_name=f"/aws/lambda/{deployment.name}",
             retention=_RETENTION[environment.log_retention_days],
-            removal_policy=RemovalPolicy.RETAIN if environment.keeps_data else RemovalPolicy.DESTROY,
+            removal_policy=kept_once_created(deployment),
         )
         acknowledge(
             log_group,
@@ -130,6 +131,6 @@ def deployed_image(scope: Construct, uri: str) -> lambda_.DockerImageCode:
         scope,
         "Repository",
         repository_name=name,
-        repository_arn=f"arn:aws:ecr:{region}:{account}:repository/{name}",
+        repository_arn=f"arn:{Stack.of(scope).partition}:ecr:{region}:{account}:repository/{name}",
     )
     return lambda_.DockerImageCode.from_ecr(repository, tag_or_digest=digest or tag)

@@ -63,7 +63,7 @@ class Monitoring(Construct):
         self.dashboard = cw.Dashboard(
             self,
             "Dashboard",
-            dashboard_name=self._prefix,
+            dashboard_name=f"{self._prefix}-{cdk.Stack.of(self).region}",  # global in the account
             default_interval=cdk.Duration.hours(3),
             widgets=[row for section in SECTIONS for row in widgets.section(section)],
         )

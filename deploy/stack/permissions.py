@@ -94,18 +94,19 @@ def operators_policy(
     def arn(service: str, rest: str, *, region: str = stack.region) -> str:
         return f"arn:{stack.partition}:{service}:{region}:{stack.account}:{rest}"
 
-    archive, replays = arn("events", f"archive/{deployment.name}"), arn("events", f"replay/{deployment.name}-*")
+    archive, replays = arn("events", f"archive/{deployment.rule_name}"), arn("events", f"replay/{deployment.name}-*")
     rules = "rule/*" if deployment.bus_name == DEFAULT_BUS else f"rule/{deployment.bus_name}/*"
     statements = [
         _allow(
             "SeeStack",
             ["cloudformation:DescribeStacks", "cloudformation:DescribeStackResources"],
-            [stack.stack_id],
+            # By name, as one asks: the ARN ends with the ID, which nobody knows.
+            [arn("cloudformation", f"stack/{deployment.name}/*")],
         ),
         _allow(
             "SeeDashboard",
             ["cloudwatch:GetDashboard"],
-            [arn("cloudwatch", f"dashboard/{deployment.name}", region="")],
+            [arn("cloudwatch", f"dashboard/{deployment.name}-{stack.region}", region="")],
         ),
         # None of these has resource-level permissions.
         _allow(
@@ -184,7 +185,7 @@ def operators_policy(
     policy = iam.ManagedPolicy(
         scope,
         "Operators",
-        managed_policy_name=f"{deployment.name}-operators",
+        managed_policy_name=f"{deployment.name}-operators-{stack.region}",  # global in the account
         description=f"Read everything about {deployment.name}; redrive or discard its dead letters",
         document=iam.PolicyDocument(statements=statements),
     )
@@ -193,6 +194,8 @@ def operators_policy(
         {
             "AwsSolutions::AwsSolutions-IAM5[Resource::*]": "Lists, metrics, query results and traces have no "
             "resource-level permissions; a condition limits PutMetricData to one namespace.",
+            "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:cloudformation:<AWS::Region>:"
+            f"<AWS::AccountId>:stack/{deployment.name}/*]": "A stack's ARN ends with an ID.",
             "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:"
             "log-group:aws/spans:*]": "A log group's ARN ends with :*, which matches its streams.",
             "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:events:<AWS::Region>:<AWS::AccountId>:"

@@ -40,7 +40,7 @@ class MarkEarningsProcessedStack(cdk.Stack):
             monitored=MonitoredResources(
                 function=function.alias,
                 queue=queue,
-                rule=deployment.name,
+                rule=deployment.rule_name,
                 bus=deployment.bus_name,
                 log_group=function.resources.log_group,
                 memory_mb=deployment.memory_mb,

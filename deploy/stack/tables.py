@@ -1,10 +1,10 @@
 """The calendar table and the audit table: created, or existing ones."""
 
-from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
 from deploy.context import Deployment
+from deploy.stack.retention import kept_always
 from deploy.stack.suppressions import acknowledge
 from handler import contract
 
@@ -26,7 +26,6 @@ class Tables(Construct):
     ) -> dynamodb.ITable:
         if existing is not None:
             return dynamodb.Table.from_table_name(self, construct_id, existing)
-        environment = deployment.environment
         partition_key, *sort_key = contract_table.key
         table = dynamodb.Table(
             self,
@@ -39,8 +38,8 @@ class Tables(Construct):
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
-            deletion_protection=environment.keeps_data,
-            removal_policy=RemovalPolicy.RETAIN if environment.keeps_data else RemovalPolicy.DESTROY,
+            deletion_protection=deployment.environment.keeps_data,
+            removal_policy=kept_always(deployment),
         )
         acknowledge(
             table,

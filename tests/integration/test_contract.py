@@ -235,6 +235,7 @@ COMMANDS = {
 """Command to its arguments and options, with the variables that replace them."""
 
 TARGETS = {
+    "recover",
     *(
         "help",
         "setup",
@@ -349,14 +350,14 @@ STACK_VARIABLES = {
 }
 PREFIX = "mark-earnings-processed-prod"
 NAMES = {
-    "AWS::CloudWatch::Dashboard": {PREFIX},
+    "AWS::CloudWatch::Dashboard": {f"{PREFIX}-us-east-1"},
     "AWS::CodeDeploy::Application": {PREFIX},
     "AWS::CodeDeploy::DeploymentGroup": {PREFIX},
     "AWS::DynamoDB::Table": {"earningsCalendar", "earningsAudit"},
     "AWS::Events::Archive": {PREFIX},
     "AWS::Events::EventBus": {"earnings-prod"},
     "AWS::Events::Rule": {PREFIX},
-    "AWS::IAM::ManagedPolicy": {f"{PREFIX}-operators"},
+    "AWS::IAM::ManagedPolicy": {f"{PREFIX}-operators-us-east-1"},
     "AWS::Lambda::Alias": {"live"},
     "AWS::Lambda::Function": {PREFIX},
     "AWS::Logs::LogGroup": {f"/aws/lambda/{PREFIX}"},

@@ -24,6 +24,7 @@ RULE = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/earnings-prod/mark-earnings-proc
 ARCHIVE = f"arn:aws:events:{REGION}:{ACCOUNT}:archive/mark-earnings-processed-prod"
 REPLAY = f"arn:aws:events:{REGION}:{ACCOUNT}:replay/mark-earnings-processed-prod-1"
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:mark-earnings-processed-prod"
+STACK = "mark-earnings-processed-prod"
 IN_A_TRANSACTION = {"dynamodb:EnclosingOperation": "TransactWriteItems"}
 
 # DynamoDB checks a transaction as these: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
@@ -192,7 +193,8 @@ NEEDED_BY_OPERATORS = [
     Call("dynamodb:Query", AUDIT),
     Call("dynamodb:Query", CALENDAR),
     Call("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "MarkEarningsProcessed"}),
-    Call("cloudwatch:GetDashboard", f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/mark-earnings-processed-prod"),
+    Call("cloudwatch:GetDashboard", f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/mark-earnings-processed-prod-{REGION}"),
+    Call("cloudformation:DescribeStacks", f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/an-id"),
     Call("cloudwatch:GetMetricData", "*"),
     Call("cloudwatch:DescribeAlarms", "*"),
     Call("logs:StartQuery", LOG_GROUP),

@@ -183,8 +183,11 @@ def test_data_is_retained_in_staging_and_prod(environment: str) -> None:
     for kind in ("AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::Logs::LogGroup"):
         for name in made.ids(kind):
             resource = made.resources[name]
-            assert resource["DeletionPolicy"] == ("Retain" if keeps else "Delete")
-            assert resource["UpdateReplacePolicy"] == resource["DeletionPolicy"]
+            # A stack that fails to be created can be created again: what cannot be deleted can be imported.
+            kept = "Retain" if kind == "AWS::DynamoDB::Table" else "RetainExceptOnCreate"
+            assert resource["DeletionPolicy"] == (kept if keeps else "Delete")
+            assert resource["UpdateReplacePolicy"] == ("Retain" if keeps else "Delete")
+            assert isinstance(resource["Properties"][f"{kind.rpartition('::')[2]}Name"], str), "no import without"
     for table in made.all("AWS::DynamoDB::Table"):
         assert table["DeletionProtectionEnabled"] is keeps
         assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
@@ -302,6 +305,59 @@ def test_existing_resources_are_used() -> None:
     for arn in ("dynamodb:us-east-1:111122223333:table/a-calendar", "table/an-audit-trail", "event-bus/a-bus"):
         assert arn in granted
     assert "earningsAudit" not in granted
+
+
+CASES: list[dict[str, str]] = [
+    *({"environment": environment} for environment in ENVIRONMENTS),
+    {"telemetry": "collector", "collector_endpoint": "http://collector:4318"},
+    {"calendar_table": "a-calendar", "audit_table": "an-audit-trail", "event_bus": "a-bus"},
+    {"event_bus": "default", "alarm_email": "team@example.com", "application_signals": "discovery"},
+]
+
+
+@pytest.mark.parametrize("context", CASES, ids=str)
+def test_no_property_is_empty_and_no_partition_is_fixed(context: dict[str, str]) -> None:
+    """AWS refuses some empty texts in some regions only, and `arn:aws:` in China and GovCloud."""
+
+    def texts(value: Any, path: str) -> list[tuple[str, str]]:
+        match value:
+            case dict():
+                # The separator of Fn::Join is empty, and the rest of the list is what is joined.
+                return [
+                    each
+                    for key, member in value.items()
+                    for each in texts(member[1] if key == "Fn::Join" else member, f"{path}.{key}")
+                ]
+            case list():
+                return [each for number, member in enumerate(value) for each in texts(member, f"{path}.{number}")]
+            case str():
+                return [(path, value)]
+        return []
+
+    for name, resource in template(**context).resources.items():
+        found = texts(resource.get("Properties", {}), name)
+        assert [path for path, text in found if not text] == []
+        assert [path for path, text in found if "arn:aws:" in text] == []
+
+
+def test_rule_and_archive_can_move_to_another_bus() -> None:
+    """CloudFormation replaces both, and refuses to replace a resource under the same name."""
+    names = [
+        {(made.one("AWS::Events::Rule")["Name"], made.one("AWS::Events::Archive")["ArchiveName"])}
+        for made in (template(), template(event_bus="default"), template(event_bus="a-bus"))
+    ]
+
+    assert len(set.union(*names)) == 3
+    assert names[0] == {(NAME, NAME)}
+    assert all(len(archive) <= 48 for pair in names for _, archive in pair), "the limit of EventBridge"
+
+
+def test_names_that_are_global_in_an_account_have_the_region() -> None:
+    made = template()
+
+    (dashboard,) = made.ids("AWS::CloudWatch::Dashboard")
+    assert REGION in made.resolve(made.resources[dashboard]["Properties"]["DashboardName"])
+    assert REGION in made.one("AWS::IAM::ManagedPolicy")["ManagedPolicyName"]
 
 
 def test_outputs() -> None:
