@@ -100,6 +100,11 @@ deploy: setup-deploy deploy/node_modules/.package-lock.json  ## diff, ask, deplo
 	cd deploy && $(CDK) diff $(CDK_CONTEXT)
 	cd deploy && $(CDK) deploy $(CDK_CONTEXT)
 
+.PHONY: recover
+recover: setup-deploy deploy/node_modules/.package-lock.json  # a first deployment that failed, again: docs/deploy.md
+	.venv/bin/python -m deploy.recover $(CDK_CONTEXT)
+	cd deploy && $(CDK) deploy --import-existing-resources $(CDK_CONTEXT)
+
 .PHONY: cdk
 cdk: setup-deploy deploy/node_modules/.package-lock.json  # any CDK command: make cdk ARGS=bootstrap ENVIRONMENT=dev
 	cd deploy && $(CDK) $(ARGS) $(CDK_CONTEXT)

@@ -1,0 +1,78 @@
+"""Prepare the repetition of a first deployment that failed: `make recover ENVIRONMENT=prod`.
+
+The CDK command line turns termination protection on before it creates the stack, deletes a stack whose creation failed,
+and cannot delete it while it is protected. This takes the protection off such a stack, and off no other. `make recover`
+then deploys with `--import-existing-resources`: the tables, which nothing deletes, become part of the new stack.
+"""
+
+import argparse
+import sys
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from deploy.context import ContextError, read_context
+
+CREATION_FAILED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
+"""States of a stack that has never been created; the CDK command line deletes it."""
+
+
+class RecoveryError(Exception):
+    """The stack cannot be prepared. The text says why, and what to do."""
+
+
+def prepare(cloudformation: Any, stack: str) -> str:
+    """Take the termination protection off a stack whose creation has failed.
+
+    Args:
+        cloudformation: A client.
+        stack: The name of the stack.
+
+    Returns:
+        What was done, in a sentence.
+
+    Raises:
+        RecoveryError: The stack has been created: it needs no recovery.
+        ClientError: AWS refused a call.
+    """
+    try:
+        (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as error:
+        if "does not exist" not in error.response["Error"]["Message"]:
+            raise
+        return f"There is no stack {stack}. Tables that exist under its names become part of the new one."
+    status = found["StackStatus"]
+    if status not in CREATION_FAILED:
+        raise RecoveryError(
+            f"stack {stack} is in {status}: only a stack whose creation failed ({' or '.join(CREATION_FAILED)}) is"
+            " deleted and created again. Use make deploy"
+        )
+    if not found.get("EnableTerminationProtection"):
+        return f"Stack {stack} ({status}) is not protected: it is deleted and created again."
+    cloudformation.update_termination_protection(StackName=stack, EnableTerminationProtection=False)
+    return f"Termination protection of {stack} ({status}) is off: the stack is deleted and created again."
+
+
+def main(arguments: list[str]) -> int:
+    """Prepare the stack of these context values (`-c KEY=VALUE`). Return the exit status."""
+    parser = argparse.ArgumentParser(description="Prepare the repetition of a first deployment that failed.")
+    parser.add_argument("-c", "--context", action="append", default=[], metavar="KEY=VALUE")
+    context = dict(pair.partition("=")[::2] for pair in parser.parse_args(arguments).context)
+    try:
+        deployment = read_context(context)
+        print(prepare(boto3.client("cloudformation"), deployment.name))  # noqa: T201 - the output of a command
+    except ContextError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except RecoveryError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except (BotoCoreError, ClientError) as error:
+        sys.stderr.write(f"CloudFormation could not be asked: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
