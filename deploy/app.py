@@ -6,8 +6,9 @@ from collections.abc import Mapping
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
-from deploy.context import NAME, ContextError, read_context
+from deploy.context import NAME, read_context
 from deploy.stack.stack import MarkEarningsProcessedStack
+from deploy.values import ContextError
 
 # The feature flags of a new CDK application; here, so that tests and the command line make the same template.
 _FLAGS: Mapping[str, bool] = {
@@ -16,7 +17,6 @@ _FLAGS: Mapping[str, bool] = {
     "@aws-cdk/aws-events:eventsTargetQueueSameAccount": True,
     "@aws-cdk/aws-lambda:useCdkManagedLogGroup": True,
     "@aws-cdk/core:checkSecretUsage": True,
-    "@aws-cdk/core:enablePartitionLiterals": True,
 }
 
 
@@ -36,6 +36,8 @@ def build(context: Mapping[str, str] | None = None, outdir: str | None = None, *
     MarkEarningsProcessedStack(app, deployment)
     cdk.Tags.of(app).add("service", NAME)
     cdk.Tags.of(app).add("environment", deployment.environment.name)
+    for key, value in deployment.tags.items():
+        cdk.Tags.of(app).add(key, value)
     if gates:
         cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
     return app

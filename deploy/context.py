@@ -1,12 +1,11 @@
 """The settings of a deployment, read from CDK's context and validated."""
 
-import difflib
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from deploy.values import ContextError, Values
 from handler.contract import BUS, DEFAULT_SOURCE, FUNCTION_NAME
 from otel.settings import APPLICATION_SIGNALS as APPLICATION_SIGNALS_SWITCH
 
@@ -18,26 +17,18 @@ DEFAULT_BUS = "default"
 """The bus that every account has. The ARNs and metrics of its rules do not contain the name of the bus."""
 
 
-class ContextError(Exception):
-    """A context value is invalid. The text names the value, the rule and the fix."""
-
-
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The settings that depend on the environment.
+    """What differs between the environments by design; what a team decides is in the environment's file.
 
     Attributes:
         name: `dev`, `staging` or `prod`.
-        log_retention_days: One of the values that CloudWatch allows.
-        archive_retention_days: How long events can be replayed.
         keeps_data: Whether tables, queue and log group are retained when the stack is deleted, and the tables have
             deletion protection.
         canary_minutes: How long a new version receives 10 % of the events before it receives all; 0 for all at once.
     """
 
     name: str
-    log_retention_days: int
-    archive_retention_days: int
     keeps_data: bool
     canary_minutes: int
 
@@ -45,9 +36,9 @@ class Environment:
 ENVIRONMENTS: Mapping[str, Environment] = {
     environment.name: environment
     for environment in (
-        Environment("dev", log_retention_days=14, archive_retention_days=7, keeps_data=False, canary_minutes=0),
-        Environment("staging", log_retention_days=30, archive_retention_days=14, keeps_data=True, canary_minutes=5),
-        Environment("prod", log_retention_days=365, archive_retention_days=90, keeps_data=True, canary_minutes=10),
+        Environment("dev", keeps_data=False, canary_minutes=0),
+        Environment("staging", keeps_data=True, canary_minutes=5),
+        Environment("prod", keeps_data=True, canary_minutes=10),
     )
 }
 
@@ -95,9 +86,17 @@ ROLLOUTS = ("gradual", "at_once")
 APPLICATION_SIGNALS = ("off", "on", "discovery")
 """Whether spans are for CloudWatch Application Signals, too; `discovery` turns its discovery on, once per account."""
 
-_URL = re.compile(r"https?://[^\s/]+(/\S*)?")
+LOG_RETENTION_DAYS = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
+"""https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
+
+_URL = r"https?://[^\s/]+(/\S*)?"
+_PREFIX = "[a-z][a-z0-9-]{0,31}[a-z0-9]"
+"""At most 33 characters: the name of the archive, with environment and hash of the bus, has at most 48."""
+_TAG = "(?!aws:)[^=]{1,128}=.{0,256}"
 _MEMORY_MB = range(128, 10_241)
-_ECR_URI = re.compile(
+_ECR_URI = (
     r"(?P<account>[0-9]{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/"
     r"[a-z0-9][a-z0-9._/-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})"
 )
@@ -108,6 +107,12 @@ class Deployment:
     """One deployment.
 
     Attributes:
+        account: The account that it is for; None for that of the credentials.
+        region: The region that it is for; None for that of the credentials.
+        prefix: Begins the name of the stack, of the function and of most resources.
+        tags: Tags of all resources, besides `service` and `environment`.
+        log_retention_days: One of `LOG_RETENTION_DAYS`.
+        archive_retention_days: How long events can be replayed.
         memory_mb: The function's memory.
         architecture: `arm64` or `x86_64`.
         image_uri: An image in ECR; None to build the project's Dockerfile.
@@ -118,11 +123,17 @@ class Deployment:
         log_level: `INFO` or `DEBUG`.
         application_signals: One of `APPLICATION_SIGNALS`.
         at_once: Whether a new version receives all events at once and no alarm stops it: for an urgent fix.
-        alarm_email: An address that is subscribed to the alarm topic.
+        alarm_email: The addresses that are subscribed to the alarm topic.
         runbook: The URL of the runbook, for the alarms' links; None for its path in this repository.
     """
 
     environment: Environment
+    account: str | None
+    region: str | None
+    prefix: str
+    tags: Mapping[str, str]
+    log_retention_days: int
+    archive_retention_days: int
     telemetry_mode: TelemetryMode
     memory_mb: int
     architecture: str
@@ -134,13 +145,13 @@ class Deployment:
     log_level: str
     application_signals: str
     at_once: bool
-    alarm_email: str | None
+    alarm_email: tuple[str, ...]
     runbook: str | None
 
     @property
     def name(self) -> str:
         """Return the name of the stack and of the function, the prefix of all other names."""
-        return f"{NAME}-{self.environment.name}"
+        return f"{self.prefix}-{self.environment.name}"
 
     @property
     def bus_name(self) -> str:
@@ -194,12 +205,18 @@ _KEYS: Mapping[str, str] = {
     "rollout": ROLLOUTS[0],
     "alarm_email": "",
     "runbook": "",
+    "account": "",
+    "region": "",
+    "prefix": NAME,
+    "tags": "",
+    "log_retention_days": "",
+    "archive_retention_days": "",
 }
-"""Each context value and its default."""
+"""Each value and its default. The environment's file (`deploy.values`) and the context have the same keys."""
 
 
 def read_context(context: Mapping[str, Any]) -> Deployment:
-    """Read and validate the context values.
+    """Read and validate the values of the environment's file and, over them, the context values.
 
     Args:
         context: CDK's whole context. CDK's own keys contain `:` or `@` and are ignored.
@@ -207,76 +224,87 @@ def read_context(context: Mapping[str, Any]) -> Deployment:
     Raises:
         ContextError: Names the first invalid value.
     """
-    for key in context:
-        if key not in _KEYS and not re.search("[:@]", key):
-            similar = difflib.get_close_matches(key, _KEYS, n=1, cutoff=0.75)
-            hint = f"did you mean {similar[0]}?" if similar else f"known: {', '.join(_KEYS)}"
-            raise ContextError(f"context {key} is not known: {hint}")
-    given = {key: str(context.get(key, "")).strip() or default for key, default in _KEYS.items()}
-    telemetry_mode = _telemetry_mode(given)
-    return Deployment(
-        environment=ENVIRONMENTS[_one_of(given, "environment", tuple(ENVIRONMENTS))],
-        telemetry_mode=telemetry_mode,
-        memory_mb=_memory(given["memory"]) if given["memory"] else telemetry_mode.memory_mb,
-        architecture=_one_of(given, "architecture", ARCHITECTURES),
-        image_uri=_matching(
-            given,
-            "image_uri",
-            _ECR_URI,
-            "an image in ECR, ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME"
-            " with :TAG or @sha256:DIGEST, since Lambda takes no other",
+    values = Values(_KEYS, context)
+    environment = ENVIRONMENTS[values.one_of("environment", ENVIRONMENTS)]
+    values.read_file(environment.name)
+    telemetry_mode = _telemetry_mode(values)
+    deployment = Deployment(
+        environment=environment,
+        account=values.matching("account", "[0-9]{12}", "the number of an AWS account: 12 digits, as a text"),
+        region=values.matching("region", "[a-z]{2}(-[a-z]+)+-[0-9]", "the name of a region such as eu-central-1"),
+        prefix=values.matching("prefix", _PREFIX, "a prefix of names: 2 to 33 of a-z, 0-9 and -") or NAME,
+        tags=dict(part.split("=", 1) for part in values.listed("tags", _TAG, "a tag KEY=VALUE without a comma")),
+        log_retention_days=values.number(
+            "log_retention_days", LOG_RETENTION_DAYS, f"one of {', '.join(map(str, LOG_RETENTION_DAYS))}"
         ),
-        calendar_table=_matching(given, "calendar_table", re.compile("[A-Za-z0-9_.-]{3,255}"), "a table's name"),
-        audit_table=_matching(given, "audit_table", re.compile("[A-Za-z0-9_.-]{3,255}"), "a table's name"),
-        event_bus=_matching(given, "event_bus", re.compile("[A-Za-z0-9/_.-]{1,256}"), "an event bus's name"),
-        event_source=given["event_source"],
-        log_level=_one_of(given, "log_level", LOG_LEVELS),
-        application_signals=_application_signals(given),
-        at_once=_one_of(given, "rollout", ROLLOUTS) == "at_once",
-        alarm_email=_matching(given, "alarm_email", re.compile(r"[^@\s]+@[^@\s]+"), "an e-mail address"),
-        runbook=_matching(given, "runbook", _URL, "a URL"),
+        archive_retention_days=values.number("archive_retention_days", range(1, 3651), "1 to 3650 days"),
+        telemetry_mode=telemetry_mode,
+        memory_mb=_memory(values) or telemetry_mode.memory_mb,
+        architecture=values.one_of("architecture", ARCHITECTURES),
+        image_uri=_image(values),
+        calendar_table=values.matching("calendar_table", "[A-Za-z0-9_.-]{3,255}", "a table's name"),
+        audit_table=values.matching("audit_table", "[A-Za-z0-9_.-]{3,255}", "a table's name"),
+        event_bus=values.matching("event_bus", "[A-Za-z0-9/_.-]{1,256}", "an event bus's name"),
+        event_source=values["event_source"],
+        log_level=values.one_of("log_level", LOG_LEVELS),
+        application_signals=_application_signals(values),
+        at_once=values.one_of("rollout", ROLLOUTS) == "at_once",
+        alarm_email=values.listed("alarm_email", r"[^@\s]+@[^@\s]+", "an e-mail address"),
+        runbook=values.matching("runbook", _URL, "a URL"),
     )
+    _check_pinned(deployment)
+    return deployment
 
 
-def _one_of(given: Mapping[str, str], key: str, allowed: tuple[str, ...]) -> str:
-    value = given[key]
-    if not value:
-        raise ContextError(f"context {key} is not given: add -c {key}=... with one of {', '.join(allowed)}")
-    if value not in allowed:
-        raise ContextError(f"context {key}={value} is not one of {', '.join(allowed)}")
-    return value
+def _check_pinned(deployment: Deployment) -> None:
+    file = f"deploy/environments/{deployment.environment.name}.json"
+    if (deployment.account is None) != (deployment.region is None):
+        missing, given = ("region", "account") if deployment.region is None else ("account", "region")
+        raise ContextError(f"{missing} is not given, but {given} is: set it in {file}")
+    if deployment.environment.name == "prod":
+        if deployment.account is None:
+            raise ContextError(f"environment prod needs an account and a region: set them in {file}")
+        if not deployment.alarm_email:
+            raise ContextError(f"environment prod needs a recipient of its alarms: set alarm_email in {file}")
 
 
-def _matching(given: Mapping[str, str], key: str, pattern: re.Pattern[str], rule: str) -> str | None:
-    value = given[key]
-    if value and not pattern.fullmatch(value):
-        raise ContextError(f"context {key}={value} is not {rule}")
-    return value or None
+def _memory(values: Values) -> int | None:
+    if not values["memory"]:
+        return None
+    return values.number("memory", _MEMORY_MB, "a whole number of MB from 128 to 10240")
 
 
-def _memory(text: str) -> int:
-    if not text.isdecimal() or int(text) not in _MEMORY_MB:
-        raise ContextError(f"context memory={text} is not a whole number of MB from 128 to 10240")
-    return int(text)
-
-
-def _application_signals(given: Mapping[str, str]) -> str:
-    value = _one_of(given, "application_signals", APPLICATION_SIGNALS)
-    if value != "off" and given["telemetry"] == "collector":
+def _image(values: Values) -> str | None:
+    uri = values.matching(
+        "image_uri",
+        _ECR_URI,
+        "an image in ECR, ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME"
+        " with :TAG or @sha256:DIGEST, since Lambda takes no other",
+    )
+    if uri is not None and values["region"] and uri.split(".")[3] != values["region"]:
         raise ContextError(
-            f"context application_signals={value} has no effect with telemetry=collector: the collector adds what"
-            " Application Signals needs"
+            f"{values.place('image_uri')}={uri} is not in {values['region']}: Lambda takes images of its own region"
+        )
+    return uri
+
+
+def _application_signals(values: Values) -> str:
+    value = values.one_of("application_signals", APPLICATION_SIGNALS)
+    if value != "off" and values["telemetry"] == "collector":
+        raise ContextError(
+            f"{values.place('application_signals')}={value} has no effect with telemetry=collector: the collector adds"
+            " what Application Signals needs"
         )
     return value
 
 
-def _telemetry_mode(given: Mapping[str, str]) -> TelemetryMode:
-    mode = TELEMETRY_MODES[_one_of(given, "telemetry", tuple(TELEMETRY_MODES))]
-    endpoint = _matching(given, "collector_endpoint", _URL, "a URL")
+def _telemetry_mode(values: Values) -> TelemetryMode:
+    mode = TELEMETRY_MODES[values.one_of("telemetry", TELEMETRY_MODES)]
+    endpoint = values.matching("collector_endpoint", _URL, "a URL")
     if mode.name != "collector":
         if endpoint:
-            raise ContextError("context collector_endpoint needs -c telemetry=collector")
+            raise ContextError(f"{values.place('collector_endpoint')} needs -c telemetry=collector")
         return mode
     if endpoint is None:
-        raise ContextError("context telemetry=collector needs -c collector_endpoint=URL")
+        raise ContextError(f"{values.place('telemetry')}=collector needs -c collector_endpoint=URL")
     return TelemetryMode(mode.name, mode.memory_mb, {**mode.variables, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})

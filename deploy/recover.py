@@ -12,7 +12,8 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy.context import ContextError, read_context
+from deploy.context import read_context
+from deploy.values import ContextError
 
 CREATION_FAILED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 """States of a stack that has never been created; the CDK command line deletes it."""
@@ -22,18 +23,19 @@ class RecoveryError(Exception):
     """The stack cannot be prepared. The text says why, and what to do."""
 
 
-def prepare(cloudformation: Any, stack: str) -> str:
+def prepare(cloudformation: Any, stack: str, account: str | None = None) -> str:
     """Take the termination protection off a stack whose creation has failed.
 
     Args:
         cloudformation: A client.
         stack: The name of the stack.
+        account: The account that it must be in; None for any.
 
     Returns:
         What was done, in a sentence.
 
     Raises:
-        RecoveryError: The stack has been created: it needs no recovery.
+        RecoveryError: The stack has been created, so that it needs no recovery; or it is in another account.
         ClientError: AWS refused a call.
     """
     try:
@@ -42,7 +44,9 @@ def prepare(cloudformation: Any, stack: str) -> str:
         if "does not exist" not in error.response["Error"]["Message"]:
             raise
         return f"There is no stack {stack}. Tables that exist under its names become part of the new one."
-    status = found["StackStatus"]
+    status, stack_account = found["StackStatus"], found["StackId"].split(":")[4]
+    if account not in {None, stack_account}:
+        raise RecoveryError(f"the credentials are for account {stack_account}, not for {account}: use others")
     if status not in CREATION_FAILED:
         raise RecoveryError(
             f"stack {stack} is in {status}: only a stack whose creation failed ({' or '.join(CREATION_FAILED)}) is"
@@ -61,7 +65,8 @@ def main(arguments: list[str]) -> int:
     context = dict(pair.partition("=")[::2] for pair in parser.parse_args(arguments).context)
     try:
         deployment = read_context(context)
-        print(prepare(boto3.client("cloudformation"), deployment.name))  # noqa: T201 - the output of a command
+        cloudformation = boto3.client("cloudformation", region_name=deployment.region)
+        sys.stdout.write(f"{prepare(cloudformation, deployment.name, deployment.account)}\n")
     except ContextError as error:
         sys.stderr.write(f"{error}\n")
         return 2

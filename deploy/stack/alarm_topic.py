@@ -33,8 +33,8 @@ class AlarmTopic(Construct):
                 conditions={"StringEquals": {"aws:SourceAccount": account}},
             )
         )
-        if deployment.alarm_email is not None:
-            subscription = self.topic.add_subscription(subscriptions.EmailSubscription(deployment.alarm_email))
+        for address in deployment.alarm_email:
+            subscription = self.topic.add_subscription(subscriptions.EmailSubscription(address))
             acknowledge(
                 subscription,
                 {

@@ -39,7 +39,7 @@ class Events(Construct):
             description=f"Events for {deployment.name}, for replays",
             source_event_bus=self.bus,
             event_pattern=pattern,
-            retention=Duration.days(deployment.environment.archive_retention_days),
+            retention=Duration.days(deployment.archive_retention_days),
         )
         # CDK writes an empty text, which some regions refuse: https://github.com/aws/aws-cdk/issues/37847
         archive: Any = self.archive.node.default_child

@@ -31,7 +31,6 @@ _PLATFORMS = {
     "arm64": (lambda_.Architecture.ARM_64, ecr_assets.Platform.LINUX_ARM64),
     "x86_64": (lambda_.Architecture.X86_64, ecr_assets.Platform.LINUX_AMD64),
 }
-_RETENTION = {14: logs.RetentionDays.TWO_WEEKS, 30: logs.RetentionDays.ONE_MONTH, 365: logs.RetentionDays.ONE_YEAR}
 _LOG_LEVELS = {"INFO": lambda_.ApplicationLogLevel.INFO, "DEBUG": lambda_.ApplicationLogLevel.DEBUG}
 _ON_FAILURE = (
     "Its on-failure destination is the dead-letter queue; a destination record contains more than a DLQ message."
@@ -50,15 +49,15 @@ class Function(Construct):
         self, scope: Construct, construct_id: str, deployment: Deployment, *, tables: Tables, queue: sqs.IQueue
     ) -> None:
         super().__init__(scope, construct_id)
-        environment = deployment.environment
         architecture, platform = _PLATFORMS[deployment.architecture]
         log_group = logs.LogGroup(
             self,
             "Log",
             log_group_name=f"/aws/lambda/{deployment.name}",
-            retention=_RETENTION[environment.log_retention_days],
             removal_policy=kept_once_created(deployment),
         )
+        cfn_log_group: Any = log_group.node.default_child
+        cfn_log_group.retention_in_days = deployment.log_retention_days  # CDK has a name for each number
         acknowledge(
             log_group,
             {

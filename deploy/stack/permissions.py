@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Stack
+from aws_cdk import Stack, Token
 from aws_cdk import aws_iam as iam
 
 from deploy.context import DEFAULT_BUS
@@ -77,8 +77,7 @@ def function_role(scope: "Construct", deployment: "Deployment", on: Resources) -
         role,
         {
             "AwsSolutions::AwsSolutions-IAM5[Resource::*]": no_resources,
-            "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:"
-            f"log-group:{APPLICATION_SIGNALS_LOG_GROUP}:*]": streams,
+            _finding(scope, "logs", f"log-group:{APPLICATION_SIGNALS_LOG_GROUP}:*"): streams,
             "Serverless::Serverless-LambdaStarPermissions": no_resources,
         },
     )
@@ -194,17 +193,24 @@ def operators_policy(
         {
             "AwsSolutions::AwsSolutions-IAM5[Resource::*]": "Lists, metrics, query results and traces have no "
             "resource-level permissions; a condition limits PutMetricData to one namespace.",
-            "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:cloudformation:<AWS::Region>:"
-            f"<AWS::AccountId>:stack/{deployment.name}/*]": "A stack's ARN ends with an ID.",
-            "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:"
-            "log-group:aws/spans:*]": "A log group's ARN ends with :*, which matches its streams.",
-            "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:events:<AWS::Region>:<AWS::AccountId>:"
-            f"replay/{deployment.name}-*]": "A replay is named when it is started.",
-            "AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:events:<AWS::Region>:<AWS::AccountId>:"
-            f"{rules}]": "All rules of the bus: redrive checks which of them match the event.",
+            _finding(scope, "cloudformation", f"stack/{deployment.name}/*"): "A stack's ARN ends with an ID.",
+            _finding(scope, "logs", "log-group:aws/spans:*"): "An ARN ends with :*, which matches its streams.",
+            _finding(scope, "events", f"replay/{deployment.name}-*"): "A replay is named when it is started.",
+            _finding(scope, "events", rules): "All rules of the bus: redrive checks which of them match the event.",
         },
     )
     return policy
+
+
+def _finding(scope: "Construct", service: str, resource: str) -> str:
+    """Return the ID of cdk-nag's finding on a wildcard in an ARN of this account and region."""
+    stack = Stack.of(scope)
+    region, account = (
+        placeholder if Token.is_unresolved(value) else value
+        for value, placeholder in ((stack.region, "<AWS::Region>"), (stack.account, "<AWS::AccountId>"))
+    )
+    arn = f"arn:<AWS::Partition>:{service}:{region}:{account}:{resource}"
+    return f"AwsSolutions::AwsSolutions-IAM5[Resource::{arn}]"
 
 
 def _allow(

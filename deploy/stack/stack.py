@@ -28,6 +28,8 @@ class MarkEarningsProcessedStack(cdk.Stack):
             deployment.name,
             description=f"{DESCRIPTION} ({environment.name})",
             termination_protection=environment.keeps_data,
+            # The CDK command line refuses credentials of another account.
+            env=cdk.Environment(account=deployment.account, region=deployment.region),
         )
         tables = Tables(self, "Tables", deployment)
         queue = DeadLetterQueue(self, "DeadLetters", deployment).queue

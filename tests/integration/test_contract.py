@@ -339,8 +339,9 @@ TRACE_MOMENT = {
 CONTEXT = {
     *("environment", "telemetry", "collector_endpoint", "memory", "architecture", "image_uri", "calendar_table"),
     *("audit_table", "event_bus", "event_source", "log_level", "rollout", "alarm_email", "runbook"),
-    "application_signals",
+    *("application_signals", "account", "region", "prefix", "tags", "log_retention_days", "archive_retention_days"),
 }
+ENVIRONMENT_FILES = {"dev.json", "staging.json", "prod.json"}
 OUTPUTS = {
     *("FunctionName", "FunctionAlias", "EventBusName", "EventBusArn", "RuleArn", "ArchiveArn", "DeadLetterQueueUrl"),
     *("CalendarTable", "AuditTable", "AlarmTopicArn", "LogGroupName", "OperatorsPolicyArn"),
@@ -457,6 +458,7 @@ WORDS_OF_OTHERS = {
     *("CLIENT_CERTIFICATE", "CLIENT_KEY"),  # ends of the names of the OTLP exporter's variables
     *("AWS_CONTAINER_AUTHORIZATION_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"),  # whose values no command prints
     "INSUFFICIENT_DATA",  # a state of an alarm
+    *("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"),  # states of a stack
     "DEAD_LETTER",  # in the key of an audit entry for an event that names no row
     # EventBridge's attributes of a dead letter, and its error codes
     *("EXHAUSTED_RETRY_CONDITION", "RETRY_ATTEMPTS", "RULE_ARN", "TARGET_ARN"),
@@ -710,6 +712,7 @@ def test_context_of_the_deployment() -> None:
         read_context({"no_such_key": "x"})
 
     assert set(str(refused.value).rpartition("known: ")[2].split(", ")) == CONTEXT
+    assert {file.name for file in (ROOT / "deploy" / "environments").iterdir()} == ENVIRONMENT_FILES
 
 
 def test_outputs_and_variables_of_the_stack(stack: Template) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from deploy.context import ENVIRONMENTS
+from deploy.app import build
+from deploy.context import ENVIRONMENTS, read_context
 from emulator.services.tables import create_tables
 from handler.contract import CORRELATION_INDEX
 from handler.settings import FLUSH_RESERVE_SECONDS, load_settings
@@ -57,7 +58,7 @@ def test_event_source_of_rule_archive_and_function() -> None:
 def test_archive(environment: str) -> None:
     archive = template(environment).one("AWS::Events::Archive")
 
-    assert archive["RetentionDays"] == ENVIRONMENTS[environment].archive_retention_days
+    assert archive["RetentionDays"] == read_context({"environment": environment}).archive_retention_days
     assert archive["EventPattern"] == template(environment).one("AWS::Events::Rule")["EventPattern"]
 
 
@@ -198,7 +199,7 @@ def test_data_is_retained_in_staging_and_prod(environment: str) -> None:
 def test_log_retention(environment: str) -> None:
     assert (
         template(environment).one("AWS::Logs::LogGroup")["RetentionInDays"]
-        == ENVIRONMENTS[environment].log_retention_days
+        == read_context({"environment": environment}).log_retention_days
     )
 
 
@@ -276,10 +277,13 @@ def test_topic_policy() -> None:
 
 
 def test_email_subscription() -> None:
-    subscription = template(alarm_email="team@example.com").one("AWS::SNS::Subscription")
+    subscriptions = template("dev", alarm_email="team@example.com,night@example.com").all("AWS::SNS::Subscription")
 
-    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "team@example.com")
-    assert template().all("AWS::SNS::Subscription") == []
+    assert {(each["Protocol"], each["Endpoint"]) for each in subscriptions} == {
+        ("email", "team@example.com"),
+        ("email", "night@example.com"),
+    }
+    assert template("dev").all("AWS::SNS::Subscription") == []
 
 
 def test_runbook_url() -> None:
@@ -350,6 +354,29 @@ def test_rule_and_archive_can_move_to_another_bus() -> None:
     assert len(set.union(*names)) == 3
     assert names[0] == {(NAME, NAME)}
     assert all(len(archive) <= 48 for pair in names for _, archive in pair), "the limit of EventBridge"
+
+
+def test_prefix_and_tags() -> None:
+    made = template("dev", prefix="signal9-mark-earnings", tags="Service=earnings,cost-center=42")
+
+    assert made.one("AWS::Lambda::Function")["FunctionName"] == "signal9-mark-earnings-dev"
+    assert made.one("AWS::Logs::LogGroup")["LogGroupName"] == "/aws/lambda/signal9-mark-earnings-dev"
+    tags = {each["Key"]: each["Value"] for each in made.one("AWS::SQS::Queue")["Tags"]}
+    assert tags == {
+        "Service": "earnings",
+        "cost-center": "42",
+        "environment": "dev",
+        "service": "mark-earnings-processed",
+    }
+    assert "mark-earnings-processed-dev" not in json.dumps(made.document), "a name without the prefix"
+
+
+@environments
+def test_the_stack_is_pinned_to_the_account_of_its_file(environment: str) -> None:
+    (stack,) = build({"environment": environment, "image_uri": IMAGE}, gates=False).synth().stacks
+
+    pinned = (stack.environment.account, stack.environment.region)
+    assert pinned == (("unknown-account", "unknown-region") if environment == "dev" else (ACCOUNT, REGION))
 
 
 def test_names_that_are_global_in_an_account_have_the_region() -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from deploy.context import APPLICATION_SIGNALS, ENVIRONMENTS, TELEMETRY_MODES, ContextError, read_context
+from deploy.context import APPLICATION_SIGNALS, ENVIRONMENTS, TELEMETRY_MODES, read_context
+from deploy.values import ContextError
 
 ECR = "111122223333.dkr.ecr.us-east-1.amazonaws.com/mark-earnings-processed"
 
@@ -19,9 +20,9 @@ def test_only_the_environment_is_required(name: str) -> None:
 
 
 def test_retention_by_environment() -> None:
-    dev, staging, prod = ENVIRONMENTS.values()
+    dev, staging, prod = (read_context({"environment": name}) for name in ENVIRONMENTS)
 
-    assert [environment.keeps_data for environment in (dev, staging, prod)] == [False, True, True]
+    assert [each.environment.keeps_data for each in (dev, staging, prod)] == [False, True, True]
     assert dev.log_retention_days < staging.log_retention_days < prod.log_retention_days
     assert dev.archive_retention_days < staging.archive_retention_days < prod.archive_retention_days
     assert dev.canary_minutes == 0 < staging.canary_minutes < prod.canary_minutes

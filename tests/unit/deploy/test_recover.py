@@ -26,6 +26,7 @@ def cloudformation() -> Iterator[tuple[Any, Stubber]]:
 
 def describe(stubber: Stubber, status: str, *, protected: bool = True) -> None:
     stack = {
+        "StackId": f"arn:aws:cloudformation:us-east-1:111122223333:stack/{STACK}/an-id",
         "StackName": STACK,
         "StackStatus": status,
         "CreationTime": "2026-01-01T00:00:00Z",
@@ -63,6 +64,14 @@ def test_a_stack_that_has_been_created_stays_protected(status: str, cloudformati
         prepare(client, STACK)
 
 
+def test_a_stack_in_another_account_stays_protected(cloudformation: tuple[Any, Stubber]) -> None:
+    client, stubber = cloudformation
+    describe(stubber, "ROLLBACK_COMPLETE")
+
+    with pytest.raises(RecoveryError, match="the credentials are for account 111122223333, not for 999999999999"):
+        prepare(client, STACK, "999999999999")
+
+
 def test_without_a_stack_the_tables_are_imported(cloudformation: tuple[Any, Stubber]) -> None:
     client, stubber = cloudformation
     stubber.add_client_error("describe_stacks", "ValidationError", f"Stack with id {STACK} does not exist")
@@ -96,7 +105,7 @@ def test_an_error_is_one_line(
     client, stubber = cloudformation
     if status == 1:
         stubber.add_client_error("describe_stacks", "ExpiredToken", "the token has expired")
-    monkeypatch.setattr(boto3, "client", lambda _: client)
+    monkeypatch.setattr(boto3, "client", lambda *_, **__: client)
 
     assert main(arguments) == status
     printed = capsys.readouterr()
