@@ -6,17 +6,21 @@ import time
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, Self
 
 from emulator.environment import FunctionConfig
 from emulator.errors import EmulatorError
+from emulator.lambda_runtime.platform_log import PlatformSink, ReportStatus, report_line, start_line
 from emulator.lambda_runtime.process import FunctionProcess, LineSink
 from emulator.lambda_runtime.runtime_api import ApiEvent, Invocation
 from handler.validation import format_utc
 
 type Status = Literal["ok", "error", "timeout", "crashed", "init_error", "throttled", "system_error"]
+
+_REPORTED: dict[Status, ReportStatus] = {"ok": "success", "timeout": "timeout"}
+"""What Lambda's report names a status; every other is an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,11 @@ class InvocationResult:
     duration_s: float
     cold_start: bool
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether Lambda did not run the function: it throttled the invocation, or had an error of its own."""
+        return self.status in {"throttled", "system_error"}
+
     def error_text(self) -> str:
         """Return `errorType: errorMessage` of a failed invocation as one line."""
         try:
@@ -57,13 +66,22 @@ class Worker:
         config: The function's configuration.
         sink: Called with the stream (`stdout` or `stderr`) and the text of each line of output. `invoke` returns after
             the lines that were printed before the response.
+        platform_sink: Called with Lambda's own lines: one before the output of each invocation, and one after it.
         init_timeout_s: Seconds until a new process must ask for an invocation. Lambda allows 10; a busy machine may
             need more.
     """
 
-    def __init__(self, config: FunctionConfig, sink: LineSink, *, init_timeout_s: float = 30) -> None:
+    def __init__(
+        self,
+        config: FunctionConfig,
+        sink: LineSink,
+        *,
+        platform_sink: PlatformSink = lambda _: None,
+        init_timeout_s: float = 30,
+    ) -> None:
         self._config = config
         self._sink = sink
+        self._platform_sink = platform_sink
         self._init_timeout_s = init_timeout_s
         self._process: FunctionProcess | None = None
         self._request_id: str | None = None
@@ -110,16 +128,38 @@ class Worker:
             timeout_s: The function's timeout in seconds, after which its process is killed.
         """
         request_id = request_id or str(uuid.uuid4())
-        while True:
-            cold_start = self._process is None
-            if (failure := self.start()) is not None:
-                return InvocationResult("init_error", failure.payload, request_id, failure.duration_s, cold_start=True)
+        result: InvocationResult | None = None
+        init_s: float | None = None
+        is_announced = False
+        while result is None:
+            cold_start, began = self._process is None, time.monotonic()
+            failure = self.start()
+            init_s = time.monotonic() - began if cold_start else init_s
+            if not is_announced:
+                self._platform_sink(start_line(request_id))
+                is_announced = True
+            if failure is not None:
+                result, init_s = replace(failure, request_id=request_id), None
+                break
             result = self._run(payload, trace_header, request_id, timeout_s, cold_start=cold_start)
-            if result is not None:
-                return result
-            if self._abandoned:
-                return InvocationResult("crashed", b"{}", request_id, 0, cold_start=cold_start)
-            # The warm process died after its last response. Lambda would not have invoked it.
+            if result is None and self._abandoned:
+                result = InvocationResult("crashed", b"{}", request_id, 0, cold_start=cold_start)
+            # Without a result, the warm process died after its last response. Lambda would not have invoked it.
+        self._report(result, trace_header, init_s)
+        return result
+
+    def _report(self, result: InvocationResult, trace_header: str, init_s: float | None) -> None:
+        """Write Lambda's report of an invocation, after everything that the function has written."""
+        line = report_line(
+            result.request_id,
+            _REPORTED.get(result.status, "error"),
+            duration_s=result.duration_s,
+            memory_mb=self._config.memory_mb,
+            trace_header=trace_header,
+            init_s=init_s,
+            error_type="Runtime.ExitError" if result.status == "crashed" else None,
+        )
+        self._platform_sink(line)
 
     def _run(
         self, payload: bytes, trace_header: str, request_id: str, timeout_s: float, *, cold_start: bool

@@ -100,7 +100,10 @@ def run(
         reached_queue = rehearsal.queue(queue)
         function = function_config(options, rehearsal.dynamodb_url(url), reached_queue, receiver.address)
         worker_count = 0 if options.function_url else options.workers
-        workers = [stack.enter_context(Worker(function, files.function_line)) for _ in range(worker_count)]
+        workers = [
+            stack.enter_context(Worker(function, files.function_line, platform_sink=files.logs.write))
+            for _ in range(worker_count)
+        ]
         _prepare(workers, tables, calendar, files, console)
         abandoned: list[Worker | ContainerInvoker] = [*workers]
         invokers: Sequence[Invoker] = rehearsal.invokers(workers)

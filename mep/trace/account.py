@@ -1,5 +1,6 @@
 """Searches an AWS account and its dead-letter queue, with the clients of the standard variables."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -11,7 +12,7 @@ from mep.errors import AwsUnavailableError, MepError, Problem, Reason
 from mep.settings import QUEUE_VARIABLE, Settings
 from mep.trace.asked import Asked
 from mep.trace.aws_sources import AwsSources
-from mep.trace.cloud import find_in_aws
+from mep.trace.cloud import find_in_aws, find_requests_in_aws
 from mep.trace.cloud_lookup import look_up_in_aws
 from mep.trace.entries import SearchResult
 from mep.trace.hits import Observation
@@ -56,6 +57,10 @@ class AccountSearch:
         if self._problem is not None:
             return [], self.find("").gaps
         return look_up_in_aws(asked, self._sources), self._sources.take_gaps()
+
+    def find_requests(self, request_ids: Iterable[str]) -> SearchResult:
+        """Return the lines about requests; see `mep.trace.follow.Search`."""
+        return find_requests_in_aws(request_ids, self._sources) if self._problem is None else SearchResult()
 
     def dead_letters(self) -> DeadLetters:
         """Return the messages of the dead-letter queue, which are received once."""

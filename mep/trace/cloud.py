@@ -23,25 +23,52 @@ def find_in_aws(correlation_id: str, sources: AwsSources) -> SearchResult:
         correlation_id: A valid correlation ID: it is part of query texts.
         sources: Reads the sources.
     """
-    entries = [*_log(correlation_id, sources), *_audit(correlation_id, sources)]
+    audit = _audit(correlation_id, sources)
+    entries = [*_log(correlation_id, {entry.request_id for entry in audit}, sources), *audit]
     trace_ids = {entry.trace_id for entry in entries} - {""}
     entries += _spans(correlation_id, trace_ids, sources)
     rows, notes = _rows(entries, sources)
     return SearchResult(tuple(entries), tuple(rows), tuple(notes), sources.take_gaps())
 
 
-def _log(correlation_id: str, sources: AwsSources) -> list[Entry]:
-    """Return the function's log lines, and those of Lambda and its runtime client about the same invocations."""
+def find_requests_in_aws(request_ids: Iterable[str], sources: AwsSources) -> SearchResult:
+    """Return what Lambda and its runtime client wrote about requests.
+
+    Args:
+        request_ids: Lambda's request IDs.
+        sources: Reads the sources.
+    """
+    return SearchResult(tuple(_entries(_of_requests(set(request_ids), sources))), gaps=sources.take_gaps())
+
+
+def _log(correlation_id: str, request_ids: set[str], sources: AwsSources) -> list[Entry]:
+    """Return the function's log lines, and those of Lambda and its runtime client about the same invocations.
+
+    Args:
+        correlation_id: The correlation ID.
+        request_ids: Further requests of the event.
+        sources: Reads the sources.
+    """
     # The runtime client's line about an exception of the function has the ID in its text only.
     condition = f'correlation_id = "{correlation_id}" or @message like "correlation_id={correlation_id} "'
     lines = [(line, at) for line, at in sources.log_lines(Source.LOG, condition) if "_aws" not in line]
-    known = {str(line.get("request_id") or line.get("requestId") or "") for line, _ in lines} - {""}
-    for batch in batched(sorted(known), _REQUESTS_PER_QUERY, strict=False):
+    known = {str(line.get("request_id") or line.get("requestId") or "") for line, _ in lines} | request_ids
+    lines += [each for each in _of_requests(known, sources) if each not in lines]
+    return _entries(lines)
+
+
+def _of_requests(request_ids: set[str], sources: AwsSources) -> list[LogLine]:
+    lines: list[LogLine] = []
+    for batch in batched(sorted(request_ids - {""}), _REQUESTS_PER_QUERY, strict=False):
         ids = ", ".join(f'"{request}"' for request in batch)
         condition = f'type in ["platform.start", "platform.report"] and record.requestId in [{ids}]'
         # A line about another exception has no correlation ID at all.
         condition += f" or requestId in [{ids}]"
-        lines += [each for each in sources.log_lines(Source.LOG, condition) if each not in lines]
+        lines += sources.log_lines(Source.LOG, condition)
+    return lines
+
+
+def _entries(lines: Iterable[LogLine]) -> list[Entry]:
     return [entry for line, at in in_order(lines) if (entry := log_entry(line, at)) is not None]
 
 

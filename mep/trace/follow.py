@@ -28,6 +28,10 @@ class Search(Protocol):
         """Return the records that have an ID or name a row, and what could not be read; the queue as for `find`."""
         ...
 
+    def find_requests(self, request_ids: Iterable[str]) -> SearchResult:
+        """Return what Lambda wrote about the requests of dead letters that `find` does not return."""
+        ...
+
     def dead_letters(self) -> tuple[tuple[DeadLetter, ...], tuple[Gap, ...]]:
         """Return the messages of the dead-letter queue that `find` does not return, and what could not be read."""
         ...
@@ -98,7 +102,11 @@ def _with_queue(result: SearchResult, correlation_id: str, search: Search, queue
         for dead_letter in dead_letters
         if dead_letter.correlation_id and dead_letter.correlation_id == correlation_id
     ]
-    return _with_gaps(replace(result, entries=(*result.entries, *entries)), gaps)
+    # Of a function that was killed in every invocation, the log has Lambda's lines only, without a correlation ID.
+    unknown = {entry.request_id for entry in entries} - {entry.request_id for entry in result.entries} - {""}
+    invoked = search.find_requests(unknown) if unknown else SearchResult()
+    found = replace(result, entries=(*result.entries, *invoked.entries, *entries))
+    return _with_gaps(found, (*invoked.gaps, *gaps))
 
 
 def _with_gaps(result: SearchResult, gaps: Iterable[Gap]) -> SearchResult:

@@ -1,6 +1,6 @@
 """Searches the files of a `mep local` run for the records of a correlation ID."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +51,22 @@ class FolderSearch:
         folder = self._folder
         notes: list[str] = []
         gaps = tuple(_gaps(folder))
-        entries = [*_spans(correlation_id, folder), *_logs(correlation_id, folder), *_audit(correlation_id, folder)]
-        if self._queue:
-            entries += _dead_letters(correlation_id, folder, entries)
+        dead_letters = list(_dead_letters(correlation_id, folder)) if self._queue else []
+        entries = [*_spans(correlation_id, folder), *_audit(correlation_id, folder)]
+        known = {entry.request_id for entry in entries} | {each.request_id for each in dead_letters}
+        entries += _logs(correlation_id, known, folder)
+        entries += [dead_letter_entry(each, entries) for each in dead_letters]
         rows = tuple(_rows(folder, entries, notes))
         return SearchResult(tuple(entries), rows, tuple(notes), gaps)
 
     def look_up(self, asked: Asked) -> tuple[list[Observation], tuple[Gap, ...]]:
         """Return the records that have an ID or name a row; see `mep.trace.follow.Search`."""
         return list(look_up_in_folder(asked, self._folder, queue=self._queue)), ()
+
+    def find_requests(self, request_ids: Iterable[str]) -> SearchResult:
+        """Return nothing: `find` returns them."""
+        del request_ids
+        return SearchResult()
 
     def dead_letters(self) -> tuple[tuple[DeadLetter, ...], tuple[Gap, ...]]:
         """Return nothing: `find` returns them, since the file can be read without a side effect."""
@@ -100,22 +107,36 @@ def _spans(correlation_id: str, folder: Path) -> Iterator[Entry]:
             yield from span_entries(span)
 
 
-def _logs(correlation_id: str, folder: Path) -> Iterator[Entry]:
-    """Yield the function's lines, and the runtime client's about the same invocations, in the order of the file."""
+def _logs(correlation_id: str, request_ids: set[str], folder: Path) -> Iterator[Entry]:
+    """Yield the function's lines, and those of Lambda and its runtime client, in the order of the file.
+
+    Args:
+        correlation_id: The correlation ID.
+        request_ids: Requests of the event, also those of which the function wrote no line.
+        folder: The run's files.
+    """
     lines: dict[int, dict[str, Any]] = {}
     for position, line in positioned_values(folder, "logs", correlation_id):
         # The runtime client's line about an exception of the function has the ID in its text only.
         raised = f"correlation_id={correlation_id} " in str(line.get("errorMessage", ""))
         if raised or _has(line, correlation_id):
             lines[position] = line
-    # A line about another exception has no correlation ID at all.
-    for request_id in sorted({str(line.get("request_id") or "") for line in lines.values()} - {""}):
+    # Lambda's lines, and one about another exception, have no correlation ID at all.
+    known = request_ids | {str(line.get("request_id") or line.get("requestId") or "") for line in lines.values()}
+    for request_id in sorted(known - {""}):
         others = positioned_values(folder, "logs", request_id)
-        lines.update((position, line) for position, line in others if line.get("requestId") == request_id)
+        lines.update((position, line) for position, line in others if _is_about(line, request_id))
     for _, line in sorted(lines.items()):
         entry = log_entry(line)
         if entry is not None:
             yield entry
+
+
+def _is_about(line: Mapping[str, Any], request_id: str) -> bool:
+    """Return whether Lambda or its runtime client wrote a line about a request."""
+    record = line.get("record")
+    platform = record.get("requestId") if isinstance(record, Mapping) else None
+    return request_id in {line.get("requestId"), platform}
 
 
 def _audit(correlation_id: str, folder: Path) -> Iterator[Entry]:
@@ -125,11 +146,11 @@ def _audit(correlation_id: str, folder: Path) -> Iterator[Entry]:
             yield entry
 
 
-def _dead_letters(correlation_id: str, folder: Path, entries: list[Entry]) -> Iterator[Entry]:
+def _dead_letters(correlation_id: str, folder: Path) -> Iterator[DeadLetter]:
     for value in values(folder, "dlq", correlation_id):
         dead_letter = read_line(value)
         if dead_letter.correlation_id == correlation_id:
-            yield dead_letter_entry(dead_letter, entries)
+            yield dead_letter
 
 
 def _rows(folder: Path, entries: list[Entry], notes: list[str]) -> Iterator[dict[str, Any]]:

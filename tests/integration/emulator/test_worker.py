@@ -142,6 +142,48 @@ def test_exit_during_an_invocation_is_a_crash(worker: Worker, event: dict[str, A
     assert do(worker).cold_start
 
 
+def test_every_invocation_has_a_line_of_its_start_and_a_report(lines: list[Line]) -> None:
+    """The lines are around everything that the function writes, also where it is killed before it writes anything."""
+    platform: list[dict[str, Any]] = []
+
+    def write(line: dict[str, Any]) -> None:
+        platform.append(line)
+        lines.append(("stdout", line["type"]))
+
+    with Worker(config(), lambda *line: lines.append(line), platform_sink=write) as worker:
+        worker.start()
+        lines.clear()
+        ends = [do(worker, what, **more) for what, more in COMMANDS.items()]
+        written = [text for _, text in lines]
+        wait_until_gone(json.loads(ends[-1].payload)["pid"])
+        do(worker)
+
+    reports = [line["record"] for line in platform if line["type"] == "platform.report"]
+    starts = [line["record"] for line in platform if line["type"] == "platform.start"]
+    assert [record["status"] for record in reports] == ["success", "error", "timeout", "error", "success", "success"]
+    assert [record["requestId"] for record in starts] == [record["requestId"] for record in reports]
+    assert [record["requestId"] for record in reports][:-1] == [end.request_id for end in ends]
+    assert [record.get("errorType") for record in reports][3] == "Runtime.ExitError"
+    assert ["initDurationMs" in record["metrics"] for record in reports] == [False] * 3 + [True] * 3
+    assert reports[2]["metrics"]["durationMs"] >= 300
+    assert {record["tracing"]["value"] for record in reports} == {HEADER}
+    own = [text for text in written if text in {"platform.start", "platform.report"} or '"number"' in text]
+    assert [text.partition(",")[0] for text in own[:5]] == [
+        "platform.start",
+        *(f'{{"number": {number}' for number in range(3)),
+        "platform.report",
+    ]
+
+
+COMMANDS: dict[str, dict[str, Any]] = {
+    "print": {"lines": 3},
+    "raise": {},
+    "sleep": {"seconds": 600, "timeout_s": 0.3},
+    "kill": {},
+    "exit_later": {},
+}
+
+
 def test_exit_between_invocations_fails_none(worker: Worker) -> None:
     first = do(worker, "exit_later")
     pid = json.loads(first.payload)["pid"]
@@ -161,7 +203,8 @@ def test_exit_between_invocations_fails_none(worker: Worker) -> None:
     ],
 )
 def test_failed_import_is_an_init_error(handler: str, text: str) -> None:
-    with Worker(config(handler), lambda *_: None) as worker:
+    platform: list[dict[str, Any]] = []
+    with Worker(config(handler), lambda *_: None, platform_sink=platform.append) as worker:
         failure = worker.start()
         result = worker.invoke(b"{}", trace_header=HEADER, request_id="r-2")
 
@@ -169,6 +212,10 @@ def test_failed_import_is_an_init_error(handler: str, text: str) -> None:
     assert failure.status == result.status == "init_error"
     assert result.request_id == "r-2"
     assert result.error_text().startswith(text)
+    assert [(line["type"], line["record"].get("status")) for line in platform] == [
+        ("platform.start", None),
+        ("platform.report", "error"),
+    ]
 
 
 def test_slow_start_is_an_init_error() -> None:

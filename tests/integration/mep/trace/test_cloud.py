@@ -1,7 +1,7 @@
 """A search of AWS: a fake of CloudWatch Logs and X-Ray, real tables and a real queue."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from emulator.clients import loopback_client
+from emulator.lambda_runtime.platform_log import report_line, start_line
 from emulator.services.sqs import create_queue, sqs_client
 from handler.outcome import OUTCOME_TELEMETRY
 from mep.dlq.model import DeadLetter
@@ -20,7 +21,7 @@ from mep.errors import Reason
 from mep.trace.account import read_queue
 from mep.trace.asked import Asked, parse_asked
 from mep.trace.aws_sources import AwsSources
-from mep.trace.cloud import find_in_aws
+from mep.trace.cloud import find_in_aws, find_requests_in_aws
 from mep.trace.cloud_lookup import look_up_in_aws
 from mep.trace.entries import SearchResult
 from mep.trace.follow import follow
@@ -29,7 +30,6 @@ from mep.trace.parsing import dead_letter_entry
 from mep.trace.sources import SPAN_LOG_GROUP, Gap, SearchScope, Source, gap_lines
 from mep.trace.timeline import make_timeline
 from mep.trace.xray import segment_entries, xray_id
-from otel.event_types import EventType
 from tests.integration.mep.trace.aws_api import Account
 from tests.support.aws_account import serving
 from tests.support.stores import DeadLetters, Tables
@@ -69,17 +69,8 @@ def account(folder: Path) -> Account:
     traces: dict[str, list[str]] = {}
     for span in spans:
         traces.setdefault(xray_id(span["trace_id"]), []).append(document(span))
-    reports = [
-        {
-            "time": line["timestamp"],
-            "type": "platform.report",
-            "record": {"requestId": line["request_id"], "status": "success", "metrics": {"maxMemoryUsedMB": 61}},
-        }
-        for line in lines_of(folder, "logs")
-        if line["event_type"] == EventType.EVENT_OUTCOME
-    ]
     metrics = lines_of(folder, "metrics")
-    return Account({GROUP: [json.dumps(line) for line in (*lines_of(folder, "logs"), *metrics, *reports)]}, traces)
+    return Account({GROUP: [json.dumps(line) for line in (*lines_of(folder, "logs"), *metrics)]}, traces)
 
 
 Ask = Callable[[str], SearchResult]
@@ -104,6 +95,9 @@ class AwsSearch:
 
     def look_up(self, asked: Asked) -> tuple[list[Observation], tuple[Gap, ...]]:
         return look_up_in_aws(asked, self.sources), self.sources.take_gaps()
+
+    def find_requests(self, request_ids: Iterable[str]) -> SearchResult:
+        return find_requests_in_aws(request_ids, self.sources)
 
     def dead_letters(self) -> tuple[tuple[DeadLetter, ...], tuple[Gap, ...]]:
         self.queue_reads += 1
@@ -142,18 +136,18 @@ def test_an_account_and_a_run_give_the_same_timeline(ask: Ask, account: Account,
     tables.put_row("AAPL", "2025-07-31", is_processed=True)
     found = make_timeline("demo-aapl", [ask("demo-aapl")])
     titles = [[entry.title for entry in section.entries] for section in found.sections]
-    report = ["Lambda's report: success"]
-    once = OUTCOME_TELEMETRY["marked"].message
-    assert [title for title in titles[0] if title not in report] == [
+    report = "Lambda's report: success"
+    assert titles[0] == [
+        "Lambda starts the invocation",
         "MarkEarningsProcessed",
         "DynamoDB.TransactWriteItems",
         "waiting after attempt 1",
         "DynamoDB.TransactWriteItems",
         "audit entry: mark_processed",
-        once,
+        OUTCOME_TELEMETRY["marked"].message,
+        report,
     ]
-    assert report[0] in titles[0]
-    assert titles[1][-2:] == [OUTCOME_TELEMETRY["duplicate"].message, *report]
+    assert titles[1][-2:] == [OUTCOME_TELEMETRY["duplicate"].message, report]
     assert found.summary == "the row is marked, after 2 attempts, invocation 1 of 2"
     assert [row["asset_symbol"] for row in found.rows] == ["AAPL"]
     assert (found.notes, found.gaps) == ((), ())
@@ -203,7 +197,7 @@ def test_spans_may_be_in_the_log(ask: Ask, account: Account, folder: Path) -> No
 def test_a_denied_source_is_a_gap(ask: Ask, account: Account) -> None:
     account.refused = {"BatchGetTraces"}
     found = ask("demo-msft")
-    assert [entry.kind for entry in found.entries] == ["log", "log"]
+    assert [entry.kind for entry in found.entries] == ["log", "log", "log"]
     (gap,) = found.gaps
     assert (gap.source, gap.problem.reason) == (Source.TRACES, Reason.ACCESS_DENIED)
     (line,) = gap_lines(found.gaps)
@@ -244,7 +238,7 @@ def found_as(search: AwsSearch, text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def test_any_id_and_the_row_lead_to_the_event(search: AwsSearch, folder: Path, tables: Tables) -> None:
-    line = next(line for line in lines_of(folder, "logs") if line["correlation_id"] == "demo-msft")
+    line = next(line for line in lines_of(folder, "logs") if line.get("correlation_id") == "demo-msft")
     tables.put_row("MSFT", "2025-07-29", is_processed=True)
     put_audit(tables, folder)
     for name, value in {
@@ -326,6 +320,21 @@ def test_an_id_that_only_a_dead_letter_has_leads_to_the_event(search: AwsSearch,
         timeline = follow(parse_asked(text), search).timeline
         assert timeline.notes == (f"{text} is the {kind} of the event with the correlation ID c-1",)
         assert timeline.summary == "dead-lettered: permanent failure (validation), according to its dead letter"
+
+
+def test_a_function_that_was_killed_in_every_invocation_is_counted(search: AwsSearch, account: Account) -> None:
+    """It wrote no line: only Lambda's record in the queue has the correlation ID, and the request ID."""
+    event = {"id": "envelope-1", "detail": {"asset_symbol": "QQQQ", "correlation_id": "c-1"}}
+    context = {"requestId": "r-1", "condition": "RetriesExhausted", "approximateInvokeCount": 3}
+    record = {"requestContext": context, "requestPayload": event, "timestamp": "2026-03-01T11:03:00.000Z"}
+    search.messages = (read_dead_letter("message-1", json.dumps(record), {}),)
+    crashed = report_line("r-1", "error", duration_s=0.2, memory_mb=128, trace_header="Root=1-0-0")
+    for minute in (0, 1, 3):
+        for line in (start_line("r-1"), crashed):
+            account.groups[GROUP].append(json.dumps({**line, "time": f"2026-03-01T11:0{minute}:00.000Z"}))
+    found = follow(parse_asked("c-1"), search).timeline
+    assert (found.invocations, found.verdict.outcome) == (3, "retry")
+    assert found.summary == "not processed: Lambda gave it up (unknown), according to its dead letter"
 
 
 def test_dead_letters_are_not_consumed(dead_letters: DeadLetters) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -20,6 +21,10 @@ def timeline(correlation_id: str, folder: Path) -> Timeline:
     return make_timeline(correlation_id, [find_in_folder(correlation_id, folder)])
 
 
+def logged(folder: Path) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in (folder / "logs.jsonl").read_bytes().splitlines()]
+
+
 def titles(found: Timeline) -> list[list[str]]:
     return [[entry.title for entry in section.entries] for section in found.sections]
 
@@ -29,14 +34,16 @@ def test_a_throttled_event_has_each_attempt_and_backoff(folder: Path) -> None:
     found = timeline("demo-aapl", folder)
     first, second = titles(found)
     assert first == [
+        "Lambda starts the invocation",
         "MarkEarningsProcessed",
         "DynamoDB.TransactWriteItems",
         "waiting after attempt 1",
         "DynamoDB.TransactWriteItems",
         "audit entry: mark_processed",
         OUTCOME_TELEMETRY["marked"].message,
+        "Lambda's report: success",
     ]
-    assert second[-1] == OUTCOME_TELEMETRY["duplicate"].message
+    assert second[-2:] == [OUTCOME_TELEMETRY["duplicate"].message, "Lambda's report: success"]
     assert found.summary == "the row is marked, after 2 attempts, invocation 1 of 2"
     ((symbol, processed),) = [(row["asset_symbol"], row["is_processed"]) for row in found.rows]
     assert (symbol, processed) == ("AAPL", True)
@@ -57,7 +64,9 @@ def test_a_dead_letter_is_the_last_section(folder: Path) -> None:
 
 def test_every_line_is_found_by_its_id(folder: Path) -> None:
     """The timeline of an ID has all of its lines, and none of another ID."""
-    lines = [orjson.loads(line) for line in (folder / "logs.jsonl").read_bytes().splitlines()]
+    lines = [line for line in logged(folder) if "correlation_id" in line]
+    platform = [line["record"]["requestId"] for line in logged(folder) if "record" in line]
+    assert len(platform) == 2 * len({line["span_id"] for line in lines}), "Lambda's two lines of each invocation"
     spans = [orjson.loads(line) for line in (folder / "spans.jsonl").read_bytes().splitlines()]
     ids = {line["correlation_id"] for line in lines}
     assert len(ids) >= 9
@@ -65,17 +74,15 @@ def test_every_line_is_found_by_its_id(folder: Path) -> None:
         entries = timeline(correlation_id, folder).entries
         own = {span["span_id"] for span in spans if span["attributes"]["correlation_id"] == correlation_id}
         assert {entry.span_id for entry in entries if entry.kind == "span"} == own
-        logged = [line for line in lines if line["correlation_id"] == correlation_id]
-        assert len([entry for entry in entries if entry.kind in {"log", "backoff"}]) == len(logged)
+        of_event = [line for line in lines if line["correlation_id"] == correlation_id]
+        requests = {line["request_id"] for line in of_event}
+        about = [request for request in platform if request in requests]
+        assert len([entry for entry in entries if entry.kind in {"log", "backoff"}]) == len(of_event) + len(about)
 
 
 @pytest.mark.parametrize("field", ["event_id", "request_id", "trace_id", "span_id"])
 def test_an_id_of_another_kind_leads_to_the_event(folder: Path, field: str) -> None:
-    line = next(
-        line
-        for line in map(orjson.loads, (folder / "logs.jsonl").read_bytes().splitlines())
-        if line["event_id"] not in {None, line["correlation_id"]}
-    )
+    line = next(line for line in logged(folder) if line.get("event_id") not in {None, line.get("correlation_id")})
     found = follow(parse_asked(line[field]), FolderSearch(folder)).timeline
     assert found.correlation_id == line["correlation_id"]
     assert found.sections
