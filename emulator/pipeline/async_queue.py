@@ -177,7 +177,8 @@ class AsyncQueue:
 
     def _on_sync_result(self, waiting: SyncInvocation, invoker: Invoker, result: InvocationResult) -> None:
         self._idle.append(invoker)
-        refused = result.status in {"throttled", "system_error"}
+        self.counters.attempt(result)
+        refused = result.is_refused
         if result.status == "throttled":
             self.metrics.add("AWS/Lambda", "Throttles")
         elif not refused:
@@ -209,9 +210,10 @@ class AsyncQueue:
         self._read()
 
     def _handle_result(self, queued: _QueuedEvent, result: InvocationResult) -> None:
+        self.counters.attempt(result)
         queued.attempts += 1
         queued.last = result
-        if result.status in {"throttled", "system_error"}:
+        if result.is_refused:
             queued.throttles += 1
             if result.status == "throttled":
                 self.metrics.add("AWS/Lambda", "Throttles")

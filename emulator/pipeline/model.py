@@ -240,8 +240,9 @@ class DeliveryCounters:
         received: Deliveries that the pipeline accepted.
         redelivered: Deliveries that the queue repeated after a success.
         dispositions: Finished deliveries by final state.
-        attempts: Invocations of the function, throttled ones included.
+        attempts: Invocations of the function, throttled ones included, also of deliveries in progress.
         throttles: Attempts that were throttled or failed with a system error.
+        failures: Attempts that the function failed: it raised, timed out or crashed.
     """
 
     def __init__(self, on_result: Callable[[DeliveryResult], None] | None = None) -> None:
@@ -251,12 +252,17 @@ class DeliveryCounters:
         self.dispositions = dict.fromkeys(Disposition, 0)
         self.attempts = 0
         self.throttles = 0
+        self.failures = 0
+
+    def attempt(self, result: InvocationResult) -> None:
+        """Count an attempt that has ended."""
+        self.attempts += 1
+        self.throttles += result.is_refused
+        self.failures += not result.is_refused and result.status != "ok"
 
     def finish(self, result: DeliveryResult) -> None:
         """Count a finished delivery."""
         self.dispositions[result.disposition] += 1
-        self.attempts += result.attempts
-        self.throttles += result.throttles
         if self._on_result is not None:
             self._on_result(result)
 

@@ -146,10 +146,10 @@ def run(
         files.flush()
         summary = counter.summary(
             elapsed_s=max(0.0, counter.last_end - started),
+            deliveries=pipeline.counters,
             spans=files.spans.count,
             spans_lost=receiver.damaged + receiver.dropped,
             interrupted=interrupted,
-            unfinished=pipeline.counters.live,
             incomplete=files.incomplete,
         )
         files.summary(summary.as_dict())

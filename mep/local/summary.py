@@ -4,7 +4,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from emulator.pipeline.model import DeliveryResult, Disposition
+from emulator.pipeline.model import DeliveryCounters, DeliveryResult, Disposition
 
 type Outcome = Literal["marked", "duplicate", "dead_lettered", "retry"]
 
@@ -34,9 +34,10 @@ class Summary:
         duplicate: Events whose row had been processed before.
         dead_lettered: Events that the function sent to the dead-letter queue.
         retry: Events that were given up after their last attempt; Lambda sent their record to the dead-letter queue.
-        tries_raised: Attempts that the function failed, also of events that a later attempt processed.
+        tries_raised: Attempts that the function failed, also of events that a later attempt processed, and of events
+            that had no outcome yet when the run was interrupted.
         elapsed_s: Seconds from the first delivery to the end of the last.
-        invocations: Invocations, retries included.
+        invocations: Invocations, retries included, also of events that had no outcome yet.
         undelivered: Of `retry`, the events whose record the dead-letter queue did not accept.
         spans: Spans that were received.
         spans_lost: Span datagrams that were damaged, or dropped because a buffer was full.
@@ -85,8 +86,6 @@ class RunCounter:
     def __init__(self) -> None:
         self._outcomes = dict.fromkeys(_OUTCOMES.values(), 0)
         self._received = 0
-        self._invocations = 0
-        self._tries_raised = 0
         self._undelivered = 0
         self.rejected = 0
         self.dead_letters = 0
@@ -97,8 +96,6 @@ class RunCounter:
         """Count one event that has ended."""
         self.last_end = time.monotonic()
         self._received += 1
-        self._invocations += delivery_result.attempts
-        self._tries_raised += delivery_result.failures
         self._undelivered += bool(delivery_result.unsent)
         self.dead_letters += delivery_result.disposition in _SENT
         if (outcome := _OUTCOMES.get(delivery_result.disposition)) is not None:
@@ -108,13 +105,16 @@ class RunCounter:
         self,
         *,
         elapsed_s: float,
+        deliveries: DeliveryCounters,
         spans: int,
         spans_lost: int,
         interrupted: bool,
-        unfinished: int = 0,
         incomplete: tuple[str, ...] = (),
     ) -> Summary:
-        """Return the counts; `Summary` describes the arguments."""
+        """Return the counts; `Summary` describes the arguments.
+
+        The attempts are those of `deliveries`, which has also those of events that have not ended.
+        """
         return Summary(
             received=self._received,
             rejected=self.rejected,
@@ -123,13 +123,13 @@ class RunCounter:
             duplicate=self._outcomes["duplicate"],
             dead_lettered=self._outcomes["dead_lettered"],
             retry=self._outcomes["retry"],
-            tries_raised=self._tries_raised,
+            tries_raised=deliveries.failures,
             elapsed_s=round(elapsed_s, 3),
-            invocations=self._invocations,
+            invocations=deliveries.attempts,
             undelivered=self._undelivered,
             spans=spans,
             spans_lost=spans_lost,
             interrupted=interrupted,
-            unfinished=unfinished,
+            unfinished=deliveries.live,
             incomplete=incomplete,
         )

@@ -1,14 +1,15 @@
 """Every widget agrees with `summary.json`, however many events the run had."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from emulator.lambda_runtime.worker import InvocationResult
-from emulator.pipeline.model import DeliveryResult, Disposition
+from emulator.lambda_runtime.worker import InvocationResult, Status
+from emulator.pipeline.model import DeliveryCounters, DeliveryResult, Disposition
 from emulator.pipeline.platform_metrics import PlatformMetrics, queue_data_points
 from handler.outcome import INSTRUMENTATION
 from mep.dashboard.page import page
@@ -47,6 +48,7 @@ def write_run(folder: Path, count: int, seconds: float) -> dict[str, Any]:
     metrics = Metrics(lines.append, telemetry_settings(), INSTRUMENTATION, init_duration_ms=300)
     platform = PlatformMetrics(lambda: now, points.append, {"AWS/Lambda": {"FunctionName": "f"}})
     counter = RunCounter()
+    deliveries = DeliveryCounters(counter.add)
     documents: list[Any] = []
     for number, disposition in enumerate(dispositions(count)):
         now = START + seconds * number / count
@@ -63,10 +65,15 @@ def write_run(folder: Path, count: int, seconds: float) -> dict[str, Any]:
             documents.append(document)
         lines.clear()
         last = InvocationResult("ok", b"", "r", 0.01, cold_start=False)
-        counter.add(DeliveryResult(disposition, b"{}", number, attempts=len(attempts), last=last))
+        deliveries.received += 1
+        for facts in attempts:
+            status: Status = "error" if facts["outcome"] == "retry" else "ok"
+            deliveries.attempt(replace(last, status=status))
+        deliveries.finish(DeliveryResult(disposition, b"{}", number, attempts=len(attempts), last=last))
     platform.flush()
     points += queue_data_points("http://q/dead", sent=counter.dead_letters, visible=counter.dead_letters, now=now)
-    summary = counter.summary(elapsed_s=seconds, spans=0, spans_lost=0, interrupted=False).as_dict()
+    run = counter.summary(elapsed_s=seconds, deliveries=deliveries, spans=0, spans_lost=0, interrupted=False)
+    summary = run.as_dict()
     (folder / "metrics.jsonl").write_bytes(b"".join(orjson.dumps(each) + b"\n" for each in documents))
     (folder / "platform.jsonl").write_bytes(b"".join(orjson.dumps(each.as_dict()) + b"\n" for each in points))
     (folder / "summary.json").write_bytes(orjson.dumps(summary))
