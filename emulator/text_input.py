@@ -6,6 +6,7 @@ What a file is, is decided by its first bytes, not by its name. A format that is
 import codecs
 import gzip
 import io
+import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _PROBE_BYTES = 8
+_LINE_END = re.compile(rb"\r|\n")
 _CHUNK = 64 * 1024
 _GZIP = b"\x1f\x8b"
 _OTHER_FORMATS = {
@@ -55,7 +57,8 @@ class TextInput:
     """An open input.
 
     Attributes:
-        stream: UTF-8 without a byte order mark. Its methods raise `DamagedInputError`.
+        stream: UTF-8 without a byte order mark, in lines that end in a line feed. Its methods raise
+            `DamagedInputError`.
         size: Bytes of `stream`; None where the number is unknown.
     """
 
@@ -95,15 +98,20 @@ def _decoded(source: BinaryIO, size: int | None, name: str) -> TextInput:
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if start.startswith(mark):
             source.read(len(mark))
-            return TextInput(_recoded(source, encoding, name), None if size is None or encoding else size - len(mark))
+            text = _recoded(source, encoding, name)
+            return TextInput(_with_line_feeds(text), None if size is None or encoding else size - len(mark))
     encoding = _ZEROS.get(bytes(ord("x" if byte else "0") for byte in start[:4]), "")
     if not encoding and b"\0" in start:
         raise InputError(f"{name}: the data is not text")
-    return TextInput(_recoded(source, encoding, name), None if encoding else size)
+    return TextInput(_with_line_feeds(_recoded(source, encoding, name)), None if encoding else size)
 
 
 def _recoded(source: BinaryIO, encoding: str, name: str) -> BinaryIO:
     return io.BufferedReader(_Recoded(source, encoding, name)) if encoding else source
+
+
+def _with_line_feeds(source: BinaryIO) -> BinaryIO:
+    return io.BufferedReader(_LineFeeds(source))
 
 
 def _peek(source: BinaryIO, name: str) -> tuple[BinaryIO, bytes]:
@@ -152,6 +160,24 @@ class _Prefixed(_Raw):
         # `read1` returns what a pipe has, instead of waiting for a whole chunk.
         chunk: bytes = self._source.read1(_CHUNK)  # type: ignore[attr-defined]
         return chunk
+
+
+class _LineFeeds(_Raw):
+    """A text whose lines end in line feeds, also where they end in carriage returns: the first line decides."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        super().__init__()
+        self._source = source
+        self._has_carriage_returns: bool | None = None
+
+    def _next(self) -> bytes:
+        # `read1` returns what a pipe has, instead of waiting for a whole chunk.
+        chunk: bytes = self._source.read1(_CHUNK)  # type: ignore[attr-defined]
+        if self._has_carriage_returns is None and (end := _LINE_END.search(chunk)):
+            if end[0] == b"\r" and end.end() == len(chunk):  # a line feed may follow
+                chunk += self._source.read(1)
+            self._has_carriage_returns = end[0] == b"\r" and chunk[end.end() : end.end() + 1] != b"\n"
+        return chunk.replace(b"\r", b"\n") if self._has_carriage_returns else chunk
 
 
 class _Unzipped(_Raw):

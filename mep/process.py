@@ -6,6 +6,8 @@ It imports the commands late, so that Ctrl-C meanwhile, or a package that is mis
 import io
 import os
 import sys
+import traceback
+from pathlib import Path
 from typing import NoReturn
 
 from emulator.errors import EmulatorError, InputError
@@ -14,7 +16,26 @@ from mep.errors import ExitStatus, MepError
 from mep.interrupts import INTERRUPTS
 from mep.output import print_error, take_over
 
+_SHOWN_FRAMES = 4
+_LAST_STANDARD = 2
 _OWN = frozenset({"emulator", "handler", "mep", "monitoring", "otel"})
+
+
+class _Discarding(io.StringIO):
+    """Standard output that is closed.
+
+    Attributes:
+        discarded: Whether anything was written.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.discarded = False
+
+    def write(self, text: str, /) -> int:
+        """Discard a text."""
+        self.discarded = self.discarded or bool(text)
+        return len(text)
 
 
 def run_command() -> NoReturn:
@@ -28,9 +49,15 @@ def run_command() -> NoReturn:
     sys.set_int_max_str_digits(0)  # as in the function: an event may contain a number of any length
     if sys.stdin is None:  # `<&-`
         sys.stdin = io.TextIOWrapper(io.BytesIO())
+    _fill_standard_descriptors()
+    if sys.stdout is None:  # `>&-`
+        sys.stdout = _Discarding()
     output, error = take_over()
     status = _status()
-    if output is not None and (reason := output.finish()):
+    reason = output.finish() if output is not None else ""
+    if isinstance(sys.stdout, _Discarding) and sys.stdout.discarded:
+        reason = "it is closed"
+    if reason:
         print_error(f"standard output cannot be written: {reason}; the output is incomplete")
         status = status or ExitStatus.UNAVAILABLE
     if error is not None:
@@ -38,6 +65,13 @@ def run_command() -> NoReturn:
     if INTERRUPTS.received is not None:
         os._exit(status)  # no thread that still waits for a service delays the end
     sys.exit(status)
+
+
+def _fill_standard_descriptors() -> None:
+    """Open those of the descriptors 0 to 2 that are closed, so that no file of the command gets one of them."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _LAST_STANDARD:
+        pass
+    os.close(descriptor)
 
 
 def _status() -> int:
@@ -52,6 +86,13 @@ def _status() -> int:
 
 def _outcome() -> tuple[int, str]:
     """Run the command, and return its exit status and the error, which is empty where the command has shown it."""
+    try:
+        return _expected_outcome()
+    except Exception as error:  # noqa: BLE001 - its message may quote anything, also a secret
+        return ExitStatus.FAILED, _unexpected(error)
+
+
+def _expected_outcome() -> tuple[int, str]:
     try:
         from mep.cli import app
 
@@ -68,6 +109,19 @@ def _outcome() -> tuple[int, str]:
     except SystemExit as end:
         return (end.code if isinstance(end.code, int) else int(bool(end.code))), ""
     return ExitStatus.DONE, ""
+
+
+def _unexpected(error: Exception) -> str:
+    """Return type and places of a defect, as the function's log has them: its message may quote a secret.
+
+    Raises:
+        Exception: The error, in Python's development mode.
+    """
+    if sys.flags.dev_mode:
+        raise error
+    frames = traceback.extract_tb(error.__traceback__)[-_SHOWN_FRAMES:]
+    places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno} ({frame.name})" for frame in reversed(frames))
+    return f"a defect of mep: {type(error).__name__} at {places}; PYTHONDEVMODE=1 shows the stack trace, unredacted"
 
 
 def _status_of(error: Exception) -> ExitStatus:

@@ -93,13 +93,13 @@ class _FittingTable(Table):
         yield Rule(style="dim")
         for row, cells in zip(self.rows, zip(*(column.cells for column in self.columns), strict=True), strict=True):
             line = Text()
-            texts = []
+            texts: list[RenderableType] = []
             for column, cell in zip(self.columns, cells, strict=True):
                 text = _text(console, cell)
                 if not text:
                     continue
                 if " " in text.plain:
-                    texts.append(Padding(text, (0, 0, 0, 2)))
+                    texts.append(_unwrapped(text) if column.no_wrap else Padding(text, (0, 0, 0, 2)))
                     continue
                 if column.justify == "right":
                     text = Text.assemble((f"{column.header} ", "dim"), text)
@@ -132,6 +132,13 @@ def _size(console: Console, column: Column) -> _Size:
     word = max(cell_len(word) for text in texts for word in (text.plain.split() or [""]))
     least = longest if column.no_wrap else min(longest, max(word, _MIN_TEXT))
     return _Size(least, longest - least)
+
+
+def _unwrapped(text: Text) -> Text:
+    """Return an indented text on one line, which `Console.print` cuts unless `crop` is False."""
+    line = Text.assemble("  ", text)
+    line.no_wrap, line.overflow = True, "ignore"
+    return line
 
 
 def _text(console: Console, cell: RenderableType) -> Text:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from emulator.services import child_guard
 LOOPBACK = "127.0.0.1"
 
 _INHERITED = ("PATH", "HOME", "LANG", "JAVA_HOME")
+_MIN_FILE_BYTES = 1024 * 1024
 _PORT_ATTEMPTS = 3
 _SIGNING_NAMES = {"AmazonSQS": "sqs", "AWSEvents": "events", "DynamoDB_20120810": "dynamodb"}
 _POLL_SECONDS = 0.05
@@ -74,6 +76,7 @@ def managed_service(service: Service) -> Iterator[str]:
     Raises:
         ServiceError: It did not start; the message has the end of its log.
     """
+    _check_file_size(service)
     with contextlib.ExitStack() as stack:
         for remaining in reversed(range(_PORT_ATTEMPTS)):
             port = free_port()
@@ -84,6 +87,14 @@ def managed_service(service: Service) -> Iterator[str]:
                 if not remaining:
                     raise
         yield f"http://{LOOPBACK}:{port}"
+
+
+def _check_file_size(service: Service) -> None:
+    """Refuse a limit of the size of files with which Java would wait forever for a file that it cannot write."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if limit != resource.RLIM_INFINITY and limit < _MIN_FILE_BYTES:
+        text = f"files may have {limit:,} bytes at most, and {_MIN_FILE_BYTES:,} are needed: raise `ulimit -f`"
+        raise ServiceError(f"{service.name} cannot run: {text}")
 
 
 @contextlib.contextmanager

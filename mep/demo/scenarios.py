@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from emulator.environment import SAMPLES
+from emulator.environment import REGION, SAMPLES
 from emulator.faults import throttling_proxy
-from emulator.services.dynamodb import DynamoDBEndpoint, dynamodb
-from emulator.services.sqs import QueueEndpoint, queue_service
+from emulator.services.dynamodb import DynamoDBEndpoint
+from emulator.services.sqs import QueueEndpoint
 from mep.demo import checks
 from mep.demo.checks import Check
 from mep.demo.redrive import LATE_ROW, RedriveDemo, redrive_checks
@@ -27,6 +27,7 @@ from mep.local import render
 from mep.local.jsonl import EventLine, read_jsonl, read_lines
 from mep.local.options import RunOptions
 from mep.local.run import CompletedRun, run
+from mep.local.stack import start_dynamodb, start_queue
 from mep.local.summary import Summary
 from mep.terminal import print_heading
 from mep.text import escape_control
@@ -221,11 +222,9 @@ def _run_scenarios(screen: Console, results: list[tuple[Callable[[DemoContext], 
     screen.print("starting DynamoDB, a queue and the function on this machine, without Docker or an AWS account")
     with ExitStack() as stack:
         context = DemoContext(
-            stack.enter_context(dynamodb(announce=screen.print)),
-            stack.enter_context(queue_service()),
+            start_dynamodb(stack, screen),
+            start_queue(stack, REGION, screen),
             Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mep-demo-"))),
             screen,
         )
-        if context.dynamodb.reason:
-            screen.print(f"using a DynamoDB emulator: {context.dynamodb.reason}", markup=False)
         results.extend((scenario, scenario(context)) for scenario in SCENARIOS)

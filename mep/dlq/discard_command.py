@@ -18,7 +18,7 @@ from mep.dlq.options import (
     QueueUrl,
     VisibilityTimeout,
 )
-from mep.dlq.terminal import Report, confirm, open_session, progress
+from mep.dlq.terminal import Report, check_confirmation, confirm, open_session, progress
 from mep.errors import UsageError
 
 
@@ -51,6 +51,7 @@ def discard_command(
     selection = select(id_ or (), correlation_id or (), category or (), older_than, newer_than)
     if selection.empty:
         raise UsageError("no selection: use --id, --correlation-id, --category, --older-than or --newer-than")
+    check_confirmation(yes=yes, dry_run=dry_run)
     with open_session(queue_url, visibility_timeout, limit) as session:
         selected = session.select(selection)
         recorder = Recorder(ActionName.DISCARD, selected, dry_run=dry_run)

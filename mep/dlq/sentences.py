@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from mep.dlq.model import DeadLetter
 from mep.dlq.results import ActionName, ActionResult, MessageState, Returns
+from mep.program import program
 
 INTERRUPTED = "interrupted"
 TERMINATED = "terminated"
@@ -85,7 +86,7 @@ def watch_hint(result: ActionResult) -> str:
         return ""
     return (
         "an event whose cause is not fixed returns to the queue within seconds: "
-        "see `mep dlq list --newer-than 1m`, or redrive with --wait"
+        f"see `{program()} dlq list --newer-than 1m`, or redrive with --wait"
     )
 
 

@@ -203,16 +203,20 @@ class Report:
             raise typer.Exit(ExitStatus.FAILED)
 
 
-def confirm(*, yes: bool, count: int, stderr: bool) -> bool:
-    """Return whether the operator confirms that `count` messages are deleted.
+def check_confirmation(*, yes: bool, dry_run: bool) -> None:
+    """Check that somebody can confirm, before anything is read or printed.
 
     Raises:
         UsageError: Standard input is not a terminal.
     """
+    if not yes and not dry_run and not sys.stdin.isatty():
+        raise UsageError("standard input is not a terminal: check with --dry-run, then use --yes")
+
+
+def confirm(*, yes: bool, count: int, stderr: bool) -> bool:
+    """Return whether the operator confirms that `count` messages are deleted."""
     if yes:
         return True
-    if not sys.stdin.isatty():
-        raise UsageError("standard input is not a terminal: check with --dry-run, then use --yes")
     try:
         return typer.confirm(f"Delete {count} messages permanently?", err=stderr)
     except typer.Abort:  # Ctrl-C, or the end of the input

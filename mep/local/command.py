@@ -35,7 +35,7 @@ def local_command(
         typer.Option(
             metavar="JSONL",
             help="The events, one JSON value per line, or JSON documents over several lines; `-` for standard input, "
-            "/dev/null for none.",
+            "/dev/null for none, to load a calendar.",
         ),
     ],
     out: Annotated[
@@ -136,7 +136,8 @@ def local_command(
         on_complete=KeepAlive(out, {} if own else LOCAL_CREDENTIALS, print_error) if keep else None,
     )
     screen = terminal.console()
-    screen.print(outcomes_table(summary))
+    if summary.received or summary.rejected or summary.unfinished:
+        screen.print(outcomes_table(summary))
     screen.print(Text(f"written to {out}"), soft_wrap=True)
     if any(name in settings for name in ENDPOINTS):
         print_error(_otlp_result(count_lost_spans(out)))
@@ -146,9 +147,8 @@ def local_command(
     if summary.undelivered:
         print_error(f"the dead-letter queue rejected {summary.undelivered} records: see {out / 'undelivered.jsonl'}")
         raise typer.Exit(ExitStatus.FAILED)
-    if not summary.received and not keep and not Path(events).is_char_device():
-        print_error(_nothing_delivered(events, out, summary.rejected))
-        raise typer.Exit(ExitStatus.FAILED)
+    if not summary.received and not keep:
+        _check_delivered(events, out, summary.rejected)
     if not summary.accounted:
         print_error("not every event has exactly one outcome: the function returned a response without one")
         raise typer.Exit(ExitStatus.FAILED)
@@ -182,8 +182,14 @@ def _own_credentials() -> dict[str, str]:
     return own if {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} <= own.keys() else {}
 
 
-def _nothing_delivered(events: str, out: Path, rejected: int) -> str:
+def _check_delivered(events: str, out: Path, rejected: int) -> None:
+    """State that no event was delivered, and why; end the command unless that was asked for, by `/dev/null`."""
     source = "standard input" if events == "-" else events
     if rejected:
-        return f"no event was delivered: {source} has no line that is JSON; see {out / 'rejected.jsonl'}"
-    return f"no event was delivered: {source} is empty"
+        reason = f"{source} has no line that is JSON; see {out / 'rejected.jsonl'}"
+    else:
+        reason = f"{source} is empty"
+    on_purpose = Path(events).is_char_device()
+    print_error(f"no event was delivered: {reason}{'; the calendar is loaded' if on_purpose else ''}")
+    if not on_purpose:
+        raise typer.Exit(ExitStatus.FAILED)

@@ -9,7 +9,7 @@ from typing import Any
 from emulator.environment import FunctionConfig
 from handler.contract import AUDIT, CALENDAR
 from handler.errors import SettingsError
-from handler.settings import load_settings
+from handler.settings import FLUSH_RESERVE_SECONDS, load_settings
 from mep.errors import UsageError
 from otel.settings import LAYER_SWITCH
 
@@ -20,13 +20,21 @@ _OWN = ("AWS_CONNECT_TIMEOUT_SECONDS", "AWS_READ_TIMEOUT_SECONDS", "ENVIRONMENT"
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 """The variables that send spans to an OTLP endpoint."""
 
-_LIBRARIES = ("AWS_", "OTEL_", "PYTHON")
+_LIBRARIES = ("AWS_", "OTEL_")
 _NETWORK = frozenset(
     {
         *("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"),
         *("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "SSLKEYLOGFILE", "SSL_CERT_DIR", "SSL_CERT_FILE"),
     }
 )
+_INTERPRETER = ("PYTHON", "LD_", "DYLD_", "MALLOC_", "GCONV_")
+_OF_INTERPRETER = frozenset(
+    {
+        *("PYTHONASYNCIODEBUG", "PYTHONDEVMODE", "PYTHONFAULTHANDLER", "PYTHONHASHSEED", "PYTHONMALLOC"),
+        *("PYTHONTRACEMALLOC", "PYTHONUTF8", "PYTHONWARNINGS"),
+    }
+)
+"""The interpreter's variables that change neither where it finds code nor how it ends."""
 _CREDENTIALS = frozenset(
     {
         *("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN"),
@@ -104,21 +112,49 @@ def check_env(settings: Mapping[str, str], base: FunctionConfig) -> None:
         raise UsageError(f"--env: {'; '.join(names or problems)}")
 
 
+def time_note(settings: Mapping[str, str], base: FunctionConfig, timeout_s: float) -> str:
+    """Return that the timeout leaves no time for an attempt, so that every event is raised; empty where it does.
+
+    Args:
+        settings: The settings of `--env`, which are valid.
+        base: The function's configuration without them.
+        timeout_s: The function's timeout in seconds.
+    """
+    loaded = load_settings({**base.environment("127.0.0.1:1"), **settings})
+    needed = loaded.attempt_timeout + FLUSH_RESERVE_SECONDS
+    if timeout_s > needed:
+        return ""
+    return (
+        f"no attempt fits into the timeout of {timeout_s:g} s, so every valid event is raised: an attempt may take "
+        f"{loaded.connect_timeout:g} s (AWS_CONNECT_TIMEOUT_SECONDS) and {loaded.read_timeout:g} s "
+        f"(AWS_READ_TIMEOUT_SECONDS), and {FLUSH_RESERVE_SECONDS:g} s are reserved for telemetry; "
+        f"--timeout must be more than {needed:g}"
+    )
+
+
 def _name_problem(name: str, fixed: Mapping[str, str], read: set[str]) -> str | None:
     """Return why a name is refused; None where it is not."""
     if (name in fixed and name != "ENVIRONMENT") or name in _CREDENTIALS:
         advice = _ADVICE.get(name)
         return f"{name} is set by `mep local`{f': {advice}' if advice else ''}"
-    if name == "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS":
-        return f"{name} would send the calls of a local run to AWS"
-    known = {*_OWN, *read, *_NETWORK, *_of_libraries()}
+    known = {*_OWN, *read, *_NETWORK, *_OF_INTERPRETER, *_of_libraries()}
+    if harm := _harm(name):
+        return f"{name} {harm}"
     if name in known or name.upper() in _NETWORK or name.startswith("AWS_ENDPOINT_URL"):
         return None
     if close := get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.9):
         return f"{name} is not a setting of the function: did you mean {close[0]}?"
-    if name.startswith(_LIBRARIES):
-        return None
-    return f"{name} is not a setting of the function: its own are {', '.join(_OWN)}; others begin with AWS_ or OTEL_"
+    text = f"{name} is not a setting of the function: its own are {', '.join(_OWN)}; others begin with AWS_ or OTEL_"
+    return None if name.startswith(_LIBRARIES) else text
+
+
+def _harm(name: str) -> str:
+    """Return what a variable would do that no run may do; empty where it does nothing of the kind."""
+    if name == "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS":
+        return "would send the calls of a local run to AWS"
+    if name.startswith(_INTERPRETER) and name not in _OF_INTERPRETER:
+        return "changes the interpreter or the code that the function runs with, which are those of `mep`"
+    return ""
 
 
 def _of_libraries() -> Iterator[str]:

@@ -74,6 +74,8 @@ def open_calendar(path: Path, console: Console) -> Iterator[Calendar]:
                 print_line(console, report)
             if rejected > _MAX_REPORTED:
                 print_line(console, f"{path}: {rejected} rows are invalid; rejected_rows.jsonl has all of them")
+            if not len(rows):
+                print_line(console, f"{path} has no row, only its header: nothing is loaded")
             yield Calendar(rows, rejected, file)
 
 

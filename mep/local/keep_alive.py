@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from emulator.environment import PROJECT_ROOT
 from emulator.pipeline.api import serve_event_bus
 from emulator.pipeline.pipeline import InputEvent
 from handler.contract import AUDIT, BUS, CALENDAR
@@ -14,6 +13,7 @@ from mep.interrupts import INTERRUPTS
 from mep.local.run import CompletedRun
 from mep.local.run_files import ENV_FILE
 from mep.output import write_file
+from mep.program import program
 
 _FLUSH_SECONDS = 0.5
 
@@ -38,8 +38,7 @@ def commands(env_file: Path, function: str) -> tuple[str, ...]:
         function: The function's name.
     """
     source = f"source {shlex.quote(str(env_file))}"
-    mep = "uv run mep" if (PROJECT_ROOT / "pyproject.toml").is_file() else "mep"  # a checkout, or installed
-    return f"{source} && {mep} dlq list", f"{source} && {mep} invoke EVENT.json --url {function}"
+    return f"{source} && {program()} dlq list", f"{source} && {program()} invoke EVENT.json --url {function}"
 
 
 class KeepAlive:

@@ -84,7 +84,7 @@ def run(
         EmulatorError: DynamoDB or the queue does not start.
         StoppedError: Ctrl-C ended the run before its first event, or while its files were written.
     """
-    check_options(options)
+    _check(options, console)
     counter = RunCounter()
     interrupted = False
     with _explained_interrupt(options, counter), ExitStack() as stack:
@@ -92,7 +92,7 @@ def run(
         events = stack.enter_context(open_events(options.events))
         files = stack.enter_context(_open_files(options, calendar, console))
         counter.rejected_rows = calendar.rejected
-        url = options.endpoint_url or start_dynamodb(stack, console)
+        url = options.endpoint_url or start_dynamodb(stack, console).url
         queue = queue or start_queue(stack, options.region, console)
         tables = stack.enter_context(CalendarTables(url, options.region, dict(options.credentials)))
         receiver = stack.enter_context(SpanReceiver(files.spans.write))
@@ -154,6 +154,11 @@ def run(
         )
         files.summary(summary.as_dict())
     return summary
+
+
+def _check(options: RunOptions, console: Console) -> None:
+    if note := check_options(options):
+        print_line(console, note)
 
 
 @contextmanager

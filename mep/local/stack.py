@@ -16,12 +16,12 @@ from emulator.pipeline.model import DeliveryResult, PipelineSettings
 from emulator.pipeline.pipeline import EventPipeline, FailureDestinations
 from emulator.pipeline.rule_target import InvokeApi
 from emulator.pipeline.scheduler import RealTimeScheduler
-from emulator.services.dynamodb import dynamodb
+from emulator.services.dynamodb import DynamoDBEndpoint, dynamodb
 from emulator.services.sqs import QUEUE_NAME, QueueEndpoint, queue_service
 from handler.contract import AUDIT, BUS, CALENDAR
 from mep.errors import RunError, UsageError
 from mep.local.faults import Scope
-from mep.local.function_env import check_env
+from mep.local.function_env import check_env, time_note
 from mep.local.jsonl import read_jsonl
 from mep.local.options import RunOptions
 from mep.local.run_files import RunFiles
@@ -32,8 +32,8 @@ from otel.event_types import EventType
 _DESTINATION_THREADS = 2
 
 
-def start_dynamodb(stack: ExitStack, console: Console) -> str:
-    """Start a DynamoDB that ends with `stack`, and return its URL.
+def start_dynamodb(stack: ExitStack, console: Console) -> DynamoDBEndpoint:
+    """Start a DynamoDB that ends with `stack`.
 
     Raises:
         EmulatorError: It does not start.
@@ -47,7 +47,7 @@ def start_dynamodb(stack: ExitStack, console: Console) -> str:
         endpoint = stack.enter_context(dynamodb(announce=announce))
     if endpoint.reason:
         print_line(console, f"using a DynamoDB emulator: {endpoint.reason}")
-    return endpoint.url
+    return endpoint
 
 
 def start_queue(stack: ExitStack, region: str, console: Console) -> QueueEndpoint:
@@ -86,8 +86,11 @@ def function_config(options: RunOptions, dynamodb_url: str, queue: QueueEndpoint
     )
 
 
-def check_options(options: RunOptions) -> None:
+def check_options(options: RunOptions) -> str:
     """Check the settings for the function and the faults, before anything starts.
+
+    Returns:
+        What is valid and yet lets no event succeed; empty if there is no such thing.
 
     Raises:
         UsageError: The function would refuse a setting, or a fault cannot be made.
@@ -101,6 +104,7 @@ def check_options(options: RunOptions) -> None:
         check_env(dict(options.env), base)
     if any(fault.scope is Scope.WRITE for fault in options.faults) and (options.endpoint_url or "").startswith("https"):
         raise UsageError("--fault needs a DynamoDB without TLS: --endpoint-url must begin with http://")
+    return "" if options.function_url else time_note(dict(options.env), base, options.timeout_s)
 
 
 def start_function(workers: list[Worker], files: RunFiles) -> None:

@@ -108,7 +108,8 @@ def trace_command(
         missing = " | ".join(gap_lines(timeline.gaps)) if as_json else f"without {source_names(timeline.gaps)}"
         raise UnavailableError(f"the result for {timeline.correlation_id} is partial: {missing}")
     if not timeline.sections and not found.hits:
-        raise RunError(f"no record of {wanted.text} {_searched(run, since)}")
+        hint = f"; {wanted.hint}" if wanted.hint else ""
+        raise RunError(f"no record of {wanted.text} {_searched(run, since)}{hint}")
 
 
 def _account(spans: str, since: timedelta, function: str | None, log_group: str | None) -> "Search":

@@ -49,7 +49,7 @@ class Entry:
         return self.at + int((self.duration_ms or 0) * 1e6)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the entry as a JSON object, with its start time as text as well.
+        """Return the entry as a JSON object, with its start time as text as well, which is null where it is unknown.
 
         The output of `mep trace --json` is public: it has older names for severity and attributes.
         """
@@ -57,7 +57,8 @@ class Entry:
         severity = values.pop("severity")
         values["gravity"] = "fine" if severity == "ok" else severity
         values["facts"] = values.pop("attributes")
-        return {"timestamp": time_text(self.at), **values}
+        values["at"] = self.at or None
+        return {"timestamp": time_text(self.at) if self.at else None, **values}
 
     @property
     def has_whole_seconds(self) -> bool:

@@ -65,12 +65,13 @@ def follow(asked: Asked, search: Search, *, queue: bool | None = None) -> Found:
     if not nothing_was_read(result.gaps, with_queue=False):
         observations, gaps = search.look_up(asked)
         result = _with_gaps(result, gaps)
-    if not observations:
-        result = _with_queue(result, asked.id, search, queue)
-        if result.entries:
-            return Found(make_timeline(asked.id, [result]))
+    if queue or not observations:
+        in_queue = _with_queue(result, asked.id, search, queue)
+        if in_queue.entries:
+            return Found(make_timeline(asked.id, [in_queue]))
+        result = in_queue
         if queue is not False:
-            observations = [
+            observations += [
                 each for message in search.dead_letters()[0] for each in observe_dead_letter(message, asked)
             ]
     events = hits(observations)

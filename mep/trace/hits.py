@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handler.contract import AUDIT, AUDIT_ACTION, CALENDAR, PROCESSED, PROCESSED_AT, PROCESSED_BY
+from handler.contract import AUDIT, AUDIT_ACTION, CALENDAR, KEY_FIELDS, PROCESSED, PROCESSED_AT, PROCESSED_BY
 from handler.event import optional
-from mep.dlq.audit import earnings_key
+from handler.validation import FieldError
 from mep.dlq.model import DeadLetter, DeadLetterSource
 from mep.trace.asked import Asked
 from mep.trace.entries import nanoseconds, nanoseconds_of, time_text
@@ -158,9 +158,20 @@ def observe_dead_letter(dead_letter: DeadLetter, asked: Asked) -> Iterator[Obser
         "correlation_id": dead_letter.correlation_id,
     }
     kinds = tuple(name for name in named if name != "correlation_id")
-    key = tuple(earnings_key(dead_letter).split("#"))
+    key = _key_of(detail) if isinstance(detail, Mapping) else ()
     at = time_text(nanoseconds_of(dead_letter.sent_at)) if dead_letter.sent_at is not None else None
     yield from _observe(named, asked, kinds, key, at, _OUTCOMES.get(dead_letter.shape, "undelivered"))
+
+
+def _key_of(detail: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the valid first parts of the key that an event names: its symbol, where its date is invalid."""
+    key: list[str] = []
+    for name in CALENDAR.key:
+        try:
+            key.append(KEY_FIELDS[name](optional(detail, name)))
+        except FieldError:
+            break
+    return tuple(key)
 
 
 def _observe(
@@ -174,4 +185,5 @@ def _observe(
     if not kind and asked.matches(key):
         kind = _ROW
     if kind:
-        yield Observation(str(correlation_id), kind, at, outcome, key if all(key) else ())
+        is_complete = len(key) == len(CALENDAR.key) and all(key)
+        yield Observation(str(correlation_id), kind, at, outcome, key if is_complete else ())

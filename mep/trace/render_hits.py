@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from mep.program import program
 from mep.terminal import plain_table
 from mep.text import escape_control
 from mep.trace.entries import time_text
@@ -24,7 +25,7 @@ def command(hit: Hit, options: Sequence[str]) -> str:
         hit: The event.
         options: The options of the search that found it.
     """
-    return shlex.join(["mep", "trace", hit.correlation_id, *options])
+    return f"{program()} {shlex.join(['trace', hit.correlation_id, *options])}"
 
 
 def show_hits(found: Found, options: Sequence[str], screen: Console) -> None:
@@ -47,7 +48,7 @@ def show_hits(found: Found, options: Sequence[str], screen: Console) -> None:
             Text(escape_control(" ".join(hit.key))),
             Text(escape_control(command(hit, options))),
         )
-    screen.print(table)
+    screen.print(table, crop=False)
 
 
 def hits_json(found: Found, options: Sequence[str]) -> dict[str, Any]:

@@ -101,7 +101,7 @@ class Timeline:
             "parts": [
                 {
                     "title": section.title,
-                    "start": time_text(section.start),
+                    "start": time_text(section.start) if section.start else None,
                     "length_ms": round(section.length_ms, 3),
                     "moments": [
                         {**entry.as_json(), "depth": depth}

@@ -17,6 +17,9 @@ import botocore.session, pydantic, typer._adapters
 from mep.__main__ import main
 from mep.dlq import discard, json_output, redrive, render, selection, sentences, session
 def redirect(number, target, encoding):
+    if target == "&-":
+        os.close(number)
+        return None
     if target == "|":  # a pipe whose reader has gone
         reading, opened = os.pipe()
         os.close(reading)
@@ -75,7 +78,7 @@ class Forks:
         Args:
             arguments: The arguments.
             environ: Variables in addition to those of this process.
-            out: The file for standard output; `|` for a pipe whose reader has gone.
+            out: The file for standard output; `|` for a pipe whose reader has gone, `&-` for a closed one.
             error: The same for standard error; empty for that of this process.
             encoding: The encoding of both.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from emulator.environment import PROJECT_ROOT
 from emulator.services.managed_service import LOOPBACK, Service, ServiceError, free_port, is_ready, managed_service
 
 PROBE = "DynamoDB_20120810.ListTables"
@@ -45,6 +46,24 @@ def test_service_runs_inside_the_block_only() -> None:
         assert url.startswith("http://127.0.0.1:")
         assert is_ready(port_of(url), PROBE)
     assert refuses(port_of(url))
+
+
+def test_files_must_be_allowed_some_size() -> None:
+    """Java waits forever for a file that it cannot write."""
+    code = """
+        import resource
+        from emulator.services.managed_service import Service, ServiceError, managed_service
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, 64 * 1024))
+        try:
+            managed_service(Service("it", lambda port: [], "")).__enter__()
+        except ServiceError as error:
+            print(error)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == (
+        "it cannot run: files may have 65,536 bytes at most, and 1,048,576 are needed: raise `ulimit -f`\n"
+    )
 
 
 def test_error_response_is_not_ready() -> None:

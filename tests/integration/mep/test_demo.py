@@ -14,6 +14,7 @@ from emulator.services.sqs import QueueEndpoint
 from mep.demo import scenarios as demo_module
 from mep.demo.checks import Check
 from mep.demo.scenarios import DemoContext, demo
+from mep.local import stack as stack_module
 from mep.terminal import WIDTH
 from tests.support.run_helpers import said
 
@@ -54,7 +55,7 @@ def test_a_failed_check_is_named(screen: Console, monkeypatch: pytest.MonkeyPatc
         yield DynamoDBEndpoint("http://127.0.0.1:9", "ministack", "there is no `java` on the PATH")
 
     @contextmanager
-    def queue() -> Iterator[QueueEndpoint]:
+    def queue(_: str) -> Iterator[QueueEndpoint]:
         yield QueueEndpoint("http://127.0.0.1:9", "http://127.0.0.1:9/queue")
 
     def scenario(context: DemoContext) -> list[Check]:
@@ -62,8 +63,8 @@ def test_a_failed_check_is_named(screen: Console, monkeypatch: pytest.MonkeyPatc
         assert Path(context.directory).is_dir()
         return [Check("the sky is up"), Check("rain falls up", "it\x1b falls down")]
 
-    monkeypatch.setattr(demo_module, "dynamodb", dynamodb)
-    monkeypatch.setattr(demo_module, "queue_service", queue)
+    monkeypatch.setattr(stack_module, "dynamodb", dynamodb)
+    monkeypatch.setattr(stack_module, "queue_service", queue)
     monkeypatch.setattr(demo_module, "SCENARIOS", (scenario,))
 
     failures = demo(screen)

@@ -54,6 +54,20 @@ def test_row_has_symbol_day_and_estimate(csv: WriteCsv) -> None:
     assert valid(csv(text)) == [APPLE_ROW, CalendarRow(("BF-B", "2025-08-28"))]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_lines_may_end_in_carriage_returns(csv: WriteCsv, encoding: str) -> None:
+    text = HEADER + APPLE * 3 + "BAD,,soon,,,\n" + 'MSFT,"A, B",2025-07-29,,,\n'
+    rows, (rejected,) = read(csv(text.replace("\n", "\r").encode(encoding)))
+    assert [row.key[0] for row in rows] == ["AAPL", "MSFT"]
+    assert rejected.line == 5
+
+
+def test_a_carriage_return_in_a_value_ends_no_line(csv: WriteCsv) -> None:
+    for end in ("\n", "\r\n"):
+        text = (HEADER + 'AAPL,"Apple\rInc",2025-07-31,,,\n').replace("\n", end)
+        assert [row.key for row in valid(csv(text))] == [APPLE_ROW.key]
+
+
 def test_symbols_are_those_of_events(csv: WriteCsv) -> None:
     rows = valid(csv(HEADER + "".join(f"{name.lower()},,2025-07-31,,,\n" for name in MARKET_SYMBOLS)))
     assert [row.key[0] for row in rows] == [*MARKET_SYMBOLS]

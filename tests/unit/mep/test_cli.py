@@ -1,9 +1,9 @@
 """The command line of `mep`: help, exit statuses, one-line errors."""
 
 import json
+import re
 import subprocess
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +170,7 @@ def test_the_exit_status_depends_on_the_accounting(
         ("e.jsonl", 0, 1, "mep: no event was delivered: e.jsonl is empty\n"),
         ("e.jsonl", 17, 1, "mep: no event was delivered: e.jsonl has no line that is JSON; see there/rejected.jsonl\n"),
         ("-", 0, 1, "mep: no event was delivered: standard input is empty\n"),
-        ("/dev/null", 0, 0, ""),
+        ("/dev/null", 0, 0, "mep: no event was delivered: /dev/null is empty; the calendar is loaded\n"),
     ],
 )
 def test_a_run_that_delivers_nothing_fails(
@@ -186,7 +186,9 @@ def test_a_run_that_delivers_nothing_fails(
 
     assert mep(monkeypatch, "local", "--calendar", "c.csv", "--events", events, "--out", "there") == status
 
-    assert capsys.readouterr().err == text
+    output = capsys.readouterr()
+    assert output.err == text
+    assert ("received" in output.out) == bool(rejected), "a table of zeros tells nothing"
 
 
 def test_errors_are_one_line_without_a_stack_trace(
@@ -249,14 +251,32 @@ def test_an_interrupted_demo_claims_nothing(
 
     monkeypatch.setattr(demo_module, "run", interrupted)
     monkeypatch.setattr(demo_module, "SCENARIOS", (lambda _: [], main_job))
-    for name in ("dynamodb", "queue_service"):
-        monkeypatch.setattr(demo_module, name, lambda **_: nullcontext(DynamoDBEndpoint("", "dynamodb-local")))
+    for name in ("start_dynamodb", "start_queue"):
+        monkeypatch.setattr(demo_module, name, lambda *_: DynamoDBEndpoint("", "dynamodb-local"))
 
     assert mep(monkeypatch, "demo") == 130
 
     output = capsys.readouterr()
     assert "PASS" not in output.out
     assert output.err == "mep: interrupted: 1 of 2 scenarios ended, and nothing was checked\n"
+
+
+def test_a_defect_is_one_line_without_the_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def defect(*_: object, **__: object) -> Summary:
+        raise LookupError("a secret\nof an event")
+
+    monkeypatch.setattr(run_module, "run", defect)
+
+    assert mep(monkeypatch, "local", *NAMED) == 1
+
+    output = capsys.readouterr()
+    assert re.fullmatch(
+        r"mep: a defect of mep: LookupError at test_cli\.py:\d+ \(defect\) < command\.py:\d+ \(local_command\) < .*\n",
+        output.err,
+    )
+    assert "secret" not in output.err + output.out
 
 
 def test_a_second_interrupt_ends_at_once() -> None:

@@ -14,8 +14,15 @@ from rich.text import Text
 from mep import terminal
 from mep.dlq import render as dlq_render
 from mep.dlq.sources import read_dead_letter
+from mep.errors import Problem, Reason
 from mep.local import render
 from mep.local.summary import Summary
+from mep.trace.entries import SearchResult
+from mep.trace.follow import Found
+from mep.trace.hits import Hit
+from mep.trace.render_hits import show_hits
+from mep.trace.sources import Gap, Source
+from mep.trace.timeline import make_timeline
 from tests.support import dead_letters
 from tests.support.command_line import mep
 
@@ -195,6 +202,30 @@ def test_commands_that_show_events_are_not_wrapped(
     assert "mep trace other --run run" in output.out
     assert output.err == "mep: page.html is not written: a page shows one event\n"
     assert not Path("page.html").exists()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_list_of_events_fits(width: int) -> None:
+    found = (
+        Hit("other", "row", 1_795_749_065_328_940_624, "dead_lettered", ("MSFT", "2025-07-29")),
+        Hit(EVENT_ID, "row", 0, "", ()),
+    )
+    screen = Console(file=io.StringIO(), width=width)
+    gap = Gap(Source.AUDIT, "audit", Problem(Reason.ACCESS_DENIED, "the table cannot be read", "ask for access"))
+    show_hits(Found(make_timeline("MSFT", [SearchResult(gaps=(gap,))]), found), ["--run", "out"], screen)
+    assert isinstance(screen.file, io.StringIO)
+    lines = screen.file.getvalue().splitlines()
+
+    # A command is on one line, to be copied; the others fit.
+    commands = [line for line in lines if "mep trace" in line]
+    assert [re.sub(r".*(mep trace)", r"\1", line).strip() for line in commands] == [
+        "mep trace other --run out",
+        f"mep trace {EVENT_ID} --run out",
+    ]
+    check([line for line in lines if len(line) <= width or line not in commands], width)
+    text = " ".join("".join(f"{line} " for line in lines).split())
+    for word in ("2 events", "not read", "the table cannot be read", "dead_lettered", "MSFT 2025-07-29", "unknown"):
+        assert word in text
 
 
 def test_a_heading_is_wrapped_and_not_cut() -> None:

@@ -106,6 +106,17 @@ def test_lost_output_is_reported(command: str, run: Run, account: Account) -> No
     assert ("DeleteMessage" in account.operations()) == (command in {"redrive", "discard"})
 
 
+@pytest.mark.parametrize("command", ["help", "list", "local"])
+def test_a_closed_output_is_reported(command: str, run: Run) -> None:
+    status, _, error = run(command, out="&-")
+
+    work = COMMANDS[command][1]
+    assert status == (work or ExitStatus.UNAVAILABLE)
+    wrote = work is not ExitStatus.WRONG_USAGE
+    assert ("mep: standard output cannot be written: it is closed" in error) == wrote
+    assert error.count("\n") == (work != ExitStatus.DONE) + wrote
+
+
 @pytest.mark.parametrize("command", ["list", "show --json", "local", "dashboard"])
 def test_an_encoding_changes_no_exit_status(command: str, run: Run) -> None:
     status, shown, error = run(command, encoding="ascii")

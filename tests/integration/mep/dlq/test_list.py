@@ -195,7 +195,9 @@ def test_discard_needs_confirmation(
     assert "1 of 1 would be discarded; nothing was discarded" in capsys.readouterr().out
     monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
     assert discard(monkeypatch, "--id", message) == 2
-    assert "standard input is not a terminal" in capsys.readouterr().err
+    refused = capsys.readouterr()
+    assert refused.err == "mep: standard input is not a terminal: check with --dry-run, then use --yes\n"
+    assert refused.out == "", "refused before the plan"
     assert discard(monkeypatch) == 2
     assert len(harness.left()) == 1
 

@@ -313,13 +313,26 @@ def test_the_queue_is_read_for_an_event_that_was_raised(search: AwsSearch, accou
 
 def test_an_id_that_only_a_dead_letter_has_leads_to_the_event(search: AwsSearch, account: Account) -> None:
     account.groups[GROUP] = []
-    event = {"id": "envelope-1", "detail": {"asset_symbol": "QQQQ", "correlation_id": "c-1", "earnings_id": "e-77"}}
+    detail = {"asset_symbol": "QQQQ", "earnings_date": "soon", "correlation_id": "c-1", "earnings_id": "e-77"}
+    event = {"id": "envelope-1", "detail": detail}
     attributes = {"SOURCE": "handler", "ERROR_CODE": "validation", "CORRELATION_ID": "c-1"}
     search.messages = (read_dead_letter("message-1", json.dumps(event), attributes),)
     for text, kind in {"envelope-1": "event ID", "e-77": "earnings ID", "message-1": "message ID"}.items():
         timeline = follow(parse_asked(text), search).timeline
         assert timeline.notes == (f"{text} is the {kind} of the event with the correlation ID c-1",)
         assert timeline.summary == "dead-lettered: permanent failure (validation), according to its dead letter"
+    by_symbol = follow(parse_asked("qqqq"), search).timeline
+    assert by_symbol.notes == ("the event about qqqq has the correlation ID c-1",)
+
+
+def test_the_queue_adds_an_event_of_the_symbol_with_an_invalid_date(search: AwsSearch) -> None:
+    event = {"id": "envelope-1", "detail": {"asset_symbol": "MSFT", "earnings_date": "soon", "correlation_id": "c-1"}}
+    search.messages = (
+        read_dead_letter("message-1", json.dumps(event), {"SOURCE": "handler", "ERROR_CODE": "validation"}),
+    )
+    assert follow(parse_asked("MSFT"), search).timeline.correlation_id == "demo-msft"
+    found = follow(parse_asked("MSFT"), search, queue=True)
+    assert {hit.correlation_id for hit in found.hits} == {"demo-msft", "c-1"}
 
 
 def test_a_function_that_was_killed_in_every_invocation_is_counted(search: AwsSearch, account: Account) -> None:

@@ -102,9 +102,14 @@ def test_a_row_leads_to_its_event(folder: Path, text: str) -> None:
 
 
 def test_the_row_of_an_invalid_event_is_found_in_its_dead_letter(folder: Path) -> None:
-    """The log has no field of an event that is invalid."""
-    found = follow(parse_asked("NVDA"), FolderSearch(folder)).timeline
-    assert found.correlation_id == "demo-two-spellings"
+    """The log has no field of an event that is invalid; of one with an invalid date, the symbol is valid."""
+    found = follow(parse_asked("NVDA"), FolderSearch(folder))
+    assert {(hit.correlation_id, hit.key) for hit in found.hits} == {
+        ("demo-two-spellings", ("NVDA", "2025-08-27")),
+        ("demo-no-such-day", ()),
+    }
+    of_row = follow(parse_asked("NVDA 2025-08-27"), FolderSearch(folder)).timeline
+    assert of_row.correlation_id == "demo-two-spellings"
     assert follow(parse_asked("NVDA"), FolderSearch(folder, queue=False)).timeline.sections == ()
 
 

@@ -17,6 +17,13 @@ from tests.support.command_line import mep
 BASE = FunctionConfig(settings={"DEAD_LETTER_QUEUE_URL": "http://127.0.0.1:1/000000000000/q", "ENVIRONMENT": "local"})
 
 
+LOADER = (
+    *("PYTHONHOME", "PYTHONINSPECT", "PYTHONPLATLIBDIR", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHON_FROZEN_MODULES"),
+    *("LD_PRELOAD", "LD_LIBRARY_PATH", "DYLD_INSERT_LIBRARIES", "MALLOC_PERTURB_"),
+)
+"""Variables of the interpreter and of the loader."""
+
+
 def options(*env: str, **more: object) -> RunOptions:
     return RunOptions(Path("none.csv"), None, Path("none"), env=tuple(parse_env(env).items()), **more)  # type: ignore[arg-type]
 
@@ -48,6 +55,7 @@ def test_accepted(setting: str) -> None:
         ("EVENT_SORCE=x", "did you mean EVENT_SOURCE?"),
         ("AWS_READ_TIMEOUT_SECOND=3", "did you mean AWS_READ_TIMEOUT_SECONDS?"),
         ("OTEL_EXPORTER_OLTP_ENDPOINT=http://127.0.0.1:1", "did you mean OTEL_EXPORTER_OTLP_ENDPOINT?"),
+        *((f"{name}=/x", f"{name} changes the interpreter or the code") for name in LOADER),
         ("FOO=x", "FOO is not a setting of the function"),
         ("AWS_LAMBDA_EXEC_WRAPPER=/no/such/wrapper", "must be a file on this machine"),
         ("x", "must be KEY=VALUE"),
@@ -82,6 +90,24 @@ def test_what_the_function_refuses_is_refused_in_the_same_words(name: str) -> No
 def test_a_container_has_its_own_settings() -> None:
     with pytest.raises(UsageError, match="--function-url"):
         check_options(options("OTEL_SDK_DISABLED=true", function_url="http://127.0.0.1:9000"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "timeout", "has_note"),
+    [
+        ("AWS_READ_TIMEOUT_SECONDS=40", 30, True),
+        ("AWS_READ_TIMEOUT_SECONDS=26.5", 30, False),
+        ("AWS_CONNECT_TIMEOUT_SECONDS=25", 30, True),
+        ("EVENT_SOURCE=x", 6, True),
+        ("EVENT_SOURCE=x", 7, False),
+    ],
+)
+def test_a_timeout_without_time_for_an_attempt_is_named(setting: str, timeout: int, *, has_note: bool) -> None:
+    note = check_options(options(setting, timeout_s=timeout))
+
+    assert note.startswith(f"no attempt fits into the timeout of {timeout} s") == has_note
+    assert "\n" not in note
+    assert not check_options(options(function_url="http://127.0.0.1:9000", timeout_s=timeout))
 
 
 def test_the_command_stops_before_anything_starts(

@@ -172,3 +172,14 @@ def test_a_directory_and_a_missing_file_are_named(tmp_path: Path) -> None:
     for path, reason in ((tmp_path, "Is a directory"), (tmp_path / "no", "No such file or directory")):
         with pytest.raises(UsageError, match=f"cannot read events from {path}: {reason}"), open_events(path):
             pass
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_lines_may_end_in_carriage_returns(indent: int | None, tmp_path: Path) -> None:
+    events = [{"number": number, "text": "a\rb"} for number in range(3)]
+    path = tmp_path / "events"
+    path.write_bytes("\r".join(json.dumps(event, indent=indent) for event in events).replace("\n", "\r").encode())
+    with open_events(path) as text:
+        items = list(read_events(text.stream))
+    assert [json.loads(item.payload) for item in items if isinstance(item, EventLine)] == events
+    assert not [item for item in items if isinstance(item, RejectedLine)]

@@ -19,7 +19,6 @@ from mep.trace.hits import Observation, hits
         ("brk b", "", (("BRK B",),)),
         ("BRK B 2025-08-02", "", (("BRK B", "2025-08-02"), ("BRK B 2025-08-02",))),
         ("M&M.NS#2025-08-02", "", (("M&M.NS", "2025-08-02"),)),
-        ("AAPL 2025-02-30", "", (("AAPL 2025-02-30",),)),
         ("1-6b049eb4-e71876e7d90c05d6f9a30a7d", "6b049eb4e71876e7d90c05d6f9a30a7d", ()),
         ("5f1d0c3e-0000-4000-8000-000000000004", "5f1d0c3e-0000-4000-8000-000000000004", ()),
     ],
@@ -33,6 +32,21 @@ def test_an_id_or_a_key(text: str, expected: str, keys: tuple[tuple[str, ...], .
 def test_neither_is_wrong_usage(text: str) -> None:
     with pytest.raises(UsageError, match="neither an ID"):
         parse_asked(text)
+
+
+@pytest.mark.parametrize("date", ["2026/03/02", "02.03.2026", "3/2/2026", "20260302", "2026-3-2", "2025-02-30"])
+@pytest.mark.parametrize("row", ["AAPL {}", "BRK B {}", "AAPL#{}"])
+def test_a_date_in_another_form_is_wrong_usage(row: str, date: str) -> None:
+    with pytest.raises(UsageError, match=rf"^{date} is not a calendar day, YYYY-MM-DD, as in AAPL 2025-07-31$"):
+        parse_asked(row.format(date))
+
+
+@pytest.mark.parametrize("date", ["2026-03-02", "02.03.2026", "20260302"])
+def test_a_date_alone_may_be_an_id_and_has_a_hint(date: str) -> None:
+    assert parse_asked(date).id == date
+    assert "a row is named by asset_symbol and earnings_date" in parse_asked(date).hint
+    assert not parse_asked("AAPL 2025-07-31").hint
+    assert not parse_asked("ES 03").hint
 
 
 @given(st.text(max_size=40))

@@ -204,3 +204,9 @@ def test_a_dead_letter_without_a_time_has_no_invented_one() -> None:
     assert section.start_text == "at an unknown time"
     (section,) = make_timeline("c", [SearchResult((Entry(SECOND, "dead_letter", "a dead letter"),))]).sections
     assert section.start_text == "1970-01-01T00:00:01.000000Z"
+
+
+def test_an_unknown_time_is_null_in_json() -> None:
+    (part,) = make_timeline("c", [SearchResult((Entry(0, "dead_letter", "a dead letter"),))]).as_json()["parts"]
+    (moment,) = part["moments"]
+    assert (part["start"], moment["timestamp"], moment["at"]) == (None, None, None)
