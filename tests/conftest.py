@@ -37,6 +37,11 @@ _REMOVED_PREFIXES = ("AWS_", "OTEL_", "_X_AMZN_")
 _REMOVED = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "_HANDLER"}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that rewrites the golden files."""
+    parser.addoption("--update-golden", action="store_true", help="rewrite tests/support/golden with what is made now")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave fixtures out of the timeout of tests that use the real services; trace those of handler and otel alone."""
     for item in items:
