@@ -88,6 +88,7 @@ class EventSpanProcessor:
             Exception: Of the exporter; the next flush counts the spans.
         """
         self._open.clear()
+        self.resends = 0  # or the next event's root span had the count of this event's last attempt
         spans = self._ended[:]
         del self._ended[: len(spans)]  # not a new list: the watchdog or the event's thread may append to this one
         lost, self._dropped = self._dropped, len(spans)

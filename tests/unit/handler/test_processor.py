@@ -282,6 +282,13 @@ class TestRetry:
         resends = [span["attributes"].get("http.request.resend_count") for span in calls]
         assert resends == [None, *range(1, len(calls))]
 
+    def test_only_attempts_after_the_first_are_marked_as_such(self, harness: HandlerHarness) -> None:
+        first = harness.invoke(EVENT, dynamodb=[HOT_KEY, COMMITTED])
+        second = harness.invoke(EVENT, dynamodb=[COMMITTED])
+
+        resends = [span["attributes"].get("http.request.resend_count") for span in (*first.spans, *second.spans)]
+        assert resends == [None, 1, None, None, None], "two calls and their root, then one and its root"
+
     def test_throttling_reasons_stay_with_every_outcome(self, harness: HandlerHarness) -> None:
         reason = f"TableWriteKeyRangeThroughputExceeded {TABLE}"
         marked = harness.invoke(EVENT, dynamodb=[HOT_KEY, COMMITTED])
