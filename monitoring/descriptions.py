@@ -121,6 +121,7 @@ SPAN_ATTRIBUTES: Mapping[str, str] = {
     "attempts": "on the root span: number of attempts at DynamoDB",
     "same_event": "on the root span of a duplicate: whether the same event marked the row",
     "cloud.account.id": "on the root span: the account of the function",
+    "aws.account_id": "the same, also on calls, where X-Ray's exporter reads it",
     "cloud.resource_id": "on the root span: the function's ARN, with the version",
     "aws.lambda.invoked_arn": "on the root span: the ARN by which the function was invoked, mostly with an alias",
     "http.request.resend_count": "on an attempt after the first: how many came before it",
@@ -132,6 +133,7 @@ SPAN_ATTRIBUTES: Mapping[str, str] = {
     "server.port": "the endpoint's port",
     "net.peer.name": "the endpoint's host, for older tools",
     "cloud.region": "the endpoint's region",
+    "aws.region": "the same, where X-Ray's exporter reads it",
     "db.system": "`dynamodb`",
     "db.operation": "the operation",
     "aws.dynamodb.table_names": "the tables of the transaction",
@@ -143,6 +145,7 @@ SPAN_ATTRIBUTES: Mapping[str, str] = {
     "messaging.system": "`aws.sqs`",
     "messaging.destination": "the queue's name",
     "messaging.url": "the queue's URL",
+    "url.full": "the queue's URL, where X-Ray's exporter reads it",
     "messaging.message.id": "the SQS message ID",
 }
 

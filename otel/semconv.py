@@ -47,6 +47,10 @@ EXCEPTION_MESSAGE = "exception.message"
 RESEND_COUNT = "http.request.resend_count"
 """Span attribute of an attempt after the first: how many came before it."""
 
+ACCOUNT_ID = "aws.account_id"
+REGION = "aws.region"
+"""Where X-Ray's exporter looks for the account of the function and the region of a call."""
+
 XRAY_ANNOTATIONS = "aws.xray.annotations"
 """Span attribute: the names of the span's attributes that X-Ray indexes."""
 

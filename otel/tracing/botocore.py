@@ -1,7 +1,8 @@
 """Spans of AWS calls: the stock botocore instrumentation, and hooks that close its gaps.
 
-The gaps: no table names on transactions, an error status for expected responses (a failed condition), no error
-category, and a trace header that names Lambda's span instead of the one of the call.
+The gaps: no table names on transactions, no region where X-Ray's exporter looks for it, no URL of a queue, an error
+status for expected responses (a failed condition), no error category, and a trace header that names Lambda's span
+instead of the one of the call.
 """
 
 import logging
@@ -36,8 +37,13 @@ def instrument(
     """
 
     def on_request(span: Span, _service: str, operation: str, parameters: Mapping[str, Any]) -> None:
+        attributes = getattr(span, "attributes", None) or {}
+        if "cloud.region" in attributes:
+            span.set_attribute(semconv.REGION, attributes["cloud.region"])
         if operation == _TRANSACTION:
             span.set_attribute(_TABLE_NAMES, _table_names(parameters))
+        elif "QueueUrl" in parameters:
+            span.set_attribute("url.full", str(parameters["QueueUrl"]))  # without, X-Ray shows `http:///`
 
     def on_response(span: Span, _service: str, _operation: str, response: Mapping[str, Any] | None) -> None:
         # Called from a `finally` while the exception propagates; the span records it by itself. The response is then

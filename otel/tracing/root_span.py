@@ -138,7 +138,12 @@ def arn_attributes(invoked_arn: str, version: str) -> Mapping[str, str]:
     if len(parts) < 7 or parts[0] != "arn":
         return {}
     resource = ":".join([*parts[:7], *([] if version == "$LATEST" else [version])])
-    return {"cloud.account.id": parts[4], "cloud.resource_id": resource, "aws.lambda.invoked_arn": invoked_arn}
+    return {
+        "cloud.account.id": parts[4],
+        semconv.ACCOUNT_ID: parts[4],
+        "cloud.resource_id": resource,
+        "aws.lambda.invoked_arn": invoked_arn,
+    }
 
 
 def span_links(traceparent: object) -> list[Link]:

@@ -91,6 +91,7 @@ def test_the_trace(new_harness: NewHarness) -> None:
         "faas.invocation_id": invoked.request_id,
         "faas.coldstart": True,
         "cloud.account.id": "111122223333",
+        "aws.account_id": "111122223333",
         "cloud.resource_id": FUNCTION_ARN,
         "aws.lambda.invoked_arn": INVOKED_ARN,
         **identity,

@@ -168,6 +168,7 @@ SPAN_ATTRIBUTES = {
     *("rpc.method", "rpc.service", "rpc.system", "server.address", "server.port"),
     *("attempts", "same_event", "error_code", "function_version", "linked_trace_id", "http.request.resend_count"),
     *("aws.lambda.invoked_arn", "cloud.account.id", "cloud.resource_id"),
+    *("aws.account_id", "aws.region", "url.full"),
 }
 ANNOTATIONS = {
     *("correlation_id", "asset_symbol", "earnings_date", "outcome", "error_category", "error_code"),

@@ -18,6 +18,7 @@ from otel import semconv
 from otel.tracing.botocore import instrument, propagate_from_current_span, uninstrument
 from otel.tracing.trace_header import LAMBDA_TRACE_HEADER
 from otel.tracing.tracing import Tracing
+from tests.support.clock import INVOKED_ARN
 from tests.support.telemetry import (
     PARENT_ID,
     TRACE_HEADER,
@@ -304,6 +305,23 @@ def test_an_sqs_span_has_no_content(make_client: MakeClient, tracing: Tracing, s
     assert found["messaging.message.id"] == "message-1"
     assert "aws.dynamodb.table_names" not in found
     assert span.status.code == Status.STATUS_CODE_UNSET
+
+
+def test_xrays_exporter_finds_account_region_and_url(
+    make_client: MakeClient, tracing: Tracing, spans: SpanSocket
+) -> None:
+    facts = {"correlation_id": "follow-me", "invoked_arn": INVOKED_ARN}
+    with loopback(sent_to_sqs) as server, traced_event(tracing, **facts):
+        send(make_client("sqs", server.url))
+
+    sent = spans.take_spans()
+    found = [attributes(span.attributes) for span in sorted(sent, key=lambda span: span.kind)]
+    names = ("aws.account_id", "aws.region", "url.full")
+    assert [[each.get(name) for name in names] for each in found] == [
+        ["111122223333", None, None],  # the root span
+        ["111122223333", "us-east-1", QUEUE],
+    ]
+    assert not {"aws.account_id", "aws.region"} & {name for each in found for name in each[semconv.XRAY_ANNOTATIONS]}
 
 
 def test_an_sqs_error(make_client: MakeClient, tracing: Tracing, spans: SpanSocket) -> None:
