@@ -136,15 +136,18 @@ deploy-snapshot: setup  # after an intended change of the stack: update the snap
 test-emulator: setup .cache/emulator/.installed  # event pipeline and stack on LocalEmu (needs Docker; 600 MB)
 	nice $(PYTEST) tests/system/localemu $(PYTEST_ARGS)
 
-COLLECTOR := .cache/collector/build/collector
+# With the version of the builder that goes with the collector's.
+COLLECTORS := .cache/collector/aws-exporters/collector .cache/collector/aws-otlp/collector
+.cache/collector/aws-exporters/collector: BUILDER := v0.120.0
+.cache/collector/aws-otlp/collector: BUILDER := v0.165.0
 
-$(COLLECTOR): tests/system/collector/builder-config.yaml
-	@command -v go >/dev/null || { echo "building the collector needs Go 1.23 or newer on the PATH" >&2; exit 1; }
-	mkdir -p .cache/collector
-	nice go run go.opentelemetry.io/collector/cmd/builder@v0.120.0 --config $<
+$(COLLECTORS): .cache/collector/%/collector: tests/system/collector/%.yaml
+	@command -v go >/dev/null || { echo "building the collectors needs Go 1.26 or newer on the PATH" >&2; exit 1; }
+	mkdir -p $(@D)
+	nice go run go.opentelemetry.io/collector/cmd/builder@$(BUILDER) --config $<
 
 .PHONY: test-collector
-test-collector: setup $(COLLECTOR)  # the configuration in a real collector (needs Go)
+test-collector: setup $(COLLECTORS)  # the configurations in real collectors (needs Go)
 	$(PYTEST) tests/system/collector $(PYTEST_ARGS)
 
 .PHONY: test-browser

@@ -7,6 +7,7 @@ Python have none: an upgrade alone changes nothing.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ REGENERATE = (
     "if the change is meant: .venv/bin/python -m pytest --update-golden "
     "tests/integration/test_golden_spans.py tests/system/collector/test_golden_segments.py"
 )
-"""What a failed comparison advises."""
+"""What a failed comparison advises. The segments need the collector, which `make test-collector` builds."""
 
 FUNCTION = "MarkEarningsProcessed"
 PRODUCER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -181,6 +182,11 @@ def _segment(document: Mapping[str, Any], changed: Mapping[str, str], numbers: I
 _SEGMENT_TIMES = {"start_time", "end_time"}
 
 
+def made_from() -> str:
+    """Return what tells the content of the spans' file from any other."""
+    return sha256(SPANS.read_bytes()).hexdigest()
+
+
 def load(file: Path) -> dict[str, Any]:
     """Return the content of a golden file."""
     content: dict[str, Any] = json.loads(file.read_text())
@@ -224,7 +230,8 @@ def _replaced(value: Any, changed: Mapping[str, str]) -> Any:
                 value = value.replace(old, new)
             return value
         case Mapping():
-            return {name: _FIXED.get(name, _replaced(member, changed)) for name, member in value.items()}
+            plain = {name: name.removeprefix("otel.resource.") for name in value}
+            return {name: _FIXED.get(plain[name], _replaced(member, changed)) for name, member in value.items()}
         case list():
             return [_replaced(item, changed) for item in value]
     return value

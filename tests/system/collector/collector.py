@@ -1,4 +1,4 @@
-"""The collector that `make test-collector` builds: its process and its output."""
+"""The collectors that `make test-collector` builds: their processes and output."""
 
 import os
 import subprocess
@@ -6,14 +6,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from emulator.environment import PROJECT_ROOT
 from emulator.services.managed_service import LOOPBACK, free_port
-
-BINARY = PROJECT_ROOT / ".cache" / "collector" / "build" / "collector"
-CONFIG = PROJECT_ROOT / "deploy" / "compose" / "collector.yaml"
 
 AWS_CONFIG: Mapping[str, str] = {
     "AWS_REGION": "us-east-1",
@@ -29,62 +27,80 @@ _STOP_SECONDS = 60
 _POLL_SECONDS = 0.05
 
 
-def validate(environ: Mapping[str, str], *changes: str) -> subprocess.CompletedProcess[str]:
-    """Let the collector judge the configuration; 0 if it is right.
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """A collector with one of the repository's configurations.
 
-    Args:
-        environ: The collector's environment variables.
-        changes: Settings that replace the file's, `exporters.awsxray.region=eu-west-1` for example.
+    Attributes:
+        binary: The program.
+        config: The file.
     """
-    return subprocess.run(
-        [BINARY, "validate", *_arguments(changes)], env=environ, capture_output=True, text=True, timeout=60, check=False
-    )
 
+    binary: Path
+    config: Path
 
-@contextmanager
-def running(environ: Mapping[str, str], *changes: str) -> Iterator[str]:
-    """Run the collector with the configuration; its ports are others, on loopback only.
+    def validate(self, environ: Mapping[str, str], *changes: str) -> subprocess.CompletedProcess[str]:
+        """Let the collector judge the configuration; 0 if it is right.
 
-    When the block is left, it is stopped the friendly way: what it has received, it has passed on then.
+        Args:
+            environ: The collector's environment variables.
+            changes: Settings that replace the file's, `exporters.awsxray.region=eu-west-1` for example.
+        """
+        command = [self.binary, "validate", *self._arguments(changes)]
+        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
 
-    Args:
-        environ: Environment variables on top of `AWS_CONFIG`.
-        changes: Settings that replace the file's.
+    @contextmanager
+    def running(self, environ: Mapping[str, str], *changes: str, gates: str = "") -> Iterator[str]:
+        """Run the collector; its ports are others, on loopback only.
 
-    Yields:
-        Its OTLP endpoint.
+        When the block is left, it is stopped the friendly way: what it has received, it has passed on then.
 
-    Raises:
-        RuntimeError: It does not start, or does not stop; with its log.
-    """
-    otlp, health = free_port(), free_port()
-    ours = (
-        f"receivers.otlp.protocols.http.endpoint={LOOPBACK}:{otlp}",
-        f"extensions.health_check.endpoint={LOOPBACK}:{health}",
-        "service.telemetry.metrics.level=none",  # or it listens at one more port
-    )
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            [BINARY, *_arguments((*ours, *changes))],
-            env={**AWS_CONFIG, **environ},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
+        Args:
+            environ: Environment variables on top of `AWS_CONFIG`.
+            changes: Settings that replace the file's.
+            gates: Feature gates that are switched on.
+
+        Yields:
+            Its OTLP endpoint.
+
+        Raises:
+            RuntimeError: It does not start, or does not stop; with its log.
+        """
+        otlp, health = free_port(), free_port()
+        ours = (
+            f"receivers.otlp.protocols.http.endpoint={LOOPBACK}:{otlp}",
+            f"extensions.health_check.endpoint={LOOPBACK}:{health}",
+            "service.telemetry.metrics.level=none",  # or it listens at one more port
         )
-        try:
-            _wait_until_healthy(process, health)
-            yield f"http://{LOOPBACK}:{otlp}"
-            _stop(process)
-        except (RuntimeError, subprocess.TimeoutExpired) as error:
-            log.seek(0)
-            raise RuntimeError(f"{error}; its log: {log.read().decode(errors='replace')[-4000:]}") from error
-        finally:
-            process.kill()
-            process.wait()
+        with tempfile.TemporaryFile() as log:
+            process = subprocess.Popen(
+                [self.binary, f"--feature-gates={gates}", *self._arguments((*ours, *changes))],
+                env={**AWS_CONFIG, **environ},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+            try:
+                _wait_until_healthy(process, health)
+                yield f"http://{LOOPBACK}:{otlp}"
+                _stop(process)
+            except (RuntimeError, subprocess.TimeoutExpired) as error:
+                log.seek(0)
+                raise RuntimeError(f"{error}; its log: {log.read().decode(errors='replace')[-4000:]}") from error
+            finally:
+                process.kill()
+                process.wait()
+
+    def _arguments(self, changes: Sequence[str]) -> list[str | Path]:
+        return ["--config", self.config, *(f"--set={change}" for change in changes)]
 
 
-def _arguments(changes: Sequence[str]) -> list[str | Path]:
-    return ["--config", CONFIG, *(f"--set={change}" for change in changes)]
+_BUILDS = PROJECT_ROOT / ".cache" / "collector"
+_CONFIGS = PROJECT_ROOT / "deploy" / "compose"
+AWS_EXPORTERS = Collector(_BUILDS / "aws-exporters" / "collector", _CONFIGS / "collector.yaml")
+"""X-Ray's and CloudWatch's own exporters, or another backend."""
+AWS_OTLP = Collector(_BUILDS / "aws-otlp" / "collector", _CONFIGS / "collector-otlp.yaml")
+"""AWS's OTLP endpoints."""
 
 
 def _wait_until_healthy(process: subprocess.Popen[bytes], port: int) -> None:
