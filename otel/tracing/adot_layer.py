@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as context_api
 from opentelemetry import trace
-from opentelemetry.trace import Link, Span, SpanKind
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, TraceFlags
 from opentelemetry.util.types import Attributes
 
 from otel import semconv
@@ -81,7 +81,7 @@ def join_layer(settings: TelemetrySettings, instrumentation: Instrumentation, en
     provider: Any = trace.get_tracer_provider()
     # The fast start sends to a socket that does not block; only a name would have to be resolved.
     may_wait = not (settings.adot_fast_start and settings.daemon[0].replace(".", "").isdecimal())
-    spans = LayerSpanProcessor(AdotLayerExporter(provider, may_wait=may_wait))
+    spans = LayerSpanProcessor(AdotLayerExporter(provider, may_wait=may_wait), can_sample_all=settings.adot_fast_start)
     provider.add_span_processor(spans)
     tracer = provider.get_tracer(instrumentation.scope, settings.function_version)
     sampler = ParentSampler(environ) if settings.adot_fast_start else None
@@ -141,10 +141,17 @@ class LayerRootSpans(RootSpans):
 
 
 class LayerSpanProcessor(EventSpanProcessor):
-    """Sets the attributes of the event on every span, and counts those that have ended: the layer exports them."""
+    """Sets the attributes of the event on every span, and counts those that have ended: the layer exports them.
 
-    def __init__(self, exporter: "AdotLayerExporter") -> None:
+    Args:
+        exporter: Flushes the layer's processors.
+        can_sample_all: Whether the layer asks for the sampled flag of a span only when it exports it. The fast start
+            does; the SDK gives a span to another exporter by that flag when the span ends.
+    """
+
+    def __init__(self, exporter: "AdotLayerExporter", *, can_sample_all: bool = False) -> None:
         super().__init__(exporter)
+        self.can_sample_all = can_sample_all
         self._spare_seconds = MOST_SECONDS
         """What is left for flushes in the middle of an event."""
 
@@ -162,8 +169,14 @@ class LayerSpanProcessor(EventSpanProcessor):
         """Do nothing; the SDK calls this of every processor, ADOT's fast start does not."""
 
     def flush(self, seconds: float = MOST_SECONDS, *, all_sampled: bool = False) -> int:
-        """Export the spans that have ended, within this time; return how many were lost."""
+        """Export the spans that have ended, within this time; return how many were lost.
+
+        Those that were flushed in the middle of the event are sent as they were sampled then.
+        """
         self._spare_seconds = MOST_SECONDS
+        if all_sampled and self.can_sample_all:
+            for span in self._ended:
+                set_sampled(span)
         return super().flush(seconds, all_sampled=all_sampled)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
@@ -189,7 +202,7 @@ class AdotLayerExporter:
     def export(self, spans: "Sequence[ReadableSpan]", seconds: float, all_sampled: bool = False) -> int:
         """Flush the layer's processors, which have these spans; return how many were lost as far as they report it.
 
-        ADOT sends the spans as their context says: they cannot be sent as sampled afterwards.
+        ADOT sends the spans as their context says: `LayerSpanProcessor` sets it.
         """
         del all_sampled
         if self._worker is None:
@@ -205,6 +218,15 @@ class AdotLayerExporter:
         """End the thread; the layer's exporters are closed with their provider."""
         if self._worker is not None:
             self._worker.close()
+
+
+def set_sampled(span: Any) -> None:
+    """Set the sampled flag of a span of ADOT's fast start; only its next export has to do with it."""
+    context = span.get_span_context()
+    if not context.trace_flags.sampled:
+        flags = TraceFlags(context.trace_flags | TraceFlags.SAMPLED)
+        ids = context.trace_id, context.span_id
+        span._context = SpanContext(*ids, context.is_remote, flags, context.trace_state)  # noqa: SLF001 - no public way
 
 
 class RedactingTracerProvider(trace.TracerProvider):

@@ -192,6 +192,21 @@ def test_application_signals(services: Services, set_up: str) -> None:
 
 
 @both
+def test_a_failure_in_an_unsampled_trace_is_sent_as_sampled_where_the_layer_can(
+    running: Callable[[str], Sandbox], set_up: str
+) -> None:
+    """As in direct mode. ADOT's whole SDK cannot: a span is dropped, or marked as unsampled, when it ends."""
+    sandbox = running(set_up)
+    spans, lines = len(sandbox.spans), len(sandbox.logs)
+    sandbox.invoke(unique_event(), trace_header=TRACE_HEADER.replace("Sampled=1", "Sampled=0"))
+
+    can = set_up == "fast start"
+    assert [span["sampled"] for span in sandbox.spans[spans:]] == [can] * 3
+    (line,) = sandbox.logs[lines:]
+    assert (line["outcome"], line["trace_sampled"]) == ("dead_lettered", can)
+
+
+@both
 def test_without_a_trace_header_the_event_has_a_trace_of_its_own(
     services: Services, running: Callable[[str], Sandbox], set_up: str
 ) -> None:

@@ -23,6 +23,7 @@ from otel.tracing.adot_layer import (
     seed_after_restore,
 )
 from otel.tracing.provider import BufferingSpanProcessor
+from otel.tracing.trace_header import LAMBDA_TRACE_HEADER
 from otel.tracing.tracing import Tracing
 from tests.support.telemetry import PARENT_ID, TRACE_HEADER, TRACE_ID, attributes, event_record, telemetry_settings
 from tests.support.udp import SpanSocket
@@ -226,6 +227,35 @@ def test_a_span_around_the_event_is_its_parent_with_its_ids(tracing: Tracing, sp
     assert attributes(around.attributes)["correlation_id"] == record.correlation_id
     assert attributes(around.attributes)["error_category"] == "validation"
     check_annotations(around)
+
+
+@pytest.mark.parametrize(("children", "unsampled"), [(2, 0), (SPANS_PER_FLUSH, 1)])
+def test_a_failure_in_an_unsampled_trace_is_sent_as_sampled_by_the_fast_start(
+    spans: SpanSocket, monkeypatch: pytest.MonkeyPatch, children: int, unsampled: int
+) -> None:
+    """As in direct mode; but what a datagram had no room for is sent before it is known how the event ends."""
+    provider = of_the_fast_start(spans.endpoint)
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    tracing = join_layer(telemetry_settings(adot_fast_start=True), INSTRUMENTATION, {})
+    tracer = tracing.client_tracer_provider.get_tracer("calls")
+    environ = {LAMBDA_TRACE_HEADER: TRACE_HEADER.replace("Sampled=1", "Sampled=0")}
+    with tracing.event_span(event_record(), None, environ):
+        for number in range(children):
+            tracer.start_span(f"call {number}").end()
+    assert tracing.flush(all_sampled=True) == 0
+    provider.shutdown()
+
+    datagrams = spans.take()
+    assert [each.kind for each in datagrams] == ["T1U"] * unsampled + ["T1S"]
+    assert datagrams[-1].spans[-1].name == "mark-earnings-processed"
+    flags = [span.flags & 1 for each in datagrams for span in each.spans]
+    assert flags == [0] * SPANS_PER_FLUSH * unsampled + [1] * len(datagrams[-1].spans)
+    assert {span.trace_id.hex() for each in datagrams for span in each.spans} == {TRACE_ID}
+
+
+def test_only_the_fast_start_can_sample_afterwards(provider: Any, tracing: Tracing) -> None:
+    """The SDK's processors have taken or dropped a span by its flag when it ends."""
+    assert tracing.spans.can_sample_all is isinstance(provider, fast_start.TracerProvider)
 
 
 @pytest.mark.parametrize(("flushed", "lost"), [(True, 0), (None, 0), (False, 3)])
