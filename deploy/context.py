@@ -49,7 +49,8 @@ class TelemetryMode:
 
     Attributes:
         name: As in the context.
-        memory_mb: The memory that the function needs to stay below 80 % utilization (docs/exporters.md).
+        memory_mb: The default memory. It keeps utilization below 80 % and the start below Lambda's limit of 10 s, since
+            Lambda gives CPU in proportion to it (docs/exporters.md).
         variables: The environment variables that select it.
     """
 
@@ -69,7 +70,7 @@ TELEMETRY_MODES: Mapping[str, TelemetryMode] = {
         ),
         TelemetryMode(
             "layer-full",
-            memory_mb=128,
+            memory_mb=512,
             variables={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument", "OTEL_AWS_LAMBDA_FAST_START": "false"},
         ),
         TelemetryMode("collector", memory_mb=128),  # and OTEL_EXPORTER_OTLP_ENDPOINT, from the context

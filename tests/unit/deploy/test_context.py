@@ -51,6 +51,12 @@ def test_layer_and_full_layer() -> None:
     assert (fast["OTEL_AWS_LAMBDA_FAST_START"], full["OTEL_AWS_LAMBDA_FAST_START"]) == ("true", "false")
 
 
+@pytest.mark.parametrize(("context", "memory_mb"), [({}, 512), ({"memory": "256"}, 256)])
+def test_the_full_layer_has_the_cpu_for_its_start(context: dict[str, str], memory_mb: int) -> None:
+    """At 128 MB it would take about the 10 s that Lambda allows."""
+    assert read_context({"environment": "dev", "telemetry": "layer-full", **context}).memory_mb == memory_mb
+
+
 def test_collector_endpoint() -> None:
     deployment = read_context(
         {"environment": "dev", "telemetry": "collector", "collector_endpoint": "https://collector.example:4318"}
