@@ -59,6 +59,7 @@ def instrument(
         if category is not None:
             set_span_error(span, category, str(response["Error"].get("Code")))
             _set_throttling_reasons(span, response)
+            _remove_missing(span)
 
     logging.getLogger("opentelemetry.attributes").addFilter(_is_relevant)
     instrumentor = BotocoreInstrumentor()  # type: ignore[no-untyped-call]
@@ -106,6 +107,14 @@ def _set_throttling_reasons(span: Span, response: Mapping[str, Any]) -> None:
     reasons = throttling_reasons(response, attributes.get(_TABLE_NAMES, ()))
     if reasons:
         span.set_attribute(semconv.DYNAMODB_THROTTLING_REASONS, reasons)
+
+
+def _remove_missing(span: Span) -> None:
+    """Remove the attributes without a value: ADOT's fast start keeps them, and would export the text `None`."""
+    attributes = getattr(span, "attributes", None)
+    if isinstance(attributes, dict):  # the SDK's are not, and have values only
+        for name in [name for name, value in attributes.items() if value is None]:
+            del attributes[name]
 
 
 def _table_names(parameters: Mapping[str, Any]) -> list[str]:

@@ -10,8 +10,9 @@ from typing import Any
 from emulator.faults import Fault, FaultProxy, Reply, answer
 from emulator.lambda_runtime.span_receiver import HEADER, SpanDict, decode_datagram
 from tests.integration.harness import Services
-from tests.integration.test_layer import SET_UPS, WRAPPER
+from tests.integration.test_layer import SET_UPS
 from tests.support.events import DATE, unique_event
+from tests.support.export_modes import WRAPPER
 from tests.support.harness import function_environ
 from tests.support.sandbox import Sandbox, sandbox_process
 

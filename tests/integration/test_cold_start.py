@@ -1,4 +1,7 @@
-"""The function does the same with a fast and with a standard cold start, in its real process and in every fault."""
+"""The function does the same with a fast and with a standard cold start, and in the layer, in every fault.
+
+Each is a process of its own.
+"""
 
 import json
 import re
@@ -24,10 +27,14 @@ from emulator.lambda_runtime.worker import InvocationResult
 from tests.integration.cases import CASES, DELAYS
 from tests.integration.harness import Services
 from tests.support.events import DATE, unique_event
+from tests.support.export_modes import export_mode_variables
 from tests.support.harness import function_environ
 from tests.support.sandbox import Sandbox, sandbox_process
+from tests.support.thorough import THOROUGH
 
-SWITCHES = ("fast", "standard")
+ADOT = ("aws.local.", "aws.remote.")
+"""Begin the names of Application Signals' attributes."""
+
 TIMEOUT = 3.5
 """Seconds; enough for one attempt (1 s) and the end of an invocation (2 s)."""
 
@@ -77,12 +84,12 @@ class Recorder:
 
     Args:
         services: The tables and the queue.
-        switch: The value of HANDLER_COLD_START.
+        variables: Environment variables of the function.
     """
 
-    def __init__(self, services: Services, switch: str) -> None:
+    def __init__(self, services: Services, variables: Mapping[str, str]) -> None:
         self._services = services
-        self._switch = switch
+        self._variables = variables
 
     def record(self) -> Iterator[tuple[str, Any]]:
         """Yield the name of each scenario with what was recorded."""
@@ -93,7 +100,7 @@ class Recorder:
                 queue,
                 AWS_ENDPOINT_URL_DYNAMODB=self._dynamodb.url,
                 AWS_ENDPOINT_URL_SQS=self._sqs.url,
-                HANDLER_COLD_START=self._switch,
+                **self._variables,
             )
             with sandbox_process(environ, handler="tests.support.wrapping_handlers.without_waits") as self._sandbox:
                 yield from self._scenarios()
@@ -181,13 +188,19 @@ def normalized(thing: Any, name: str = "") -> Any:
 @pytest.fixture(scope="module")
 def fast(services: Services) -> dict[str, Any]:
     """Everything that leaves a function with a fast start."""
-    return dict(Recorder(services, "fast").record())
+    return dict(Recorder(services, {"HANDLER_COLD_START": "fast"}).record())
 
 
 @pytest.fixture(scope="module")
 def standard(services: Services) -> dict[str, Any]:
     """Everything that leaves a function with a standard start."""
-    return dict(Recorder(services, "standard").record())
+    return dict(Recorder(services, {"HANDLER_COLD_START": "standard"}).record())
+
+
+@pytest.fixture(scope="module")
+def layer(services: Services) -> dict[str, Any]:
+    """Everything that leaves a function in ADOT's layer."""
+    return dict(Recorder(services, export_mode_variables("layer")).record())
 
 
 def outcome(recorded: Any) -> tuple[str | None, str | None]:
@@ -209,3 +222,29 @@ def test_both_starts_agree(fast: dict[str, Any], standard: dict[str, Any]) -> No
     assert fast.keys() == standard.keys()
     for name, recorded in fast.items():
         assert recorded == standard[name], name
+
+
+@pytest.mark.skipif(
+    not THOROUGH, reason="one process and all faults more: a thorough run, as in the soak step of .ci/run"
+)
+def test_direct_mode_and_the_layer_agree(fast: dict[str, Any], layer: dict[str, Any]) -> None:
+    assert fast.keys() == layer.keys()
+    for name, recorded in fast.items():
+        assert in_any_mode(layer[name]) == in_any_mode(recorded), name
+
+
+def in_any_mode(recorded: Any) -> Any:
+    """Return what was recorded, without what is ADOT's own: the resource, and the attributes of Application Signals.
+
+    In direct mode, the exception is the first of the span's events, whenever it was.
+    """
+    spans = [
+        {
+            **span,
+            "resource": None,
+            "events": sorted(span["events"], key=repr),
+            "attributes": {name: value for name, value in span["attributes"].items() if not name.startswith(ADOT)},
+        }
+        for span in recorded["spans"]
+    ]
+    return {**recorded, "spans": spans}

@@ -10,17 +10,16 @@ from typing import Any
 
 import pytest
 
-from emulator.environment import PROJECT_ROOT
 from emulator.faults import Fault, FaultProxy, endless, throttled
 from emulator.lambda_runtime.span_receiver import SpanDict
 from tests.integration.harness import OTHERS_ATTRIBUTES, Services
 from tests.integration.sentinel import CORE, leaks
 from tests.support.events import DATE, unique_event
+from tests.support.export_modes import WRAPPER
 from tests.support.harness import function_environ
 from tests.support.sandbox import Sandbox, sandbox_process
 from tests.support.telemetry import PARENT_ID, TRACE_HEADER, TRACE_ID
 
-WRAPPER = PROJECT_ROOT / "deploy" / "image" / "layer" / "otel-instrument"
 ALL_INSTRUMENTATIONS = "click"  # what is named is left out, and nothing else
 SET_UPS: Mapping[str, dict[str, str]] = {
     "fast start": {},

@@ -2,18 +2,24 @@
 
 import random
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
+import boto3
 import pytest
 from amazon.opentelemetry.distro import opentelemetry_lite_sdk as fast_start  # type: ignore[import-untyped]
 from amazon.opentelemetry.distro.otlp_udp_exporter import OTLPUdpSpanExporter  # type: ignore[import-untyped]
+from botocore.config import Config
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
 from snapshot_restore_py import get_after_restore  # type: ignore[import-untyped]
 
+from handler.aws import return_error_responses
+from handler.classification import classify_exception, classify_response
 from handler.outcome import INSTRUMENTATION
+from otel import semconv
 from otel.tracing import start_tracing
 from otel.tracing.adot_layer import (
     SPANS_PER_FLUSH,
@@ -22,11 +28,21 @@ from otel.tracing.adot_layer import (
     join_layer,
     seed_after_restore,
 )
+from otel.tracing.botocore import instrument
 from otel.tracing.provider import BufferingSpanProcessor
 from otel.tracing.trace_header import LAMBDA_TRACE_HEADER
 from otel.tracing.tracing import Tracing
-from tests.support.telemetry import PARENT_ID, TRACE_HEADER, TRACE_ID, attributes, event_record, telemetry_settings
+from tests.support.telemetry import (
+    PARENT_ID,
+    TRACE_HEADER,
+    TRACE_ID,
+    attributes,
+    botocore_instrumentation,
+    event_record,
+    telemetry_settings,
+)
 from tests.support.udp import SpanSocket
+from tests.unit.otel.loopback import Reply, loopback
 from tests.unit.otel.tracing_harness import PRODUCER, check_annotations, run_event
 
 LIMIT = 65_507
@@ -227,6 +243,31 @@ def test_a_span_around_the_event_is_its_parent_with_its_ids(tracing: Tracing, sp
     assert attributes(around.attributes)["correlation_id"] == record.correlation_id
     assert attributes(around.attributes)["error_category"] == "validation"
     check_annotations(around)
+
+
+def make_sqs(url: str) -> Any:
+    session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name="us-east-1")
+    return session.client("sqs", endpoint_url=url, config=Config(retries={"total_max_attempts": 1}))
+
+
+def test_an_attribute_without_a_value_is_not_exported(tracing: Tracing, spans: SpanSocket) -> None:
+    """ADOT's fast start would export the text None: the instrumentation sets the ID of a message that has none."""
+    refused = Reply(400, {"__type": "com.amazonaws.sqs#ThrottlingException"})
+    with (
+        loopback(lambda _: refused) as server,
+        closing(make_sqs(server.url)) as sqs,
+        botocore_instrumentation(
+            lambda: instrument(tracing.client_tracer_provider, classify_response, classify_exception)
+        ),
+    ):
+        return_error_responses(sqs)
+        sqs.send_message(QueueUrl=f"{server.url}/123456789012/dead-letters", MessageBody="{}")
+    tracing.flush()
+
+    (call,) = spans.take_spans()
+    found = attributes(call.attributes)
+    assert found["messaging.destination"] == "dead-letters"
+    assert semconv.MESSAGE_ID not in found
 
 
 @pytest.mark.parametrize(("children", "unsampled"), [(2, 0), (SPANS_PER_FLUSH, 1)])
