@@ -31,9 +31,12 @@ setup: $(filter-out uv,$(UV))  ## install Python 3.13 and the locked packages in
 	@$(SYNC) $(addprefix --group ,dev image deploy layer)
 
 # Of these packages, `mep` needs few, and CDK others. What is installed already stays.
-.PHONY: setup-mep setup-deploy
+.PHONY: setup-mep setup-soak setup-deploy
 setup-mep: $(filter-out uv,$(UV))
 	@$(SYNC) --inexact
+
+setup-soak: $(filter-out uv,$(UV))
+	@$(SYNC) --inexact --group layer
 
 setup-deploy: $(filter-out uv,$(UV))
 	@$(SYNC) --inexact --no-default-groups --group deploy
@@ -62,7 +65,7 @@ test-all: test  ## test, and what needs Docker, Go, Chromium, npm packages
 	for target in $(SYSTEM_TESTS); do $(MAKE) --no-print-directory $$target; done
 
 .PHONY: soak
-soak: setup-mep  ## N events (20,000) with faults and kills, reconciled
+soak: setup-soak  ## N events (20,000) with faults and kills, reconciled
 	.venv/bin/python -m tests.soak --events $(or $(N),20000) $(SOAK_ARGS)
 
 IMAGE_TAG := mark-earnings-processed

@@ -25,6 +25,7 @@ from mep.dlq.results import ActionName, MessageState, Recorder
 from mep.dlq.session import OperatorMetrics
 from tests.resilience.scenarios import Scenario
 from tests.support.events import DATE, PATTERN, event
+from tests.support.export_modes import export_mode_variables
 from tests.support.harness import function_environ
 from tests.support.process_kill import Moment, Watch
 from tests.support.sandbox import PATIENCE, Sandbox, sandbox_process
@@ -165,7 +166,10 @@ class ProcessHarness:
 
 @contextmanager
 def process_harness(
-    tables: Tables, dead_letters: DeadLetters, handler: str = "tests.support.wrapping_handlers.report_before_return"
+    tables: Tables,
+    dead_letters: DeadLetters,
+    handler: str = "tests.support.wrapping_handlers.report_before_return",
+    export_mode: str = "direct",
 ) -> Iterator[ProcessHarness]:
     """Start the pipeline and the operator; the process starts with the first event."""
     harnesses: list[ProcessHarness] = []
@@ -185,6 +189,7 @@ def process_harness(
             AWS_ENDPOINT_URL_DYNAMODB=dynamodb.url,
             AWS_ENDPOINT_URL_SQS=sqs.url,
             RETURN_POINT=returning.url.removeprefix("http://"),
+            **export_mode_variables(export_mode),
         )
         sandbox = stack.enter_context(sandbox_process(environ, handler=handler))
         destination = SqsDestination(stack.enter_context(closing(sqs_client(dead_letters.url))), dead_letters.queue_url)

@@ -1,6 +1,7 @@
 """The function's process is killed before and after every AWS call of every run, and the system converges.
 
-The calls are not listed here: a first run of each run shows them, so that a new call is covered.
+The calls are not listed here: a first run of each run shows them, so that a new call is covered. A thorough run has the
+layer around the function, a quick one exports in direct mode.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from emulator.pipeline.model import Disposition
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import QueueEndpoint, create_queue
 from handler.outcome import OutcomeKind
+from handler.startup import ADOT_FAILED
 from tests.resilience.process_harness import ProcessHarness, ScenarioRun, process_harness
 from tests.resilience.scenarios import MARKED_BY_ANOTHER, SCENARIOS, Scenario
 from tests.support.invariants import count_outcomes
@@ -22,6 +24,9 @@ from tests.support.thorough import THOROUGH
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+
+EXPORT_MODE = "layer" if THOROUGH else "direct"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +41,7 @@ def own_dead_letters(queue_endpoint: QueueEndpoint) -> DeadLetters:
 
 @pytest.fixture(scope="module")
 def harness(own_tables: Tables, own_dead_letters: DeadLetters) -> Iterator[ProcessHarness]:
-    with process_harness(own_tables, own_dead_letters) as harness:
+    with process_harness(own_tables, own_dead_letters, export_mode=EXPORT_MODE) as harness:
         yield harness
 
 
@@ -125,6 +130,7 @@ def test_every_call_is_a_point_and_every_outcome_is_reached(harness: ProcessHarn
         assert len(list(run.watch.moments())) == 2 * len(run.watch.calls) - returns
         assert returns == run.results[0].attempts
     assert {outcome for run in runs for outcome in run.outcomes} == set(OutcomeKind)
+    assert not any(ADOT_FAILED in line for line in harness.sandbox.stdout)
     called = {call for run in runs for call in run.watch.calls}
     assert called == {RETURN, *(operation for operations in OPERATIONS.values() for operation in operations)}
 

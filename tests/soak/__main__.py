@@ -1,8 +1,9 @@
 """`python -m tests.soak`, behind `make soak`."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import orjson
 import typer
@@ -33,6 +34,9 @@ def main(
         bool,
         typer.Option("--dynamodb-local", help="On DynamoDB Local: much slower, and 20,000 events fit its heap."),
     ] = False,
+    export_mode: Annotated[
+        Literal["layer", "direct"], typer.Option(help="Whether the function exports through ADOT's layer.")
+    ] = "layer",
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON, too; `-` for the terminal.")
     ] = None,
@@ -43,7 +47,11 @@ def main(
     """
     rates = FaultRates().times(faults)
     usual = SoakOptions(events)
-    options = SoakOptions(events, seed, workers, minutes, rates, kill=usual.kill * faults, dynamodb_local=dynamodb)
+    options = replace(
+        SoakOptions(events, seed, workers, minutes, rates, kill=usual.kill * faults),
+        dynamodb_local=dynamodb,
+        export_mode=export_mode,
+    )
     if not run_and_report(options, json_file):
         raise typer.Exit(1)
 

@@ -101,7 +101,9 @@ def _account(account: Reconciliation) -> Table:
 
 def _trouble(options: SoakOptions, result: SoakResult) -> Table:
     counters = result.counters
-    table = Table(title=f"what went wrong on the way, seed {options.seed}", title_justify="left")
+    table = Table(
+        title=f"what went wrong on the way in {options.export_mode} mode, seed {options.seed}", title_justify="left"
+    )
     table.add_column("what")
     table.add_column("probability", justify="right")
     table.add_column("times", justify="right")

@@ -15,6 +15,7 @@ from emulator.pipeline.scheduler import RealTimeScheduler
 from emulator.services.dynamodb import dynamodb_local
 from emulator.services.sqs import QueueEndpoint, queue_service
 from emulator.services.tables import AUDIT_TABLE, CALENDAR_TABLE, create_tables
+from handler.startup import ADOT_FAILED
 from tests.soak import fake_aws as fake
 from tests.soak.chaos import RandomKillInvoker
 from tests.soak.event_source import EventSource, stopped_by_signals
@@ -25,6 +26,7 @@ from tests.soak.plan import Plan, Shares
 from tests.soak.reconciliation import Reconciliation, ReconciliationInput, Stores, reconcile
 from tests.soak.redrive import read_all, redrive_all
 from tests.soak.resource_usage import Checkpoint, UsageMeter
+from tests.support.export_modes import export_mode_variables
 
 _DESTINATION_THREADS = 2
 _SPEED = 300
@@ -55,6 +57,7 @@ class SoakOptions:
         moments: Numbers of ended deliveries at which the cost so far is noted.
         dynamodb_local: Whether DynamoDB Local is the store, behind the faults.
         store: Module of the fake DynamoDB otherwise.
+        export_mode: A key of `tests.support.export_modes.EXPORT_MODES`.
     """
 
     events: int
@@ -70,6 +73,7 @@ class SoakOptions:
     moments: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
     dynamodb_local: bool = False
     store: str = fake.MODULE
+    export_mode: str = "layer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,8 @@ def soak(options: SoakOptions, watch: Watch, say: Callable[[str], None]) -> Soak
         with closing(loopback_client("dynamodb", ports.url)) as dynamodb:
             create_tables(dynamodb, CALENDAR_TABLE, AUDIT_TABLE)
         function = _function(options, ports, queue)
-        workers = [stack.enter_context(Worker(function, lambda *_: None)) for _ in range(options.workers)]
+        output = FunctionOutput()
+        workers = [stack.enter_context(Worker(function, output)) for _ in range(options.workers)]
         start_workers(workers)
         invokers = [
             RandomKillInvoker(worker, options.kill, options.kill_within_s, f"{options.seed} {number}")
@@ -165,7 +170,7 @@ def soak(options: SoakOptions, watch: Watch, say: Callable[[str], None]) -> Soak
         stores.unknown_dead_letters += reading.in_flight + reading.unseen
         evidence = ReconciliationInput(plan, feed.sent, stores, ledger, redriven)
         return SoakResult(
-            account=reconcile(evidence, _disagreements(evidence, pipeline, counters)),
+            account=reconcile(evidence, _disagreements(evidence, pipeline, counters, output)),
             kinds=feed.kinds,
             dispositions={disposition.value: count for disposition, count in ledger.dispositions.items() if count},
             tries=ledger.tries,
@@ -176,6 +181,21 @@ def soak(options: SoakOptions, watch: Watch, say: Callable[[str], None]) -> Soak
             moments=tuple(meter.moments),
             seconds=seconds,
         )
+
+
+class FunctionOutput:
+    """Takes the lines of the function's processes, and counts the starts in `layer` that ended in `direct`.
+
+    Attributes:
+        starts_without_adot: How many.
+    """
+
+    def __init__(self) -> None:
+        self.starts_without_adot = 0
+
+    def __call__(self, _stream: str, line: str) -> None:
+        """Take a line."""
+        self.starts_without_adot += ADOT_FAILED in line
 
 
 def _function(options: SoakOptions, ports: FakeAwsPorts, queue: QueueEndpoint) -> FunctionConfig:
@@ -189,11 +209,14 @@ def _function(options: SoakOptions, ports: FakeAwsPorts, queue: QueueEndpoint) -
             "EARNINGS_AUDIT_TABLE": AUDIT_TABLE,
             "EARNINGS_CALENDAR_TABLE": CALENDAR_TABLE,
             "ENVIRONMENT": "soak",
+            **export_mode_variables(options.export_mode),
         }
     )
 
 
-def _disagreements(evidence: ReconciliationInput, pipeline: EventPipeline, counters: dict[str, Any]) -> list[str]:
+def _disagreements(
+    evidence: ReconciliationInput, pipeline: EventPipeline, counters: dict[str, Any], output: FunctionOutput
+) -> list[str]:
     """Where the witnesses do not say the same."""
     account, stores, ledger = pipeline.counters, evidence.stores, evidence.ledger
     rows = sum(map(bool, stores.marked_by))
@@ -208,5 +231,6 @@ def _disagreements(evidence: ReconciliationInput, pipeline: EventPipeline, count
         "messages without an event of the soak, or not received; none": (stores.unknown_dead_letters, 0),
         "records that no failure destination accepted; none": (ledger.unsent, 0),
         "deliveries that ended where none should; none": (elsewhere, 0),
+        "processes in which ADOT could not be set up; none": (output.starts_without_adot, 0),
     }
     return [f"{what}: {left:,} and {right:,}" for what, (left, right) in pairs.items() if left != right]

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from handler.startup import ADOT_FAILED
 from tests.soak.__main__ import run_and_report
 from tests.soak.faults import FaultRates
 from tests.soak.plan import Shares
-from tests.soak.run import SoakOptions, SoakResult, soak
+from tests.soak.run import FunctionOutput, SoakOptions, SoakResult, soak
 
 MANY = Shares(down=0.03, repeat=0.3, rival=0.1, no_row=0.05, invalid=0.05)
 FEW = FaultRates.none()
@@ -23,11 +24,12 @@ def soaked(options: SoakOptions) -> SoakResult:
 @pytest.mark.parametrize("dynamodb_local", [False, True])
 @pytest.mark.timeout(300)
 def test_a_soak_with_every_fault_balances(dynamodb_local: bool) -> None:
-    """In short: `make soak` sends thousands of events, on both stores."""
+    """In short: `make soak` sends thousands of events, on both stores and in both export modes."""
     rates = replace(FEW, conflict=0.06, server_error=0.06, reset=0.06, lost_reply=0.06, garbled=0.06)
     # With this seed every fault, and a kill, is drawn early on.
     options = SoakOptions(EVENTS, seed=20, workers=2, rates=rates, shares=MANY, kill=0.04, moments=(50,))
-    result = soaked(replace(options, dynamodb_local=dynamodb_local))
+    export_mode = "direct" if dynamodb_local else "layer"
+    result = soaked(replace(options, dynamodb_local=dynamodb_local, export_mode=export_mode))
     account = result.account
 
     assert account.differences == ()
@@ -69,6 +71,15 @@ def test_a_defect_does_not_balance(store: str, difference: str) -> None:
     assert not result.account.is_consistent
     assert any(text.startswith(f"{difference}: ") for text in result.account.differences)
     assert (result.account.double if "once" in difference else result.account.lost) > 0
+
+
+def test_a_start_that_leaves_the_layer_is_counted() -> None:
+    """The account of a soak in the layer would say nothing about it."""
+    output = FunctionOutput()
+    for line in ('{"message": "marked"}', f'{{"message": "{ADOT_FAILED}"}}', ""):
+        output("stdout", line)
+
+    assert output.starts_without_adot == 1
 
 
 @pytest.mark.timeout(300)
