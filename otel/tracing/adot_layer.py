@@ -28,6 +28,8 @@ from otel.tracing.span_processor import MOST_SECONDS, EventSpanProcessor, class_
 from otel.tracing.tracing import Tracing
 
 if TYPE_CHECKING:
+    from contextlib import _GeneratorContextManager
+
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace import Span as SdkSpan
 
@@ -112,14 +114,17 @@ class LayerRootSpans(RootSpans):
         super().__init__(tracer, name, version, not_faults)
         self._sampler = sampler
 
-    @contextmanager
-    def start(self, record: EventRecord, traceparent: object, environ: Mapping[str, str]) -> Iterator[Span]:
+    def start(
+        self, record: EventRecord, traceparent: object, environ: Mapping[str, str]
+    ) -> "_GeneratorContextManager[Span]":
         """Start the root span; the span around it becomes its parent and gets the attributes that X-Ray indexes."""
         around = trace.get_current_span()
-        with super().start(record, traceparent, environ) as span:
-            if not around.is_recording():
-                yield span
-                return
+        started = super().start(record, traceparent, environ)
+        return self._inside(around, started, record) if around.is_recording() else started
+
+    @contextmanager
+    def _inside(self, around: Span, started: "_GeneratorContextManager[Span]", record: EventRecord) -> Iterator[Span]:
+        with started as span:
             try:
                 yield span
             finally:
@@ -280,8 +285,7 @@ class RedactingTracer(trace.Tracer):
                 span.end()
 
     def _allowed(self, attributes: Attributes) -> Attributes:
-        return {
-            name: value
-            for name, value in (attributes or {}).items()
-            if _ACCESS_KEY not in name and (not self._spans.shedding or name in semconv.ESSENTIAL_ATTRIBUTES)
-        }
+        given = attributes or {}
+        if not self._spans.shedding:
+            return {name: value for name, value in given.items() if _ACCESS_KEY not in name}
+        return {name: given[name] for name in given if name in semconv.ESSENTIAL_ATTRIBUTES}

@@ -1,7 +1,7 @@
 """Tracing of one sandbox, as the rest of the package uses it."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from opentelemetry import trace
@@ -34,11 +34,11 @@ class Tracing:
         self._root_spans = root_spans
         self.client_tracer_provider: trace.TracerProvider = client_tracer_provider or provider
 
-    @contextmanager
-    def event_span(self, record: EventRecord, traceparent: object, environ: Mapping[str, str]) -> Iterator[Span]:
+    def event_span(
+        self, record: EventRecord, traceparent: object, environ: Mapping[str, str]
+    ) -> AbstractContextManager[Span]:
         """Start the root span of an event; see `RootSpans.start`."""
-        with self._root_spans.start(record, traceparent, environ) as span:
-            yield span
+        return self._root_spans.start(record, traceparent, environ)
 
     def set_event_attributes(self, record: EventRecord) -> None:
         """Set the subject of the event on its spans; see `RootSpans.set_event_attributes`."""
