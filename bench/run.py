@@ -1,9 +1,9 @@
 """The cost of the function relative to V0: cold start, cost per event, peak memory.
 
-    python bench/run.py [--json] [--events N] [--function MODULE]
+    python bench/run.py [--json] [--events N] [--mode MODE ...] [--function MODULE]
 
 Needs valgrind, or a machine where `perf` counts instructions; without both, there are no instruction rows. Takes about
-a minute on two idle cores. bench/README.md describes the rows.
+a minute and a half on two idle cores. bench/README.md describes the rows.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs as a scr
 
 from bench.counters import Counter, find_counter
 from bench.measure import BenchError, Memory, instructions, launch, memory, run, unchanged_sources
-from bench.target import NO_HANDLER, Target
+from bench.target import LAYER_WRAPPER, NO_HANDLER, Target
 
 V0 = "bench.v0"
 FUNCTION = "handler.app"
+MODES: Mapping[str, Mapping[str, Any]] = {
+    "layer": {"environ": {"AWS_LAMBDA_EXEC_WRAPPER": LAYER_WRAPPER}, "wrapper": LAYER_WRAPPER, "sends": "datagrams"},
+    "direct": {"sends": "datagrams"},
+}
+"""What selects each export mode, as members of `Target`."""
+
 EVENTS = 50
 MEMORY_EVENTS = 200
 _MILLION = 1_000_000
@@ -163,18 +170,35 @@ def ratios(function: Figures, v0: Figures) -> dict[str, float]:
     }
 
 
-def table(function: Figures, v0: Figures, interpreter: Figures) -> str:
-    """Return the figures as a table: one row each, for the function, V0 and the interpreter alone."""
-    ratio = ratios(function, v0)
-    lines = [f"{'':27}{'ratio':>7}{'function':>14}{'V0':>14}{'interpreter':>14}"]
+def table(functions: Mapping[str, Figures], v0: Figures, interpreter: Figures) -> str:
+    """Return the figures as a table: one row each, for the function in each mode, V0 and the interpreter alone."""
+    heads = "".join(f"{'ratio':>7}{name:>14}" for name in functions)
+    lines = [f"{'':27}{heads}{'V0':>14}{'interpreter':>14}"]
     for label, path, text in _ROWS:
-        cells = [_value(figures, path) for figures in (function, v0, interpreter)]
-        if all(cell is None for cell in cells):
-            continue
-        over = ratio.get(path.split(".")[1])
-        columns = "".join(f"{'' if cell is None else text(cell):>14}" for cell in cells)
-        lines.append(f"{label:27}{'' if over is None else f'{over:.3f}':>7}{columns}")
+        cells = ""
+        for figures in functions.values():
+            ratio = ratios(figures, v0).get(path.split(".")[1])
+            cells += f"{'' if ratio is None else f'{ratio:.3f}':>7}{_cell(figures, path, text)}"
+        cells += _cell(v0, path, text) + _cell(interpreter, path, text)
+        if cells.strip():
+            lines.append(f"{label:27}{cells}")
     return "\n".join(lines)
+
+
+def _cell(figures: Figures, path: str, text: Callable[[float], str]) -> str:
+    value = _value(figures, path)
+    return f"{'' if value is None else text(value):>14}"
+
+
+def targets_of(module: str, modes: Sequence[str]) -> dict[str, Target]:
+    """Return the target of a module in each export mode.
+
+    Raises:
+        BenchError: ADOT's packages are not installed: the function would export in direct mode.
+    """
+    if "layer" in modes and find_spec("amazon") is None:
+        raise BenchError("the layer's packages are not installed: make setup")
+    return {mode: Target(module, **MODES[mode]) for mode in modes}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -182,20 +206,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Measure the function relative to V0.")
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
     parser.add_argument("--events", type=int, default=EVENTS, help=f"warm events counted, default {EVENTS}")
-    parser.add_argument("--function", default=FUNCTION, metavar="MODULE", help=f"default {FUNCTION}")
+    parser.add_argument("--mode", action="append", choices=MODES, help="an export mode; default: each of them")
+    parser.add_argument("--function", metavar="MODULE", help=f"another handler, measured once; default {FUNCTION}")
     options = parser.parse_args(arguments)
     if options.events < 1:
         parser.error("--events must be at least 1")
     counter = find_counter()
     how = counter.name if counter else "not counted: neither perf nor valgrind works here"
     try:
+        named = {options.function: Target(options.function)} if options.function else {}
+        functions = named or targets_of(FUNCTION, options.mode or tuple(MODES))
         with unchanged_sources():
-            targets = {module: Target(module) for module in (V0, options.function)}
-            figures, interpreter = measure(targets, Target(NO_HANDLER), options.events, counter)
+            figures, interpreter = measure({"V0": Target(V0), **functions}, Target(NO_HANDLER), options.events, counter)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    v0, function = figures[V0], figures[options.function]
+    v0 = figures.pop("V0")
     if options.json:
         result = {
             "python": platform.python_version(),
@@ -203,8 +229,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "counter": counter.name if counter else None,
             "events": options.events,
             "memory_events": MEMORY_EVENTS,
-            "ratios": ratios(function, v0),
-            "function": dataclasses.asdict(function),
+            "ratios": {name: ratios(function, v0) for name, function in figures.items()},
+            "functions": {name: dataclasses.asdict(function) for name, function in figures.items()},
             "v0": dataclasses.asdict(v0),
             "interpreter": dataclasses.asdict(interpreter),
         }
@@ -212,7 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     print(f"Python {platform.python_version()} on {platform.machine()}; instructions: {how}")
     print(f"{options.events} warm events counted; memory over {MEMORY_EVENTS} events, median of 3\n")
-    print(table(function, v0, interpreter))
+    print(table(figures, v0, interpreter))
     return 0
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NO_HANDLER = "-"
+LAYER_WRAPPER = str(ROOT / "deploy/image/layer/otel-instrument")
+"""The image's script in `AWS_LAMBDA_EXEC_WRAPPER`."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bench.environments import FUNCTION, LAYER, interpreter, site_packages
-from bench.target import NO_HANDLER, ROOT, Certificates, Target
+from bench.target import LAYER_WRAPPER, NO_HANDLER, Certificates, Target
 
 _LAYER = {
     "ORIG_HANDLER": "bench.v0.lambda_handler",
@@ -29,8 +29,6 @@ _LAYER = {
 """Variables of its `otel-instrument` (aws-observability/aws-otel-python-instrumentation, `lambda-layer/src`)."""
 
 _FAST = {"OTEL_AWS_LAMBDA_FAST_START": "true"}
-
-_OUR_WRAPPER = str(ROOT / "deploy/image/layer/otel-instrument")
 
 _COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:{http}"}
 
@@ -144,8 +142,8 @@ VARIANTS: tuple[Variant, ...] = (
         "ours, layer",
         "handler.app",
         environment=LAYER,
-        environ={"AWS_LAMBDA_EXEC_WRAPPER": _OUR_WRAPPER},
-        wrapper=_OUR_WRAPPER,
+        environ={"AWS_LAMBDA_EXEC_WRAPPER": LAYER_WRAPPER},
+        wrapper=LAYER_WRAPPER,
         sends="datagrams",
     ),
     Variant(
@@ -153,8 +151,8 @@ VARIANTS: tuple[Variant, ...] = (
         "ours, layer, ADOT's whole set-up",
         "handler.app",
         environment=LAYER,
-        environ={"AWS_LAMBDA_EXEC_WRAPPER": _OUR_WRAPPER, "OTEL_AWS_LAMBDA_FAST_START": "false"},
-        wrapper=_OUR_WRAPPER,
+        environ={"AWS_LAMBDA_EXEC_WRAPPER": LAYER_WRAPPER, "OTEL_AWS_LAMBDA_FAST_START": "false"},
+        wrapper=LAYER_WRAPPER,
         sends="datagrams",
     ),
     Variant("slim", "V0 with our botocore, no telemetry", "bench.variants.slim", environment=FUNCTION),

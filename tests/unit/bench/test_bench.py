@@ -7,7 +7,7 @@ import pytest
 
 from bench.counters import parse_callgrind, parse_perf
 from bench.measure import BenchError, Memory, memory, run, unchanged_sources
-from bench.run import Figures, Instructions, derive, main, ratios, table
+from bench.run import MODES, Figures, Instructions, derive, main, ratios, table, targets_of
 from bench.stub import reply
 from bench.target import Target
 
@@ -60,7 +60,7 @@ def test_ratios_are_of_the_function_to_v0() -> None:
 
 
 def test_table_without_a_counter_still_shows_memory() -> None:
-    text = table(*[Figures(None, MEMORY)] * 3)
+    text = table({"layer": Figures(None, MEMORY)}, *[Figures(None, MEMORY)] * 2)
     assert "instructions" not in text
     assert "1.0 MiB" in text
 
@@ -114,12 +114,27 @@ def test_sources_left_alone_are_measured(tmp_path: Path) -> None:
         pass
 
 
+def test_each_mode_is_a_column_and_selected_by_its_variable() -> None:
+    heads, *_ = table(dict.fromkeys(MODES, Figures(None, MEMORY)), *[Figures(None, MEMORY)] * 2).splitlines()
+    assert heads.split() == ["ratio", "layer", "ratio", "direct", "V0", "interpreter"]
+    layer, direct = targets_of("handler.app", [*MODES]).values()
+    assert layer.environ == {"AWS_LAMBDA_EXEC_WRAPPER": layer.wrapper}
+    assert (direct.environ, direct.wrapper) == ({}, "")
+
+
+def test_the_layer_is_not_measured_without_its_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The function would export in direct mode, and keep the layer's budget."""
+    monkeypatch.setattr("bench.run.find_spec", lambda _: None)
+    with pytest.raises(BenchError, match=r"^the layer's packages are not installed"):
+        targets_of("handler.app", ["layer"])
+
+
 def test_failed_run_is_a_message_and_an_exit_status(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bench.run.find_counter", lambda: None)
     monkeypatch.setattr("bench.run.V0", "bench.nowhere")
-    assert main([]) == 1
+    assert main(["--mode", "direct"]) == 1
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("bench: bench.nowhere failed")
