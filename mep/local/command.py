@@ -185,10 +185,7 @@ def _own_credentials() -> dict[str, str]:
 def _check_delivered(events: str, out: Path, rejected: int) -> None:
     """State that no event was delivered, and why; end the command unless that was asked for, by `/dev/null`."""
     source = "standard input" if events == "-" else events
-    if rejected:
-        reason = f"{source} has no line that is JSON; see {out / 'rejected.jsonl'}"
-    else:
-        reason = f"{source} is empty"
+    reason = f"{source} has no line that is JSON; see {out / 'rejected.jsonl'}" if rejected else f"{source} is empty"
     on_purpose = Path(events).is_char_device()
     print_error(f"no event was delivered: {reason}{'; the calendar is loaded' if on_purpose else ''}")
     if not on_purpose:

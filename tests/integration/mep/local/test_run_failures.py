@@ -28,7 +28,7 @@ from tests.support.run_helpers import options, outcomes, said, write_events
 from tests.support.stores import DeadLetters
 
 WRITE = "TransactWriteItems"
-FIXTURES = Path(__file__).parents[3] / "unit" / "emulator" / "fixtures"
+FIXTURES = Path(__file__).parents[2] / "emulator" / "fixtures"
 
 
 def platform(out: Path) -> dict[tuple[str, str], float]:
