@@ -67,6 +67,10 @@ class ScenarioRun:
         return [body.get("requestPayload", body) for body in bodies]
 
 
+_NUMBERS = count(1)
+"""Shared, since several harnesses may use the same tables."""
+
+
 @dataclass
 class ProcessHarness:
     """Runs scenarios one after the other; the process stays warm in between, unless it was killed.
@@ -89,7 +93,6 @@ class ProcessHarness:
     results: list[DeliveryResult]
     watch: Watch = field(default_factory=Watch)
     _recorded: dict[Scenario, ScenarioRun] = field(default_factory=dict)
-    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def recorded(self, scenario: Scenario) -> ScenarioRun:
         """Return the run of a scenario without a kill: it shows the calls at which the process can be killed."""
@@ -105,7 +108,7 @@ class ProcessHarness:
             moment: When the process is killed; None for never.
             store_dead_letters: Whether dead letters are left in the queue; the run then has none.
         """
-        number = next(self._numbers)
+        number = next(_NUMBERS)
         symbol = f"S{number}"
         sent = event(symbol, DATE, number)
         sent["detail"] = {**sent["detail"], "correlation_id": f"correlation-{number}", **scenario.detail}
