@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+from urllib.request import getproxies
 
 import boto3
 import botocore.session
@@ -154,7 +155,7 @@ class AwsClients:
         key = (service, repr(sorted(config.items())))
         if key not in self._clients:
             client = self._create(service, config)
-            if not is_aws(client.meta.endpoint_url):
+            if not is_aws(client.meta.endpoint_url) and getproxies().keys() - {"no"}:
                 client = self._create(service, {"proxies": {}, **config})  # an emulator is never behind a proxy
             self._clients[key] = client
         return self._clients[key]

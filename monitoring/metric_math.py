@@ -8,6 +8,7 @@ Anything else is an error, so that no expression has another meaning than in Clo
 import ast
 import operator
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from monitoring.metric_store import Series
 
@@ -45,14 +46,18 @@ def evaluate(expression: str, series: Mapping[str, Series], *, empty_stays_empty
     Raises:
         MathError: Names the part that is not supported.
     """
-    try:
-        tree = ast.parse(expression.replace(" AND ", " and ").replace(" OR ", " or "), mode="eval")
-    except SyntaxError as error:
-        raise MathError(f"not an expression: {expression}") from error
-    result = _Evaluation(series, empty_stays_empty=empty_stays_empty).value(tree.body)
+    result = _Evaluation(series, empty_stays_empty=empty_stays_empty).value(_parsed(expression))
     if not isinstance(result, list):
         raise MathError(f"a number, not a time series: {expression}")
     return result
+
+
+@cache  # an alarm evaluates the same expression every minute
+def _parsed(expression: str) -> ast.expr:
+    try:
+        return ast.parse(expression.replace(" AND ", " and ").replace(" OR ", " or "), mode="eval").body
+    except SyntaxError as error:
+        raise MathError(f"not an expression: {expression}") from error
 
 
 class _Evaluation:
