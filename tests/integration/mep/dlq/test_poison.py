@@ -92,7 +92,7 @@ def test_messages_beyond_the_maximum_are_reported(
     for command in (
         ("list",),
         ("redrive", "--rate", "1000"),
-        ("discard", "--reason", "a test", "--category", "internal"),
+        ("discard", "--reason", "a test", "--category", "internal", "--yes"),
     ):
         assert mep(monkeypatch, "dlq", *command, "--max", "20") == 0
         said = "".join(capsys.readouterr())
