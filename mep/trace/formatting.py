@@ -5,13 +5,15 @@ from typing import Any
 
 from handler.contract import AUDIT, CALENDAR
 from mep.trace.entries import Entry
+from otel.semconv import LINKED_TRACE_ID
 
 _OMITTED = frozenset(
     {
         *("correlation_id", "request_id", "trace_id", "span_id", "aws.xray.annotations", "kind", "cold_start"),
         *("rpc.system", "rpc.service", "rpc.method", "db.system", "db.operation", "cloud.region", "retry_attempts"),
         *("server.address", "server.port", "net.peer.name", "faas.trigger", "faas.invocation_id", "operation"),
-        *("messaging.system", "messaging.url", "messaging.destination.name", "messaging.message.id", "aws.queue_url"),
+        *("messaging.system", "messaging.url", "messaging.destination", "messaging.destination.name"),
+        *("messaging.message.id", "aws.queue_url"),
         *(*CALENDAR.key, *AUDIT.key),
         *("action", "previous_state", "function_version", "body", "attempt", "queue_url", "origin"),
         "event_type",
@@ -27,6 +29,8 @@ def displayed_attributes(entry: Entry) -> list[tuple[str, str]]:
     attributes = []
     for name, value in entry.attributes.items():
         if name in _OMITTED or value is None or (value is False and name in _OMITTED_IF_FALSE):
+            continue
+        if name == "links" and LINKED_TRACE_ID in entry.attributes:
             continue
         if (name, entry.kind) in {("delay_ms", "backoff"), ("shape", "dead_letter")}:  # the duration, the title
             continue

@@ -12,6 +12,7 @@ from handler.outcome import OUTCOME_TELEMETRY
 from mep.errors import Reason, UsageError
 from mep.trace.asked import parse_asked
 from mep.trace.follow import follow
+from mep.trace.formatting import displayed_attributes
 from mep.trace.local_run import FolderSearch, find_in_folder
 from mep.trace.sources import Source, gap_lines
 from mep.trace.timeline import Timeline, make_timeline
@@ -60,6 +61,9 @@ def test_a_dead_letter_is_the_last_section(folder: Path) -> None:
     sending = next(entry for entry in found.entries if "dead_letter_id" in entry.attributes)
     assert found.sections[-1].start == sending.at
     assert found.notes == ("no row for ZZZZ on 2025-08-27 in the calendar",)
+    assert any("messaging.system" in entry.attributes for entry in found.entries)
+    shown = {name for entry in found.entries for name, _ in displayed_attributes(entry)}
+    assert not [name for name in shown if name.startswith("messaging.")]
 
 
 def test_every_line_is_found_by_its_id(folder: Path) -> None:

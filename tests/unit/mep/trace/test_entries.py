@@ -116,3 +116,11 @@ def test_the_runtime_clients_line_has_its_request_id() -> None:
 def test_a_line_without_a_time_is_no_entry() -> None:
     assert log_entry({"message": "START"}) is None
     assert audit_entry({"action": "mark_processed"}) is None
+
+
+def test_the_linked_trace_is_shown_once() -> None:
+    linked = {**SPAN, "attributes": {"linked_trace_id": "f" * 32}}
+    by_link, by_annotation = (next(iter(span_entries(span))) for span in (SPAN, linked))
+    assert ("links", "f" * 32) in displayed_attributes(by_link)
+    assert displayed_attributes(by_annotation) == [("linked_trace_id", "f" * 32)]
+    assert by_annotation.attributes["links"] == ["f" * 32], "JSON has both"
