@@ -17,7 +17,7 @@ from handler.contract import CALENDAR
 from mep.aws_errors import explain
 from mep.errors import Problem, Reason
 from mep.trace.entries import nanoseconds
-from mep.trace.sources import ADVICE, Gap, NotQueriedError, SearchScope, Source
+from mep.trace.sources import ADVICE, SPAN_LOG_GROUP, Gap, NotQueriedError, SearchScope, Source
 
 _MAX_LINES = 10_000  # the maximum of Logs Insights
 _TRACES_PER_CALL = 5  # the maximum of BatchGetTraces
@@ -65,14 +65,22 @@ class AwsSources:
         gaps, self.gaps = tuple(self.gaps), []
         return gaps
 
-    def log_lines(self, source: Source, condition: str) -> list[LogLine]:
-        """Return the lines of a log group that meet a condition, the oldest first.
+    def log_lines(self, condition: str) -> list[LogLine]:
+        """Return the lines of the function's log that meet a condition, the oldest first.
 
         Args:
-            source: The function's log, or the traces where spans are in the log group `aws/spans`.
             condition: The filter of a Logs Insights query.
         """
-        return self._query(source, "logs", lambda client: self._insights(client, source, condition))
+        return self._query(Source.LOG, "logs", lambda client: self._insights(client, Source.LOG, condition))
+
+    def span_records(self, condition: str) -> list[LogLine]:
+        """Return the records of the log group of X-Ray's Transaction Search as `log_lines` does."""
+        return self._query(
+            Source.TRACES,
+            "logs",
+            lambda client: self._insights(client, Source.TRACES, condition, SPAN_LOG_GROUP),
+            SPAN_LOG_GROUP,
+        )
 
     def audit_items(self, keys: Mapping[str, str], index: str | None = None) -> list[dict[str, Any]]:
         """Return the items of the audit table with a partition key, or of its index."""
@@ -139,13 +147,16 @@ class AwsSources:
 
         return self._query(source, "dynamodb", read)
 
-    def _query[T](self, source: Source, service: str, query: Callable[[Any], Iterable[T]]) -> list[T]:
+    def _query[T](
+        self, source: Source, service: str, query: Callable[[Any], Iterable[T]], name: str | None = None
+    ) -> list[T]:
         """Return the results of a query; an error becomes a gap, and the results before it are retained.
 
         Args:
             source: The source.
             service: boto3's name of the service.
             query: Yields results, given a client of the service.
+            name: The name of what is read, if it is not that of the source.
         """
         results: list[T] = []
         client: Any = None
@@ -153,23 +164,23 @@ class AwsSources:
             client = self._create_client(service)
             results.extend(query(client))
         except NotQueriedError as error:
-            self._add_gap(source, error.problem)
+            self._add_gap(source, error.problem, name)
         except Exception as error:
             problem = explain(error, client)
             if problem is None:
                 raise
-            self._add_gap(source, problem)
+            self._add_gap(source, problem, name)
         return results
 
-    def _add_gap(self, source: Source, problem: Problem) -> None:
+    def _add_gap(self, source: Source, problem: Problem, name: str | None = None) -> None:
         advice = ADVICE.get((source, problem.reason), problem.advice)
-        gap = Gap(source, self._names[source], replace(problem, advice=advice))
+        gap = Gap(source, name or self._names[source], replace(problem, advice=advice))
         if gap not in self.gaps:
             self.gaps.append(gap)
 
-    def _insights(self, client: Any, source: Source, condition: str) -> Iterator[LogLine]:
+    def _insights(self, client: Any, source: Source, condition: str, group: str | None = None) -> Iterator[LogLine]:
         """Yield the JSON objects of a Logs Insights query, oldest first."""
-        group, until = self._names[source], self._now()
+        group, until = group or self._names[source], self._now()
         query = client.start_query(
             logGroupName=group,
             startTime=int((until - self.scope.since).timestamp()),
@@ -182,10 +193,10 @@ class AwsSources:
         results = response.get("results", [])
         if response["status"] != "Complete":
             text = f"the query of {group} ended as {response['status']}: lines may be missing"
-            self._add_gap(source, Problem(Reason.INCOMPLETE, text, "try again, with a shorter --since"))
+            self._add_gap(source, Problem(Reason.INCOMPLETE, text, "try again, with a shorter --since"), group)
         if len(results) >= _MAX_LINES:
             text = f"{group} has more than {_MAX_LINES} lines of this ID: the rest is not shown"
-            self._add_gap(source, Problem(Reason.INCOMPLETE, text))
+            self._add_gap(source, Problem(Reason.INCOMPLETE, text), group)
         for result in results:
             fields = {field["field"]: field["value"] for field in result}
             try:

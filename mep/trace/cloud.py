@@ -6,12 +6,11 @@ from typing import Any
 
 from handler.contract import CORRELATION_INDEX
 from mep.trace.aws_sources import AwsSources, LogLine
+from mep.trace.aws_spans import find_spans
 from mep.trace.entries import Entry, SearchResult
 from mep.trace.log_order import in_order
 from mep.trace.lookup import missing_row_note, row_keys
 from mep.trace.parsing import audit_entry, log_entry
-from mep.trace.sources import Source
-from mep.trace.xray import segment_entries, span_record_entries, xray_id
 
 _REQUESTS_PER_QUERY = 50
 
@@ -25,10 +24,10 @@ def find_in_aws(correlation_id: str, sources: AwsSources) -> SearchResult:
     """
     audit = _audit(correlation_id, sources)
     entries = [*_log(correlation_id, {entry.request_id for entry in audit}, sources), *audit]
-    trace_ids = {entry.trace_id for entry in entries} - {""}
-    entries += _spans(correlation_id, trace_ids, sources)
-    rows, notes = _rows(entries, sources)
-    return SearchResult(tuple(entries), tuple(rows), tuple(notes), sources.take_gaps())
+    spans, notes = find_spans(correlation_id, entries, sources)
+    entries += spans
+    rows, missing = _rows(entries, sources)
+    return SearchResult(tuple(entries), tuple(rows), (*notes, *missing), sources.take_gaps())
 
 
 def find_requests_in_aws(request_ids: Iterable[str], sources: AwsSources) -> SearchResult:
@@ -51,7 +50,7 @@ def _log(correlation_id: str, request_ids: set[str], sources: AwsSources) -> lis
     """
     # The runtime client's line about an exception of the function has the ID in its text only.
     condition = f'correlation_id = "{correlation_id}" or @message like "correlation_id={correlation_id} "'
-    lines = [(line, at) for line, at in sources.log_lines(Source.LOG, condition) if "_aws" not in line]
+    lines = [(line, at) for line, at in sources.log_lines(condition) if "_aws" not in line]
     known = {str(line.get("request_id") or line.get("requestId") or "") for line, _ in lines} | request_ids
     lines += [each for each in _of_requests(known, sources) if each not in lines]
     return _entries(lines)
@@ -64,7 +63,7 @@ def _of_requests(request_ids: set[str], sources: AwsSources) -> list[LogLine]:
         condition = f'type in ["platform.start", "platform.report"] and record.requestId in [{ids}]'
         # A line about another exception has no correlation ID at all.
         condition += f" or requestId in [{ids}]"
-        lines += sources.log_lines(Source.LOG, condition)
+        lines += sources.log_lines(condition)
     return lines
 
 
@@ -75,17 +74,6 @@ def _entries(lines: Iterable[LogLine]) -> list[Entry]:
 def _audit(correlation_id: str, sources: AwsSources) -> list[Entry]:
     items = sources.audit_items({"correlation_id": correlation_id}, CORRELATION_INDEX)
     return [entry for item in items if (entry := audit_entry(item)) is not None]
-
-
-def _spans(correlation_id: str, trace_ids: set[str], sources: AwsSources) -> list[Entry]:
-    """Return the spans of the given traces; without any, of the traces that have the ID as annotation."""
-    if sources.scope.spans_in_logs:
-        records: list[LogLine] = sources.log_lines(Source.TRACES, f'attributes.correlation_id = "{correlation_id}"')
-        return [entry for record, _ in records for entry in span_record_entries(record)]
-    ids = sorted(map(xray_id, trace_ids)) or sources.annotated_traces("correlation_id", correlation_id)
-    entries = [entry for document in sources.segments(ids) for entry in segment_entries(document)]
-    # A trace may contain spans of other events. Lambda's own segments have no correlation ID.
-    return [entry for entry in entries if entry.attributes.get("correlation_id", correlation_id) == correlation_id]
 
 
 def _rows(entries: Iterable[Entry], sources: AwsSources) -> tuple[list[dict[str, Any]], list[str]]:

@@ -1,13 +1,15 @@
 """Finds the events of an ID or of a row in AWS: through the log, the calendar's key and the audit table."""
 
+import re
 from collections.abc import Iterator
 
 from handler.contract import AUDIT, CALENDAR
 from mep.trace.asked import Asked
 from mep.trace.aws_sources import AwsSources
-from mep.trace.hits import OTHER_IDS, Observation, observe_audit, observe_line, observe_row
-from mep.trace.sources import Source
+from mep.trace.aws_spans import find_linked
+from mep.trace.hits import OTHER_IDS, Observation, observe_audit, observe_line, observe_linked, observe_row
 
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _MAX_ROWS = 25
 """Rows of one partition whose audit entries are read, the latest first."""
 
@@ -19,7 +21,10 @@ def look_up_in_aws(asked: Asked, sources: AwsSources) -> list[Observation]:
         asked: What a person asks for.
         sources: Reads the sources.
     """
-    return [*_in_log(asked, sources), *_in_tables(asked, sources)]
+    found = [*_in_log(asked, sources), *_in_tables(asked, sources)]
+    if not found and _TRACE_ID.fullmatch(asked.id):  # no record of ours has it as its own: it may be a producer's
+        found += [each for span in find_linked(asked.id, sources) for each in observe_linked(span, asked)]
+    return found
 
 
 def _in_log(asked: Asked, sources: AwsSources) -> Iterator[Observation]:
@@ -27,7 +32,7 @@ def _in_log(asked: Asked, sources: AwsSources) -> Iterator[Observation]:
     conditions += [
         " and ".join(f'{name} = "{part}"' for name, part in zip(CALENDAR.key, key, strict=False)) for key in asked.keys
     ]
-    for line, _ in sources.log_lines(Source.LOG, " or ".join(conditions)):
+    for line, _ in sources.log_lines(" or ".join(conditions)):
         yield from observe_line(line, asked)
 
 

@@ -54,8 +54,13 @@ def trace_command(
         str | None, typer.Option(metavar="NAME", help="The function's log group. Default: /aws/lambda/NAME.")
     ] = None,
     spans: Annotated[
-        str, typer.Option(metavar="xray|logs", help="The store of the spans: X-Ray, or the log group aws/spans.")
-    ] = "xray",
+        str,
+        typer.Option(
+            metavar="auto|xray|logs",
+            help="Where to search the spans: X-Ray; the log group aws/spans of its Transaction Search; or X-Ray first, "
+            "and aws/spans where X-Ray does not have them.",
+        ),
+    ] = "auto",
     queue: Annotated[
         bool | None,
         typer.Option(
@@ -96,7 +101,7 @@ def trace_command(
         found = follow(wanted, search, queue=queue)
     timeline = found.timeline
     options = {"--run": run, "--since": since if since != _SINCE_DEFAULT else None}
-    options |= {"--function": function, "--log-group": log_group, "--spans": spans if spans != "xray" else None}
+    options |= {"--function": function, "--log-group": log_group, "--spans": spans if spans != "auto" else None}
     again = [part for name, value in options.items() if value is not None for part in (name, str(value))]
     if found.hits:
         _show_hits(found, again, as_json=as_json)
@@ -115,14 +120,14 @@ def trace_command(
 def _account(spans: str, since: timedelta, function: str | None, log_group: str | None) -> "Search":
     from mep.settings import load_settings
     from mep.trace.account import AccountSearch
-    from mep.trace.sources import SearchScope
+    from mep.trace.sources import SearchScope, SpanStore
 
-    if spans not in {"xray", "logs"}:
-        raise UsageError(f"--spans {spans}: must be xray or logs")
+    if spans not in set(SpanStore):
+        raise UsageError(f"--spans {spans}: must be auto, xray or logs")
     settings = load_settings(needs_queue=False)
     scope = SearchScope(
         log_group=log_group or f"/aws/lambda/{function or settings.function_name}",
-        spans_in_logs=spans == "logs",
+        spans=SpanStore(spans),
         calendar_table=settings.calendar_table,
         audit_table=settings.audit_table,
         since=since,

@@ -10,10 +10,11 @@ from mep.trace.hits import (
     observe_audit,
     observe_dead_letter,
     observe_line,
+    observe_linked,
     observe_row,
-    observe_span,
 )
 from mep.trace.jsonl import values
+from mep.trace.parsing import span_entries
 
 
 def look_up_in_folder(asked: Asked, folder: Path, *, queue: bool) -> Iterator[Observation]:
@@ -34,7 +35,8 @@ def look_up_in_folder(asked: Asked, folder: Path, *, queue: bool) -> Iterator[Ob
         for row in values(folder, "calendar", text):
             yield from observe_row(row, asked)
         for span in values(folder, "spans", text):
-            yield from observe_span(span, asked)
+            for entry in span_entries(span):
+                yield from observe_linked(entry, asked)
     if queue:
         # The event in a dead letter may spell a symbol in another way.
         for line in values(folder, "dlq", ""):

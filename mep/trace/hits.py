@@ -9,8 +9,9 @@ from handler.event import optional
 from handler.validation import FieldError
 from mep.dlq.model import DeadLetter, DeadLetterSource
 from mep.trace.asked import Asked
-from mep.trace.entries import nanoseconds, nanoseconds_of, time_text
+from mep.trace.entries import Entry, nanoseconds, nanoseconds_of, time_text
 from otel.event_types import EventType
+from otel.semconv import LINKED_TRACE_ID
 
 OTHER_IDS = ("event_id", "request_id", "trace_id", "span_id", "dead_letter_id")
 """Log fields with IDs of an event, the correlation ID excluded."""
@@ -132,16 +133,14 @@ def observe_row(row: Mapping[str, Any], asked: Asked) -> Iterator[Observation]:
     yield from _observe(named, asked, ("event_id",), key, written_at, outcome)
 
 
-def observe_span(span: Mapping[str, Any], asked: Asked) -> Iterator[Observation]:
-    """Yield what a span in the format of `spans.jsonl` has: the producer's trace, to which it links."""
-    for link in span.get("links") or ():
-        if asked.id and link.get("trace_id") == asked.id:
-            attributes = span["attributes"]
-            key = tuple(str(attributes.get(name) or "") for name in CALENDAR.key)
-            correlation_id, outcome = attributes.get("correlation_id"), attributes.get("outcome")
-            if correlation_id:
-                at = int(span["end_time_unix_nano"])
-                yield Observation(str(correlation_id), "linked_trace_id", at, str(outcome or ""), key)
+def observe_linked(span: Entry, asked: Asked) -> Iterator[Observation]:
+    """Yield what a span has: the producer's trace, to which it links, as a link or as an annotation."""
+    linked = {span.attributes.get(LINKED_TRACE_ID), *span.attributes.get("links", ())}
+    correlation_id = span.attributes.get("correlation_id")
+    if asked.id and asked.id in linked and correlation_id:
+        key = tuple(str(span.attributes.get(name) or "") for name in CALENDAR.key)
+        outcome = str(span.attributes.get("outcome") or "")
+        yield Observation(str(correlation_id), LINKED_TRACE_ID, span.end, outcome, key if all(key) else ())
 
 
 def observe_dead_letter(dead_letter: DeadLetter, asked: Asked) -> Iterator[Observation]:

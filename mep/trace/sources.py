@@ -12,6 +12,20 @@ from mep.errors import Problem, Reason
 SPAN_LOG_GROUP = "aws/spans"
 
 
+class SpanStore(StrEnum):
+    """Where the spans are searched.
+
+    Attributes:
+        AUTO: In X-Ray, and then in the log group of Transaction Search where X-Ray does not have all.
+        XRAY: In X-Ray only.
+        LOGS: In the log group of Transaction Search only.
+    """
+
+    AUTO = "auto"
+    XRAY = "xray"
+    LOGS = "logs"
+
+
 class Source(StrEnum):
     """A place with records of an event."""
 
@@ -41,15 +55,14 @@ class SearchScope:
 
     Attributes:
         log_group: Log group of the function.
-        spans_in_logs: Whether spans are in the log group `aws/spans` (X-Ray's Transaction Search), not in X-Ray's own
-            store.
+        spans: Where the spans are searched.
         calendar_table: Name of the calendar table.
         audit_table: Name of the audit table.
         since: How far back logs and traces are searched.
     """
 
     log_group: str
-    spans_in_logs: bool
+    spans: SpanStore
     calendar_table: str
     audit_table: str
     since: timedelta
@@ -58,7 +71,7 @@ class SearchScope:
         """Return the resource of each source, the queue excluded."""
         return {
             Source.LOG: self.log_group,
-            Source.TRACES: SPAN_LOG_GROUP if self.spans_in_logs else "X-Ray",
+            Source.TRACES: SPAN_LOG_GROUP if self.spans is SpanStore.LOGS else "X-Ray",
             Source.AUDIT: self.audit_table,
             Source.CALENDAR: self.calendar_table,
         }
@@ -66,7 +79,7 @@ class SearchScope:
 
 ADVICE: Mapping[tuple[Source, Reason], str] = {
     (Source.LOG, Reason.NOT_FOUND): "check ENVIRONMENT, or name another with --function or --log-group",
-    (Source.TRACES, Reason.NOT_FOUND): "is X-Ray's Transaction Search on? --spans xray searches X-Ray's own store",
+    (Source.TRACES, Reason.NOT_FOUND): "is X-Ray's Transaction Search on? --spans auto searches X-Ray's own store, too",
     (Source.AUDIT, Reason.NOT_FOUND): f"check {AUDIT.variable}",
     (Source.AUDIT, Reason.REFUSED): f"it needs the index {CORRELATION_INDEX}",
     (Source.CALENDAR, Reason.NOT_FOUND): f"check {CALENDAR.variable}",

@@ -19,6 +19,7 @@ class Account:
         traces: Segment documents by X-Ray's trace ID.
         refused: Operations that return an AccessDenied error.
         refuse_after: The number of successful calls after which an operation returns that error.
+        refused_groups: Log groups whose queries return it.
         ends_as: The final status of a query.
         asked: Operation and parameters of each call.
     """
@@ -27,6 +28,7 @@ class Account:
     traces: dict[str, list[str]] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
     refuse_after: dict[str, int] = field(default_factory=dict)
+    refused_groups: set[str] = field(default_factory=set)
     ends_as: str = "Complete"
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
@@ -46,6 +48,8 @@ class Account:
         return handlers[operation](parameters)
 
     def _start_query(self, parameters: dict[str, Any]) -> Reply:
+        if parameters["logGroupName"] in self.refused_groups:
+            return error("AccessDeniedException", "not authorized")
         if parameters["logGroupName"] not in self.groups:
             return error("ResourceNotFoundException", "no such group")
         return ok(queryId=str(len(self.asked) - 1))
@@ -68,11 +72,16 @@ class Account:
 
     def _trace_summaries(self, parameters: dict[str, Any]) -> Reply:
         assert parameters["EndTime"] - parameters["StartTime"] <= 6 * 3600
-        condition = re.fullmatch(r'annotation\.correlation_id = "([^"]+)"', parameters["FilterExpression"])
+        condition = re.fullmatch(r'annotation\.(\w+) = "([^"]+)"', parameters["FilterExpression"])
         assert condition is not None
-        if len([operation for operation, _ in self.asked if operation == "GetTraceSummaries"]) > 1:
+        same = [asked for _, asked in self.asked if asked.get("FilterExpression") == parameters["FilterExpression"]]
+        if len(same) > 1:  # an older period
             return ok(TraceSummaries=[])
-        ids = [name for name, documents in self.traces.items() if any(condition[1] in text for text in documents)]
+        ids = [
+            name
+            for name, documents in self.traces.items()
+            if any(json.loads(text)["annotations"].get(condition[1]) == condition[2] for text in documents)
+        ]
         return ok(TraceSummaries=[{"Id": trace_id} for trace_id in ids])
 
     def _batch_get_traces(self, parameters: dict[str, Any]) -> Reply:

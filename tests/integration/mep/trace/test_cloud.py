@@ -27,7 +27,7 @@ from mep.trace.entries import SearchResult
 from mep.trace.follow import follow
 from mep.trace.hits import Observation
 from mep.trace.parsing import dead_letter_entry
-from mep.trace.sources import SPAN_LOG_GROUP, Gap, SearchScope, Source, gap_lines
+from mep.trace.sources import SPAN_LOG_GROUP, Gap, SearchScope, Source, SpanStore, gap_lines
 from mep.trace.timeline import make_timeline
 from mep.trace.xray import segment_entries, xray_id
 from tests.integration.mep.trace.aws_api import Account
@@ -105,18 +105,18 @@ class AwsSearch:
 
 
 @pytest.fixture
-def spans_in_logs() -> bool:
-    return False
+def store() -> SpanStore:
+    return SpanStore.AUTO
 
 
 @pytest.fixture
-def search(account: Account, tables: Tables, spans_in_logs: bool) -> Iterator[AwsSearch]:
+def search(account: Account, tables: Tables, store: SpanStore) -> Iterator[AwsSearch]:
     with serving(account.respond) as url:
 
         def make(service: str) -> Any:
             return tables.client if service == "dynamodb" else loopback_client(service, url)
 
-        scope = SearchScope(GROUP, spans_in_logs, tables.calendar_table, tables.audit_table, timedelta(1))
+        scope = SearchScope(GROUP, store, tables.calendar_table, tables.audit_table, timedelta(1))
         yield AwsSearch(AwsSources(scope, make, now=lambda: NOW, sleep=lambda _: None))
 
 
@@ -163,35 +163,140 @@ def test_annotations_find_the_trace_without_a_log(ask: Ask, account: Account) ->
     assert len(summaries) == 4  # a day, six hours each
 
 
-@pytest.mark.parametrize("spans_in_logs", [True])
-def test_spans_may_be_in_the_log(ask: Ask, account: Account, folder: Path) -> None:
-    account.groups[SPAN_LOG_GROUP] = [
-        json.dumps(
-            {
-                "traceId": span["trace_id"],
-                "spanId": span["span_id"],
-                "parentSpanId": span["parent_span_id"],
-                "name": span["name"],
-                "kind": f"SPAN_KIND_{span['kind']}" if span["kind"] == "CLIENT" else span["kind"],
-                "startTimeUnixNano": span["start_time_unix_nano"],
-                "endTimeUnixNano": span["end_time_unix_nano"],
-                "status": {"code": span["status"]},
-                "attributes": span["attributes"],
-                "events": [
-                    {"name": event["name"], "timeUnixNano": event["time_unix_nano"], "attributes": event["attributes"]}
-                    for event in span["events"]
-                ],
-                "links": [{"traceId": link["trace_id"]} for link in span["links"]],
-            }
-        )
-        for span in lines_of(folder, "spans")
-    ]
-    found = ask("demo-aapl")
-    own = [span for span in lines_of(folder, "spans") if span["attributes"]["correlation_id"] == "demo-aapl"]
-    assert sorted(entry.span_id for entry in found.entries if entry.kind == "span") == sorted(
-        span["span_id"] for span in own
+def span_record(span: dict[str, Any]) -> str:
+    """Return a span as a record of the log group of Transaction Search."""
+    return json.dumps(
+        {
+            "traceId": span["trace_id"],
+            "spanId": span["span_id"],
+            "parentSpanId": span["parent_span_id"],
+            "name": span["name"],
+            "kind": f"SPAN_KIND_{span['kind']}" if span["kind"] == "CLIENT" else span["kind"],
+            "startTimeUnixNano": span["start_time_unix_nano"],
+            "endTimeUnixNano": span["end_time_unix_nano"],
+            "status": {"code": span["status"]},
+            "attributes": span["attributes"],
+            "events": [
+                {"name": event["name"], "timeUnixNano": event["time_unix_nano"], "attributes": event["attributes"]}
+                for event in span["events"]
+            ],
+            "links": [{"traceId": link["trace_id"]} for link in span["links"]],
+        }
     )
+
+
+def spans_of(folder: Path, correlation_id: str) -> list[str]:
+    spans = lines_of(folder, "spans")
+    return sorted(span["span_id"] for span in spans if span["attributes"]["correlation_id"] == correlation_id)
+
+
+def found_spans(found: SearchResult) -> list[str]:
+    return sorted(entry.span_id for entry in found.entries if entry.kind == "span")
+
+
+def use_transaction_search(account: Account, folder: Path) -> None:
+    """Move the spans from X-Ray, which then finds no trace by its ID, to the log group."""
+    account.traces.clear()
+    account.groups[SPAN_LOG_GROUP] = [span_record(span) for span in lines_of(folder, "spans")]
+
+
+@pytest.mark.parametrize("store", [SpanStore.LOGS])
+def test_spans_may_be_in_the_log_only(ask: Ask, account: Account, folder: Path) -> None:
+    account.groups[SPAN_LOG_GROUP] = [span_record(span) for span in lines_of(folder, "spans")]
+    found = ask("demo-aapl")
+    assert found_spans(found) == spans_of(folder, "demo-aapl")
     assert not [operation for operation, _ in account.asked if "Trace" in operation]
+
+
+def test_spans_of_transaction_search_are_found(ask: Ask, account: Account, folder: Path) -> None:
+    use_transaction_search(account, folder)
+    found = ask("demo-aapl")
+    assert found_spans(found) == spans_of(folder, "demo-aapl")
+    assert (found.gaps, found.notes[0]) == (
+        (),
+        "the spans are in aws/spans: X-Ray does not have the trace, as with Transaction Search",
+    )
+    account.groups[GROUP] = []
+    assert found_spans(ask("demo-aapl")) == spans_of(folder, "demo-aapl"), "without the log, too"
+
+
+def test_the_log_group_is_not_asked_where_x_ray_has_all(ask: Ask, account: Account, folder: Path) -> None:
+    found = ask("demo-aapl")
+    assert found_spans(found) == spans_of(folder, "demo-aapl")
+    assert {query["logGroupName"] for operation, query in account.asked if operation == "StartQuery"} == {GROUP}
+
+
+@pytest.mark.parametrize(
+    ("is_sampled", "reason"),
+    [
+        (False, "according to the log, not sampled"),
+        (True, "according to the log sampled, so not there yet, or lost"),
+        (None, "not sampled, not there yet, or lost"),
+    ],
+)
+@pytest.mark.parametrize("is_on", [False, True])
+def test_spans_that_are_nowhere_are_explained(
+    is_sampled: bool | None, reason: str, is_on: bool, ask: Ask, account: Account, folder: Path
+) -> None:
+    account.traces.clear()
+    if is_on:
+        account.groups[SPAN_LOG_GROUP] = []
+    lines = [json.loads(line) for line in account.groups[GROUP]]
+    for line in lines:
+        line.pop("trace_sampled", None)
+        if is_sampled is not None and line.get("event_type") == "event_outcome":
+            line["trace_sampled"] = is_sampled
+    account.groups[GROUP] = [json.dumps(line) for line in lines]
+    trace_id = next(line["trace_id"] for line in lines if line.get("correlation_id") == "demo-msft")
+    found = ask("demo-msft")
+    where = (
+        "X-Ray and aws/spans were asked"
+        if is_on
+        else "X-Ray was asked, and Transaction Search is off (no log group aws/spans)"
+    )
+    assert (found.gaps, found.notes[0]) == ((), f"no span of trace {trace_id}: {where}; {reason}")
+
+
+@pytest.mark.parametrize("store", [SpanStore.XRAY])
+def test_x_ray_alone_names_the_other_store(ask: Ask, account: Account, folder: Path) -> None:
+    use_transaction_search(account, folder)
+    found = ask("demo-msft")
+    assert (found_spans(found), found.gaps) == ([], ())
+    assert found.notes[0].endswith("or in aws/spans, with Transaction Search: --spans auto asks there, too")
+
+
+def test_spans_that_could_not_be_asked_for_are_a_gap(
+    ask: Ask, account: Account, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X-Ray does not have them, and the log group may not be read: nothing is said about what is there."""
+    account.traces.clear()
+    monkeypatch.setattr(account, "refused_groups", {SPAN_LOG_GROUP})
+    found = ask("demo-msft")
+    assert [(gap.source, gap.name, gap.problem.reason) for gap in found.gaps] == [
+        (Source.TRACES, SPAN_LOG_GROUP, Reason.ACCESS_DENIED)
+    ]
+    assert not [note for note in found.notes if "span" in note]
+
+
+def test_the_log_group_replaces_x_ray_that_could_not_be_asked(ask: Ask, account: Account, folder: Path) -> None:
+    use_transaction_search(account, folder)
+    account.refused = {"BatchGetTraces", "GetTraceSummaries"}
+    found = ask("demo-msft")
+    assert (found_spans(found), found.gaps) == (spans_of(folder, "demo-msft"), ())
+    assert found.notes[0].startswith("the spans are in aws/spans: X-Ray could not be asked (AccessDeniedException")
+
+
+@pytest.mark.parametrize("is_on", [False, True])
+def test_a_producers_trace_leads_to_the_event(
+    search: AwsSearch, account: Account, folder: Path, *, is_on: bool
+) -> None:
+    if is_on:
+        use_transaction_search(account, folder)
+    timeline = follow(parse_asked("1-0af76519-16cd43dd8448eb211c80319c"), search, queue=False).timeline
+    assert timeline.correlation_id == "demo-aapl"
+    assert timeline.notes[0].endswith("is the linked trace ID of the event with the correlation ID demo-aapl")
+    unknown = follow(parse_asked("f" * 32), search, queue=False).timeline
+    assert (unknown.sections, unknown.gaps) == ((), ())
 
 
 def test_a_denied_source_is_a_gap(ask: Ask, account: Account) -> None:

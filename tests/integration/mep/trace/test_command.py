@@ -55,7 +55,7 @@ def test_json_has_everything(folder: Path, monkeypatch: pytest.MonkeyPatch, caps
         ),
         (("trace", "abc", "--run", "/nowhere"), 2, "use the --out of a `mep local` run"),
         (("trace", "abc", "--since", "soon"), 2, "--since soon: must be a number and m, h or d"),
-        (("trace", "abc", "--spans", "paper"), 2, "--spans paper: must be xray or logs"),
+        (("trace", "abc", "--spans", "paper"), 2, "--spans paper: must be auto, xray or logs"),
     ],
 )
 def test_wrong_usage_is_one_line(

@@ -18,7 +18,7 @@ from mep.dlq.audit import Action
 from mep.trace.aws_sources import AwsSources
 from mep.trace.cloud import find_in_aws
 from mep.trace.local_run import find_in_folder
-from mep.trace.sources import Source
+from mep.trace.sources import SpanStore
 from mep.trace.timeline import Section, Timeline, make_timeline
 from otel.event_types import EventType
 from tests.integration.conftest import services
@@ -164,13 +164,14 @@ class AwsRecords(AwsSources):
 
     def __init__(self, event: History, present: tuple[str, ...]) -> None:
         self.gaps = []
-        self.scope: Any = SimpleNamespace(spans_in_logs=True)
+        self.scope: Any = SimpleNamespace(spans=SpanStore.LOGS)
         self._event, self._present = event, present
 
-    def log_lines(self, source: Source, condition: str) -> Any:
-        if source is Source.TRACES:
-            spans = [span for each in self._event.invoked for span in each.spans]
-            return [(record(span), None) for span in spans] if "spans" in self._present else []
+    def span_records(self, _: str) -> Any:
+        spans = [span for each in self._event.invoked for span in each.spans]
+        return [(record(span), None) for span in spans] if "spans" in self._present else []
+
+    def log_lines(self, condition: str) -> Any:
         lines = self._event.cloud_lines() if "logs" in self._present else []
         if condition.startswith("type in"):
             return lines
