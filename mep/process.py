@@ -6,7 +6,10 @@ It imports the commands late, so that Ctrl-C meanwhile, or a package that is mis
 import io
 import os
 import sys
+import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -53,7 +56,8 @@ def run_command() -> NoReturn:
     if sys.stdout is None:  # `>&-`
         sys.stdout = _Discarding()
     output, error = take_over()
-    status = _status()
+    with _one_line_per_thread():
+        status = _status()
     reason = output.finish() if output is not None else ""
     if isinstance(sys.stdout, _Discarding) and sys.stdout.discarded:
         reason = "it is closed"
@@ -65,6 +69,24 @@ def run_command() -> NoReturn:
     if INTERRUPTS.received is not None:
         os._exit(status)  # no thread that still waits for a service delays the end
     sys.exit(status)
+
+
+@contextmanager
+def _one_line_per_thread() -> Iterator[None]:
+    """Report a defect in a thread as one in the command, also without the message of the exception."""
+    previous = threading.excepthook
+
+    def report(raised: threading.ExceptHookArgs) -> None:
+        if raised.exc_value is None or sys.flags.dev_mode:
+            previous(raised)
+        elif not isinstance(raised.exc_value, SystemExit):
+            print_error(_defect(raised.exc_value))
+
+    threading.excepthook = report
+    try:
+        yield
+    finally:
+        threading.excepthook = previous
 
 
 def _fill_standard_descriptors() -> None:
@@ -119,6 +141,10 @@ def _unexpected(error: Exception) -> str:
     """
     if sys.flags.dev_mode:
         raise error
+    return _defect(error)
+
+
+def _defect(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)[-_SHOWN_FRAMES:]
     places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno} ({frame.name})" for frame in reversed(frames))
     return f"a defect of mep: {type(error).__name__} at {places}; PYTHONDEVMODE=1 shows the stack trace, unredacted"

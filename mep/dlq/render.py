@@ -16,14 +16,12 @@ from mep.dlq.model import DeadLetter
 from mep.dlq.results import MessageResult
 from mep.dlq.sentences import count_of
 from mep.dlq.summary import first_of_each, group_by, summarize
+from mep.program import program
 from mep.terminal import plain_table
 from mep.text import escape_control
 
 SHOWN = 20
 """Messages that a terminal shows by default."""
-
-ALL_IN_LIST = "`mep dlq list --limit N` with the same filters shows more"
-"""How to see the messages that a preview does not show."""
 
 _MAX_GROUPS = 20
 _MAX_PRINTED_SKIPPED = 10
@@ -74,16 +72,14 @@ def _not_shown(count: int, noun: str) -> Iterator[RenderableType]:
         yield Text(f"{count - _MAX_GROUPS:,} more {noun} are not shown: --json has all", "yellow")
 
 
-def listing(
-    dead_letters: Sequence[DeadLetter], by: str, limit: int | None = None, hint: str = ALL_IN_LIST
-) -> RenderableType:
+def listing(dead_letters: Sequence[DeadLetter], by: str, limit: int | None = None, hint: str = "") -> RenderableType:
     """Return a table of dead letters in groups, the largest group first, the oldest message of each first.
 
     Args:
         dead_letters: The messages, the oldest first.
         by: One of `GROUPINGS`.
         limit: The maximum number of messages that are shown, some of each group; None for all.
-        hint: How to see the messages that are not shown.
+        hint: How to see the messages that are not shown; empty for the command that lists them.
     """
     now = datetime.now(UTC)
     table = plain_table("message ID", "age", "category", "correlation ID", "from", "why")
@@ -104,6 +100,7 @@ def listing(
     omitted = len(dead_letters) - sum(map(len, groups))
     if not omitted:
         return table
+    hint = hint or f"`{program()} dlq list --limit N` with the same filters shows more"
     more = f"{count_of(omitted, 'message')} not shown: {hint}"
     return Group(*([table] if groups else []), Text(more, "yellow"))
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -267,10 +268,18 @@ def test_a_defect_is_one_line_without_the_message(
     def defect(*_: object, **__: object) -> Summary:
         raise LookupError("a secret\nof an event")
 
+    def in_a_thread(*_: object, **__: object) -> Summary:
+        thread = Thread(target=defect)
+        thread.start()
+        thread.join()
+        return SUMMARY
+
+    monkeypatch.setattr(run_module, "run", in_a_thread)
+    assert mep(monkeypatch, "local", *NAMED) == 0
+    assert re.fullmatch(r"mep: a defect of mep: LookupError at test_cli\.py.*\n", capsys.readouterr().err)
+
     monkeypatch.setattr(run_module, "run", defect)
-
     assert mep(monkeypatch, "local", *NAMED) == 1
-
     output = capsys.readouterr()
     assert re.fullmatch(
         r"mep: a defect of mep: LookupError at test_cli\.py:\d+ \(defect\) < command\.py:\d+ \(local_command\) < .*\n",
