@@ -200,7 +200,8 @@ def test_a_failure_in_an_unsampled_trace_is_sent_as_sampled_where_the_layer_can(
     sandbox.invoke(unique_event(), trace_header=TRACE_HEADER.replace("Sampled=1", "Sampled=0"))
 
     can = set_up == "fast start"
-    assert [span["sampled"] for span in sandbox.spans[spans:]] == [can] * 3
+    sampled = [span["sampled"] for span in sandbox.spans[spans:]]
+    assert sampled == [True] * 3 if can else not any(sampled)
     (line,) = sandbox.logs[lines:]
     assert (line["outcome"], line["trace_sampled"]) == ("dead_lettered", can)
 
