@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 
 import botocore.session
-import jmespath
+import jmespath  # type: ignore[import-untyped]
 import pytest
 from botocore import xform_name
 from botocore.model import ServiceModel

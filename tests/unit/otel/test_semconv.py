@@ -59,7 +59,7 @@ def test_span_attributes_are_listed_or_conventional(emitted: Emitted) -> None:
     conventional = {name for name in found if "." in name}
     assert found - conventional == {*INSTRUMENTATION.annotations, "attempts", "same_event"}
     families = {name.partition(".")[0] for name in conventional}
-    assert families <= {"aws", "cloud", "db", "error", "faas", "http", "messaging", "net", "rpc", "server"}
+    assert families <= {"aws", "cloud", "db", "error", "faas", "http", "messaging", "net", "rpc", "server", "url"}
     assert {name for name in conventional if name.startswith("aws.xray")} == {semconv.XRAY_ANNOTATIONS}
 
 
