@@ -77,6 +77,11 @@ def create_client(service: str, settings: Settings) -> Any:
     return client
 
 
+def credentials_of(client: Any) -> Any:
+    """Return the credentials with which a client signs its calls; botocore refreshes them. None if there are none."""
+    return client._request_signer._credentials  # noqa: SLF001 - a client does not offer them
+
+
 def return_error_responses(client: Any) -> None:
     """Make a client return error responses (`{"Error": ..., ...}`) where it would raise `ClientError`.
 

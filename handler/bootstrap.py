@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError
 
-from handler.aws import dynamodb_client, sqs_client
+from handler.aws import credentials_of, dynamodb_client, sqs_client
 from handler.calendar_store import CalendarStore
 from handler.classification import classify_exception, classify_response
 from handler.dead_letters import DeadLetterQueue
@@ -52,7 +52,8 @@ def create_processor(
     tracing = None
     if settings.telemetry.tracing:
         try:
-            tracing = start_tracing(settings.telemetry, INSTRUMENTATION)
+            # The client is created below, and the first export comes after it.
+            tracing = start_tracing(settings.telemetry, INSTRUMENTATION, lambda: credentials_of(dynamodb))
         except Exception as error:
             raise SettingsError([refused_by_opentelemetry(error, environ)], settings.telemetry) from error
         instrument(tracing.client_tracer_provider, classify_response, classify_exception)

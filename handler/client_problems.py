@@ -11,7 +11,7 @@ from botocore import exceptions as boto
 from botocore.credentials import Credentials, RefreshableCredentials
 from botocore.session import Session
 
-from handler.aws import sqs_client
+from handler.aws import credentials_of, sqs_client
 from handler.errors import SettingsError
 from handler.settings import Settings
 
@@ -90,7 +90,7 @@ def check(dynamodb: Any, settings: Settings, environ: Mapping[str, str]) -> None
         SettingsError: No endpoint exists for the settings, or the credentials' expiration has no time zone.
     """
     problems = []
-    credentials = dynamodb._request_signer._credentials  # noqa: SLF001 - nothing public has them
+    credentials = credentials_of(dynamodb)
     if _is_from_environment(credentials) and isinstance(credentials, RefreshableCredentials):
         try:
             credentials.refresh_needed()

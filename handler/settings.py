@@ -95,10 +95,6 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         telemetry=telemetry,
         fast_start=read.parsed(COLD_START, FAST, one_of(FAST, STANDARD), f"{FAST} or {STANDARD}") == FAST,
     )
-    if not settings.fast_start:  # the fast start defers the module that reads it
-        from otel.settings.layer import check_propagators
-
-        check_propagators(read)
     if settings.calendar_table == settings.audit_table:
         read.refuse(audit.variable, f"another table than {calendar.variable}")
     if read.problems:

@@ -55,9 +55,10 @@ def main(task_root: str, *layer: str) -> None:
         for client in (aws.dynamodb_client(regional), aws.sqs_client(regional)):
             assert region in client.meta.endpoint_url, client.meta.endpoint_url
     _check_credential_services(read)
-    from otel.exporters import otlp_http
+    from otel.exporters import otlp_http, signing  # noqa: F401 - imported by the first export to AWS
+    from otel.settings.otlp import OtlpSettings
 
-    otlp_http.OtlpHttpExporter().close()
+    otlp_http.OtlpHttpExporter(OtlpSettings("http://127.0.0.1:4318/v1/traces")).close()
     assert callable(app.lambda_handler)
     assert ("otel.tracing.adot_layer" in sys.modules) is bool(layer), "the layer is not set up"
 

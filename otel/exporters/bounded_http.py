@@ -1,21 +1,22 @@
-"""HTTP requests with one deadline for all of them, whatever the peer does: a transport adapter of `requests`.
+"""HTTP requests with one deadline for all of them, whatever the peer does: on urllib3, which botocore has loaded.
 
 The timeout of a socket applies to one read: a peer that sends single bytes never exceeds it. Here the connections of an
 attempt are shut down at its deadline, which ends every read, including those of a TLS handshake.
 """
 
+import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from io import BytesIO
 from threading import Lock
 from time import monotonic
 from typing import Any
 
-from requests import PreparedRequest, Response
-from requests.adapters import HTTPAdapter
-from requests.exceptions import Timeout, TooManyRedirects
-from urllib3.exceptions import ConnectTimeoutError, HTTPError
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProtocolError
+from urllib3.poolmanager import PoolManager
+from urllib3.response import BaseHTTPResponse
 
 MOST_BYTES = 65_536
 """Limit on the body of a response that is read: a longer one could exhaust the memory."""
@@ -57,63 +58,78 @@ class Attempt:
                     connection.shutdown(socket.SHUT_RDWR)
 
 
-class BoundedAdapter(HTTPAdapter):
-    """Sends requests within an attempt, one at a time."""
+class BoundedHttp:
+    """Posts to one URL, one request at a time, each within an attempt.
 
-    def __init__(self) -> None:
+    Args:
+        url: Of the requests; a user and a password in it are not sent.
+        authorities: File or directory of the certificates that the peer's is verified with.
+        client_certificate: File of the certificate that the peer asks for, with its key or beside it; empty for none.
+        client_key: File of that key; empty for none.
+    """
+
+    def __init__(self, url: str, authorities: str, client_certificate: str = "", client_key: str = "") -> None:
+        self._url = url
         self._attempt = Attempt(0.0)
         self._connections: list[_Watched] = []
-        super().__init__()
+        is_directory = os.path.isdir(authorities)
+        options: dict[str, Any] = {
+            "cert_reqs": "CERT_REQUIRED",
+            "ca_cert_dir" if is_directory else "ca_certs": authorities,
+            "cert_file": client_certificate or None,
+            "key_file": client_key or None,
+        }
+        self._manager = _proxy_manager(url, options) or PoolManager(**options)
+        self._manager.pool_classes_by_scheme = {
+            "http": self._pool(HTTPConnectionPool, HTTPConnection),
+            "https": self._pool(HTTPSConnectionPool, HTTPSConnection),
+        }
 
-    def begin(self, attempt: Attempt) -> None:
-        """Send the next requests within this attempt."""
+    def post(self, body: bytes, headers: Mapping[str, str], attempt: Attempt) -> int:
+        """Send a request; return the status of the response. Redirects are not followed.
+
+        A request that fails on a connection that the peer has closed is sent once more.
+
+        Raises:
+            urllib3.exceptions.HTTPError: There is no response within the attempt.
+        """
         self._attempt = attempt
         for connection in self._connections:
             if connection.twin is not None:
                 attempt.watch(connection.twin)
-
-    def send(
-        self,
-        request: PreparedRequest,
-        stream: bool = False,  # noqa: ARG002 - this class decides how much to read
-        timeout: Any = None,  # noqa: ARG002 - and how long to wait
-        verify: Any = True,
-        cert: Any = None,
-        proxies: Any = None,
-    ) -> Response:
-        """Send a request.
-
-        Raises:
-            requests.exceptions.RequestException: The request failed; `Timeout` if the attempt is over.
-        """
-        left = self._attempt.seconds_left()
-        if not left:
-            raise Timeout("no time is left")
         try:
-            response = super().send(request, True, left, verify, cert, proxies)
-            if not self._attempt.seconds_left():
-                # http.client takes a connection that ends within the headers for the end of the headers.
-                response.close()
-                raise Timeout("no time is left")
-            _read_body(response)
-            if 300 <= response.status_code < 400:
-                # The next host would get `OTEL_EXPORTER_OTLP_HEADERS`, too, and the stock exporter takes a redirect
-                # that is not followed for a success.
-                raise TooManyRedirects("redirects are not followed")
+            try:
+                return self._post(body, headers)
+            except ProtocolError:
+                return self._post(body, headers)
         finally:
             self._forget_closed()
-        return response
 
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the connection pool for a request, with connections that can be shut down."""
-        pool = super().get_connection_with_tls_context(*args, **kwargs)
-        if not issubclass(pool.ConnectionCls, _Watched):
-            pool.ConnectionCls = type("Watched", (_Watched, pool.ConnectionCls), {"adapter": self})
-        return pool
+    def _post(self, body: bytes, headers: Mapping[str, str]) -> int:
+        left = self._attempt.seconds_left()
+        if not left:
+            raise _no_time()
+        response = self._manager.urlopen(
+            "POST",
+            self._url,
+            body=body,
+            headers=headers,
+            timeout=left,
+            retries=False,
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+        )
+        if not self._attempt.seconds_left():
+            # http.client takes a connection that ends within the headers for the end of the headers.
+            response.close()
+            raise _no_time()
+        _read_body(response)
+        return response.status
 
     def close(self) -> None:
         """Close all connections, including those in use: a running attempt fails."""
-        super().close()
+        self._manager.clear()
         for connection in list(self._connections):
             connection.close()
         self._forget_closed()
@@ -130,6 +146,10 @@ class BoundedAdapter(HTTPAdapter):
         connection.twin = new_socket.dup()
         return self._attempt.watch(connection.twin)
 
+    def _pool(self, pool: type[HTTPConnectionPool], connection: type[HTTPConnection]) -> type[HTTPConnectionPool]:
+        watched = type("Watched", (_Watched, connection), {"client": self})
+        return type("WatchedPool", (pool,), {"ConnectionCls": watched})
+
     def _forget_closed(self) -> None:
         for connection in self._connections:
             if connection.sock is None and connection.twin is not None:
@@ -141,26 +161,48 @@ class BoundedAdapter(HTTPAdapter):
 class _Watched:
     """A connection of urllib3 whose socket can be shut down from another thread."""
 
-    adapter: BoundedAdapter
+    client: BoundedHttp
     sock: socket.socket | None
     twin: socket.socket | None = None
     close: Callable[[], None]
 
     def _new_conn(self) -> socket.socket:
         new_socket: socket.socket = super()._new_conn()  # type: ignore[misc]
-        if not self.adapter.connected(self, new_socket):
+        if not self.client.connected(self, new_socket):
             new_socket.close()
-            raise ConnectTimeoutError(self, "no time is left")
+            raise _no_time()
         return new_socket
 
 
-def _read_body(response: Response) -> None:
+def _no_time() -> HTTPError:
+    return ConnectTimeoutError("no time is left")
+
+
+def _proxy_manager(url: str, options: Mapping[str, Any]) -> PoolManager | None:
+    """Return the connections through the proxy that the environment names for a URL; None without one."""
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    from urllib.parse import unquote, urlsplit
+
+    from botocore.utils import get_environ_proxies
+    from urllib3.poolmanager import ProxyManager
+    from urllib3.util import make_headers
+
+    proxies: Mapping[str, str] = get_environ_proxies(url)
+    proxy = proxies.get(urlsplit(url).scheme) or proxies.get("all")
+    if not proxy:
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    user = urlsplit(proxy).netloc.rpartition("@")[0]
+    return ProxyManager(proxy, proxy_headers=make_headers(proxy_basic_auth=unquote(user) or None), **options)
+
+
+def _read_body(response: BaseHTTPResponse) -> None:
     """Read the body so that the connection can be reused; the status is valid however the body ends."""
     body = b""
     try:
-        body = response.raw.read(MOST_BYTES, decode_content=False)
+        body = response.read(MOST_BYTES)
     except (HTTPError, OSError):
         response.close()
     if len(body) >= MOST_BYTES:
         response.close()
-    response.raw = BytesIO(body)

@@ -1,63 +1,128 @@
-"""The exporter of `collector` mode: the stock OTLP/HTTP exporter, to `OTEL_EXPORTER_OTLP_ENDPOINT`.
+"""The exporter of `collector` mode: OTLP over HTTP, with one deadline for the whole export.
 
-The timeout of the stock exporter applies to each read of a socket. Here the whole export has one deadline.
+Neither `requests` nor a protobuf runtime is imported: they cost more than the rest of a start.
 """
 
-from collections.abc import Sequence
+import logging
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
+from typing import Any
+from urllib.parse import unquote
 
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from botocore.httpsession import DEFAULT_CA_BUNDLE
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExportResult
-from requests import Session
+from opentelemetry.sdk.version import __version__
+from urllib3.exceptions import HTTPError
 
 from otel.exporters.bounded import Bounded
-from otel.exporters.bounded_http import Attempt, BoundedAdapter
+from otel.exporters.bounded_http import Attempt, BoundedHttp
+from otel.exporters.otlp_encoder import encode_request, encode_span
 from otel.exporters.xray_udp import is_sampled
+from otel.settings.otlp import OtlpSettings
 from otel.tracing.span_processor import MOST_SECONDS
 
-_NO_BACKOFF_SECONDS = 0.5
-"""Timeout of the stock exporter. Its first backoff is at least 0.8 s, so that it does not retry."""
+_GZIP = 16 + zlib.MAX_WBITS
+"""zlib's number for gzip's format."""
+
+_logger = logging.getLogger(__name__)
 
 
 class OtlpHttpExporter:
-    """Sends sampled spans to an OTLP endpoint; a collector does not expect others."""
+    """Sends sampled spans to an OTLP endpoint; a collector does not expect others.
 
-    def __init__(self) -> None:
-        self._adapter = BoundedAdapter()
-        session = Session()
-        session.mount("http://", self._adapter)
-        session.mount("https://", self._adapter)
-        self._exporter = OTLPSpanExporter(timeout=_NO_BACKOFF_SECONDS, session=session)
+    Args:
+        settings: Endpoint, headers, certificates, compression and time limit.
+        credentials: Returns the credentials that requests to AWS's own endpoints are signed with, as botocore has them.
+    """
+
+    def __init__(self, settings: OtlpSettings, credentials: Callable[[], Any] = lambda: None) -> None:
+        scheme, user, rest = _split_user(settings.endpoint)
+        self._url = f"{scheme}://{rest}"
+        self._settings = settings
+        self._credentials = credentials
+        self._headers = _headers(settings, user)
+        authorities = settings.authorities or DEFAULT_CA_BUNDLE
+        self._http = BoundedHttp(self._url, authorities, settings.client_certificate, settings.client_key)
         self._worker = Bounded("collector")
         self._attempt = Attempt(0.0)
 
     def export(self, spans: Sequence[ReadableSpan], seconds: float = MOST_SECONDS, all_sampled: bool = False) -> int:
-        """Send spans; return how many were lost.
+        """Send spans; return how many were lost. A log line says why.
 
         Args:
             spans: Spans that have ended.
-            seconds: Limit on the whole export, whatever the collector does. `OTEL_EXPORTER_OTLP_TIMEOUT` is ignored: it
-                could exceed the invocation.
+            seconds: Limit on the whole export, whatever the collector does.
             all_sampled: Whether to send unsampled spans, too.
+
+        Raises:
+            botocore.exceptions.BotoCoreError: There are no credentials to sign with.
         """
         sampled = [span for span in spans if all_sampled or is_sampled(span)]
         if not sampled:
             return 0
+        seconds = min(seconds, self._settings.timeout)
         attempt = self._attempt = Attempt(monotonic() + seconds)
+        if seconds <= 0:
+            return len(sampled)
 
-        def send() -> bool:
-            self._adapter.begin(attempt)
-            return self._exporter.export(sampled) is SpanExportResult.SUCCESS
+        def send() -> int:
+            body = self._compress(encode_request(sampled, map(encode_span, sampled)))
+            return self._http.post(body, self._signed(body), attempt)
 
         try:
-            sent = seconds > 0 and self._worker.run(send, seconds, attempt.abort)
-        except TimeoutError:
-            sent = False
-        return 0 if sent else len(sampled)
+            status = self._worker.run(send, seconds, attempt.abort)
+        except (HTTPError, OSError) as error:
+            in_time = attempt.seconds_left() > 0 and not isinstance(error, TimeoutError)
+            _logger.warning(_NO_RESPONSE if in_time else _TOO_LATE, exc_info=error)
+            return len(sampled)
+        if 200 <= status < 300:
+            return 0
+        _logger.warning("the OTLP endpoint responded with HTTP status %d", status)
+        return len(sampled)
 
     def close(self) -> None:
         """Close the connection, also during an export."""
         self._attempt.abort()
-        self._exporter.shutdown()  # type: ignore[no-untyped-call]
+        self._http.close()
         self._worker.close()
+
+    def _compress(self, body: bytes) -> bytes:
+        if self._settings.compression == "none":
+            return body
+        compressor = zlib.compressobj(wbits=_GZIP if self._settings.compression == "gzip" else zlib.MAX_WBITS)
+        return compressor.compress(body) + compressor.flush()
+
+    def _signed(self, body: bytes) -> Mapping[str, str]:
+        if not self._settings.aws_region:
+            return self._headers
+        from otel.exporters.signing import sign
+
+        return sign(self._url, body, self._headers, self._credentials(), self._settings.aws_region)
+
+
+_NO_RESPONSE = "the OTLP endpoint did not respond"
+_TOO_LATE = "the OTLP endpoint did not respond in time"
+
+
+def _split_user(url: str) -> tuple[str, str, str]:
+    """Return a URL's scheme, its user info and the rest."""
+    scheme, _, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    user, _, host = authority.rpartition("@")
+    return scheme, unquote(user), host + slash + path
+
+
+def _headers(settings: OtlpSettings, user: str) -> dict[str, str]:
+    headers = {"content-type": "application/x-protobuf", "user-agent": f"OTel-OTLP-Exporter-Python/{__version__}"}
+    if settings.compression != "none":
+        headers["content-encoding"] = settings.compression
+    if user:
+        from urllib3.util import make_headers
+
+        headers.update(make_headers(basic_auth=user))
+    if settings.headers:
+        from opentelemetry.util.re import parse_env_headers
+
+        headers.update(parse_env_headers(settings.headers, liberal=True))  # those of the user come last, and win
+    return headers

@@ -4,7 +4,7 @@ OpenTelemetry reads most `OTEL_*` variables by itself, some of them while it is 
 an invalid one raises an exception there, or loses every span later.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from otel.settings.environ import (
     SAMPLERS,
@@ -16,6 +16,9 @@ from otel.settings.environ import (
     split_url,
     whole_number,
 )
+
+if TYPE_CHECKING:
+    from otel.settings.otlp import OtlpSettings
 
 # Lambda's names (https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html) and Python's.
 _LOG_LEVELS = {"TRACE": 10, "DEBUG": 10, "INFO": 20, "WARN": 30, "WARNING": 30, "ERROR": 40, "FATAL": 50}
@@ -42,6 +45,15 @@ FAST_START = "OTEL_AWS_LAMBDA_FAST_START"
 APPLICATION_SIGNALS = "OTEL_AWS_APPLICATION_SIGNALS_ENABLED"
 """ADOT's own variable, which `direct` mode reads as well."""
 
+PROPAGATORS = ("baggage", "none", "tracecontext", "xray", "xray-lambda")
+"""Values of `OTEL_PROPAGATORS`: those of the specification that the image has.
+
+https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#general-sdk-configuration
+"""
+
+type ParentSource = Literal["lambda", "traceparent", "nothing"]
+"""Where the parent of a root span comes from: Lambda's trace header, `detail.traceparent`, or there is none."""
+
 _FOREIGN = {
     "OTEL_PYTHON_CONTEXT": "unset: the function uses the context of Python",
     "OTEL_PYTHON_TRACER_PROVIDER": "unset: the function creates its own TracerProvider",
@@ -61,7 +73,8 @@ class TelemetrySettings(NamedTuple):
         log_level: Minimum level of log lines, as Python's `logging` counts.
         tracing: Whether spans are created.
         adot_fast_start: Whether the function sets ADOT's fast start up, as the layer's script asks for.
-        collector: Whether spans go to an OTLP endpoint (`OTEL_EXPORTER_OTLP_*`) instead of the X-Ray daemon.
+        otlp: How spans go to an OTLP endpoint (`OTEL_EXPORTER_OTLP_*`); None if they go to the X-Ray daemon.
+        parent_source: Where the parent of a root span comes from.
         daemon: Host and UDP port of the X-Ray daemon.
         application_signals: Whether spans are for CloudWatch Application Signals, too.
     """
@@ -77,9 +90,15 @@ class TelemetrySettings(NamedTuple):
     log_level: int
     tracing: bool
     adot_fast_start: bool
-    collector: bool
+    otlp: "OtlpSettings | None"
+    parent_source: ParentSource
     daemon: tuple[str, int]
     application_signals: bool = False
+
+    @property
+    def collector(self) -> bool:
+        """Whether spans go to an OTLP endpoint instead of the X-Ray daemon."""
+        return self.otlp is not None
 
     @classmethod
     def from_environ(cls, read: EnvReader, function_name: str) -> "TelemetrySettings":
@@ -93,7 +112,7 @@ class TelemetrySettings(NamedTuple):
         exporter = read.parsed("OTEL_TRACES_EXPORTER", "otlp", one_of("otlp", "none"), "otlp or none")
         disabled = read.parsed("OTEL_SDK_DISABLED", "false", one_of("true", "false"), "true or false") == "true"
         tracing = exporter == "otlp" and not disabled
-        collector = _endpoint(read)
+        has_endpoint = _check_endpoint(read)
         layer = bool(read.raw(LAYER_SWITCH))
         for name in LIMITS:  # also without tracing: the SDK reads some of them while it is imported
             read.check(name, whole_number(0, MOST), f"a whole number from 0 to {MOST}")
@@ -103,7 +122,12 @@ class TelemetrySettings(NamedTuple):
 
             check_layer(read, fast_start=adot_fast_start)
         elif not layer:
-            _check_own_setup(read, tracing=tracing, collector=collector)
+            _check_own_setup(read, tracing=tracing)
+        otlp = None
+        if has_endpoint and tracing:
+            from otel.settings.otlp import read_exporter
+
+            otlp = read_exporter(read)
         return cls(
             service=read.text("OTEL_SERVICE_NAME", function_name),
             environment=read.text(
@@ -131,7 +155,8 @@ class TelemetrySettings(NamedTuple):
             ),
             tracing=tracing,
             adot_fast_start=adot_fast_start,
-            collector=collector,
+            otlp=otlp,
+            parent_source=_parent_source(read),
             daemon=read.parsed(
                 "AWS_XRAY_DAEMON_ADDRESS", ("127.0.0.1", 2000), _address, "host:port of the X-Ray daemon's UDP socket"
             ),
@@ -146,8 +171,23 @@ def _is_region(text: str) -> bool:
     return text.isascii() and all(map(str.isalnum, words)) and not "".join(words).isdecimal() and len(text) < 64
 
 
-def _endpoint(read: EnvReader) -> bool:
-    """Whether spans go to an OTLP endpoint."""
+def _parent_source(read: EnvReader) -> ParentSource:
+    """Return what `OTEL_PROPAGATORS` decides; also without tracing, OpenTelemetry may load them and raise."""
+    read.check(
+        "OTEL_PROPAGATORS",
+        lambda text: all(name.strip() in PROPAGATORS for name in text.split(",")),
+        f"some of {', '.join(PROPAGATORS)}, separated by commas (the function supports no others)",
+    )
+    names = {name.strip() for name in read.raw("OTEL_PROPAGATORS").split(",")}
+    if "none" in names:
+        return "nothing"
+    if names & {"", "xray", "xray-lambda"}:
+        return "lambda"
+    return "traceparent" if "tracecontext" in names else "nothing"
+
+
+def _check_endpoint(read: EnvReader) -> bool:
+    """Check the endpoints and the protocol; return whether there is an endpoint."""
     names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     for name in names:
         read.check(name, lambda text: split_url(text, also_in_host="_"), "a URL such as http://localhost:4318")
@@ -157,7 +197,7 @@ def _endpoint(read: EnvReader) -> bool:
     return any(map(read.raw, names))
 
 
-def _check_own_setup(read: EnvReader, *, tracing: bool, collector: bool) -> None:
+def _check_own_setup(read: EnvReader, *, tracing: bool) -> None:
     """Check the variables that OpenTelemetry reads without a layer."""
     for name, rule in _FOREIGN.items():
         if read.raw(name):
@@ -167,10 +207,6 @@ def _check_own_setup(read: EnvReader, *, tracing: bool, collector: bool) -> None
     check_sampler(read, SAMPLERS)
     check_resource_attributes(read)
     read.parsed("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "", one_of("true", "false"), "true or false")
-    if collector:
-        from otel.settings.otlp import check_exporter
-
-        check_exporter(read)
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -11,8 +11,6 @@ from otel.settings.environ import (
 
 ID_GENERATORS = ("random", "xray")
 EXPORTERS = ("none", "otlp", "console")
-PROPAGATORS = (*("b3", "b3multi", "baggage", "jaeger", "none", "ottrace", "tracecontext", "xray", "xray-lambda"),)
-"""https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#general-sdk-configuration"""
 
 BATCH_LIMITS = (
     *("OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_BSP_MAX_QUEUE_SIZE"),
@@ -29,7 +27,6 @@ def check_layer(read: EnvReader, *, fast_start: bool) -> None:
             sampler is the function's (`otel.tracing.sampling`).
     """
     read.check("AWS_XRAY_DAEMON_ADDRESS", _is_address, "host:port (the layer supports no other form)")
-    check_propagators(read)
     check_resource_attributes(read)
     if fast_start:
         check_sampler(read, SAMPLERS)
@@ -40,15 +37,6 @@ def check_layer(read: EnvReader, *, fast_start: bool) -> None:
         read.check(name, lambda text: text in EXPORTERS, f"one of {', '.join(EXPORTERS)}")
     for name in BATCH_LIMITS:
         read.check(name, whole_number(1, 2**31 - 1), f"a whole number from 1 to {2**31 - 1}")
-
-
-def check_propagators(read: EnvReader) -> None:
-    """Check the propagators: OpenTelemetry raises for an unknown one when its API is loaded."""
-    read.check(
-        "OTEL_PROPAGATORS",
-        lambda text: all(name.strip() in PROPAGATORS for name in text.split(",")),
-        f"some of {', '.join(PROPAGATORS)}, separated by commas",
-    )
 
 
 def _is_address(text: str) -> bool:

@@ -1,32 +1,121 @@
-"""The rules of the variables that the OTLP exporter reads. Imported only in `collector` mode."""
+"""The settings of the OTLP exporter, and the rules of their variables. Imported only in `collector` mode.
+
+https://opentelemetry.io/docs/specs/otel/protocol/exporter/
+"""
 
 import string
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from otel.settings.certificates import is_ca_file_or_directory, is_client_certificate
-from otel.settings.environ import EnvReader, is_printable_ascii, is_proxy, one_of
+from otel.settings.environ import EnvReader, is_printable_ascii, is_proxy, one_of, split_url, whole_number
 
 _TOKEN = string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~"
 
 
-def check_exporter(read: EnvReader) -> None:
-    """Check the exporter's variables; the problems are in `read.problems` afterwards.
+TRACES_PATH = "v1/traces"
+"""What is appended to the endpoint of all signals."""
 
-    `OTEL_EXPORTER_OTLP_TIMEOUT` is not among them: the remaining time of the invocation limits an export.
+_AWS_DOMAINS = (
+    *("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "c2s.ic.gov", "sc2s.sgov.gov", "csp.hci.ic.gov"),
+    *("cloud.adc-e.uk", "api.aws", "api.amazonwebservices.com.cn", "api.amazonwebservices.eu", "api.aws.ic.gov"),
+    *("api.aws.scloud", "api.aws.hci.ic.gov", "api.cloud-aws.adc-e.uk"),
+)
+"""The DNS suffixes of AWS's partitions, and those of their dual-stack endpoints."""
+
+_LEAST_TIMEOUT, _MOST_TIMEOUT = 100, 900_000
+"""Milliseconds. Python's own exporter reads seconds: a number such as 10 would lose every span, and is refused."""
+
+
+class OtlpSettings(NamedTuple):
+    """How spans are sent to an OTLP endpoint.
+
+    Attributes:
+        endpoint: URL, with the path; may have a user and a password.
+        headers: `OTEL_EXPORTER_OTLP_HEADERS` as it came.
+        compression: `none`, `gzip` or `deflate`.
+        timeout: Limit on an export, seconds; the function has a limit of its own besides.
+        authorities: File or directory of the certificates of authorities; empty for those of the function.
+        client_certificate: File of the function's own certificate; empty for none.
+        client_key: File of its key; empty if it is in the same file.
+        aws_region: Region of AWS's own endpoint, to which requests are signed; empty for another one.
     """
-    read.parsed(_name(read, "COMPRESSION"), "", one_of("none", "gzip", "deflate"), "none, gzip or deflate")
+
+    endpoint: str
+    headers: str = ""
+    compression: str = "none"
+    timeout: float = 10.0
+    authorities: str = ""
+    client_certificate: str = ""
+    client_key: str = ""
+    aws_region: str = ""
+
+
+def read_exporter(read: EnvReader) -> OtlpSettings:
+    """Read the exporter's variables; the problems are in `read.problems` afterwards."""
+    compression = read.parsed(
+        _name(read, "COMPRESSION"), "none", one_of("none", "gzip", "deflate"), "none, gzip or deflate"
+    )
     read.check(
         _name(read, "HEADERS"), _are_headers, "NAME=VALUE pairs, separated by commas, the values percent-encoded"
     )
+    timeout = read.parsed(
+        _name(read, "TIMEOUT"),
+        10_000,
+        whole_number(_LEAST_TIMEOUT, _MOST_TIMEOUT),
+        f"a whole number of milliseconds from {_LEAST_TIMEOUT} to {_MOST_TIMEOUT}",
+    )
     certificates = "a readable file of PEM certificates, or a directory of them"
     ca_name = _name(read, "CERTIFICATE")
-    if not read.raw(ca_name):  # requests reads these then
+    if not read.raw(ca_name):
         ca_name = "REQUESTS_CA_BUNDLE" if read.raw("REQUESTS_CA_BUNDLE") else "CURL_CA_BUNDLE"
     read.check(ca_name, is_ca_file_or_directory, certificates)
     _check_client_certificate(read)
     for name in ("ALL_PROXY", "all_proxy"):
         read.check(name, is_proxy, "the URL of an HTTP proxy such as http://proxy:3128")
-    read.check("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", lambda text: text in {"python", "upb"}, "python or upb")
+    endpoint = _endpoint(read)
+    return OtlpSettings(
+        endpoint=endpoint,
+        headers=read.raw(_name(read, "HEADERS")),
+        compression=compression,
+        timeout=timeout / 1000,
+        authorities=read.raw(ca_name),
+        client_certificate=read.raw(_name(read, "CLIENT_CERTIFICATE")),
+        client_key=read.raw(_name(read, "CLIENT_KEY")),
+        aws_region=_aws_region(read, endpoint),
+    )
+
+
+def _endpoint(read: EnvReader) -> str:
+    """Return the URL: the endpoint for traces as it is, the one of all signals with the path of traces."""
+    for_traces = read.raw("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").strip()
+    return for_traces or f"{read.raw('OTEL_EXPORTER_OTLP_ENDPOINT').strip().removesuffix('/')}/{TRACES_PATH}"
+
+
+def _aws_region(read: EnvReader, endpoint: str) -> str:
+    try:
+        _, host, _ = split_url(endpoint, also_in_host="_")
+    except ValueError:
+        return ""  # a problem already
+    region = aws_region(host)
+    if region and not endpoint.startswith("https://"):
+        read.refuse(_name(read, "ENDPOINT"), "an https URL: this endpoint of AWS takes signed requests only")
+    return region
+
+
+def aws_region(host: str) -> str:
+    """Return the region of AWS's own OTLP endpoint for traces, from its host name; empty for any other host.
+
+    Args:
+        host: In lower case. `xray.REGION.amazonaws.com`, the same of FIPS, dual-stack and VPC endpoints, and of the
+            other partitions.
+    """
+    labels = host.removesuffix(".")
+    for domain in _AWS_DOMAINS:
+        if labels.endswith(f".{domain}"):
+            names = labels.removesuffix(f".{domain}").removesuffix(".vpce").split(".")
+            return names[-1] if len(names) > 1 and names[-2] in {"xray", "xray-fips"} else ""
+    return ""
 
 
 def _name(read: EnvReader, name: str) -> str:

@@ -1,6 +1,8 @@
 """Distributed tracing: one root span per event, client spans of AWS calls, and their export before Lambda freezes."""
 
 import os
+from collections.abc import Callable
+from typing import Any
 
 from opentelemetry import trace
 
@@ -26,9 +28,20 @@ def load_tracing(settings: TelemetrySettings) -> None:
     else:
         from otel.tracing import provider  # noqa: F401 - for its imports
 
+        if settings.otlp is not None:
+            from otel.exporters import otlp_http  # noqa: F401 - for its imports
 
-def start_tracing(settings: TelemetrySettings, instrumentation: Instrumentation) -> Tracing:
-    """Start tracing: in ADOT's TracerProvider if there is one, otherwise in one of our own."""
+
+def start_tracing(
+    settings: TelemetrySettings, instrumentation: Instrumentation, credentials: Callable[[], Any] = lambda: None
+) -> Tracing:
+    """Start tracing: in ADOT's TracerProvider if there is one, otherwise in one of our own.
+
+    Args:
+        settings: Telemetry settings.
+        instrumentation: The names of the function.
+        credentials: Returns the function's credentials, as botocore has them; first called by an export.
+    """
     if _has_provider():
         from otel.tracing.adot_layer import join_layer, seed_after_restore
 
@@ -36,7 +49,7 @@ def start_tracing(settings: TelemetrySettings, instrumentation: Instrumentation)
         return join_layer(settings, instrumentation, os.environ)
     from otel.tracing.provider import create_exporter, create_tracing
 
-    return create_tracing(settings, instrumentation, create_exporter(settings))
+    return create_tracing(settings, instrumentation, create_exporter(settings, credentials))
 
 
 def _has_provider() -> bool:

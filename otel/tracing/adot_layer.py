@@ -88,7 +88,7 @@ def join_layer(settings: TelemetrySettings, instrumentation: Instrumentation, en
     tracer = provider.get_tracer(instrumentation.scope, settings.function_version)
     sampler = ParentSampler(environ) if settings.adot_fast_start else None
     faults = event_faults(settings, instrumentation)
-    root_spans = LayerRootSpans(tracer, settings.function_name, settings.function_version, faults, sampler)
+    root_spans = LayerRootSpans(tracer, settings, faults, sampler)
     return Tracing(provider, spans, root_spans, RedactingTracerProvider(provider, spans))
 
 
@@ -97,8 +97,7 @@ class LayerRootSpans(RootSpans):
 
     Args:
         tracer: Starts the spans.
-        name: Name of the spans.
-        version: Version of the function.
+        settings: Name and version of the function, and where parents come from.
         not_faults: See `RootSpans`.
         sampler: Decides where the TracerProvider has no sampler; None where it has one.
     """
@@ -106,12 +105,11 @@ class LayerRootSpans(RootSpans):
     def __init__(
         self,
         tracer: trace.Tracer,
-        name: str,
-        version: str,
+        settings: TelemetrySettings,
         not_faults: frozenset[str] = frozenset(),
         sampler: ParentSampler | None = None,
     ) -> None:
-        super().__init__(tracer, name, version, not_faults)
+        super().__init__(tracer, settings, not_faults)
         self._sampler = sampler
 
     def start(
@@ -138,11 +136,11 @@ class LayerRootSpans(RootSpans):
                 known = {name: value for name, value in attributes.items() if value is not None}
                 around.set_attributes({**known, semconv.XRAY_ANNOTATIONS: tuple(known)})
 
-    def _parent(self, environ: Mapping[str, str]) -> context_api.Context:
+    def _parent(self, environ: Mapping[str, str], traceparent: object) -> tuple[context_api.Context, SpanContext]:
+        parent, linked = super()._parent(environ, traceparent)
         if trace.get_current_span().is_recording():
-            return context_api.get_current()
-        context = super()._parent(environ)
-        return self._sampler.parent(context) if self._sampler else context
+            return context_api.get_current(), linked
+        return self._sampler.parent(parent) if self._sampler else parent, linked
 
 
 class LayerSpanProcessor(EventSpanProcessor):

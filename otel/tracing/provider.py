@@ -1,7 +1,7 @@
 """The function's own TracerProvider: `direct` and `collector` export modes."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from opentelemetry import context as context_api
@@ -34,18 +34,21 @@ def create_tracing(settings: TelemetrySettings, instrumentation: Instrumentation
     spans = BufferingSpanProcessor(exporter)
     provider.add_span_processor(spans)
     tracer = provider.get_tracer(instrumentation.scope, settings.function_version)
-    root_spans = RootSpans(
-        tracer, settings.function_name, settings.function_version, event_faults(settings, instrumentation)
-    )
+    root_spans = RootSpans(tracer, settings, event_faults(settings, instrumentation))
     return Tracing(provider, spans, root_spans)
 
 
-def create_exporter(settings: TelemetrySettings) -> SpanExporter:
-    """Create the exporter that the standard variables select."""
-    if settings.collector:
+def create_exporter(settings: TelemetrySettings, credentials: Callable[[], Any] = lambda: None) -> SpanExporter:
+    """Create the exporter that the standard variables select.
+
+    Args:
+        settings: Telemetry settings.
+        credentials: Returns the function's credentials, as botocore has them.
+    """
+    if settings.otlp is not None:
         from otel.exporters.otlp_http import OtlpHttpExporter
 
-        return OtlpHttpExporter()
+        return OtlpHttpExporter(settings.otlp, credentials)
     exporter = XRayUdpExporter(settings.daemon)
     if settings.application_signals:
         from otel.exporters.application_signals import ApplicationSignalsExporter

@@ -25,15 +25,17 @@ class RootSpans:
 
     Args:
         tracer: Starts the spans.
-        name: Name of the spans.
-        version: Version of the function.
+        settings: Name and version of the function, and where parents come from.
         not_faults: Error categories that leave the status of the root span unset.
     """
 
-    def __init__(self, tracer: trace.Tracer, name: str, version: str, not_faults: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, tracer: trace.Tracer, settings: TelemetrySettings, not_faults: frozenset[str] = frozenset()
+    ) -> None:
         self._tracer = tracer
-        self._name = name
-        self._version = version
+        self._name = settings.function_name
+        self._version = settings.function_version
+        self._parent_source = settings.parent_source
         self._not_faults = not_faults
 
     @contextmanager
@@ -42,13 +44,13 @@ class RootSpans:
 
         Args:
             record: Gives the attributes; gets the IDs of trace and span.
-            traceparent: `detail.traceparent` as it came; linked to if it is valid.
+            traceparent: `detail.traceparent` as it came; linked to if it is valid, or the parent.
             environ: Holds Lambda's trace header.
         """
         event_attributes = {semconv.CORRELATION_ID: record.correlation_id}
-        links = span_links(traceparent)
-        linked = {semconv.LINKED_TRACE_ID: f"{links[0].context.trace_id:032x}"} if links else {}
-        parent = self._parent(environ)
+        parent, linked_context = self._parent(environ, traceparent)
+        links = [Link(linked_context)] if linked_context.is_valid else []
+        linked = {semconv.LINKED_TRACE_ID: f"{linked_context.trace_id:032x}"} if links else {}
         token = context_api.attach(context_api.set_value(EVENT_KEY, event_attributes, parent))
         try:
             with self._tracer.start_as_current_span(
@@ -87,8 +89,20 @@ class RootSpans:
             attributes.update(record.subject)
             trace.get_current_span().set_attributes({**attributes, semconv.XRAY_ANNOTATIONS: tuple(attributes)})
 
-    def _parent(self, environ: Mapping[str, str]) -> context_api.Context:
-        return read_trace_header(environ.get(LAMBDA_TRACE_HEADER))
+    def _parent(self, environ: Mapping[str, str], traceparent: object) -> tuple[context_api.Context, SpanContext]:
+        """Return the context with the parent of the root span, and the span context to link to, which may be invalid.
+
+        If Lambda's trace header is not the parent, it is linked to: another backend does not know its spans, and the
+        sampling decision of X-Ray is not that of the other backend.
+        """
+        of_lambda, producer = read_trace_header(environ.get(LAMBDA_TRACE_HEADER)), read_traceparent(traceparent)
+        if self._parent_source == "lambda":
+            return of_lambda, producer
+        span = trace.get_current_span(of_lambda)
+        linked = trace.INVALID_SPAN_CONTEXT if isinstance(span, TraceOnly) else span.get_span_context()
+        if self._parent_source == "traceparent" and producer.is_valid:
+            return trace.set_span_in_context(trace.NonRecordingSpan(producer), context_api.Context()), linked
+        return context_api.Context(), linked
 
 
 def event_faults(settings: TelemetrySettings, instrumentation: Instrumentation) -> frozenset[str]:
@@ -146,11 +160,10 @@ def arn_attributes(invoked_arn: str, version: str) -> Mapping[str, str]:
     }
 
 
-def span_links(traceparent: object) -> list[Link]:
-    """Return a link to the producer's span; none if the text is not a W3C traceparent."""
-    match = _TRACEPARENT.match(traceparent) if isinstance(traceparent, str) else None
+def read_traceparent(text: object) -> SpanContext:
+    """Return the context of a W3C traceparent; an invalid context if the text is none."""
+    match = _TRACEPARENT.match(text) if isinstance(text, str) else None
     if match is None or match[1] == "ff":
-        return []
+        return trace.INVALID_SPAN_CONTEXT
     flags = TraceFlags(int(match[4], 16))
-    context = SpanContext(int(match[2], 16), int(match[3], 16), is_remote=True, trace_flags=flags)
-    return [Link(context)] if context.is_valid else []
+    return SpanContext(int(match[2], 16), int(match[3], 16), is_remote=True, trace_flags=flags)

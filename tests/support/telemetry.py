@@ -39,7 +39,8 @@ _SETTINGS: Mapping[str, Any] = {
     "log_level": 20,
     "tracing": True,
     "adot_fast_start": False,
-    "collector": False,
+    "otlp": None,
+    "parent_source": "lambda",
     "daemon": ("127.0.0.1", 2000),
 }
 _numbers = itertools.count(1)

@@ -7,6 +7,7 @@ import pytest
 from handler.errors import MarkEarningsError, SettingsError
 from handler.settings import FLUSH_RESERVE_SECONDS, Settings, load_settings
 from otel.settings import TelemetrySettings
+from otel.settings.otlp import OtlpSettings
 from tests.unit.handler.harness import ENVIRON, QUEUE_URL, settings
 
 SECRET = "s3ntinel-value"
@@ -48,7 +49,8 @@ def test_the_least_that_is_needed_and_every_default() -> None:
             log_level=20,
             tracing=True,
             adot_fast_start=False,
-            collector=False,
+            otlp=None,
+            parent_source="lambda",
             daemon=("127.0.0.1", 2000),
         ),
     )
@@ -87,7 +89,8 @@ def test_every_value() -> None:
         log_level=10,
         tracing=True,
         adot_fast_start=False,
-        collector=True,
+        otlp=OtlpSettings("http://localhost:4318/v1/traces"),
+        parent_source="lambda",
         daemon=("169.254.79.129", 2001),
     )
 
@@ -104,11 +107,6 @@ def test_either_name_of_the_region() -> None:
     environ = {"DEAD_LETTER_QUEUE_URL": "http://localhost/queue"}
     assert load_settings(environ | {"AWS_DEFAULT_REGION": "eu-west-1"}).region == "eu-west-1"
     assert load_settings(environ | {"AWS_DEFAULT_REGION": "x", "AWS_REGION": "eu-north-1"}).region == "eu-north-1"
-
-
-def test_a_standard_start_loads_the_propagators() -> None:
-    assert settings(OTEL_PROPAGATORS="nope").fast_start
-    assert problems(OTEL_PROPAGATORS="nope", HANDLER_COLD_START="standard")[0].startswith("OTEL_PROPAGATORS must be")
 
 
 @pytest.mark.parametrize("name", ["EARNINGS_CALENDAR_TABLE", "AWS_READ_TIMEOUT_SECONDS", "AWS_XRAY_DAEMON_ADDRESS"])

@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from otel.exporters.bounded_http import MOST_BYTES
 from otel.exporters.otlp_http import OtlpHttpExporter
+from otel.settings.otlp import OtlpSettings
 from tests.support.hostile import (
     HANGS,
     HEAD,
@@ -49,9 +50,8 @@ def _quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-def collector(monkeypatch: pytest.MonkeyPatch, url: str) -> closing[OtlpHttpExporter]:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
-    return closing(OtlpHttpExporter())
+def collector(url: str, authorities: str = "") -> closing[OtlpHttpExporter]:
+    return closing(OtlpHttpExporter(OtlpSettings(f"{url}/v1/traces", authorities=authorities)))
 
 
 def names(server: Peer) -> list[str]:
@@ -73,17 +73,17 @@ def lost_until_it_works(exporter: OtlpHttpExporter, spans: list[ReadableSpan]) -
 
 
 @pytest.mark.parametrize("behaviour", [*HANGS, *REFUSES])
-def test_without_a_response_spans_are_lost_in_time(behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_response_spans_are_lost_in_time(behaviour: str) -> None:
     act = {**HANGS, **REFUSES}[behaviour]
-    with peer(act) as hostile, collector(monkeypatch, hostile.url) as exporter:
+    with peer(act) as hostile, collector(hostile.url) as exporter:
         assert exporter.export([*ended(3), *ended(2, sampled=False)], SHORT) == 3
         assert not hostile.gave_up
 
 
 @pytest.mark.parametrize("behaviour", WITH_AN_ANSWER)
-def test_a_slow_body_loses_no_spans(behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_body_loses_no_spans(behaviour: str) -> None:
     act = WITH_AN_ANSWER[behaviour]
-    with peer(act) as hostile, collector(monkeypatch, hostile.url) as exporter:
+    with peer(act) as hostile, collector(hostile.url) as exporter:
         # On a busy machine, the response may be too late.
         eventually(lambda: exporter.export(ended(3), SHORT * 5) == 0)
         assert not hostile.gave_up
@@ -91,9 +91,9 @@ def test_a_slow_body_loses_no_spans(behaviour: str, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("behaviour", WITHOUT_A_HANDSHAKE)
-def test_without_a_handshake_spans_are_lost_in_time(behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_handshake_spans_are_lost_in_time(behaviour: str) -> None:
     act = WITHOUT_A_HANDSHAKE[behaviour]
-    with peer(act, scheme="https") as hostile, collector(monkeypatch, hostile.url) as exporter:
+    with peer(act, scheme="https") as hostile, collector(hostile.url) as exporter:
         assert exporter.export(ended(3), SHORT) == 3
         assert not hostile.gave_up
 
@@ -116,32 +116,31 @@ def behind_tls(behaviour: Behaviour, authority: trustme.CA) -> Behaviour:
 
 
 @pytest.mark.parametrize("behaviour", ["headers byte by byte", "accepts and never answers", "100 from time to time"])
-def test_the_deadline_with_tls(behaviour: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_deadline_with_tls(behaviour: str, tmp_path: Path) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", str(tmp_path / "ca.pem"))
     act = behind_tls(HANGS[behaviour], authority)
     good = behind_tls(well, authority)
-    with peer(act, good, scheme="https") as hostile, collector(monkeypatch, hostile.url) as exporter:
+    with peer(act, good, scheme="https") as hostile, collector(hostile.url, str(tmp_path / "ca.pem")) as exporter:
         assert exporter.export(ended(3), 3.0) == 3
         assert not hostile.gave_up
         lost_until_it_works(exporter, ended(2))
         assert set(names(hostile)) == {"span 0 span 1"}
 
 
-def test_a_peer_that_reads_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_peer_that_reads_no_data() -> None:
     spans = ended(1)
     wide = ReadableSpan("wide", context=spans[0].get_span_context(), attributes={"text": "x" * 16_000_000})
-    with peer(takes_no_data) as hostile, collector(monkeypatch, hostile.url) as exporter:
+    with peer(takes_no_data) as hostile, collector(hostile.url) as exporter:
         assert exporter.export([wide], SHORT) == 1
         assert not hostile.gave_up
 
 
 @pytest.mark.parametrize("behaviour", [*HANGS, *WITH_AN_ANSWER])
-def test_the_next_export_opens_a_connection(behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_export_opens_a_connection(behaviour: str) -> None:
     """An aborted connection is not reused: a late response on it would count for the next request."""
     act = {**HANGS, **WITH_AN_ANSWER}[behaviour]
-    with peer(act, well) as hostile, collector(monkeypatch, hostile.url) as exporter:
+    with peer(act, well) as hostile, collector(hostile.url) as exporter:
         exporter.export(ended(1), SHORT)
         lost_until_it_works(exporter, ended(3))
         assert exporter.export(ended(2), PATIENT) == 0
@@ -150,7 +149,7 @@ def test_the_next_export_opens_a_connection(behaviour: str, monkeypatch: pytest.
         assert not hostile.gave_up
 
 
-def test_a_late_response_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_late_response_is_not_used() -> None:
     go_on = threading.Event()
 
     def late(connection: Connection) -> None:
@@ -160,21 +159,21 @@ def test_a_late_response_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
         connection.wait()
 
     refuses = answers(b"HTTP/1.1 400 x\r\nContent-Length: 0\r\n\r\n")
-    with peer(late, refuses) as hostile, collector(monkeypatch, hostile.url) as exporter:
+    with peer(late, refuses) as hostile, collector(hostile.url) as exporter:
         assert exporter.export(ended(1), SHORT) == 1
         go_on.set()
         for _ in range(3):
             assert exporter.export(ended(2), SHORT) == 2, "it was refused"
 
 
-def test_connections_are_reused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connections_are_reused() -> None:
     seen: list[str] = []
 
     def counted(connection: Connection) -> None:
         seen.append("connection")
         well(connection)
 
-    with peer(counted) as server, collector(monkeypatch, server.url) as exporter:
+    with peer(counted) as server, collector(server.url) as exporter:
         assert [exporter.export(ended(1), PATIENT) for _ in range(4)] == [0, 0, 0, 0]
     assert seen == ["connection"]
     assert len(server.bodies) == 4
@@ -182,7 +181,7 @@ def test_connections_are_reused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("length", [0, 1, MOST_BYTES - 1, MOST_BYTES, MOST_BYTES + 1, 4 * MOST_BYTES])
 @pytest.mark.parametrize("close", [b"", b"Connection: close\r\n"], ids=["kept", "closed"])
-def test_a_body_of_any_length(length: int, close: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_of_any_length(length: int, close: bytes) -> None:
     reply = HEAD + close + b"Content-Length: %d\r\n\r\n" % length + b"." * length
 
     def once(connection: Connection) -> None:
@@ -190,11 +189,11 @@ def test_a_body_of_any_length(length: int, close: bytes, monkeypatch: pytest.Mon
         connection.write(reply)
 
     act = once if close else answers(reply)
-    with peer(act) as server, collector(monkeypatch, server.url) as exporter:
+    with peer(act) as server, collector(server.url) as exporter:
         assert [exporter.export(ended(1), PATIENT) for _ in range(3)] == [0, 0, 0]
 
 
-def test_one_thread_and_no_open_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_thread_and_no_open_socket() -> None:
     open_ones: list[Connection] = []
 
     def seen(connection: Connection) -> None:
@@ -203,7 +202,7 @@ def test_one_thread_and_no_open_socket(monkeypatch: pytest.MonkeyPatch) -> None:
         open_ones.remove(connection)
 
     with peer(seen) as hostile:
-        with collector(monkeypatch, hostile.url) as exporter:
+        with collector(hostile.url) as exporter:
             for _ in range(6):
                 exporter.export(ended(1), 0.1)
             assert threads() <= 1
@@ -226,7 +225,7 @@ def test_slow_name_resolution_costs_one_timeout(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(socket, "getaddrinfo", hangs)
     with peer(well) as server:
         url = server.url.replace("127.0.0.1", "collector.invalid")
-        with collector(monkeypatch, url) as exporter:
+        with collector(url) as exporter:
             assert [exporter.export(ended(3), SHORT) for _ in range(10)] == [3] * 10
             assert asked == ["collector.invalid"]
             go_on.set()
@@ -235,24 +234,17 @@ def test_slow_name_resolution_costs_one_timeout(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
-def test_without_time_no_request_is_sent(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    with peer(well) as server, collector(monkeypatch, server.url) as exporter:
+def test_without_time_no_request_is_sent(seconds: float) -> None:
+    with peer(well) as server, collector(server.url) as exporter:
         assert exporter.export(ended(3), seconds) == 3
         assert server.bodies == []
 
 
-def test_the_timeout_variable_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "300")
-    with peer(drip(HEAD + b"X-Drip: ")) as hostile, collector(monkeypatch, hostile.url) as exporter:
-        assert exporter.export(ended(1), SHORT) == 1
-        assert not hostile.gave_up
-
-
 @pytest.mark.parametrize("behaviour", [silent, drip(HEAD), HANGS["100 for ever"]])
 def test_lost_spans_do_not_change_the_outcome(
-    behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch, output: Output, new_telemetry: NewTelemetry
+    behaviour: Behaviour, output: Output, new_telemetry: NewTelemetry
 ) -> None:
-    with peer(behaviour) as hostile, collector(monkeypatch, hostile.url) as exporter:
+    with peer(behaviour) as hostile, collector(hostile.url) as exporter:
         telemetry = new_telemetry(tracing_to(exporter))
         records = [event_record() for _ in range(3)]
         for record in records:

@@ -1,5 +1,10 @@
 """The exporter of `collector` mode: what a real HTTP server receives."""
 
+import re
+import subprocess
+import sys
+import zlib
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -9,6 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
+from emulator.environment import LOCAL_CREDENTIALS, PROJECT_ROOT, REGION
 from handler.settings import load_settings
 from otel.exporters.otlp_http import OtlpHttpExporter
 from otel.exporters.xray_udp import XRayUdpExporter
@@ -76,6 +82,87 @@ def test_headers_of_the_environment_are_sent(monkeypatch: pytest.MonkeyPatch) ->
         assert server.requests[0].headers["x-tenant"] == "earnings"
 
 
+@pytest.mark.parametrize(("compression", "wbits"), [("gzip", 31), ("deflate", 15)])
+def test_a_compressed_body(compression: str, wbits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    spans = ended(3)
+    with loopback() as server:
+        variables = {ENDPOINT: server.url, "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": compression}
+        with collector(monkeypatch, **variables) as exporter:
+            assert exporter.export(spans, PATIENT) == 0
+
+    (request,) = server.requests
+    assert request.headers["content-encoding"] == compression
+    body = zlib.decompress(request.body, wbits)
+    assert ExportTraceServiceRequest.FromString(body) == encode_spans(spans)
+
+
+def test_the_user_of_the_endpoint_is_authenticated(monkeypatch: pytest.MonkeyPatch) -> None:
+    with loopback() as server:
+        url = server.url.replace("://", "://user:p%40ss@")
+        with collector(monkeypatch, **{ENDPOINT: url}) as exporter:
+            assert exporter.export(ended(1), PATIENT) == 0
+
+    assert server.requests[0].headers["authorization"] == f"Basic {b64encode(b'user:p@ss').decode()}"
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "all_proxy"])
+def test_a_proxy(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with loopback() as proxy:
+        url = proxy.url.replace("://", "://user:pass@").removeprefix("http://")
+        variables = {ENDPOINT: "http://collector.invalid:4318", name: url}
+        with collector(monkeypatch, **variables) as exporter:
+            assert exporter.export(ended(1), PATIENT) == 0
+        monkeypatch.setenv("NO_PROXY", "collector.invalid")
+        with collector(monkeypatch, **variables) as exporter:
+            assert exporter.export(ended(1), PATIENT) == 1
+
+    (request,) = proxy.requests
+    assert request.path == "http://collector.invalid:4318/v1/traces"
+    assert request.headers["proxy-authorization"] == f"Basic {b64encode(b'user:pass').decode()}"
+
+
+def test_the_shorter_timeout_limits_an_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    with loopback(lambda _: Reply(stalls=True)) as server:
+        variables = {ENDPOINT: server.url, "OTEL_EXPORTER_OTLP_TIMEOUT": "100"}
+        with collector(monkeypatch, **variables) as exporter:
+            assert exporter.export(ended(1), PATIENT * 60) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "message", "exception"),
+    [
+        ("forbidden", "the OTLP endpoint responded with HTTP status 403", None),
+        ("stalled", "the OTLP endpoint did not respond in time", "(ConnectTimeout|ReadTimeout|Protocol|Timeout)Error"),
+        ("refused", "the OTLP endpoint did not respond", "NewConnectionError"),
+    ],
+)
+def test_a_log_line_says_why_spans_are_lost(
+    url: str, message: str, exception: str | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with loopback(lambda _: Reply(stalls=True) if url == "stalled" else Reply(403)) as server:
+        endpoint = refused_url() if url == "refused" else server.url
+        with collector(monkeypatch, **{ENDPOINT: endpoint}) as exporter:
+            assert exporter.export(ended(1), 0.4 if url == "stalled" else PATIENT) == 1
+
+    (record,) = [each for each in caplog.records if each.name == "otel.exporters.otlp_http"]
+    assert (record.levelname, record.getMessage()) == ("WARNING", message)
+    kind = record.exc_info and record.exc_info[0]
+    assert re.fullmatch(exception or "None", kind.__name__ if kind else "None")
+
+
+def test_a_start_imports_neither_requests_nor_protobuf() -> None:
+    script = "import sys, handler.app; print(*(name.partition('.')[0] for name in sys.modules))"
+    environ = {ENDPOINT: "http://127.0.0.1:9", "DEAD_LETTER_QUEUE_URL": "http://127.0.0.1:9/q", "AWS_REGION": REGION}
+    command = [sys.executable, "-c", script]
+    result = subprocess.run(
+        command, env={**environ, **LOCAL_CREDENTIALS}, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
+    )
+    imported = set(result.stdout.split())
+    assert "urllib3" in imported
+    assert imported & {"requests", "google", "certifi", "charset_normalizer", "idna"} == set()
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 304, 307, 308])
 def test_a_redirect_is_not_followed(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     with loopback() as elsewhere, loopback(lambda _: Reply(status, location=elsewhere.url)) as server:
@@ -115,8 +202,7 @@ def test_lost_spans_do_not_change_the_outcome(
                 record.outcome = "marked"
 
     warning, outcome = output.logs()
-    assert warning["level"] == "WARN"
-    assert warning["lost_spans"] == 1
+    assert (warning["level"], warning["lost_spans"]) == ("WARN", 1)
     assert outcome["outcome"] == "marked"
     assert output.metrics()[0]["EventsMarked"] == 1
 
