@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from handler.errors import SettingsError
 from handler.settings import Settings, load_settings
 from otel.event_types import EventType
-from otel.json_logs import CRITICAL, JsonLogger
+from otel.json_logs import CRITICAL, WARNING, JsonLogger
 from otel.library_logs import location, redact_process
 from otel.settings import TelemetrySettings
 from otel.stdout import Writer
@@ -19,11 +19,13 @@ ADOT_FAILED = "ADOT cannot be set up: spans are exported in direct mode"
 """Message of a log line."""
 
 _PREFIXES = ("AWS_", "OTEL_")
-_OTHERS = {"CURL_CA_BUNDLE", "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "REQUESTS_CA_BUNDLE", "SSLKEYLOGFILE"}
+_OTHERS = {"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSLKEYLOGFILE"}
 
 
 def begin(environ: MutableMapping[str, str], write: Writer) -> Settings:
     """Redact the output of libraries, then read the settings. Call it before the first library is imported.
+
+    One log line names the variables of OpenTelemetry that are set and have no effect.
 
     Some libraries read variables while they are imported, and raise for a wrong one: the settings' own check must come
     first. Blank variables of the libraries are removed, because to them blank is a value: OpenTelemetry's exporter
@@ -44,7 +46,14 @@ def begin(environ: MutableMapping[str, str], write: Writer) -> Settings:
     except SettingsError as error:
         redact_process(JsonLogger(write, error.telemetry))
         raise
-    redact_process(JsonLogger(write, settings.telemetry))
+    log = JsonLogger(write, settings.telemetry)
+    redact_process(log)
+    if any(name.startswith("OTEL_") for name in environ):
+        from otel.settings.effect import settings_without_effect
+
+        without_effect = settings_without_effect(settings.telemetry, environ)
+        if without_effect:
+            log.line(WARNING, EventType.SETTINGS_WITHOUT_EFFECT, problems=without_effect)
     return settings
 
 

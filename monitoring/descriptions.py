@@ -56,6 +56,7 @@ EVENT_TYPES: Mapping[str, tuple[str, str]] = {
     "spans_not_exported": ("WARN", "the exporter failed with an exception"),
     "memory_pressure": ("WARN", "memory utilization is above 80 %: optional detail is dropped from now on"),
     "library": ("as the library logs it", "a library logged a warning or an error"),
+    "settings_without_effect": ("WARN", "at start: `problems` names each `OTEL_*` variable without effect, and why"),
     "start_failed": ("FATAL", "the function cannot start; `problems` names the settings"),
 }
 """`event_type` to the levels and the meaning of its lines."""

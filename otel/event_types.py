@@ -28,6 +28,8 @@ class EventType(StrEnum):
     """Memory use is high: optional detail is dropped from now on."""
     LIBRARY = "library"
     """A library logged a warning or an error."""
+    SETTINGS_WITHOUT_EFFECT = "settings_without_effect"
+    """Some `OTEL_*` variables are set and have no effect in this export mode."""
     START_FAILED = "start_failed"
     """The function cannot start."""
 
@@ -40,6 +42,7 @@ MESSAGES: Mapping[str, str] = {
     EventType.SPANS_LOST: "span export failed",
     EventType.SPANS_NOT_EXPORTED: "span exporter raised an exception",
     EventType.MEMORY_PRESSURE: "memory use is high: debug lines and optional span detail are dropped from now on",
+    EventType.SETTINGS_WITHOUT_EFFECT: "some variables have no effect in this export mode",
     EventType.START_FAILED: "function failed to start",
 }
 """The message of each kind of line except two: outcomes have `OutcomeTelemetry.message`, libraries their own texts."""

@@ -69,7 +69,6 @@ class BoundedHttp:
     """
 
     def __init__(self, url: str, authorities: str, client_certificate: str = "", client_key: str = "") -> None:
-        self._url = url
         self._attempt = Attempt(0.0)
         self._connections: list[_Watched] = []
         is_directory = os.path.isdir(authorities)
@@ -79,11 +78,17 @@ class BoundedHttp:
             "cert_file": client_certificate or None,
             "key_file": client_key or None,
         }
-        self._manager = _proxy_manager(url, options) or PoolManager(**options)
+        proxy = _proxy_manager(url, options)
+        self._manager = proxy or PoolManager(**options)
         self._manager.pool_classes_by_scheme = {
             "http": self._pool(HTTPConnectionPool, HTTPConnection),
             "https": self._pool(HTTPSConnectionPool, HTTPSConnection),
         }
+        if proxy is None:  # the manager would look for the pool again at each request
+            self._urlopen: Callable[..., BaseHTTPResponse] = self._manager.connection_from_url(url).urlopen
+            self._target = f"/{url.split('/', 3)[3]}" if url.count("/") > 2 else "/"
+        else:
+            self._urlopen, self._target = proxy.urlopen, url
 
     def post(self, body: bytes, headers: Mapping[str, str], attempt: Attempt) -> int:
         """Send a request; return the status of the response. Redirects are not followed.
@@ -109,9 +114,9 @@ class BoundedHttp:
         left = self._attempt.seconds_left()
         if not left:
             raise _no_time()
-        response = self._manager.urlopen(
+        response = self._urlopen(
             "POST",
-            self._url,
+            self._target,
             body=body,
             headers=headers,
             timeout=left,

@@ -147,6 +147,7 @@ LOG_LINES = {
     "spans_not_exported": {"exception_type"},
     "memory_pressure": {"memory_used_mb", "memory_limit_mb"},
     "library": {"logger", "logged_at", "exception_type", "exception_at"},
+    "settings_without_effect": {"problems"},
     "start_failed": {"problems", "exception_type", "exception_at"},
 }
 """Value of `event_type` to the fields that such lines have beside those on every line."""

@@ -96,7 +96,11 @@ def test_what_has_no_effect_has_none(services: Services, value: str, collector: 
         posts = len(receiver.requests)
 
     assert [json.loads(result.payload)["outcome"] for result in results] == ["marked", "duplicate", "dead_lettered"]
-    assert [line.get("outcome") for line in sandbox.logs] == ["marked", "duplicate", "dead_lettered"]
+    named, *outcomes = sandbox.logs
+    assert [line.get("outcome") for line in outcomes] == ["marked", "duplicate", "dead_lettered"]
+    assert [problem.split()[0] for problem in named["problems"]] == sorted(
+        {name for name in NO_EFFECT if name.startswith("OTEL_")} - {"OTEL_TRACES_SAMPLER_ARG"}  # of other samplers
+    )
     assert len(sandbox.metrics) == 3
     assert posts == (3 if collector else 0)
     assert len(sandbox.spans) == (0 if collector else 2 + 2 + 3)

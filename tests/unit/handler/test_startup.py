@@ -72,3 +72,16 @@ def test_what_opentelemetry_refuses() -> None:
     problem = "OpenTelemetry refuses one of the variables "
     assert refused_by_opentelemetry(RuntimeError(SECRET), environ) == f"{problem}OTEL_A, OTEL_B: RuntimeError"
     assert refused_by_opentelemetry(RuntimeError(SECRET), {}) == f"{problem}OTEL_*: RuntimeError"
+
+
+def test_variables_without_effect_are_one_line_without_values() -> None:
+    given = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_INSECURE": SECRET, "OTEL_TRACES_SAMPLER": "always_on"}
+    run = begin(ENVIRON | given)
+    (line,) = json_lines(run.stdout)
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert (line["level"], line["event_type"]) == ("WARN", EventType.SETTINGS_WITHOUT_EFFECT)
+    assert [problem.split()[0] for problem in line["problems"]] == [
+        "OTEL_EXPORTER_OTLP_INSECURE",
+        "OTEL_METRICS_EXPORTER",
+    ]
+    assert SECRET.encode() not in run.stdout
