@@ -5,6 +5,9 @@ What differs from function to function is in `otel.instrumentation.Instrumentati
 
 from collections.abc import Mapping
 
+SCHEMA_URL = "https://opentelemetry.io/schemas/1.43.0"
+"""The version of the semantic conventions that names the attributes of resources and root spans."""
+
 METRICS: Mapping[str, str] = {
     "IdempotencyViolations": "Count",  # a second, different event for what is processed already
     "Errors": "Count",  # events with an error category; the only metric that has the category as a dimension, too
@@ -47,9 +50,10 @@ EXCEPTION_MESSAGE = "exception.message"
 RESEND_COUNT = "http.request.resend_count"
 """Span attribute of an attempt after the first: how many came before it."""
 
+CLOUD_REGION = "cloud.region"
 ACCOUNT_ID = "aws.account_id"
 REGION = "aws.region"
-"""Where X-Ray's exporter looks for the account of the function and the region of a call."""
+"""The region of a call by its name in the conventions; where X-Ray's exporter looks for the account and the region."""
 
 XRAY_ANNOTATIONS = "aws.xray.annotations"
 """Span attribute: the names of the span's attributes that X-Ray indexes."""

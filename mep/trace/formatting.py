@@ -10,7 +10,8 @@ from otel.semconv import LINKED_TRACE_ID
 _OMITTED = frozenset(
     {
         *("correlation_id", "request_id", "trace_id", "span_id", "aws.xray.annotations", "kind", "cold_start"),
-        *("rpc.system", "rpc.service", "rpc.method", "db.system", "db.operation", "cloud.region", "retry_attempts"),
+        *("rpc.system", "rpc.service", "rpc.method", "db.system", "db.operation", "cloud.region", "aws.region"),
+        *("retry_attempts", "url.full"),
         *("server.address", "server.port", "net.peer.name", "faas.trigger", "faas.invocation_id", "operation"),
         *("messaging.system", "messaging.url", "messaging.destination", "messaging.destination.name"),
         *("messaging.message.id", "aws.queue_url", "aws.lambda.invoked_arn", "aws.account_id", "aws.region"),

@@ -85,7 +85,7 @@ def join_layer(settings: TelemetrySettings, instrumentation: Instrumentation, en
     may_wait = not (settings.adot_fast_start and settings.daemon[0].replace(".", "").isdecimal())
     spans = LayerSpanProcessor(AdotLayerExporter(provider, may_wait=may_wait), can_sample_all=settings.adot_fast_start)
     provider.add_span_processor(spans)
-    tracer = provider.get_tracer(instrumentation.scope, settings.function_version)
+    tracer = provider.get_tracer(instrumentation.scope, settings.function_version, semconv.SCHEMA_URL)
     sampler = ParentSampler(environ) if settings.adot_fast_start else None
     faults = event_faults(settings, instrumentation)
     root_spans = LayerRootSpans(tracer, settings, faults, sampler)

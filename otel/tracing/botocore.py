@@ -38,8 +38,10 @@ def instrument(
 
     def on_request(span: Span, _service: str, operation: str, parameters: Mapping[str, Any]) -> None:
         attributes = getattr(span, "attributes", None) or {}
-        if "cloud.region" in attributes:
-            span.set_attribute(semconv.REGION, attributes["cloud.region"])
+        # The instrumentation writes the one name, or the other in ADOT's whole set-up; neither under memory pressure.
+        region = attributes.get(semconv.CLOUD_REGION) or attributes.get(semconv.REGION)
+        if region:
+            span.set_attributes({semconv.CLOUD_REGION: region, semconv.REGION: region})
         if operation == _TRANSACTION:
             span.set_attribute(_TABLE_NAMES, _table_names(parameters))
         elif "QueueUrl" in parameters:

@@ -13,6 +13,7 @@ from opentelemetry.sdk.version import __version__
 from opentelemetry.trace import Link, SpanKind, TraceState
 from opentelemetry.util.types import Attributes
 
+from otel import semconv
 from otel.exporters.xray_udp import XRayUdpExporter
 from otel.instrumentation import Instrumentation
 from otel.settings import TelemetrySettings
@@ -33,7 +34,7 @@ def create_tracing(settings: TelemetrySettings, instrumentation: Instrumentation
     provider.sampler = RecordOnlySampler(provider.sampler)  # the inner one is the one of OTEL_TRACES_SAMPLER
     spans = BufferingSpanProcessor(exporter)
     provider.add_span_processor(spans)
-    tracer = provider.get_tracer(instrumentation.scope, settings.function_version)
+    tracer = provider.get_tracer(instrumentation.scope, settings.function_version, semconv.SCHEMA_URL)
     root_spans = RootSpans(tracer, settings, event_faults(settings, instrumentation))
     return Tracing(provider, spans, root_spans)
 
@@ -139,4 +140,4 @@ def _resource(settings: TelemetrySettings) -> Resource:
         "aws.log.group.names": (settings.log_group,) if settings.log_group else "",
     }
     from_env = OTELResourceDetector().detect() if os.environ.get("OTEL_RESOURCE_ATTRIBUTES") else Resource.get_empty()
-    return Resource({name: value for name, value in own.items() if value != ""}).merge(from_env)
+    return Resource({name: value for name, value in own.items() if value != ""}, semconv.SCHEMA_URL).merge(from_env)

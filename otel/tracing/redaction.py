@@ -56,8 +56,9 @@ def _redact_events(events: Sequence[Event], category: object) -> list[Event]:
     """Return the events without what an exception says; of two records of one exception, the function's own."""
     exceptions = [event for event in events if event.name == semconv.EXCEPTION_EVENT]
     own = [event for event in exceptions if category and _attribute(event, semconv.EXCEPTION_MESSAGE) == category]
-    recorded = own or [_redact_event(event) for event in exceptions]
-    return [*recorded, *(event for event in events if event.name != semconv.EXCEPTION_EVENT)]
+    if own:
+        return [event for event in events if event.name != semconv.EXCEPTION_EVENT or event in own]
+    return [_redact_event(event) if event.name == semconv.EXCEPTION_EVENT else event for event in events]
 
 
 def _redact_event(event: Event) -> Event:

@@ -40,10 +40,15 @@ class ModeSandbox:
     _collector: FaultProxy
 
     @property
+    def posted(self) -> list[bytes]:
+        """The OTLP requests to the collector so far."""
+        return [each.request.body for each in self._collector.requests]
+
+    @property
     def spans(self) -> list[SpanDict]:
         """All spans so far, whatever way they came."""
         sampled = json.dumps(HEADER).encode() + b"\nT1S"  # a collector is sent no others
-        posted = [sampled + base64.b64encode(each.request.body) for each in self._collector.requests]
+        posted = [sampled + base64.b64encode(body) for body in self.posted]
         return self.sandbox.spans + [span for each in posted for span in decode_datagram(each)]
 
     def mark_a_row(self, trace_header: str = "") -> list[SpanDict]:
