@@ -70,6 +70,7 @@ def content_of(services: Services, mode: str, folder: Path) -> Content:
             result = running.sandbox.invoke(event, trace_header=header)
             spans[name] = _facts(_arrived(running, *before))
             outcomes[name] = json.loads(result.payload).get("outcome", result.status)
+        assert running.sandbox.stderr == []
     return Content(spans, outcomes, frozenset(record.read_text(encoding="utf-8").splitlines()))
 
 
@@ -118,6 +119,7 @@ def _facts(arrived: list[tuple[TracesData, bool]]) -> list[Facts]:
                 }
                 found += [(span, {**of_resource, **of_scope, "sampled": sampled}) for span in scope.spans]
     found.sort(key=lambda each: each[0].start_time_unix_nano)
+    assert len({span.span_id for span, _ in found}) == len(found), "each once"
     names = {span.span_id.hex(): "root" for span, _ in found if span.kind == Span.SPAN_KIND_SERVER}
     return [_of_span(span, names) | rest for span, rest in found]
 

@@ -2,12 +2,16 @@
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from emulator.faults import Fault, FaultProxy, Reply, answer, http_status, stall
 from tests.integration.conftest import NewHarness
 from tests.support.events import unique_event
-from tests.support.telemetry import attributes
+from tests.support.telemetry import PARENT_ID, TRACE_HEADER, TRACE_ID, attributes
 from tests.support.udp import closed_udp_port
+
+PRODUCER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+UNSAMPLED = TRACE_HEADER.replace("Sampled=1", "Sampled=0")
 
 
 def outcomes(new_harness: NewHarness, **environ: str) -> list[tuple[str, list[str]]]:
@@ -80,6 +84,27 @@ def test_a_collector_gets_the_spans_instead(new_harness: NewHarness) -> None:
     assert sorted(span.name for span in spans) == ["DynamoDB.TransactWriteItems", "mark-earnings-processed"]
     assert {span.trace_id.hex() for span in spans} == {invoked.outcome_line["trace_id"]}
     assert {attributes(span.attributes)["correlation_id"] for span in spans} == {event["detail"]["correlation_id"]}
+
+
+@pytest.mark.parametrize("produced", [True, False])
+def test_another_backend_gets_every_event(new_harness: NewHarness, produced: bool) -> None:
+    """With the propagators of that backend, what Lambda left unsampled arrives, below no parent that only X-Ray has."""
+    accepted = Reply(200, b"", {"Content-Type": "application/x-protobuf"})
+    with FaultProxy("http://127.0.0.1:1", *[answer(accepted)] * 5) as collector:
+        harness = new_harness(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_PROPAGATORS="tracecontext,baggage")
+        event = harness.event_for_a_row({"traceparent": PRODUCER} if produced else {})
+        seen = [harness.function(event, trace_header=UNSAMPLED) for _ in range(5)]
+
+    requests = [ExportTraceServiceRequest.FromString(each.request.body) for each in collector.requests]
+    assert len(requests) == len(seen)
+    for request, invoked in zip(requests, seen, strict=True):
+        spans = [span for scope in request.resource_spans[0].scope_spans for span in scope.spans]
+        (root,) = [span for span in spans if span.kind == Span.SPAN_KIND_SERVER]
+        assert len(spans) == 2
+        assert root.parent_span_id.hex() == (PRODUCER.split("-")[2] if produced else "")
+        assert [(link.trace_id.hex(), link.span_id.hex()) for link in root.links] == [(TRACE_ID, PARENT_ID)]
+        assert root.trace_id.hex() == invoked.outcome_line["trace_id"]
+        assert (root.trace_id.hex() == PRODUCER.split("-")[1]) is produced
 
 
 @pytest.mark.parametrize(

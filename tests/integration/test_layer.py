@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from emulator.faults import Fault, FaultProxy, endless, throttled
+from emulator.faults import Fault, FaultProxy, endless
 from emulator.lambda_runtime.span_receiver import SpanDict
 from tests.integration.harness import OTHERS_ATTRIBUTES, Services
 from tests.integration.sentinel import CORE, leaks
@@ -70,14 +70,14 @@ def by_event(sandbox: Sandbox) -> dict[str, list[SpanDict]]:
     return found
 
 
-@set_ups
 def test_every_event_has_its_spans_once_and_before_its_answer(
-    services: Services, running: Callable[[str], Sandbox], set_up: str
+    services: Services, running: Callable[[str], Sandbox]
 ) -> None:
+    """Whatever else is instrumented; `test_mode_content` has the other set-ups."""
     event = event_for_a_row(services)
     events = [event, event, unique_event(), event_for_a_row(services), event_for_a_row(services)]
     headers, arrived = [], []
-    sandbox = running(set_up)
+    sandbox = running("full, instrumenting what it finds")
     earlier_spans, earlier_logs = len(sandbox.spans), len(sandbox.logs)
     for each in events:
         before = len(sandbox.spans)
@@ -100,38 +100,6 @@ def test_every_event_has_its_spans_once_and_before_its_answer(
     assert set(headers) == {PARENT_ID}
     assert [line["outcome"] for line in logs] == ["marked", "duplicate", "dead_lettered", "marked", "marked"]
     assert stderr == []
-
-
-@both
-def test_spans_say_what_those_of_the_direct_way_say(services: Services, set_up: str) -> None:
-    direct, layer = (
-        _seen(services, set_up, direct=True),
-        _seen(services, set_up, direct=False),
-    )
-    for ours, theirs in zip(direct, layer, strict=True):
-        missing = {name: value for name, value in ours.items() if theirs.get(name) != value}
-        assert missing == {}, ours["name"]
-
-
-def _seen(services: Services, set_up: str, *, direct: bool) -> list[dict[str, Any]]:
-    """What a throttled, then marked event, and one for no row, say in their spans, but for numbers and names."""
-    more = {"AWS_LAMBDA_EXEC_WRAPPER": ""} if direct else {}
-    with layered(services, set_up, throttled(), **more) as sandbox:
-        for event in (event_for_a_row(services), unique_event()):
-            assert sandbox.invoke(event).status == "ok"
-        spans = sorted(sandbox.spans, key=lambda span: span["start_time_unix_nano"])
-    varies = {"correlation_id", "asset_symbol", "faas.invocation_id", "aws.request_id", "messaging.message.id"}
-    varies |= {"net.peer.name", "server.port", "cloud.region"}
-    return [
-        {
-            **{name: value for name, value in span["attributes"].items() if name not in varies},
-            **{name: span[name] for name in ("name", "kind", "status", "status_message", "sampled", "scope")},
-            "has an ID": "correlation_id" in span["attributes"],
-            "is a root": span["kind"] == "SERVER",
-            "events": [(event["name"], sorted(event["attributes"])) for event in span["events"]],
-        }
-        for span in spans
-    ]
 
 
 @set_ups
@@ -204,37 +172,6 @@ def test_a_failure_in_an_unsampled_trace_is_sent_as_sampled_where_the_layer_can(
     assert sampled == [True] * 3 if can else not any(sampled)
     (line,) = sandbox.logs[lines:]
     assert (line["outcome"], line["trace_sampled"]) == ("dead_lettered", can)
-
-
-@both
-def test_without_a_trace_header_the_event_has_a_trace_of_its_own(
-    services: Services, running: Callable[[str], Sandbox], set_up: str
-) -> None:
-    sandbox = running(set_up)
-    before = len(sandbox.spans)
-    for _ in range(2):
-        sandbox.invoke(event_for_a_row(services), trace_header="")
-    spans = sandbox.spans[before:]
-
-    roots = [span for span in spans if span["kind"] == "SERVER"]
-    assert [root["parent_span_id"] for root in roots] == [None, None]
-    assert len({root["trace_id"] for root in roots}) == 2
-    assert len(spans) == 4
-
-
-@both
-def test_a_link_to_the_producer_where_the_layer_has_links(
-    services: Services, running: Callable[[str], Sandbox], set_up: str
-) -> None:
-    producer = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    sandbox = running(set_up)
-    before = len(sandbox.spans)
-    sandbox.invoke(event_for_a_row(services, traceparent=producer), trace_header=TRACE_HEADER)
-
-    (root,) = (span for span in sandbox.spans[before:] if span["kind"] == "SERVER")
-    assert root["trace_id"] == TRACE_ID
-    linked = [link["span_id"] for link in root["links"]]
-    assert linked == ([] if set_up == "fast start" else ["b7ad6b7169203331"])
 
 
 @both

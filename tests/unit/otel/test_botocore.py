@@ -114,6 +114,7 @@ def test_a_committed_transaction_names_its_tables(make_client: MakeClient, traci
     assert span.name == "DynamoDB.TransactWriteItems"
     assert found["aws.dynamodb.table_names"] == ["earningsCalendar", "earningsAudit"]
     assert found["rpc.method"] == "TransactWriteItems"
+    assert found["aws.region"] == found["cloud.region"] == "us-east-1"
     assert found["http.status_code"] == 200
     assert found["aws.request_id"] == "REQUEST-ID-OF-AWS"
     assert span.status.code == Status.STATUS_CODE_UNSET
@@ -303,6 +304,7 @@ def test_an_sqs_span_has_no_content(make_client: MakeClient, tracing: Tracing, s
     found = attributes(span.attributes)
     assert found["rpc.method"] == "SendMessage"
     assert found["messaging.message.id"] == "message-1"
+    assert found["url.full"] == QUEUE
     assert "aws.dynamodb.table_names" not in found
     assert span.status.code == Status.STATUS_CODE_UNSET
 

@@ -76,6 +76,13 @@ def test_a_handled_exception_is_not_an_error() -> None:
     ]
 
 
+@pytest.mark.parametrize("attributes", [{}, {"error_category": "s3cret"}], ids=["of a library", "of the function"])
+def test_events_stay_in_their_order(attributes: dict[str, str]) -> None:
+    cleaned = redact_span(failed_span([], **attributes), shedding=False)
+
+    assert [event.name for event in cleaned.events] == [semconv.RETRY_EVENT, "optional", semconv.EXCEPTION_EVENT]
+
+
 def test_under_memory_pressure() -> None:
     kept = dict.fromkeys(ESSENTIAL_ATTRIBUTES - {semconv.XRAY_ANNOTATIONS}, "kept")
 

@@ -3,6 +3,7 @@
 import pytest
 from opentelemetry import trace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from opentelemetry.semconv.schemas import Schemas
 
 from otel.tracing.provider import MAX_BUFFERED_SPANS
 from otel.tracing.tracing import Tracing
@@ -68,6 +69,16 @@ def test_the_resource(tracing: Tracing, spans: SpanSocket) -> None:
         "deployment.environment.name": "test",
     }
     assert resource["telemetry.sdk.name"] == "opentelemetry"
+
+
+def test_the_conventions_of_resource_and_root_span_have_a_version(tracing: Tracing, spans: SpanSocket) -> None:
+    run_event(tracing)
+
+    datagram, _ = only(spans)
+    (resource,) = datagram.data.resource_spans
+    (scope,) = resource.scope_spans
+    newest = list(Schemas)[-1].value  # those of the library in the lock file
+    assert (resource.schema_url, scope.schema_url, scope.scope.version) == (newest, newest, "7")
 
 
 @pytest.mark.parametrize(
