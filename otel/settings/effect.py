@@ -27,15 +27,14 @@ SET_BY_LAYER = frozenset(
 )
 """What the layer's script sets for ADOT's default set-up, also before its fast start."""
 
+_OTHER_EXPORTERS = ("OTEL_LOGS_EXPORTER", "OTEL_METRICS_EXPORTER")
+
 _METRICS = "metrics are EMF lines on standard output, because no call leaves the invocation for them"
 _LOGS = "log lines are JSON on standard output, which Lambda sends to CloudWatch Logs"
 _BATCHES = "spans are exported before each invocation returns, because the sandbox freezes after it"
 _REASONS: Mapping[str, str] = {
-    "OTEL_METRIC": _METRICS,
-    "OTEL_EXPORTER_OTLP_METRICS_": _METRICS,
-    "OTEL_LOG": _LOGS,
-    "OTEL_BLRP_": _LOGS,
-    "OTEL_EXPORTER_OTLP_LOGS_": _LOGS,
+    **dict.fromkeys(("OTEL_METRICS_", "OTEL_METRIC_", "OTEL_EXPORTER_OTLP_METRICS_"), _METRICS),
+    **dict.fromkeys(("OTEL_LOGS_", "OTEL_LOGRECORD_", "OTEL_BLRP_", "OTEL_EXPORTER_OTLP_LOGS_"), _LOGS),
     "OTEL_BSP_": _BATCHES,
 }
 """Why, by the beginning of the name."""
@@ -64,7 +63,7 @@ def settings_without_effect(settings: TelemetrySettings, environ: Mapping[str, s
     return [
         f"{name} has no effect: {_reason(name, mode)}"
         for name in names
-        if not (name.endswith("S_EXPORTER") and environ[name].strip().lower() == "none")
+        if not (name in _OTHER_EXPORTERS and environ[name].strip().lower() == "none")
     ]
 
 

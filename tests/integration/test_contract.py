@@ -74,7 +74,7 @@ FUNCTION_VARIABLES = {
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
         "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
     ),
-    *("OTEL_SDK_DISABLED", "OTEL_SERVICE_NAME", "OTEL_TRACES_EXPORTER"),
+    *("OTEL_PROPAGATORS", "OTEL_SDK_DISABLED", "OTEL_SERVICE_NAME", "OTEL_TRACES_EXPORTER"),
     "AWS_LAMBDA_EXEC_WRAPPER",  # whether ADOT's layer sets OpenTelemetry up
     # boto3 reads them: credentials, and the endpoints that give some
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN", "AWS_EXECUTION_ENV"),
@@ -444,11 +444,13 @@ VARIABLES = {
     *("OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_BSP_MAX_QUEUE_SIZE"),
     *(
         "OTEL_BSP_SCHEDULE_DELAY",
-        "OTEL_PROPAGATORS",
         "OTEL_LOGS_EXPORTER",
         "OTEL_METRICS_EXPORTER",
         "OTEL_PYTHON_ID_GENERATOR",
     ),
+    *("OTEL_AWS_APPLICATION_SIGNALS_ENABLED", "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"),
+    # its script sets them
+    *("OTEL_AWS_APPLICATION_SIGNALS_RUNTIME_ENABLED", "OTEL_PYTHON_CONFIGURATOR", "OTEL_PYTHON_DISTRO"),
     # `mep local --env` hands them to the function, or refuses them
     *("AWS_ROLE_ARN", "NO_PROXY", "SSL_CERT_DIR", "SSL_CERT_FILE"),
     # of the emulators that are started
@@ -468,7 +470,15 @@ WORDS_OF_OTHERS = {
     # names in modules that the cold start defers
     *("OTEL_SPAN_PARENT_ORIGIN", "OTEL_SPAN_SAMPLING_RESULT", "_TYPE_FIELDS"),
     # of DynamoDB, OpenTelemetry, the system
-    *("ALL_OLD", "PAY_PER_REQUEST", "STATUS_CODE_ERROR", "LOG_ERROR", "SC_PAGE_SIZE", "SO_RCVBUFFORCE"),
+    *(
+        "ALL_OLD",
+        "PAY_PER_REQUEST",
+        "STATUS_CODE_ERROR",
+        "LOG_ERROR",
+        "SC_PAGE_SIZE",
+        "SO_RCVBUFFORCE",
+        "CERT_REQUIRED",
+    ),
     # rules of checkov
     *(f"CKV_AWS_{number}" for number in (26, 27, 115, 116, 117, 119, 158, 173, 338)),
 }
@@ -509,11 +519,12 @@ def log_lines(invocations: list[Invoked]) -> list[dict[str, Any]]:
 
 
 def uncaught() -> list[dict[str, Any]]:
-    """The log lines of a process in which nobody catches an exception."""
+    """The log lines of a process with a variable without effect, in which nobody catches an exception."""
     program = """if True:
         import sys
         from handler.startup import begin
-        begin({"DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/111122223333/q"}, sys.stdout.buffer.write)
+        needed = {"DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/111122223333/q", "AWS_REGION": "us-east-1"}
+        begin({**needed, "OTEL_METRICS_EXPORTER": "otlp"}, sys.stdout.buffer.write)
         raise RuntimeError"""
     command = [sys.executable, "-c", program]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)

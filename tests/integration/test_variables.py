@@ -64,7 +64,7 @@ def test_so_it_is_where_adots_layer_would_read_it_first(fast_start: str, name: s
 
 NOT_LOOKED_AT = {
     *("AWS_DEFAULT_REGION", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"),  # beside another that comes first
-    *(name.replace("_TRACES", "") for name in REFUSED if re.search("_TRACES_(C|HEADERS)", name)),
+    *(name.replace("_TRACES", "") for name in REFUSED if re.search("_TRACES_(C|HEADERS|TIMEOUT)", name)),
     *("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_TRACES_SAMPLER"),
     *("AWS_CREDENTIAL_EXPIRATION", "AWS_DEFAULT_PROFILE", "AWS_PROFILE"),  # boto3 is asked when all else is right
     *("OTEL_SDK_DISABLED", "OTEL_TRACES_EXPORTER"),  # would be the only ones wrong of OpenTelemetry's
@@ -148,6 +148,9 @@ def test_every_variable_that_the_function_names_is_here() -> None:
         *("AWS_LAMBDA_EXEC_WRAPPER", "OTEL_AWS_LAMBDA_FAST_START"),  # whether the layer is on, and how
         *("OTEL_EXPORTER_OTLP", "OTEL_EXPORTER_OTLP_TRACES"),  # parts of names
         *("OTEL_SPAN_PARENT_ORIGIN", "OTEL_SPAN_SAMPLING_RESULT"),  # attributes that opentelemetry.sdk imports
+        # named with an effect in the layer, or set by its script
+        *("OTEL_AWS_APPLICATION_SIGNALS_ENABLED", "OTEL_AWS_APPLICATION_SIGNALS_RUNTIME_ENABLED"),
+        *("OTEL_PYTHON_CONFIGURATOR", "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "OTEL_PYTHON_DISTRO"),
         "AWS_LAMBDA_INITIALIZATION_TYPE",  # Lambda's word on a snapshot
         # wrong only together with others: tests/integration/handler/test_client_problems.py
         *("AWS_ACCOUNT_ID", "AWS_CONFIG_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_ROLE_ARN"),
