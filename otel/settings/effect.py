@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from otel.settings import FAST_START, LAYER_SWITCH, LIMITS, TelemetrySettings
+from otel.settings import APPLICATION_SIGNALS, FAST_START, LAYER_SWITCH, LIMITS, TelemetrySettings
 
 _EVERYWHERE = (
     *("OTEL_PROPAGATORS", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SDK_DISABLED", "OTEL_SERVICE_NAME"),
@@ -12,12 +12,12 @@ _EXPORTER = (
     *("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY", "COMPRESSION", "ENDPOINT", "HEADERS", "PROTOCOL", "TIMEOUT"),
 )
 
-DIRECT = frozenset({*_EVERYWHERE, *LIMITS})
+DIRECT = frozenset({*_EVERYWHERE, *LIMITS, APPLICATION_SIGNALS})
 COLLECTOR = DIRECT.union(f"OTEL_EXPORTER_OTLP_{kind}{name}" for kind in ("", "TRACES_") for name in _EXPORTER)
 LAYER = frozenset(
     {
         *(*_EVERYWHERE, FAST_START),
-        *("OTEL_AWS_APPLICATION_SIGNALS_ENABLED", "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"),
+        *(APPLICATION_SIGNALS, "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"),
     }
 )
 """Of ADOT's fast start. Its default set-up has all variables of OpenTelemetry and of ADOT."""

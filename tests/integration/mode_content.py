@@ -10,7 +10,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status, TracesData
 
 from emulator.faults import throttled
 from tests.integration.harness import Services
-from tests.integration.modes import LAYERS, ModeSandbox, sandbox_in_mode
+from tests.integration.modes import ModeSandbox, sandbox_in_mode
 from tests.support.events import DATE, unique_event
 from tests.support.telemetry import PARENT_ID, TRACE_HEADER, TRACE_ID, attributes
 from tests.support.udp import decode
@@ -60,9 +60,8 @@ def content_of(services: Services, mode: str, folder: Path) -> Content:
     record = folder / f"{mode}.txt"
     faults = [throttled()] * (_ALL_ATTEMPTS + 1)
     handler = "tests.support.recorded_environ.lambda_handler"
-    variables = {"RECORDED_VARIABLES": str(record)}
-    if mode in LAYERS:
-        variables["OTEL_AWS_APPLICATION_SIGNALS_ENABLED"] = "true"
+    # With Application Signals ADOT's whole SDK exports unsampled spans, too.
+    variables = {"RECORDED_VARIABLES": str(record), "OTEL_AWS_APPLICATION_SIGNALS_ENABLED": "true"}
     with sandbox_in_mode(services, mode, *faults, handler=handler, **variables) as running:
         spans, outcomes = {}, {}
         for name, event, header in _events(services):

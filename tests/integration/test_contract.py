@@ -523,8 +523,8 @@ def uncaught() -> list[dict[str, Any]]:
     program = """if True:
         import sys
         from handler.startup import begin
-        needed = {"DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/111122223333/q", "AWS_REGION": "us-east-1"}
-        begin({**needed, "OTEL_METRICS_EXPORTER": "otlp"}, sys.stdout.buffer.write)
+        needed = {"DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/111122223333/q"}
+        begin({**needed, "AWS_REGION": "us-east-1", "OTEL_METRICS_EXPORTER": "otlp"}, sys.stdout.buffer.write)
         raise RuntimeError"""
     command = [sys.executable, "-c", program]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)

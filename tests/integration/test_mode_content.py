@@ -21,22 +21,34 @@ LAYERS = (FAST, FULL)
 
 NO_UNSAMPLED = "a collector is sent sampled spans only: X-Ray's statistics, which count the others, are not there"
 DECIDED_EARLY = "ADOT sends a span as its context says; the other modes send a failed event as sampled, at the flush"
-SIGNALS = "Application Signals is on, whose attributes ADOT sets"
+SIGNALS = "ADOT's whole set-up sets more attributes for Application Signals than its fast start"
+BY_PROCESSOR = "a collector's own processor, `awsapplicationsignals`, adds what Application Signals needs"
+NO_ENVIRONMENT = "ADOT's whole set-up leaves that attribute of Application Signals to the backend"
 TEXT = "the layer's script gives the resource as OTEL_RESOURCE_ATTRIBUTES, which has texts only"
 NO_SCHEMA = "ADOT makes the resource, without a schema"
 NO_LINKS = "ADOT's fast start has no links; `linked_trace_id` has the trace ID in every mode"
 ADOTS = "ADOT's whole set-up sets it on every span or resource"
 
 LOG_GROUP = "/aws/lambda/MarkEarningsProcessed"
-ARN = "arn:aws:lambda:us-east-1:111122223333:function:mark-earnings-processed"
 OPERATION = "MarkEarningsProcessed/FunctionHandler"
+ARN = "arn:aws:lambda:us-east-1:111122223333:function:mark-earnings-processed"
 
 DIFFERENCES = [
     # modes, part, what, the value in direct mode, the value in this mode, reason
     ((COLLECTOR,), "spans", "unsampled", "2", "0", NO_UNSAMPLED),
     ((COLLECTOR,), "spans", "without a parent", "2", "0", NO_UNSAMPLED),
-    (LAYERS, "root", "sampled", "True", "False", DECIDED_EARLY),
-    (LAYERS, "call", "sampled", "True", "False", DECIDED_EARLY),
+    *(
+        ((COLLECTOR,), part, f"attribute aws.{name}", value, "None", BY_PROCESSOR)
+        for part, name, value in (
+            *((part, "local.service", "MarkEarningsProcessed") for part in ("root", "call")),
+            *((part, "local.operation", OPERATION) for part in ("root", "call")),
+            *((part, "local.environment", "lambda:default") for part in ("root", "call")),
+            *(("call", "remote.service", service) for service in ("AWS::DynamoDB", "AWS::SQS")),
+            *(("call", "remote.operation", operation) for operation in ("SendMessage", "TransactWriteItems")),
+        )
+    ),
+    ((FULL,), "root", "sampled", "True", "False", DECIDED_EARLY),
+    ((FULL,), "call", "sampled", "True", "False", DECIDED_EARLY),
     ((FAST,), "root", "links", '["the producer\'s"]', "[]", NO_LINKS),
     (LAYERS, "resource", "aws.log.group.names", f"['{LOG_GROUP}']", LOG_GROUP, TEXT),
     (LAYERS, "resource", "faas.max_memory", "134217728", "134217728", TEXT),  # a number, and the same as a text
@@ -44,23 +56,8 @@ DIFFERENCES = [
     ((FULL,), "resource", "aws.local.service", "None", "MarkEarningsProcessed", SIGNALS),
     ((FULL,), "resource", "service.instance.id", "None", "...", ADOTS),
     ((FULL,), "resource", "telemetry.auto.version", "None", "0.21.0-aws", ADOTS),
-    *((LAYERS, part, "attribute aws.local.operation", "None", OPERATION, SIGNALS) for part in ("root", "call")),
-    *(
-        (LAYERS, part, "attribute aws.local.service", "None", "MarkEarningsProcessed", SIGNALS)
-        for part in ("root", "call")
-    ),
-    *(
-        ((FAST,), part, "attribute aws.local.environment", "None", "lambda:default", SIGNALS)
-        for part in ("root", "call")
-    ),
-    *(
-        (LAYERS, "call", "attribute aws.remote.operation", "None", value, SIGNALS)
-        for value in ("SendMessage", "TransactWriteItems")
-    ),
-    *(
-        (LAYERS, "call", "attribute aws.remote.service", "None", value, SIGNALS)
-        for value in ("AWS::DynamoDB", "AWS::SQS")
-    ),
+    ((FULL,), "root", "attribute aws.local.environment", "lambda:default", "None", NO_ENVIRONMENT),
+    ((FULL,), "call", "attribute aws.local.environment", "lambda:default", "None", NO_ENVIRONMENT),
     ((FULL,), "root", "attribute aws.span.kind", "None", "LOCAL_ROOT", SIGNALS),
     ((FULL,), "call", "attribute aws.span.kind", "None", "CLIENT", SIGNALS),
     *(

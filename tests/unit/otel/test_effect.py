@@ -28,7 +28,11 @@ def without_effect(environ: Mapping[str, str]) -> list[str]:
 )
 def test_only_others_are_named(mode: dict[str, str], effective: frozenset[str], other: str) -> None:
     switches = {"OTEL_SDK_DISABLED", "OTEL_TRACES_EXPORTER", "OTEL_AWS_LAMBDA_FAST_START"}
-    given = {name: "x" for name in effective - switches if not name.endswith("ENDPOINT")}
+    given = {
+        name: "true" if name.endswith("ENABLED") else "x"
+        for name in effective - switches
+        if not name.endswith("ENDPOINT")
+    }
     assert without_effect(given | mode) == []
     (problem,) = without_effect(given | mode | {other: "1"})
     assert problem.startswith(f"{other} has no effect: nothing reads it in ")
