@@ -53,7 +53,7 @@ RUN python3.13 -m venv --without-pip /build/sbom-tool \
 FROM trimmed AS sbom
 COPY --from=sbom-tool /build/sbom-tool /build/sbom-tool
 COPY --from=layer /opt /opt
-COPY pyproject.toml LICENSE README.md /build/
+COPY pyproject.toml LICENSE /build/
 RUN python3.13 -m venv --without-pip /build/seen \
     && printf '%s\n' "${LAMBDA_TASK_ROOT}" /opt/adot/python >/build/seen/lib/python3.13/site-packages/seen.pth \
     && /build/sbom-tool/bin/python -m cyclonedx_py environment --pyproject /build/pyproject.toml \

@@ -70,9 +70,10 @@ soak: setup-soak  ## N events (20,000) with faults and kills, reconciled
 
 IMAGE_TAG := mark-earnings-processed
 
+# Without BuildKit's attestations: they make the image an index when it is pushed, and Lambda refuses an index.
 .PHONY: image
 image:  ## build the image on the newest base image (needs Docker)
-	docker build --tag $(IMAGE_TAG) \
+	BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build --tag $(IMAGE_TAG) \
 		--build-arg BASE_DIGEST=$$(deploy/image/base-digest) \
 		--build-arg VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
 		--build-arg REVISION=$$(git rev-parse HEAD) \

@@ -1,10 +1,8 @@
 """The function: image, role, log group, alias and the settings of asynchronous invocation."""
 
-from pathlib import Path
 from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy, Stack
-from aws_cdk import aws_ecr as ecr
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
@@ -13,6 +11,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from deploy.context import Deployment
+from deploy.stack.image import image_code
 from deploy.stack.permissions import Resources, function_role
 from deploy.stack.retention import kept_once_created
 from deploy.stack.suppressions import acknowledge
@@ -26,7 +25,6 @@ MAX_EVENT_AGE_HOURS = 6
 """How long Lambda retries an event that it cannot deliver; the maximum."""
 ALIAS = "live"
 
-_ROOT = Path(__file__).parents[2]
 _PLATFORMS = {
     "arm64": (lambda_.Architecture.ARM_64, ecr_assets.Platform.LINUX_ARM64),
     "x86_64": (lambda_.Architecture.X86_64, ecr_assets.Platform.LINUX_AMD64),
@@ -77,7 +75,7 @@ class Function(Construct):
             "Function",
             function_name=deployment.name,
             description=contract.DESCRIPTION,
-            code=_code(self, deployment, platform),
+            code=image_code(self, deployment, platform),
             architecture=architecture,
             memory_size=deployment.memory_mb,
             timeout=Duration.seconds(TIMEOUT_SECONDS),
@@ -112,24 +110,3 @@ class Function(Construct):
             },
         )
         self.alias = lambda_.Alias(self, "Alias", alias_name=ALIAS, version=self.function.current_version, **failed)
-
-
-def _code(scope: Construct, deployment: Deployment, platform: ecr_assets.Platform) -> lambda_.DockerImageCode:
-    if deployment.image_uri is None:
-        return lambda_.DockerImageCode.from_image_asset(str(_ROOT), platform=platform)
-    return deployed_image(scope, deployment.image_uri)
-
-
-def deployed_image(scope: Construct, uri: str) -> lambda_.DockerImageCode:
-    """Return the code of an existing image in ECR."""
-    registry, _, rest = uri.partition("/")
-    account, _, _, region, *_ = registry.split(".")
-    name, _, digest = rest.partition("@")
-    name, _, tag = name.partition(":")
-    repository = ecr.Repository.from_repository_attributes(
-        scope,
-        "Repository",
-        repository_name=name,
-        repository_arn=f"arn:{Stack.of(scope).partition}:ecr:{region}:{account}:repository/{name}",
-    )
-    return lambda_.DockerImageCode.from_ecr(repository, tag_or_digest=digest or tag)

@@ -42,6 +42,11 @@ def test_tests_install_every_group_but_those_of_the_benchmark() -> None:
     assert "--inexact" not in options
 
 
+def test_the_image_is_built_without_attestations() -> None:
+    """With them it is an index when it is pushed, and Lambda refuses it; CDK's own build sets the same variable."""
+    assert "BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build" in _make("--dry-run", "image")
+
+
 def test_no_command_splits_the_path_of_the_project(tmp_path: Path) -> None:
     root = tmp_path / "a blank"
     root.mkdir()

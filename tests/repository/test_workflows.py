@@ -119,9 +119,30 @@ def test_only_the_release_writes() -> None:
     }
     assert {name: scopes for name, scopes in writers.items() if scopes} == {
         "codeql-analyze": {"security-events"},
+        "deploy-plan": {"id-token"},
+        "deploy-apply": {"id-token"},
         "release-image": {"packages", "id-token", "attestations"},
         "release-release": {"contents"},
     }
+
+
+def test_a_deployment_is_reviewed_before_it_is_executed() -> None:
+    """The GitHub environment has the reviewers, and is what the role trusts: no access key is stored."""
+    jobs = _load("deploy")["jobs"]
+
+    assert list(_load("deploy")[True]) == ["workflow_dispatch"]
+    assert (jobs["plan"]["environment"], jobs["apply"]["environment"]) == (
+        "${{ inputs.environment }}-plan",
+        "${{ inputs.environment }}",
+    )
+    assert jobs["apply"]["needs"] == "plan"
+    plan, apply = _commands(jobs["plan"]), _commands(jobs["apply"])
+    assert "--method=prepare-change-set" in plan
+    assert "--require-approval=never" in plan
+    assert "execute-change-set" not in plan
+    assert "execute-change-set" in apply
+    assert "make" not in apply, "only what was reviewed"
+    assert "secrets." not in (PROJECT_ROOT / ".github" / "workflows" / "deploy.yml").read_text(encoding="utf-8")
 
 
 def test_the_weekly_run_looks_outside() -> None:

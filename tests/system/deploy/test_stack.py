@@ -1,12 +1,15 @@
 """The synthesised template of the stack."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deploy.app import build
 from deploy.context import ENVIRONMENTS, read_context
+from deploy.stack import image
 from emulator.services.tables import create_tables
 from handler.contract import CORRELATION_INDEX
 from handler.settings import FLUSH_RESERVE_SECONDS, load_settings
@@ -16,6 +19,7 @@ from tests.unit.deploy.snapshot import SNAPSHOT, synthesised
 NAME = "mark-earnings-processed-prod"
 QUEUE_ARN = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{NAME}-dead-letters"
 TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:{NAME}-alarms"
+ROOT = Path(__file__).parents[3]
 ALIAS_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{NAME}:live"
 
 environments = pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -262,6 +266,46 @@ def test_a_new_image_is_a_new_version() -> None:
 
     assert versions[0] != versions[1]
     assert template().resources[template().ids("AWS::Lambda::Version")[0]]["DeletionPolicy"] == "Retain"
+
+
+@pytest.fixture(scope="module")
+def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Synthesise a stack that builds the project's Dockerfile; return the folder of the cloud assembly."""
+    folder = tmp_path_factory.mktemp("assembly")
+    build({"environment": "dev"}, str(folder), gates=False).synth()
+    return folder
+
+
+def test_the_image_depends_on_what_the_dockerfile_copies_only(assembly: Path) -> None:
+    """A README, or a tool of the build, changes neither the image's hash nor the function's version."""
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    copied = {word for line in re.findall(r"^COPY (?!--)(.+) \S+$", dockerfile, re.MULTILINE) for word in line.split()}
+    (staged,) = assembly.glob("asset.*")
+    files = {path.relative_to(staged).as_posix() for path in staged.rglob("*") if path.is_file()}
+
+    unused = {file for file in files if not any(file == each or file.startswith(f"{each}/") for each in copied)}
+    assert unused == {"Dockerfile", ".dockerignore"}
+    assert [file for file in files if file.endswith((".md", ".pyc"))] == []
+    assert all(any(file == each or file.startswith(f"{each}/") for file in files) for each in copied)
+
+
+def test_the_image_names_its_commit_and_does_not_depend_on_it(
+    assembly: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(image, "labels", lambda: {"VERSION": "1", "REVISION": "another commit"})
+    build({"environment": "dev"}, str(tmp_path), gates=False).synth()
+    first, second = (
+        json.loads((folder / "mark-earnings-processed-dev.assets.json").read_text())["dockerImages"]
+        for folder in (assembly, tmp_path)
+    )
+
+    assert first.keys() == second.keys(), "the hash of the image"
+    arguments = [each["source"]["dockerBuildArgs"] for made in (first, second) for each in made.values()]
+    assert set(arguments[0]) == {"VERSION", "REVISION", "CREATED"}
+    assert re.fullmatch("[0-9a-f]{40}", arguments[0]["REVISION"])
+    assert arguments[1]["REVISION"] == "another commit"
+    for name in arguments[0]:
+        assert f"ARG {name}=" in (ROOT / "Dockerfile").read_text()
 
 
 def test_topic_policy() -> None:
