@@ -104,6 +104,14 @@ deploy: setup-deploy deploy/node_modules/.package-lock.json  ## diff, ask, deplo
 	cd deploy && $(CDK) diff $(CDK_CONTEXT)
 	cd deploy && $(CDK) deploy $(CDK_CONTEXT)
 
+.PHONY: drift restore
+drift: setup-deploy  # what was changed of the stack beside CloudFormation
+	.venv/bin/python -m deploy.drift $(CDK_CONTEXT)
+
+restore: setup-deploy deploy/node_modules/.package-lock.json  # undo it, but no pause and no rollback without ARGS=--yes
+	.venv/bin/python -m deploy.drift --restore $(ARGS) $(CDK_CONTEXT)
+	cd deploy && $(CDK) deploy --revert-drift $(CDK_CONTEXT)
+
 .PHONY: recover
 recover: setup-deploy deploy/node_modules/.package-lock.json  # a first deployment that failed, again: docs/deploy.md
 	.venv/bin/python -m deploy.recover $(CDK_CONTEXT)

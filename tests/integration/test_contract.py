@@ -237,7 +237,7 @@ COMMANDS = {
 """Command to its arguments and options, with the variables that replace them."""
 
 TARGETS = {
-    "recover",
+    *("recover", "drift", "restore"),
     *(
         "help",
         "setup",
@@ -462,7 +462,7 @@ WORDS_OF_OTHERS = {
     *("CLIENT_CERTIFICATE", "CLIENT_KEY"),  # ends of the names of the OTLP exporter's variables
     *("AWS_CONTAINER_AUTHORIZATION_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"),  # whose values no command prints
     "INSUFFICIENT_DATA",  # a state of an alarm
-    *("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"),  # states of a stack
+    *("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DETECTION_COMPLETE", "DETECTION_FAILED"),  # states of a stack
     "DEAD_LETTER",  # in the key of an audit entry for an event that names no row
     # EventBridge's attributes of a dead letter, and its error codes
     *("EXHAUSTED_RETRY_CONDITION", "RETRY_ATTEMPTS", "RULE_ARN", "TARGET_ARN"),

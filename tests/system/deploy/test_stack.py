@@ -42,6 +42,12 @@ def test_the_rule_matches_our_events_only() -> None:
     assert "InputTransformer" not in target, "the function needs the whole envelope"
 
 
+def test_drift_of_a_pause_and_of_a_rollback_is_visible() -> None:
+    """CloudFormation compares only the properties that the template sets."""
+    assert template().one("AWS::Events::Rule")["State"] == "ENABLED"
+    assert template().one("AWS::Lambda::Alias")["FunctionVersion"]
+
+
 def test_only_the_rule_may_invoke_the_alias() -> None:
     permission = template().one("AWS::Lambda::Permission")
 
