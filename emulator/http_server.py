@@ -1,5 +1,7 @@
 """HTTP servers on loopback: a free port, a thread that serves, and an end that leaves neither behind."""
 
+import sys
+import traceback
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ssl import SSLContext
@@ -46,6 +48,18 @@ class QuietHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+class _Server(ThreadingHTTPServer):
+    @override
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Report a defect of a handler on one line, without its message, which may quote a request."""
+        del request, client_address
+        error = sys.exception()
+        if error is None or isinstance(error, ConnectionError):  # the client has left
+            return
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        sys.stderr.write(f"{type(error).__name__} at {place.filename}:{place.lineno} while a request was answered\n")
+
+
 class LoopbackServer:
     """An HTTP server on a free port of 127.0.0.1 that serves in a thread of its own; a context manager.
 
@@ -68,7 +82,7 @@ class LoopbackServer:
         **attributes: Any,
     ) -> None:
         bound = type(f"Bound{handler.__name__}", (handler,), attributes) if attributes else handler
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), bound)
+        self._server = _Server(("127.0.0.1", 0), bound)
         self._server.daemon_threads = not join_connections
         self._scheme = "http"
         if tls is not None:
