@@ -208,11 +208,15 @@ class _Grouping:
             candidates = [each for each in self.invocations if entry.trace_id and each.trace_id == entry.trace_id]
         marked = [each for each in candidates if (each.outcome or {}).get("outcome") == "marked"]
         # The start of an invocation that was killed is not known: its commit may be before its first line.
+        # The entry is put together before the first attempt: an invocation that has reported by then did not write it.
         near = [
             each
             for each in candidates
-            if each.distance(entry.at) <= _TOLERANCE
-            or (each.start_is_unknown and entry.at < each.start <= entry.at + _LONGEST_ATTEMPT)
+            if (each.outcome_line is None or each.outcome_line.at >= entry.at)
+            and (
+                each.distance(entry.at) <= _TOLERANCE
+                or (each.start_is_unknown and entry.at < each.start <= entry.at + _LONGEST_ATTEMPT)
+            )
         ]
         for invocation in marked or sorted(near, key=lambda each: each.distance(entry.at)):
             invocation.audit.append(entry)

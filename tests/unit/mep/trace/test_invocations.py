@@ -190,3 +190,17 @@ def test_the_audit_entry_of_a_killed_invocation_is_of_it() -> None:
         ["audit entry", "waiting"],
         ["the outcome"],
     ]
+
+
+def test_an_audit_entry_is_not_of_an_invocation_that_had_reported() -> None:
+    """Without spans, the second invocation seems to begin late: its line was written some time after its end."""
+    audit = Entry(1_007_000_000, "audit", "audit entry", request_id=REQUEST, attributes={"action": "mark_processed"})
+    lines = (
+        outcome("00:01.004000", "retry", timings_ms={"total": 10.0}, span_id="s-1"),
+        outcome("00:01.040000", "retry", timings_ms={"total": 20.0}, span_id="s-2"),
+    )
+    found = timeline(lines=(audit, *lines))
+    assert [[entry.title for entry in section.entries] for section in found.sections] == [
+        ["the outcome"],
+        ["audit entry", "the outcome"],
+    ]
