@@ -130,7 +130,7 @@ class LazyPattern:
         flags: As `re.compile` takes them.
     """
 
-    __slots__ = ("_flags", "_pattern", "_text")
+    __slots__ = ("__dict__", "_flags", "_pattern", "_text")
 
     def __init__(self, text: str, flags: int) -> None:
         self._text = text
@@ -143,7 +143,9 @@ class LazyPattern:
         return self._pattern
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._compiled(), name)
+        value = getattr(self._compiled(), name)
+        setattr(self, name, value)  # found at once from now on: an event uses some patterns dozens of times
+        return value
 
     def __eq__(self, other: object) -> bool:
         return self._compiled() == (other._compiled() if isinstance(other, LazyPattern) else other)
