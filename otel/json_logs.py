@@ -80,7 +80,7 @@ class JsonLogger:
             "span_id": record.span_id if record else None,
             "cold_start": record.cold_start if record else None,
         }
-        line.update((name, value) for name, value in fields.items() if name in self._allowed and value is not None)
+        line.update({name: value for name, value in fields.items() if name in self._allowed and value is not None})
         try:
             self._write(encode(line, _OPTIONS))
         except Exception:  # noqa: BLE001 - standard output is gone, and there is no other place to report it

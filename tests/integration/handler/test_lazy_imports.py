@@ -331,6 +331,7 @@ def test_a_lazy_pattern_behaves_as_the_pattern() -> None:
     match = pattern.match("abb")
     assert match is not None
     assert match[1] == "bb"
+    assert "match" in vars(pattern), "and is not looked up again"
     assert (pattern.pattern, pattern.sub("-", "xabx")) == ("a(b+)", "x-x")
     assert pattern == LazyPattern("a(b+)", 0)
     assert pattern != LazyPattern("a", 0)
