@@ -37,11 +37,7 @@ def instrument(
     """
 
     def on_request(span: Span, _service: str, operation: str, parameters: Mapping[str, Any]) -> None:
-        attributes = getattr(span, "attributes", None) or {}
-        # The instrumentation writes the one name, or the other in ADOT's whole set-up; neither under memory pressure.
-        region = attributes.get(semconv.CLOUD_REGION) or attributes.get(semconv.REGION)
-        if region:
-            span.set_attributes({semconv.CLOUD_REGION: region, semconv.REGION: region})
+        _set_region(span)
         if operation == _TRANSACTION:
             span.set_attribute(_TABLE_NAMES, _table_names(parameters))
         elif "QueueUrl" in parameters:
@@ -100,6 +96,15 @@ def propagate_from_current_span(client: Any) -> None:
         propagator.inject(params["headers"])
 
     client.meta.events.register_first("before-call", inject)
+
+
+def _set_region(span: Span) -> None:
+    """Set the region by the name that is missing; under memory pressure, both are."""
+    attributes = getattr(span, "attributes", None) or {}
+    if semconv.CLOUD_REGION in attributes:
+        span.set_attribute(semconv.REGION, attributes[semconv.CLOUD_REGION])
+    elif semconv.REGION in attributes:  # as ADOT's whole set-up writes it
+        span.set_attribute(semconv.CLOUD_REGION, attributes[semconv.REGION])
 
 
 def _set_throttling_reasons(span: Span, response: Mapping[str, Any]) -> None:
