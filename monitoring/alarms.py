@@ -14,8 +14,15 @@ COMPOSITES = (
     *BURN_RATES,
 )
 
-ROLLBACK = ("processing-failures", "error-rate-internal", "error-rate-configuration", "processing-time", "memory")
-"""Alarms that roll a gradual deployment back: those that a faulty version of the function causes, and little else."""
+ROLLBACK = ("slo-fast-burn-short", "error-rate-internal", "error-rate-configuration", "processing-time", "memory")
+"""Alarms that roll a gradual deployment back: those that a faulty version of the function causes, and little else.
+
+Not `processing-failures`: a producer's invalid events would roll a good version back, and stop the deployment of a fix.
+The burn rate counts only failures where the event is not at fault.
+"""
+
+FAILING_VERSION = "failing-version"
+"""The alarm on the version that is being deployed. Only the stack knows the version (`deploy.stack.rollout`)."""
 
 
 def alarms(limits: Limits) -> tuple[Alarm, ...]:

@@ -10,7 +10,9 @@ from constructs import Construct
 
 from deploy.context import Deployment
 from deploy.stack.function import ALIAS
+from deploy.stack.monitoring import RUNBOOK
 from deploy.stack.suppressions import acknowledge
+from monitoring.alarms import FAILING_VERSION
 
 _CONFIGS = {
     0: codedeploy.LambdaDeploymentConfig.ALL_AT_ONCE,
@@ -71,8 +73,9 @@ def failing_version_alarm(scope: Construct, deployment: Deployment, function: la
     return cloudwatch.Alarm(
         scope,
         "FailingVersion",
-        alarm_name=f"{deployment.name}-failing-version",
-        alarm_description=f"An invocation of the new version of {deployment.name} failed: it is rolled back.",
+        alarm_name=f"{deployment.name}-{FAILING_VERSION}",
+        alarm_description=f"An invocation of the new version of {deployment.name} failed: it is rolled back. "
+        f"What to do: {deployment.runbook or RUNBOOK}#{FAILING_VERSION}",
         metric=cloudwatch.Metric(
             namespace="AWS/Lambda",
             metric_name="Errors",

@@ -55,6 +55,7 @@ class MarkEarningsProcessedStack(cdk.Stack):
         )
         failing_version = failing_version_alarm(self, deployment, function.function)
         failing_version.add_alarm_action(actions.SnsAction(topic))
+        failing_version.add_ok_action(actions.SnsAction(topic))
         Rollout(self, "Rollout", deployment, alias=function.alias, alarms=[failing_version, *monitoring.rollback])
         if deployment.application_signals == "discovery":
             # One per account: retained, because other functions rely on it when this stack is gone.

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from monitoring.alarm_states import State
-from monitoring.alarms import COMPOSITES, alarms
+from monitoring.alarms import COMPOSITES, ROLLBACK, alarms
 from monitoring.model import Alarm, Limits
 from tests.integration.monitoring.conftest import EmfLines
 from tests.integration.monitoring.failure_scenarios import (
@@ -120,6 +120,14 @@ def test_ok_on_failures_of_other_alarms(emf_lines: EmfLines, name: str) -> None:
     states = timeline.states(alarm(name), [*range(BEGINS, ENDS + 30)])
 
     assert set(states) == {State.OK}
+
+
+@pytest.mark.parametrize("name", ROLLBACK)
+def test_a_batch_of_invalid_events_rolls_no_version_back(emf_lines: EmfLines, name: str) -> None:
+    timeline = calm(emf_lines, range(CALM))
+    happen(timeline, emf_lines, FailureScenario(("validation", "not_found")))
+
+    assert set(timeline.states(alarm(name), range(BEGINS, ENDS + 30))) == {State.OK}
 
 
 def quiet_hour(emf_lines: EmfLines, kind: str) -> Timeline:

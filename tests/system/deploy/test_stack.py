@@ -248,7 +248,8 @@ def test_gradual_deployment_and_rollback(context: dict[str, str], config: str, u
         for alarm in group["AlarmConfiguration"]["Alarms"]
     }
     assert f"mark-earnings-processed-{context['environment']}-failing-version" in alarms
-    assert f"mark-earnings-processed-{context['environment']}-processing-failures" in alarms
+    assert f"mark-earnings-processed-{context['environment']}-slo-fast-burn-short" in alarms
+    assert f"mark-earnings-processed-{context['environment']}-processing-failures" not in alarms
     (alias,) = made.ids("AWS::Lambda::Alias")
     policy = made.resolve(made.resources[alias]["UpdatePolicy"])["CodeDeployLambdaAliasUpdate"]
     assert policy["DeploymentGroupName"] == f"<{made.ids('AWS::CodeDeploy::DeploymentGroup')[0]}>"
@@ -264,7 +265,8 @@ def test_failing_version_alarm() -> None:
         "ExecutedVersion": f"<{version}.Version>",
     }
     assert alarm["TreatMissingData"] == "notBreaching"
-    assert alarm["AlarmActions"] == [TOPIC_ARN]
+    assert alarm["AlarmActions"] == alarm["OKActions"] == [TOPIC_ARN]
+    assert alarm["AlarmDescription"].endswith("docs/runbook.md#failing-version")
 
 
 def test_a_new_image_is_a_new_version() -> None:
