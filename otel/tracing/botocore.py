@@ -37,11 +37,12 @@ def instrument(
     """
 
     def on_request(span: Span, _service: str, operation: str, parameters: Mapping[str, Any]) -> None:
-        _set_region(span)
+        attributes = _missing_region(span)
         if operation == _TRANSACTION:
-            span.set_attribute(_TABLE_NAMES, _table_names(parameters))
+            attributes[_TABLE_NAMES] = _table_names(parameters)
         elif "QueueUrl" in parameters:
-            span.set_attribute("url.full", str(parameters["QueueUrl"]))  # without, X-Ray shows `http:///`
+            attributes["url.full"] = str(parameters["QueueUrl"])  # without, X-Ray shows `http:///`
+        span.set_attributes(attributes)
 
     def on_response(span: Span, _service: str, _operation: str, response: Mapping[str, Any] | None) -> None:
         # Called from a `finally` while the exception propagates; the span records it by itself. The response is then
@@ -98,13 +99,14 @@ def propagate_from_current_span(client: Any) -> None:
     client.meta.events.register_first("before-call", inject)
 
 
-def _set_region(span: Span) -> None:
-    """Set the region by the name that is missing; under memory pressure, both are."""
+def _missing_region(span: Span) -> dict[str, Any]:
+    """Return the region by the name that the span lacks; under memory pressure it has neither."""
     attributes = getattr(span, "attributes", None) or {}
     if semconv.CLOUD_REGION in attributes:
-        span.set_attribute(semconv.REGION, attributes[semconv.CLOUD_REGION])
-    elif semconv.REGION in attributes:  # as ADOT's whole set-up writes it
-        span.set_attribute(semconv.CLOUD_REGION, attributes[semconv.REGION])
+        return {semconv.REGION: attributes[semconv.CLOUD_REGION]}
+    if semconv.REGION in attributes:  # as ADOT's whole set-up writes it
+        return {semconv.CLOUD_REGION: attributes[semconv.REGION]}
+    return {}
 
 
 def _set_throttling_reasons(span: Span, response: Mapping[str, Any]) -> None:

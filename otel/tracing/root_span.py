@@ -139,6 +139,13 @@ def end_root_span(span: Span, record: EventRecord, not_faults: frozenset[str] = 
 
 
 @lru_cache(maxsize=8)
+def account_attribute(invoked_arn: str) -> Mapping[str, str]:
+    """Return the account of the function where X-Ray's exporter reads it; nothing where the text is no ARN."""
+    account = arn_attributes(invoked_arn, "").get("cloud.account.id")
+    return {} if account is None else {semconv.ACCOUNT_ID: account}
+
+
+@lru_cache(maxsize=8)
 def arn_attributes(invoked_arn: str, version: str) -> Mapping[str, str]:
     """Return what the ARN of an invocation says about the function; nothing where the text is no ARN of a function.
 
@@ -154,7 +161,6 @@ def arn_attributes(invoked_arn: str, version: str) -> Mapping[str, str]:
     resource = ":".join([*parts[:7], *([] if version == "$LATEST" else [version])])
     return {
         "cloud.account.id": parts[4],
-        semconv.ACCOUNT_ID: parts[4],
         "cloud.resource_id": resource,
         "aws.lambda.invoked_arn": invoked_arn,
     }

@@ -51,15 +51,14 @@ class EventSpanProcessor:
         self.shedding = False
         self.resends = 0
         """How many attempts came before the call that the next span is for."""
+        self.account: Mapping[str, str] = {}
+        """The attribute of every span that names the account."""
 
     def on_start(self, span: "Span", parent_context: context_api.Context | None = None) -> None:
-        """Set the attributes of the event on the span, and the account that its parent has."""
+        """Set the attributes of the event and the account on the span."""
         attributes = context_api.get_value(EVENT_KEY, parent_context)
         if isinstance(attributes, Mapping):
-            of_parent = getattr(trace.get_current_span(parent_context), "attributes", None) or {}
-            account = of_parent.get(semconv.ACCOUNT_ID)
-            known = {} if account is None else {semconv.ACCOUNT_ID: account}
-            span.set_attributes({**attributes, semconv.XRAY_ANNOTATIONS: tuple(attributes), **known})
+            span.set_attributes({**attributes, semconv.XRAY_ANNOTATIONS: tuple(attributes), **self.account})
         if self.resends:
             span.set_attribute(semconv.RESEND_COUNT, self.resends)
         self._open[id(span)] = span

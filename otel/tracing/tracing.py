@@ -8,7 +8,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Span
 
 from otel.record import EventRecord
-from otel.tracing.root_span import RootSpans
+from otel.tracing.root_span import RootSpans, account_attribute
 from otel.tracing.span_processor import MOST_SECONDS, EventSpanProcessor
 
 
@@ -38,6 +38,7 @@ class Tracing:
         self, record: EventRecord, traceparent: object, environ: Mapping[str, str]
     ) -> AbstractContextManager[Span]:
         """Start the root span of an event; see `RootSpans.start`."""
+        self.spans.account = account_attribute(record.invoked_arn)
         return self._root_spans.start(record, traceparent, environ)
 
     def set_event_attributes(self, record: EventRecord) -> None:

@@ -21,7 +21,6 @@ NAME = "arn:aws-cn:lambda:cn-north-1:123456789012:function:mark-earnings-process
 def test_the_resource_has_the_version_in_place_of_the_alias(invoked: str, version: str, resource: str) -> None:
     assert arn_attributes(invoked, version) == {
         "cloud.account.id": "123456789012",
-        "aws.account_id": "123456789012",
         "cloud.resource_id": resource,
         "aws.lambda.invoked_arn": invoked,
     }
