@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from deploy.context import ENVIRONMENTS
+from emulator.environment import PROJECT_ROOT
 from tests.support import monitoring_template
 from tests.unit.deploy.assembly import Template, template
 
@@ -44,6 +45,16 @@ def test_metrics_have_the_dimensions_of_the_stack(environment: str) -> None:
                     variables = function["Environment"]["Variables"]
                     assert dimensions.pop("Environment") == variables["ENVIRONMENT"]
                     assert dimensions.keys() <= {"ErrorCategory"}
+
+
+def test_the_alarms_that_the_page_on_costs_counts() -> None:
+    """CloudWatch bills a metric alarm by the metrics that it evaluates."""
+    made = template()
+    found = [made.resources[each]["Properties"] for each in made.ids("AWS::CloudWatch::Alarm")]
+    metrics = sum(len(statistics(each)) if "Metrics" in each else 1 for each in found)
+
+    page = (PROJECT_ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
+    assert f"| {len(found)} alarms, {metrics} metrics |" in page
 
 
 def test_dimensions_on_the_default_bus() -> None:
