@@ -87,6 +87,8 @@ COPY --from=sbom /build/sbom.cdx.json /usr/share/sbom/mark-earnings-processed.cd
 COPY --from=function ${LAMBDA_TASK_ROOT}/handler ${LAMBDA_TASK_ROOT}/handler
 COPY --from=function ${LAMBDA_TASK_ROOT}/otel ${LAMBDA_TASK_ROOT}/otel
 COPY --from=function /build/notices ${LAMBDA_TASK_ROOT}
+# The default export mode; empty for direct mode.
+ENV AWS_LAMBDA_EXEC_WRAPPER=/opt/otel-instrument
 CMD ["handler.app.lambda_handler"]
 
 ARG VERSION=""

@@ -51,7 +51,7 @@ class TelemetryMode:
         name: As in the context.
         memory_mb: The default memory. It keeps utilization below 80 % and the start below Lambda's limit of 10 s, since
             Lambda gives CPU in proportion to it (docs/exporters.md).
-        variables: The environment variables that select it.
+        variables: The environment variables that select it. The image sets `AWS_LAMBDA_EXEC_WRAPPER`.
     """
 
     name: str
@@ -62,7 +62,7 @@ class TelemetryMode:
 TELEMETRY_MODES: Mapping[str, TelemetryMode] = {
     mode.name: mode
     for mode in (
-        TelemetryMode("direct", memory_mb=128),
+        TelemetryMode("direct", memory_mb=128, variables={"AWS_LAMBDA_EXEC_WRAPPER": ""}),
         TelemetryMode(
             "layer",
             memory_mb=128,
@@ -192,7 +192,7 @@ class Deployment:
 
 _KEYS: Mapping[str, str] = {
     "environment": "",
-    "telemetry": "direct",
+    "telemetry": "layer",
     "collector_endpoint": "",
     "memory": "",
     "architecture": ARCHITECTURES[0],

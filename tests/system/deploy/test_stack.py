@@ -93,7 +93,7 @@ def test_function() -> None:
     "context",
     [
         {},
-        {"telemetry": "layer"},
+        {"telemetry": "direct"},
         {"telemetry": "collector", "collector_endpoint": "https://collector.example:4318"},
     ],
 )
@@ -114,7 +114,8 @@ def test_export_mode_memory_and_architecture() -> None:
     assert function["MemorySize"] == 512
     assert function["Architectures"] == ["x86_64"]
     assert variables(layer)["AWS_LAMBDA_EXEC_WRAPPER"] == "/opt/otel-instrument"
-    assert "AWS_LAMBDA_EXEC_WRAPPER" not in variables(template())
+    assert variables(template()).items() >= variables(layer).items()
+    assert variables(template(telemetry="direct"))["AWS_LAMBDA_EXEC_WRAPPER"] == ""
 
 
 @pytest.mark.parametrize(("value", "enabled", "discovered"), [("off", 0, 0), ("on", 1, 0), ("discovery", 1, 1)])

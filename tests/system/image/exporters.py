@@ -10,7 +10,6 @@ from tests.support.containers import Harness
 
 _COLLECTOR = Path(__file__).with_name("collector.py")
 _PORT = 4318
-LAYER = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument"}
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,8 @@ class ExportMode:
 
 
 EXPORT_MODES = {
-    "direct": ExportMode({}),
+    "direct": ExportMode({"AWS_LAMBDA_EXEC_WRAPPER": ""}),
     "collector": ExportMode({"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{_PORT}"}, collector=True),
-    "layer": ExportMode(LAYER),
-    "layer, full": ExportMode({**LAYER, "OTEL_AWS_LAMBDA_FAST_START": "false"}),
+    "layer": ExportMode({}),
+    "layer, full": ExportMode({"OTEL_AWS_LAMBDA_FAST_START": "false"}),
 }

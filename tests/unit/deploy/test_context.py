@@ -15,7 +15,12 @@ def test_only_the_environment_is_required(name: str) -> None:
     assert deployment.environment is ENVIRONMENTS[name]
     assert deployment.name == f"mark-earnings-processed-{name}"
     assert deployment.bus_name == f"earnings-{name}"
-    assert deployment.function_variables == {"ENVIRONMENT": name, "EVENT_SOURCE": "signal9.advisor"}
+    assert deployment.telemetry_mode is TELEMETRY_MODES["layer"]
+    assert deployment.function_variables == {
+        "ENVIRONMENT": name,
+        "EVENT_SOURCE": "signal9.advisor",
+        **TELEMETRY_MODES["layer"].variables,
+    }
     assert (deployment.memory_mb, deployment.architecture) == (128, "arm64")
 
 
