@@ -479,6 +479,7 @@ WORDS_OF_OTHERS = {
         "SO_RCVBUFFORCE",
         "CERT_REQUIRED",
     ),
+    "UV_RUN_RECURSION_DEPTH",  # uv sets it for what it runs
     # rules of checkov
     *(f"CKV_AWS_{number}" for number in (26, 27, 115, 116, 117, 119, 158, 173, 338)),
 }
