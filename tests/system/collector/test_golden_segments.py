@@ -24,9 +24,7 @@ from tests.system.collector.otlp import otlp_spans
 ANY_AGE = "exporter.awsxray.skiptimestampvalidation"
 """The feature gate that admits trace IDs of any age; X-Ray itself takes none of more than 30 days."""
 
-_APPLICATION_SIGNALS = r"metadata/default/(otel\.resource\.)?aws\.(local|remote|span)\..*"
 _OF_THE_LAYER = {
-    _APPLICATION_SIGNALS: "ADOT sets what Application Signals reads, whether that is on or not",
     r"metadata/default/otel\.resource\.aws\.log\.group\.names.*": "its wrapper sets a text, which has the same effect",
     r"metadata/default/otel\.resource\.faas\.max_memory": "it is not in ADOT's resource",
 }
@@ -36,9 +34,10 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
     FAST_START: {**_OF_THE_LAYER, r"links/.*": "ADOT's fast start drops links; `linked_trace_id` has the trace"},
     FULL: {
         **_OF_THE_LAYER,
-        r"metadata/default/aws\.(trace\.flag\.sampled|auth\.region|sqs\.queue\.url)": "ADOT's own attributes",
-        r"metadata/default/otel\.resource\.(service\.instance\.id|telemetry\.auto\.version)": "of ADOT's resource",
-        r"metadata/default/cloud\.(region|resource_id)": "ADOT's instrumentation of botocore sets others",
+        r"metadata/default/aws\.(auth\.region|sqs\.queue\.url)": "ADOT's own attributes",
+        r"metadata/default/otel\.resource\.(aws\.local\.service|service\.instance\.id|telemetry\.auto\.version)": (
+            "of ADOT's resource"
+        ),
     },
 }
 """Where a segment of a mode may differ from the golden one, and why."""
