@@ -37,6 +37,9 @@ SPANS_PER_FLUSH = 10
 """Number of ended spans that is flushed at once, also in the middle of an event: the fast start puts all of its spans
 into one datagram, and loses them if that is too large. Ten is what ADOT's default setup puts into one."""
 
+_OLD_NAME = "net.peer.name"
+"""For older tools, what `server.address` and `server.port` say; ADOT's encoder makes every attribute dear."""
+
 _ACCESS_KEY = "access_key"
 """Part of the names of the attributes in which ADOT puts the access key ID on spans of AWS calls."""
 
@@ -285,5 +288,5 @@ class RedactingTracer(trace.Tracer):
     def _allowed(self, attributes: Attributes) -> Attributes:
         given = attributes or {}
         if not self._spans.shedding:
-            return {name: value for name, value in given.items() if _ACCESS_KEY not in name}
+            return {name: value for name, value in given.items() if _ACCESS_KEY not in name and name != _OLD_NAME}
         return {name: given[name] for name in given if name in semconv.ESSENTIAL_ATTRIBUTES}

@@ -32,8 +32,8 @@ from tests.support.harness import function_environ
 from tests.support.sandbox import Sandbox, sandbox_process
 from tests.support.thorough import THOROUGH
 
-ADOT = ("aws.local.", "aws.remote.")
-"""Begin the names of Application Signals' attributes."""
+ADOT = ("aws.local.", "aws.remote.", "net.peer.name")
+"""Begin the names of Application Signals' attributes, and of the one that the layer leaves out."""
 
 TIMEOUT = 3.5
 """Seconds; enough for one attempt (1 s) and the end of an invocation (2 s)."""
