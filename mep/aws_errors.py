@@ -30,6 +30,7 @@ _REQUIRED_MEMBERS = {
     "StartQuery": "queryId",
     "GetQueryResults": "status",
     "Query": "Items",
+    "Scan": "Items",
     "GetTraceSummaries": "TraceSummaries",
     "BatchGetTraces": "Traces",
     "ListRules": "Rules",

@@ -10,6 +10,7 @@ import typer
 
 from handler.contract import DESCRIPTION, DISPLAY_NAME, FUNCTION_NAME
 from mep import DISTRIBUTION
+from mep.calendar.command import calendar
 from mep.dashboard.command import dashboard_command
 from mep.dlq.commands import dlq
 from mep.errors import ExitStatus, UsageError
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 
 app.add_typer(dlq)
+app.add_typer(calendar)
 command = partial(app.command, cls=Command)
 command(
     "trace",

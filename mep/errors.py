@@ -120,12 +120,13 @@ class AwsUnavailableError(UnavailableError):
     """An AWS call failed.
 
     Args:
-        what: The beginning of the message: what cannot be used.
-        problem: Why.
+        what: The beginning of the message: what cannot be used. An attribute, too.
+        problem: Why. An attribute, too.
     """
 
     def __init__(self, what: str, problem: Problem) -> None:
         super().__init__(f"{what}: {problem}")
+        self.what = what
         self.problem = problem
 
 

@@ -223,6 +223,7 @@ COMMANDS = {
         *("CORRELATION_ID", "--run", "--json", "--html", "--since", "--function [AWS_LAMBDA_FUNCTION_NAME]"),
         *("--log-group", "--spans", "--queue"),
     },
+    "mep calendar check": {"--from", "--to", "--symbol", "--grace", "--rate", "--limit", "--json"},
     "mep dlq list": {*_MESSAGES, *_FILTERS, "--by", "--limit", "--json"},
     "mep dlq show": {*_MESSAGES, "ID", "--json"},
     "mep dlq redrive": {
@@ -334,6 +335,16 @@ TRACE_MOMENT = {
     *("timestamp", "at", "kind", "title", "gravity", "duration_ms", "trace_id", "span_id", "parent_id", "request_id"),
     *("facts", "depth", "writer"),
 }
+
+CALENDAR_CHECK = {
+    *("complete", "interrupted", "problem", "checked_at", "today", "time_zone", "grace_s", "from", "to", "symbol"),
+    *("rows", "undated", "counts", "findings"),
+}
+CALENDAR_COUNTS = {"not_marked", "mark_lost", "marked_twice"}
+"""Kinds of findings."""
+CALENDAR_FINDING = {"kind", "asset_symbol", "earnings_date", "last_sync_timestamp", "marks"}
+CALENDAR_MARK = {"recorded_at", "event_id", "correlation_id"}
+CALENDAR_PROBLEM = {"reason", "text", "advice", "code", "operation", "host"}
 
 # --------------------------------------------------------------------------------------------------------------------
 # What is deployed.
@@ -648,10 +659,11 @@ def test_commands() -> None:
 
 @pytest.mark.timeout(600)
 def test_exit_statuses(run: KeptRun, dynamodb_endpoint: DynamoDBEndpoint, tmp_path: Path) -> None:
-    assert {run.commands[name].status for name in ("list", "show", "discard", "trace")} == {SUCCEEDED}
+    assert {run.commands[name].status for name in ("list", "show", "discard", "trace", "check")} == {SUCCEEDED}
     assert run.commands["redrive"].status == FAILED, "with --wait: the event failed again"
     assert (run.commands["refused"].status, run.status) == (FAILED, FAILED)
-    assert run.commands["unasked"].status == UNAVAILABLE
+    assert run.commands["found"].status == FAILED
+    assert {run.commands[name].status for name in ("unasked", "unchecked")} == {UNAVAILABLE}
     assert mep("no-such-command").status == WRONG_USAGE
     for sent, status in ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)):
         assert exit_status_after(sent, tmp_path / sent.name, dynamodb_endpoint.url) == status
@@ -714,6 +726,19 @@ def test_json_of_several_events(tmp_path: Path) -> None:
 
     assert set(answer) == TRACE_EVENTS
     assert fields(answer["events"]) == TRACE_EVENT
+
+
+def test_json_of_a_check_of_the_calendar(run: KeptRun) -> None:
+    fine, found, unasked = (run.commands[name].json for name in ("check", "found", "unchecked"))
+
+    for result in (fine, found, unasked):
+        assert set(result) == CALENDAR_CHECK
+        assert set(result["counts"]) == CALENDAR_COUNTS
+    assert fields(found["findings"]) == CALENDAR_FINDING
+    assert fields(mark for finding in found["findings"] for mark in finding["marks"]) == CALENDAR_MARK
+    assert {finding["kind"] for finding in found["findings"]} == {"mark_lost"}
+    assert (fine["complete"], fine["problem"], unasked["complete"]) == (True, None, False)
+    assert set(unasked["problem"]) == CALENDAR_PROBLEM
 
 
 @pytest.fixture(scope="module")

@@ -30,14 +30,23 @@ EXCEPTIONS: Mapping[str, set[str]] = {
 }
 """Modules that a file, or the files of a folder, may import in addition."""
 
-ENGINE = (
-    *("audit", "bus_rules", "destinations", "discard", "error_mapping", "json_output", "model"),
-    *("queue", "redrive", "results", "returns", "selection", "sentences", "session", "sources", "summary"),
-)
-"""The modules of `mep.dlq` that work without a terminal: a scheduled function can use them."""
+ENGINES: Mapping[str, tuple[str, ...]] = {
+    "mep.dlq": (
+        *("audit", "bus_rules", "destinations", "discard", "error_mapping", "json_output", "model"),
+        *("queue", "redrive", "results", "returns", "selection", "sentences", "session", "sources", "summary"),
+    ),
+    "mep.calendar": ("check", "json_output", "model", "rules", "tables"),
+}
+"""The modules of packages that work without a terminal: a scheduled function can use them."""
+
+TERMINAL: Mapping[str, set[str]] = {
+    "mep.dlq": {"commands", "discard_command", "options", "redrive_command", "render", "terminal"},
+    "mep.calendar": {"command", "render"},
+}
+"""The other modules of these packages."""
 
 NOT_FOR_ENGINE = {"emulator", "mep.progress", "mep.terminal", "rich", "typer", "click"}
-"""Modules that the engine must not import, directly or not."""
+"""Modules that an engine must not import, directly or not."""
 
 
 def imported(source: str) -> Iterator[str]:
@@ -116,16 +125,15 @@ def test_imports_inside_functions_are_seen() -> None:
     assert set(imported(source)) == {"json", "mep.dlq.y", "tests.soak.run"}
 
 
-def test_every_other_module_of_mep_dlq_is_for_the_terminal() -> None:
-    modules = {path.stem for path in project_files(PROJECT_ROOT, "mep/dlq/*.py")} - {"__init__"}
-    assert modules - {*ENGINE} == {
-        *("commands", "discard_command", "options", "redrive_command", "render", "terminal"),
-    }
+@pytest.mark.parametrize("package", ENGINES)
+def test_every_other_module_beside_an_engine_is_for_the_terminal(package: str) -> None:
+    modules = {path.stem for path in project_files(PROJECT_ROOT, f"{package.replace('.', '/')}/*.py")} - {"__init__"}
+    assert modules - {*ENGINES[package]} == TERMINAL[package]
 
 
-def test_dead_letter_engine_imports_neither_terminal_nor_emulator() -> None:
+def test_engines_import_neither_terminal_nor_emulator() -> None:
     """The import statements decide, those inside functions included."""
-    waiting = [f"mep.dlq.{name}" for name in ENGINE]
+    waiting = engine_modules()
     seen: set[str] = set()
     while waiting:
         name = waiting.pop()
@@ -135,13 +143,17 @@ def test_dead_letter_engine_imports_neither_terminal_nor_emulator() -> None:
     assert not {name for name in seen if is_within(name, NOT_FOR_ENGINE)}
 
 
-def test_dead_letter_engine_loads_neither_terminal_nor_emulator() -> None:
-    """A library may import them, too: a process that has imported the engine has loaded none of them."""
-    modules = ", ".join(f"mep.dlq.{name}" for name in ENGINE)
-    command = [sys.executable, "-c", f"import sys, {modules}; print(*sys.modules)"]
+def test_engines_load_neither_terminal_nor_emulator() -> None:
+    """A library may import them, too: a process that has imported the engines has loaded none of them."""
+    command = [sys.executable, "-c", f"import sys, {', '.join(engine_modules())}; print(*sys.modules)"]
     loaded = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True).stdout.split()
-    assert "mep.dlq.redrive" in loaded
+    assert {"mep.dlq.redrive", "mep.calendar.check"} <= {*loaded}
     assert not {name for name in loaded if is_within(name, NOT_FOR_ENGINE)}
+
+
+def engine_modules() -> list[str]:
+    """Return the modules of all engines."""
+    return [f"{package}.{name}" for package, names in ENGINES.items() for name in names]
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import boto3
 
 from emulator.faults import Exchange, Fault, FaultProxy, Reply, answer, http_status, throttled
 from tests.support.events import event
@@ -21,6 +23,8 @@ from tests.support.run_helpers import write_calendar
 
 DATE = "2031-01-15"
 """Of rows that no other test has: the DynamoDB is shared, its tables have their default names."""
+LATER = "2031-01-16"
+"""Of a row that is there for one command only."""
 _MEP = str(Path(sys.executable).with_name("mep"))
 _START_SECONDS = 240
 _NOBODY = "http://127.0.0.1:9"
@@ -134,6 +138,7 @@ def kept_run(dynamodb_url: str, directory: Path) -> KeptRun:
         run.files |= {path.name for path in run.out.iterdir()}
         mep({}, "trace", "trace", "slow-1", "--run", run.out, "--json")
         silent = {"AWS_ENDPOINT_URL": _NOBODY, "AWS_MAX_ATTEMPTS": "1", "AWS_REGION": "eu-central-2"}
+        mep(silent, "unchecked", "calendar", "check", "--json")
         mep({**silent, "DEAD_LETTER_QUEUE_URL": f"{_NOBODY}/q"}, "unasked", "trace", "slow-1", "--json")
     return run
 
@@ -144,6 +149,9 @@ def _work(mep: Callable[..., None], environ: dict[str, str]) -> None:
     mep(environ, "redrive", "dlq", "redrive", "--correlation-id", "lost-1", "--force", "--wait", "--json")
     reason = ("--reason", "broken on purpose", "--yes", "--json")
     mep(environ, "discard", "dlq", "discard", "--correlation-id", "broken-1", *reason)
+    mep(environ, "check", "calendar", "check", "--from", DATE, "--to", DATE, "--json")
+    with _lost_mark(environ):
+        mep(environ, "found", "calendar", "check", "--from", LATER, "--to", LATER, "--json")
     refused = {**environ, "AWS_ENDPOINT_URL_LAMBDA": _NOBODY}
     function = ("--force", "--function", "nobody", "--json")
     mep(refused, "refused", "dlq", "redrive", "--correlation-id", "lost-2", *function)
@@ -156,6 +164,27 @@ def _command(
     output = directory / f"{name}.out"
     status = processes.run(tuple(map(str, words)), environ, out=str(output))
     run.commands[name] = Ended(status, output.read_text())
+
+
+@contextmanager
+def _lost_mark(environ: Mapping[str, str]) -> Iterator[None]:
+    """A row of another day, of whose mark only the audit table knows."""
+    row = {"asset_symbol": {"S": "AAPL"}, "earnings_date": {"S": LATER}}
+    key = {"earnings_key": {"S": f"AAPL#{LATER}"}, "entry_id": {"S": "1"}}
+    mark = {name: {"S": "1"} for name in ("recorded_at", "event_id", "correlation_id")}
+    calendar, audit = environ["EARNINGS_CALENDAR_TABLE"], environ["EARNINGS_AUDIT_TABLE"]
+    with closing(_dynamodb(environ)) as client:
+        client.put_item(TableName=calendar, Item=row)
+        client.put_item(TableName=audit, Item={**key, **mark, "action": {"S": "mark_processed"}})
+        yield
+        client.delete_item(TableName=calendar, Key=row)
+        client.delete_item(TableName=audit, Key=key)
+
+
+def _dynamodb(environ: Mapping[str, str]) -> Any:
+    """The client of a run's DynamoDB, with the credentials of its commands: a table is of one region and key."""
+    session = boto3.Session(region_name=environ["AWS_REGION"])
+    return session.client("dynamodb", endpoint_url=environ["AWS_ENDPOINT_URL_DYNAMODB"])
 
 
 @contextmanager

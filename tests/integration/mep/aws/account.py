@@ -26,6 +26,7 @@ NOTHING: Mapping[str, Reply] = {
     "GetTraceSummaries": ok(TraceSummaries=[]),
     "BatchGetTraces": ok(Traces=[], UnprocessedTraceIds=[]),
     "Query": ok(Items=[], Count=0),
+    "Scan": ok(Items=[], Count=0),
     "GetQueueAttributes": ok(
         Attributes={"ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesNotVisible": "0"}
     ),

@@ -28,9 +28,10 @@ COMMANDS = {
     "show": ("dlq", "show", "q2-AAPL-17"),
     "redrive": ("dlq", "redrive", "--category", "throttling", "--operator", "alice"),
     "discard": ("dlq", "discard", "--category", "validation", "--reason", "a test", "--yes", "--operator", "alice"),
+    "check": ("calendar", "check"),
     "invoke": ("invoke", EVENT, "--url", "mark-earnings-processed-prod:live"),
 }
-NOTHING_THERE = re.compile(r"no record|messages|discarded|would be|sent to|searches further back")
+NOTHING_THERE = re.compile(r"no record|rows checked|messages|discarded|would be|sent to|searches further back")
 
 
 def output(ended: Result) -> str:
@@ -80,7 +81,7 @@ def test_list_reports_each_failure(failure: str, account: Account, run_here: Run
 
 
 @pytest.mark.parametrize("failure", ["denied", "login page", "hangs up"])
-@pytest.mark.parametrize("command", ["show", "redrive", "discard", "invoke"])
+@pytest.mark.parametrize("command", ["show", "redrive", "discard", "check", "invoke"])
 def test_other_commands_report_each_failure(command: str, failure: str, account: Account, run_here: Run) -> None:
     account.replies = {"*": FAILURES[failure][0]}
 

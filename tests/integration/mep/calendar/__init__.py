@@ -1,0 +1,1 @@
+"""`mep calendar` on DynamoDB Local."""

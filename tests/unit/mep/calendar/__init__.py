@@ -1,0 +1,1 @@
+"""`mep calendar`: the rules of its engine."""
