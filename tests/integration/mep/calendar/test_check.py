@@ -83,6 +83,8 @@ def test_each_kind_is_found(harness: Harness, tables: Tables, check: Check, monk
     sync_puts(tables, ("LOST", DATE), ("TWICE", DATE), ("PAST", DATE), ("COMING", FAR))
     second = mark(harness, "TWICE")
     tables.put_row("SOON", "soon")
+    redriven = {"earnings_key": f"PAST#{DATE}", "entry_id": "2025-08-01T00:00:00.000000Z#e", "action": "redriven"}
+    tables.client.put_item(TableName=tables.audit_table, Item={name: {"S": each} for name, each in redriven.items()})
     for number in range(4):
         tables.put_row("NEW", f"2125-01-0{number + 1}")
 
@@ -182,6 +184,28 @@ def test_a_denied_call_is_never_nothing_found(
     output = json.loads(as_json.out)
     assert (output["complete"], output["problem"]["reason"], output["rows"]) == (False, "access_denied", rows)
     assert len(output["findings"]) == rows
+
+
+def test_an_interrupted_check_shows_what_was_found(tables: Tables, environ: pytest.MonkeyPatch, check: Check) -> None:
+    for symbol in ("A", "B"):
+        tables.put_row(symbol, DATE)
+    read = calendar_tables.TableReader.marks
+    calls: list[tuple[str, ...]] = []
+
+    def marks(reader: calendar_tables.TableReader, key: tuple[str, ...]) -> Any:
+        calls.append(key)
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+        return read(reader, key)
+
+    environ.setattr(calendar_tables.TableReader, "marks", marks)
+
+    status, output = check()
+
+    assert status == ExitStatus.INTERRUPTED
+    assert (output["interrupted"], output["complete"], output["rows"]) == (True, False, 1)
+    assert len(output["findings"]) == 1
+    assert output["error"] == "mep: interrupted after 1 rows: the check is incomplete\n"
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,11 @@ def test_a_day_ends_at_midnight_in_new_york(day: date) -> None:
     ],
 )
 def test_a_day_ends_by_the_clock_of_that_day(day: date, end: datetime) -> None:
+    row = Row(("AAPL", day.isoformat()), day, marked=False)
+
     assert rules.day_end(day) == end
+    assert rules.is_past(row, end + DAY, DAY)
+    assert not rules.is_past(row, end + DAY - timedelta(microseconds=1), DAY)
 
 
 @given(rows, moments, graces, graces)
