@@ -147,7 +147,7 @@ def operators_policy(
             ],
             [on.log_group.log_group_arn, arn("logs", "log-group:aws/spans:*")],
         ),
-        _allow("SeeRow", ["dynamodb:GetItem", "dynamodb:Query"], [on.calendar.table_arn]),
+        _allow("SeeRow", ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"], [on.calendar.table_arn]),
         _allow(
             "SeeAuditEntries",
             ["dynamodb:Query"],

@@ -171,7 +171,7 @@ def test_writes_outside_of_a_transaction_are_denied(of_the_function: list[dict[s
     assert set(verdicts(of_the_function, calls).values()) == {"ImplicitlyDenied"}
 
 
-# The calls of `mep dlq`, `mep trace`, `mep invoke` and of the console.
+# The calls of `mep dlq`, `mep trace`, `mep calendar`, `mep invoke` and of the console.
 NEEDED_BY_OPERATORS = [
     Call("sqs:ReceiveMessage", QUEUE),
     Call("sqs:ChangeMessageVisibility", QUEUE),
@@ -192,6 +192,7 @@ NEEDED_BY_OPERATORS = [
     Call("dynamodb:GetItem", CALENDAR),
     Call("dynamodb:Query", AUDIT),
     Call("dynamodb:Query", CALENDAR),
+    Call("dynamodb:Scan", CALENDAR),
     Call("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "MarkEarningsProcessed"}),
     Call("cloudwatch:GetDashboard", f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/mark-earnings-processed-prod-{REGION}"),
     Call("cloudformation:DescribeStacks", f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/an-id"),
@@ -225,6 +226,7 @@ def test_operators_may_do_nothing_else(
         f"dynamodb:Query on {AUDIT}",
         f"dynamodb:Query on {CALENDAR}",
         f"dynamodb:Query on {INDEX}",
+        f"dynamodb:Scan on {CALENDAR}",
         f"events:CancelReplay on {REPLAY}",
         f"events:DescribeArchive on {ARCHIVE}",
         f"events:DescribeReplay on {REPLAY}",
