@@ -25,8 +25,6 @@ _OTHERS = {"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSLKEYLOGFILE"}
 def begin(environ: MutableMapping[str, str], write: Writer) -> Settings:
     """Redact the output of libraries, then read the settings. Call it before the first library is imported.
 
-    One log line names the variables of OpenTelemetry that are set and have no effect.
-
     Some libraries read variables while they are imported, and raise for a wrong one: the settings' own check must come
     first. Blank variables of the libraries are removed, because to them blank is a value: OpenTelemetry's exporter
     fails for a blank compression, and does not verify its peer for a blank certificate.
@@ -48,13 +46,24 @@ def begin(environ: MutableMapping[str, str], write: Writer) -> Settings:
         raise
     log = JsonLogger(write, settings.telemetry)
     redact_process(log)
+    report_without_effect(settings.telemetry, environ, log)
+    return settings
+
+
+def report_without_effect(settings: TelemetrySettings, environ: Mapping[str, str], log: JsonLogger) -> None:
+    """Write one line that names the variables of OpenTelemetry that are set and have no effect, if there are any.
+
+    Args:
+        settings: Name the export mode.
+        environ: The environment.
+        log: Takes the line.
+    """
     if any(name.startswith("OTEL_") for name in environ):
         from otel.settings.effect import settings_without_effect
 
-        without_effect = settings_without_effect(settings.telemetry, environ)
+        without_effect = settings_without_effect(settings, environ)
         if without_effect:
             log.line(WARNING, EventType.SETTINGS_WITHOUT_EFFECT, problems=without_effect)
-    return settings
 
 
 @contextmanager

@@ -12,17 +12,19 @@ import pytest
 from emulator.faults import throttled
 from handler.bootstrap import start_or_exit
 from handler.outcome import OUTCOME_TELEMETRY
+from handler.startup import report_without_effect
 from mep.demo.checks import correlation
 from mep.trace.local_run import find_in_folder
 from mep.trace.timeline import Timeline, make_timeline
 from monitoring.queries import QUERIES
 from otel import event_types
+from otel.json_logs import JsonLogger
 from tests.integration.harness import Services, make_harness
 from tests.integration.monitoring.conftest import TROUBLE, keeps_failing
 from tests.support.events import unique_event
 from tests.support.insights import matching
 from tests.support.invocation import Invoked
-from tests.support.telemetry import output_file
+from tests.support.telemetry import output_file, telemetry_settings
 
 REWORDED = "reworded"
 
@@ -64,6 +66,8 @@ def run_events(services: Services, folder: Path) -> LogRun:
     with output_file() as output:
         with pytest.raises(SystemExit):
             start_or_exit({}, output.write, 0)
+        settings = telemetry_settings()
+        report_without_effect(settings, {"OTEL_METRICS_EXPORTER": "otlp"}, JsonLogger(output.write, settings))
         lines = [line for invoked in invocations for line in invoked.logs] + output.logs()
     folder.mkdir()
     for name, values in {"logs": lines, "spans": [span for invoked in invocations for span in invoked.spans]}.items():

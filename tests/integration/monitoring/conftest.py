@@ -11,13 +11,15 @@ import pytest
 
 from emulator.faults import Fault, hold, sqs_error, throttled
 from handler.bootstrap import start_or_exit
+from handler.startup import report_without_effect
+from otel.json_logs import JsonLogger
 from tests.integration.cases import CASES, DELAYS
 from tests.integration.conftest import services
 from tests.integration.harness import Harness, Services, make_harness
 from tests.support.events import unique_event
 from tests.support.harness import shortest_delay
 from tests.support.invocation import Invoked
-from tests.support.telemetry import output_file
+from tests.support.telemetry import output_file, telemetry_settings
 
 __all__ = ["services"]
 
@@ -218,10 +220,12 @@ def emf_lines(recorded: Recorded) -> EmfLines:
 
 @pytest.fixture(scope="session")
 def log_lines(recorded: Recorded) -> list[dict[str, Any]]:
-    """Return all log lines, with those of a function that does not start."""
+    """Return all log lines, with those of a start and of one that fails."""
     with output_file() as output:
         with pytest.raises(SystemExit):
             start_or_exit({}, output.write, 0)
+        settings = telemetry_settings()
+        report_without_effect(settings, {"OTEL_METRICS_EXPORTER": "otlp"}, JsonLogger(output.write, settings))
         unstarted = output.logs()
     return [line for kind in recorded.values() for each in kind for line in each.logs] + unstarted
 

@@ -162,11 +162,23 @@ def add_event(account: Account) -> None:
     account.replies["GetItem"] = ok(Item={**items(ROW)[0], "is_processed": {"BOOL": True}})
 
 
+BY_AUDIT = "the row is marked, according to its audit entry"
+
+
 @pytest.mark.parametrize(
-    ("operation", "source", "partial"),
+    ("operation", "sources", "partial"),
     [
-        ("StartQuery", "log", "the row is marked, according to its audit entry (partial: without the log)"),
-        ("GetQueryResults", "log", "the row is marked, according to its audit entry (partial: without the log)"),
+        # the spans of Transaction Search are in CloudWatch Logs, too
+        (
+            "StartQuery",
+            "log traces",
+            f"{BY_AUDIT} (partial: without the log, the traces)",
+        ),
+        (
+            "GetQueryResults",
+            "log traces",
+            f"{BY_AUDIT} (partial: without the log, the traces)",
+        ),
         ("GetTraceSummaries", "traces", "the row is marked (partial: without the traces)"),
         ("Query", "audit", "the row is marked (partial: without the audit table)"),
         ("GetItem", "calendar", "the row is marked (partial: without the calendar)"),
@@ -174,7 +186,7 @@ def add_event(account: Account) -> None:
     ],
 )
 def test_a_partial_result_is_marked(
-    operation: str, source: str, partial: str, account: Account, run_here: Run, tmp_path: Path
+    operation: str, sources: str, partial: str, account: Account, run_here: Run, tmp_path: Path
 ) -> None:
     add_event(account)
     assert run_here("trace", "q2-AAPL-17", "--queue").status == ExitStatus.DONE, "the result is complete"
@@ -188,10 +200,13 @@ def test_a_partial_result_is_marked(
     assert partial in " ".join(ended.out.split())
     assert f"AccessDeniedException at {operation}" in " ".join(ended.out.split())
     assert (answer["complete"], answer["verdict"]) == (False, partial)
-    assert [(gap["source"], gap["operation"]) for gap in answer["not_asked"]] == [(source, operation)]
+    assert [(gap["source"], gap["operation"]) for gap in answer["not_asked"]] == [
+        (source, operation) for source in sources.split()
+    ]
     text = page.read_text(encoding="utf-8")
     assert partial in text
-    assert f"<strong>not read</strong> the {source.replace('queue', 'dead-letter queue')}" in text
+    not_read = ", ".join(f"the {source.replace('queue', 'dead-letter queue')}" for source in sources.split())
+    assert f"<strong>not read</strong> {not_read}" in text
     assert f":{operation}: the managed policy" in text
     assert ROLE not in text
 
