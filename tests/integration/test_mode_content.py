@@ -52,7 +52,7 @@ DIFFERENCES = [
     ((FULL,), "call", "sampled", "True", "False", DECIDED_EARLY),
     ((FAST,), "root", "links", '["the producer\'s"]', "[]", NO_LINKS),
     (LAYERS, "resource", "aws.log.group.names", f"['{LOG_GROUP}']", LOG_GROUP, TEXT),
-    (LAYERS, "resource", "faas.max_memory", "134217728", "134217728", TEXT),  # a number, and the same as a text
+    (LAYERS, "resource", "faas.max_memory", "134217728", "None", DEAR),
     (LAYERS, "call", "attribute net.peer.name", "...", "None", DEAR),
     (LAYERS, "resource", "schema", "https://opentelemetry.io/schemas/1.43.0", "", NO_SCHEMA),
     ((FULL,), "resource", "aws.local.service", "None", "MarkEarningsProcessed", SIGNALS),
