@@ -304,8 +304,8 @@ def _telemetry_mode(values: Values) -> TelemetryMode:
     endpoint = values.matching("collector_endpoint", _URL, "a URL")
     if mode.name != "collector":
         if endpoint:
-            raise ContextError(f"{values.place('collector_endpoint')} needs -c telemetry=collector")
+            raise ContextError(f"{values.place('collector_endpoint')} needs telemetry=collector")
         return mode
     if endpoint is None:
-        raise ContextError(f"{values.place('telemetry')}=collector needs -c collector_endpoint=URL")
+        raise ContextError(f"{values.place('telemetry')}=collector needs collector_endpoint=URL")
     return TelemetryMode(mode.name, mode.memory_mb, {**mode.variables, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})

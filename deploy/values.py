@@ -51,7 +51,7 @@ class Values:
             raise ContextError(f"{self._file_name} cannot be read: {error}") from error
         if not isinstance(content, dict):
             raise ContextError(f"{self._file_name} is not an object: write {{...}} with the keys of docs/deploy.md")
-        _check_keys(content, set(self._defaults) - {"environment"}, f"{self._file_name}: ")
+        _check_keys(content, [key for key in self._defaults if key != "environment"], f"{self._file_name}: ")
         self._file = {
             key: text for key, value in content.items() if (text := _text(value, f"{self._file_name}: {key}"))
         }
@@ -73,7 +73,7 @@ class Values:
         """Return a value that is one of some words."""
         value, words = self[key], ", ".join(allowed)
         if not value:
-            raise ContextError(f"context {key} is not given: add -c {key}=... with one of {words}")
+            raise ContextError(f"context {key} is not given: add {_option(key)} with one of {words}")
         if value not in words.split(", "):
             raise ContextError(f"{self.place(key)}={value} is not one of {words}")
         return value
@@ -101,6 +101,10 @@ class Values:
         if not value.isdecimal() or int(value) not in allowed:
             raise ContextError(f"{self.place(key)}={value} is not {rule}")
         return int(value)
+
+
+def _option(key: str) -> str:
+    return "ENVIRONMENT=... to make" if key == "environment" else f"-c {key}=..."
 
 
 def _check_keys(given: Iterable[str], known: Iterable[str], place: str) -> None:

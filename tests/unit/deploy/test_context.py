@@ -96,13 +96,13 @@ def test_cdk_keys_are_ignored() -> None:
 @pytest.mark.parametrize(
     ("context", "message"),
     [
-        ({"environment": None}, "environment is not given: add -c environment=... with one of dev, staging, prod"),
+        ({"environment": None}, "environment is not given: add ENVIRONMENT=... to make with one of dev, staging, prod"),
         ({"environment": "production"}, "environment=production is not one of dev, staging, prod"),
         ({"enviroment": "dev"}, "enviroment is not known: did you mean environment?"),
         ({"colour": "blue"}, "colour is not known: known: environment, telemetry"),
         ({"telemetry": "sidecar"}, "telemetry=sidecar is not one of direct, layer, layer-full, collector"),
-        ({"telemetry": "collector"}, "telemetry=collector needs -c collector_endpoint=URL"),
-        ({"collector_endpoint": "http://c:4318"}, "collector_endpoint needs -c telemetry=collector"),
+        ({"telemetry": "collector"}, "telemetry=collector needs collector_endpoint=URL"),
+        ({"collector_endpoint": "http://c:4318"}, "collector_endpoint needs telemetry=collector"),
         ({"telemetry": "collector", "collector_endpoint": "c:4318"}, "collector_endpoint=c:4318 is not a URL"),
         ({"memory": "64"}, "memory=64 is not a whole number of MB from 128 to 10240"),
         ({"memory": "lots"}, "memory=lots is not a whole number of MB from 128 to 10240"),

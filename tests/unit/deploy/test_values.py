@@ -114,7 +114,12 @@ def test_a_later_deployment_without_the_flags_of_the_first_changes_nothing(write
             {},
             "dev.json: memroy is not known: did you mean memory?",
         ),
-        ("dev", {**RETENTION, "environment": "dev"}, {}, "dev.json: environment is not known"),
+        (
+            "dev",
+            {**RETENTION, "environment": "dev"},
+            {},
+            "dev.json: environment is not known: known: telemetry, collector_endpoint",
+        ),
         ("dev", {**RETENTION, "memory": True}, {}, "dev.json: memory=true is not a text, a number"),
         ("dev", {**RETENTION, "memory": 1.5}, {}, "dev.json: memory is not a text, a number"),
         (
