@@ -240,6 +240,7 @@ class Telemetry:
             seconds = min(MOST_SECONDS, max(0.0, left / 2))
             lost = self._tracing.flush(seconds, all_sampled=record.needs_a_trace)
         except Exception as error:  # noqa: BLE001 - an exporter must not fail an event
+            self._metrics.add_lost_spans(self._tracing.spans.take_dropped())
             self.log.line(json_logs.WARNING, EventType.SPANS_NOT_EXPORTED, record, exception_type=type(error).__name__)
         else:
             if lost:

@@ -76,7 +76,9 @@ class EventSpanProcessor:
         """
         for span in reversed(list(self._open.values())):
             if span.is_recording():
-                set_span_error(span, category, code)
+                # The root span has its error already: a second one would be a second cause in X-Ray.
+                if semconv.ERROR_CATEGORY_ATTRIBUTE not in (getattr(span, "attributes", None) or {}):
+                    set_span_error(span, category, code)
                 span.end()
 
     def flush(self, seconds: float = MOST_SECONDS, *, all_sampled: bool = False) -> int:
@@ -87,17 +89,22 @@ class EventSpanProcessor:
             all_sampled: Whether to export unsampled spans as sampled, where the exporter can.
 
         Raises:
-            Exception: Of the exporter; the next flush counts the spans.
+            Exception: Of the exporter; `take_dropped` or the next flush counts the spans.
         """
         self._open.clear()
         self.resends = 0  # or the next event's root span had the count of this event's last attempt
         spans = self._ended[:]
         del self._ended[: len(spans)]  # not a new list: the watchdog or the event's thread may append to this one
-        lost, self._dropped = self._dropped, len(spans)
-        if spans:
-            lost += self._exporter.export(spans, seconds, all_sampled)
-        self._dropped -= len(spans)
-        return lost
+        self._dropped += len(spans)
+        counted = self._dropped
+        lost = self._exporter.export(spans, seconds, all_sampled) if spans else 0
+        self._dropped -= counted
+        return counted - len(spans) + lost
+
+    def take_dropped(self) -> int:
+        """Return how many spans were lost since the last flush that did not raise, and count from zero again."""
+        dropped, self._dropped = self._dropped, 0
+        return dropped
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Export the spans that have ended, within this time or `MOST_SECONDS`, whichever is less."""

@@ -4,13 +4,15 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from otel.stdout import fd_writer
 from otel.tracing.tracing import Tracing
 from tests.support.telemetry import Output, event_record
 from tests.support.udp import SpanSocket
 from tests.unit.otel.conftest import NewTelemetry
 from tests.unit.otel.events import run
-from tests.unit.otel.tracing_harness import tracing_to
+from tests.unit.otel.tracing_harness import make_child, tracing_to
 
 
 def test_lost_spans_are_a_warning(tracing: Tracing, output: Output, new_telemetry: NewTelemetry) -> None:
@@ -47,6 +49,26 @@ def test_an_exception_of_the_exporter_is_a_warning(output: Output, new_telemetry
     assert (warning["level"], warning["exception_type"]) == ("WARN", "RuntimeError")
     assert outcome["outcome"] == "marked"
     assert b"s3cret" not in output.raw()
+
+
+def test_spans_of_an_exporter_that_always_raises_are_counted_once(output: Output, new_telemetry: NewTelemetry) -> None:
+    telemetry = new_telemetry(tracing_to(Explodes()))
+    for _ in range(3):
+        run(telemetry)
+    assert [line["SpansLost"] for line in output.metrics()] == [1, 1, 1]
+
+
+def test_a_flush_counts_what_the_flushes_before_it_have_lost() -> None:
+    """Nobody but the telemetry takes the number of a flush that raises."""
+    exporter = Explodes()
+    tracing = tracing_to(exporter)
+    for _ in range(2):
+        make_child(tracing)()
+        with pytest.raises(RuntimeError):
+            tracing.flush()
+    exporter.export = lambda *_: 0  # type: ignore[method-assign,assignment]
+    make_child(tracing)()
+    assert [tracing.flush(), tracing.flush()] == [2, 0]
 
 
 @contextmanager
