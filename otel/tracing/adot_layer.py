@@ -168,7 +168,10 @@ class LayerSpanProcessor(EventSpanProcessor):
             spans = self._ended[:]
             del self._ended[: len(spans)]
             started = time.perf_counter()
-            self._dropped += self._exporter.export(spans, self._spare_seconds, False)
+            try:
+                self._dropped += self._exporter.export(spans, self._spare_seconds, False)
+            except Exception:  # noqa: BLE001 - it would be raised in the AWS call whose span ends
+                self._dropped += len(spans)
             self._spare_seconds -= time.perf_counter() - started
 
     def _on_ending(self, span: "SdkSpan") -> None:

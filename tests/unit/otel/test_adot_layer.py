@@ -172,6 +172,19 @@ def test_no_span_is_lost_or_sent_twice(tracing: Tracing, spans: SpanSocket, coun
     assert max(datagram.size for datagram in datagrams) < LIMIT
 
 
+def test_an_early_flush_that_raises_loses_spans_only(tracing: Tracing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The span of an AWS call ends inside of the call: what its end raises would fail the event."""
+
+    def no_thread(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AdotLayerExporter, "export", no_thread)
+        for _ in range(SPANS_PER_FLUSH):
+            tracing.client_tracer_provider.get_tracer("calls").start_span("a call").end()
+    assert tracing.flush() == SPANS_PER_FLUSH
+
+
 def test_without_the_early_flush_the_fast_start_loses_them(spans: SpanSocket) -> None:
     """Why `SPANS_PER_FLUSH` exists. If this fails, ADOT has fixed it."""
     provider = of_the_fast_start(spans.endpoint)
