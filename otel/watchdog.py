@@ -38,8 +38,10 @@ class Watchdog:
             self._deadline = self._clock() + remaining_seconds - margin
             self._on_deadline = on_deadline
             if self._thread is None:
-                self._thread = Thread(target=self._watch, name="watchdog", daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._watch, name="watchdog", daemon=True)
+                with suppress(RuntimeError):  # the system has no thread left: the event is processed without a watchdog
+                    thread.start()
+                    self._thread = thread
             elif self._deadline < self._wakes_at:
                 self._condition.notify()
 

@@ -1,6 +1,6 @@
 """The watchdog: a real thread, and a clock that the test moves."""
 
-from threading import Event, current_thread
+from threading import Event, Thread, current_thread
 
 import pytest
 
@@ -131,6 +131,21 @@ def test_a_callback_that_raises(watched: Watched) -> None:
     watched.arm(30)
     watched.pass_time(30)
     assert watched.calls == ["call"]
+
+
+def test_without_a_free_thread_the_event_goes_on_and_the_next_has_a_watchdog(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Thread, "start", no_thread)
+        watched.arm(30)
+    watched.dog.disarm()
+    watched.arm(30, "next")
+    watched.pass_time(30)
+    assert watched.calls == ["next"]
 
 
 def test_the_real_clock() -> None:
