@@ -59,7 +59,8 @@ def settings_without_effect(settings: TelemetrySettings, environ: Mapping[str, s
         return []
     else:
         mode, effective = "direct", DIRECT
-    names = sorted(name for name in environ if name.startswith("OTEL_") and name not in effective)
+    given = (name for name, value in environ.items() if name.startswith("OTEL_") and value.strip())
+    names = sorted(name for name in given if name not in effective)
     return [
         f"{name} has no effect: {_reason(name, mode)}"
         for name in names

@@ -57,6 +57,10 @@ def test_an_exporter_that_is_none_is_as_it_is() -> None:
     assert without_effect({"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": " None "}) == []
 
 
+def test_a_blank_variable_is_not_set() -> None:
+    assert without_effect({"OTEL_METRICS_EXPORTER": "", "OTEL_BSP_SCHEDULE_DELAY": " "}) == []
+
+
 def test_nothing_is_named_without_spans_and_in_adots_default_set_up() -> None:
     given = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_INSECURE": "true"}
     assert without_effect({**given, "OTEL_SDK_DISABLED": "true"}) == []
