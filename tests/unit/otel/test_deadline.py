@@ -75,6 +75,7 @@ def test_an_event_that_hangs_is_reported_before_the_deadline(
         assert sent[name].status == failed
         assert attributes(sent[name].attributes)["error.type"] == "DeadlineExceeded"
         assert attributes(sent[name].attributes)["error_category"] == "timeout"
+        assert len(sent[name].events) == 1  # one cause in X-Ray
     assert attributes(sent["mark-earnings-processed"].attributes)["outcome"] == "retry"
     assert sent["hangs"].parent_span_id == sent["mark-earnings-processed"].span_id
 
