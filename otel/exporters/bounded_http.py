@@ -90,8 +90,8 @@ class BoundedHttp:
         else:
             self._urlopen, self._target = proxy.urlopen, url
 
-    def post(self, body: bytes, headers: Mapping[str, str], attempt: Attempt) -> int:
-        """Send a request; return the status of the response. Redirects are not followed.
+    def post(self, body: bytes, headers: Mapping[str, str], attempt: Attempt) -> tuple[int, bytes]:
+        """Send a request; return the status and the body of the response. Redirects are not followed.
 
         A request that fails on a connection that the peer has closed is sent once more.
 
@@ -110,7 +110,7 @@ class BoundedHttp:
         finally:
             self._forget_closed()
 
-    def _post(self, body: bytes, headers: Mapping[str, str]) -> int:
+    def _post(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
         left = self._attempt.seconds_left()
         if not left:
             raise _no_time()
@@ -129,8 +129,7 @@ class BoundedHttp:
             # http.client takes a connection that ends within the headers for the end of the headers.
             response.close()
             raise _no_time()
-        _read_body(response)
-        return response.status
+        return response.status, _read_body(response)
 
     def close(self) -> None:
         """Close all connections, including those in use: a running attempt fails."""
@@ -202,8 +201,8 @@ def _proxy_manager(url: str, options: Mapping[str, Any]) -> PoolManager | None:
     return ProxyManager(proxy, proxy_headers=make_headers(proxy_basic_auth=unquote(user) or None), **options)
 
 
-def _read_body(response: BaseHTTPResponse) -> None:
-    """Read the body so that the connection can be reused; the status is valid however the body ends."""
+def _read_body(response: BaseHTTPResponse) -> bytes:
+    """Read the body, also so that the connection can be reused; the status is valid however the body ends."""
     body = b""
     try:
         body = response.read(MOST_BYTES)
@@ -211,3 +210,4 @@ def _read_body(response: BaseHTTPResponse) -> None:
         response.close()
     if len(body) >= MOST_BYTES:
         response.close()
+    return body

@@ -66,18 +66,18 @@ class OtlpHttpExporter:
         if seconds <= 0:
             return len(sampled)
 
-        def send() -> int:
+        def send() -> tuple[int, bytes]:
             body = self._compress(encode_request(sampled, map(encode_span, sampled)))
             return self._http.post(body, self._signed(body), attempt)
 
         try:
-            status = self._worker.run(send, seconds, attempt.abort)
+            status, response = self._worker.run(send, seconds, attempt.abort)
         except (HTTPError, OSError) as error:
             in_time = attempt.seconds_left() > 0 and not isinstance(error, TimeoutError)
             _logger.warning(_NO_RESPONSE if in_time else _TOO_LATE, exc_info=error)
             return len(sampled)
         if 200 <= status < 300:
-            return 0
+            return _rejected(response, len(sampled))
         _logger.warning("the OTLP endpoint responded with HTTP status %d", status)
         return len(sampled)
 
@@ -103,6 +103,22 @@ class OtlpHttpExporter:
 
 _NO_RESPONSE = "the OTLP endpoint did not respond"
 _TOO_LATE = "the OTLP endpoint did not respond in time"
+
+
+_EMPTY_RESPONSES = (b"", b"\n\0")
+"""Without a partial success: no field, or an empty one, as the collector sends it."""
+
+
+def _rejected(response: bytes, count: int) -> int:
+    """Return how many of the spans the endpoint has rejected in spite of its status, at most all."""
+    if response in _EMPTY_RESPONSES:
+        return 0
+    from otel.exporters.partial_success import rejected_spans
+
+    rejected = min(rejected_spans(response), count)
+    if rejected:
+        _logger.warning("the OTLP endpoint rejected %d spans of a request that it accepted", rejected)
+    return rejected
 
 
 def _split_user(url: str) -> tuple[str, str, str]:

@@ -10,7 +10,11 @@ from contextlib import closing, contextmanager
 
 import pytest
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
@@ -220,3 +224,35 @@ def test_the_collector_gets_the_same_spans_as_the_daemon(
     (span,) = request.resource_spans[0].scope_spans[0].spans
     assert span.trace_id.hex() == record.trace_id
     assert attributes(span.attributes)["correlation_id"] == record.correlation_id
+
+
+def partial_success(rejected: int, message: str = "") -> bytes:
+    partial = ExportTracePartialSuccess(rejected_spans=rejected, error_message=message)
+    return ExportTraceServiceResponse(partial_success=partial).SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("body", "lost"),
+    [
+        (partial_success(2, "s3ntinel"), 2),
+        (partial_success(300), 3),
+        (partial_success(-1), 0),
+        (partial_success(0, "deprecated"), 0),
+        (partial_success(0), 0),
+        (b"", 0),
+        (b"<html>a page of a proxy</html>", 0),
+        (b'{"partialSuccess":{"rejectedSpans":"2"}}', 0),
+        (partial_success(2, "cut off")[:-1], 0),
+        (b"\x80" * 100, 0),
+        (b"\x09" + b"x" * 8 + b"\x15" + b"x" * 4 + partial_success(1), 1),
+    ],
+)
+def test_spans_that_an_accepted_request_loses_are_counted(
+    body: bytes, lost: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with loopback(lambda _: Reply(body=body)) as server, collector(monkeypatch, **{ENDPOINT: server.url}) as exporter:
+        assert exporter.export(ended(3), PATIENT) == lost
+        assert len(server.requests) == 1  # a partial success must not be retried
+
+    messages = [record.getMessage() for record in caplog.records if record.name == "otel.exporters.otlp_http"]
+    assert messages == ([f"the OTLP endpoint rejected {lost} spans of a request that it accepted"] if lost else [])
