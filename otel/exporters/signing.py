@@ -1,5 +1,6 @@
 """Signs requests to AWS's own OTLP endpoints. Imported by the first export to one of them."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,9 @@ from botocore.awsrequest import AWSRequest
 
 SERVICE = "xray"
 """The service in the signature's scope: https://docs.aws.amazon.com/xray/latest/devguide/xray-opentelemetry.html"""
+
+_ROOT = re.compile(r"\A(https://[^/:]*)\.(?=[:/]|\Z)")
+"""A host with the dot of the DNS root at its end, which urllib3 leaves out of the header that is signed."""
 
 
 def sign(url: str, body: bytes, headers: Mapping[str, str], credentials: Any, region: str) -> dict[str, str]:
@@ -23,6 +27,6 @@ def sign(url: str, body: bytes, headers: Mapping[str, str], credentials: Any, re
     Raises:
         botocore.exceptions.NoCredentialsError: There are none.
     """
-    request = AWSRequest(method="POST", url=url, data=body, headers=headers)
+    request = AWSRequest(method="POST", url=_ROOT.sub(r"\1", url), data=body, headers=headers)
     SigV4Auth(credentials and credentials.get_frozen_credentials(), SERVICE, region).add_auth(request)
     return dict(request.headers.items())

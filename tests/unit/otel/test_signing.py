@@ -90,8 +90,8 @@ def endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoi
 
 
 @contextmanager
-def exporter(endpoint: Endpoint, credentials: Any, **changes: Any) -> Iterator[OtlpHttpExporter]:
-    settings = endpoint.settings._replace(**changes)
+def exporter(server: Endpoint, credentials: Any, **changes: Any) -> Iterator[OtlpHttpExporter]:
+    settings = server.settings._replace(**changes)
     with closing(OtlpHttpExporter(settings, lambda: credentials)) as made:
         yield made
 
@@ -104,6 +104,11 @@ def test_botocore_accepts_the_signature(endpoint: Endpoint, compression: str) ->
     for headers in endpoint.requests:
         assert headers["x-amz-security-token"] == "the-token"
         assert headers["x-tenant"] == "earnings"
+
+
+def test_a_host_with_the_dot_of_the_root(endpoint: Endpoint) -> None:
+    with exporter(endpoint, OWN, endpoint=endpoint.settings.endpoint.replace(HOST, f"{HOST}.")) as made:
+        assert made.export(ended(1), PATIENT) == 0
 
 
 def test_another_key_is_refused(endpoint: Endpoint) -> None:
