@@ -5,7 +5,7 @@ boto3 accepts most of them as they are. Without these checks, a wrong value woul
 
 import string
 
-from otel.settings.environ import EnvReader, is_printable_ascii, is_proxy, one_of, split_url, whole_number
+from otel.settings.environ import PROXY_RULE, EnvReader, is_printable_ascii, is_proxy, one_of, split_url, whole_number
 
 QUEUE_URL = "DEAD_LETTER_QUEUE_URL"
 ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS")
@@ -131,7 +131,7 @@ def check_aws(read: EnvReader, region: str) -> None:
     for name, (least, most) in NUMBERS.items():
         read.check(name, whole_number(least, most), f"a whole number from {least} to {most}")
     for name in PROXIES:
-        read.check(name, is_proxy, "the URL of an HTTP proxy such as http://proxy:3128")
+        read.check(name, is_proxy, PROXY_RULE)
     # The same order as in handler.coldstart.botocore_session and in botocore.
     bundle = "AWS_CA_BUNDLE" if read.raw("AWS_CA_BUNDLE") else "REQUESTS_CA_BUNDLE"
     if read.raw(bundle):

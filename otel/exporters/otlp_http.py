@@ -5,10 +5,11 @@ Neither `requests` nor a protobuf runtime is imported: they cost more than the r
 
 import logging
 import zlib
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from botocore.httpsession import DEFAULT_CA_BUNDLE
 from opentelemetry.sdk.trace import ReadableSpan
@@ -122,21 +123,19 @@ def _rejected(response: bytes, count: int) -> int:
 
 
 def _split_user(url: str) -> tuple[str, str, str]:
-    """Return a URL's scheme, its user info and the rest."""
+    """Return a URL's scheme, its user info as it is encoded, and the rest."""
     scheme, _, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
     user, _, host = authority.rpartition("@")
-    return scheme, unquote(user), host + slash + path
+    return scheme, user, host + slash + path
 
 
 def _headers(settings: OtlpSettings, user: str) -> dict[str, str]:
     headers = {"content-type": "application/x-protobuf", "user-agent": f"OTel-OTLP-Exporter-Python/{__version__}"}
     if settings.compression != "none":
         headers["content-encoding"] = settings.compression
-    if user:
-        from urllib3.util import make_headers
-
-        headers.update(make_headers(basic_auth=user))
+    if user:  # its bytes as they are percent-encoded: urllib3 encodes in Latin-1, and fails on other characters
+        headers["authorization"] = f"Basic {b64encode(unquote_to_bytes(user)).decode()}"
     if settings.headers:
         from opentelemetry.util.re import parse_env_headers
 

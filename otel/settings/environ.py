@@ -171,13 +171,20 @@ def split_url(text: str, *, also_in_host: str = "") -> tuple[str, str, str]:
     return user, host.lower(), slash + path
 
 
+PROXY_RULE = "the URL of an HTTP proxy such as http://proxy:3128, its user and password in ASCII"
+
+
 def is_proxy(text: str) -> bool:
-    """Whether a text is an HTTP proxy for botocore and requests: the scheme is optional."""
+    """Whether a text is an HTTP proxy for botocore: the scheme is optional, user and password are sent in ASCII."""
     try:
-        split_url(text if "://" in text else f"http://{text}", also_in_host="_")
+        user, _, _ = split_url(text if "://" in text else f"http://{text}", also_in_host="_")
     except ValueError:
         return False
-    return True
+    if "%" not in user:
+        return True
+    from urllib.parse import unquote
+
+    return unquote(user).isascii()
 
 
 def check_sampler(read: EnvReader, samplers: tuple[str, ...]) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from otel.settings.certificates import is_ca_file_or_directory, is_client_certificate
-from otel.settings.environ import EnvReader, is_printable_ascii, is_proxy, one_of, split_url, whole_number
+from otel.settings.environ import PROXY_RULE, EnvReader, is_printable_ascii, is_proxy, one_of, split_url, whole_number
 
 _TOKEN = string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~"
 
@@ -72,7 +72,7 @@ def read_exporter(read: EnvReader) -> OtlpSettings:
     read.check(ca_name, is_ca_file_or_directory, certificates)
     _check_client_certificate(read)
     for name in ("ALL_PROXY", "all_proxy"):
-        read.check(name, is_proxy, "the URL of an HTTP proxy such as http://proxy:3128")
+        read.check(name, is_proxy, PROXY_RULE)
     endpoint = _endpoint(read)
     return OtlpSettings(
         endpoint=endpoint,

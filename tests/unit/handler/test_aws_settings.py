@@ -265,11 +265,13 @@ def gzip_or_plain(path: Path) -> bytes:
     ("proxy", "good"),
     [
         *((proxy, True) for proxy in ("http://proxy:3128", "https://user:pw@proxy.example", "proxy:3128", "10.0.0.1")),
+        *((proxy, True) for proxy in ("http://user:p%40s%3As@proxy:3128",)),
+        *((proxy, False) for proxy in ("http://user:p%E2%82%AC@proxy:3128", "us%C3%A9r@proxy")),
         *((proxy, False) for proxy in ("socks5://proxy", "http://", "proxy:port", "a b", "http://\u00fc", "x" * 64)),
     ],
 )
 def test_proxies(name: str, proxy: str, good: bool) -> None:
-    rule = "must be the URL of an HTTP proxy such as http://proxy:3128"
+    rule = "must be the URL of an HTTP proxy such as http://proxy:3128, its user and password in ASCII"
     assert problems(**{name: proxy}) == ([] if good else [f"{name} {rule}"])
 
 

@@ -100,13 +100,17 @@ def test_a_compressed_body(compression: str, wbits: int, monkeypatch: pytest.Mon
     assert ExportTraceServiceRequest.FromString(body) == encode_spans(spans)
 
 
-def test_the_user_of_the_endpoint_is_authenticated(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("user", "sent"),
+    [("user:p%40ss", b"user:p@ss"), ("user:p%C3%A9%E2%82%AC", "user:pé€".encode()), ("t%3Aken", b"t:ken")],
+)
+def test_the_user_of_the_endpoint_is_authenticated(user: str, sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     with loopback() as server:
-        url = server.url.replace("://", "://user:p%40ss@")
+        url = server.url.replace("://", f"://{user}@")
         with collector(monkeypatch, **{ENDPOINT: url}) as exporter:
             assert exporter.export(ended(1), PATIENT) == 0
 
-    assert server.requests[0].headers["authorization"] == f"Basic {b64encode(b'user:p@ss').decode()}"
+    assert server.requests[0].headers["authorization"] == f"Basic {b64encode(sent).decode()}"
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "all_proxy"])
