@@ -27,7 +27,11 @@ def check_layer(read: EnvReader, *, fast_start: bool) -> None:
             sampler is the function's (`otel.tracing.sampling`).
     """
     read.check("AWS_XRAY_DAEMON_ADDRESS", _is_address, "host:port (the layer supports no other form)")
-    check_resource_attributes(read)
+    read.check(
+        "ENVIRONMENT", _is_attribute, "without commas and percent signs: the layer has it in a list of attributes"
+    )
+    if _is_attribute(read.raw("ENVIRONMENT")):  # else the list is broken by it, and the user has not set that
+        check_resource_attributes(read)
     if fast_start:
         check_sampler(read, SAMPLERS)
         return
@@ -37,6 +41,11 @@ def check_layer(read: EnvReader, *, fast_start: bool) -> None:
         read.check(name, lambda text: text in EXPORTERS, f"one of {', '.join(EXPORTERS)}")
     for name in BATCH_LIMITS:
         read.check(name, whole_number(1, 2**31 - 1), f"a whole number from 1 to {2**31 - 1}")
+
+
+def _is_attribute(text: str) -> bool:
+    """Whether a text is the same in `OTEL_RESOURCE_ATTRIBUTES`: ADOT's SDK decodes it, its fast start does not."""
+    return set(text).isdisjoint(",%")
 
 
 def _is_address(text: str) -> bool:

@@ -94,6 +94,13 @@ def test_with_a_layer_its_variables_are_not_checked() -> None:
     assert problems(**own, **LAYER) == []
 
 
+def test_an_environment_that_breaks_the_layers_list_is_the_only_problem() -> None:
+    broken = {"ENVIRONMENT": "dev,eu", "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=dev,eu"}
+    rule = "without commas and percent signs: it is in a list of attributes"
+    assert problems(**broken, **LAYER) == [f"ENVIRONMENT must be {rule}"]
+    assert problems(ENVIRONMENT="dev,eu") == []
+
+
 @pytest.mark.parametrize(
     ("name", "good", "bad"),
     [
@@ -103,6 +110,7 @@ def test_with_a_layer_its_variables_are_not_checked() -> None:
             ("2000", "a:b", "a:0", ":1", "tcp:a:1 udp:a:1", "[::1]:1"),
         ),
         ("OTEL_RESOURCE_ATTRIBUTES", ("a=b", "a=,b=c,"), ("a", "a=b,c")),
+        ("ENVIRONMENT", ("dev", "blue=green"), ("dev,eu", "a,b=c", "50%")),
     ],
 )
 def test_variables_of_both_setups_of_the_layer(name: str, good: tuple[str, ...], bad: tuple[str, ...]) -> None:
