@@ -27,9 +27,7 @@ def check_layer(read: EnvReader, *, fast_start: bool) -> None:
             sampler is the function's (`otel.tracing.sampling`).
     """
     read.check("AWS_XRAY_DAEMON_ADDRESS", _is_address, "host:port (the layer supports no other form)")
-    read.check(
-        "ENVIRONMENT", _is_attribute, "without commas and percent signs: the layer has it in a list of attributes"
-    )
+    read.check("ENVIRONMENT", _is_attribute, "without commas and percent signs: it is in a list of attributes")
     if _is_attribute(read.raw("ENVIRONMENT")):  # else the list is broken by it, and the user has not set that
         check_resource_attributes(read)
     if fast_start:
