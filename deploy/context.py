@@ -7,6 +7,7 @@ from typing import Any
 
 from deploy.values import ContextError, Values
 from handler.contract import BUS, DEFAULT_SOURCE, FUNCTION_NAME
+from monitoring.names import StackNames, table_name
 from otel.settings import APPLICATION_SIGNALS as APPLICATION_SIGNALS_SWITCH
 
 NAME = FUNCTION_NAME
@@ -152,7 +153,7 @@ class Deployment:
     @property
     def name(self) -> str:
         """Return the name of the stack and of the function, the prefix of all other names."""
-        return f"{self.prefix}-{self.environment.name}"
+        return StackNames(self.environment.name, self.prefix).name
 
     @property
     def bus_name(self) -> str:
@@ -172,7 +173,7 @@ class Deployment:
 
     def table_name(self, base: str) -> str:
         """Return the name of a table that the stack creates: without suffix in production, for other teams."""
-        return base if self.environment.name == "prod" else f"{base}-{self.environment.name}"
+        return table_name(base, self.environment.name)
 
     @property
     def canary_minutes(self) -> int:

@@ -37,6 +37,8 @@ _REQUIRED_MEMBERS = {
     "ListTargetsByRule": "Targets",
     "TestEventPattern": "Result",
     "PutEvents": "Entries",
+    "GetMetricData": "MetricDataResults",
+    "ListSubscriptionsByTopic": "Subscriptions",
 }
 """A member that each response has. botocore parses a proxy's page with status 200 as a response without members."""
 

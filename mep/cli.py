@@ -18,6 +18,7 @@ from mep.help import Command, Group, examples
 from mep.local.command import LOCAL_HELP, local_command
 from mep.output import print_error
 from mep.trace.command import trace_command
+from mep.verify.command import verify_command
 
 DEFAULT_URL = "http://127.0.0.1:9000"
 """Where the container's runtime interface emulator listens: docker-compose.yml, deploy/image/README.md."""
@@ -47,6 +48,9 @@ command(
         "mep trace demo-msft --run out/ --html trace.html",
     ),
 )(trace_command)
+command("verify", epilog=examples("mep verify --environment dev", "mep verify --environment prod --json"))(
+    verify_command
+)
 command("dashboard", epilog=examples("mep dashboard --run out/ --out dashboard.html"))(dashboard_command)
 command(
     "local",

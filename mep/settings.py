@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from handler.contract import AUDIT, CALENDAR, FUNCTION_NAME
+from handler.contract import AUDIT, CALENDAR
 from mep.aws import AwsClients, open_aws
 from mep.errors import UsageError
+from monitoring.names import StackNames
 
 QUEUE_VARIABLE = "DEAD_LETTER_QUEUE_URL"
 _QUEUE_URL = re.compile(r"https?://[^/\s]+/\S+")
@@ -35,7 +36,7 @@ class Settings:
     @property
     def function_name(self) -> str:
         """The name that the stack gives to the function."""
-        return f"{FUNCTION_NAME}-{self.environment}"
+        return StackNames(self.environment).name
 
 
 def load_settings(

@@ -17,13 +17,13 @@ from deploy.stack.retention import kept_once_created
 from deploy.stack.suppressions import acknowledge
 from deploy.stack.tables import Tables
 from handler import contract
+from monitoring.names import ALIAS
 
 TIMEOUT_SECONDS = 30
 ASYNC_RETRIES = 2
 """Lambda's retries, about one and two minutes later."""
 MAX_EVENT_AGE_HOURS = 6
 """How long Lambda retries an event that it cannot deliver; the maximum."""
-ALIAS = "live"
 
 _PLATFORMS = {
     "arm64": (lambda_.Architecture.ARM_64, ecr_assets.Platform.LINUX_ARM64),

@@ -8,8 +8,9 @@ from aws_cdk import aws_iam as iam
 
 from deploy.context import DEFAULT_BUS
 from deploy.stack.suppressions import acknowledge
-from handler.contract import CORRELATION_INDEX
+from handler.contract import CALENDAR, CORRELATION_INDEX
 from handler.contract import DISPLAY_NAME as NAMESPACE
+from monitoring import probe
 
 if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb
@@ -148,6 +149,18 @@ def operators_policy(
             [on.log_group.log_group_arn, arn("logs", "log-group:aws/spans:*")],
         ),
         _allow("SeeRow", ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"], [on.calendar.table_arn]),
+        # `mep verify` puts the row of its probe if it is missing. Without the second condition, a request without keys
+        # would meet the first.
+        _allow(
+            "PutReservedRow",
+            ["dynamodb:PutItem"],
+            [on.calendar.table_arn],
+            {
+                "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [probe.KEY[CALENDAR.key[0]]]},
+                "Null": {"dynamodb:LeadingKeys": "false"},
+            },
+        ),
+        _allow("SeeSubscriptions", ["sns:ListSubscriptionsByTopic"], [arn("sns", f"{deployment.name}-alarms")]),
         _allow(
             "SeeAuditEntries",
             ["dynamodb:Query"],

@@ -9,10 +9,10 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from deploy.context import Deployment
-from deploy.stack.function import ALIAS
 from deploy.stack.monitoring import RUNBOOK
 from deploy.stack.suppressions import acknowledge
 from monitoring.alarms import FAILING_VERSION
+from monitoring.names import ALIAS
 
 _CONFIGS = {
     0: codedeploy.LambdaDeploymentConfig.ALL_AT_ONCE,

@@ -22,6 +22,8 @@ from emulator.faults import throttled
 from emulator.services.dynamodb import DynamoDBEndpoint
 from handler.bootstrap import start_or_exit
 from handler.startup import reported
+from mep.verify.results import Status
+from monitoring import probe
 from tests.integration.conftest import services
 from tests.integration.harness import Services, make_harness
 from tests.integration.monitoring.conftest import KINDS, TROUBLE
@@ -224,6 +226,10 @@ COMMANDS = {
         *("--log-group", "--spans", "--queue"),
     },
     "mep calendar check": {"--from", "--to", "--symbol", "--grace", "--rate", "--limit", "--json"},
+    "mep verify": {
+        *("--environment [ENVIRONMENT]", "--prefix", "--calendar-table", "--audit-table", "--event-source", "--wait"),
+        "--json",
+    },
     "mep dlq list": {*_MESSAGES, *_FILTERS, "--by", "--limit", "--json"},
     "mep dlq show": {*_MESSAGES, "ID", "--json"},
     "mep dlq redrive": {
@@ -330,6 +336,17 @@ TRACE_EVENTS = {"asked", "complete", "not_asked", "events"}
 """Fields where several events have what is asked for."""
 TRACE_EVENT = {"correlation_id", "found_as", "timestamp", "outcome", "row", "command"}
 TRACE_NOT_ASKED = {"source", "name", "reason", "text", "advice", "code", "operation", "host"}
+VERIFY = {"environment", "function", "region", "correlation_id", "row_written", "status", "checks"}
+VERIFY_CHECK = {"name", "status", "text", "advice", "reason"}
+VERIFY_CHECKS = [
+    *("row", "audit_entry", "outcome", "unchanged", "log", "metrics", "trace", "alarms", "alarm_states"),
+    "subscriptions",
+]
+VERIFY_STATUSES = {"pass", "fail", "not_available"}
+VERIFY_PROBE = {"asset_symbol": "MEP-VERIFY", "earnings_date": "2000-01-01", "event_id": "mep-verify"}
+"""The reserved row, and the event that has marked it."""
+VERIFY_ACTION = "verify"
+"""The `action` of its audit entry."""
 TRACE_PART = {"title", "start", "length_ms", "moments"}
 TRACE_MOMENT = {
     *("timestamp", "at", "kind", "title", "gravity", "duration_ms", "trace_id", "span_id", "parent_id", "request_id"),
@@ -740,6 +757,22 @@ def test_json_of_a_check_of_the_calendar(run: KeptRun) -> None:
     assert {finding["kind"] for finding in found["findings"]} == {"mark_lost"}
     assert (fine["complete"], fine["problem"], unasked["complete"]) == (True, None, False)
     assert set(unasked["problem"]) == CALENDAR_PROBLEM
+
+
+def test_json_of_a_verification() -> None:
+    nobody = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1", "AWS_REGION": "eu-central-1"}
+    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+    ended = mep("verify", "--environment", "dev", "--json", **nobody, **keys)
+
+    assert ended.status == UNAVAILABLE
+    assert set(ended.json) == VERIFY
+    assert fields(ended.json["checks"]) == VERIFY_CHECK
+    assert [check["name"] for check in ended.json["checks"]] == VERIFY_CHECKS
+    assert ended.json["status"] in VERIFY_STATUSES
+    assert {status.value for status in Status} == VERIFY_STATUSES
+    detail = probe.probe_event("c", source="s", time="t")["detail"]
+    assert {name: detail[name] for name in VERIFY_PROBE} == VERIFY_PROBE
+    assert probe.ACTION == VERIFY_ACTION
 
 
 @pytest.fixture(scope="module")

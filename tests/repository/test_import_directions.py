@@ -48,6 +48,9 @@ TERMINAL: Mapping[str, set[str]] = {
 NOT_FOR_ENGINE = {"emulator", "mep.progress", "mep.terminal", "rich", "typer", "click"}
 """Modules that an engine must not import, directly or not."""
 
+FOR_TERMINAL = {"mep.verify.command", "mep.verify.render"}
+"""The modules of `mep.verify` that are not part of its engine."""
+
 
 def imported(source: str) -> Iterator[str]:
     """Yield the names that a module imports, also inside functions; `from a import b` is `a.b`."""
@@ -133,14 +136,15 @@ def test_every_other_module_beside_an_engine_is_for_the_terminal(package: str) -
 
 def test_engines_import_neither_terminal_nor_emulator() -> None:
     """The import statements decide, those inside functions included."""
-    waiting = engine_modules()
-    seen: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name not in seen:
-            seen.add(name)
-            waiting += imports_of(module_file(name))
-    assert not {name for name in seen if is_within(name, NOT_FOR_ENGINE)}
+    names = reached(engine_modules())
+    assert not {name for name in names if is_within(name, NOT_FOR_ENGINE)}
+
+
+def test_verification_engine_does_not_import_the_terminal() -> None:
+    modules = {module_name(path) for path in project_files(PROJECT_ROOT, "mep/verify/*.py")}
+    assert modules > FOR_TERMINAL
+    names = reached(modules - FOR_TERMINAL)
+    assert not {name for name in names if is_within(name, NOT_FOR_ENGINE - {"emulator"})}
 
 
 def test_engines_load_neither_terminal_nor_emulator() -> None:
@@ -202,6 +206,18 @@ def cycles(graph: Mapping[str, set[str]]) -> set[frozenset[str]]:
             remaining[circle[1]].discard(circle[0])
         else:
             return found
+
+
+def reached(modules: Iterable[str]) -> set[str]:
+    """Return the names that modules import, directly or not."""
+    waiting = list(modules)
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting += imports_of(module_file(name))
+    return seen
 
 
 @cache

@@ -21,6 +21,7 @@ class Call(NamedTuple):
         region: The region of the signature; empty for an unsigned call, such as those of a login.
         service: The service of the signature; empty for an unsigned call.
         user_agent: The user agent.
+        trace_header: X-Ray's header; empty for none.
     """
 
     operation: str
@@ -28,6 +29,7 @@ class Call(NamedTuple):
     region: str
     service: str
     user_agent: str
+    trace_header: str = ""
 
 
 class Reply(NamedTuple):
@@ -76,7 +78,8 @@ class _Handler(QuietHandler):
             parameters = None
         scope = _SCOPE.search(self.headers["Authorization"] or "")
         region, service = scope.groups() if scope else ("", "")
-        reply = self.respond_to(Call(operation, parameters, region, service, self.headers["User-Agent"]))
+        trace_header = self.headers.get("X-Amzn-Trace-Id", "")
+        reply = self.respond_to(Call(operation, parameters, region, service, self.headers["User-Agent"], trace_header))
         if not reply.status:
             self.close_connection = True
             return

@@ -193,6 +193,8 @@ NEEDED_BY_OPERATORS = [
     Call("dynamodb:Query", AUDIT),
     Call("dynamodb:Query", CALENDAR),
     Call("dynamodb:Scan", CALENDAR),
+    Call("dynamodb:PutItem", CALENDAR, {"dynamodb:LeadingKeys": "MEP-VERIFY"}),
+    Call("sns:ListSubscriptionsByTopic", f"arn:aws:sns:{REGION}:{ACCOUNT}:mark-earnings-processed-prod-alarms"),
     Call("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "MarkEarningsProcessed"}),
     Call("cloudwatch:GetDashboard", f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/mark-earnings-processed-prod-{REGION}"),
     Call("cloudformation:DescribeStacks", f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/an-id"),
@@ -254,6 +256,12 @@ def test_operators_on_the_default_bus() -> None:
     ]
 
     assert set(verdicts(policies, calls).values()) == {"Allowed"}
+
+
+def test_operators_put_no_row_but_the_reserved_one(of_operators: list[dict[str, Any]]) -> None:
+    calls = [Call("dynamodb:PutItem", CALENDAR, {"dynamodb:LeadingKeys": "AAPL"}), Call("dynamodb:PutItem", CALENDAR)]
+
+    assert set(verdicts(of_operators, calls).values()) == {"ImplicitlyDenied"}
 
 
 def test_operators_write_to_one_metric_namespace(of_operators: list[dict[str, Any]]) -> None:

@@ -1,0 +1,89 @@
+"""Verifies a deployed function: the probe, then everything that it leaves and that can be read."""
+
+from collections.abc import Callable
+from uuid import uuid4
+
+from mep.errors import Problem, Reason
+from mep.verify.account import Account
+from mep.verify.alerting import check_alerting
+from mep.verify.probing import (
+    Stored,
+    check_audit_entry,
+    check_outcome,
+    check_row,
+    check_unchanged,
+    read_stored,
+)
+from mep.verify.results import Check, CheckName, Report, Status
+from mep.verify.telemetry import check_log, check_metrics, check_trace
+from monitoring import probe
+
+_AFTER_PROBE = (CheckName.UNCHANGED, CheckName.LOG, CheckName.METRICS, CheckName.TRACE)
+
+
+def verify(account: Account, *, on_check: Callable[[CheckName], None] = lambda _: None) -> Report:
+    """Verify an environment.
+
+    The probe is sent only if its row is there and marked: it then writes nothing. What could not be asked is never
+    reported as passed.
+
+    Args:
+        account: What is verified.
+        on_check: Called with each check before it is made.
+
+    Raises:
+        UsageError: A boto3 setting is invalid.
+    """
+    correlation_id = f"{probe.EVENT_ID}-{uuid4()}"
+    on_check(CheckName.ROW)
+    row, written = check_row(account)
+    on_check(CheckName.AUDIT_ENTRY)
+    checks = [row, check_audit_entry(account)]
+    if row.status is Status.PASS:
+        checks += _probe(account, correlation_id, on_check)
+    else:
+        checks += _not_sent((CheckName.OUTCOME, *_AFTER_PROBE), "the probe was not sent, because of its row")
+    on_check(CheckName.ALARMS)
+    checks += check_alerting(account)
+    target = account.target
+    return Report(
+        environment=target.names.environment,
+        function=target.names.alias,
+        region=target.region,
+        correlation_id=correlation_id,
+        row_written=written,
+        emulated=account.emulated,
+        checks=tuple(checks),
+    )
+
+
+def _probe(account: Account, correlation_id: str, on_check: Callable[[CheckName], None]) -> list[Check]:
+    before: list[Stored] = []
+
+    def read(client: object) -> Check:
+        before.append(read_stored(account, client))
+        return Check(CheckName.UNCHANGED, Status.PASS, "")
+
+    reading = account.ask(CheckName.UNCHANGED, "dynamodb", read)
+    started = account.now()
+    on_check(CheckName.OUTCOME)
+    outcome = check_outcome(account, correlation_id)
+    if outcome.status is Status.NOT_AVAILABLE:
+        return [outcome, *_not_sent(_AFTER_PROBE, "the function has not answered the probe")]
+    unchanged = check_unchanged(account, before[0]) if before else reading
+    deadline = account.monotonic() + account.wait_s
+    telemetry: list[tuple[CheckName, Callable[[], Check]]] = [
+        (CheckName.LOG, lambda: check_log(account, correlation_id, deadline)),
+        (CheckName.METRICS, lambda: check_metrics(account, started, deadline)),
+        (CheckName.TRACE, lambda: check_trace(account, correlation_id, deadline)),
+    ]
+    checks = [outcome, unchanged]
+    for name, check in telemetry:
+        on_check(name)
+        checks.append(check())
+    return checks
+
+
+def _not_sent(names: tuple[CheckName, ...], text: str) -> list[Check]:
+    # Incomplete, also beside an emulator: it was to be asked.
+    return [Check.not_available(name, Problem(Reason.INCOMPLETE, text)) for name in names]

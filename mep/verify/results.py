@@ -1,0 +1,135 @@
+"""The results of a verification."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from mep.errors import ExitStatus, Problem, Reason
+
+
+class Status(StrEnum):
+    """The result of a check.
+
+    Attributes:
+        PASS: It is as it should be.
+        FAIL: It is not.
+        NOT_AVAILABLE: It could not be asked, so it is unknown.
+    """
+
+    PASS = "pass"  # noqa: S105 - the word of the JSON output, no password
+    FAIL = "fail"
+    NOT_AVAILABLE = "not_available"
+
+
+class CheckName(StrEnum):
+    """The checks, in their order."""
+
+    ROW = "row"
+    AUDIT_ENTRY = "audit_entry"
+    OUTCOME = "outcome"
+    UNCHANGED = "unchanged"
+    LOG = "log"
+    METRICS = "metrics"
+    TRACE = "trace"
+    ALARMS = "alarms"
+    ALARM_STATES = "alarm_states"
+    SUBSCRIPTIONS = "subscriptions"
+
+
+PROBE_CHECKS = (CheckName.ROW, CheckName.AUDIT_ENTRY, CheckName.OUTCOME, CheckName.UNCHANGED)
+"""The checks without which nothing is proven, on an emulator either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The result of one check.
+
+    Attributes:
+        name: The check.
+        status: Its result.
+        text: What was found, in one sentence.
+        advice: What to do; empty where it passed.
+        reason: Why it could not be asked, as one word; empty where it could.
+    """
+
+    name: CheckName
+    status: Status
+    text: str
+    advice: str = ""
+    reason: str = ""
+
+    @classmethod
+    def not_available(cls, name: CheckName, problem: Problem) -> "Check":
+        """Return the result of a check that could not be asked."""
+        return cls(name, Status.NOT_AVAILABLE, problem.text, problem.advice, problem.reason.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The result of a verification.
+
+    Attributes:
+        environment: The environment.
+        function: The name of the function and its alias.
+        region: The region.
+        correlation_id: That of the probe; `mep trace` shows it.
+        row_written: Whether the reserved row was missing and has been put.
+        emulated: Whether an emulator was verified, which need not have every service.
+        checks: The results, in order.
+    """
+
+    environment: str
+    function: str
+    region: str
+    correlation_id: str
+    row_written: bool
+    emulated: bool
+    checks: tuple[Check, ...]
+
+    @property
+    def status(self) -> Status:
+        """The result of all checks together: a failure decides, then what could not be asked."""
+        if self.count(Status.FAIL):
+            return Status.FAIL
+        if any(check.status is Status.NOT_AVAILABLE and not self._is_optional(check) for check in self.checks):
+            return Status.NOT_AVAILABLE
+        return Status.PASS
+
+    @property
+    def exit_status(self) -> ExitStatus:
+        """The exit status of the command."""
+        statuses = {
+            Status.PASS: ExitStatus.DONE,
+            Status.FAIL: ExitStatus.FAILED,
+            Status.NOT_AVAILABLE: ExitStatus.UNAVAILABLE,
+        }
+        return statuses[self.status]
+
+    def count(self, status: Status) -> int:
+        """Return the number of checks with a result."""
+        return sum(check.status is status for check in self.checks)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as a JSON object."""
+        return {
+            "environment": self.environment,
+            "function": self.function,
+            "region": self.region,
+            "correlation_id": self.correlation_id,
+            "row_written": self.row_written,
+            "status": self.status.value,
+            "checks": [
+                {
+                    "name": check.name.value,
+                    "status": check.status.value,
+                    "text": check.text,
+                    "advice": check.advice,
+                    "reason": check.reason,
+                }
+                for check in self.checks
+            ],
+        }
+
+    def _is_optional(self, check: Check) -> bool:
+        """Whether an emulator lacks the service; on AWS, what could not be asked is a failure."""
+        return self.emulated and check.reason == Reason.NOT_CONFIGURED and check.name not in PROBE_CHECKS

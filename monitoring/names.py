@@ -1,0 +1,71 @@
+"""The names of an environment's resources in AWS: the stack gives them, and the commands derive them."""
+
+from dataclasses import dataclass
+
+from handler.contract import AUDIT, CALENDAR, FUNCTION_NAME
+from monitoring.alarms import COMPOSITES, FAILING_VERSION, alarms
+from monitoring.model import Limits
+
+ENVIRONMENTS = ("dev", "staging", "prod")
+
+ALIAS = "live"
+"""The alias that events are delivered to."""
+
+
+def table_name(base: str, environment: str) -> str:
+    """Return the name of a table that the stack creates: without suffix in production, for other teams."""
+    return base if environment == "prod" else f"{base}-{environment}"
+
+
+@dataclass(frozen=True, slots=True)
+class StackNames:
+    """The names of one environment's resources.
+
+    Attributes:
+        environment: One of `ENVIRONMENTS`.
+        prefix: The prefix of the stack's names.
+    """
+
+    environment: str
+    prefix: str = FUNCTION_NAME
+
+    @property
+    def name(self) -> str:
+        """The name of the stack and of the function, the prefix of most other names."""
+        return f"{self.prefix}-{self.environment}"
+
+    @property
+    def needs_recipient(self) -> bool:
+        """Whether somebody must be subscribed to the alarms."""
+        return self.environment == "prod"
+
+    @property
+    def alias(self) -> str:
+        """The function's alias, as Lambda's API takes it."""
+        return f"{self.name}:{ALIAS}"
+
+    @property
+    def log_group(self) -> str:
+        """The function's log group."""
+        return f"/aws/lambda/{self.name}"
+
+    @property
+    def calendar_table(self) -> str:
+        """The calendar table that the stack creates."""
+        return table_name(CALENDAR.default, self.environment)
+
+    @property
+    def audit_table(self) -> str:
+        """The audit table that the stack creates."""
+        return table_name(AUDIT.default, self.environment)
+
+    def alarm(self, name: str) -> str:
+        """Return the full name of an alarm."""
+        return f"{self.name}-{name}"
+
+    @property
+    def alarms(self) -> dict[str, bool]:
+        """Every alarm by its full name, with whether it notifies: the parts of a composite alarm do not."""
+        notifies = {alarm.name: alarm.notifies for alarm in alarms(Limits())}
+        notifies |= {composite.name: True for composite in COMPOSITES}
+        return {self.alarm(name): value for name, value in {**notifies, FAILING_VERSION: True}.items()}
