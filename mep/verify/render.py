@@ -22,4 +22,5 @@ def show_report(report: Report, screen: Console) -> None:
     screen.print(table)
     counts = f"{report.count(Status.PASS)} passed, {report.count(Status.FAIL)} failed"
     screen.print(Text(f"{counts}, {report.count(Status.NOT_AVAILABLE)} not available (n/a)"))
-    screen.print(Text.assemble(("probe  ", "dim"), report.correlation_id), soft_wrap=False)
+    if report.is_sent:
+        screen.print(Text.assemble(("probe  ", "dim"), report.correlation_id))

@@ -105,6 +105,11 @@ class Report:
         }
         return statuses[self.status]
 
+    @property
+    def is_sent(self) -> bool:
+        """Whether the function has answered the probe, so that its correlation ID is known to the function."""
+        return any(c.name is CheckName.OUTCOME and c.status is not Status.NOT_AVAILABLE for c in self.checks)
+
     def count(self, status: Status) -> int:
         """Return the number of checks with a result."""
         return sum(check.status is status for check in self.checks)

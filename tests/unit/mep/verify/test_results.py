@@ -78,6 +78,15 @@ def test_the_table_fits(width: int) -> None:
         assert part in words
 
 
+def test_the_id_of_a_probe_that_was_not_sent_is_not_shown() -> None:
+    screen = Console(file=io.StringIO(), width=80)
+
+    show_report(report(Check.not_available(CheckName.OUTCOME, MISSING)), screen)
+
+    assert isinstance(screen.file, io.StringIO)
+    assert "mep-verify-c" not in screen.file.getvalue()
+
+
 def test_the_probe_can_be_used_without_clients_and_terminal() -> None:
     """A function that invokes another one with it has neither."""
     code = "import sys, monitoring.probe; print(*sys.modules)"
