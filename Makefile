@@ -17,7 +17,7 @@ endif
 .PHONY: help
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
-	@echo "docs/deploy.md has the other commands of a deployment, CONTRIBUTING.md those that few changes need."
+	@echo "More commands: docs/deploy.md (deployment), CONTRIBUTING.md (rarely needed)."
 
 # With any Python: pyenv's may lack the one that .python-version names, which uv then downloads.
 $(UV_OWN):

@@ -2,7 +2,7 @@
 
 A deployment compares templates: where the template is unchanged, it restores nothing. A change may be intended: a
 disabled rule is a pause, and an alias at another version a rollback. `make restore` names them and leaves them alone,
-unless it is told otherwise. CloudFormation compares only what the template sets: it does not see a concurrency of 0.
+unless `--yes` is given. CloudFormation compares only what the template sets: it does not see a concurrency of 0.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The checks of what tells people: the alarms, their states, and the subscriptions of their topics."""
+"""The checks of what notifies people: the alarms, their states, and the subscriptions of their topics."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

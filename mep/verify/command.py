@@ -39,7 +39,7 @@ def verify_command(
     """Verify a deployed function, without an effect: invoke it with an event that has been processed already.
 
     The event is for one reserved row of the calendar, which the same event has marked: the outcome is `duplicate`,
-    nothing is written and no alarm fires. If the row is missing, the command puts it and says so. Then it reads what
+    nothing is written and no alarm fires. If the row is missing, the command puts it and reports it. Then it reads what
     the event leaves: the row and its audit entry, the log, the metrics, the trace; and the alarms and who gets them.
 
     The exit status is 0 when every check passed, 1 when one failed, 3 when none failed and one could not be asked. An

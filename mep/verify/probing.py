@@ -177,7 +177,7 @@ def _trace_always(params: dict[str, Any], **_: Any) -> None:
 
 
 def _shown(body: object) -> str:
-    """Return what tells of a response why it is not the expected one."""
+    """Return the part of a response that shows why it is not the expected one."""
     if not isinstance(body, Mapping):
         return escape_control(one_line(json.dumps(body)))[:_MAX_MESSAGE]
     names = ("outcome", "same_event", "error_category", "error_code", "correlation_id", "errorType", "errorMessage")

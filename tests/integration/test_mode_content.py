@@ -111,7 +111,6 @@ def content(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Cal
     return cache(lambda mode: content_of(services, mode, folder))
 
 
-@pytest.mark.xdist_group("mode content")
 @pytest.mark.parametrize("mode", [COLLECTOR, FAST, FULL])
 def test_each_difference_is_listed_and_each_listed_one_is_there(content: Callable[[str], Content], mode: str) -> None:
     listed = {tuple(row) for modes, *row, _reason in DIFFERENCES if mode in modes}
@@ -121,7 +120,6 @@ def test_each_difference_is_listed_and_each_listed_one_is_there(content: Callabl
     assert listed - found == set(), "listed, and gone"
 
 
-@pytest.mark.xdist_group("mode content")
 def test_the_events_have_their_outcomes_and_spans_in_every_mode(content: Callable[[str], Content]) -> None:
     for mode in (DIRECT, COLLECTOR, FAST, FULL):
         assert content(mode).outcomes == OUTCOMES
@@ -134,7 +132,6 @@ def test_the_events_have_their_outcomes_and_spans_in_every_mode(content: Callabl
     }
 
 
-@pytest.mark.xdist_group("mode content")
 @pytest.mark.parametrize(
     ("mode", "effective", "without_effect"),
     [

@@ -183,7 +183,7 @@ _SEGMENT_TIMES = {"start_time", "end_time"}
 
 
 def made_from() -> str:
-    """Return what tells the content of the spans' file from any other."""
+    """Return a digest of the content of the spans' file."""
     return sha256(SPANS.read_bytes()).hexdigest()
 
 

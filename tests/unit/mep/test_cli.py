@@ -189,7 +189,7 @@ def test_a_run_that_delivers_nothing_fails(
 
     output = capsys.readouterr()
     assert output.err == text
-    assert ("received" in output.out) == bool(rejected), "a table of zeros tells nothing"
+    assert ("received" in output.out) == bool(rejected), "a table of zeros has no information"
 
 
 def test_errors_are_one_line_without_a_stack_trace(

@@ -124,7 +124,7 @@ def test_the_other_exporter_is_closed() -> None:
 
 
 @pytest.mark.parametrize("enabled", [True, False])
-def test_both_modes_send_them_if_the_variable_says_so(
+def test_both_modes_send_them_if_the_variable_is_true(
     enabled: bool, make_tracing: MakeTracing, spans: SpanSocket
 ) -> None:
     tracing = make_tracing(enabled)

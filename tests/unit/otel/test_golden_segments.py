@@ -126,7 +126,7 @@ def test_the_cause_is_the_code_of_aws(segments: Mapping[str, list[Segment]]) -> 
     }
 
 
-def test_attempts_after_the_first_say_so(segments: Mapping[str, list[Segment]]) -> None:
+def test_attempts_after_the_first_are_marked(segments: Mapping[str, list[Segment]]) -> None:
     def metadata(name: str) -> dict[str, list[Any]]:
         return {
             event: [segment["metadata"]["default"].get(name) for segment in found]
