@@ -1,6 +1,7 @@
 """The settings of a deployment, read from CDK's context and validated."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,12 +95,16 @@ LOG_RETENTION_DAYS = (
 """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
 
 _URL = r"https?://[^\s/]+(/\S*)?"
+_URL_WITH_USER = r"https?://[^\s/]*@"
+_REGION = "[a-z]{2,4}(-[a-z]+)+-[0-9]+"
 _PREFIX = "[a-z][a-z0-9-]{0,31}[a-z0-9]"
 """At most 33 characters: the name of the archive, with environment and hash of the bus, has at most 48."""
 _TAG = "(?!aws:)[^=]{1,128}=.{0,256}"
 _MEMORY_MB = range(128, 10_241)
 _ECR_URI = (
-    r"(?P<account>[0-9]{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/"
+    r"(?P<account>[0-9]{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\."
+    # the domains of the partitions
+    r"(amazonaws\.(com|com\.cn|eu)|c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)/"
     r"[a-z0-9][a-z0-9._/-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})"
 )
 
@@ -233,7 +238,7 @@ def read_context(context: Mapping[str, Any]) -> Deployment:
     deployment = Deployment(
         environment=environment,
         account=values.matching("account", "[0-9]{12}", "the number of an AWS account: 12 digits, as a text"),
-        region=values.matching("region", "[a-z]{2}(-[a-z]+)+-[0-9]", "the name of a region such as eu-central-1"),
+        region=values.matching("region", _REGION, "the name of a region such as eu-central-1"),
         prefix=values.matching("prefix", _PREFIX, "a prefix of names: 2 to 33 of a-z, 0-9 and -") or NAME,
         tags=dict(part.split("=", 1) for part in values.listed("tags", _TAG, "a tag KEY=VALUE without a comma")),
         log_retention_days=values.number(
@@ -302,6 +307,9 @@ def _application_signals(values: Values) -> str:
 
 def _telemetry_mode(values: Values) -> TelemetryMode:
     mode = TELEMETRY_MODES[values.one_of("telemetry", TELEMETRY_MODES)]
+    if re.match(_URL_WITH_USER, values["collector_endpoint"]):
+        place = values.place("collector_endpoint")
+        raise ContextError(f"{place} has a user or a password, which the template would show: remove it")
     endpoint = values.matching("collector_endpoint", _URL, "a URL")
     if mode.name != "collector":
         if endpoint:

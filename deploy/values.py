@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class Values:
         path = ENVIRONMENT_FILES / f"{environment}.json"
         self._file_name = f"deploy/environments/{path.name}"
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_object)
         except (OSError, ValueError) as error:
             raise ContextError(f"{self._file_name} cannot be read: {error}") from error
         if not isinstance(content, dict):
@@ -114,6 +114,15 @@ def _check_keys(given: Iterable[str], known: Iterable[str], place: str) -> None:
             similar = difflib.get_close_matches(key, words, n=1, cutoff=0.75)
             hint = f"did you mean {similar[0]}?" if similar else f"known: {', '.join(words)}"
             raise ContextError(f"{place}{key} is not known: {hint}")
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of a file; a key that is there twice would silently be the last one."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        twice = next(key for key in content if sum(key == name for name, _ in pairs) > 1)
+        raise ValueError(f"the key {twice} is there twice")
+    return content
 
 
 def _text(value: Any, place: str) -> str:

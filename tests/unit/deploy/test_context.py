@@ -104,6 +104,10 @@ def test_cdk_keys_are_ignored() -> None:
         ({"telemetry": "collector"}, "telemetry=collector needs collector_endpoint=URL"),
         ({"collector_endpoint": "http://c:4318"}, "collector_endpoint needs telemetry=collector"),
         ({"telemetry": "collector", "collector_endpoint": "c:4318"}, "collector_endpoint=c:4318 is not a URL"),
+        (
+            {"telemetry": "collector", "collector_endpoint": "https://user:s3cret@c:4318"},
+            "collector_endpoint has a user or a password, which the template would show: remove it",
+        ),
         ({"memory": "64"}, "memory=64 is not a whole number of MB from 128 to 10240"),
         ({"memory": "lots"}, "memory=lots is not a whole number of MB from 128 to 10240"),
         ({"architecture": "amd64"}, "architecture=amd64 is not one of arm64, x86_64"),
@@ -132,3 +136,19 @@ def test_an_invalid_value_is_reported_in_one_line(context: dict[str, str | None]
     text = str(raised.value)
     assert text.startswith(f"context {message}")
     assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("region", "domain"),
+    [
+        ("eusc-de-east-1", "amazonaws.eu"),
+        ("cn-north-1", "amazonaws.com.cn"),
+        ("us-gov-west-1", "amazonaws.com"),
+        ("us-iso-east-1", "c2s.ic.gov"),
+    ],
+)
+def test_every_partition_has_regions_and_images(region: str, domain: str) -> None:
+    image = f"111122223333.dkr.ecr.{region}.{domain}/mark-earnings-processed:1"
+    context = {"environment": "dev", "account": "111122223333", "region": region, "image_uri": image}
+
+    assert read_context(context).image_uri == image

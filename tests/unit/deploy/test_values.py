@@ -147,6 +147,7 @@ def test_a_later_deployment_without_the_flags_of_the_first_changes_nothing(write
         ("dev", RETENTION, {"prefix": "a" * 34}, f"context prefix={'a' * 34} is not a prefix of names"),
         ("dev", "[]", {}, "dev.json is not an object: write {...}"),
         ("dev", "{", {}, "dev.json cannot be read: Expecting property name"),
+        ("dev", '{"memory": 256, "memory": 512}', {}, "dev.json cannot be read: the key memory is there twice"),
         (
             "prod",
             PROD,
