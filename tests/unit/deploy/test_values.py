@@ -110,9 +110,9 @@ def test_a_later_deployment_without_the_flags_of_the_first_changes_nothing(write
         ("dev", {**RETENTION, "memory": 64}, {"memory": "1"}, "context memory=1 is not a whole number of MB"),
         (
             "dev",
-            {**RETENTION, "memroy": 64},
+            {**RETENTION, "memorysize": 64},
             {},
-            "dev.json: memroy is not known: did you mean memory?",
+            "dev.json: memorysize is not known: did you mean memory?",
         ),
         (
             "dev",
