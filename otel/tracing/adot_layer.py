@@ -7,6 +7,7 @@ ours sets the attributes of the event, and the tracer of AWS calls is wrapped, b
 more once the layer's processors have it.
 """
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -86,7 +87,9 @@ def join_layer(settings: TelemetrySettings, instrumentation: Instrumentation, en
     provider: Any = trace.get_tracer_provider()
     # The fast start sends to a socket that does not block; only a name would have to be resolved.
     may_wait = not (settings.adot_fast_start and settings.daemon[0].replace(".", "").isdecimal())
-    spans = LayerSpanProcessor(AdotLayerExporter(provider, may_wait=may_wait), can_sample_all=settings.adot_fast_start)
+    log = logging.getLogger(type(provider).__module__) if settings.adot_fast_start else None
+    exporter = AdotLayerExporter(provider, may_wait=may_wait, log=log)
+    spans = LayerSpanProcessor(exporter, can_sample_all=settings.adot_fast_start)
     provider.add_span_processor(spans)
     tracer = provider.get_tracer(instrumentation.scope, settings.function_version, semconv.SCHEMA_URL)
     sampler = ParentSampler(environ) if settings.adot_fast_start else None
@@ -202,11 +205,20 @@ class AdotLayerExporter:
     Args:
         provider: Has the processors.
         may_wait: Whether an export may have to wait; it then runs in a thread, with a timeout.
+        log: The logger of ADOT's fast start, which reports a failed export nowhere else; None for its SDK.
     """
 
-    def __init__(self, provider: Any, *, may_wait: bool = True) -> None:
+    def __init__(self, provider: Any, *, may_wait: bool = True, log: logging.Logger | None = None) -> None:
         self._provider = provider
         self._worker = Bounded("layer") if may_wait else None
+        self._log = log
+        self._failed = False
+        if log is not None:
+            log.addFilter(self._watch)
+
+    def _watch(self, record: logging.LogRecord) -> bool:
+        self._failed = self._failed or record.levelno >= logging.ERROR
+        return True
 
     def export(self, spans: "Sequence[ReadableSpan]", seconds: float, all_sampled: bool = False) -> int:
         """Flush the layer's processors, which have these spans; return how many were lost as far as they report it.
@@ -214,6 +226,7 @@ class AdotLayerExporter:
         ADOT sends the spans as their context says: `LayerSpanProcessor` sets it.
         """
         del all_sampled
+        self._failed = False
         if self._worker is None:
             sent = self._provider.force_flush()
         else:
@@ -221,10 +234,12 @@ class AdotLayerExporter:
                 sent = self._worker.run(lambda: self._provider.force_flush(int(seconds * 1000)), seconds)
             except TimeoutError:
                 sent = False
-        return len(spans) if sent is False else 0
+        return len(spans) if sent is False or self._failed else 0
 
     def close(self) -> None:
         """End the thread; the layer's exporters are closed with their provider."""
+        if self._log is not None:
+            self._log.removeFilter(self._watch)
         if self._worker is not None:
             self._worker.close()
 

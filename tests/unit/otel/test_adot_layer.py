@@ -185,6 +185,21 @@ def test_an_early_flush_that_raises_loses_spans_only(tracing: Tracing, monkeypat
     assert tracing.flush() == SPANS_PER_FLUSH
 
 
+def test_spans_that_do_not_fit_into_a_datagram_are_counted(spans: SpanSocket, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = of_the_fast_start(spans.endpoint)
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    tracing = join_layer(telemetry_settings(adot_fast_start=True), INSTRUMENTATION, {})
+    calls = tracing.client_tracer_provider.get_tracer("calls")
+
+    def sent(length: int) -> int:
+        calls.start_span("a call", attributes={"text": "x" * length}).end()
+        calls.start_span("another").end()
+        return tracing.flush()
+
+    assert (sent(LIMIT), sent(10), sent(LIMIT)) == (2, 0, 2)
+    provider.shutdown()
+
+
 def test_without_the_early_flush_the_fast_start_loses_them(spans: SpanSocket) -> None:
     """Why `SPANS_PER_FLUSH` exists. If this fails, ADOT has fixed it."""
     provider = of_the_fast_start(spans.endpoint)
