@@ -57,6 +57,9 @@ UNCHECKED_FIELDS = ("correlation_id", "traceparent", "earnings_id")
 CALENDAR = Table("EARNINGS_CALENDAR_TABLE", "earningsCalendar", tuple(KEY_FIELDS))
 """The table with the rows to mark."""
 
+PROBE_KEY = ("MEP-VERIFY", "2000-01-01")
+"""The key of the row that is reserved for `mep verify`: no symbol of an exchange, on a day before all events."""
+
 AUDIT = Table("EARNINGS_AUDIT_TABLE", "earningsAudit", ("earnings_key", "entry_id"))
 """The append-only table: the key of the row (its parts joined by `#`), then time and event ID."""
 

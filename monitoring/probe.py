@@ -8,13 +8,13 @@ whatever else invokes a function that may be faulty can; this module imports not
 from collections.abc import Mapping
 from typing import Any
 
-from handler.contract import AUDIT, CALENDAR, DETAIL_TYPE, PROCESSED, PROCESSED_AT, PROCESSED_BY, ROW_TEXT
+from handler.contract import AUDIT, CALENDAR, DETAIL_TYPE, PROBE_KEY, PROCESSED, PROCESSED_AT, PROCESSED_BY, ROW_TEXT
 
 EVENT_ID = "mep-verify"
 """The event that has marked the row."""
 
-KEY: Mapping[str, str] = dict(zip(CALENDAR.key, ("MEP-VERIFY", "2000-01-01"), strict=True))
-"""The key of the reserved row: no symbol of an exchange, on a day that no calendar of upcoming earnings shows."""
+KEY: Mapping[str, str] = dict(zip(CALENDAR.key, PROBE_KEY, strict=True))
+"""The key of the reserved row."""
 
 ROW_NAME = ROW_TEXT.format_map(KEY)
 """The row, in messages."""

@@ -51,7 +51,6 @@ def test_spans_carry_the_ids_and_leave_before_the_answer(
     assert Counter(span["kind"] for each in arrived for span in each if span["parent_span_id"] is None) == {
         "SERVER": EVENTS + 2  # the emulator sets no trace header: each is the root of a trace of its own
     }
-    assert {type(span["resource"]["faas.max_memory"]) for span in spans} == {str}, "a number in direct mode"
     for span in spans:
         indexed = span["attributes"]["aws.xray.annotations"]
         assert {"correlation_id", "asset_symbol", "earnings_date"} <= set(indexed)
