@@ -5,18 +5,14 @@ disabled rule is a pause, and an alias at another version a rollback. `make rest
 unless `--yes` is given. CloudFormation compares only what the template sets: it does not see a concurrency of 0.
 """
 
-import argparse
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
-
-from deploy.context import read_context
-from deploy.values import ContextError
+from deploy.context import Deployment
+from deploy.stack_command import StackCommandError, run_stack_command, stack_parser
 
 WAIT_SECONDS = 300
 """Limit on the detection, which takes a minute or two."""
@@ -29,7 +25,7 @@ _MEANINGS: Mapping[tuple[str, str], str] = {
 """Resource type and property to what an intended change of it is."""
 
 
-class DriftError(Exception):
+class DriftError(StackCommandError):
     """The drift cannot be detected, or must not be undone. The text says why, and what to do."""
 
 
@@ -114,28 +110,19 @@ def check_restorable(drifts: Iterable[Drift], *, confirmed: bool) -> None:
 
 def main(arguments: list[str]) -> int:
     """Show the drift of the stack of these context values (`-c KEY=VALUE`). Return the exit status."""
-    parser = argparse.ArgumentParser(description="Show what was changed of a stack beside CloudFormation.")
-    parser.add_argument("-c", "--context", action="append", default=[], metavar="KEY=VALUE")
+    parser = stack_parser("Show what was changed of a stack beside CloudFormation.")
     parser.add_argument("--restore", action="store_true", help="fail if the drift must not be undone")
     parser.add_argument("--yes", action="store_true", help="undo pauses and rollbacks, too")
     given = parser.parse_args(arguments)
-    try:
-        deployment = read_context(dict(pair.partition("=")[::2] for pair in given.context))
-        drifts = detect(boto3.client("cloudformation", region_name=deployment.region), deployment.name)
+
+    def show(cloudformation: Any, deployment: Deployment) -> None:
+        drifts = detect(cloudformation, deployment.name)
         lines = [str(drift) for drift in drifts] or [f"{deployment.name} is as its template says"]
         sys.stdout.write("".join(f"{line}\n" for line in lines))
         if given.restore:
             check_restorable(drifts, confirmed=given.yes)
-    except ContextError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    except DriftError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    except (BotoCoreError, ClientError) as error:
-        sys.stderr.write(f"CloudFormation could not be asked: {error}\n")
-        return 1
-    return 0
+
+    return run_stack_command(given, show)
 
 
 if __name__ == "__main__":

@@ -5,21 +5,19 @@ and cannot delete it while it is protected. This takes the protection off such a
 then deploys with `--import-existing-resources`: the tables, which nothing deletes, become part of the new stack.
 """
 
-import argparse
 import sys
 from typing import Any
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from deploy.context import read_context
-from deploy.values import ContextError
+from deploy.context import Deployment
+from deploy.stack_command import StackCommandError, run_stack_command, stack_parser
 
 CREATION_FAILED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 """States of a stack that has never been created; the CDK command line deletes it."""
 
 
-class RecoveryError(Exception):
+class RecoveryError(StackCommandError):
     """The stack cannot be prepared. The text says why, and what to do."""
 
 
@@ -60,23 +58,12 @@ def prepare(cloudformation: Any, stack: str, account: str | None = None) -> str:
 
 def main(arguments: list[str]) -> int:
     """Prepare the stack of these context values (`-c KEY=VALUE`). Return the exit status."""
-    parser = argparse.ArgumentParser(description="Prepare the repetition of a first deployment that failed.")
-    parser.add_argument("-c", "--context", action="append", default=[], metavar="KEY=VALUE")
-    context = dict(pair.partition("=")[::2] for pair in parser.parse_args(arguments).context)
-    try:
-        deployment = read_context(context)
-        cloudformation = boto3.client("cloudformation", region_name=deployment.region)
+    parser = stack_parser("Prepare the repetition of a first deployment that failed.")
+
+    def recover(cloudformation: Any, deployment: Deployment) -> None:
         sys.stdout.write(f"{prepare(cloudformation, deployment.name, deployment.account)}\n")
-    except ContextError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    except RecoveryError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    except (BotoCoreError, ClientError) as error:
-        sys.stderr.write(f"CloudFormation could not be asked: {error}\n")
-        return 1
-    return 0
+
+    return run_stack_command(parser.parse_args(arguments), recover)
 
 
 if __name__ == "__main__":
