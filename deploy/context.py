@@ -8,8 +8,9 @@ from typing import Any
 
 from deploy.values import ContextError, Values
 from handler.contract import BUS, DEFAULT_SOURCE, FUNCTION_NAME
-from monitoring.names import StackNames, table_name
+from monitoring.names import PREFIX, PREFIX_RULE, StackNames, table_name
 from otel.settings import APPLICATION_SIGNALS as APPLICATION_SIGNALS_SWITCH
+from otel.settings.environ import PARTITION_SUFFIXES
 
 NAME = FUNCTION_NAME
 """The service name, the prefix of every name and tag."""
@@ -97,14 +98,11 @@ LOG_RETENTION_DAYS = (
 _URL = r"https?://[^\s/]+(/\S*)?"
 _URL_WITH_USER = r"https?://[^\s/]*@"
 _REGION = "[a-z]{2,4}(-[a-z]+)+-[0-9]+"
-_PREFIX = "[a-z][a-z0-9-]{0,31}[a-z0-9]"
-"""At most 33 characters: the name of the archive, with environment and hash of the bus, has at most 48."""
 _TAG = "(?!aws:)[^=]{1,128}=.{0,256}"
 _MEMORY_MB = range(128, 10_241)
 _ECR_URI = (
-    r"(?P<account>[0-9]{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\."
-    # the domains of the partitions
-    r"(amazonaws\.(com|com\.cn|eu)|c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)/"
+    r"(?P<account>[0-9]{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)"
+    f"({'|'.join(map(re.escape, PARTITION_SUFFIXES))})/"
     r"[a-z0-9][a-z0-9._/-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})"
 )
 
@@ -239,7 +237,7 @@ def read_context(context: Mapping[str, Any]) -> Deployment:
         environment=environment,
         account=values.matching("account", "[0-9]{12}", "the number of an AWS account: 12 digits, as a text"),
         region=values.matching("region", _REGION, "the name of a region such as eu-central-1"),
-        prefix=values.matching("prefix", _PREFIX, "a prefix of names: 2 to 33 of a-z, 0-9 and -") or NAME,
+        prefix=values.matching("prefix", PREFIX, f"a prefix of names: {PREFIX_RULE}") or NAME,
         tags=dict(part.split("=", 1) for part in values.listed("tags", _TAG, "a tag KEY=VALUE without a comma")),
         log_retention_days=values.number(
             "log_retention_days", LOG_RETENTION_DAYS, f"one of {', '.join(map(str, LOG_RETENTION_DAYS))}"

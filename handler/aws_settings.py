@@ -5,7 +5,16 @@ boto3 accepts most of them as they are. Without these checks, a wrong value woul
 
 import string
 
-from otel.settings.environ import PROXY_RULE, EnvReader, is_printable_ascii, is_proxy, one_of, split_url, whole_number
+from otel.settings.environ import (
+    AWS_SUFFIXES,
+    PROXY_RULE,
+    EnvReader,
+    is_printable_ascii,
+    is_proxy,
+    one_of,
+    split_url,
+    whole_number,
+)
 
 QUEUE_URL = "DEAD_LETTER_QUEUE_URL"
 ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS")
@@ -13,13 +22,6 @@ CREDENTIAL_ENDPOINTS = (
     *("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_EC2_METADATA_SERVICE_ENDPOINT"),
     *("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_SSO", "AWS_ENDPOINT_URL_SSO_OIDC"),
 )
-
-SUFFIXES = (
-    *(".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".c2s.ic.gov", ".sc2s.sgov.gov", ".cloud.adc-e.uk"),
-    *(".csp.hci.ic.gov", ".api.aws", ".api.amazonwebservices.com.cn", ".api.amazonwebservices.eu", ".api.aws.ic.gov"),
-    *(".api.aws.scloud", ".api.cloud-aws.adc-e.uk", ".api.aws.hci.ic.gov"),
-)
-"""The suffixes of AWS's hosts, in all partitions, with and without IPv6."""
 
 _SERVICES = {"sqs", "sqs-fips", "dynamodb", "dynamodb-fips", "ddb", "ddb-fips"}
 
@@ -150,7 +152,7 @@ def host_region(host: str) -> str:
     """
     if host == "queue.amazonaws.com":
         return "us-east-1"
-    suffix = next((suffix for suffix in SUFFIXES if host.endswith(suffix)), None)
+    suffix = next((suffix for suffix in AWS_SUFFIXES if host.endswith(suffix)), None)
     if suffix is None:
         return ""
     labels = host.removesuffix(suffix).removesuffix(".vpce").split(".")

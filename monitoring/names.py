@@ -12,6 +12,12 @@ ALIAS = "live"
 """The alias that events are delivered to."""
 
 
+PREFIX = "[a-z][a-z0-9-]{0,31}[a-z0-9]"
+"""The pattern of a prefix: the name of the archive, with environment and hash of the bus, has at most 48 characters."""
+
+PREFIX_RULE = "2 to 33 of a-z, 0-9 and -"
+
+
 def table_name(base: str, environment: str) -> str:
     """Return the name of a table that the stack creates: without suffix in production, for other teams."""
     return base if environment == "prod" else f"{base}-{environment}"

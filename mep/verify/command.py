@@ -10,7 +10,6 @@ from handler.contract import DEFAULT_SOURCE, FUNCTION_NAME
 from mep.errors import RunError, UnavailableError, UsageError
 
 _WAIT_S = 120
-_PREFIX = re.compile("[a-z][a-z0-9-]{0,31}[a-z0-9]")
 
 
 def verify_command(
@@ -52,12 +51,12 @@ def verify_command(
     from mep.verify.account import Account, Target, client_factory
     from mep.verify.engine import verify
     from mep.verify.results import Status
-    from monitoring.names import ENVIRONMENTS, StackNames
+    from monitoring.names import ENVIRONMENTS, PREFIX, PREFIX_RULE, StackNames
 
     if environment not in ENVIRONMENTS:
         raise UsageError(f"--environment {environment}: must be {', '.join(ENVIRONMENTS[:-1])} or {ENVIRONMENTS[-1]}")
-    if not _PREFIX.fullmatch(prefix):
-        raise UsageError(f"--prefix {prefix}: must be 2 to 33 of a-z, 0-9 and -")
+    if not re.fullmatch(PREFIX, prefix):
+        raise UsageError(f"--prefix {prefix}: must be {PREFIX_RULE}")
     names = StackNames(environment, prefix)
     tables = {"--calendar-table": calendar_table, "--audit-table": audit_table}
     aws = open_aws({name: value for name, value in tables.items() if value})

@@ -171,6 +171,19 @@ def split_url(text: str, *, also_in_host: str = "") -> tuple[str, str, str]:
     return user, host.lower(), slash + path
 
 
+PARTITION_SUFFIXES = (
+    *(".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".c2s.ic.gov", ".sc2s.sgov.gov", ".cloud.adc-e.uk"),
+    ".csp.hci.ic.gov",
+)
+"""The suffixes of AWS's hosts, by partition."""
+
+AWS_SUFFIXES = (
+    *PARTITION_SUFFIXES,
+    *(".api.aws", ".api.amazonwebservices.com.cn", ".api.amazonwebservices.eu", ".api.aws.ic.gov"),
+    *(".api.aws.scloud", ".api.cloud-aws.adc-e.uk", ".api.aws.hci.ic.gov"),
+)
+"""The same, with those of dual-stack endpoints."""
+
 PROXY_RULE = "the URL of an HTTP proxy such as http://proxy:3128, its user and password in ASCII"
 
 

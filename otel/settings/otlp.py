@@ -8,20 +8,22 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from otel.settings.certificates import is_ca_file_or_directory, is_client_certificate
-from otel.settings.environ import PROXY_RULE, EnvReader, is_printable_ascii, is_proxy, one_of, split_url, whole_number
+from otel.settings.environ import (
+    AWS_SUFFIXES,
+    PROXY_RULE,
+    EnvReader,
+    is_printable_ascii,
+    is_proxy,
+    one_of,
+    split_url,
+    whole_number,
+)
 
 _TOKEN = string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~"
 
 
 TRACES_PATH = "v1/traces"
 """What is appended to the endpoint of all signals."""
-
-_AWS_DOMAINS = (
-    *("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "c2s.ic.gov", "sc2s.sgov.gov", "csp.hci.ic.gov"),
-    *("cloud.adc-e.uk", "api.aws", "api.amazonwebservices.com.cn", "api.amazonwebservices.eu", "api.aws.ic.gov"),
-    *("api.aws.scloud", "api.aws.hci.ic.gov", "api.cloud-aws.adc-e.uk"),
-)
-"""The DNS suffixes of AWS's partitions, and those of their dual-stack endpoints."""
 
 _LEAST_TIMEOUT, _MOST_TIMEOUT = 100, 900_000
 """Milliseconds. Python's own exporter reads seconds: a number such as 10 would lose every span, and is refused."""
@@ -111,9 +113,9 @@ def aws_region(host: str) -> str:
             other partitions.
     """
     labels = host.removesuffix(".")
-    for domain in _AWS_DOMAINS:
-        if labels.endswith(f".{domain}"):
-            names = labels.removesuffix(f".{domain}").removesuffix(".vpce").split(".")
+    for suffix in AWS_SUFFIXES:
+        if labels.endswith(suffix):
+            names = labels.removesuffix(suffix).removesuffix(".vpce").split(".")
             return names[-1] if len(names) > 1 and names[-2] in {"xray", "xray-fips"} else ""
     return ""
 

@@ -16,9 +16,10 @@ from botocore.httpsession import DEFAULT_CA_BUNDLE
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.aws_settings import CHOICES, SUFFIXES, host_region
+from handler.aws_settings import CHOICES, host_region
 from handler.errors import SettingsError
 from handler.settings import load_settings
+from otel.settings.environ import AWS_SUFFIXES
 from tests.unit.handler.harness import ENVIRON
 
 CALENDAR, AUDIT, QUEUE = "EARNINGS_CALENDAR_TABLE", "EARNINGS_AUDIT_TABLE", "DEAD_LETTER_QUEUE_URL"
@@ -59,7 +60,7 @@ def test_the_region_is_read_from_every_host_that_botocore_knows() -> None:
 
 def test_the_suffixes_are_those_of_botocores_partitions() -> None:
     outputs = [partition["outputs"] for partition in PARTITIONS["partitions"]]
-    assert set(SUFFIXES) == {f".{each[name]}" for each in outputs for name in ("dnsSuffix", "dualStackDnsSuffix")}
+    assert set(AWS_SUFFIXES) == {f".{each[name]}" for each in outputs for name in ("dnsSuffix", "dualStackDnsSuffix")}
 
 
 @pytest.mark.parametrize(
