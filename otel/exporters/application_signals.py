@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
+from otel.tracing.redaction import copied
 from otel.tracing.span_processor import SpanExporter
 
 LOCAL_ENVIRONMENT = "lambda:default"
@@ -54,17 +55,4 @@ class ApplicationSignalsExporter:
             service = attributes.get("rpc.service")
             attributes["aws.remote.service"] = f"AWS::{service}" if service else "UnknownRemoteService"
             attributes["aws.remote.operation"] = attributes.get("rpc.method") or "UnknownRemoteOperation"
-        return ReadableSpan(
-            name=span.name,
-            context=span.get_span_context(),
-            parent=span.parent,
-            resource=span.resource,
-            attributes=attributes,
-            events=span.events,
-            links=span.links,
-            kind=span.kind,
-            status=span.status,
-            start_time=span.start_time,
-            end_time=span.end_time,
-            instrumentation_scope=span.instrumentation_scope,
-        )
+        return copied(span, attributes=attributes)

@@ -5,6 +5,7 @@ its class and on the error category.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Status, StatusCode
@@ -36,20 +37,30 @@ def redact_span(span: ReadableSpan, *, shedding: bool) -> ReadableSpan:
     if recorded_exception and status.status_code is StatusCode.ERROR:
         # OpenTelemetry's API has set the description to "Class: message".
         status = Status(StatusCode.ERROR, str(category or "") or None)
-    return ReadableSpan(
-        name=span.name,
-        context=span.get_span_context(),
-        parent=span.parent,
-        resource=span.resource,
-        attributes=attributes,
-        events=events,
-        links=span.links,
-        kind=span.kind,
-        status=status,
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
-    )
+    return copied(span, attributes=attributes, events=events, status=status)
+
+
+def copied(span: ReadableSpan, **changes: Any) -> ReadableSpan:
+    """Return a copy of a span that has ended, with changes: a span cannot be changed any more.
+
+    Args:
+        span: The span.
+        changes: As the constructor of `ReadableSpan` takes them.
+    """
+    members: dict[str, Any] = {
+        "context": span.get_span_context(),
+        "parent": span.parent,
+        "resource": span.resource,
+        "attributes": span.attributes,
+        "events": span.events,
+        "links": span.links,
+        "kind": span.kind,
+        "status": span.status,
+        "start_time": span.start_time,
+        "end_time": span.end_time,
+        "instrumentation_scope": span.instrumentation_scope,
+    }
+    return ReadableSpan(span.name, **(members | changes))
 
 
 def _redact_events(events: Sequence[Event], category: object) -> list[Event]:
