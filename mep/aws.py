@@ -7,7 +7,7 @@ to the host of the queue's URL.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -97,6 +97,18 @@ class AwsClients:
             UsageError: As for `client`.
         """
         return not is_aws(self._client(service).meta.endpoint_url)
+
+    def prefer_emulator(self, services: Iterable[str]) -> bool:
+        """Allow no calls of AWS if the endpoint of one of these services is not on AWS; return whether that is so.
+
+        The client of each is created, so that an invalid setting is reported before any call.
+
+        Raises:
+            UsageError: As for `client`.
+        """
+        is_emulator = True in {self.is_emulated(service) for service in services}
+        self.emulated = True if is_emulator else None
+        return is_emulator
 
     def use_queue(self, url: str, *, is_option: bool) -> None:
         """Send SQS calls to the host of the queue's URL, unless a variable names another endpoint.

@@ -16,7 +16,7 @@ from mep.trace.cloud import find_in_aws, find_requests_in_aws
 from mep.trace.cloud_lookup import look_up_in_aws
 from mep.trace.entries import SearchResult
 from mep.trace.hits import Observation
-from mep.trace.sources import Gap, NotQueriedError, SearchScope, Source
+from mep.trace.sources import Gap, NotQueriedError, SearchScope, Source, beside_emulator
 
 _SERVICES = ("logs", "xray", "dynamodb")
 
@@ -41,9 +41,7 @@ class AccountSearch:
         self._sources = AwsSources(scope, self._client)
         if self._problem is None:
             services = (*_SERVICES, "sqs") if self._queue_url else _SERVICES
-            # Create every client first: an invalid setting is reported before any call.
-            emulated = {self._aws.is_emulated(service) for service in services}
-            self._aws.emulated = True if True in emulated else None
+            self._aws.prefer_emulator(services)
 
     def find(self, correlation_id: str) -> SearchResult:
         """Return the records of a correlation ID; see `mep.trace.follow.Search`."""
@@ -89,9 +87,7 @@ def _client(aws: AwsClients, service: str) -> Any:
     """
     if aws.is_allowed(service):
         return aws.client(service)
-    text = "AWS is not called, because other endpoints are an emulator's"
-    advice = "set AWS_ENDPOINT_URL_* for all of them or none; to search a run of `mep local`, use --run DIR"
-    raise NotQueriedError(Problem(Reason.NOT_CONFIGURED, text, advice))
+    raise NotQueriedError(beside_emulator("; to search a run of `mep local`, use --run DIR"))
 
 
 def read_queue(sqs: Any, queue_url: str | None) -> DeadLetters:

@@ -87,6 +87,16 @@ ADVICE: Mapping[tuple[Source, Reason], str] = {
 """Advice that is more specific than AWS's own reason, by source and reason."""
 
 
+def beside_emulator(more: str = "") -> Problem:
+    """Return why AWS is not called where other endpoints are an emulator's.
+
+    Args:
+        more: What else to do, at the end of the advice.
+    """
+    text = "AWS is not called, because other endpoints are an emulator's"
+    return Problem(Reason.NOT_CONFIGURED, text, f"set AWS_ENDPOINT_URL_* for all of them or none{more}")
+
+
 class NotQueriedError(Exception):
     """A service must not be called.
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from mep.aws import AwsClients
 from mep.aws_errors import explain
-from mep.errors import Problem, Reason
-from mep.trace.sources import NotQueriedError
+from mep.trace.sources import NotQueriedError, beside_emulator
 from mep.verify.results import Check, CheckName, Status
 from monitoring.names import StackNames
 
@@ -96,14 +95,11 @@ def client_factory(aws: AwsClients) -> tuple[Callable[..., Any], bool]:
     Raises:
         UsageError: A boto3 setting is invalid.
     """
-    # Each client is made before the first call: an invalid setting is reported first.
-    emulated = True in {aws.is_emulated(service) for service in SERVICES}
-    aws.emulated = True if emulated else None
+    emulated = aws.prefer_emulator(SERVICES)
 
     def client(service: str, **config: Any) -> Any:
         if aws.is_allowed(service):
             return aws.client(service, **config)
-        text = "AWS is not called, because other endpoints are an emulator's"
-        raise NotQueriedError(Problem(Reason.NOT_CONFIGURED, text, "set AWS_ENDPOINT_URL_* for all of them or none"))
+        raise NotQueriedError(beside_emulator())
 
     return client, emulated
