@@ -16,6 +16,9 @@ EVENT_ID = "mep-verify"
 KEY: Mapping[str, str] = dict(zip(CALENDAR.key, PROBE_KEY, strict=True))
 """The key of the reserved row."""
 
+AUDIT_KEY = "#".join(KEY.values())
+"""The partition key of the row's audit entries."""
+
 ROW_NAME = ROW_TEXT.format_map(KEY)
 """The row, in messages."""
 
@@ -98,7 +101,3 @@ def put_transaction(calendar_table: str, audit_table: str, *, operator: str, now
             for table, item, key in puts
         ]
     }
-
-
-AUDIT_KEY = "#".join(KEY.values())
-"""The partition key of the row's audit entries."""

@@ -122,6 +122,8 @@ PERCENTAGES: Mapping[str, str] = {
     "dynamodb-failures": f"100*({_FAILED_WRITES})/{_WRITES}",
     "retries": f"100*{zero_filled('retries')}/{_WRITES}",
 }
+"""The ratio of each alarm that the dashboard graphs, without its minimum count: a graph that shows 0 % where one of
+three events failed is false. CloudWatch drops a data point whose denominator is zero."""
 
 RETRY_SUCCESS_METRICS: Mapping[str, Metric] = {
     "healed": Metric("RetrySuccesses"),
@@ -129,5 +131,3 @@ RETRY_SUCCESS_METRICS: Mapping[str, Metric] = {
 }
 RETRY_SUCCESS = f"100*{zero_filled('healed')}/{zero_filled('retried')}"
 """Writes that succeeded after a retry over writes that were retried. No alarm: those that fail have alarms."""
-"""The ratio of each alarm that the dashboard graphs, without its minimum count: a graph that shows 0 % where one of
-three events failed is false. CloudWatch drops a data point whose denominator is zero."""
