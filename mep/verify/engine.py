@@ -1,18 +1,17 @@
 """Verifies a deployed function: the probe, then everything that it leaves and that can be read."""
 
 from collections.abc import Callable
+from copy import replace
 from uuid import uuid4
 
 from mep.errors import Problem, Reason
 from mep.verify.account import Account
 from mep.verify.alerting import check_alerting
 from mep.verify.probing import (
-    Stored,
     check_audit_entry,
     check_outcome,
     check_row,
     check_unchanged,
-    read_stored,
 )
 from mep.verify.results import Check, CheckName, Report, Status
 from mep.verify.telemetry import check_log, check_metrics, check_trace
@@ -36,11 +35,18 @@ def verify(account: Account, *, on_check: Callable[[CheckName], None] = lambda _
     """
     correlation_id = f"{probe.EVENT_ID}-{uuid4()}"
     on_check(CheckName.ROW)
-    row, written = check_row(account)
+    row = check_row(account)
     on_check(CheckName.AUDIT_ENTRY)
-    checks = [row, check_audit_entry(account)]
-    if row.status is Status.PASS:
-        checks += _probe(account, correlation_id, on_check)
+    audit_entry, entries = check_audit_entry(account, row)
+    checks = [row.check, audit_entry]
+    if row.check.status is Status.PASS:
+
+        def unchanged() -> Check:
+            if entries is None:
+                return replace(audit_entry, name=CheckName.UNCHANGED)
+            return check_unchanged(account, row.reads[-1], entries)
+
+        checks += _probe(account, correlation_id, unchanged, on_check)
     else:
         checks += _not_sent((CheckName.OUTCOME, *_AFTER_PROBE), "the probe was not sent, because of its row")
     on_check(CheckName.ALARMS)
@@ -51,34 +57,29 @@ def verify(account: Account, *, on_check: Callable[[CheckName], None] = lambda _
         function=target.names.alias,
         region=target.region,
         correlation_id=correlation_id,
-        row_written=written,
+        row_written=row.is_written,
         emulated=account.emulated,
         checks=tuple(checks),
     )
 
 
-def _probe(account: Account, correlation_id: str, on_check: Callable[[CheckName], None]) -> list[Check]:
-    before: list[Stored] = []
-
-    def read(client: object) -> Check:
-        before.append(read_stored(account, client))
-        return Check(CheckName.UNCHANGED, Status.PASS, "")
-
-    reading = account.ask(CheckName.UNCHANGED, "dynamodb", read)
+def _probe(
+    account: Account, correlation_id: str, unchanged: Callable[[], Check], on_check: Callable[[CheckName], None]
+) -> list[Check]:
     started = account.now()
     on_check(CheckName.OUTCOME)
     outcome = check_outcome(account, correlation_id)
     if outcome.status is Status.NOT_AVAILABLE:
         return [outcome, *_not_sent(_AFTER_PROBE, "the function has not answered the probe")]
-    unchanged = check_unchanged(account, before[0]) if before else reading
     deadline = account.monotonic() + account.wait_s
-    telemetry: list[tuple[CheckName, Callable[[], Check]]] = [
+    checks = [outcome]
+    reads: list[tuple[CheckName, Callable[[], Check]]] = [
+        (CheckName.UNCHANGED, unchanged),
         (CheckName.LOG, lambda: check_log(account, correlation_id, deadline)),
         (CheckName.METRICS, lambda: check_metrics(account, started, deadline)),
         (CheckName.TRACE, lambda: check_trace(account, correlation_id, deadline)),
     ]
-    checks = [outcome, unchanged]
-    for name, check in telemetry:
+    for name, check in reads:
         on_check(name)
         checks.append(check())
     return checks

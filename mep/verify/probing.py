@@ -1,4 +1,7 @@
-"""The checks of the probe itself: its row, its audit entry, the outcome, and that it has written nothing."""
+"""The checks of the probe itself: its row, its audit entry, the outcome, and that it has written nothing.
+
+The row and its audit entries are read once before the probe and once after it.
+"""
 
 import json
 import time
@@ -9,13 +12,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from emulator.services.tables import plain_item
-from handler.contract import AUDIT, AUDIT_ACTION
+from handler.contract import AUDIT_ACTION
 from handler.validation import format_utc
 from mep.errors import Problem, Reason
 from mep.text import escape_control, one_line
 from mep.verify.account import Account
 from mep.verify.results import Check, CheckName, Status
+from mep.verify.stored import Entries, Row, read_entries, read_row
 from monitoring import probe
 
 _CANCELLED = "TransactionCanceledException"
@@ -25,51 +28,30 @@ _MAX_MESSAGE = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """What the two tables have about the reserved row.
+class RowResult:
+    """What was found of the reserved row.
 
     Attributes:
-        row: The row as plain values; None if there is none.
-        entries: Its audit entries as plain values, in order.
+        check: The result.
+        reads: What each read of the row has returned, in order; none if it could not be read.
+        is_written: Whether the row has been put.
     """
 
-    row: Mapping[str, Any] | None
-    entries: tuple[Mapping[str, Any], ...]
+    check: Check
+    reads: tuple[Row | None, ...]
+    is_written: bool
 
 
-def read_stored(account: Account, client: Any) -> Stored:
-    """Return what the tables have now; the reads are consistent.
-
-    Args:
-        account: What is verified.
-        client: boto3 client of DynamoDB.
-    """
-    entries: list[Mapping[str, Any]] = []
-    pages = client.get_paginator("query").paginate(
-        TableName=account.target.audit_table,
-        KeyConditionExpression="#key = :key",
-        ExpressionAttributeNames={"#key": AUDIT.key[0]},
-        ExpressionAttributeValues={":key": {"S": probe.AUDIT_KEY}},
-        ConsistentRead=True,
-    )
-    for page in pages:
-        entries += map(plain_item, page["Items"])
-    return Stored(_row(account, client), tuple(entries))
-
-
-def check_row(account: Account) -> tuple[Check, bool]:
-    """Check that the reserved row is there and marked; put it if it is missing.
-
-    Returns:
-        The result, and whether the row has been put.
-    """
+def check_row(account: Account) -> RowResult:
+    """Check that the reserved row is there and marked; put it if it is missing."""
+    reads: list[Row | None] = []
     written: list[bool] = []
 
     def check(client: Any) -> Check:
-        row = _row(account, client)
+        reads.append(row := read_row(account, client, probe.KEY))
         if row is None:
             written.append(_put(account, client))
-            row = _row(account, client)
+            reads.append(row := read_row(account, client, probe.KEY))
         where = f"{probe.ROW_NAME} ({account.target.calendar_table})"
         if row is None:
             return Check(CheckName.ROW, Status.FAIL, f"the row for {where} was put, and is not there")
@@ -79,14 +61,28 @@ def check_row(account: Account) -> tuple[Check, bool]:
         found = "was missing, and was put" if any(written) else "is there"
         return Check(CheckName.ROW, Status.PASS, f"the row for {where} {found}, marked by the probe's event")
 
-    return account.ask(CheckName.ROW, "dynamodb", check), any(written)
+    result = account.ask(CheckName.ROW, "dynamodb", check)
+    return RowResult(result, tuple(reads), any(written))
 
 
-def check_audit_entry(account: Account) -> Check:
-    """Check that the row has the audit entry of whoever put it, and none of the function."""
+def check_audit_entry(account: Account, row: RowResult) -> tuple[Check, Entries | None]:
+    """Check that the row has the audit entry of whoever put it, and none of the function.
+
+    Args:
+        account: What is verified.
+        row: The result of `check_row`. If it could not be read, its audit entries decide nothing.
+
+    Returns:
+        The result, and the audit entries; None if they were not read.
+    """
+    if not row.reads:
+        text = "the row, which decides it, could not be read"
+        problem = Problem(Reason(row.check.reason), text, row.check.advice)
+        return Check.not_available(CheckName.AUDIT_ENTRY, problem), None
+    read: list[Entries] = []
 
     def check(client: Any) -> Check:
-        entries = read_stored(account, client).entries
+        read.append(entries := read_entries(account, client, probe.AUDIT_KEY))
         actions = [str(entry.get("action")) for entry in entries]
         where = f"{probe.AUDIT_KEY} in {account.target.audit_table}"
         if AUDIT_ACTION in actions:
@@ -97,7 +93,7 @@ def check_audit_entry(account: Account) -> Check:
             return Check(CheckName.AUDIT_ENTRY, Status.FAIL, text, "delete the row, and run the command again")
         return Check(CheckName.AUDIT_ENTRY, Status.PASS, f"{where} has the entry {probe.ACTION}")
 
-    return account.ask(CheckName.AUDIT_ENTRY, "dynamodb", check)
+    return account.ask(CheckName.AUDIT_ENTRY, "dynamodb", check), read[0] if read else None
 
 
 def check_outcome(account: Account, correlation_id: str) -> Check:
@@ -128,16 +124,15 @@ def check_outcome(account: Account, correlation_id: str) -> Check:
     return account.ask(CheckName.OUTCOME, "lambda", check)
 
 
-def check_unchanged(account: Account, before: Stored) -> Check:
+def check_unchanged(account: Account, row: Row | None, entries: Entries) -> Check:
     """Check that the row and its audit entries are as they were before the probe."""
 
     def check(client: Any) -> Check:
-        after = read_stored(account, client)
         changed = [
             name
             for name, is_changed in (
-                ("the row", after.row != before.row),
-                ("its audit entries", after.entries != before.entries),
+                ("the row", read_row(account, client, probe.KEY) != row),
+                ("its audit entries", read_entries(account, client, probe.AUDIT_KEY) != entries),
             )
             if is_changed
         ]
@@ -147,12 +142,6 @@ def check_unchanged(account: Account, before: Stored) -> Check:
         return Check(CheckName.UNCHANGED, Status.PASS, "the probe changed neither the row nor its audit entries")
 
     return account.ask(CheckName.UNCHANGED, "dynamodb", check)
-
-
-def _row(account: Account, client: Any) -> dict[str, Any] | None:
-    key = {name: {"S": value} for name, value in probe.KEY.items()}
-    reply = client.get_item(TableName=account.target.calendar_table, Key=key, ConsistentRead=True)
-    return plain_item(reply["Item"]) if "Item" in reply else None
 
 
 def _put(account: Account, client: Any) -> bool:

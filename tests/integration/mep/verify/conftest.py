@@ -23,6 +23,7 @@ from tests.support.stores import Tables
 __all__ = ["services"]
 
 Verify = Callable[..., Report]
+Reads = list[str]
 SYMBOL, DATE, EVENT = "MEP-VERIFY", "2000-01-01", "mep-verify"
 
 
@@ -83,6 +84,21 @@ def account(endpoint: Endpoint, environment: str) -> DeployedAccount:
 @pytest.fixture
 def tables(account: DeployedAccount) -> Tables:
     return account.harness.services.tables
+
+
+@pytest.fixture
+def reads(tables: Tables) -> Iterator[Reads]:
+    """The reads of the two tables, as they are made."""
+    made: Reads = []
+
+    def record(model: Any, **_: object) -> None:
+        if model.name in {"GetItem", "Query"}:
+            made.append(model.name)
+
+    events: Any = tables.client.meta.events
+    events.register("before-call.dynamodb", record)
+    yield made
+    events.unregister("before-call.dynamodb", record)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from mep.errors import ExitStatus
 from mep.verify.results import CheckName, Report, Status
-from tests.integration.mep.verify.conftest import DATE, EVENT, SYMBOL, Verify
+from tests.integration.mep.verify.conftest import DATE, EVENT, SYMBOL, Reads, Verify
 from tests.integration.mep.verify.deployed import NAME, DeployedAccount
 from tests.support.aws_account import Reply, error, ok
 from tests.support.stores import Tables
@@ -81,6 +81,23 @@ def test_a_table_that_is_missing_is_not_available(run: Verify, account: Deployed
     assert statuses(report)["row"] == "not_available"
     assert report.exit_status is ExitStatus.UNAVAILABLE
     assert "Invoke" not in account.operations()
+
+
+def test_the_tables_are_read_once_before_the_probe_and_once_after_it(run: Verify, reads: Reads) -> None:
+    run()
+    reads.clear()
+
+    run()
+
+    assert reads == ["GetItem", "Query", "GetItem", "Query"]
+
+
+def test_the_audit_entries_decide_nothing_without_the_row(run: Verify, reads: Reads) -> None:
+    report = run(calendar_table="no-such-table")
+
+    assert statuses(report)["audit_entry"] == "not_available"
+    assert {check.reason for check in report.checks if check.name in {"row", "audit_entry"}} == {"not_found"}
+    assert reads == ["GetItem"]
 
 
 def test_an_entry_of_the_function_for_the_reserved_row_fails(run: Verify, tables: Tables) -> None:
