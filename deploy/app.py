@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
-from deploy.context import NAME, read_context
+from deploy.context import NAME
+from deploy.reading import read_context
 from deploy.stack.stack import MarkEarningsProcessedStack
 from deploy.values import ContextError
 

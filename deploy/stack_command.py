@@ -8,7 +8,8 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy.context import Deployment, read_context
+from deploy.context import Deployment
+from deploy.reading import read_context
 from deploy.values import ContextError
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from deploy.context import read_context
+from deploy.reading import read_context
 from emulator.faults import throttled
 from emulator.services.dynamodb import DynamoDBEndpoint
 from handler.bootstrap import start_or_exit

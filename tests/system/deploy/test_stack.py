@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from deploy.app import build
-from deploy.context import ENVIRONMENTS, read_context
+from deploy.context import ENVIRONMENTS
+from deploy.reading import read_context
 from deploy.stack import image
 from emulator.services.tables import create_tables
 from handler.contract import CORRELATION_INDEX

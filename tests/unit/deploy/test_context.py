@@ -2,7 +2,8 @@
 
 import pytest
 
-from deploy.context import APPLICATION_SIGNALS, ENVIRONMENTS, TELEMETRY_MODES, read_context
+from deploy.context import APPLICATION_SIGNALS, ENVIRONMENTS, TELEMETRY_MODES
+from deploy.reading import read_context
 from deploy.values import ContextError
 
 ECR = "111122223333.dkr.ecr.us-east-1.amazonaws.com/mark-earnings-processed"

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from deploy import values
-from deploy.context import ENVIRONMENTS, read_context
+from deploy.context import ENVIRONMENTS
+from deploy.reading import read_context
 from deploy.values import ContextError
 
 ACCOUNT = "111122223333"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from deploy.context import ENVIRONMENTS, read_context
+from deploy.context import ENVIRONMENTS
+from deploy.reading import read_context
 from monitoring import names
 from monitoring.names import StackNames
 from tests.unit.deploy.assembly import Template, template
