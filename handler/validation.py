@@ -23,7 +23,7 @@ _INSTANT = re.compile(
 _BLANKS = " \t\r\n"
 
 _SYMBOL_RULE = (
-    f"1 to {MAX_SYMBOL_LENGTH} characters of A-Z 0-9 . _ / ^ = - & $ + : and single blanks between them, "
+    f"1 to {MAX_SYMBOL_LENGTH} characters of A-Z 0-9 . _ / ^ = - & $ + : and single inner spaces, "
     "the first of A-Z 0-9 ^"
 )
 

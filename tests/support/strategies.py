@@ -52,9 +52,9 @@ def _symbol(start: str, rest: str) -> str:
 
 
 symbols = st.builds(_symbol, st.sampled_from(SYMBOL_STARTS), st.text(SYMBOL_CHARACTERS + "    ", max_size=19))
-"""Symbols that feeds may send, in either case: single blanks inside, up to 20 characters."""
+"""Symbols that feeds may send, in either case: single inner spaces, up to 20 characters."""
 
-SYMBOL_RULE = "1 to 20 characters of A-Z 0-9 . _ / ^ = - & $ + : and single blanks between them, the first of A-Z 0-9 ^"
+SYMBOL_RULE = "1 to 20 characters of A-Z 0-9 . _ / ^ = - & $ + : and single inner spaces, the first of A-Z 0-9 ^"
 """The rule in the violation of an event with another symbol."""
 
 MARKET_SYMBOLS = (
