@@ -16,7 +16,7 @@ from deploy.context import (
     Deployment,
     TelemetryMode,
 )
-from deploy.values import ContextError, Values
+from deploy.values import Kind, Values
 from handler.contract import DEFAULT_SOURCE
 from monitoring.names import PREFIX, PREFIX_RULE
 from otel.settings.environ import PARTITION_SUFFIXES
@@ -32,30 +32,40 @@ _ECR_URI = (
     r"[a-z0-9][a-z0-9._/-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})"
 )
 
-_KEYS: Mapping[str, str] = {
-    "environment": "",
+_KINDS: Mapping[str, Kind] = {
+    "environment": Kind.TEXT,
+    "telemetry": Kind.TEXT,
+    "collector_endpoint": Kind.TEXT,
+    "memory": Kind.NUMBER,
+    "architecture": Kind.TEXT,
+    "image_uri": Kind.TEXT,
+    "calendar_table": Kind.TEXT,
+    "audit_table": Kind.TEXT,
+    "event_bus": Kind.TEXT,
+    "event_source": Kind.TEXT,
+    "log_level": Kind.TEXT,
+    "application_signals": Kind.TEXT,
+    "rollout": Kind.TEXT,
+    "alarm_email": Kind.LIST,
+    "runbook": Kind.TEXT,
+    "account": Kind.TEXT,
+    "region": Kind.TEXT,
+    "prefix": Kind.TEXT,
+    "tags": Kind.OBJECT,
+    "log_retention_days": Kind.NUMBER,
+    "archive_retention_days": Kind.NUMBER,
+}
+"""Each key, with its type in the environment's file (`deploy.values`). The context has the same keys."""
+
+_DEFAULTS: Mapping[str, str] = {
     "telemetry": "layer",
-    "collector_endpoint": "",
-    "memory": "",
     "architecture": ARCHITECTURES[0],
-    "image_uri": "",
-    "calendar_table": "",
-    "audit_table": "",
-    "event_bus": "",
     "event_source": DEFAULT_SOURCE,
     "log_level": LOG_LEVELS[0],
     "application_signals": APPLICATION_SIGNALS[0],
     "rollout": ROLLOUTS[0],
-    "alarm_email": "",
-    "runbook": "",
-    "account": "",
-    "region": "",
     "prefix": NAME,
-    "tags": "",
-    "log_retention_days": "",
-    "archive_retention_days": "",
 }
-"""Each value and its default. The environment's file (`deploy.values`) and the context have the same keys."""
 
 
 def read_context(context: Mapping[str, Any]) -> Deployment:
@@ -65,24 +75,27 @@ def read_context(context: Mapping[str, Any]) -> Deployment:
         context: CDK's whole context. CDK's own keys contain `:` or `@` and are ignored.
 
     Raises:
-        ContextError: Names the first invalid value.
+        ContextError: Names every invalid value, one a line.
     """
-    values = Values(_KEYS, context)
+    values = Values(_KINDS, _DEFAULTS, context)
     environment = ENVIRONMENTS[values.one_of("environment", ENVIRONMENTS)]
+    if not values.accepted("environment"):
+        values.check()
     values.read_file(environment.name)
     telemetry_mode = _telemetry_mode(values)
     deployment = Deployment(
         environment=environment,
-        account=values.matching("account", "[0-9]{12}", "the number of an AWS account: 12 digits, as a text"),
+        account=values.matching("account", "[0-9]{12}", "the number of an AWS account: 12 digits"),
         region=values.matching("region", _REGION, "the name of a region such as eu-central-1"),
         prefix=values.matching("prefix", PREFIX, f"a prefix of names: {PREFIX_RULE}") or NAME,
         tags=dict(part.split("=", 1) for part in values.listed("tags", _TAG, "a tag KEY=VALUE without a comma")),
-        log_retention_days=values.number(
+        log_retention_days=values.required_number(
             "log_retention_days", LOG_RETENTION_DAYS, f"one of {', '.join(map(str, LOG_RETENTION_DAYS))}"
         ),
-        archive_retention_days=values.number("archive_retention_days", range(1, 3651), "1 to 3650 days"),
+        archive_retention_days=values.required_number("archive_retention_days", range(1, 3651), "1 to 3650 days"),
         telemetry_mode=telemetry_mode,
-        memory_mb=_memory(values) or telemetry_mode.memory_mb,
+        memory_mb=values.number("memory", _MEMORY_MB, "a whole number of MB from 128 to 10240")
+        or telemetry_mode.memory_mb,
         architecture=values.one_of("architecture", ARCHITECTURES),
         image_uri=_image(values),
         calendar_table=values.matching("calendar_table", "[A-Za-z0-9_.-]{3,255}", "a table's name"),
@@ -95,26 +108,22 @@ def read_context(context: Mapping[str, Any]) -> Deployment:
         alarm_email=values.listed("alarm_email", r"[^@\s]+@[^@\s]+", "an e-mail address"),
         runbook=values.matching("runbook", _URL, "a URL"),
     )
-    _check_pinned(deployment)
+    _check_pinned(values, deployment)
+    values.check()
     return deployment
 
 
-def _check_pinned(deployment: Deployment) -> None:
+def _check_pinned(values: Values, deployment: Deployment) -> None:
     file = f"deploy/environments/{deployment.environment.name}.json"
-    if (deployment.account is None) != (deployment.region is None):
-        missing, given = ("region", "account") if deployment.region is None else ("account", "region")
-        raise ContextError(f"{missing} is not given, but {given} is: set it in {file}")
-    if deployment.environment.name == "prod":
-        if deployment.account is None:
-            raise ContextError(f"environment prod needs an account and a region: set them in {file}")
-        if not deployment.alarm_email:
-            raise ContextError(f"environment prod needs a recipient of its alarms: set alarm_email in {file}")
-
-
-def _memory(values: Values) -> int | None:
-    if not values["memory"]:
-        return None
-    return values.number("memory", _MEMORY_MB, "a whole number of MB from 128 to 10240")
+    is_prod = deployment.environment.name == "prod"
+    if values.accepted("account", "region"):
+        if (deployment.account is None) != (deployment.region is None):
+            missing, given = ("region", "account") if deployment.region is None else ("account", "region")
+            values.reject(missing, f"{missing} is not given, but {given} is: set it in {file}")
+        elif is_prod and deployment.account is None:
+            values.reject("account", f"environment prod needs an account and a region: set them in {file}")
+    if is_prod and not deployment.alarm_email and values.accepted("alarm_email"):
+        values.reject("alarm_email", f"environment prod needs a recipient of its alarms: set alarm_email in {file}")
 
 
 def _image(values: Values) -> str | None:
@@ -124,9 +133,11 @@ def _image(values: Values) -> str | None:
         "an image in ECR, ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME"
         " with :TAG or @sha256:DIGEST, since Lambda takes no other",
     )
-    if uri is not None and values["region"] and uri.split(".")[3] != values["region"]:
-        raise ContextError(
-            f"{values.place('image_uri')}={uri} is not in {values['region']}: Lambda takes images of its own region"
+    region = values["region"]
+    if uri is not None and region and values.accepted("region") and uri.split(".")[3] != region:
+        values.reject(
+            "image_uri",
+            f"{values.place('image_uri')}={uri} is not in {region}: Lambda takes images of its own region",
         )
     return uri
 
@@ -134,23 +145,30 @@ def _image(values: Values) -> str | None:
 def _application_signals(values: Values) -> str:
     value = values.one_of("application_signals", APPLICATION_SIGNALS)
     if value != "off" and values["telemetry"] == "collector":
-        raise ContextError(
+        values.reject(
+            "application_signals",
             f"{values.place('application_signals')}={value} has no effect with telemetry=collector: the collector adds"
-            " what Application Signals needs"
+            " what Application Signals needs",
         )
     return value
 
 
 def _telemetry_mode(values: Values) -> TelemetryMode:
     mode = TELEMETRY_MODES[values.one_of("telemetry", TELEMETRY_MODES)]
+    place = values.place("collector_endpoint")
     if re.match(_URL_WITH_USER, values["collector_endpoint"]):
-        place = values.place("collector_endpoint")
-        raise ContextError(f"{place} has a user or a password, which the template would show: remove it")
+        values.reject(
+            "collector_endpoint", f"{place} has a user or a password, which the template would show: remove it"
+        )
+        return mode
     endpoint = values.matching("collector_endpoint", _URL, "a URL")
+    if not values.accepted("telemetry", "collector_endpoint"):
+        return mode
     if mode.name != "collector":
         if endpoint:
-            raise ContextError(f"{values.place('collector_endpoint')} needs telemetry=collector")
+            values.reject("collector_endpoint", f"{place} needs telemetry=collector")
         return mode
     if endpoint is None:
-        raise ContextError(f"{values.place('telemetry')}=collector needs collector_endpoint=URL")
+        values.reject("telemetry", f"{values.place('telemetry')}=collector needs collector_endpoint=URL")
+        return mode
     return TelemetryMode(mode.name, mode.memory_mb, {**mode.variables, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})

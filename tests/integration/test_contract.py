@@ -782,7 +782,7 @@ def stack() -> Template:
 
 def test_context_of_the_deployment() -> None:
     with pytest.raises(Exception, match="known: ") as refused:
-        read_context({"no_such_key": "x"})
+        read_context({"environment": "dev", "no_such_key": "x"})
 
     assert set(str(refused.value).rpartition("known: ")[2].split(", ")) == CONTEXT
     assert {file.name for file in (ROOT / "deploy" / "environments").iterdir()} == ENVIRONMENT_FILES

@@ -121,8 +121,19 @@ def test_a_later_deployment_without_the_flags_of_the_first_changes_nothing(write
             {},
             "dev.json: environment is not known: known: telemetry, collector_endpoint",
         ),
-        ("dev", {**RETENTION, "memory": True}, {}, "dev.json: memory=true is not a text, a number"),
-        ("dev", {**RETENTION, "memory": 1.5}, {}, "dev.json: memory is not a text, a number"),
+        ("dev", {**RETENTION, "memory": True}, {}, "dev.json: memory=true is not a whole number: write it"),
+        ("dev", {**RETENTION, "memory": 1.5}, {}, "dev.json: memory=1.5 is not a whole number"),
+        ("dev", {**RETENTION, "memory": "512"}, {}, 'dev.json: memory="512" is not a whole number'),
+        (
+            "dev",
+            {**RETENTION, "account": 111122223333},
+            {},
+            "dev.json: account=111122223333 is not a text: write it in",
+        ),
+        ("dev", {**RETENTION, "alarm_email": "a@b.c"}, {}, 'dev.json: alarm_email="a@b.c" is not a list of texts'),
+        ("dev", {**RETENTION, "alarm_email": ["a@b.c", 1]}, {}, 'alarm_email=["a@b.c", 1] is not a list of texts'),
+        ("dev", {**RETENTION, "tags": ["a=b"]}, {}, 'dev.json: tags=["a=b"] is not an object of texts'),
+        ("dev", {**RETENTION, "tags": {"a": ["b"]}}, {}, 'tags={"a": ["b"]} is not an object of texts'),
         (
             "dev",
             {**RETENTION, "log_retention_days": 15},
@@ -135,7 +146,12 @@ def test_a_later_deployment_without_the_flags_of_the_first_changes_nothing(write
             {},
             "dev.json: archive_retention_days=0",
         ),
-        ("dev", {}, {}, "log_retention_days is not given: set it in deploy/environments/dev.json"),
+        (
+            "dev",
+            {"archive_retention_days": 7},
+            {},
+            "log_retention_days is not given: set it in deploy/environments/dev.json",
+        ),
         (
             "dev",
             {**RETENTION, "alarm_email": ["a@b.c", "team"]},
@@ -168,6 +184,32 @@ def test_a_mistake_is_one_line(
     text = str(raised.value)
     assert message in text
     assert "\n" not in text
+
+
+def test_every_mistake_is_reported_at_once(write: Write) -> None:
+    """Whoever edits a file corrects it in one round. What depends on an invalid value is not judged."""
+    write("prod", {**PROD, "memory": 64, "telemetry": "sidecar", "tag": {}, "alarm_email": ["team", "night"]})
+
+    with pytest.raises(ContextError) as raised:
+        read_context({"environment": "prod", "colour": "blue", "collector_endpoint": "http://c:4318", "account": "1"})
+
+    lines = str(raised.value).splitlines()
+    assert [line.partition(" is not ")[0].rpartition(" ")[2] for line in lines] == [
+        "colour",
+        "tag",
+        "account=1",
+        "telemetry=sidecar",
+        "memory=64",
+        "alarm_email=team",
+        "alarm_email=night",
+    ]
+
+
+def test_a_value_with_line_breaks_is_reported_in_one_line(write: Write) -> None:
+    write("dev", RETENTION)
+
+    with pytest.raises(ContextError, match=r"^context runbook=a b is not a URL$"):
+        read_context({"environment": "dev", "runbook": "a\nb"})
 
 
 def test_a_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
