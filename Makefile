@@ -95,12 +95,16 @@ CDK := "$(NODE_HOME)/bin/node" node_modules/aws-cdk/bin/cdk
 	cd $* && $(NPM) ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
+# The files of staging and prod have examples, which synthesis accepts.
+PREFLIGHT = .venv/bin/python -m deploy.preflight $(CDK_CONTEXT)
+
 .PHONY: synth
 synth: setup-deploy deploy/node_modules/.package-lock.json  ## the template of ENVIRONMENT (dev, staging, prod)
 	cd deploy && $(CDK) synth $(CDK_CONTEXT)
 
 .PHONY: deploy
 deploy: setup-deploy deploy/node_modules/.package-lock.json  ## diff, ask, deploy ENVIRONMENT (needs an account, Docker)
+	$(PREFLIGHT)
 	cd deploy && $(CDK) diff $(CDK_CONTEXT)
 	cd deploy && $(CDK) deploy $(CDK_CONTEXT)
 
@@ -109,16 +113,19 @@ drift: setup-deploy  # what was changed of the stack beside CloudFormation
 	.venv/bin/python -m deploy.drift $(CDK_CONTEXT)
 
 restore: setup-deploy deploy/node_modules/.package-lock.json  # undo it, but no pause and no rollback without ARGS=--yes
+	$(PREFLIGHT)
 	.venv/bin/python -m deploy.drift --restore $(ARGS) $(CDK_CONTEXT)
 	cd deploy && $(CDK) deploy --revert-drift $(CDK_CONTEXT)
 
 .PHONY: recover
 recover: setup-deploy deploy/node_modules/.package-lock.json  # a first deployment that failed, again: docs/deploy.md
+	$(PREFLIGHT)
 	.venv/bin/python -m deploy.recover $(CDK_CONTEXT)
 	cd deploy && $(CDK) deploy --import-existing-resources $(CDK_CONTEXT)
 
 .PHONY: cdk
 cdk: setup-deploy deploy/node_modules/.package-lock.json  # any CDK command: make cdk ARGS=bootstrap ENVIRONMENT=dev
+	$(if $(filter bootstrap deploy destroy diff import,$(ARGS)),$(PREFLIGHT))
 	cd deploy && $(CDK) $(ARGS) $(CDK_CONTEXT)
 
 # The gates pin older packages than the function: they have a lock file and an environment of their own.

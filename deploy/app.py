@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
@@ -21,7 +22,7 @@ _FLAGS: Mapping[str, bool] = {
 }
 
 
-def build(context: Mapping[str, str] | None = None, outdir: str | None = None, *, gates: bool = True) -> cdk.App:
+def build(context: Mapping[str, Any] | None = None, outdir: str | None = None, *, gates: bool = True) -> cdk.App:
     """Return the application, before synthesis.
 
     Args:

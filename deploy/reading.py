@@ -25,6 +25,8 @@ _URL = r"https?://[^\s/]+(/\S*)?"
 _URL_WITH_USER = r"https?://[^\s/]*@"
 _REGION = "[a-z]{2,4}(-[a-z]+)+-[0-9]+"
 _TAG = "(?!aws:)[^=]{1,128}=.{0,256}"
+# Of AWS's documentation, and the domains that nobody has (RFC 2606).
+_EXAMPLE = r"111122223333|.*[@/.]example\.(com|net|org)(/.*)?"
 _MEMORY_MB = range(128, 10_241)
 _ECR_URI = (
     r"(?P<account>[0-9]{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)"
@@ -111,6 +113,18 @@ def read_context(context: Mapping[str, Any]) -> Deployment:
     _check_pinned(values, deployment)
     values.check()
     return deployment
+
+
+def find_examples(context: Mapping[str, Any]) -> list[str]:
+    """Return a line for each value that is still an example, of a context that `read_context` accepts."""
+    values = Values(_KINDS, _DEFAULTS, context)
+    values.read_file(values["environment"])
+    return [
+        f"{values.place(key)}={part} is an example: set it to what is yours, or remove it"
+        for key in _KINDS
+        for part in values[key].split(",")
+        if re.fullmatch(_EXAMPLE, part.strip())
+    ]
 
 
 def _check_pinned(values: Values, deployment: Deployment) -> None:

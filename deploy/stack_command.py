@@ -24,6 +24,11 @@ def stack_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
+def context_of(given: argparse.Namespace) -> dict[str, str]:
+    """Return the context values of the arguments of a parser of `stack_parser`."""
+    return dict(pair.partition("=")[::2] for pair in given.context)
+
+
 def run_stack_command(given: argparse.Namespace, command: Callable[[Any, Deployment], None]) -> int:
     """Run a command, report its error in one line, and return the exit status.
 
@@ -32,7 +37,7 @@ def run_stack_command(given: argparse.Namespace, command: Callable[[Any, Deploym
         command: Is given a client of CloudFormation and the deployment.
     """
     try:
-        deployment = read_context(dict(pair.partition("=")[::2] for pair in given.context))
+        deployment = read_context(context_of(given))
         command(boto3.client("cloudformation", region_name=deployment.region), deployment)
     except ContextError as error:
         sys.stderr.write(f"{error}\n")

@@ -5,6 +5,8 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from emulator.environment import PROJECT_ROOT
 from tests.support.tree import project_files
 
@@ -45,6 +47,26 @@ def test_tests_install_every_group_but_those_of_the_benchmark() -> None:
 def test_the_image_is_built_without_attestations() -> None:
     """With them it is an index when it is pushed, and Lambda refuses it; CDK's own build sets the same variable."""
     assert "BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build" in _make("--dry-run", "image")
+
+
+@pytest.mark.parametrize(
+    ("target", "checked"),
+    [
+        (["deploy"], True),
+        (["recover"], True),
+        (["restore"], True),
+        (["cdk", "ARGS=deploy --method=prepare-change-set"], True),
+        (["cdk", "ARGS=bootstrap"], True),
+        (["cdk", "ARGS=ls"], False),
+        (["synth"], False),
+    ],
+)
+def test_an_example_is_not_deployed(target: list[str], checked: bool) -> None:
+    commands = _make("--dry-run", *target, "ENVIRONMENT=prod")
+
+    assert (".venv/bin/python -m deploy.preflight -c environment=prod" in commands) == checked
+    first, _, rest = commands.partition("deploy.preflight")
+    assert not checked or ("aws-cdk/bin/cdk" in rest and "aws-cdk/bin/cdk" not in first)
 
 
 def test_no_command_splits_the_path_of_the_project(tmp_path: Path) -> None:

@@ -282,7 +282,8 @@ def test_a_new_image_is_a_new_version() -> None:
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Synthesise a stack that builds the project's Dockerfile; return the folder of the cloud assembly."""
     folder = tmp_path_factory.mktemp("assembly")
-    build({"environment": "dev"}, str(folder), gates=False).synth()
+    flags = json.loads((ROOT / "deploy" / "cdk.json").read_text())["context"]
+    build({"environment": "dev", **flags}, str(folder), gates=False).synth()
     return folder
 
 
@@ -316,6 +317,19 @@ def test_the_image_names_its_commit_and_does_not_depend_on_it(
     assert arguments[1]["REVISION"] == "another commit"
     for name in arguments[0]:
         assert f"ARG {name}=" in (ROOT / "Dockerfile").read_text()
+
+
+def test_no_feature_flag_of_cdk_is_left_unset(assembly: Path) -> None:
+    """Else the command line says how many are, after every command."""
+    configured = json.loads((ROOT / "deploy" / "cdk.json").read_text())["context"]
+    manifest = json.loads((assembly / "manifest.json").read_text())
+    report = manifest["artifacts"]["aws-cdk-lib/feature-flag-report"]["properties"]["flags"]
+    defaults = {name: flag.get("unconfiguredBehavesLike", {}).get("v2", False) for name, flag in report.items()}
+
+    unset = {name for name, flag in report.items() if flag.get("userValue") is None}
+    missing = {name: defaults[name] for name in unset if defaults[name] != report[name]["recommendedValue"]}
+    assert missing == {}, "add them to the context of deploy/cdk.json, with these values"
+    assert configured == {name: defaults.get(name) for name in configured}, "as if it were unset"
 
 
 def test_topic_policy() -> None:
