@@ -110,6 +110,7 @@ class Deployment:
         audit_table: The name of an existing table; None to create it.
         event_bus: The name of an existing bus; None to create it.
         event_source: The `source` of the events that the rule matches.
+        producers: Accounts (their numbers) and roles (their ARNs) that the policy of the bus allows to put events.
         log_level: `INFO` or `DEBUG`.
         application_signals: One of `APPLICATION_SIGNALS`.
         at_once: Whether a new version receives all events at once and no alarm stops it: for an urgent fix.
@@ -132,6 +133,7 @@ class Deployment:
     audit_table: str | None
     event_bus: str | None
     event_source: str
+    producers: tuple[str, ...]
     log_level: str
     application_signals: str
     at_once: bool

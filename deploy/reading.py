@@ -24,6 +24,7 @@ from otel.settings.environ import PARTITION_SUFFIXES
 _URL = r"https?://[^\s/]+(/\S*)?"
 _URL_WITH_USER = r"https?://[^\s/]*@"
 _REGION = "[a-z]{2,4}(-[a-z]+)+-[0-9]+"
+_PRODUCER = "[0-9]{12}|arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=.@_/-]{1,512}"
 _TAG = "(?!aws:)[^=]{1,128}=.{0,256}"
 # Of AWS's documentation, and the domains that nobody has (RFC 2606).
 _EXAMPLE = r"111122223333|.*[@/.]example\.(com|net|org)(/.*)?"
@@ -45,6 +46,7 @@ _KINDS: Mapping[str, Kind] = {
     "audit_table": Kind.TEXT,
     "event_bus": Kind.TEXT,
     "event_source": Kind.TEXT,
+    "producers": Kind.LIST,
     "log_level": Kind.TEXT,
     "application_signals": Kind.TEXT,
     "rollout": Kind.TEXT,
@@ -104,6 +106,7 @@ def read_context(context: Mapping[str, Any]) -> Deployment:
         audit_table=values.matching("audit_table", "[A-Za-z0-9_.-]{3,255}", "a table's name"),
         event_bus=values.matching("event_bus", "[A-Za-z0-9/_.-]{1,256}", "an event bus's name"),
         event_source=values["event_source"],
+        producers=_producers(values),
         log_level=values.one_of("log_level", LOG_LEVELS),
         application_signals=_application_signals(values),
         at_once=values.one_of("rollout", ROLLOUTS) == "at_once",
@@ -154,6 +157,24 @@ def _image(values: Values) -> str | None:
             f"{values.place('image_uri')}={uri} is not in {region}: Lambda takes images of its own region",
         )
     return uri
+
+
+def _producers(values: Values) -> tuple[str, ...]:
+    producers = values.listed("producers", _PRODUCER, "the number of an account or the ARN of a role")
+    place, bus, account = values.place("producers"), values["event_bus"], values["account"]
+    if producers and bus:
+        values.reject(
+            "producers",
+            f"{place} is for the stack's own bus, and the policy of {bus} belongs to its owner: remove it, and see"
+            " Producers in docs/deploy.md",
+        )
+    elif account in producers:
+        values.reject(
+            "producers",
+            f"{place}={account} is the account of the stack: attach the policy of the output ProducersPolicyArn to its"
+            " roles instead",
+        )
+    return producers
 
 
 def _application_signals(values: Values) -> str:

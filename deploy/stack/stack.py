@@ -13,6 +13,7 @@ from deploy.stack.function import TIMEOUT_SECONDS, Function
 from deploy.stack.metrics import MonitoredResources
 from deploy.stack.monitoring import RUNBOOK, Monitoring
 from deploy.stack.permissions import operators_policy
+from deploy.stack.producers import Producers
 from deploy.stack.rollout import Rollout, failing_version_alarm
 from deploy.stack.tables import Tables
 from handler.contract import DESCRIPTION
@@ -68,6 +69,7 @@ class MarkEarningsProcessedStack(cdk.Stack):
             bus_arn=events.bus.event_bus_arn,
             alias_arn=function.alias.function_arn,
         )
+        producers = Producers(self, "Producers", deployment, bus=events.bus)
         for name, value in {
             "FunctionName": function.function.function_name,
             "FunctionAlias": function.alias.function_arn,
@@ -81,5 +83,6 @@ class MarkEarningsProcessedStack(cdk.Stack):
             "AlarmTopicArn": topic.topic_arn,
             "LogGroupName": function.resources.log_group.log_group_name,
             "OperatorsPolicyArn": operators.managed_policy_arn,
+            "ProducersPolicyArn": producers.policy.managed_policy_arn,
         }.items():
             cdk.CfnOutput(self, name, value=value)

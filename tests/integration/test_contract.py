@@ -370,11 +370,13 @@ CONTEXT = {
     *("environment", "telemetry", "collector_endpoint", "memory", "architecture", "image_uri", "calendar_table"),
     *("audit_table", "event_bus", "event_source", "log_level", "rollout", "alarm_email", "runbook"),
     *("application_signals", "account", "region", "prefix", "tags", "log_retention_days", "archive_retention_days"),
+    "producers",
 }
 ENVIRONMENT_FILES = {"dev.json", "staging.json", "prod.json"}
 OUTPUTS = {
     *("FunctionName", "FunctionAlias", "EventBusName", "EventBusArn", "RuleArn", "ArchiveArn", "DeadLetterQueueUrl"),
     *("CalendarTable", "AuditTable", "AlarmTopicArn", "LogGroupName", "OperatorsPolicyArn"),
+    "ProducersPolicyArn",
 }
 STACK_VARIABLES = {
     *("DEAD_LETTER_QUEUE_URL", "EARNINGS_AUDIT_TABLE", "EARNINGS_CALENDAR_TABLE", "ENVIRONMENT", "EVENT_SOURCE"),
@@ -389,7 +391,7 @@ NAMES = {
     "AWS::Events::Archive": {PREFIX},
     "AWS::Events::EventBus": {"earnings-prod"},
     "AWS::Events::Rule": {PREFIX},
-    "AWS::IAM::ManagedPolicy": {f"{PREFIX}-operators-us-east-1"},
+    "AWS::IAM::ManagedPolicy": {f"{PREFIX}-operators-us-east-1", f"{PREFIX}-producers-us-east-1"},
     "AWS::Lambda::Alias": {"live"},
     "AWS::Lambda::Function": {PREFIX},
     "AWS::Logs::LogGroup": {f"/aws/lambda/{PREFIX}"},

@@ -20,24 +20,39 @@ class Call:
     Attributes:
         action: An IAM action such as `sqs:SendMessage`.
         resource: An ARN; `*` if the action has no resource-level permissions.
-        context: Condition keys.
+        context: Condition keys; a list for a key with several values.
     """
 
     action: str
     resource: str
-    context: Mapping[str, str] = field(default_factory=dict)
+    context: Mapping[str, str | list[str]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         through = "".join(f" through {value}" for value in self.context.values())
         return f"{self.action} on {self.resource}{through}"
 
 
-def verdicts(policies: Sequence[Mapping[str, Any]], calls: Iterable[Call]) -> dict[str, str]:
-    """Return by call: `Allowed`, `ImplicitlyDenied`, or `Invalid` if AWS has no such call."""
+def verdicts(
+    policies: Sequence[Mapping[str, Any]],
+    calls: Iterable[Call],
+    *,
+    principal: str | None = None,
+    resource_policy: Mapping[str, Any] | None = None,
+) -> dict[str, str]:
+    """Return by call: `Allowed`, `ImplicitlyDenied`, or `Invalid` if AWS has no such call.
+
+    Args:
+        policies: Those of the principal.
+        calls: What it asks for.
+        principal: The ARN of the caller; a role of the resources' account if None.
+        resource_policy: The policy of the resource.
+    """
+    of_the_resource = {"resourcePolicy": resource_policy} if resource_policy else {}
+    caller = {"principal": principal} if principal else {}
     questions = [{"action": call.action, "resource": call.resource, "context": dict(call.context)} for call in calls]
     return {
         str(Call(answer["action"], answer["resource"], answer["context"])): answer["verdict"]
-        for answer in _simulate({"policies": policies, "calls": questions})
+        for answer in _simulate({"policies": policies, "calls": questions, **of_the_resource, **caller})
     }
 
 

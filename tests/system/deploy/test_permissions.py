@@ -64,7 +64,7 @@ def of_the_function() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def of_operators() -> list[dict[str, Any]]:
-    return [template().one("AWS::IAM::ManagedPolicy")["PolicyDocument"]]
+    return [template().managed_policy("operators")]
 
 
 def iam_calls(proxy: FaultProxy, arns: dict[str, str]) -> Iterator[Call]:
@@ -247,7 +247,7 @@ def test_operators_may_do_nothing_else(
 
 
 def test_operators_on_the_default_bus() -> None:
-    policies = [template(event_bus="default").one("AWS::IAM::ManagedPolicy")["PolicyDocument"]]
+    policies = [template(event_bus="default").managed_policy("operators")]
     # Its rules have no bus in their ARNs.
     rule = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/mark-earnings-processed-prod"
     calls = [

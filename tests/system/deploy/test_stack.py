@@ -452,7 +452,7 @@ def test_names_that_are_global_in_an_account_have_the_region() -> None:
 
     (dashboard,) = made.ids("AWS::CloudWatch::Dashboard")
     assert REGION in made.resolve(made.resources[dashboard]["Properties"]["DashboardName"])
-    assert REGION in made.one("AWS::IAM::ManagedPolicy")["ManagedPolicyName"]
+    assert all(REGION in each["ManagedPolicyName"] for each in made.all("AWS::IAM::ManagedPolicy"))
 
 
 def test_outputs() -> None:

@@ -58,6 +58,13 @@ class Template:
         (properties,) = self.all(kind)
         return properties
 
+    def managed_policy(self, name: str) -> Any:
+        """Return the document of a managed policy, by the part of its name after the stack's."""
+        (policy,) = [
+            each for each in self.all("AWS::IAM::ManagedPolicy") if f"-{name}-{REGION}" in each["ManagedPolicyName"]
+        ]
+        return policy["PolicyDocument"]
+
     def resolve(self, value: Any) -> Any:
         """Return a value with references resolved; one that only AWS can resolve becomes `<logical ID>`."""
         match value:

