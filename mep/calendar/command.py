@@ -1,4 +1,4 @@
-"""The command `mep calendar check`."""
+"""The commands `mep calendar`, and `check` among them."""
 
 import json
 from datetime import timedelta
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mep.calendar import GRACE, RATE
+from mep.calendar.unmark_command import unmark_command
 from mep.errors import ExitStatus, StoppedError, UnavailableError, UsageError
 from mep.help import Command, Group, examples
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 calendar = typer.Typer(
     name="calendar",
-    help="Check the calendar: rows without a mark, lost marks, rows that were marked twice.",
+    help="Check the calendar: rows without a mark, lost marks, rows that were marked twice. Remove a mark.",
     epilog=examples("mep calendar check", "mep calendar check --from 2026-11-01 --json"),
     cls=Group,
     no_args_is_help=True,
@@ -23,9 +24,14 @@ calendar = typer.Typer(
 )
 
 
-@calendar.callback()
-def options() -> None:
-    """Keep `check` a command of its own: Typer makes an only command the group itself."""
+calendar.command(
+    "unmark",
+    cls=Command,
+    epilog=examples(
+        'mep calendar unmark AAPL 2026-10-29 --reason "of a test" --dry-run',
+        'mep calendar unmark AAPL 2026-10-29 --reason "of a test" --event-id q3-17 --yes',
+    ),
+)(unmark_command)
 
 
 @calendar.command(

@@ -4,13 +4,15 @@ All reads are strongly consistent: what is reported was true when it was read.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
 from handler.contract import AUDIT, AUDIT_ACTION, CALENDAR, KEY_FIELDS, PROCESSED
 from handler.validation import FieldError, parse_date
 from mep.aws_errors import aws_errors
+from mep.calendar import UNMARKED
 from mep.calendar.model import Mark, Row, Scope
 from mep.errors import UsageError
 
@@ -94,7 +96,7 @@ class TableReader:
         return next(self._rows("query", {"KeyConditionExpression": " AND ".join(parts)}, conditions), None)
 
     def marks(self, key: tuple[str, ...]) -> tuple[Mark, ...]:
-        """Return the marks of a row, the oldest first.
+        """Return the marks of a row that nobody has removed, the oldest first.
 
         Raises:
             MepError: The audit table cannot be read.
@@ -103,11 +105,11 @@ class TableReader:
         request = {
             "TableName": self._audit_table,
             "KeyConditionExpression": conditions.equal(AUDIT.key[0], "#".join(key)),
-            "FilterExpression": conditions.equal("action", AUDIT_ACTION),
-            "ProjectionExpression": conditions.project(_MARK),
+            "FilterExpression": f"{conditions.equal('action', AUDIT_ACTION)} OR {conditions.equal('action', UNMARKED)}",
+            "ProjectionExpression": conditions.project((*_MARK, "action")),
         }
         pages = self._pages("query", {**request, **conditions.names_and_values()}, self._audit_table, "audit table")
-        return tuple(Mark(*(_text(item, name) for name in _MARK)) for page in pages for item in page["Items"])
+        return tuple(_marks([item for page in pages for item in page["Items"]]))
 
     def _rows(self, operation: str, request: Mapping[str, Any], conditions: "_Conditions") -> Iterator[Row]:
         projection = conditions.project((*CALENDAR.key, PROCESSED, _SYNCED_AT))
@@ -186,6 +188,23 @@ class _Conditions:
         placeholder = f":{len(self._values)}"
         self._values[placeholder] = {"S": value}
         return placeholder
+
+
+def _marks(entries: Iterable[Mapping[str, Any]]) -> Iterator[Mark]:
+    """Yield the marks that nobody has removed: each entry of a removal cancels the oldest mark of its event.
+
+    Not by time: the clock of the operator's machine is another one than the function's.
+    """
+    entries = list(entries)
+    removed = Counter(_text(entry, "event_id") for entry in entries if _text(entry, "action") == UNMARKED)
+    for entry in entries:
+        mark = Mark(*(_text(entry, name) for name in _MARK))
+        if _text(entry, "action") == UNMARKED:
+            continue
+        if removed[mark.event_id]:
+            removed[mark.event_id] -= 1
+        else:
+            yield mark
 
 
 def _text(item: Mapping[str, Any], name: str) -> str:

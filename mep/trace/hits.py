@@ -7,6 +7,7 @@ from typing import Any
 from handler.contract import AUDIT, AUDIT_ACTION, CALENDAR, KEY_FIELDS, PROCESSED, PROCESSED_AT, PROCESSED_BY
 from handler.event import optional
 from handler.validation import FieldError
+from mep.calendar import UNMARKED
 from mep.dlq.model import DeadLetter, DeadLetterSource
 from mep.trace.asked import Asked
 from mep.trace.entries import Entry, nanoseconds, nanoseconds_of, time_text
@@ -98,6 +99,8 @@ def hits(observations: Iterable[Observation]) -> list[Hit]:
 
 def _hit(correlation_id: str, observations: list[Observation]) -> Hit:
     outcomes = [each.outcome for each in observations if each.outcome]
+    if UNMARKED in outcomes:  # a mark before it is no more
+        outcomes = outcomes[-1 - outcomes[::-1].index(UNMARKED) :]
     keys = [each.key for each in observations if each.key]
     return Hit(
         correlation_id,

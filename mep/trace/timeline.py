@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mep.calendar import UNMARKED
 from mep.dlq.audit import Action
 from mep.trace.entries import Entry, SearchResult, time_text
 from mep.trace.invocations import Invocation, group_by_invocation
@@ -13,11 +14,12 @@ from mep.trace.sources import Gap, Source, nothing_was_read, source_names
 from mep.trace.span_tree import SpanTree
 from mep.trace.verdict import Verdict, judge
 
-_ACTION_TITLES = {
+_ACTION_TITLES: Mapping[str, str] = {
     Action.REDRIVE_REQUESTED: "an operator begins a redrive",
     Action.REDRIVEN: "redriven by an operator",
     Action.DISCARD_REQUESTED: "an operator begins to discard it",
     Action.DISCARDED: "discarded by an operator",
+    UNMARKED: "the mark is removed by an operator",
 }
 
 
@@ -162,7 +164,7 @@ def _title(entry: Entry) -> str:
     if entry.kind != "audit":
         return "outside of a known invocation"
     action = str(entry.attributes.get("action"))
-    return _ACTION_TITLES[Action(action)] if action in set(Action) else f"audit entry {action}"
+    return _ACTION_TITLES.get(action, f"audit entry {action}")
 
 
 def _section(title: str, entries: tuple[Entry, ...], tree: SpanTree, start: int | None = None) -> Section:

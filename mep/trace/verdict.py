@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handler.contract import AUDIT_ACTION
+from mep.calendar import UNMARKED
 from mep.dlq.audit import Action
 from mep.dlq.model import DeadLetterSource
 from mep.trace.entries import Entry
@@ -40,8 +41,8 @@ class Verdict:
     """What became of the event.
 
     Attributes:
-        outcome: An outcome of the function, `discarded` by an operator, or `undelivered` to the function; None if no
-            record has it.
+        outcome: An outcome of the function, `discarded` or `unmarked` by an operator, or `undelivered` to the function;
+            None if no record has it.
         text: In one sentence.
         is_final: Whether log and audit table have the outcome, so that the dead-letter queue adds nothing.
     """
@@ -82,9 +83,14 @@ def _judge(
     known = [(number, invocation) for number, invocation in invocations if invocation.outcome is not None]
     # A duplicate that is delivered after the mark does not change the outcome.
     marked = [(number, invocation) for number, invocation in known if _outcome(invocation) == _MARKED]
+    by_audit = [invocation for _, invocation in invocations if any(map(_is_mark, invocation.audit))]
+    removals = [entry for entry in outside if entry.attributes.get("action") == UNMARKED]
+    # By number: the clock of the operator's machine is another one than the function's.
+    if removals and len(removals) >= max(len(marked), len(by_audit)):
+        return _unmarked(max(removals, key=lambda entry: entry.at))
     if marked:
         return Verdict(_MARKED, _reported(*marked[-1], count), is_final=True)
-    if any(_is_mark(entry) for _, invocation in invocations for entry in invocation.audit):
+    if by_audit:
         return Verdict(_MARKED, f"{_TEXTS[_MARKED]}, according to its audit entry", is_final=True)
     action = _last_action(outside, [invocation for _, invocation in invocations])
     dead_letter = next((entry for entry in reversed(outside) if entry.kind == "dead_letter"), None)
@@ -108,6 +114,13 @@ def _judge(
     if dead_letter is not None and (action is None or dead_letter.at > action.at):
         text += "; a dead letter contains the event"
     return Verdict(outcome, text, is_final)
+
+
+def _unmarked(removal: Entry) -> Verdict:
+    """Return the verdict of an event whose mark an operator has removed."""
+    operator, reason = (removal.attributes.get(name) for name in ("operator", "reason"))
+    because = f": {reason}" if reason else ""
+    return Verdict(UNMARKED, f"the row was marked; unmarked by {operator or 'an operator'}{because}", is_final=True)
 
 
 _ACTIONS = {

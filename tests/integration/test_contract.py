@@ -203,9 +203,10 @@ AUDIT_ENTRIES = {
     "redriven": {*_BY_PEOPLE, "destination", "accepted_as"},
     "discard_requested": {*_BY_PEOPLE, "reason"},
     "discarded": {*_BY_PEOPLE, "reason"},
+    "unmarked": {*_AUDITED - {"request_id"}, "processed_at", "recorded_at", "operator", "reason"},
 }
 """Action to the attributes of its entry."""
-PREVIOUS_STATES = {"unprocessed", "dead_lettered"}
+PREVIOUS_STATES = {"unprocessed", "dead_lettered", "processed"}
 
 # --------------------------------------------------------------------------------------------------------------------
 # What people type, and what that prints and writes.
@@ -226,6 +227,9 @@ COMMANDS = {
         *("--log-group", "--spans", "--queue"),
     },
     "mep calendar check": {"--from", "--to", "--symbol", "--grace", "--rate", "--limit", "--json"},
+    "mep calendar unmark": {
+        *("ASSET_SYMBOL EARNINGS_DATE", "--reason", "--event-id", "--yes", "--dry-run", "--operator [MEP_OPERATOR]"),
+    },
     "mep verify": {
         *("--environment [ENVIRONMENT]", "--prefix", "--calendar-table", "--audit-table", "--event-source", "--wait"),
         "--json",
@@ -664,7 +668,8 @@ def test_dead_letters_of_the_function(run: KeptRun) -> None:
 
 def test_rows_and_audit_entries(run: KeptRun) -> None:
     marked = [row for row in run.lines("calendar") if row["is_processed"]]
-    others = [row for row in run.lines("calendar") if not row["is_processed"]]
+    # A row whose mark was removed keeps the time of its last write.
+    others = [row for row in run.lines("calendar") if not row["is_processed"] and "updated_at" not in row]
     audit = run.lines("audit")
 
     assert fields(marked) - fields(others) == ROW_ATTRIBUTES - {"is_processed"}

@@ -35,13 +35,13 @@ ENGINES: Mapping[str, tuple[str, ...]] = {
         *("audit", "bus_rules", "destinations", "discard", "error_mapping", "json_output", "model"),
         *("queue", "redrive", "results", "returns", "selection", "sentences", "session", "sources", "summary"),
     ),
-    "mep.calendar": ("check", "json_output", "model", "rules", "tables"),
+    "mep.calendar": ("check", "json_output", "model", "rules", "tables", "unmark"),
 }
 """The modules of packages that work without a terminal: a scheduled function can use them."""
 
 TERMINAL: Mapping[str, set[str]] = {
     "mep.dlq": {"commands", "discard_command", "options", "redrive_command", "render", "terminal"},
-    "mep.calendar": {"command", "render"},
+    "mep.calendar": {"command", "render", "unmark_command"},
 }
 """The other modules of these packages."""
 

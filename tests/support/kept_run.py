@@ -150,6 +150,7 @@ def _work(mep: Callable[..., None], environ: dict[str, str]) -> None:
     reason = ("--reason", "broken on purpose", "--yes", "--json")
     mep(environ, "discard", "dlq", "discard", "--correlation-id", "broken-1", *reason)
     mep(environ, "check", "calendar", "check", "--from", DATE, "--to", DATE, "--json")
+    mep(environ, "unmark", "calendar", "unmark", "AAPL", DATE, "--reason", "marked on purpose", "--yes")
     with _lost_mark(environ):
         mep(environ, "found", "calendar", "check", "--from", LATER, "--to", LATER, "--json")
     refused = {**environ, "AWS_ENDPOINT_URL_LAMBDA": _NOBODY}
