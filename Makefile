@@ -102,6 +102,10 @@ PREFLIGHT = .venv/bin/python -m deploy.preflight $(CDK_CONTEXT)
 synth: setup-deploy deploy/node_modules/.package-lock.json  ## the template of ENVIRONMENT (dev, staging, prod)
 	cd deploy && $(CDK) synth $(CDK_CONTEXT)
 
+.PHONY: template
+template: setup-deploy  # the template for use without CDK: build/template-ENVIRONMENT.json, docs/include.md
+	.venv/bin/python -m deploy.template build/template-$(ENVIRONMENT).json $(CDK_CONTEXT)
+
 .PHONY: deploy
 deploy: setup-deploy deploy/node_modules/.package-lock.json  ## diff, ask, deploy ENVIRONMENT (needs an account, Docker)
 	$(PREFLIGHT)
@@ -216,4 +220,4 @@ budget: setup  ## bench, compared with the committed budget
 
 .PHONY: clean
 clean:  ## delete everything that can be recreated
-	rm -rf .venv .cache deploy/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage out
+	rm -rf .venv .cache deploy/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage out build

@@ -22,20 +22,23 @@ _FLAGS: Mapping[str, bool] = {
 }
 
 
-def build(context: Mapping[str, Any] | None = None, outdir: str | None = None, *, gates: bool = True) -> cdk.App:
+def build(
+    context: Mapping[str, Any] | None = None, outdir: str | None = None, *, gates: bool = True, portable: bool = False
+) -> cdk.App:
     """Return the application, before synthesis.
 
     Args:
         context: Added to the context values of the command line (`-c`).
         outdir: The folder of the cloud assembly; None for the one of the command line.
         gates: Whether a cdk-nag finding fails the synthesis.
+        portable: Whether the template is used without CDK or in another stack.
 
     Raises:
         ContextError: A context value is invalid.
     """
     app = cdk.App(context={**_FLAGS, **(context or {})}, outdir=outdir, analytics_reporting=False)
     deployment = read_context(app.node.get_all_context())
-    MarkEarningsProcessedStack(app, deployment)
+    MarkEarningsProcessedStack(app, deployment.as_portable() if portable else deployment)
     cdk.Tags.of(app).add("service", NAME)
     cdk.Tags.of(app).add("environment", deployment.environment.name)
     for key, value in deployment.tags.items():
@@ -45,18 +48,19 @@ def build(context: Mapping[str, Any] | None = None, outdir: str | None = None, *
     return app
 
 
-def synthesise(context: Mapping[str, str] | None = None, outdir: str | None = None) -> int:
+def synthesise(context: Mapping[str, str] | None = None, outdir: str | None = None, *, portable: bool = False) -> int:
     """Synthesise the application and check it with cdk-nag.
 
     Args:
         context: As in `build`.
         outdir: As in `build`.
+        portable: As in `build`.
 
     Returns:
         The exit status: 2 for an invalid context value, 1 for a cdk-nag finding.
     """
     try:
-        app = build(context, outdir)
+        app = build(context, outdir, portable=portable)
     except ContextError as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from handler.contract import BUS, FUNCTION_NAME
 from monitoring.names import StackNames, table_name
@@ -116,6 +117,7 @@ class Deployment:
         at_once: Whether a new version receives all events at once and no alarm stops it: for an urgent fix.
         alarm_email: The addresses that are subscribed to the alarm topic.
         runbook: The URL of the runbook, for the alarms' links; None for its path in this repository.
+        portable: Whether the template is used without CDK or in another stack: see `as_portable`.
     """
 
     environment: Environment
@@ -139,6 +141,14 @@ class Deployment:
     at_once: bool
     alarm_email: tuple[str, ...]
     runbook: str | None
+    portable: bool = False
+
+    def as_portable(self) -> Self:
+        """Return the deployment for any account and region, which the stack that includes it determines.
+
+        It has no recipients, who differ as well, and no assets, for which an account needs CDK's bucket.
+        """
+        return replace(self, account=None, region=None, alarm_email=(), portable=True)
 
     @property
     def name(self) -> str:

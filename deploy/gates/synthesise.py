@@ -20,13 +20,16 @@ _CASES: Mapping[str, Mapping[str, str]] = {
         "alarm_email": "team@example.com",
         "application_signals": "discovery",
     },
+    "default-bus": {"environment": "dev", "event_bus": "default"},
+    "producers": {"environment": "dev", "producers": "999999999999,arn:aws:iam::999999999999:role/producer"},
 }
 
 
 def main(folder: Path) -> int:
     """Synthesise all cases into a new folder. Return the exit status, 0 if all pass."""
     shutil.rmtree(folder, ignore_errors=True)
-    return max(synthesise(context, str(folder / name)) for name, context in _CASES.items())
+    portable = synthesise({"environment": "prod"}, str(folder / "portable"), portable=True)
+    return max(portable, *(synthesise(context, str(folder / name)) for name, context in _CASES.items()))
 
 
 if __name__ == "__main__":

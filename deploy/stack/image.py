@@ -6,13 +6,13 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
-from aws_cdk import Stack
+from aws_cdk import CfnParameter, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from deploy.context import Deployment
+from deploy.context import NAME, Deployment
 
 _ROOT = Path(__file__).parents[2]
 
@@ -25,6 +25,8 @@ def image_code(scope: Construct, deployment: Deployment, platform: ecr_assets.Pl
     """
     if deployment.image_uri is not None:
         return deployed_image(scope, deployment.image_uri)
+    if deployment.portable:
+        return image_of_the_release(scope, deployment.architecture)
     return lambda_.DockerImageCode.from_image_asset(
         str(_ROOT),
         platform=platform,
@@ -60,3 +62,22 @@ def deployed_image(scope: Construct, uri: str) -> lambda_.DockerImageCode:
         repository_arn=f"arn:{Stack.of(scope).partition}:ecr:{region}:{account}:repository/{name}",
     )
     return lambda_.DockerImageCode.from_ecr(repository, tag_or_digest=digest or tag)
+
+
+def image_of_the_release(scope: Construct, architecture: str) -> lambda_.DockerImageCode:
+    """Return the code of this version's image, as the release workflow tags it, in a repository of the account.
+
+    The repository is a parameter of the template, the tag is not: a version of the function has the image in its
+    logical ID, and one that changes by a parameter would make no new version.
+    """
+    repository = CfnParameter(
+        Stack.of(scope),
+        "ImageRepository",
+        default=NAME,
+        description="The name of the repository in ECR, in this account and region, that has the image of the release.",
+        allowed_pattern="[a-z0-9][a-z0-9._/-]{1,255}",
+    )
+    return lambda_.DockerImageCode.from_ecr(
+        ecr.Repository.from_repository_name(scope, "Repository", repository.value_as_string),
+        tag_or_digest=f"{labels()['VERSION']}-{architecture}",
+    )

@@ -31,6 +31,7 @@ class MarkEarningsProcessedStack(cdk.Stack):
             termination_protection=environment.keeps_data,
             # The CDK command line refuses credentials of another account.
             env=cdk.Environment(account=deployment.account, region=deployment.region),
+            synthesizer=cdk.BootstraplessSynthesizer() if deployment.portable else None,
         )
         tables = Tables(self, "Tables", deployment)
         queue = DeadLetterQueue(self, "DeadLetters", deployment).queue

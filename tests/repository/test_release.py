@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from deploy.context import ARCHITECTURES, ENVIRONMENTS
 from emulator.environment import PROJECT_ROOT
 
 LABEL = "org.opencontainers.image.base.digest"
@@ -96,6 +97,21 @@ def test_the_release_fails_without_the_digest_of_the_base() -> None:
     [push] = [index for index, command in enumerate(commands) if "docker push" in command]
     assert build < check < push
     assert "grep -E '^sha256:[0-9a-f]{64}$'" in commands[check]
+
+
+def test_the_release_has_the_template_of_each_environment() -> None:
+    """It names the image by the tag under which this workflow pushes it: version and architecture."""
+    jobs = _jobs()
+    write, create = (step["run"] for step in jobs["release"]["steps"][-2:])
+    environments = re.search(r"for environment in (.*); do", write)
+
+    assert environments is not None
+    assert environments[1].split() == list(ENVIRONMENTS)
+    assert "make template ENVIRONMENT=" in write
+    assert "build/template-*.json" in create
+    tagged = jobs["image"]["strategy"]["matrix"]["include"]
+    assert {each["architecture"] for each in tagged} == set(ARCHITECTURES)
+    assert ":${GITHUB_REF_NAME#v}-$ARCHITECTURE" in jobs["image"]["steps"][1]["run"]
 
 
 def test_the_build_starts_from_the_digest_and_records_it() -> None:
