@@ -72,6 +72,17 @@ def row_item() -> dict[str, Any]:
     }
 
 
+def was_faster(response: Mapping[str, Any]) -> bool:
+    """Return whether somebody else put the row meanwhile.
+
+    Args:
+        response: The error response to `put_transaction`, as botocore has it.
+    """
+    reasons = response.get("CancellationReasons", ())
+    cancelled = response["Error"]["Code"] == "TransactionCanceledException"
+    return cancelled and "ConditionalCheckFailed" in {reason.get("Code") for reason in reasons}
+
+
 def put_transaction(calendar_table: str, audit_table: str, *, operator: str, now: str) -> dict[str, Any]:
     """Return the parameters of `TransactWriteItems` that put the row and its audit entry, unless they are there.
 

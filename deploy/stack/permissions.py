@@ -146,7 +146,11 @@ def operators_policy(
                 "logs:GetLogRecord",
                 "logs:StartQuery",
             ],
-            [on.log_group.log_group_arn, arn("logs", "log-group:aws/spans:*")],
+            [
+                on.log_group.log_group_arn,
+                arn("logs", f"log-group:/aws/lambda/{deployment.name}-pre-traffic:*"),
+                arn("logs", "log-group:aws/spans:*"),
+            ],
         ),
         _allow("SeeRow", ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"], [on.calendar.table_arn]),
         # `mep verify` puts the row of its probe if it is missing. Without the second condition, a request without keys
@@ -208,6 +212,7 @@ def operators_policy(
             "resource-level permissions; a condition limits PutMetricData to one namespace.",
             _finding(scope, "cloudformation", f"stack/{deployment.name}/*"): "A stack's ARN ends with an ID.",
             _finding(scope, "logs", "log-group:aws/spans:*"): "An ARN ends with :*, which matches its streams.",
+            _finding(scope, "logs", f"log-group:/aws/lambda/{deployment.name}-pre-traffic:*"): "As above.",
             _finding(scope, "events", f"replay/{deployment.name}-*"): "A replay is named when it is started.",
             _finding(scope, "events", rules): "All rules of the bus: redrive checks which of them match the event.",
         },

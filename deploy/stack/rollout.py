@@ -1,10 +1,12 @@
 """The gradual deployment of a new version: 10 % of the events first, then all, with rollback on an alarm."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_codedeploy as codedeploy
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -24,7 +26,11 @@ _CONFIGS = {
 class Rollout(Construct):
     """The CodeDeploy deployment group, which shifts the traffic of the alias and rolls it back.
 
+    An urgent fix (`rollout=at_once`) does without CodeDeploy, alarms and hook: CloudFormation sets the alias by itself.
+    This works also where the alias was moved by hand, which CodeDeploy refuses.
+
     Args:
+        hook: Invoked before traffic shifts.
         alarms: Each rolls the deployment back when it goes into ALARM.
     """
 
@@ -35,32 +41,63 @@ class Rollout(Construct):
         deployment: Deployment,
         *,
         alias: lambda_.Alias,
+        hook: lambda_.Function,
         alarms: Sequence[cloudwatch.IAlarm],
     ) -> None:
         super().__init__(scope, construct_id)
+        canary_minutes = deployment.environment.canary_minutes
         self.group = codedeploy.LambdaDeploymentGroup(
             self,
             "Group",
             application=codedeploy.LambdaApplication(self, "Application", application_name=deployment.name),
             deployment_group_name=deployment.name,
             alias=alias,
-            deployment_config=_CONFIGS[deployment.canary_minutes],
+            deployment_config=_CONFIGS[canary_minutes],
+            pre_hook=hook,
+            role=_role(self, deployment, hook).without_policy_updates(),
             alarms=list(alarms),
-            # Otherwise an alarm that is in ALARM stops the deployment of its own fix.
-            ignore_alarm_configuration=deployment.canary_minutes == 0,
+            # Without a canary, no event reaches the new version before the deployment ends: only what was in ALARM
+            # before would stop it.
+            ignore_alarm_configuration=canary_minutes == 0,
             auto_rollback=codedeploy.AutoRollbackConfig(
                 failed_deployment=True, stopped_deployment=True, deployment_in_alarm=True
             ),
         )
-        role = self.group.role
-        if role is not None:
-            acknowledge(
-                role,
-                {
-                    "AwsSolutions::AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
-                    "AWSCodeDeployRoleForLambdaLimited]": "AWS's narrowest policy for this; only CodeDeploy can use it."
-                },
+        cfn_alias: Any = alias.node.default_child
+        # The hook has to know the version before the alias changes; CloudFormation sees no dependency in a policy.
+        cfn_alias.node.add_dependency(hook)
+        if deployment.at_once:
+            cfn_alias.add_deletion_override("UpdatePolicy")
+
+
+def _role(scope: Construct, deployment: Deployment, hook: lambda_.Function) -> iam.Role:
+    """Return CodeDeploy's role. AWS's policy allows functions with names of its own only to be hooks."""
+    role = iam.Role(
+        scope,
+        "Role",
+        assumed_by=iam.ServicePrincipal("codedeploy.amazonaws.com"),
+        description=f"Shifts the traffic of {deployment.name}",
+        managed_policies=[
+            iam.ManagedPolicy.from_aws_managed_policy_name("service-role/AWSCodeDeployRoleForLambdaLimited")
+        ],
+        inline_policies={
+            "Hook": iam.PolicyDocument(
+                statements=[
+                    iam.PolicyStatement(
+                        sid="InvokeHook", actions=["lambda:InvokeFunction"], resources=[hook.function_arn]
+                    )
+                ]
             )
+        },
+    )
+    acknowledge(
+        role,
+        {
+            "AwsSolutions::AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
+            "AWSCodeDeployRoleForLambdaLimited]": "AWS's narrowest policy for this; only CodeDeploy can use it."
+        },
+    )
+    return role
 
 
 def failing_version_alarm(scope: Construct, deployment: Deployment, function: lambda_.Function) -> cloudwatch.Alarm:

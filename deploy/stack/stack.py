@@ -13,6 +13,7 @@ from deploy.stack.function import TIMEOUT_SECONDS, Function
 from deploy.stack.metrics import MonitoredResources
 from deploy.stack.monitoring import RUNBOOK, Monitoring
 from deploy.stack.permissions import operators_policy
+from deploy.stack.pre_traffic import PreTrafficHook
 from deploy.stack.producers import Producers
 from deploy.stack.rollout import Rollout, failing_version_alarm
 from deploy.stack.tables import Tables
@@ -58,7 +59,9 @@ class MarkEarningsProcessedStack(cdk.Stack):
         failing_version = failing_version_alarm(self, deployment, function.function)
         failing_version.add_alarm_action(actions.SnsAction(topic))
         failing_version.add_ok_action(actions.SnsAction(topic))
-        Rollout(self, "Rollout", deployment, alias=function.alias, alarms=[failing_version, *monitoring.rollback])
+        hook = PreTrafficHook(self, "PreTraffic", deployment, function=function).function
+        alarms = [failing_version, *monitoring.rollback]
+        Rollout(self, "Rollout", deployment, alias=function.alias, hook=hook, alarms=alarms)
         if deployment.application_signals == "discovery":
             # One per account: retained, because other functions rely on it when this stack is gone.
             discovery = applicationsignals.CfnDiscovery(self, "ApplicationSignals")

@@ -21,8 +21,6 @@ from mep.verify.results import Check, CheckName, Status
 from mep.verify.stored import Entries, Row, read_entries, read_row
 from monitoring import probe
 
-_CANCELLED = "TransactionCanceledException"
-_CONDITION_FAILED = "ConditionalCheckFailed"
 _INVOKE_TIMEOUT_S = 60.0
 _MAX_MESSAGE = 300
 
@@ -153,8 +151,7 @@ def _put(account: Account, client: Any) -> bool:
     try:
         client.transact_write_items(**parameters)
     except ClientError as error:
-        reasons: Any = error.response.get("CancellationReasons", ())
-        if error.response["Error"]["Code"] != _CANCELLED or _CONDITION_FAILED not in {r.get("Code") for r in reasons}:
+        if not probe.was_faster(error.response):
             raise
         return False
     return True

@@ -20,7 +20,7 @@ def test_the_rule() -> None:
 
 
 def test_the_variables() -> None:
-    (function,) = [each for each in template().all("AWS::Lambda::Function") if "Environment" in each]
+    function = template().one("AWS::Lambda::Function")
     variables = function["Environment"]["Variables"]
 
     assert function["FunctionName"] == "ship-orders-prod"

@@ -386,6 +386,8 @@ STACK_VARIABLES = {
     *("DEAD_LETTER_QUEUE_URL", "EARNINGS_AUDIT_TABLE", "EARNINGS_CALENDAR_TABLE", "ENVIRONMENT", "EVENT_SOURCE"),
     *("AWS_LAMBDA_EXEC_WRAPPER", "OTEL_AWS_LAMBDA_FAST_START"),
 }
+HOOK_VARIABLES = {"EARNINGS_AUDIT_TABLE", "EARNINGS_CALENDAR_TABLE", "EVENT_SOURCE", "FUNCTION_VERSION_ARN"}
+"""Of the function that CodeDeploy invokes before it shifts traffic."""
 PREFIX = "mark-earnings-processed-prod"
 NAMES = {
     "AWS::CloudWatch::Dashboard": {f"{PREFIX}-us-east-1"},
@@ -397,8 +399,8 @@ NAMES = {
     "AWS::Events::Rule": {PREFIX},
     "AWS::IAM::ManagedPolicy": {f"{PREFIX}-operators-us-east-1", f"{PREFIX}-producers-us-east-1"},
     "AWS::Lambda::Alias": {"live"},
-    "AWS::Lambda::Function": {PREFIX},
-    "AWS::Logs::LogGroup": {f"/aws/lambda/{PREFIX}"},
+    "AWS::Lambda::Function": {PREFIX, f"{PREFIX}-pre-traffic"},
+    "AWS::Logs::LogGroup": {f"/aws/lambda/{PREFIX}", f"/aws/lambda/{PREFIX}-pre-traffic"},
     "AWS::SNS::Topic": {f"{PREFIX}-alarms"},
     "AWS::SQS::Queue": {f"{PREFIX}-dead-letters"},
     "AWS::XRay::Group": {"earnings-prod-events", "earnings-prod-failed"},
@@ -464,6 +466,7 @@ COMPOSE_VARIABLES = {"FUNCTION_PORT", "DYNAMODB_PORT", "QUEUE_PORT", "COLLECTOR_
 VARIABLES = {
     *FUNCTION_VARIABLES,
     *KEPT_VARIABLES,
+    *HOOK_VARIABLES,
     *("AWS_CONFIG_FILE", "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_GROUP_NAME"),
     *("AWS_LAMBDA_RUNTIME_API", "AWS_SHARED_CREDENTIALS_FILE", "AWS_XRAY_CONTEXT_MISSING"),
     *("DOCKER_HOST", "JAVA_HOME", "JSII_NODE", "LAMBDA_TASK_ROOT", "MEP_OPERATOR", "OTEL_AWS_LAMBDA_FAST_START"),
@@ -798,6 +801,7 @@ def test_context_of_the_deployment() -> None:
 def test_outputs_and_variables_of_the_stack(stack: Template) -> None:
     assert set(stack.document["Outputs"]) == OUTPUTS
     assert set(stack.one("AWS::Lambda::Function")["Environment"]["Variables"]) == STACK_VARIABLES
+    assert set(stack.hook("AWS::Lambda::Function")["Environment"]["Variables"]) == HOOK_VARIABLES
     indexes = [
         index for table in stack.all("AWS::DynamoDB::Table") for index in table.get("GlobalSecondaryIndexes", ())
     ]

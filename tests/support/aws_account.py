@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from emulator.http_server import LoopbackServer, QuietHandler
 
@@ -22,6 +23,7 @@ class Call(NamedTuple):
         service: The service of the signature; empty for an unsigned call.
         user_agent: The user agent.
         trace_header: X-Ray's header; empty for none.
+        path: The path of the URL, decoded.
     """
 
     operation: str
@@ -30,6 +32,7 @@ class Call(NamedTuple):
     service: str
     user_agent: str
     trace_header: str = ""
+    path: str = ""
 
 
 class Reply(NamedTuple):
@@ -39,11 +42,13 @@ class Reply(NamedTuple):
         status: The HTTP status; 0 closes the connection without a response.
         body: The body.
         error: The error code for the header; empty for none.
+        function_error: The kind of error of an invoked function, for the header; empty for none.
     """
 
     status: int
     body: bytes
     error: str = ""
+    function_error: str = ""
 
 
 def ok(**members: Any) -> Reply:
@@ -79,13 +84,16 @@ class _Handler(QuietHandler):
         scope = _SCOPE.search(self.headers["Authorization"] or "")
         region, service = scope.groups() if scope else ("", "")
         trace_header = self.headers.get("X-Amzn-Trace-Id", "")
-        reply = self.respond_to(Call(operation, parameters, region, service, self.headers["User-Agent"], trace_header))
+        user_agent, path = self.headers["User-Agent"], unquote(self.path)
+        reply = self.respond_to(Call(operation, parameters, region, service, user_agent, trace_header, path))
         if not reply.status:
             self.close_connection = True
             return
         headers = {"Content-Type": "application/x-amz-json-1.0"}
         if reply.error:
             headers["x-amzn-ErrorType"] = reply.error
+        if reply.function_error:
+            headers["X-Amz-Function-Error"] = reply.function_error
         self.respond(reply.status, reply.body, headers)
 
     do_GET = do_POST  # the credentials of a role by IAM Identity Center

@@ -51,7 +51,6 @@ def role_policies(made: Template, service: str) -> list[dict[str, Any]]:
         for role in made.all("AWS::IAM::Role")
         if role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"Service": service}
     ]
-    assert "ManagedPolicyArns" not in role
     return [policy["PolicyDocument"] for policy in role["Policies"]]
 
 
@@ -59,6 +58,8 @@ def role_policies(made: Template, service: str) -> list[dict[str, Any]]:
 def of_the_function() -> list[dict[str, Any]]:
     made = template()
     assert not made.ids("AWS::IAM::Policy"), "a policy is added outside of deploy/stack/permissions.py"
+    (role,) = [name for name in made.ids("AWS::IAM::Role") if name.startswith("MarkEarnings")]
+    assert "ManagedPolicyArns" not in made.resources[role]["Properties"]
     return role_policies(made, "lambda.amazonaws.com")
 
 
@@ -171,6 +172,82 @@ def test_writes_outside_of_a_transaction_are_denied(of_the_function: list[dict[s
     assert set(verdicts(of_the_function, calls).values()) == {"ImplicitlyDenied"}
 
 
+HOOK = f"{FUNCTION}-pre-traffic"
+HOOK_STREAM = STREAM.replace("-prod:", "-prod-pre-traffic:")
+DEPLOYMENT_GROUP = f"arn:aws:codedeploy:{REGION}:{ACCOUNT}:deploymentgroup:{STACK}/{STACK}"
+CALENDAR_ROW = {"dynamodb:LeadingKeys": "MEP-VERIFY"}
+AUDIT_ROW = {"dynamodb:LeadingKeys": "MEP-VERIFY#2000-01-01"}
+OF_THE_HOOK = [
+    Call("codedeploy:GetDeployment", DEPLOYMENT_GROUP),
+    Call("dynamodb:GetItem", CALENDAR, CALENDAR_ROW),
+    Call("dynamodb:PutItem", CALENDAR, {**CALENDAR_ROW, **IN_A_TRANSACTION}),
+    Call("dynamodb:PutItem", AUDIT, {**AUDIT_ROW, **IN_A_TRANSACTION}),
+    Call("lambda:InvokeFunction", f"{FUNCTION}:7"),
+    Call("logs:CreateLogStream", HOOK_STREAM),
+    Call("logs:PutLogEvents", HOOK_STREAM),
+]
+
+
+@pytest.fixture(scope="module")
+def of_the_hook() -> list[dict[str, Any]]:
+    role = template().hook("AWS::IAM::Role")
+    assert "ManagedPolicyArns" not in role
+    return [policy["PolicyDocument"] for policy in role["Policies"]]
+
+
+def test_calls_of_the_hook_are_allowed(of_the_hook: list[dict[str, Any]]) -> None:
+    """Those that tests/integration/deploy/test_pre_traffic.py sees it make."""
+    simulated = verdicts(of_the_hook, OF_THE_HOOK)
+
+    assert {call: verdict for call, verdict in simulated.items() if verdict != "Allowed"} == {}
+
+
+def test_the_hook_reports_for_its_deployment_group(of_the_hook: list[dict[str, Any]]) -> None:
+    """With the ARN of AWS's own examples. The simulator does not know the action with a resource.
+
+    https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/automating-updates-to-serverless-apps.html
+    """
+    (statement,) = [each for each in of_the_hook[0]["Statement"] if each["Sid"] == "Report"]
+
+    assert statement["Action"] == ["codedeploy:GetDeployment", "codedeploy:PutLifecycleEventHookExecutionStatus"]
+    assert statement["Resource"] == DEPLOYMENT_GROUP
+
+
+def test_the_hook_may_do_nothing_else(of_the_hook: list[dict[str, Any]]) -> None:
+    services = ["codedeploy", "dynamodb", "lambda", "logs", "sqs", "events", "xray"]
+    others = [*(f"{arn}-other" for arn in (CALENDAR, AUDIT, DEPLOYMENT_GROUP)), FUNCTION, f"{FUNCTION}-other:7", HOOK]
+    resources = [CALENDAR, AUDIT, INDEX, QUEUE, BUS, DEPLOYMENT_GROUP, f"{FUNCTION}:7", HOOK_STREAM, STREAM, *others]
+
+    for row, others_row in ((CALENDAR_ROW, AUDIT_ROW), (AUDIT_ROW, CALENDAR_ROW)):
+        context = {**row, **IN_A_TRANSACTION}
+        allowed = allowed_of_everything(of_the_hook, services, resources, context)
+
+        expected = [call for call in OF_THE_HOOK if not others_row.items() <= call.context.items()]
+        assert allowed == {str(Call(call.action, call.resource, context)) for call in expected}
+
+
+def test_the_hook_writes_the_reserved_row_only_and_in_a_transaction(of_the_hook: list[dict[str, Any]]) -> None:
+    calls = [
+        Call("dynamodb:PutItem", CALENDAR, {"dynamodb:LeadingKeys": "AAPL", **IN_A_TRANSACTION}),
+        Call("dynamodb:PutItem", AUDIT, {"dynamodb:LeadingKeys": "AAPL#2026-01-01", **IN_A_TRANSACTION}),
+        Call("dynamodb:PutItem", CALENDAR, CALENDAR_ROW),
+        Call("dynamodb:PutItem", AUDIT, AUDIT_ROW),
+        Call("dynamodb:PutItem", CALENDAR, IN_A_TRANSACTION),
+        Call("dynamodb:GetItem", CALENDAR, {"dynamodb:LeadingKeys": "AAPL"}),
+        Call("dynamodb:GetItem", CALENDAR),
+    ]
+
+    assert set(verdicts(of_the_hook, calls).values()) == {"ImplicitlyDenied"}
+
+
+def test_codedeploy_may_invoke_the_hook_only() -> None:
+    """Besides what AWS's policy allows, which the simulator does not know."""
+    policies = role_policies(template(), "codedeploy.amazonaws.com")
+
+    allowed = allowed_of_everything(policies, ["lambda", "dynamodb"], [HOOK, f"{HOOK}:1", FUNCTION, f"{FUNCTION}:7"])
+    assert allowed == {f"lambda:InvokeFunction on {HOOK}"}
+
+
 # The calls of `mep dlq`, `mep trace`, `mep calendar`, `mep invoke` and of the console.
 NEEDED_BY_OPERATORS = [
     Call("sqs:ReceiveMessage", QUEUE),
@@ -202,6 +279,7 @@ NEEDED_BY_OPERATORS = [
     Call("cloudwatch:DescribeAlarms", "*"),
     Call("logs:StartQuery", LOG_GROUP),
     Call("logs:StartQuery", f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:aws/spans:*"),
+    Call("logs:FilterLogEvents", f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{STACK}-pre-traffic:*"),
     Call("logs:GetQueryResults", "*"),
     Call("xray:GetTraceSummaries", "*"),
     Call("xray:BatchGetTraces", "*"),

@@ -11,6 +11,7 @@ from deploy.app import build
 from deploy.context import ENVIRONMENTS
 from deploy.reading import read_context
 from deploy.stack import image
+from deploy.stack.pre_traffic import FILES
 from emulator.services.tables import create_tables
 from handler.contract import CORRELATION_INDEX
 from handler.settings import FLUSH_RESERVE_SECONDS, load_settings
@@ -228,16 +229,15 @@ def test_names_and_tags(environment: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("context", "config", "uses_alarms"),
+    ("environment", "config", "uses_alarms"),
     [
-        ({"environment": "dev"}, "LambdaAllAtOnce", False),
-        ({"environment": "staging"}, "LambdaCanary10Percent5Minutes", True),
-        ({"environment": "prod"}, "LambdaCanary10Percent10Minutes", True),
-        ({"environment": "prod", "rollout": "at_once"}, "LambdaAllAtOnce", False),
+        ("dev", "LambdaAllAtOnce", False),
+        ("staging", "LambdaCanary10Percent5Minutes", True),
+        ("prod", "LambdaCanary10Percent10Minutes", True),
     ],
 )
-def test_gradual_deployment_and_rollback(context: dict[str, str], config: str, uses_alarms: bool) -> None:
-    made = template(**context)
+def test_gradual_deployment_and_rollback(environment: str, config: str, uses_alarms: bool) -> None:
+    made = template(environment)
 
     group = made.one("AWS::CodeDeploy::DeploymentGroup")
     assert group["DeploymentConfigName"] == f"CodeDeployDefault.{config}"
@@ -249,12 +249,48 @@ def test_gradual_deployment_and_rollback(context: dict[str, str], config: str, u
         made.resources[alarm["Name"].strip("<>")]["Properties"]["AlarmName"]
         for alarm in group["AlarmConfiguration"]["Alarms"]
     }
-    assert f"mark-earnings-processed-{context['environment']}-failing-version" in alarms
-    assert f"mark-earnings-processed-{context['environment']}-slo-fast-burn-short" in alarms
-    assert f"mark-earnings-processed-{context['environment']}-processing-failures" not in alarms
+    assert f"mark-earnings-processed-{environment}-failing-version" in alarms
+    assert f"mark-earnings-processed-{environment}-slo-fast-burn-short" in alarms
+    assert f"mark-earnings-processed-{environment}-processing-failures" not in alarms
     (alias,) = made.ids("AWS::Lambda::Alias")
     policy = made.resolve(made.resources[alias]["UpdatePolicy"])["CodeDeployLambdaAliasUpdate"]
     assert policy["DeploymentGroupName"] == f"<{made.ids('AWS::CodeDeploy::DeploymentGroup')[0]}>"
+    assert policy["BeforeAllowTrafficHook"] == made.hook("AWS::Lambda::Function")["FunctionName"]
+
+
+def test_an_urgent_fix_does_without_codedeploy() -> None:
+    """CloudFormation sets the alias, wherever it is; the deployment group is as it was."""
+    urgent, gradual = template(rollout="at_once"), template()
+
+    (alias,) = urgent.ids("AWS::Lambda::Alias")
+    assert {**urgent.resources[alias], "UpdatePolicy": gradual.resources[alias]["UpdatePolicy"]} == (
+        gradual.resources[alias]
+    )
+    others = urgent.resources.keys() - {alias}
+    assert {name: urgent.resources[name] for name in others} == {name: gradual.resources[name] for name in others}
+
+
+@pytest.mark.parametrize("context", [{}, {"environment": "dev"}, {"calendar_table": "a-calendar"}], ids=str)
+def test_hook_before_traffic(context: dict[str, str]) -> None:
+    made = template(**context)
+
+    function = made.hook("AWS::Lambda::Function")
+    (version,) = made.ids("AWS::Lambda::Version")
+    (alias,) = made.ids("AWS::Lambda::Alias")
+    main, name = made.one("AWS::Lambda::Function"), f"{made.one('AWS::Lambda::Function')['FunctionName']}-pre-traffic"
+    assert function["FunctionName"] == name
+    assert (function["Runtime"], function["Handler"]) == ("python3.13", "hook.handle")
+    assert function["Timeout"] == 300
+    assert function["LoggingConfig"]["LogGroup"] == made.hook("AWS::Logs::LogGroup")["LogGroupName"]
+    assert made.hook("AWS::Logs::LogGroup")["LogGroupName"] == f"/aws/lambda/{name}"
+    given = function["Environment"]["Variables"]
+    assert given.pop("FUNCTION_VERSION_ARN") == f"<{version}>"
+    assert given.items() <= main["Environment"]["Variables"].items(), "the tables and the source of the function"
+    assert set(given) == {"EARNINGS_CALENDAR_TABLE", "EARNINGS_AUDIT_TABLE", "EVENT_SOURCE"}
+    hooks = [each for each in made.ids("AWS::Lambda::Function") if each.startswith("PreTraffic")]
+    assert made.resources[alias]["DependsOn"] == hooks, "the hook must know the version before the alias changes"
+    ends = made.hook("AWS::Logs::LogGroup")["RetentionInDays"], made.one("AWS::Logs::LogGroup")["RetentionInDays"]
+    assert ends[0] == ends[1]
 
 
 def test_failing_version_alarm() -> None:
@@ -291,13 +327,25 @@ def test_the_image_depends_on_what_the_dockerfile_copies_only(assembly: Path) ->
     """A README, or a tool of the build, changes neither the image's hash nor the function's version."""
     dockerfile = (ROOT / "Dockerfile").read_text()
     copied = {word for line in re.findall(r"^COPY (?!--)(.+) \S+$", dockerfile, re.MULTILINE) for word in line.split()}
-    (staged,) = assembly.glob("asset.*")
+    staged = _asset(assembly, "Dockerfile")
     files = {path.relative_to(staged).as_posix() for path in staged.rglob("*") if path.is_file()}
 
     unused = {file for file in files if not any(file == each or file.startswith(f"{each}/") for each in copied)}
     assert unused == {"Dockerfile", ".dockerignore"}
     assert [file for file in files if file.endswith((".md", ".pyc"))] == []
     assert all(any(file == each or file.startswith(f"{each}/") for file in files) for each in copied)
+
+
+def test_the_archive_of_the_hook_has_its_files_only(assembly: Path) -> None:
+    staged = _asset(assembly, "hook.py")
+
+    found = {path.relative_to(staged).as_posix(): path.read_bytes() for path in staged.rglob("*") if path.is_file()}
+    assert found == {name: (ROOT / source).read_bytes() for name, source in FILES.items()}
+
+
+def _asset(assembly: Path, file: str) -> Path:
+    (asset,) = [path for path in assembly.glob("asset.*") if (path / file).is_file()]
+    return asset
 
 
 def test_the_image_names_its_commit_and_does_not_depend_on_it(

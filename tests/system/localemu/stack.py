@@ -12,15 +12,18 @@ import platform
 import secrets
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import WaiterError
 
-from emulator.environment import REGION
+from deploy.stack.pre_traffic import FILES
+from emulator.environment import PROJECT_ROOT, REGION
 from emulator.services.managed_service import LOOPBACK
 from emulator.services.sqs import DeadLetter, QueueEndpoint, drain
 from tests.support.stores import Tables
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 ARCHITECTURE = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
 
 _BUCKET = "templates"
+_ARCHIVE = "pre-traffic.zip"
 _TABLE = ("TableName", "KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "BillingMode")
 _NOT_EMULATED = "unknown"
 """The physical ID that the emulator gives to what it only pretends to make."""
@@ -197,11 +201,13 @@ class Stack:
             client, s3 = (stack.enter_context(closing(self.client(service))) for service in ("cloudformation", "s3"))
             # Too large to be given along: by a bucket, as the CDK does.
             key = f"{self.name}-{verb}.json"
-            s3.put_object(Bucket=f"{_BUCKET}-{self.account}", Key=key, Body=json.dumps(self._document()).encode())
+            bucket = f"{_BUCKET}-{self.account}"
+            s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(self._document()).encode())
+            s3.put_object(Bucket=bucket, Key=_ARCHIVE, Body=_archive())
             before = len(self._events(client)) if verb == "update" else 0
             getattr(client, f"{verb}_stack")(
                 StackName=self.name,
-                TemplateURL=f"http://{LOOPBACK}:{GATEWAY_PORT}/{_BUCKET}-{self.account}/{key}",
+                TemplateURL=f"http://{LOOPBACK}:{GATEWAY_PORT}/{bucket}/{key}",
                 Capabilities=["CAPABILITY_NAMED_IAM"],
             )
             try:
@@ -226,7 +232,8 @@ class Stack:
 
     def _document(self) -> dict[str, Any]:
         document = copy.deepcopy(dict(self.template.document))
-        [function] = self.template.ids("AWS::Lambda::Function")
+        function, hook = self.template.ids("AWS::Lambda::Function")
+        document["Resources"][hook]["Properties"]["Code"] = {"S3Bucket": f"{_BUCKET}-{self.account}", "S3Key": _ARCHIVE}
         properties = document["Resources"][function]["Properties"]
         properties["Code"]["ImageUri"] = self.image
         properties["Environment"]["Variables"] |= self.variables
@@ -268,6 +275,15 @@ def stack(
         rest.callback(started.end)
         started.create()
         yield started
+
+
+def _archive() -> bytes:
+    """The code of the hook before traffic, which the CDK command line would put into a bucket."""
+    with BytesIO() as content:
+        with zipfile.ZipFile(content, "w") as archive:
+            for name, source in FILES.items():
+                archive.write(PROJECT_ROOT / source, name)
+        return content.getvalue()
 
 
 def _bootstrap(made: Template) -> str:

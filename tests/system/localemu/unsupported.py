@@ -25,13 +25,13 @@ def _dashboard(template: Template) -> None:
 
 def _queries(template: Template) -> None:
     queries = _each(template, "AWS::Logs::QueryDefinition")
-    [log_group] = _each(template, "AWS::Logs::LogGroup")
+    log_group = template.one("AWS::Logs::LogGroup")
     assert {tuple(query["LogGroupNames"]) for query in queries} == {(log_group["LogGroupName"],)}
     assert len({query["Name"] for query in queries}) == len(queries)
 
 
 def _trace_groups(template: Template) -> None:
-    [function] = _each(template, "AWS::Lambda::Function")
+    function = template.one("AWS::Lambda::Function")
     groups = _each(template, "AWS::XRay::Group")
     assert all(f'service("{function["FunctionName"]}")' in group["FilterExpression"] for group in groups)
 
@@ -48,10 +48,12 @@ def _rollout(template: Template) -> None:
     [alias] = template.ids("AWS::Lambda::Alias")
     [application] = template.ids("AWS::CodeDeploy::Application")
     [group] = template.ids("AWS::CodeDeploy::DeploymentGroup")
+    [hook] = [name for name in template.ids("AWS::Lambda::Function") if name.startswith("PreTraffic")]
     assert template.resources[alias]["UpdatePolicy"] == {
         "CodeDeployLambdaAliasUpdate": {
             "ApplicationName": {"Ref": application},
             "DeploymentGroupName": {"Ref": group},
+            "BeforeAllowTrafficHook": {"Ref": hook},
         }
     }
     watched = {

@@ -46,12 +46,18 @@ class Template:
         return [name for name, resource in self.resources.items() if resource["Type"] == kind]
 
     def all(self, kind: str) -> list[dict[str, Any]]:
-        """Return the resolved properties of all resources of a type, without those of the monitoring."""
+        """Return the resolved properties of all resources of a type, without those of monitoring and hook."""
         return [
             self.resolve(self.resources[name]["Properties"])
             for name in self.ids(kind)
-            if not name.startswith("Monitoring")
+            if not name.startswith(("Monitoring", "PreTraffic"))
         ]
+
+    def hook(self, kind: str) -> dict[str, Any]:
+        """Return the resolved properties of the hook's only resource of a type."""
+        (name,) = [name for name in self.ids(kind) if name.startswith("PreTraffic")]
+        properties: dict[str, Any] = self.resolve(self.resources[name]["Properties"])
+        return properties
 
     def one(self, kind: str) -> dict[str, Any]:
         """Return the resolved properties of the only resource of a type."""

@@ -1,6 +1,7 @@
 """Write the production template without the monitoring: `python -m tests.unit.deploy.snapshot`."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ SNAPSHOT = Path(__file__).parent / "snapshot.json"
 
 
 def synthesised() -> dict[str, Any]:
-    """Return the resources of the template."""
-    return {
-        name: dict(resource) for name, resource in template().resources.items() if not name.startswith("Monitoring")
-    }
+    """Return the resources of the template. The hash of the hook's archive is left out: it changes with its code."""
+    text = json.dumps(
+        {name: resource for name, resource in template().resources.items() if not name.startswith("Monitoring")}
+    )
+    resources: dict[str, Any] = json.loads(re.sub(r"[0-9a-f]{64}\.zip", "ARCHIVE.zip", text))
+    return resources
 
 
 if __name__ == "__main__":

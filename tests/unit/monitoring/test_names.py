@@ -10,8 +10,7 @@ from tests.unit.deploy.assembly import Template, template
 
 
 def resource_names(stack: Template, kind: str, name: str) -> set[str]:
-    resources = stack.resources.values()
-    return {stack.resolve(each["Properties"][name]) for each in resources if each["Type"] == kind}
+    return {each[name] for each in stack.all(kind)}
 
 
 @pytest.mark.parametrize("environment", ["dev", "prod"])
