@@ -97,6 +97,8 @@ ARG CREATED=""
 ARG SOURCE=""
 ARG BASE_IMAGE
 ARG BASE_DIGEST
+# `service.version` of the spans.
+ENV SERVICE_VERSION=${REVISION}
 LABEL org.opencontainers.image.title="MarkEarningsProcessed" \
       org.opencontainers.image.description="AWS Lambda function: marks a company's earnings as processed in DynamoDB, exactly once, with one correlation ID through every span, log line, metric and dead letter." \
       org.opencontainers.image.licenses="Apache-2.0" \

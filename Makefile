@@ -76,7 +76,7 @@ image:  ## build the image on the newest base image (needs Docker)
 	BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build --tag $(IMAGE_TAG) \
 		--build-arg BASE_DIGEST=$$(deploy/image/base-digest) \
 		--build-arg VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
-		--build-arg REVISION=$$(git rev-parse HEAD) \
+		--build-arg REVISION=$$(git describe --always --dirty --abbrev=40 --exclude='*') \
 		--build-arg CREATED=$$(git log -1 --format=%cI) \
 		--build-arg SOURCE="$(IMAGE_SOURCE)" .
 

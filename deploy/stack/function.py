@@ -11,7 +11,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from deploy.context import Deployment
-from deploy.stack.image import image_code
+from deploy.stack.image import image_code, source_of
 from deploy.stack.permissions import Resources, function_role
 from deploy.stack.retention import kept_once_created
 from deploy.stack.suppressions import acknowledge
@@ -70,11 +70,13 @@ class Function(Construct):
             "retry_attempts": ASYNC_RETRIES,
             "max_event_age": Duration.hours(MAX_EVENT_AGE_HOURS),
         }
+        # A version has the description that the function had when it was published. A new one alone makes no version.
+        lambda_.Function.classify_version_property("Description", locked=False)
         self.function = lambda_.DockerImageFunction(
             self,
             "Function",
             function_name=deployment.name,
-            description=contract.DESCRIPTION,
+            description=f"{contract.DESCRIPTION}; {source_of(deployment)}",
             code=image_code(self, deployment, platform),
             architecture=architecture,
             memory_size=deployment.memory_mb,

@@ -37,16 +37,31 @@ def image_code(scope: Construct, deployment: Deployment, platform: ecr_assets.Pl
 
 @cache
 def labels() -> dict[str, str]:
-    """Return the build arguments that become labels, as `make image` sets them; without Git the version only."""
+    """Return the build arguments that become labels, as `make image` sets them; without Git the version only.
+
+    `REVISION` is the commit, with `-dirty` if the working tree has other changes.
+    """
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found = {"VERSION": project["version"]}
     git = shutil.which("git")
-    for name, command in {"REVISION": ("rev-parse", "HEAD"), "CREATED": ("log", "-1", "--format=%cI")}.items():
+    commands = {
+        "REVISION": ("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"),
+        "CREATED": ("log", "-1", "--format=%cI"),
+    }
+    for name, command in commands.items():
         if git is not None:
             asked = subprocess.run([git, *command], cwd=_ROOT, capture_output=True, text=True, check=False)
             if asked.returncode == 0:
                 found[name] = asked.stdout.strip()
     return found
+
+
+def source_of(deployment: Deployment) -> str:
+    """Return where the code of the function comes from, for its description: a commit, or an image in ECR."""
+    if deployment.image_uri is not None:
+        name = deployment.image_uri.rpartition("/")[2]
+        return f"image {name.partition('@')[2] or name.partition(':')[2]}"
+    return f"commit {labels().get('REVISION', 'unknown')}"
 
 
 def deployed_image(scope: Construct, uri: str) -> lambda_.DockerImageCode:

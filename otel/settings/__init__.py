@@ -66,6 +66,7 @@ class TelemetrySettings(NamedTuple):
     Attributes:
         service: `service.name` of spans, `service` of log lines.
         environment: `Environment` dimension of metrics, `environment` of log lines.
+        service_version: `service.version` of spans: the commit of the image, or the function's version without one.
         log_stream: CloudWatch log stream, unique per sandbox.
         log_group: CloudWatch log group; may be empty.
         region: AWS region; may be empty.
@@ -83,6 +84,7 @@ class TelemetrySettings(NamedTuple):
     environment: str
     function_name: str
     function_version: str
+    service_version: str
     log_stream: str
     log_group: str
     region: str
@@ -123,6 +125,7 @@ class TelemetrySettings(NamedTuple):
             check_layer(read, fast_start=adot_fast_start)
         elif not layer:
             _check_own_setup(read, tracing=tracing)
+        function_version = read.text("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
         otlp = None
         if has_endpoint and tracing:
             from otel.settings.otlp import read_exporter
@@ -137,7 +140,8 @@ class TelemetrySettings(NamedTuple):
                 f"1 to {MAX_ENVIRONMENT} ASCII characters, no control characters: it is a dimension of the metrics",
             ),
             function_name=function_name,
-            function_version=read.text("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            function_version=function_version,
+            service_version=read.text("SERVICE_VERSION", function_version),
             log_stream=read.text("AWS_LAMBDA_LOG_STREAM_NAME", "local"),
             log_group=read.text("AWS_LAMBDA_LOG_GROUP_NAME"),
             # Lambda sets both names; the runtime interface emulator and other machines often only one.

@@ -17,6 +17,9 @@ BATCH_LIMITS = (
     "OTEL_BSP_SCHEDULE_DELAY",
 )
 
+_ATTRIBUTES = ("ENVIRONMENT", "SERVICE_VERSION")
+"""Variables that the layer's script adds to `OTEL_RESOURCE_ATTRIBUTES`."""
+
 
 def check_layer(read: EnvReader, *, fast_start: bool) -> None:
     """Check the layer's variables.
@@ -27,8 +30,9 @@ def check_layer(read: EnvReader, *, fast_start: bool) -> None:
             sampler is the function's (`otel.tracing.sampling`).
     """
     read.check("AWS_XRAY_DAEMON_ADDRESS", _is_address, "host:port (the layer supports no other form)")
-    read.check("ENVIRONMENT", _is_attribute, "without commas and percent signs: it is in a list of attributes")
-    if _is_attribute(read.raw("ENVIRONMENT")):  # else the list is broken by it, and the user has not set that
+    for name in _ATTRIBUTES:
+        read.check(name, _is_attribute, "without commas and percent signs: it is in a list of attributes")
+    if all(_is_attribute(read.raw(name)) for name in _ATTRIBUTES):  # else they break the list, not the user's own
         check_resource_attributes(read)
     if fast_start:
         check_sampler(read, SAMPLERS)

@@ -128,7 +128,7 @@ def _resource(settings: TelemetrySettings) -> Resource:
         "telemetry.sdk.name": "opentelemetry",
         "telemetry.sdk.version": __version__,
         "service.name": settings.service,
-        "service.version": settings.function_version,
+        "service.version": settings.service_version,
         "cloud.provider": "aws",
         "cloud.platform": "aws_lambda",
         "cloud.region": settings.region,

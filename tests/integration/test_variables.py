@@ -156,7 +156,7 @@ def test_every_variable_that_the_function_names_is_here() -> None:
         *("AWS_ACCOUNT_ID", "AWS_CONFIG_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_ROLE_ARN"),
         *("AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"),
     }
-    assert set(OURS) <= named | {"ENVIRONMENT", "EVENT_SOURCE"}
+    assert set(OURS) <= named | {"ENVIRONMENT", "EVENT_SOURCE", "SERVICE_VERSION"}
     assert named - {*REFUSED, *NO_EFFECT} - others == set()
 
 

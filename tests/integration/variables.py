@@ -37,6 +37,7 @@ OURS: Mapping[str, Given] = {
     "ENVIRONMENT": f"{WRONG}\u2603",
     "EVENT_SOURCE": WRONG * 100,
     "HANDLER_COLD_START": WRONG,
+    "SERVICE_VERSION": NOT_UTF8,
 }
 
 BOTO3: Mapping[str, Given] = {

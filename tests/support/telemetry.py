@@ -32,6 +32,7 @@ _SETTINGS: Mapping[str, Any] = {
     "environment": "test",
     "function_name": "mark-earnings-processed",
     "function_version": "7",
+    "service_version": "0c0ffee",
     "log_stream": "2025/11/23/[7]abcdef",
     "log_group": "/aws/lambda/mark-earnings-processed",
     "region": "us-east-1",

@@ -314,6 +314,33 @@ def test_a_new_image_is_a_new_version() -> None:
     assert template().resources[template().ids("AWS::Lambda::Version")[0]]["DeletionPolicy"] == "Retain"
 
 
+def test_a_commit_alone_makes_no_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A version has the description that the function had when it was published, with the commit."""
+    made = []
+    for folder, revision in ((tmp_path / "a", "one commit"), (tmp_path / "b", "another commit")):
+        monkeypatch.setattr(image, "labels", lambda revision=revision: {"REVISION": revision})
+        build({"environment": "dev"}, str(folder), gates=False).synth()
+        made.append(json.loads((folder / "mark-earnings-processed-dev.template.json").read_text())["Resources"])
+
+    changed = {name for name in made[0] if made[0][name] != made[1].get(name)}
+    assert made[0].keys() == made[1].keys()
+    (function,) = changed
+    descriptions = [each[function]["Properties"].pop("Description") for each in made]
+    assert made[0] == made[1]
+    assert descriptions[0].endswith("; commit one commit")
+    version = next(each for each in made[0].values() if each["Type"] == "AWS::Lambda::Version")
+    assert version["Properties"].keys() == {"FunctionName"}, "a description of its own could not be changed"
+
+
+def test_the_description_names_the_image() -> None:
+    digest = f"sha256:{'0a' * 32}"
+    by_digest = template(image_uri=f"{IMAGE.rpartition(':')[0]}@{digest}").one("AWS::Lambda::Function")
+
+    assert template().one("AWS::Lambda::Function")["Description"].endswith("; image 1.0.0")
+    assert by_digest["Description"].endswith(f"; image {digest}")
+    assert len(by_digest["Description"]) <= 256
+
+
 @pytest.fixture(scope="module")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Synthesise a stack that builds the project's Dockerfile; return the folder of the cloud assembly."""
@@ -361,7 +388,7 @@ def test_the_image_names_its_commit_and_does_not_depend_on_it(
     assert first.keys() == second.keys(), "the hash of the image"
     arguments = [each["source"]["dockerBuildArgs"] for made in (first, second) for each in made.values()]
     assert set(arguments[0]) == {"VERSION", "REVISION", "CREATED"}
-    assert re.fullmatch("[0-9a-f]{40}", arguments[0]["REVISION"])
+    assert re.fullmatch("[0-9a-f]{40}(-dirty)?", arguments[0]["REVISION"])
     assert arguments[1]["REVISION"] == "another commit"
     for name in arguments[0]:
         assert f"ARG {name}=" in (ROOT / "Dockerfile").read_text()

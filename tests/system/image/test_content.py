@@ -211,6 +211,7 @@ def test_it_says_what_it_is_and_starts_as_the_base_does(
     assert labels["licenses"] == "Apache-2.0"
     assert labels["description"]
     assert labels.keys() >= {"source", "version", "revision", "created", "base.name", "base.digest"}
+    assert dict(each.split("=", 1) for each in image["Env"])["SERVICE_VERSION"] == labels["revision"]
 
 
 def test_the_clients_work_in_every_partition_without_botocores_own_data(content: Image, python: Python) -> None:

@@ -42,6 +42,7 @@ def test_the_least_that_is_needed_and_every_default() -> None:
             environment="dev",
             function_name="mark-earnings-processed",
             function_version="$LATEST",
+            service_version="$LATEST",
             log_stream="local",
             log_group="",
             region="us-east-1",
@@ -71,6 +72,7 @@ def test_every_value() -> None:
         AWS_LAMBDA_LOG_LEVEL="DEBUG",
         AWS_XRAY_DAEMON_ADDRESS="169.254.79.129:2001",
         OTEL_SERVICE_NAME="the-service",
+        SERVICE_VERSION="0c0ffee",
         OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:4318",
         OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
     )
@@ -82,6 +84,7 @@ def test_every_value() -> None:
         environment="prod",
         function_name="the-function",
         function_version="12",
+        service_version="0c0ffee",
         log_stream="stream",
         log_group="",
         region="us-east-1",

@@ -99,6 +99,7 @@ def test_an_environment_that_breaks_the_layers_list_is_the_only_problem() -> Non
     rule = "without commas and percent signs: it is in a list of attributes"
     assert problems(**broken, **LAYER) == [f"ENVIRONMENT must be {rule}"]
     assert problems(ENVIRONMENT="dev,eu") == []
+    assert problems(SERVICE_VERSION="a,b", **LAYER) == [f"SERVICE_VERSION must be {rule}"]
 
 
 @pytest.mark.parametrize(

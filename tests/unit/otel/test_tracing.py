@@ -57,7 +57,7 @@ def test_the_resource(tracing: Tracing, spans: SpanSocket) -> None:
     resource = attributes(datagram.data.resource_spans[0].resource.attributes)
     assert {name: value for name, value in resource.items() if not name.startswith("telemetry.")} == {
         "service.name": "mark-earnings",
-        "service.version": "7",
+        "service.version": "0c0ffee",
         "aws.log.group.names": ["/aws/lambda/mark-earnings-processed"],
         "cloud.provider": "aws",
         "cloud.platform": "aws_lambda",
