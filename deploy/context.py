@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from handler.contract import BUS, FUNCTION_NAME
+from handler.contract import FUNCTION_NAME
 from monitoring.names import StackNames, table_name
 from otel.settings import APPLICATION_SIGNALS as APPLICATION_SIGNALS_SWITCH
 
@@ -158,7 +158,7 @@ class Deployment:
     @property
     def bus_name(self) -> str:
         """Return the name of the event bus."""
-        return self.event_bus or f"{BUS}-{self.environment.name}"
+        return self.event_bus or StackNames(self.environment.name, self.prefix).bus
 
     @property
     def rule_name(self) -> str:

@@ -39,6 +39,8 @@ _REQUIRED_MEMBERS = {
     "PutEvents": "Entries",
     "GetMetricData": "MetricDataResults",
     "ListSubscriptionsByTopic": "Subscriptions",
+    "DescribeStacks": "Stacks",
+    "GetQueueUrl": "QueueUrl",
 }
 """A member that each response has. botocore parses a proxy's page with status 200 as a response without members."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from handler.contract import DESCRIPTION, DISPLAY_NAME, FUNCTION_NAME
+from handler.contract import DESCRIPTION, DISPLAY_NAME
 from mep import DISTRIBUTION
 from mep.calendar.command import calendar
 from mep.dashboard.command import dashboard_command
@@ -17,6 +17,8 @@ from mep.errors import ExitStatus, UsageError
 from mep.help import Command, Group, examples
 from mep.local.command import LOCAL_HELP, local_command
 from mep.output import print_error
+from mep.stack.command import env_command
+from mep.stack.options import complete_environments
 from mep.trace.command import trace_command
 from mep.verify.command import verify_command
 
@@ -29,7 +31,7 @@ app = typer.Typer(
     name="mep",
     help=f"Run, invoke, trace and operate {DISPLAY_NAME}: {DESCRIPTION[0].lower()}{DESCRIPTION[1:]}.\n\n"
     "Exit status: 0 success; 1 negative result; 2 wrong usage or setting; 3 a service could not be called.",
-    epilog=examples(LOCAL_EXAMPLE, "mep trace demo-msft --run out/", "mep dlq list"),
+    epilog=examples(LOCAL_EXAMPLE, "mep trace demo-msft --run out/", "mep dlq list --environment prod"),
     cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -48,6 +50,7 @@ command(
         "mep trace demo-msft --run out/ --html trace.html",
     ),
 )(trace_command)
+command("env", epilog=examples("mep env prod", "mep env dev --json"))(env_command)
 command("verify", epilog=examples("mep verify --environment dev", "mep verify --environment prod --json"))(
     verify_command
 )
@@ -79,18 +82,27 @@ def options(
 
 @command(
     "invoke",
-    epilog=examples("mep invoke event.json", f"mep invoke event.json --url {FUNCTION_NAME}-dev:live"),
+    epilog=examples("mep invoke event.json", "mep invoke event.json --environment dev"),
 )
 def invoke_command(
     event: Annotated[str, typer.Argument(metavar="EVENT.json", help="A file with one event; `-` for standard input.")],
     *,
     url: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="URL|NAME",
-            help="The URL of a container's runtime interface emulator, or the name or ARN of a deployed function.",
+            help="The URL of a container's runtime interface emulator, or the name or ARN of a deployed function. "
+            f"Default: {DEFAULT_URL}.",
         ),
-    ] = DEFAULT_URL,
+    ] = None,
+    environment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Invoke the function of dev, staging or prod. No variable replaces it.",
+            autocompletion=complete_environments,
+        ),
+    ] = None,
     timeout: Annotated[int, typer.Option(min=1, max=900, help="Seconds to wait for the response.")] = 60,
     as_json: Annotated[bool, typer.Option("--json", help="Print the response as JSON.")] = False,
 ) -> None:
@@ -101,7 +113,8 @@ def invoke_command(
     """
     from mep.invoke import check_event, invoke
 
-    response = invoke(url, check_event(_read(event), "standard input" if event == "-" else event), timeout)
+    target = _target(url, environment)
+    response = invoke(target, check_event(_read(event), "standard input" if event == "-" else event), timeout)
     if as_json:
         typer.echo(json.dumps(response.body, ensure_ascii=False))
     else:
@@ -124,6 +137,22 @@ def demo_command() -> None:
         print_error(f"check failed: {check.text}")
     if failures:
         raise typer.Exit(ExitStatus.FAILED)
+
+
+def _target(url: str | None, environment: str | None) -> str:
+    """Return what is invoked.
+
+    Raises:
+        UsageError: Two functions are named, or there is no such environment.
+    """
+    if environment is None:
+        return url or DEFAULT_URL
+    from mep.stack.resources import check_environment, stack_names
+
+    if url is not None:
+        raise UsageError("--url and --environment: use one of them")
+    check_environment("--environment", environment)
+    return stack_names(environment).alias
 
 
 def _read(name: str) -> bytes:

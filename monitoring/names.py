@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from handler.contract import AUDIT, CALENDAR, FUNCTION_NAME
+from handler.contract import AUDIT, BUS, CALENDAR, FUNCTION_NAME
 from monitoring.alarms import COMPOSITES, FAILING_VERSION, alarms
 from monitoring.model import Limits
 
@@ -54,6 +54,16 @@ class StackNames:
     def log_group(self) -> str:
         """The function's log group."""
         return f"/aws/lambda/{self.name}"
+
+    @property
+    def dead_letter_queue(self) -> str:
+        """The dead-letter queue."""
+        return f"{self.name}-dead-letters"
+
+    @property
+    def bus(self) -> str:
+        """The event bus that the stack creates."""
+        return f"{BUS}-{self.environment}"
 
     @property
     def calendar_table(self) -> str:

@@ -7,6 +7,7 @@ from constructs import Construct
 from deploy.context import Deployment
 from deploy.stack.retention import kept_once_created
 from deploy.stack.suppressions import acknowledge
+from monitoring.names import StackNames
 
 RETENTION_DAYS = 14
 """The maximum of SQS."""
@@ -20,7 +21,7 @@ class DeadLetterQueue(Construct):
         self.queue = sqs.Queue(
             self,
             "Queue",
-            queue_name=f"{deployment.name}-dead-letters",
+            queue_name=StackNames(deployment.environment.name, deployment.prefix).dead_letter_queue,
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=Duration.days(RETENTION_DAYS),

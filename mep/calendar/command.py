@@ -10,6 +10,8 @@ from mep.calendar import GRACE, RATE
 from mep.calendar.unmark_command import unmark_command
 from mep.errors import ExitStatus, StoppedError, UnavailableError, UsageError
 from mep.help import Command, Group, examples
+from mep.output import print_error
+from mep.stack.options import Environment
 
 if TYPE_CHECKING:
     from mep.calendar.model import CheckResult, Scope
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 calendar = typer.Typer(
     name="calendar",
     help="Check the calendar: rows without a mark, lost marks, rows that were marked twice. Remove a mark.",
-    epilog=examples("mep calendar check", "mep calendar check --from 2026-11-01 --json"),
+    epilog=examples("mep calendar check --environment prod", "mep calendar check --from 2026-11-01 --json"),
     cls=Group,
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -44,6 +46,7 @@ calendar.command(
 )
 def check_command(
     *,
+    environment: Environment = None,
     first: Annotated[
         str | None, typer.Option("--from", metavar="DATE", help="Only rows of this date and later ones: YYYY-MM-DD.")
     ] = None,
@@ -72,8 +75,8 @@ def check_command(
     Finds rows whose day is over without a mark (`not_marked`); rows with a mark in the audit table only, because the
     calendar sync has replaced the item (`mark_lost`); rows with two or more marks in the audit table (`marked_twice`).
 
-    Reads the calendar in pages, and for each row its audit entries by key. The tables are those of
-    `EARNINGS_CALENDAR_TABLE` and `EARNINGS_AUDIT_TABLE`.
+    Reads the calendar in pages, and for each row its audit entries by key. The tables are those of the environment, or
+    of `EARNINGS_CALENDAR_TABLE` and `EARNINGS_AUDIT_TABLE`.
 
     The exit status is 0 when every row was checked and nothing was found, 1 when something was found, 3 when a table
     could not be read: the result is then incomplete, and the absence of findings proves nothing.
@@ -83,11 +86,13 @@ def check_command(
     from mep.dlq.selection import parse_age
     from mep.progress import ProgressBar
     from mep.settings import load_settings
+    from mep.stack.naming import Resource
     from mep.terminal import console
 
     scope = _scope(first, last, symbol)
     age = parse_age("--grace", grace) or timedelta()
-    settings = load_settings(needs_queue=False)
+    needs = (Resource.CALENDAR, Resource.AUDIT)
+    settings = load_settings(environment=environment, needs=needs, warn=print_error)
     settings.aws.check_credentials()
     reader = TableReader(settings.aws.client("dynamodb"), settings.calendar_table, settings.audit_table, rate)
     bar = ProgressBar(console(stderr=True), f"checking {settings.calendar_table}", "rows")

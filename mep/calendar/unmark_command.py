@@ -7,6 +7,8 @@ import typer
 from handler.contract import CALENDAR
 from mep.dlq.options import DryRun, Operator
 from mep.errors import RunError, StoppedError, UsageError
+from mep.output import print_error
+from mep.stack.options import Environment
 
 if TYPE_CHECKING:
     from mep.calendar.unmark import RowMark
@@ -17,6 +19,7 @@ _KEY = " ".join(name.upper() for name in CALENDAR.key)
 def unmark_command(
     key: Annotated[list[str], typer.Argument(metavar=_KEY, help="The key of the row.")],
     *,
+    environment: Environment = None,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="The reason; the audit table records it.")],
     event_id: Annotated[
         str | None, typer.Option(metavar="ID", help="Only if this event has marked the row. For scripts.")
@@ -38,12 +41,14 @@ def unmark_command(
     from mep.dlq.session import operator_name
     from mep.dlq.terminal import check_confirmation
     from mep.settings import load_settings
+    from mep.stack.naming import Resource
     from mep.terminal import console
 
     reason = check_reason(reason)
     row_key = _row_key(key)
     check_confirmation(yes=yes, dry_run=dry_run)
-    settings = load_settings(needs_queue=False)
+    needs = (Resource.CALENDAR, Resource.AUDIT)
+    settings = load_settings(environment=environment, needs=needs, warn=print_error)
     settings.aws.check_credentials()
     unmarker = Unmarker(settings.aws.client("dynamodb"), settings.calendar_table, settings.audit_table)
     mark = unmarker.read(row_key)

@@ -22,20 +22,26 @@ from mep.dlq.redrive_command import redrive_command
 from mep.dlq.terminal import open_session
 from mep.errors import RunError, UnavailableError, UsageError
 from mep.help import Command, Group, examples
+from mep.stack.options import Environment
 
 dlq = typer.Typer(
     name="dlq",
     help="List, show, redrive and discard dead letters.",
-    epilog=examples("mep dlq list", "mep dlq show q2-AAPL-17", "mep dlq redrive --category throttling --dry-run"),
+    epilog=examples("mep dlq list --environment prod", "mep dlq redrive --category throttling --dry-run"),
     cls=Group,
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
 
 
-@dlq.command("list", cls=Command, epilog=examples("mep dlq list --limit 0", "mep dlq list --category timeout --json"))
+@dlq.command(
+    "list",
+    cls=Command,
+    epilog=examples("mep dlq list --environment prod --limit 0", "mep dlq list --category timeout --json"),
+)
 def list_command(
     *,
+    environment: Environment = None,
     queue_url: QueueUrl = None,
     by: Annotated[
         str, typer.Option("--by", metavar="NAME", help="Group by `category`, `age` or `correlation-id`.")
@@ -69,7 +75,7 @@ def list_command(
     selection = select(id_ or (), correlation_id or (), category or (), older_than, newer_than)
     if by not in GROUPINGS:
         raise UsageError(f"--by {by}: must be one of {', '.join(GROUPINGS)}")
-    with open_session(queue_url, visibility_timeout, limit, with_content=as_json) as session:
+    with open_session(environment, queue_url, visibility_timeout, limit, with_content=as_json) as session:
         dead_letters = selection.pick(session.snapshot.dead_letters)
         if as_json:
             for text in json_output.list_json(dead_letters, session.snapshot, by, datetime.now(UTC), rows):
@@ -90,6 +96,7 @@ def list_command(
 def show_command(
     name: Annotated[str, typer.Argument(metavar="ID", help="A message ID or its prefix, or a correlation ID.")],
     *,
+    environment: Environment = None,
     queue_url: QueueUrl = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per message and line.")] = False,
     visibility_timeout: VisibilityTimeout = VISIBILITY_TIMEOUT_S,
@@ -100,7 +107,7 @@ def show_command(
     from mep.dlq import json_output, render
     from mep.dlq.selection import MIN_PREFIX
 
-    with open_session(queue_url, visibility_timeout, limit) as session:
+    with open_session(environment, queue_url, visibility_timeout, limit) as session:
         messages = session.snapshot.dead_letters
         is_prefix = len(name) >= MIN_PREFIX
         matching = [message for message in messages if message.correlation_id == name] or [
@@ -123,7 +130,7 @@ dlq.command(
     "redrive",
     cls=Command,
     epilog=examples(
-        "mep dlq redrive --bus earnings --category not_found --force --wait",
+        "mep dlq redrive --environment prod --category not_found --force --wait",
         "mep dlq redrive --function mark-earnings-processed-prod:live --dry-run",
     ),
 )(redrive_command)

@@ -20,11 +20,13 @@ from mep.dlq.options import (
 )
 from mep.dlq.terminal import Report, check_confirmation, confirm, open_session, progress
 from mep.errors import UsageError
+from mep.stack.options import Environment
 
 
 def discard_command(
     *,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="The reason; the audit table records it.")],
+    environment: Environment = None,
     queue_url: QueueUrl = None,
     id_: Ids = None,
     correlation_id: CorrelationIds = None,
@@ -46,13 +48,14 @@ def discard_command(
     from mep.dlq.discard import check_reason, discard, plan
     from mep.dlq.results import ActionName, MessageState, Recorder
     from mep.dlq.selection import select
+    from mep.stack.naming import Resource
 
     reason = check_reason(reason)
     selection = select(id_ or (), correlation_id or (), category or (), older_than, newer_than)
     if selection.empty:
         raise UsageError("no selection: use --id, --correlation-id, --category, --older-than or --newer-than")
     check_confirmation(yes=yes, dry_run=dry_run)
-    with open_session(queue_url, visibility_timeout, limit) as session:
+    with open_session(environment, queue_url, visibility_timeout, limit, needs=[Resource.AUDIT]) as session:
         selected = session.select(selection)
         recorder = Recorder(ActionName.DISCARD, selected, dry_run=dry_run)
         with Report(recorder, session.snapshot, as_json).json() as report, report.counts():

@@ -20,12 +20,14 @@ from mep.dlq.options import (
 )
 from mep.dlq.terminal import Report, open_session, progress, warn
 from mep.errors import UsageError
+from mep.stack.options import Environment
 
 if TYPE_CHECKING:
     from mep.dlq.destinations import Destination
     from mep.dlq.redrive import Plan
     from mep.dlq.session import Session
     from mep.settings import Settings
+    from mep.stack.naming import Given
 
 WAIT = "60s"
 _PRINTED_TARGETS = 5
@@ -34,13 +36,14 @@ _PRINTED_TARGETS = 5
 def redrive_command(
     context: typer.Context,
     *,
+    environment: Environment = None,
     queue_url: QueueUrl = None,
     bus: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
             envvar="EVENT_BUS_NAME",
-            help="Put the events onto this EventBridge bus again; this or --function is needed.",
+            help="Put the events onto this EventBridge bus again. Default: that of the environment.",
         ),
     ] = None,
     function: Annotated[
@@ -71,9 +74,9 @@ def redrive_command(
 ) -> None:
     """Redrive dead letters: send their events to the bus, or directly to the function.
 
-    Needs a destination: --bus (or `EVENT_BUS_NAME`), or --function. Without a filter (--id, --correlation-id,
-    --category, --older-than, --newer-than) every message of the queue is redriven. Permanent failures stay in the
-    queue unless you use --force.
+    The destination is the environment's bus, --bus (or `EVENT_BUS_NAME`), or --function. Without a filter (--id,
+    --correlation-id, --category, --older-than, --newer-than) every message of the queue is redriven. Permanent failures
+    stay in the queue unless you use --force. Queue, destination and audit table must be of one environment.
 
     A message is deleted only after its event was accepted. A redrive may be interrupted at any point and run again:
     no event is lost, and the function handles an event that is delivered twice as a duplicate.
@@ -85,12 +88,14 @@ def redrive_command(
     from mep.dlq.redrive import Redriver, plan
     from mep.dlq.results import ActionName, Recorder
     from mep.dlq.selection import parse_age, select
+    from mep.stack.naming import Resource
 
     selection = select(id_ or (), correlation_id or (), category or (), older_than, newer_than)
     timeout = parse_age("--wait-timeout", wait_timeout or WAIT)
-    _check_destination(bus, function, is_option=_is_option(context, "bus"))
-    with open_session(queue_url, visibility_timeout, limit, {"--bus": bus, "--function": function}) as session:
-        destination = _destination(session.settings, bus, function)
+    given = _given(bus, function, is_option=_is_option(context, "bus"))
+    needs = [Resource.AUDIT] if function else [Resource.AUDIT, Resource.BUS]
+    with open_session(environment, queue_url, visibility_timeout, limit, needs=needs, given=given) as session:
+        destination = _destination(session.settings, function)
         selected = session.select(selection)
         recorder = Recorder(ActionName.REDRIVE, selected, destination.name, dry_run=dry_run)
         waits = bool((wait or wait_timeout) and timeout and not dry_run)
@@ -121,27 +126,28 @@ def _is_option(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _check_destination(bus: str | None, function: str | None, *, is_option: bool) -> None:
-    """Check that there is one destination; `--function` overrides a bus from the environment.
+def _given(bus: str | None, function: str | None, *, is_option: bool) -> "list[Given]":
+    """Return the destination that is named, if one is; `--function` overrides a bus of a variable.
 
     Raises:
-        UsageError: There are two, or none.
+        UsageError: Options name two.
     """
+    from mep.settings import BUS_VARIABLE
+    from mep.stack.naming import Given, Resource
+
     if bus and function and is_option:
         raise UsageError("--bus and --function: use one of them; --function reaches only the function")
-    if not bus and not function:
-        raise UsageError(
-            "no destination: use --bus NAME (or EVENT_BUS_NAME) to put the events onto the bus again, "
-            "or --function NAME to invoke only the function"
-        )
+    if function:
+        return [Given("--function", Resource.FUNCTION, function)]
+    return [Given("--bus" if is_option else BUS_VARIABLE, Resource.BUS, bus)] if bus else []
 
 
-def _destination(settings: "Settings", bus: str | None, function: str | None) -> "Destination":
+def _destination(settings: "Settings", function: str | None) -> "Destination":
     from mep.dlq.destinations import Bus, Function
 
     if function:
         return Function(settings.aws.client("lambda"), function)
-    return Bus(settings.aws.client("events"), bus or "", settings.function_name)
+    return Bus(settings.aws.client("events"), settings.bus, settings.function_name)
 
 
 def _other_targets(destination: "Destination", plan: "Plan") -> list[str]:

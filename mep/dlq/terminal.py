@@ -16,7 +16,7 @@ from mep.progress import ProgressBar
 from mep.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from rich.console import Console
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mep.dlq.results import Recorder
     from mep.dlq.selection import Selection
     from mep.dlq.session import Session
+    from mep.stack.naming import Given, Resource
 
 
 def warn(text: str) -> None:
@@ -36,20 +37,24 @@ def warn(text: str) -> None:
 
 @contextmanager
 def open_session(
+    environment: str | None,
     queue_url: str | None,
     visibility_timeout_s: int = VISIBILITY_TIMEOUT_S,
     limit: int = MAX_MESSAGES,
-    regional_options: "Mapping[str, str | None] | None" = None,
     *,
+    needs: "Sequence[Resource]" = (),
+    given: "Sequence[Given]" = (),
     with_content: bool = True,
 ) -> "Iterator[Session]":
     """Load the settings and read the queue; see `mep.dlq.session.session`.
 
     Args:
+        environment: The option.
         queue_url: The option.
         visibility_timeout_s: Visibility timeout of received messages in seconds.
         limit: The maximum number of messages to read.
-        regional_options: Further options whose value may be an ARN, by name.
+        needs: The resources that the command uses besides the queue.
+        given: Further resources that options name.
         with_content: Whether the messages are kept with body, event and attributes.
 
     Raises:
@@ -57,9 +62,12 @@ def open_session(
     """
     from mep.dlq.session import session as read_queue
     from mep.settings import load_settings
+    from mep.stack.naming import Resource
 
     try:
-        settings = load_settings(queue_url=queue_url, regional_options=regional_options)
+        settings = load_settings(
+            environment=environment, needs=(Resource.QUEUE, *needs), given=given, queue_url=queue_url, warn=warn
+        )
         settings.aws.check_credentials()
         with (
             QueueProgress() as on_progress,

@@ -37,6 +37,7 @@ class AccountSearch:
 
     def __init__(self, scope: SearchScope, settings: Settings) -> None:
         self._aws, self._queue_url = settings.aws, settings.queue_url
+        self._queue_problem = settings.queue_problem
         self._problem = self._aws.credentials_problem
         self._sources = AwsSources(scope, self._client)
         if self._problem is None:
@@ -73,7 +74,7 @@ class AccountSearch:
             problem = error.problem
         if problem is not None:
             return (), (Gap(Source.QUEUE, self._queue_url, problem),)
-        return read_queue(sqs, self._queue_url)
+        return read_queue(sqs, self._queue_url, self._queue_problem)
 
     def _client(self, service: str) -> Any:
         return _client(self._aws, service)
@@ -90,17 +91,18 @@ def _client(aws: AwsClients, service: str) -> Any:
     raise NotQueriedError(beside_emulator("; to search a run of `mep local`, use --run DIR"))
 
 
-def read_queue(sqs: Any, queue_url: str | None) -> DeadLetters:
+def read_queue(sqs: Any, queue_url: str | None, not_known: Problem | None = None) -> DeadLetters:
     """Return the messages of a dead-letter queue, which are not consumed, and why it could not be read.
 
     Args:
         sqs: boto3 client of SQS.
         queue_url: URL of the queue; None or empty if none is set.
+        not_known: Why its URL could not be looked up.
     """
     if not queue_url:
         advice = "the stack's output DeadLetterQueueUrl has it"
-        problem = Problem(Reason.NOT_CONFIGURED, f"{QUEUE_VARIABLE} is not set", advice)
-        return (), (Gap(Source.QUEUE, "", problem),)
+        not_set = Problem(Reason.NOT_CONFIGURED, f"{QUEUE_VARIABLE} is not set", advice)
+        return (), (Gap(Source.QUEUE, "", not_known or not_set),)
     queue = Queue(sqs, queue_url)
     try:
         snapshot = queue.read()

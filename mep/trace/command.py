@@ -1,6 +1,7 @@
 """The command `mep trace`."""
 
 import json
+import os
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handler.contract import CALENDAR, FUNCTION_NAME
+from handler.contract import CALENDAR
 from mep.errors import RunError, UnavailableError, UsageError
 from mep.output import print_error, write_file
+from mep.stack.options import Environment
 
 if TYPE_CHECKING:
     from mep.trace.follow import Found, Search
@@ -32,6 +34,7 @@ def trace_command(
         ),
     ],
     *,
+    environment: Environment = None,
     run: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Search the --out of a `mep local` run instead of AWS.")
     ] = None,
@@ -47,7 +50,7 @@ def trace_command(
         typer.Option(
             metavar="NAME",
             envvar="AWS_LAMBDA_FUNCTION_NAME",
-            help=f"The deployed function. Default: that of ENVIRONMENT, such as {FUNCTION_NAME}-dev.",
+            help="The deployed function, if it is not the environment's.",
         ),
     ] = None,
     log_group: Annotated[
@@ -74,8 +77,8 @@ def trace_command(
     """Show every record of one event as one timeline.
 
     Log lines, spans, attempts and backoffs, audit entries, the calendar row, dead letters and redrives: from AWS, with
-    your credentials and region, in the environment that `ENVIRONMENT` names; or from a `mep local` run with --run. The
-    stack's outputs are the values of the variables for its tables and its queue.
+    your credentials and region, in the environment that --environment names; or from a `mep local` run with --run.
+    Tables and queue are outputs of its stack, unless variables name others.
 
     If several events have the ID or the row, they are listed, the newest first, each with the command that shows it.
 
@@ -95,12 +98,14 @@ def trace_command(
 
         search = FolderSearch(run, queue=queue is not False)
     else:
-        search = _account(spans, _age(since), function, log_group)
+        search = _account(environment, spans, _age(since), function, log_group)
     label = f"reading {run}" if run is not None else f"searching the log, the traces and the tables of the last {since}"
     with ProgressBar(console(stderr=True), label):
         found = follow(wanted, search, queue=queue)
     timeline = found.timeline
-    options = {"--run": run, "--since": since if since != _SINCE_DEFAULT else None}
+    options: dict[str, object] = {"--run": run, "--since": since if since != _SINCE_DEFAULT else None}
+    if run is None and environment != os.environ.get("ENVIRONMENT"):
+        options["--environment"] = environment
     options |= {"--function": function, "--log-group": log_group, "--spans": spans if spans != "auto" else None}
     again = [part for name, value in options.items() if value is not None for part in (name, str(value))]
     if found.hits:
@@ -117,14 +122,26 @@ def trace_command(
         raise RunError(f"no record of {wanted.text} {_searched(run, since)}{hint}")
 
 
-def _account(spans: str, since: timedelta, function: str | None, log_group: str | None) -> "Search":
-    from mep.settings import load_settings
+def _account(
+    environment: str | None, spans: str, since: timedelta, function: str | None, log_group: str | None
+) -> "Search":
+    from mep.settings import FUNCTION_VARIABLE, load_settings
+    from mep.stack.naming import Given, Resource
     from mep.trace.account import AccountSearch
     from mep.trace.sources import SearchScope, SpanStore
 
     if spans not in set(SpanStore):
         raise UsageError(f"--spans {spans}: must be auto, xray or logs")
-    settings = load_settings(needs_queue=False)
+    settings = load_settings(
+        environment=environment,
+        needs=(Resource.CALENDAR, Resource.AUDIT, Resource.QUEUE),
+        given=[
+            *([Given(f"--function (or {FUNCTION_VARIABLE})", Resource.FUNCTION, function)] if function else []),
+            *([Given("--log-group", Resource.LOG_GROUP, log_group)] if log_group else []),
+        ],
+        partial=True,
+        warn=print_error,
+    )
     scope = SearchScope(
         log_group=log_group or f"/aws/lambda/{function or settings.function_name}",
         spans=SpanStore(spans),

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from handler.contract import DEFAULT_SOURCE, FUNCTION_NAME
+from handler.contract import DEFAULT_SOURCE
 from mep.errors import RunError, UnavailableError, UsageError
+from mep.output import print_error
 
 _WAIT_S = 120
 
@@ -19,13 +20,14 @@ def verify_command(
         typer.Option(metavar="NAME", envvar="ENVIRONMENT", help="dev, staging or prod: all names follow from it."),
     ],
     prefix: Annotated[
-        str, typer.Option(metavar="NAME", help="The prefix of the names, if the stack was deployed with another.")
-    ] = FUNCTION_NAME,
+        str | None,
+        typer.Option(metavar="NAME", help="The prefix of the names. Default: that of the environment's file."),
+    ] = None,
     calendar_table: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The calendar table, if the stack did not create it.")
+        str | None, typer.Option(metavar="NAME", help="The calendar table. Default: that of the stack.")
     ] = None,
     audit_table: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The audit table, if the stack did not create it.")
+        str | None, typer.Option(metavar="NAME", help="The audit table. Default: that of the stack.")
     ] = None,
     event_source: Annotated[
         str, typer.Option(metavar="TEXT", help="The source of events, if the stack was deployed with another.")
@@ -47,25 +49,27 @@ def verify_command(
     from mep.aws import open_aws
     from mep.dlq.session import operator_name
     from mep.progress import ProgressBar
+    from mep.stack.naming import Resource
+    from mep.stack.resources import StackResources, check_environment, stack_names
     from mep.terminal import console
     from mep.verify.account import Account, Target, client_factory
     from mep.verify.engine import verify
     from mep.verify.results import Status
-    from monitoring.names import ENVIRONMENTS, PREFIX, PREFIX_RULE, StackNames
+    from monitoring.names import PREFIX, PREFIX_RULE
 
-    if environment not in ENVIRONMENTS:
-        raise UsageError(f"--environment {environment}: must be {', '.join(ENVIRONMENTS[:-1])} or {ENVIRONMENTS[-1]}")
-    if not re.fullmatch(PREFIX, prefix):
+    check_environment("--environment", environment)
+    if prefix is not None and not re.fullmatch(PREFIX, prefix):
         raise UsageError(f"--prefix {prefix}: must be {PREFIX_RULE}")
-    names = StackNames(environment, prefix)
+    names = stack_names(environment, prefix)
     tables = {"--calendar-table": calendar_table, "--audit-table": audit_table}
     aws = open_aws({name: value for name, value in tables.items() if value})
     aws.check_credentials()
     client, emulated = client_factory(aws)
+    resources = StackResources(aws, names, print_error)
     target = Target(
         names=names,
-        calendar_table=calendar_table or names.calendar_table,
-        audit_table=audit_table or names.audit_table,
+        calendar_table=calendar_table or resources.name_or_rule(Resource.CALENDAR),
+        audit_table=audit_table or resources.name_or_rule(Resource.AUDIT),
         event_source=event_source,
         region=aws.region,
     )

@@ -27,6 +27,7 @@ from monitoring import probe
 from tests.integration.conftest import services
 from tests.integration.harness import Services, make_harness
 from tests.integration.monitoring.conftest import KINDS, TROUBLE
+from tests.support.aws_account import Call, Reply, no_stack, ok, serving
 from tests.support.events import unique_event
 from tests.support.invocation import Invoked
 from tests.support.kept_run import KeptRun, exit_status_after, kept_run, mep
@@ -212,7 +213,8 @@ PREVIOUS_STATES = {"unprocessed", "dead_lettered", "processed"}
 # --------------------------------------------------------------------------------------------------------------------
 # What people type, and what that prints and writes.
 
-_MESSAGES = {"--queue-url", "--visibility", "--max"}
+_ENVIRONMENT = "--environment [ENVIRONMENT]"
+_MESSAGES = {_ENVIRONMENT, "--queue-url", "--visibility", "--max"}
 _FILTERS = {"--id", "--correlation-id", "--category", "--older-than", "--newer-than"}
 COMMANDS = {
     "mep": {"--version", "--install-completion", "--show-completion"},
@@ -220,19 +222,21 @@ COMMANDS = {
         *("--calendar", "--events", "--out", "--endpoint-url", "--function-url", "--workers", "--timeout"),
         *("--memory", "--speed", "--keep", "--env", "--fault"),
     },
-    "mep invoke": {"EVENT.json", "--url", "--timeout", "--json"},
+    "mep invoke": {"EVENT.json", "--url", "--environment", "--timeout", "--json"},
     "mep demo": set(),
     "mep dashboard": {"--run", "--memory", "--out"},
     "mep trace": {
         *("CORRELATION_ID", "--run", "--json", "--html", "--since", "--function [AWS_LAMBDA_FUNCTION_NAME]"),
-        *("--log-group", "--spans", "--queue"),
+        *("--log-group", "--spans", "--queue", _ENVIRONMENT),
     },
-    "mep calendar check": {"--from", "--to", "--symbol", "--grace", "--rate", "--limit", "--json"},
+    "mep env": {"ENVIRONMENT [ENVIRONMENT]", "--prefix", "--json"},
+    "mep calendar check": {_ENVIRONMENT, "--from", "--to", "--symbol", "--grace", "--rate", "--limit", "--json"},
     "mep calendar unmark": {
         *("ASSET_SYMBOL EARNINGS_DATE", "--reason", "--event-id", "--yes", "--dry-run", "--operator [MEP_OPERATOR]"),
+        _ENVIRONMENT,
     },
     "mep verify": {
-        *("--environment [ENVIRONMENT]", "--prefix", "--calendar-table", "--audit-table", "--event-source", "--wait"),
+        *(_ENVIRONMENT, "--prefix", "--calendar-table", "--audit-table", "--event-source", "--wait"),
         "--json",
     },
     "mep dlq list": {*_MESSAGES, *_FILTERS, "--by", "--limit", "--json"},
@@ -366,6 +370,12 @@ CALENDAR_COUNTS = {"not_marked", "mark_lost", "marked_twice"}
 """Kinds of findings."""
 CALENDAR_FINDING = {"kind", "asset_symbol", "earnings_date", "last_sync_timestamp", "marks"}
 CALENDAR_MARK = {"recorded_at", "event_id", "correlation_id"}
+ENVIRONMENT_NAMES = {"environment", "stack", "source", "variables"}
+ENVIRONMENT_VARIABLES = {
+    *("ENVIRONMENT", "AWS_REGION", "DEAD_LETTER_QUEUE_URL", "EVENT_BUS_NAME", "EARNINGS_CALENDAR_TABLE"),
+    "EARNINGS_AUDIT_TABLE",
+}
+"""What `mep env` prints for a stack with the usual prefix."""
 CALENDAR_PROBLEM = {"reason", "text", "advice", "code", "operation", "host"}
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -768,6 +778,18 @@ def test_json_of_a_check_of_the_calendar(run: KeptRun) -> None:
     assert {finding["kind"] for finding in found["findings"]} == {"mark_lost"}
     assert (fine["complete"], fine["problem"], unasked["complete"]) == (True, None, False)
     assert set(unasked["problem"]) == CALENDAR_PROBLEM
+
+
+def test_json_of_an_environment() -> None:
+    def respond(call: Call) -> Reply:
+        return ok(QueueUrl="https://sqs.test/1/q") if call.operation == "GetQueueUrl" else no_stack("s")
+
+    with serving(respond) as url:
+        own = {"AWS_ENDPOINT_URL": url, "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "x"}
+        found = mep("env", "dev", "--json", AWS_SECRET_ACCESS_KEY="x", **own).json
+
+    assert set(found) == ENVIRONMENT_NAMES
+    assert set(found["variables"]) == ENVIRONMENT_VARIABLES
 
 
 def test_json_of_a_verification() -> None:

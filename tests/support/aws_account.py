@@ -56,6 +56,28 @@ def ok(**members: Any) -> Reply:
     return Reply(200, json.dumps(members).encode())
 
 
+def stack(**outputs: str) -> Reply:
+    """Return CloudFormation's response to DescribeStacks for a stack with these outputs."""
+    members = "".join(
+        f"<member><OutputKey>{key}</OutputKey><OutputValue>{value}</OutputValue></member>"
+        for key, value in outputs.items()
+    )
+    described = f"<member><StackName>s</StackName><Outputs>{members}</Outputs></member>"
+    result = f"<DescribeStacksResult><Stacks>{described}</Stacks></DescribeStacksResult>"
+    return Reply(200, f"<DescribeStacksResponse>{result}</DescribeStacksResponse>".encode())
+
+
+def xml_error(code: str, message: str, status: int = 400) -> Reply:
+    """Return an error response of a service that answers in XML, such as CloudFormation."""
+    described = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+    return Reply(status, f"<ErrorResponse>{described}</ErrorResponse>".encode())
+
+
+def no_stack(name: str) -> Reply:
+    """Return CloudFormation's response to DescribeStacks where there is no such stack."""
+    return xml_error("ValidationError", f"Stack with id {name} does not exist")
+
+
 def error(code: str, message: str, status: int = 400) -> Reply:
     """Return an error response."""
     return Reply(status, json.dumps({"__type": f"com.amazonaws#{code}", "message": message}).encode(), code)

@@ -104,10 +104,10 @@ def test_an_error_fits_a_narrow_terminal() -> None:
     assert "│" not in result.output
 
 
-def test_redrive_says_that_it_needs_a_destination_and_what_no_filter_means() -> None:
+def test_redrive_says_what_its_destination_is_and_what_no_filter_means() -> None:
     text = " ".join(_help("mep dlq redrive", 80).split())
 
-    assert "Needs a destination: --bus (or EVENT_BUS_NAME), or --function." in text
+    assert "The destination is the environment's bus, --bus (or EVENT_BUS_NAME), or --function." in text
     assert "Without a filter (--id, --correlation-id, --category, --older-than, --newer-than) every message" in text
 
 

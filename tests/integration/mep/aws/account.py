@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emulator.environment import PROJECT_ROOT
-from tests.support.aws_account import Call, Reply, error, ok
+from tests.support.aws_account import Call, Reply, error, no_stack, ok
 
 SECRET = "SENTINEL-of-the-session-token"
 ROLE = "arn:aws:iam::123456789012:role/its-name"
@@ -31,6 +31,7 @@ NOTHING: Mapping[str, Reply] = {
         Attributes={"ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesNotVisible": "0"}
     ),
     "Invoke": ok(outcome="marked", correlation_id="c-1"),
+    "DescribeStacks": no_stack("s"),
 }
 """Empty results; the reply of every other operation is `{}`."""
 

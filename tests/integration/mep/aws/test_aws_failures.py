@@ -124,10 +124,12 @@ def test_an_empty_account_is_an_empty_result(account: Account, run_here: Run) ->
 
 
 def test_a_missing_queue_url_is_a_gap(run_here: Run) -> None:
-    ended = run_here("trace", "q2-AAPL-17", DEAD_LETTER_QUEUE_URL=None)
-    assert ended.status == ExitStatus.UNAVAILABLE
-    assert "the dead-letter queue: DEAD_LETTER_QUEUE_URL is not set" in output(ended)
-    assert not claims_nothing(ended)
+    texts = {"local": "DEAD_LETTER_QUEUE_URL is not set", "prod": "127.0.0.1:"}  # the stack could not be asked
+    for environment, text in texts.items():
+        ended = run_here("trace", "q2-AAPL-17", DEAD_LETTER_QUEUE_URL=None, ENVIRONMENT=environment)
+        assert ended.status == ExitStatus.UNAVAILABLE
+        assert f"the dead-letter queue: {text}" in output(ended)
+        assert not claims_nothing(ended)
 
 
 LINE = {

@@ -26,7 +26,11 @@ from tests.support.thorough import some
 
 HERE = "eu-central-1"
 ELSEWHERE = "ap-southeast-2"
-SERVICES = {"trace": {"logs", "xray", "dynamodb", "sqs"}, "invoke": {"lambda"}, "check": {"dynamodb"}}
+SERVICES = {
+    "trace": {"logs", "xray", "dynamodb", "sqs"},
+    "invoke": {"lambda"},
+    "check": {"dynamodb"},
+}
 
 
 def signed(account: Account) -> set[str]:

@@ -8,11 +8,5 @@ from mep.settings import load_settings
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_the_name_has_the_environment(environment: str) -> None:
-    settings = load_settings({"AWS_REGION": "eu-west-1", "ENVIRONMENT": environment}, needs_queue=False)
+    settings = load_settings({"AWS_REGION": "eu-west-1", "ENVIRONMENT": environment})
     assert settings.function_name == f"{NAME}-{environment}"
-
-
-@pytest.mark.parametrize("environ", [{}, {"ENVIRONMENT": " "}])
-def test_the_default_environment_is_dev(environ: dict[str, str]) -> None:
-    settings = load_settings({"AWS_REGION": "eu-west-1", **environ}, needs_queue=False)
-    assert settings.function_name == f"{NAME}-dev"

@@ -1,0 +1,1 @@
+"""Tests of `mep.stack` without services."""
