@@ -17,6 +17,7 @@ from mep.errors import ExitStatus, UsageError
 from mep.help import Command, Group, examples
 from mep.local.command import LOCAL_HELP, local_command
 from mep.output import print_error
+from mep.query.command import query_command
 from mep.stack.command import env_command
 from mep.stack.options import complete_environments
 from mep.trace.command import trace_command
@@ -31,7 +32,7 @@ app = typer.Typer(
     name="mep",
     help=f"Run, invoke, trace and operate {DISPLAY_NAME}: {DESCRIPTION[0].lower()}{DESCRIPTION[1:]}.\n\n"
     "Exit status: 0 success; 1 negative result; 2 wrong usage or setting; 3 a service could not be called.",
-    epilog=examples(LOCAL_EXAMPLE, "mep trace demo-msft --run out/", "mep dlq list --environment prod"),
+    epilog=examples(LOCAL_EXAMPLE, "mep trace demo-msft --run out/", "mep query failed-events --environment prod"),
     cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -50,6 +51,14 @@ command(
         "mep trace demo-msft --run out/ --html trace.html",
     ),
 )(trace_command)
+command(
+    "query",
+    epilog=examples(
+        "mep query",
+        "mep query failed-events --environment prod --since 6h",
+        "mep query by-correlation-id --correlation-id demo-msft --run out/",
+    ),
+)(query_command)
 command("env", epilog=examples("mep env prod", "mep env dev --json"))(env_command)
 command("verify", epilog=examples("mep verify --environment dev", "mep verify --environment prod --json"))(
     verify_command

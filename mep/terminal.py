@@ -57,9 +57,16 @@ def print_line(console: Console, text: object) -> None:
     console.print(f"mep: {text}", markup=False, highlight=False, soft_wrap=True)
 
 
-def plain_table(*headers: str) -> Table:
-    """Return an empty table without a frame, which becomes a list where it does not fit: no cell is cut."""
-    return _FittingTable(*headers, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+def plain_table(*headers: str, named: bool = False) -> Table:
+    """Return an empty table without a frame, which becomes a list where it does not fit: no cell is cut.
+
+    Args:
+        headers: The headers of the columns.
+        named: Whether every cell of the list has the header of its column.
+    """
+    table = _FittingTable(*headers, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.named = named
+    return table
 
 
 def _columns() -> int | None:
@@ -72,7 +79,12 @@ class _FittingTable(Table):
 
     As a list, a row is its cells without spaces, as many to a line as fit, then each text on lines of its own. Numbers
     have the header of their column.
+
+    Attributes:
+        named: Whether every cell of the list has the header of its column.
     """
+
+    named = False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the table, or the list."""
@@ -89,8 +101,9 @@ class _FittingTable(Table):
         yield from super().__rich_console__(console, options)
 
     def _list(self, console: Console, width: int) -> Iterator[RenderableType]:
-        yield Text("  ".join(str(column.header) for column in self.columns if column.justify != "right"), "bold")
-        yield Rule(style="dim")
+        if not self.named:
+            yield Text("  ".join(str(column.header) for column in self.columns if column.justify != "right"), "bold")
+            yield Rule(style="dim")
         for row, cells in zip(self.rows, zip(*(column.cells for column in self.columns), strict=True), strict=True):
             line = Text()
             texts: list[RenderableType] = []
@@ -98,11 +111,12 @@ class _FittingTable(Table):
                 text = _text(console, cell)
                 if not text:
                     continue
-                if " " in text.plain:
+                is_text = " " in text.plain
+                if self.named or (column.justify == "right" and not is_text):
+                    text = Text.assemble((f"{column.header} ", "dim"), text)
+                if is_text and (not self.named or text.cell_len > width):
                     texts.append(_unwrapped(text) if column.no_wrap else Padding(text, (0, 0, 0, 2)))
                     continue
-                if column.justify == "right":
-                    text = Text.assemble((f"{column.header} ", "dim"), text)
                 if line and line.cell_len + 2 + text.cell_len > width:
                     yield line
                     line = Text()
@@ -110,7 +124,7 @@ class _FittingTable(Table):
             if line:
                 yield line
             yield from texts
-            if row.end_section:
+            if row.end_section or self.named:
                 yield Text()
 
 

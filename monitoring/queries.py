@@ -10,14 +10,15 @@ from monitoring.model import Query, TraceGroup
 
 PARTITION_KEY = CALENDAR.key[0]
 SUBJECT = ", ".join(CALENDAR.key)
+CORRELATION_ID_PLACEHOLDER = "PUT-THE-CORRELATION-ID-HERE"
 
 QUERIES = (
     Query(
         name="by-correlation-id",
         purpose="all log lines of one event, across retries and redrives",
-        text="""fields @timestamp, level, event_type, message, outcome, error_category, error_code,
+        text=f"""fields @timestamp, level, event_type, message, outcome, error_category, error_code,
   attempt, attempts, delay_ms, throttling_reasons.0, request_id
-| filter correlation_id = "PUT-THE-CORRELATION-ID-HERE"
+| filter correlation_id = "{CORRELATION_ID_PLACEHOLDER}"
 | sort @timestamp asc
 | limit 1000""",
     ),
@@ -58,7 +59,7 @@ QUERIES = (
         purpose="retries by error category and attempt, with their delays",
         text="""filter event_type = "retry_backoff"
 | stats count(*) as waits, avg(delay_ms) as mean_ms, max(delay_ms) as longest_ms by error_category, attempt
-| sort error_category, attempt""",
+| sort error_category asc, attempt asc""",
     ),
     Query(
         name="throttling",

@@ -88,9 +88,10 @@ def test_metrics_queries_and_alarms_exist() -> None:
     for name in set(re.findall(r"`([A-Z][a-z]+[A-Za-z]*[A-Z][A-Za-z]*)`", TEXT)):
         assert name in known, name
     queries = {query.name for query in QUERIES}
-    named = set(re.findall(r"[Qq]uer(?:y|ies) `([a-z-]+)`", TEXT))
+    named = {words[2] for words in map(str.split, commands()) if words[1] == "query"}
     assert named
     assert named <= queries
+    assert not re.findall(r"[Qq]uer(?:y|ies) `([a-z-]+)`", TEXT), "each is a command"
     names = {alarm.name for alarm in alarms(Limits())} | set(headings(Limits()))
     hyphened = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", TEXT)) - queries - {"detail-type"}
     assert hyphened <= names
@@ -115,7 +116,7 @@ def test_a_command_is_valid(command: str) -> None:
 
 
 def test_commands_of_operators_only() -> None:
-    assert {command.split()[1] for command in commands()} == {"trace", "dlq"}
+    assert {command.split()[1] for command in commands()} == {"trace", "dlq", "query"}
     assert len(commands()) > 15
 
 

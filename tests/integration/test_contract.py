@@ -229,6 +229,7 @@ COMMANDS = {
         *("CORRELATION_ID", "--run", "--json", "--html", "--since", "--function [AWS_LAMBDA_FUNCTION_NAME]"),
         *("--log-group", "--spans", "--queue", _ENVIRONMENT),
     },
+    "mep query": {"NAME", _ENVIRONMENT, "--correlation-id", "--since", "--run", "--log-group", "--json"},
     "mep env": {"ENVIRONMENT [ENVIRONMENT]", "--prefix", "--json"},
     "mep calendar check": {_ENVIRONMENT, "--from", "--to", "--symbol", "--grace", "--rate", "--limit", "--json"},
     "mep calendar unmark": {
@@ -370,6 +371,9 @@ CALENDAR_COUNTS = {"not_marked", "mark_lost", "marked_twice"}
 """Kinds of findings."""
 CALENDAR_FINDING = {"kind", "asset_symbol", "earnings_date", "last_sync_timestamp", "marks"}
 CALENDAR_MARK = {"recorded_at", "event_id", "correlation_id"}
+QUERY_RESULT = {"query", "source", "complete", "problem", "lines", "limit", "columns", "rows"}
+QUERY_LIST = {"queries"}
+QUERY_LISTED = {"name", "purpose", "text"}
 ENVIRONMENT_NAMES = {"environment", "stack", "source", "variables"}
 ENVIRONMENT_VARIABLES = {
     *("ENVIRONMENT", "AWS_REGION", "DEAD_LETTER_QUEUE_URL", "EVENT_BUS_NAME", "EARNINGS_CALENDAR_TABLE"),
@@ -778,6 +782,19 @@ def test_json_of_a_check_of_the_calendar(run: KeptRun) -> None:
     assert {finding["kind"] for finding in found["findings"]} == {"mark_lost"}
     assert (fine["complete"], fine["problem"], unasked["complete"]) == (True, None, False)
     assert set(unasked["problem"]) == CALENDAR_PROBLEM
+
+
+def test_json_of_a_query(run: KeptRun) -> None:
+    found = run.commands["query"].json
+    listed = mep("query", "--json").json
+
+    assert set(found) == QUERY_RESULT
+    assert (found["complete"], found["problem"]) == (True, None)
+    assert found["rows"]
+    assert all(set(row) <= set(found["columns"]) for row in found["rows"])
+    assert set(listed) == QUERY_LIST
+    assert fields(listed["queries"]) == QUERY_LISTED
+    assert {query["name"] for query in listed["queries"]} == set(QUERIES)
 
 
 def test_json_of_an_environment() -> None:

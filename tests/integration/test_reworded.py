@@ -14,6 +14,7 @@ from handler.bootstrap import start_or_exit
 from handler.outcome import OUTCOME_TELEMETRY
 from handler.startup import report_without_effect
 from mep.demo.checks import correlation
+from mep.query.engine import matching
 from mep.trace.local_run import find_in_folder
 from mep.trace.timeline import Timeline, make_timeline
 from monitoring.queries import QUERIES
@@ -22,7 +23,6 @@ from otel.json_logs import JsonLogger
 from tests.integration.harness import Services, make_harness
 from tests.integration.monitoring.conftest import TROUBLE, keeps_failing
 from tests.support.events import unique_event
-from tests.support.insights import matching
 from tests.support.invocation import Invoked
 from tests.support.telemetry import output_file, telemetry_settings
 

@@ -137,6 +137,7 @@ def kept_run(dynamodb_url: str, directory: Path) -> KeptRun:
         run.operator_metrics = [each.request.json for each in cloudwatch.requests]
         run.files |= {path.name for path in run.out.iterdir()}
         mep({}, "trace", "trace", "slow-1", "--run", run.out, "--json")
+        mep({}, "query", "query", "failed-events", "--run", run.out, "--json")
         silent = {"AWS_ENDPOINT_URL": _NOBODY, "AWS_MAX_ATTEMPTS": "1", "AWS_REGION": "eu-central-2"}
         mep(silent, "unchecked", "calendar", "check", "--json")
         mep({**silent, "DEAD_LETTER_QUEUE_URL": f"{_NOBODY}/q"}, "unasked", "trace", "slow-1", "--json")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from handler.outcome import INSTRUMENTATION
+from mep.query.engine import matching
 from monitoring import descriptions, reference
 from monitoring.alarms import alarms
 from monitoring.dashboard import SECTIONS
@@ -18,8 +19,7 @@ from monitoring.queries import QUERIES, TRACE_GROUPS
 from otel import semconv
 from otel.event_types import MESSAGES, EventType
 from tests.integration.monitoring.conftest import EmfLines, Recorded, flattened
-from tests.support.insights import matching
-from tests.support.monitoring_template import ENVIRONMENT, dashboard_widgets, resources
+from tests.support.monitoring_template import ENVIRONMENT, dashboard_body, dashboard_widgets, resources
 
 LANGUAGE = frozenset(
     {
@@ -155,6 +155,10 @@ def test_every_metric_is_on_the_dashboard() -> None:
     assert {metric.name for alarm in alarms(Limits()) for metric in alarm.metrics.values()} <= {
         each.name for each in shown
     }
+
+
+def test_the_dashboard_shows_the_last_two_daily_bursts() -> None:
+    assert dashboard_body()["start"] == "-P2D"
 
 
 def identifiers(query: Query) -> set[str]:

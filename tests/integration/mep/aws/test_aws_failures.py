@@ -29,9 +29,10 @@ COMMANDS = {
     "redrive": ("dlq", "redrive", "--category", "throttling", "--operator", "alice"),
     "discard": ("dlq", "discard", "--category", "validation", "--reason", "a test", "--yes", "--operator", "alice"),
     "check": ("calendar", "check"),
+    "query": ("query", "security"),
     "invoke": ("invoke", EVENT, "--url", "mark-earnings-processed-prod:live"),
 }
-NOTHING_THERE = re.compile(r"no record|rows checked|messages|discarded|would be|sent to|searches further back")
+NOTHING_THERE = re.compile(r"no record|0 rows;|rows checked|messages|discarded|would be|sent to|searches further back")
 
 
 def output(ended: Result) -> str:
@@ -81,7 +82,7 @@ def test_list_reports_each_failure(failure: str, account: Account, run_here: Run
 
 
 @pytest.mark.parametrize("failure", ["denied", "login page", "hangs up"])
-@pytest.mark.parametrize("command", ["show", "redrive", "discard", "check", "invoke"])
+@pytest.mark.parametrize("command", ["show", "redrive", "discard", "check", "query", "invoke"])
 def test_other_commands_report_each_failure(command: str, failure: str, account: Account, run_here: Run) -> None:
     account.replies = {"*": FAILURES[failure][0]}
 

@@ -48,6 +48,9 @@ def test_every_command_uses_the_outputs_of_the_stack(account: Account, run_here:
     assert tables(account) == {"theirCalendar"}
     assert run_here("trace", "q2-AAPL-17", *PROD, **UNSET).status == ExitStatus.FAILED
     assert tables(account) == {"theirCalendar", "theirAudit"}
+    assert run_here("query", "security", *PROD, **UNSET).status == ExitStatus.DONE
+    groups = {call.parameters["logGroupName"] for call in account.calls if call.operation == "StartQuery"}
+    assert groups == {f"/aws/lambda/{STACK}", "aws/spans"}
 
 
 def test_the_variable_is_the_default_and_explicit_names_win(account: Account, run_here: Run) -> None:
@@ -95,6 +98,7 @@ def test_without_an_environment_nothing_is_asked(command: tuple[str, ...], accou
         ),
         (("trace", "x", "--log-group", "/aws/lambda/mark-earnings-processed-dev"), {}, "--log-group names the log"),
         (("calendar", "check"), {"EARNINGS_CALENDAR_TABLE": "earningsCalendar-dev"}, "calendar table of dev"),
+        (("query", "security", "--log-group", "/aws/lambda/mark-earnings-processed-dev"), {}, "--log-group"),
     ],
 )
 def test_resources_of_two_environments_are_refused(

@@ -30,6 +30,7 @@ SERVICES = {
     "trace": {"logs", "xray", "dynamodb", "sqs"},
     "invoke": {"lambda"},
     "check": {"dynamodb"},
+    "query": {"logs"},
 }
 
 
@@ -330,4 +331,4 @@ def test_the_runbooks_first_commands_run(command: str, account: Account, run: Ru
 
 
 def test_there_are_such_commands() -> None:
-    assert {command.split()[0] for command in runbook_commands()} == {"trace", "dlq", "invoke"}
+    assert {command.split()[0] for command in runbook_commands()} == {"trace", "dlq", "invoke", "query"}

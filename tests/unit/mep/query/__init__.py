@@ -1,0 +1,1 @@
+"""Tests of `mep.query` without services."""
