@@ -64,7 +64,7 @@ class Monitoring(Construct):
             self,
             "Dashboard",
             dashboard_name=f"{self._prefix}-{cdk.Stack.of(self).region}",  # global in the account
-            default_interval=cdk.Duration.hours(3),
+            default_interval=cdk.Duration.days(2),  # events come in a daily burst
             widgets=[row for section in SECTIONS for row in widgets.section(section)],
         )
         self._queries(monitored.log_group)

@@ -55,9 +55,13 @@ def alarm(name: str) -> dict[str, Any]:
     return found
 
 
-def dashboard_widgets() -> list[dict[str, Any]]:
-    """Return the dashboard's widgets as CloudWatch receives them; every reference is `arn`."""
+def dashboard_body() -> dict[str, Any]:
+    """Return the dashboard as CloudWatch receives it; every reference is `arn`."""
     (dashboard,) = resources("AWS::CloudWatch::Dashboard")
     parts = dashboard["DashboardBody"]["Fn::Join"][1]
-    body = json.loads("".join(part if isinstance(part, str) else "arn" for part in parts))
-    return list(body["widgets"])
+    return dict(json.loads("".join(part if isinstance(part, str) else "arn" for part in parts)))
+
+
+def dashboard_widgets() -> list[dict[str, Any]]:
+    """Return the dashboard's widgets."""
+    return list(dashboard_body()["widgets"])
