@@ -31,7 +31,7 @@ calendar.command(
     cls=Command,
     epilog=examples(
         'mep calendar unmark AAPL 2026-10-29 --reason "of a test" --dry-run',
-        'mep calendar unmark AAPL 2026-10-29 --reason "of a test" --event-id q3-17 --yes',
+        'mep calendar unmark AAPL 2026-10-29 --reason "a test" --event-id q3-17 --yes',
     ),
 )(unmark_command)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.context import read_context
+from deploy.reading import read_context
 from mep.errors import UsageError
 from mep.settings import load_settings
 from mep.stack import resources
