@@ -1,6 +1,7 @@
 """docs/rehearsal.md: each alarm is set off by the options of its row, and by no run without a fault."""
 
 import io
+import json
 import re
 import shlex
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from monitoring.alarm_states import State
 from monitoring.alarms import COMPOSITES, alarms
 from monitoring.model import Limits
 from tests.docs.markdown import tables
+from tests.support.command_line import mep
 from tests.support.events import DATE, event
 from tests.support.run_helpers import write_calendar, write_events
 
@@ -143,6 +145,41 @@ def test_the_options_of_its_row_set_an_alarm_off(name: str, rehearse: Rehearse, 
         out = repeated(out, tmp_path)
 
     assert name in in_alarm(out)
+
+
+def look_first() -> list[tuple[str, str]]:
+    """Return each alarm that a run sets off, with each saved query that its section of the runbook names first."""
+    text = (PROJECT_ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## ([a-z-]+)$(.*?)(?=^## |\Z)", text, flags=re.MULTILINE | re.DOTALL))
+    parts = {name: section.partition("**Look first.**")[2].partition("\n**")[0] for name, section in sections.items()}
+    commands = {name: re.findall(r"`uv run (mep\s+query\s[^`]+)`", part) for name, part in parts.items()}
+    return [(name, command) for name in ALARMS.keys() - EVALUATOR_ONLY for command in commands.get(name, ())]
+
+
+LOOK_FIRST = sorted(look_first())
+NOT_REHEARSED = {
+    ("error-rate-conflict", "duplicates"),  # of an event that is sent many times
+    ("error-rate-throttling", "retries"),  # the timeout of the rehearsal has no time for a second attempt
+    ("error-rate-internal", "telemetry-trouble"),  # the fault is an error of DynamoDB, not of the function
+}
+
+
+@pytest.mark.parametrize(("name", "command"), LOOK_FIRST)
+def test_what_the_runbook_looks_at_first_has_an_answer(
+    name: str, command: str, rehearse: Rehearse, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = rehearse(*ALARMS[name])
+    capsys.readouterr()
+
+    assert mep(monkeypatch, *shlex.split(command)[1:], "--run", out, "--json") == 0
+
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["complete"]
+    assert bool(answer["rows"]) != ((name, answer["query"]) in NOT_REHEARSED)
+
+
+def test_the_runbook_has_queries_to_rehearse() -> None:
+    assert len(LOOK_FIRST) > 15
 
 
 def test_no_alarm_without_a_fault(rehearse: Rehearse, tmp_path: Path) -> None:
