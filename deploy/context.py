@@ -114,7 +114,7 @@ class Deployment:
         producers: Accounts (their numbers) and roles (their ARNs) that the policy of the bus allows to put events.
         log_level: `INFO` or `DEBUG`.
         application_signals: One of `APPLICATION_SIGNALS`.
-        at_once: Whether a new version receives all events at once and no alarm stops it: for an urgent fix.
+        at_once: Whether CloudFormation sets the alias, without CodeDeploy, hook and alarms: for an urgent fix.
         alarm_email: The addresses that are subscribed to the alarm topic.
         runbook: The URL of the runbook, for the alarms' links; None for its path in this repository.
         portable: Whether the template is used without CDK or in another stack: see `as_portable`.
@@ -174,11 +174,6 @@ class Deployment:
     def table_name(self, base: str) -> str:
         """Return the name of a table that the stack creates: without suffix in production, for other teams."""
         return table_name(base, self.environment.name)
-
-    @property
-    def canary_minutes(self) -> int:
-        """Return how long a new version receives 10 % of the events; 0 for all at once, without alarms."""
-        return 0 if self.at_once else self.environment.canary_minutes
 
     @property
     def function_variables(self) -> dict[str, str]:

@@ -31,7 +31,7 @@ AWS_WORDS = {
     *("ResourceNotFoundException", "ValidationException", "EventAgeExceeded", "ZeroReservedConcurrency", "DynamoDB"),
     # Of throttling reasons: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ThrottlingReason.html.
     *("ProvisionedThroughputExceeded", "MaxOnDemandThroughputExceeded", "AccountLimitExceeded"),
-    "KeyRangeThroughputExceeded",
+    *("KeyRangeThroughputExceeded", "BeforeAllowTraffic"),
 }
 
 

@@ -121,6 +121,7 @@ def test_only_the_release_writes() -> None:
         "codeql-analyze": {"security-events"},
         "deploy-plan": {"id-token"},
         "deploy-apply": {"id-token"},
+        "deploy-verify": {"id-token"},
         "release-image": {"packages", "id-token", "attestations"},
         "release-release": {"contents"},
     }
@@ -143,6 +144,16 @@ def test_a_deployment_is_reviewed_before_it_is_executed() -> None:
     assert "execute-change-set" in apply
     assert "make" not in apply, "only what was reviewed"
     assert "secrets." not in (PROJECT_ROOT / ".github" / "workflows" / "deploy.yml").read_text(encoding="utf-8")
+
+
+def test_what_was_executed_is_verified() -> None:
+    """With a role of its own, which may neither deploy nor review: the GitHub environment has no reviewers."""
+    jobs = _load("deploy")["jobs"]
+
+    assert jobs["verify"]["needs"] == "apply"
+    assert jobs["verify"]["environment"] == "${{ inputs.environment }}-verify"
+    assert 'mep verify --environment "$ENVIRONMENT"' in _commands(jobs["verify"])
+    assert list(jobs) == ["plan", "apply", "verify"]
 
 
 def test_the_weekly_run_looks_outside() -> None:

@@ -31,7 +31,7 @@ def test_retention_by_environment() -> None:
     assert [each.environment.keeps_data for each in (dev, staging, prod)] == [False, True, True]
     assert dev.log_retention_days < staging.log_retention_days < prod.log_retention_days
     assert dev.archive_retention_days < staging.archive_retention_days < prod.archive_retention_days
-    assert dev.canary_minutes == 0 < staging.canary_minutes < prod.canary_minutes
+    assert dev.environment.canary_minutes == 0 < staging.environment.canary_minutes < prod.environment.canary_minutes
 
 
 def test_table_names() -> None:
@@ -84,10 +84,10 @@ def test_memory_as_text_or_number() -> None:
 
 def test_rollout_at_once() -> None:
     gradual, at_once = (
-        read_context({"environment": "prod", "rollout": rollout}).canary_minutes for rollout in ("gradual", "at_once")
+        read_context({"environment": "prod", "rollout": rollout}).at_once for rollout in ("gradual", "at_once")
     )
 
-    assert (gradual, at_once) == (10, 0)
+    assert (gradual, at_once) == (False, True)
 
 
 def test_cdk_keys_are_ignored() -> None:
