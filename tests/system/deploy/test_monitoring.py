@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from deploy.context import ENVIRONMENTS
-from emulator.environment import PROJECT_ROOT
+from tests.docs.cost import environments as priced_environments
+from tests.docs.cost import in_template
 from tests.support import monitoring_template
 from tests.unit.deploy.assembly import Template, template
 
@@ -47,14 +48,11 @@ def test_metrics_have_the_dimensions_of_the_stack(environment: str) -> None:
                     assert dimensions.keys() <= {"ErrorCategory"}
 
 
-def test_the_alarms_that_the_page_on_costs_counts() -> None:
-    """CloudWatch bills a metric alarm by the metrics that it evaluates."""
-    made = template()
-    found = [made.resources[each]["Properties"] for each in made.ids("AWS::CloudWatch::Alarm")]
-    metrics = sum(len(statistics(each)) if "Metrics" in each else 1 for each in found)
-
-    page = (PROJECT_ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
-    assert f"| {len(found)} alarms, {metrics} metrics |" in page
+def test_the_counts_of_the_page_on_costs() -> None:
+    """It is computed from the definitions."""
+    assert {name: in_template(template(name).resources) for name in ENVIRONMENTS} == {
+        name: priced_environments()[f"`{name}`"] for name in ENVIRONMENTS
+    }
 
 
 def test_dimensions_on_the_default_bus() -> None:
