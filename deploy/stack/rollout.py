@@ -30,7 +30,7 @@ class Rollout(Construct):
     This works also where the alias was moved by hand, which CodeDeploy refuses.
 
     Args:
-        hook: Invoked before traffic shifts.
+        hook: Invoked before traffic shifts; None for a portable template, which cannot have the archive of its code.
         alarms: Each rolls the deployment back when it goes into ALARM.
     """
 
@@ -41,7 +41,7 @@ class Rollout(Construct):
         deployment: Deployment,
         *,
         alias: lambda_.Alias,
-        hook: lambda_.Function,
+        hook: lambda_.Function | None,
         alarms: Sequence[cloudwatch.IAlarm],
     ) -> None:
         super().__init__(scope, construct_id)
@@ -64,14 +64,19 @@ class Rollout(Construct):
             ),
         )
         cfn_alias: Any = alias.node.default_child
-        # The hook has to know the version before the alias changes; CloudFormation sees no dependency in a policy.
-        cfn_alias.node.add_dependency(hook)
+        if hook is not None:
+            # It has to know the version before the alias changes; CloudFormation sees no dependency in a policy.
+            cfn_alias.node.add_dependency(hook)
         if deployment.at_once:
             cfn_alias.add_deletion_override("UpdatePolicy")
 
 
-def _role(scope: Construct, deployment: Deployment, hook: lambda_.Function) -> iam.Role:
+def _role(scope: Construct, deployment: Deployment, hook: lambda_.Function | None) -> iam.Role:
     """Return CodeDeploy's role. AWS's policy allows functions with names of its own only to be hooks."""
+    policies = {}
+    if hook is not None:
+        invoke = iam.PolicyStatement(sid="InvokeHook", actions=["lambda:InvokeFunction"], resources=[hook.function_arn])
+        policies["Hook"] = iam.PolicyDocument(statements=[invoke])
     role = iam.Role(
         scope,
         "Role",
@@ -80,15 +85,7 @@ def _role(scope: Construct, deployment: Deployment, hook: lambda_.Function) -> i
         managed_policies=[
             iam.ManagedPolicy.from_aws_managed_policy_name("service-role/AWSCodeDeployRoleForLambdaLimited")
         ],
-        inline_policies={
-            "Hook": iam.PolicyDocument(
-                statements=[
-                    iam.PolicyStatement(
-                        sid="InvokeHook", actions=["lambda:InvokeFunction"], resources=[hook.function_arn]
-                    )
-                ]
-            )
-        },
+        inline_policies=policies,
     )
     acknowledge(
         role,

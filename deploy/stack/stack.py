@@ -59,7 +59,9 @@ class MarkEarningsProcessedStack(cdk.Stack):
         failing_version = failing_version_alarm(self, deployment, function.function)
         failing_version.add_alarm_action(actions.SnsAction(topic))
         failing_version.add_ok_action(actions.SnsAction(topic))
-        hook = PreTrafficHook(self, "PreTraffic", deployment, function=function).function
+        hook = None
+        if not deployment.portable:
+            hook = PreTrafficHook(self, "PreTraffic", deployment, function=function).function
         alarms = [failing_version, *monitoring.rollback]
         Rollout(self, "Rollout", deployment, alias=function.alias, hook=hook, alarms=alarms)
         if deployment.application_signals == "discovery":

@@ -41,16 +41,21 @@ def test_the_only_parameter_has_a_default_and_a_description(document: dict[str, 
     assert parameter["Description"].startswith("The name of the repository in ECR, in this account and region")
 
 
-def test_it_has_the_resources_of_the_stack_without_recipients(document: dict[str, Any]) -> None:
+def test_it_has_the_resources_of_the_stack_without_recipients_and_hook(document: dict[str, Any]) -> None:
     """The version's logical ID has a hash of the image."""
 
     def kinds(made: Template) -> list[tuple[str, str]]:
-        ids = {name: each["Type"] for name, each in made.resources.items() if each["Type"] != "AWS::SNS::Subscription"}
+        ids = {
+            name: each["Type"]
+            for name, each in made.resources.items()
+            if each["Type"] != "AWS::SNS::Subscription" and not name.startswith("PreTraffic")
+        }
         return sorted((kind, "" if kind == "AWS::Lambda::Version" else name) for name, kind in ids.items())
 
     assert kinds(Template(document)) == kinds(template())
     assert document["Outputs"].keys() == template().document["Outputs"].keys()
     assert Template(document).ids("AWS::SNS::Subscription") == []
+    assert "PreTraffic" not in json.dumps(document)
 
 
 def test_the_image_is_that_of_the_release(document: dict[str, Any]) -> None:
