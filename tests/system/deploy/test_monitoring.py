@@ -55,20 +55,6 @@ def test_the_counts_of_the_page_on_costs() -> None:
     }
 
 
-def test_dimensions_on_the_default_bus() -> None:
-    made = template(event_bus="default")
-    name = made.one("AWS::Events::Rule")["Name"]
-
-    found = [
-        each["Metric"]["Dimensions"]
-        for alarm in alarms(made, name).values()
-        for each in statistics(alarm)
-        if each["Metric"]["Namespace"] == "AWS/Events"
-    ]
-    assert found
-    assert all(dimensions == [{"Name": "RuleName", "Value": name}] for dimensions in found)
-
-
 def test_alarms_equal_those_of_the_integration_tests() -> None:
     """`tests/integration/monitoring` evaluates the alarms of a stack of its own; these are equal."""
 

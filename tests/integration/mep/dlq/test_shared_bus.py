@@ -94,3 +94,25 @@ def test_the_rule_of_another_function_is_not_ours(
     assert "also to newsletter (lambda send-newsletter)" in capsys.readouterr().err
     assert len(harness.put_events()) == 1
     assert harness.left() == []
+
+
+def test_the_default_bus(
+    harness: Harness, events: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every account has it, with the rules of others: only the one of the environment's function is ours."""
+    ours = FUNCTION_ARN.replace("MarkEarningsProcessed", "mark-earnings-processed-test:live")
+    rules = {"mark-earnings-processed-test-37a8ee": ours, "newsletter": OTHER_FUNCTION}
+    for name, target in rules.items():
+        events.put_rule(Name=name, EventPattern=json.dumps(ANY_EARNINGS))
+        events.put_targets(Rule=name, Targets=[{"Id": "function", "Arn": target}])
+    harness.send(from_rule(event(1), "TIMEOUT"))
+    monkeypatch.setenv("EVENT_BUS_NAME", "default")
+
+    status = redrive(monkeypatch)
+
+    for name in rules:
+        events.remove_targets(Rule=name, Ids=["function"])
+        events.delete_rule(Name=name)
+    assert status == 0
+    assert [entry["EventBusName"] for entry in harness.put_events()] == ["default"]
+    assert "also to newsletter (lambda send-newsletter)" in capsys.readouterr().err
