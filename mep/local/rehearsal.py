@@ -114,8 +114,9 @@ class Rehearsal:
         if exchange.request.operation != _WRITE:
             exchange.reply(exchange.forward())
             return
-        symbol, request_id = _event_of(exchange.request.json)
-        chosen = self._next(Scope.WRITE, request_id, symbol)
+        symbol, event_id, request_id = _event_of(exchange.request.json)
+        # By its event ID, which a redelivery and a redrive have as well: a redrive succeeds when the count is used up.
+        chosen = self._next(Scope.WRITE, event_id, symbol)
         if chosen is None:
             exchange.reply(exchange.forward())
         elif chosen[0].name == "crash":
@@ -154,7 +155,8 @@ class _ThrottledInvoker:
         return self._worker.invoke(payload, trace_header=trace_header, request_id=request_id, timeout_s=timeout_s)
 
 
-def _event_of(transaction: Any) -> tuple[str, str]:
-    """Return the symbol and the request ID of a write: of the key of its update, and of its audit entry."""
+def _event_of(transaction: Any) -> tuple[str, str, str]:
+    """Return symbol, event ID and request ID of a write: of the key of its update, and of its audit entry."""
     update, put = (next(iter(item.values())) for item in transaction["TransactItems"])
-    return update["Key"][CALENDAR.key[0]]["S"], put["Item"]["request_id"]["S"]
+    symbol: str = update["Key"][CALENDAR.key[0]]["S"]
+    return symbol, put["Item"]["event_id"]["S"], put["Item"]["request_id"]["S"]
