@@ -12,6 +12,7 @@ from mep.errors import CREDENTIAL_REASONS, Reason
 NOT_AWS = "is it AWS, or a proxy or another server in between (HTTPS_PROXY, AWS_ENDPOINT_URL_*)?"
 
 _POLICY = "the managed policy in the stack's output OperatorsPolicyArn allows it"
+_POLICIES = "the managed policies in the stack's outputs OperatorsPolicyArn and RespondersPolicyArn allow it"
 _IAM_ACTIONS = {"ChangeMessageVisibilityBatch": "ChangeMessageVisibility", "Invoke": "InvokeFunction"}
 _BY_REASON = {
     Reason.NOT_FOUND: "check name, environment, region and account",
@@ -35,6 +36,8 @@ def response_advice(reason: Reason, operation: str, client: Any, *, own: bool) -
         own: Whether the operation is the client's, not botocore's own call for credentials.
     """
     if reason is Reason.ACCESS_DENIED and client is not None:
+        if operation == "TransactWriteItems":  # IAM has no action of this name
+            return f"the credentials in use need dynamodb:PutItem or dynamodb:UpdateItem on the tables: {_POLICIES}"
         service = client.meta.service_model.service_name
         action = f"{service}:{_IAM_ACTIONS.get(operation, operation)}"
         return f"the credentials in use need {action}: {_POLICY}"

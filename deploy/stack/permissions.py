@@ -1,12 +1,17 @@
-"""The function's role and the operators' policy. Nothing else in the stack adds permissions to them."""
+"""The function's role and the operators' policy. Nothing else in the stack adds permissions to them.
 
+What operators may not do, and responders may: `deploy.stack.responders`.
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from aws_cdk import Stack, Token
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 
 from deploy.context import DEFAULT_BUS
+from deploy.stack.statements import allow, finding
 from deploy.stack.suppressions import acknowledge
 from handler.contract import CALENDAR, CORRELATION_INDEX
 from handler.contract import DISPLAY_NAME as NAMESPACE
@@ -50,13 +55,14 @@ def function_role(scope: "Construct", deployment: "Deployment", on: Resources) -
     """
     in_a_transaction = {"ForAnyValue:StringEquals": {"dynamodb:EnclosingOperation": ["TransactWriteItems"]}}
     statements = [
-        _allow("MarkRow", ["dynamodb:UpdateItem"], [on.calendar.table_arn], in_a_transaction),
-        _allow("AppendAuditEntry", ["dynamodb:PutItem"], [on.audit.table_arn], in_a_transaction),
+        allow("MarkRow", ["dynamodb:UpdateItem"], [on.calendar.table_arn], in_a_transaction),
+        # IAM cannot require the condition of the put: without it, a put would replace an entry with the same key.
+        allow("AppendAuditEntry", ["dynamodb:PutItem"], [on.audit.table_arn], in_a_transaction),
         # For the handler's dead letters, and for Lambda's on-failure destination, which uses this role as well.
-        _allow("SendDeadLetter", ["sqs:SendMessage"], [on.queue.queue_arn]),
-        _allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [on.log_group.log_group_arn]),
+        allow("SendDeadLetter", ["sqs:SendMessage"], [on.queue.queue_arn]),
+        allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [on.log_group.log_group_arn]),
         # X-Ray has no resource-level permissions for these. The daemon in the sandbox uses this role.
-        _allow("SendTraces", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], ["*"]),
+        allow("SendTraces", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], ["*"]),
     ]
     if deployment.application_signals != "off":
         # As AWS's managed policy, but in this account and region only:
@@ -64,7 +70,7 @@ def function_role(scope: "Construct", deployment: "Deployment", on: Resources) -
         stack = Stack.of(scope)
         data = f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:{APPLICATION_SIGNALS_LOG_GROUP}:*"
         write = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
-        statements.append(_allow("WriteApplicationSignals", write, [data]))
+        statements.append(allow("WriteApplicationSignals", write, [data]))
     role = iam.Role(
         scope,
         "Role",
@@ -78,7 +84,7 @@ def function_role(scope: "Construct", deployment: "Deployment", on: Resources) -
         role,
         {
             "AwsSolutions::AwsSolutions-IAM5[Resource::*]": no_resources,
-            _finding(scope, "logs", f"log-group:{APPLICATION_SIGNALS_LOG_GROUP}:*"): streams,
+            finding(scope, "logs", f"log-group:{APPLICATION_SIGNALS_LOG_GROUP}:*"): streams,
             "Serverless::Serverless-LambdaStarPermissions": no_resources,
         },
     )
@@ -97,21 +103,23 @@ def operators_policy(
     archive, replays = arn("events", f"archive/{deployment.rule_name}"), arn("events", f"replay/{deployment.name}-*")
     rules = "rule/*" if deployment.bus_name == DEFAULT_BUS else f"rule/{deployment.bus_name}/*"
     statements = [
-        _allow(
+        allow(
             "SeeStack",
-            ["cloudformation:DescribeStacks", "cloudformation:DescribeStackResources"],
+            [f"cloudformation:DescribeStack{what}" for what in ("s", "Events", "Resources")],
             # By name, as one asks: the ARN ends with the ID, which nobody knows.
             [arn("cloudformation", f"stack/{deployment.name}/*")],
         ),
-        _allow(
+        allow(
             "SeeDashboard",
             ["cloudwatch:GetDashboard"],
             [arn("cloudwatch", f"dashboard/{deployment.name}-{stack.region}", region="")],
         ),
+        *_see_deployment(deployment, on, arn),
         # None of these has resource-level permissions.
-        _allow(
+        allow(
             "SeeMetricsTracesAndLists",
             [
+                "cloudtrail:LookupEvents",
                 "cloudwatch:DescribeAlarmHistory",
                 "cloudwatch:DescribeAlarms",
                 "cloudwatch:GetMetricData",
@@ -122,6 +130,7 @@ def operators_policy(
                 "events:ListReplays",
                 "events:ListRules",
                 "events:TestEventPattern",
+                "lambda:GetAccountSettings",
                 "logs:DescribeLogGroups",
                 "logs:DescribeQueryDefinitions",
                 "logs:GetQueryResults",
@@ -137,7 +146,7 @@ def operators_policy(
             ["*"],
         ),
         # X-Ray stores spans in aws/spans when Transaction Search is enabled.
-        _allow(
+        allow(
             "SeeLogs",
             [
                 "logs:DescribeLogStreams",
@@ -152,10 +161,10 @@ def operators_policy(
                 arn("logs", "log-group:aws/spans:*"),
             ],
         ),
-        _allow("SeeRow", ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"], [on.calendar.table_arn]),
+        allow("SeeRow", ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"], [on.calendar.table_arn]),
         # `mep verify` puts the row of its probe if it is missing. Without the second condition, a request without keys
         # would meet the first.
-        _allow(
+        allow(
             "PutReservedRow",
             ["dynamodb:PutItem"],
             [on.calendar.table_arn],
@@ -164,13 +173,13 @@ def operators_policy(
                 "Null": {"dynamodb:LeadingKeys": "false"},
             },
         ),
-        _allow("SeeSubscriptions", ["sns:ListSubscriptionsByTopic"], [arn("sns", f"{deployment.name}-alarms")]),
-        _allow(
+        allow("SeeSubscriptions", ["sns:ListSubscriptionsByTopic"], [arn("sns", f"{deployment.name}-alarms")]),
+        allow(
             "SeeAuditEntries",
             ["dynamodb:Query"],
             [on.audit.table_arn, f"{on.audit.table_arn}/index/{CORRELATION_INDEX}"],
         ),
-        _allow(
+        allow(
             "HandleDeadLetters",
             [
                 "sqs:ChangeMessageVisibility",
@@ -181,17 +190,19 @@ def operators_policy(
             ],
             [on.queue.queue_arn],
         ),
-        _allow("RedriveToBus", ["events:PutEvents"], [bus_arn]),
+        allow("RedriveToBus", ["events:PutEvents"], [bus_arn]),
         # Redrive checks first which rules match an event (TestEventPattern has no resource-level permissions).
-        _allow("SeeTargets", ["events:ListTargetsByRule"], [arn("events", rules)]),
+        allow("SeeRules", ["events:DescribeRule", "events:ListTargetsByRule"], [arn("events", rules)]),
         # Events that reached no failure destination are replayed from the archive, to their own bus only. StartReplay
         # is authorized on all three.
-        _allow("SeeArchive", ["events:DescribeArchive"], [archive]),
-        _allow("SeeReplays", ["events:CancelReplay", "events:DescribeReplay"], [replays]),
-        _allow("ReplayArchive", ["events:StartReplay"], [archive, bus_arn, replays]),
-        _allow("InvokeFunction", ["lambda:InvokeFunction"], [alias_arn]),
-        _allow("RecordDiscards", ["dynamodb:PutItem"], [on.audit.table_arn]),
-        _allow(
+        allow("SeeArchive", ["events:DescribeArchive"], [archive]),
+        allow("SeeReplays", ["events:CancelReplay", "events:DescribeReplay"], [replays]),
+        allow("ReplayArchive", ["events:StartReplay"], [archive, bus_arn, replays]),
+        allow("InvokeFunction", ["lambda:InvokeFunction"], [alias_arn]),
+        # IAM has no condition for "unless it exists": a put with the key of an entry replaces it. The puts of `mep`
+        # have the condition; point-in-time recovery has what another put replaces.
+        allow("AppendAuditEntries", ["dynamodb:PutItem"], [on.audit.table_arn]),
+        allow(
             "CountRedrives",
             ["cloudwatch:PutMetricData"],
             ["*"],
@@ -210,28 +221,35 @@ def operators_policy(
         {
             "AwsSolutions::AwsSolutions-IAM5[Resource::*]": "Lists, metrics, query results and traces have no "
             "resource-level permissions; a condition limits PutMetricData to one namespace.",
-            _finding(scope, "cloudformation", f"stack/{deployment.name}/*"): "A stack's ARN ends with an ID.",
-            _finding(scope, "logs", "log-group:aws/spans:*"): "An ARN ends with :*, which matches its streams.",
-            _finding(scope, "logs", f"log-group:/aws/lambda/{deployment.name}-pre-traffic:*"): "As above.",
-            _finding(scope, "events", f"replay/{deployment.name}-*"): "A replay is named when it is started.",
-            _finding(scope, "events", rules): "All rules of the bus: redrive checks which of them match the event.",
+            finding(scope, "cloudformation", f"stack/{deployment.name}/*"): "A stack's ARN ends with an ID.",
+            finding(scope, "logs", "log-group:aws/spans:*"): "An ARN ends with :*, which matches its streams.",
+            finding(scope, "logs", f"log-group:/aws/lambda/{deployment.name}-pre-traffic:*"): "As above.",
+            finding(scope, "events", f"replay/{deployment.name}-*"): "A replay is named when it is started.",
+            finding(scope, "lambda", f"function:{deployment.name}:*"): "All versions, and the alias.",
+            finding(scope, "events", rules): "All rules of the bus: redrive checks which of them match the event.",
         },
     )
     return policy
 
 
-def _finding(scope: "Construct", service: str, resource: str) -> str:
-    """Return the ID of cdk-nag's finding on a wildcard in an ARN of this account and region."""
-    stack = Stack.of(scope)
-    region, account = (
-        placeholder if Token.is_unresolved(value) else value
-        for value, placeholder in ((stack.region, "<AWS::Region>"), (stack.account, "<AWS::AccountId>"))
+def _see_deployment(
+    deployment: "Deployment", on: Resources, arn: Callable[[str, str], str]
+) -> Iterator[iam.PolicyStatement]:
+    """Yield the statements for what is deployed: the function and its versions, a roll-out, the tables' settings."""
+    function = arn("lambda", f"function:{deployment.name}")
+    of_function = ("Alias", "FunctionConcurrency", "FunctionConfiguration", "FunctionEventInvokeConfig", "Policy")
+    yield allow(
+        "SeeFunction",
+        [*(f"lambda:Get{what}" for what in of_function), "lambda:ListAliases", "lambda:ListVersionsByFunction"],
+        [function, f"{function}:*"],
     )
-    arn = f"arn:<AWS::Partition>:{service}:{region}:{account}:{resource}"
-    return f"AwsSolutions::AwsSolutions-IAM5[Resource::{arn}]"
-
-
-def _allow(
-    sid: str, actions: list[str], resources: list[str], conditions: dict[str, Any] | None = None
-) -> iam.PolicyStatement:
-    return iam.PolicyStatement(sid=sid, actions=actions, resources=resources, conditions=conditions)
+    yield allow(
+        "SeeRollOut",
+        [f"codedeploy:{what}" for what in ("BatchGetDeploymentTargets", "GetDeployment", "ListDeployments")],
+        [arn("codedeploy", f"deploymentgroup:{deployment.name}/{deployment.name}")],
+    )
+    yield allow(
+        "SeeTables",
+        ["dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable"],
+        [on.calendar.table_arn, on.audit.table_arn],
+    )

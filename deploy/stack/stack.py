@@ -15,6 +15,7 @@ from deploy.stack.monitoring import RUNBOOK, Monitoring
 from deploy.stack.permissions import operators_policy
 from deploy.stack.pre_traffic import PreTrafficHook
 from deploy.stack.producers import Producers
+from deploy.stack.responders import responders_policy
 from deploy.stack.rollout import Rollout, failing_version_alarm
 from deploy.stack.tables import Tables
 from handler.contract import DESCRIPTION
@@ -90,5 +91,6 @@ class MarkEarningsProcessedStack(cdk.Stack):
             "LogGroupName": function.resources.log_group.log_group_name,
             "OperatorsPolicyArn": operators.managed_policy_arn,
             "ProducersPolicyArn": producers.policy.managed_policy_arn,
+            "RespondersPolicyArn": responders_policy(self, deployment, function.resources).managed_policy_arn,
         }.items():
             cdk.CfnOutput(self, name, value=value)

@@ -10,7 +10,7 @@ from handler import contract
 
 
 class Tables(Construct):
-    """The calendar table, and the audit table, to which the function can only append."""
+    """The calendar table, and the audit table, which the function may neither read, update nor delete from."""
 
     def __init__(self, scope: Construct, construct_id: str, deployment: Deployment) -> None:
         super().__init__(scope, construct_id)

@@ -1,4 +1,4 @@
-"""Audit entries of redrives and discards, in the audit table: append-only, like the function's own.
+"""Audit entries of redrives and discards, in the audit table. None replaces another: a condition on the put, not IAM.
 
 Two entries frame each action: one before it (`redrive_requested`, `discard_requested`) and one after it (`redriven`,
 `discarded`). A first entry without a second one means that the command ended in between: the event may have been sent,

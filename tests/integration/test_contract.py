@@ -396,6 +396,7 @@ OUTPUTS = {
     *("FunctionName", "FunctionAlias", "EventBusName", "EventBusArn", "RuleArn", "ArchiveArn", "DeadLetterQueueUrl"),
     *("CalendarTable", "AuditTable", "AlarmTopicArn", "LogGroupName", "OperatorsPolicyArn"),
     "ProducersPolicyArn",
+    "RespondersPolicyArn",
 }
 STACK_VARIABLES = {
     *("DEAD_LETTER_QUEUE_URL", "EARNINGS_AUDIT_TABLE", "EARNINGS_CALENDAR_TABLE", "ENVIRONMENT", "EVENT_SOURCE"),
@@ -412,7 +413,7 @@ NAMES = {
     "AWS::Events::Archive": {PREFIX},
     "AWS::Events::EventBus": {"earnings-prod"},
     "AWS::Events::Rule": {PREFIX},
-    "AWS::IAM::ManagedPolicy": {f"{PREFIX}-operators-us-east-1", f"{PREFIX}-producers-us-east-1"},
+    "AWS::IAM::ManagedPolicy": {f"{PREFIX}-{name}-us-east-1" for name in ("operators", "producers", "responders")},
     "AWS::Lambda::Alias": {"live"},
     "AWS::Lambda::Function": {PREFIX, f"{PREFIX}-pre-traffic"},
     "AWS::Logs::LogGroup": {f"/aws/lambda/{PREFIX}", f"/aws/lambda/{PREFIX}-pre-traffic"},

@@ -60,7 +60,7 @@ def allowed_of_everything(
     policies: Sequence[Mapping[str, Any]],
     services: Sequence[str],
     resources: Sequence[str],
-    context: Mapping[str, str] | None = None,
+    context: Mapping[str, str | list[str]] | None = None,
 ) -> set[str]:
     """Return the allowed calls among all actions of some services, on each of some resources."""
     question = {"policies": policies, "services": services, "resources": resources, "context": context or {}}

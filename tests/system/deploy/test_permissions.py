@@ -1,6 +1,9 @@
 """Least privilege: every call of a test run is allowed, and nothing else is."""
 
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import Any
 
 import pytest
@@ -25,7 +28,12 @@ ARCHIVE = f"arn:aws:events:{REGION}:{ACCOUNT}:archive/mark-earnings-processed-pr
 REPLAY = f"arn:aws:events:{REGION}:{ACCOUNT}:replay/mark-earnings-processed-prod-1"
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:mark-earnings-processed-prod"
 STACK = "mark-earnings-processed-prod"
-IN_A_TRANSACTION = {"dynamodb:EnclosingOperation": "TransactWriteItems"}
+IN_A_TRANSACTION: Mapping[str, str | list[str]] = {"dynamodb:EnclosingOperation": "TransactWriteItems"}
+
+MARK_IN_A_TRANSACTION: Mapping[str, str | list[str]] = {
+    **IN_A_TRANSACTION,
+    "dynamodb:Attributes": ["asset_symbol", "earnings_date", "is_processed"],
+}
 
 # DynamoDB checks a transaction as these: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
 MEMBERS = {
@@ -66,6 +74,12 @@ def of_the_function() -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def of_operators() -> list[dict[str, Any]]:
     return [template().managed_policy("operators")]
+
+
+@pytest.fixture(scope="module")
+def of_responders() -> list[dict[str, Any]]:
+    """Of the responders' policy alone, without that of operators."""
+    return [template().managed_policy("responders")]
 
 
 def iam_calls(proxy: FaultProxy, arns: dict[str, str]) -> Iterator[Call]:
@@ -158,12 +172,31 @@ def test_application_signals(of_the_function: list[dict[str, Any]]) -> None:
     assert allowed_of_everything(of_the_function, ["logs"], [f"{data}:*"]) == set()
 
 
-@pytest.mark.parametrize("action", ["DeleteItem", "UpdateItem", "BatchWriteItem", "PartiQLDelete", "PartiQLUpdate"])
-def test_the_audit_table_is_append_only(action: str, of_the_function: list[dict[str, Any]]) -> None:
-    for context in ({}, IN_A_TRANSACTION):
-        call = Call(f"dynamodb:{action}", AUDIT, context)
+OTHER_WRITES = ["DeleteItem", "UpdateItem", "BatchWriteItem", "PartiQLDelete", "PartiQLInsert", "PartiQLUpdate"]
 
-        assert verdicts(of_the_function, [call]) == {str(call): "ImplicitlyDenied"}
+
+def test_nobody_may_delete_or_update_an_audit_entry(
+    of_the_function: list[dict[str, Any]], of_operators: list[dict[str, Any]], of_responders: list[dict[str, Any]]
+) -> None:
+    """What IAM enforces of the append-only table."""
+    contexts: tuple[Mapping[str, str | list[str]], ...] = ({}, IN_A_TRANSACTION, MARK_IN_A_TRANSACTION)
+    calls = [Call(f"dynamodb:{action}", AUDIT, context) for action, context in product(OTHER_WRITES, contexts)]
+
+    for policies in (of_the_function, [*of_operators, *of_responders]):
+        assert set(verdicts(policies, calls).values()) == {"ImplicitlyDenied"}
+
+
+def test_iam_does_not_prevent_a_put_that_replaces_an_audit_entry(
+    of_the_function: list[dict[str, Any]], of_operators: list[dict[str, Any]]
+) -> None:
+    """IAM knows no put without its condition: the code has the condition, and the table point-in-time recovery."""
+    put, in_a_transaction = Call("dynamodb:PutItem", AUDIT), Call("dynamodb:PutItem", AUDIT, IN_A_TRANSACTION)
+
+    assert verdicts(of_operators, [put]) == {str(put): "Allowed"}
+    assert verdicts(of_the_function, [in_a_transaction]) == {str(in_a_transaction): "Allowed"}
+    assert verdicts(of_the_function, [put]) == {str(put): "ImplicitlyDenied"}
+    tables = {table["TableName"]: table for table in template().all("AWS::DynamoDB::Table")}
+    assert tables["earningsAudit"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 
 
 def test_writes_outside_of_a_transaction_are_denied(of_the_function: list[dict[str, Any]]) -> None:
@@ -286,6 +319,12 @@ NEEDED_BY_OPERATORS = [
 ]
 
 
+READS_OF_THE_FUNCTION = {
+    *("GetAlias", "GetFunctionConcurrency", "GetFunctionConfiguration", "GetFunctionEventInvokeConfig", "GetPolicy"),
+    *("ListAliases", "ListVersionsByFunction"),
+}
+
+
 def test_calls_of_operators_are_allowed(of_operators: list[dict[str, Any]]) -> None:
     simulated = verdicts(of_operators, NEEDED_BY_OPERATORS)
 
@@ -301,6 +340,8 @@ def test_operators_may_do_nothing_else(
     allowed = allowed_of_everything(of_operators, services, [each for each in resources if each != "*"])
 
     assert {call for call in allowed if not call.startswith("sqs:")} == {
+        *(f"dynamodb:DescribeContinuousBackups on {each}" for each in (CALENDAR, AUDIT)),
+        *(f"dynamodb:DescribeTable on {each}" for each in (CALENDAR, AUDIT)),
         f"dynamodb:GetItem on {CALENDAR}",
         f"dynamodb:PutItem on {AUDIT}",
         f"dynamodb:Query on {AUDIT}",
@@ -310,10 +351,15 @@ def test_operators_may_do_nothing_else(
         f"events:CancelReplay on {REPLAY}",
         f"events:DescribeArchive on {ARCHIVE}",
         f"events:DescribeReplay on {REPLAY}",
+        f"events:DescribeRule on {RULE}",
         f"events:ListTargetsByRule on {RULE}",
         f"events:PutEvents on {BUS}",
         *(f"events:StartReplay on {each}" for each in (ARCHIVE, BUS, REPLAY)),
         f"lambda:InvokeFunction on {FUNCTION}:live",
+        *(
+            f"lambda:{action} on {arn}"
+            for action, arn in product(READS_OF_THE_FUNCTION, (FUNCTION, f"{FUNCTION}:live"))
+        ),
     }
     assert {call.partition(" ")[0] for call in allowed if call.startswith("sqs:")} == {
         "sqs:ChangeMessageVisibility",
@@ -325,10 +371,13 @@ def test_operators_may_do_nothing_else(
 
 
 def test_operators_on_the_default_bus() -> None:
-    policies = [template(event_bus="default").managed_policy("operators")]
+    made = template(event_bus="default")
+    policies = [made.managed_policy(name) for name in ("operators", "responders")]
     # Its rules have no bus in their ARNs.
     rule = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/mark-earnings-processed-prod"
     calls = [
+        Call("events:DescribeRule", rule),
+        Call("events:DisableRule", f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{made.one('AWS::Events::Rule')['Name']}"),
         Call("events:ListTargetsByRule", rule),
         Call("events:PutEvents", f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"),
     ]
@@ -346,3 +395,58 @@ def test_operators_write_to_one_metric_namespace(of_operators: list[dict[str, An
     call = Call("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "AWS/Billing"})
 
     assert verdicts(of_operators, [call]) == {str(call): "ImplicitlyDenied"}
+
+
+NEEDED_BY_RESPONDERS = [
+    Call("lambda:UpdateAlias", FUNCTION),
+    Call("lambda:PutFunctionConcurrency", FUNCTION),
+    Call("lambda:DeleteFunctionConcurrency", FUNCTION),
+    Call("codedeploy:StopDeployment", "*"),
+    Call("events:DisableRule", RULE),
+    Call("events:EnableRule", RULE),
+    Call("dynamodb:UpdateItem", CALENDAR, MARK_IN_A_TRANSACTION),
+]
+
+
+def test_responders_may_do_what_they_need_and_nothing_else(of_responders: list[dict[str, Any]]) -> None:
+    services = ["cloudformation", "codedeploy", "dynamodb", "events", "iam", "lambda", "logs", "sns", "sqs"]
+    resources = [CALENDAR, AUDIT, INDEX, QUEUE, BUS, RULE, ARCHIVE, REPLAY, FUNCTION, f"{FUNCTION}:live", LOG_GROUP]
+    resources += [f"{arn}-other" for arn in (CALENDAR, FUNCTION, RULE)]
+
+    simulated = verdicts(of_responders, NEEDED_BY_RESPONDERS)
+    allowed = allowed_of_everything(of_responders, services, resources)
+    allowed |= allowed_of_everything(of_responders, ["dynamodb"], resources, MARK_IN_A_TRANSACTION)
+
+    assert set(simulated.values()) == {"Allowed"}, simulated
+    assert allowed == {call for call in simulated if not call.endswith(" on *")}
+
+
+def test_responders_change_no_other_attribute_of_a_row(of_responders: list[dict[str, Any]]) -> None:
+    calls = [
+        Call("dynamodb:UpdateItem", CALENDAR, {**IN_A_TRANSACTION, "dynamodb:Attributes": attributes})
+        for attributes in (["estimated_eps"], ["is_processed", "last_sync_timestamp"])
+    ]
+    calls += [
+        Call("dynamodb:UpdateItem", CALENDAR, IN_A_TRANSACTION),
+        Call("dynamodb:UpdateItem", CALENDAR, {"dynamodb:Attributes": ["is_processed"]}),
+    ]
+
+    assert set(verdicts(of_responders, calls).values()) == {"ImplicitlyDenied"}
+
+
+@pytest.mark.parametrize(("environment", "verdict"), [("prod", "ImplicitlyDenied"), ("staging", "Allowed")])
+def test_alarms_are_rehearsed_outside_of_prod(environment: str, verdict: str) -> None:
+    name = f"mark-earnings-processed-{environment}-security"
+    call = Call("cloudwatch:SetAlarmState", f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{name}")
+
+    assert verdicts([template(environment).managed_policy("responders")], [call]) == {str(call): verdict}
+
+
+@pytest.mark.parametrize("name", ["operators", "producers", "responders"])
+def test_the_size_of_a_managed_policy(name: str) -> None:
+    """At most 6,144 characters without white space, also with the longest names and ARNs."""
+    made = template("staging", prefix=f"a{'b' * 32}").managed_policy(name)
+
+    document = json.dumps(made).replace("arn:aws:", "arn:aws-us-gov:").replace(REGION, "ap-southeast-2")
+
+    assert len(re.sub(r"\s", "", document)) <= 6144

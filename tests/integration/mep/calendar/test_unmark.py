@@ -180,6 +180,11 @@ def test_a_mark_that_changed_meanwhile_stays(
     ("reply", "status", "words"),
     [
         (DENIED, ExitStatus.UNAVAILABLE, "AccessDeniedException at TransactWriteItems"),
+        (
+            DENIED,
+            ExitStatus.UNAVAILABLE,
+            "dynamodb:UpdateItem on the tables: the managed policies",
+        ),
         (Reply(200, b"{}", _JSON), ExitStatus.UNAVAILABLE, "answered TransactWriteItems, but not as AWS does"),
         (Reply(400, CANCELLED, _JSON), ExitStatus.FAILED, "is being written to: nothing was written"),
     ],
