@@ -90,7 +90,8 @@ class ProgressBar:
         return self._status() or self.label
 
     def _counted(self) -> str:
-        if not self._unit:
+        """Return how many items were counted; nothing beside a status, which counts something else."""
+        if not self._unit or self._status():
             return ""
         of_total = f" of {self._total:,}" if self._total and self._completed == self._count else ""
         return f"{self._count:,}{of_total} {self._unit}"

@@ -86,7 +86,7 @@ def run(
     """
     _check(options, console)
     counter = RunCounter()
-    interrupted = False
+    interrupted_at: float | None = None
     with _explained_interrupt(options, counter), ExitStack() as stack:
         calendar = stack.enter_context(open_calendar(options.calendar, console))
         events = stack.enter_context(open_events(options.events))
@@ -136,7 +136,7 @@ def run(
                 pipeline.run()
             _report_unused(rehearsal, counter, console)
         except KeyboardInterrupt:
-            interrupted = True
+            interrupted_at = time.monotonic()
         receiver.flush()
         _write_stores(files, queue, tables, console)
         if not options.function_url:  # a container sends its dead letters to another queue
@@ -145,11 +145,11 @@ def run(
             files.platform.write_all(point.as_dict() for point in points)
         files.flush()
         summary = counter.summary(
-            elapsed_s=max(0.0, counter.last_end - started),
+            elapsed_s=max(0.0, (interrupted_at or counter.last_end) - started),
             deliveries=pipeline.counters,
             spans=files.spans.count,
             spans_lost=receiver.damaged + receiver.dropped,
-            interrupted=interrupted,
+            interrupted=interrupted_at is not None,
             incomplete=files.incomplete,
         )
         files.summary(summary.as_dict())

@@ -36,7 +36,7 @@ class Summary:
         retry: Events that were given up after their last attempt; Lambda sent their record to the dead-letter queue.
         tries_raised: Attempts that the function failed, also of events that a later attempt processed, and of events
             that had no outcome yet when the run was interrupted.
-        elapsed_s: Seconds from the first delivery to the end of the last.
+        elapsed_s: Seconds from the first delivery to the end of the last, or until the run was interrupted.
         invocations: Invocations, retries included, also of events that had no outcome yet.
         undelivered: Of `retry`, the events whose record the dead-letter queue did not accept.
         spans: Spans that were received.

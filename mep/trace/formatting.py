@@ -1,11 +1,12 @@
 """The attributes of an entry that text and HTML show, as short texts; JSON has all of them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from handler.contract import AUDIT, CALENDAR
 from mep.trace.entries import Entry
-from otel.semconv import LINKED_TRACE_ID
+from otel.semconv import DYNAMODB_THROTTLING_REASONS, LINKED_TRACE_ID, THROTTLING_REASONS
 
 _OMITTED = frozenset(
     {
@@ -23,6 +24,9 @@ _OMITTED = frozenset(
 )
 """Attributes that the section or the title shows already, or that only programs need."""
 
+_REASONS = frozenset({THROTTLING_REASONS, DYNAMODB_THROTTLING_REASONS})
+_FAILED_ATTEMPTS = "failed_attempts"
+
 _OMITTED_IF_FALSE = frozenset({"faas.coldstart", "error", "fault", "throttle"})
 
 
@@ -32,12 +36,30 @@ def displayed_attributes(entry: Entry) -> list[tuple[str, str]]:
     for name, value in entry.attributes.items():
         if name in _OMITTED or value is None or (value is False and name in _OMITTED_IF_FALSE):
             continue
+        if value in ([], {}) or (name == "error.type" and value == entry.attributes.get("error_code")):
+            continue
         if name == "links" and LINKED_TRACE_ID in entry.attributes:
+            continue
+        if name in _REASONS and entry.kind == "span" and "outcome" in entry.attributes:  # those of all its attempts
             continue
         if (name, entry.kind) in {("delay_ms", "backoff"), ("shape", "dead_letter")}:  # the duration, the title
             continue
-        attributes.append((name, text_of(value)))
+        attributes.append((name, text_of(_shortened(name, value))))
     return attributes
+
+
+def _shortened(name: str, value: Any) -> Any:
+    """Return a value without what a throttled event repeats at each attempt; the verdict has the ARN of the table."""
+    if name in _REASONS and isinstance(value, list | tuple):
+        return [re.sub(r" arn:[^:]*:[^:]*:[^:]*:[^:]*:", " ", str(reason)) for reason in value]
+    if name == _FAILED_ATTEMPTS and isinstance(value, list):
+        return [
+            {key: member for key, member in attempt.items() if key not in _REASONS}
+            if isinstance(attempt, Mapping)
+            else attempt
+            for attempt in value
+        ]
+    return value
 
 
 def text_of(value: Any) -> str:

@@ -1,6 +1,7 @@
 """What every search looks up from its entries: calendar rows, duplicate backoffs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from handler.contract import AUDIT, CALENDAR, KEY_FIELDS, ROW_TEXT
 from handler.validation import FieldError
@@ -46,3 +47,15 @@ def deduplicate(entries: Iterable[Entry]) -> list[Entry]:
 
 def _backoff_key(entry: Entry) -> tuple[object, ...]:
     return entry.span_id, entry.attributes.get("attempt"), entry.attributes.get("delay_ms")
+
+
+def violation_notes(entries: Iterable[Entry]) -> list[str]:
+    """Return a note for each violation of the event contract that the function reported."""
+    lists = (entry.attributes.get("violations") for entry in entries)
+    violations = (each for found in lists if isinstance(found, list) for each in found)
+    return list(dict.fromkeys(_violation(each) for each in violations if isinstance(each, Mapping)))
+
+
+def _violation(violation: Mapping[str, Any]) -> str:
+    field, rule, received = (violation.get(name, "unknown") for name in ("field", "rule", "received"))
+    return f"the event violates the contract: {field}: {rule} (received: {received})"

@@ -8,7 +8,7 @@ from mep.calendar import UNMARKED
 from mep.dlq.audit import Action
 from mep.trace.entries import Entry, SearchResult, time_text
 from mep.trace.invocations import Invocation, group_by_invocation
-from mep.trace.lookup import deduplicate
+from mep.trace.lookup import deduplicate, violation_notes
 from mep.trace.placement import place
 from mep.trace.sources import Gap, Source, nothing_was_read, source_names
 from mep.trace.span_tree import SpanTree
@@ -135,7 +135,7 @@ def make_timeline(correlation_id: str, results: Iterable[SearchResult]) -> Timel
         correlation_id,
         tuple(sorted(sections, key=lambda section: section.start)),
         tuple(row for result in results for row in result.rows),
-        tuple(note for result in results for note in result.notes),
+        (*violation_notes(entries), *(note for result in results for note in result.notes)),
         verdict=judge(invocations, outside, log_was_read=all(gap.source is not Source.LOG for gap in gaps)),
         invocations=len(invocations),
         gaps=gaps,

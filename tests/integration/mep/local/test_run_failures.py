@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -148,6 +149,7 @@ def test_an_interrupted_run_writes_its_files(
 ) -> None:
     def interrupted(*_: object) -> Iterator[EventLine]:
         yield EventLine(1, json.dumps(event("AAPL", "2025-07-31", 1)).encode(), 1)
+        time.sleep(0.01)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(EventReader, "events", interrupted)
@@ -156,6 +158,7 @@ def test_an_interrupted_run_writes_its_files(
     summary = run(options(tmp_path, url, events), screen, queue=dead_letters.endpoint)
 
     assert summary.interrupted
+    assert summary.elapsed_s >= 0.01, "until the interrupt"
     assert summary.accounted
     assert (tmp_path / "out" / "summary.json").exists()
     assert len(list(read_jsonl(tmp_path / "out" / "calendar.jsonl"))) == 1

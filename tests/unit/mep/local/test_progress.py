@@ -86,6 +86,16 @@ def test_a_step_states_what_it_waits_for(clock: Clock, *, terminal: bool) -> Non
     assert terminal or shown(screen).splitlines()[-1] == "mep: delivering (100 s so far)"
 
 
+def test_a_status_is_not_beside_a_count_of_something_else(clock: Clock) -> None:
+    screen = console(terminal=False)
+    with ProgressBar(screen, "delivering", "lines", clock=clock, status=lambda: "waiting for 3 events") as progress:
+        progress.advance_items(17)
+        clock.now = 20
+        progress.tick()
+
+    assert shown(screen) == "mep: waiting for 3 events (20 s so far)\n"
+
+
 def test_a_step_is_shown_while_nothing_advances() -> None:
     screen = console(terminal=False)
     with ProgressBar(screen, "waiting", clock=count(0, 100).__next__):

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mep.trace.entries import nanoseconds, time_text
+from mep.trace.entries import SearchResult, nanoseconds, time_text
 from mep.trace.formatting import displayed_attributes
-from mep.trace.lookup import deduplicate
+from mep.trace.lookup import deduplicate, violation_notes
 from mep.trace.parsing import audit_entry, log_entry, span_entries
+from mep.trace.timeline import make_timeline
 from otel.event_types import MESSAGES, EventType
 
 TRACE, ROOT = "6b05944f6f374a0143ccc6e41934d2d1", "bf5345c526ee4e2b"
@@ -124,3 +125,30 @@ def test_the_linked_trace_is_shown_once() -> None:
     assert ("links", "f" * 32) in displayed_attributes(by_link)
     assert displayed_attributes(by_annotation) == [("linked_trace_id", "f" * 32)]
     assert by_annotation.attributes["links"] == ["f" * 32], "JSON has both"
+
+
+def test_what_a_throttled_event_repeats_is_shortened_and_empty_lists_are_left_out() -> None:
+    reason = "TableWriteKeyRangeThroughputExceeded arn:aws:dynamodb:us-east-1:111122223333:table/earningsCalendar"
+    failed = {"error_code": "ThrottlingException", "throttling_reasons": [reason]}
+    line = {"timestamp": "2025-07-31T20:05:00Z", "error_code": "ThrottlingException", "throttling_reasons": [reason]}
+
+    entry = log_entry({**line, "failed_attempts": [failed], "error.type": "ThrottlingException", "violations": []})
+
+    assert entry is not None
+    assert displayed_attributes(entry) == [
+        ("error_code", "ThrottlingException"),
+        ("throttling_reasons", "TableWriteKeyRangeThroughputExceeded table/earningsCalendar"),
+        ("failed_attempts", "error_code ThrottlingException"),
+    ]
+    assert entry.attributes["failed_attempts"] == [failed], "JSON has all of it"
+
+
+def test_a_violation_of_the_contract_is_a_note() -> None:
+    violation = {"field": "detail.earnings_date", "rule": "a calendar day", "received": "string of 4 characters"}
+    line = {"timestamp": "2025-07-31T20:05:00Z", "violations": [violation, "not an object"]}
+    entries = [entry for entry in (log_entry(line), log_entry(line), log_entry({**line, "violations": 1})) if entry]
+
+    assert violation_notes(entries) == [
+        "the event violates the contract: detail.earnings_date: a calendar day (received: string of 4 characters)"
+    ]
+    assert make_timeline("c", [SearchResult(tuple(entries))]).notes == tuple(violation_notes(entries))
