@@ -11,8 +11,8 @@ from typing import Any
 
 from mep.aws_errors import aws_errors
 from mep.errors import MepError, Problem, Reason, StoppedError
-from mep.query.engine import Row
-from mep.query.language import columns, parse, row_limit
+from mep.query.engine import Row, time_text
+from mep.query.language import columns, parse, row_limit, time_columns
 from mep.query.result import QueryResult
 
 MAX_WAIT_S = 300.0
@@ -80,7 +80,8 @@ class LogsQuery:
         problem = _problem(response["status"], self._log_group)
         if response["status"] in _RUNNING:
             self._stop(query_id)
-        rows = tuple(_row(result) for result in response.get("results", ()))
+        times = time_columns(commands)
+        rows = tuple(_row(result, times) for result in response.get("results", ()))
         lines = int(response.get("statistics", {}).get("recordsScanned", 0))
         return QueryResult(name, self._log_group, columns(commands), rows, lines, row_limit(commands), problem)
 
@@ -110,5 +111,7 @@ def _problem(status: str, log_group: str) -> Problem | None:
     return Problem(Reason.INCOMPLETE, f"the query of {log_group} ended as {status}", _ADVICE.get(status, "try again"))
 
 
-def _row(result: list[dict[str, str]]) -> Row:
-    return {field["field"]: field["value"] for field in result if field["field"] != _POINTER and "value" in field}
+def _row(result: list[dict[str, str]], times: frozenset[str]) -> Row:
+    row = {field["field"]: field["value"] for field in result if field["field"] != _POINTER and "value" in field}
+    # Functions of @timestamp return milliseconds since 1970, by which a query can calculate.
+    return {name: time_text(int(text)) if name in times and text.isdecimal() else text for name, text in row.items()}

@@ -11,9 +11,19 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from mep.query.language import Aggregate, Command, Condition, Filter, Group, Limit, Sort, Stats, columns, parse
-
-TIMESTAMP = "@timestamp"
+from mep.query.language import (
+    TIMESTAMP,
+    Aggregate,
+    Command,
+    Condition,
+    Filter,
+    Group,
+    Limit,
+    Sort,
+    Stats,
+    columns,
+    parse,
+)
 
 type Row = dict[str, str]
 """The texts of a row by column; a column without a value is missing."""

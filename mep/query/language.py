@@ -13,6 +13,8 @@ _NAME = re.compile(r"@?[A-Za-z_][\w.]*")
 _PERIOD = re.compile(r"([1-9][0-9]*)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
+TIMESTAMP = "@timestamp"
+
 MAX_ROWS = 10_000
 """The maximum of Logs Insights, where a query has no `limit`."""
 
@@ -154,6 +156,12 @@ def columns(commands: tuple[Command, ...]) -> tuple[str, ...]:
 def row_limit(commands: tuple[Command, ...]) -> int:
     """Return the maximum number of rows of a query's result."""
     return min((command.count for command in commands if isinstance(command, Limit)), default=MAX_ROWS)
+
+
+def time_columns(commands: tuple[Command, ...]) -> frozenset[str]:
+    """Return the columns with the time of a line, such as that of `earliest(@timestamp)`."""
+    aggregates = [each for command in commands if isinstance(command, Stats) for each in command.aggregates]
+    return frozenset(each.name for each in aggregates if each.field == TIMESTAMP and each.function != "count")
 
 
 class _Tokens:

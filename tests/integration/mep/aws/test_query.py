@@ -49,6 +49,14 @@ def test_the_json_of_a_result(account: Account, run_here: Run) -> None:
     assert answer["rows"] == [ROW]
 
 
+def test_times_of_statistics_are_shown_as_times(account: Account, run_here: Run) -> None:
+    values = {"error_category": "network", "events": "1795749065360", "first": "1795749065360", "last": "2026-11-27"}
+    replied(account, "Complete", results=[[{"field": name, "value": value} for name, value in values.items()]])
+
+    (row,) = json.loads(run_here("query", "error-categories", "--json").out)["rows"]
+    assert row == values | {"first": "2026-11-27 03:11:05.360"}
+
+
 def test_an_empty_result_is_a_result(run_here: Run) -> None:
     ended = run_here("query", "security")
 
