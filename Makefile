@@ -41,9 +41,10 @@ setup-soak: $(filter-out uv,$(UV))
 setup-deploy: $(filter-out uv,$(UV))
 	@$(SYNC) --inexact --no-default-groups --group deploy
 
+DEMO := .cache/demo
 .PHONY: demo
 demo: setup-mep  ## run the whole system here: no Docker, no AWS account
-	@.venv/bin/mep demo
+	@.venv/bin/mep demo --out $(DEMO)
 
 # At most four workers: each of them collects the tests, and starts services of its own. `--dist loadfile` as in
 # tests/support/distribution.py; files in random order, as without workers.

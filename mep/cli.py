@@ -14,6 +14,7 @@ from mep.calendar.command import calendar
 from mep.dashboard.command import dashboard_command
 from mep.dlq.commands import dlq
 from mep.errors import ExitStatus, UsageError
+from mep.explorer.command import open_command
 from mep.help import Command, Group, examples
 from mep.local.command import LOCAL_HELP, local_command
 from mep.output import print_error
@@ -63,6 +64,7 @@ command("env", epilog=examples("mep env prod", "mep env dev --json"))(env_comman
 command("verify", epilog=examples("mep verify --environment dev", "mep verify --environment prod --json"))(
     verify_command
 )
+command("open", epilog=examples("mep open out/", "mep open out/ --no-browser --out report.html"))(open_command)
 command("dashboard", epilog=examples("mep dashboard --run out/ --out dashboard.html"))(dashboard_command)
 command(
     "local",
@@ -132,8 +134,14 @@ def invoke_command(
         raise typer.Exit(ExitStatus.FAILED)
 
 
-@command("demo", epilog=examples("mep demo"))
-def demo_command() -> None:
+@command("demo", epilog=examples("mep demo", "mep demo --out demo/"))
+def demo_command(
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep the results: a folder for each scenario, with the page of `mep open`."),
+    ] = None,
+) -> None:
     """Demonstrate the function on this machine: events, a trace, metrics, dead letters, retries and a redrive.
 
     Checks what it shows; the exit status is 1 when a check fails.
@@ -141,7 +149,7 @@ def demo_command() -> None:
     from mep import terminal
     from mep.demo.scenarios import demo
 
-    failures = demo(terminal.console())
+    failures = demo(terminal.console(), out)
     for check in failures:
         print_error(f"check failed: {check.text}")
     if failures:

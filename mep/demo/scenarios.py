@@ -23,6 +23,7 @@ from mep.demo import checks
 from mep.demo.checks import Check
 from mep.demo.redrive import LATE_ROW, RedriveDemo, redrive_checks
 from mep.errors import StoppedError
+from mep.explorer.opening import write_page
 from mep.local import render
 from mep.local.jsonl import EventLine, read_jsonl, read_lines
 from mep.local.options import RunOptions
@@ -189,11 +190,12 @@ def redriving(context: DemoContext) -> list[Check]:
 SCENARIOS: tuple[Callable[[DemoContext], list[Check]], ...] = (main_job, throttling, platform_retries, redriving)
 
 
-def demo(screen: Console) -> list[Check]:
+def demo(screen: Console, out: Path | None = None) -> list[Check]:
     """Run every scenario and return the checks that failed.
 
     Args:
         screen: Where the output goes.
+        out: Keeps the results: a folder for each scenario, with the page of `mep open`. None for a temporary folder.
 
     Raises:
         MepError: The function does not start.
@@ -202,7 +204,7 @@ def demo(screen: Console) -> list[Check]:
     """
     results: list[tuple[Callable[[DemoContext], list[Check]], list[Check]]] = []
     try:
-        _run_scenarios(screen, results)
+        _run_scenarios(screen, results, out)
     except (KeyboardInterrupt, StoppedError):
         done = f"{len(results)} of {len(SCENARIOS)} scenarios ended"
         raise StoppedError(f"interrupted: {done}, and nothing was checked") from None
@@ -214,17 +216,27 @@ def demo(screen: Console) -> list[Check]:
             screen.print(Text.assemble("  ", verdict, "  ", check.text))
             if check.failure:
                 screen.print(Padding(Text(escape_control(check.failure), "red"), (0, 0, 0, 8)))
+    if out is not None:
+        _write_pages(screen, out)
     return [check for _, scenario_checks in results for check in scenario_checks if check.failure]
 
 
-def _run_scenarios(screen: Console, results: list[tuple[Callable[[DemoContext], list[Check]], list[Check]]]) -> None:
+def _write_pages(screen: Console, out: Path) -> None:
+    print_heading(screen, "Explore", "every event and its story, in a browser")
+    for run_folder in sorted(path for path in out.iterdir() if (path / "summary.json").is_file()):
+        screen.print(Text(f"  {write_page(run_folder)}"), soft_wrap=True)
+
+
+def _run_scenarios(
+    screen: Console, results: list[tuple[Callable[[DemoContext], list[Check]], list[Check]]], out: Path | None
+) -> None:
     """Run every scenario, and add its checks to `results` when it is complete."""
     screen.print("starting DynamoDB, a queue and the function on this machine, without Docker or an AWS account")
     with ExitStack() as stack:
         context = DemoContext(
             start_dynamodb(stack, screen),
             start_queue(stack, REGION, screen),
-            Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mep-demo-"))),
+            out or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mep-demo-"))),
             screen,
         )
         results.extend((scenario, scenario(context)) for scenario in SCENARIOS)

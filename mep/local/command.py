@@ -2,6 +2,9 @@
 
 import inspect
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -86,6 +89,14 @@ def local_command(
             "DIR/kept.env has the variables that it needs.",
         ),
     ] = False,
+    open_page: Annotated[
+        bool,
+        typer.Option(
+            "--open",
+            help="Explore the run in the browser, as `mep open` does. With --keep, the page is served while the run "
+            "goes on, and follows it.",
+        ),
+    ] = False,
 ) -> None:
     """Deliver the events of a file to the function on this machine.
 
@@ -134,11 +145,13 @@ def local_command(
         ),
         terminal.console(stderr=True),
         on_complete=KeepAlive(out, {} if own else LOCAL_CREDENTIALS, print_error) if keep else None,
+        beside=partial(_served, out) if open_page and keep else nullcontext,
     )
     screen = terminal.console()
     if summary.received or summary.rejected or summary.unfinished:
         screen.print(outcomes_table(summary))
     screen.print(Text(f"written to {out}"), soft_wrap=True)
+    _open(out if open_page else None, browser=not keep)
     if any(name in settings for name in ENDPOINTS):
         print_error(_otlp_result(count_lost_spans(out)))
     if summary.spans_lost:
@@ -167,6 +180,30 @@ def _check_ended(summary: "Summary", out: Path) -> None:
     if summary.interrupted:
         unfinished = f"; {summary.unfinished} had none yet" if summary.unfinished else ""
         raise StoppedError(f"interrupted: {summary.received} events had an outcome{unfinished}")
+
+
+@contextmanager
+def _served(out: Path) -> Iterator[None]:
+    """Serve the page of a run while it goes on, and open it."""
+    from mep.explorer.opening import show
+    from mep.explorer.server import serve
+
+    with serve(out) as url:
+        print_error(f"the run is shown at {url}")
+        show(url)
+        yield
+
+
+def _open(out: Path | None, *, browser: bool) -> None:
+    """Write the page of a run that has ended; open it, unless the user has seen it while it was served."""
+    if out is None:
+        return
+    from mep.explorer.opening import show, write_page
+
+    path = write_page(out)
+    print_error(f"explore the run: {path}")
+    if browser:
+        show(path.resolve().as_uri())
 
 
 def _otlp_result(lost: int) -> str:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import takewhile
@@ -67,6 +67,7 @@ def run(
     *,
     queue: QueueEndpoint | None = None,
     on_complete: Callable[[CompletedRun], None] | None = None,
+    beside: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Summary:
     """Deliver every event, and write the results to the files of `options.out`.
 
@@ -75,6 +76,7 @@ def run(
         console: For progress and for defects of the input (normally standard error).
         queue: A running dead-letter queue; None starts one. It is empty afterwards.
         on_complete: Called after the last event; events that it sends are delivered, too.
+        beside: Entered when the files exist, and left before they are closed.
 
     Raises:
         UsageError: The events cannot be read, the output cannot be written, another run writes it, or the function
@@ -91,6 +93,7 @@ def run(
         calendar = stack.enter_context(open_calendar(options.calendar, console))
         events = stack.enter_context(open_events(options.events))
         files = stack.enter_context(_open_files(options, calendar, console))
+        stack.enter_context(beside())
         counter.rejected_rows = calendar.rejected
         url = options.endpoint_url or start_dynamodb(stack, console).url
         queue = queue or start_queue(stack, options.region, console)
@@ -99,10 +102,9 @@ def run(
         rehearsal = Rehearsal(options.faults, stack)
         reached_queue = rehearsal.queue(queue)
         function = function_config(options, rehearsal.dynamodb_url(url), reached_queue, receiver.address)
-        worker_count = 0 if options.function_url else options.workers
         workers = [
             stack.enter_context(Worker(function, files.function_line, platform_sink=files.logs.write))
-            for _ in range(worker_count)
+            for _ in range(0 if options.function_url else options.workers)
         ]
         _prepare(workers, tables, calendar, files, console)
         abandoned: list[Worker | ContainerInvoker] = [*workers]

@@ -18,7 +18,9 @@ from mep.errors import UsageError
 from otel.event_types import EventType
 
 ENV_FILE = "kept.env"
-_OPTIONAL = ("summary.json", "undelivered.jsonl", ENV_FILE)
+PAGE_FILE = "run.html"
+"""The page of `mep open`, in the folder of its run."""
+_OPTIONAL = ("summary.json", "undelivered.jsonl", ENV_FILE, PAGE_FILE)
 _FIRST = tuple(f"{name}.jsonl" for name in ("spans", "logs", "metrics", "platform", "dlq", "calendar", "audit"))
 """The files that every run has had from its start, by which its directory is recognised."""
 _NAMES = (*_FIRST, "rejected.jsonl", "rejected_rows.jsonl", *_OPTIONAL)

@@ -39,10 +39,7 @@ class FolderSearch:
     """
 
     def __init__(self, folder: Path, *, queue: bool = True) -> None:
-        if not folder.is_dir():
-            raise UsageError(f"{folder} is not a folder: use the --out of a `mep local` run")
-        if not (folder / "logs.jsonl").exists():
-            raise UsageError(f"{folder} has no logs.jsonl: use the --out of a `mep local` run")
+        check_folder(folder)
         self._folder = folder
         self._queue = queue
 
@@ -50,7 +47,7 @@ class FolderSearch:
         """Return the records of a correlation ID; see `mep.trace.follow.Search`."""
         folder = self._folder
         notes: list[str] = []
-        gaps = tuple(_gaps(folder))
+        gaps = tuple(folder_gaps(folder))
         dead_letters = list(_dead_letters(correlation_id, folder)) if self._queue else []
         entries = [*_spans(correlation_id, folder), *_audit(correlation_id, folder)]
         known = {entry.request_id for entry in entries} | {each.request_id for each in dead_letters}
@@ -82,7 +79,19 @@ def find_in_folder(correlation_id: str, folder: Path) -> SearchResult:
     return FolderSearch(folder).find(correlation_id)
 
 
-def _gaps(folder: Path) -> Iterator[Gap]:
+def check_folder(folder: Path) -> None:
+    """Check that a folder is one of a run.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder: use the --out of a `mep local` run")
+    if not (folder / "logs.jsonl").exists():
+        raise UsageError(f"{folder} has no logs.jsonl: use the --out of a `mep local` run")
+
+
+def folder_gaps(folder: Path) -> Iterator[Gap]:
     """Yield the files of a run that cannot be read."""
     if not (folder / _SUMMARY).exists():
         text = f"{_SUMMARY} is missing: the run has not ended, or was aborted"

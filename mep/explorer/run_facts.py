@@ -1,0 +1,75 @@
+"""What the head of the page says about a run as a whole: its counts, and the alarms that it would have set off."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from mep.dashboard.run import read_run
+from mep.errors import UsageError
+from mep.explorer.runbook import section_html
+from monitoring.alarm_states import State
+from monitoring.alarms import COMPOSITES, alarms
+from monitoring.model import Limits
+
+_COUNTS = ("received", "marked", "duplicate", "dead_lettered", "retry", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmFact:
+    """One alarm, evaluated with the run's metrics.
+
+    Attributes:
+        fired: Whether it was in ALARM at any minute of the run.
+        summary: What it means.
+        runbook: Its section of the runbook as HTML; empty where it is OK.
+    """
+
+    name: str
+    fired: bool
+    summary: str
+    runbook: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """A run as a whole.
+
+    Attributes:
+        counts: Names and values of its summary; empty until it has ended.
+        alarms: All alarms; empty if the run had no event.
+        problem: Why something is missing; empty where nothing is.
+    """
+
+    counts: tuple[tuple[str, str], ...] = ()
+    alarms: tuple[AlarmFact, ...] = ()
+    problem: str = ""
+
+
+def run_facts(folder: Path) -> RunFacts:
+    """Return what is known about a run as a whole."""
+    try:
+        summary = orjson.loads((folder / "summary.json").read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return RunFacts(
+            problem="the run has not ended, or was aborted: calendar, audit entries and dead letters follow"
+        )
+    counts = [(name, f"{summary[name]:,}") for name in _COUNTS if name in summary]
+    if "elapsed_s" in summary:
+        counts.append(("elapsed", f"{summary['elapsed_s']:.1f} s"))
+    try:
+        found, problem = _alarms(folder), ""
+    except UsageError as error:
+        found, problem = (), str(error)
+    return RunFacts(tuple(counts), found, problem)
+
+
+def _alarms(folder: Path) -> tuple[AlarmFact, ...]:
+    limits = Limits()
+    states = read_run(folder, limits).alarm_states()
+    summaries = {alarm.name: alarm.summary for alarm in alarms(limits)}
+    summaries |= {composite.name: composite.summary for composite in COMPOSITES}
+    return tuple(
+        AlarmFact(name, fired := state is State.ALARM, summaries[name], section_html(name) if fired else "")
+        for name, state in states.items()
+    )
