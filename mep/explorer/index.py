@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -20,6 +20,9 @@ from mep.trace.local_run import folder_gaps
 from mep.trace.lookup import missing_row_note, row_keys
 from mep.trace.parsing import audit_entry, dead_letter_entry, log_entry, span_entries
 from mep.trace.timeline import Timeline, make_timeline
+
+if TYPE_CHECKING:
+    from mep.trace.sources import Gap
 
 _RAISED = re.compile(r"correlation_id=(\S+) ")
 """In the runtime client's line about an exception of the function, whose other fields have no correlation ID."""
@@ -64,6 +67,7 @@ class RunIndex:
         self._other_lines: dict[str, dict[int, dict[str, Any]]] = {}
         self._rows: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._changed: set[str] = set()
+        self._gaps: tuple[Gap, ...] = ()
 
     @property
     def correlation_ids(self) -> list[str]:
@@ -89,6 +93,7 @@ class RunIndex:
         for name, add in readers.items():
             for position, value in self._new_lines(name):
                 add(position, value)
+        self._gaps = tuple(folder_gaps(self._folder))
         changed, self._changed = self._changed, set()
         return {name for name in changed if self._is_of_run(self._events[name])}
 
@@ -101,14 +106,13 @@ class RunIndex:
         entries = list(records.entries)
         entries += [entry for _, line in sorted(lines.items()) if (entry := log_entry(line)) is not None]
         entries += [dead_letter_entry(dead_letter, entries) for dead_letter in records.dead_letters]
-        gaps = tuple(folder_gaps(self._folder))
         rows, notes = [], []
         for key in row_keys(entries):
             if row := self._rows.get(key):
                 rows.append(row)
-            elif not gaps:
+            elif not self._gaps:
                 notes.append(missing_row_note(key))
-        result = SearchResult(tuple(entries), tuple(rows), tuple(notes), gaps)
+        result = SearchResult(tuple(entries), tuple(rows), tuple(notes), self._gaps)
         return make_timeline(correlation_id, [result])
 
     def _is_of_run(self, records: _Records) -> bool:

@@ -153,7 +153,7 @@ def _entry(section: Section, entry: Entry, depth: int, scale_ms: float) -> Itera
         for name, value in displayed_attributes(entry)
     )
     yield f'<tr class="{entry.kind} {entry.severity}"><td class="offset">+{milliseconds(offset)}</td>'
-    yield f'<td class="track"><div class="bar" style="left:{left:.3f}%;{width}"></div></td>'
+    yield f'<td class="track"><div class="bar" style="--left:{left:.3f}%;{width}"></div></td>'
     yield f'<td style="padding-left:{0.4 + 1.2 * depth:.1f}rem"><span class="title">{escape(entry.title)}</span>'
     yield f"{length} {attributes}</td></tr>"
 

@@ -1,0 +1,1 @@
+"""`mep open` of a real run."""

@@ -1,0 +1,1 @@
+"""The page of `mep open` without a run."""
