@@ -19,6 +19,5 @@ def dashboard_command(
     from mep.dashboard.run import read_run
     from monitoring.model import Limits
 
-    document = page(read_run(run, Limits(memory_mb=memory)), run.resolve().name)
-    write_file(out, document)
+    write_file(out, page(read_run(run, Limits(memory_mb=memory)), run))
     typer.echo(f"written to {out}")

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from mep.dashboard.chart import COLOURS, ChartLine, chart, number
 from mep.dashboard.run import RunMetrics
+from mep.pages.document import document
+from mep.pages.query_results import result_table
+from mep.query.local_run import query_run
 from monitoring.alarm_states import State
 from monitoring.dashboard import SECTIONS
 from monitoring.model import Kind, Widget
@@ -16,41 +19,39 @@ _NO_DATA = '<p class="dim no-data">no data</p>'
 _QUERIES = {query.name: query for query in QUERIES}
 
 
-def page(run: RunMetrics, name: str) -> str:
+def page(run: RunMetrics, folder: Path) -> str:
     """Return the dashboard of a run as an HTML document.
 
     Args:
         run: The metrics of the run.
-        name: The name of the run.
+        folder: `--out` of the run.
     """
-    return "".join(_document(run, name))
+    title = f"Dashboard: {folder.resolve().name}"
+    return "".join(document(title, _body(run, folder), styles=(_STYLE,)))
 
 
-def _document(run: RunMetrics, name: str) -> Iterator[str]:
+def _body(run: RunMetrics, folder: Path) -> Iterator[str]:
     states = run.alarm_states()
-    yield f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Dashboard: {escape(name)}</title>'
-    yield '<meta name="viewport" content="width=device-width"><meta http-equiv="Content-Security-Policy" '
-    yield f"content=\"default-src 'none'; style-src 'unsafe-inline'\"><style>{_STYLE.read_text()}</style></head><body>"
-    yield f"<h1>Dashboard <code>{escape(name)}</code></h1>"
+    yield f'<main class="page"><h1>Dashboard <code>{escape(folder.resolve().name)}</code></h1>'
     yield f'<p class="dim">A preview from a local run of {number(run.end - run.start)} s, with the widgets, '
     yield "expressions and periods that are deployed: a run that is shorter than a period is one value. An alarm is "
-    yield "shown in ALARM if it was at any minute of the run. Query results need CloudWatch.</p>"
+    yield "shown in ALARM if it was at any minute of the run.</p>"
     for section in SECTIONS:
         yield f"<h2>{escape(section.question)}</h2><div class=row>"
         for widget in section.widgets:
             yield f'<section style="grid-column:span {widget.width}"><h3>{escape(widget.title)}</h3>'
-            yield from _content(run, widget, states)
+            yield from _content(run, widget, states, folder)
             yield "</section>"
         yield "</div>"
-    yield "</body></html>\n"
+    yield "</main>"
 
 
-def _content(run: RunMetrics, widget: Widget, states: Mapping[str, State]) -> Iterator[str]:
+def _content(run: RunMetrics, widget: Widget, states: Mapping[str, State], folder: Path) -> Iterator[str]:
     match widget.kind:
         case Kind.ALARMS:
             yield from (_alarm(name, state) for name, state in states.items())
         case Kind.LOG:
-            yield f"<pre>{escape(_QUERIES[widget.query].text)}</pre>"
+            yield from result_table(query_run(folder, widget.query, _QUERIES[widget.query].text))
         case Kind.NUMBER:
             for line in widget.lines:
                 total = run.total(line)

@@ -10,6 +10,7 @@ from mep.explorer.index import RunIndex
 from mep.explorer.run_facts import RunFacts, run_facts
 from mep.explorer.summary import summarise
 from mep.pages.document import document
+from mep.pages.query_results import result_table
 from mep.pages.story import SCRIPTS, STYLES, story
 
 _STORIES_PER_PART = 100
@@ -84,8 +85,17 @@ def run_html(facts: RunFacts) -> Iterator[str]:
     )
     if facts.problem:
         yield f'<p class="note">{escape(facts.problem)}</p>'
-    if not facts.alarms:
-        return
+    if facts.alarms:
+        yield from _alarms_html(facts)
+    if facts.results:
+        yield "<details><summary>saved queries</summary>"
+        for result in facts.results:
+            yield f"<h3><code>mep query {escape(result.query)}</code></h3>"
+            yield from result_table(result)
+        yield "</details>"
+
+
+def _alarms_html(facts: RunFacts) -> Iterator[str]:
     fired = [alarm for alarm in facts.alarms if alarm.fired]
     names = ", ".join(alarm.name for alarm in fired) or "none"
     colour = "error" if fired else "ok"

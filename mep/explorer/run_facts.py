@@ -8,9 +8,12 @@ import orjson
 from mep.dashboard.run import read_run
 from mep.errors import UsageError
 from mep.explorer.runbook import section_html
+from mep.query.local_run import query_run
+from mep.query.result import QueryResult
 from monitoring.alarm_states import State
 from monitoring.alarms import COMPOSITES, alarms
 from monitoring.model import Limits
+from monitoring.queries import CORRELATION_ID_PLACEHOLDER, QUERIES
 
 _COUNTS = ("received", "marked", "duplicate", "dead_lettered", "retry", "rejected")
 
@@ -38,11 +41,13 @@ class RunFacts:
     Attributes:
         counts: Names and values of its summary; empty until it has ended.
         alarms: All alarms; empty if the run had no event.
+        results: Those of the saved queries that need no ID.
         problem: Why something is missing; empty where nothing is.
     """
 
     counts: tuple[tuple[str, str], ...] = ()
     alarms: tuple[AlarmFact, ...] = ()
+    results: tuple[QueryResult, ...] = ()
     problem: str = ""
 
 
@@ -61,7 +66,13 @@ def run_facts(folder: Path) -> RunFacts:
         found, problem = _alarms(folder), ""
     except UsageError as error:
         found, problem = (), str(error)
-    return RunFacts(tuple(counts), found, problem)
+    return RunFacts(tuple(counts), found, _results(folder), problem)
+
+
+def _results(folder: Path) -> tuple[QueryResult, ...]:
+    return tuple(
+        query_run(folder, query.name, query.text) for query in QUERIES if CORRELATION_ID_PLACEHOLDER not in query.text
+    )
 
 
 def _alarms(folder: Path) -> tuple[AlarmFact, ...]:

@@ -17,7 +17,7 @@ FLAGS = (
 
 def test_a_browser_renders_it_without_errors(run_folder: Path, tmp_path: Path) -> None:
     document, picture = tmp_path / "preview.html", tmp_path / "preview.png"
-    document.write_text(page(read_run(run_folder, Limits()), "a run"), encoding="utf-8")
+    document.write_text(page(read_run(run_folder, Limits()), run_folder), encoding="utf-8")
 
     def chromium(*more: str) -> subprocess.CompletedProcess[str]:
         command = ["chromium", *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", *more, document.as_uri()]

@@ -43,5 +43,6 @@ def run_folder(tmp_path: Path) -> Path:
         "minimum": 1,
         "maximum": 1,
     }
+    (folder / "logs.jsonl").write_bytes(b"")
     (folder / "platform.jsonl").write_bytes(orjson.dumps(point) + b"\n")
     return folder

@@ -76,6 +76,7 @@ def write_run(folder: Path, count: int, seconds: float) -> dict[str, Any]:
     summary = run.as_dict()
     (folder / "metrics.jsonl").write_bytes(b"".join(orjson.dumps(each) + b"\n" for each in documents))
     (folder / "platform.jsonl").write_bytes(b"".join(orjson.dumps(each.as_dict()) + b"\n" for each in points))
+    (folder / "logs.jsonl").write_bytes(b"")
     (folder / "summary.json").write_bytes(orjson.dumps(summary))
     return summary
 
@@ -132,7 +133,7 @@ def test_a_widget_without_data_is_marked(tmp_path: Path, count: int, seconds: fl
     write_run(tmp_path, count, seconds)
     run = read_run(tmp_path, Limits())
 
-    found = page(run, "a run")
+    found = page(run, tmp_path)
 
     for widget in WIDGETS.values():
         if widget.kind is not Kind.NUMBER:
@@ -151,4 +152,4 @@ def test_the_alarms_of_a_run_with_failures_are_in_alarm(tmp_path: Path) -> None:
     assert {name for name, state in states.items() if state is State.ALARM} == {
         *("error-rate-validation", "error-rate", "processing-failures", "dlq-volume", "dlq-depth"),
     }
-    assert page(read_run(tmp_path, Limits()), "a run").count(": ALARM</span>") == 5
+    assert page(read_run(tmp_path, Limits()), tmp_path).count(": ALARM</span>") == 5

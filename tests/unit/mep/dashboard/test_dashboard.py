@@ -74,8 +74,8 @@ def has_data(run: RunMetrics, widget: Widget) -> bool:
     return any(value is not None for line in widget.lines for value in run.values(line, widget))
 
 
-def test_every_widget_is_on_the_page_in_order(run: RunMetrics) -> None:
-    found = page(run, "a run")
+def test_every_widget_is_on_the_page_in_order(run: RunMetrics, run_folder: Path) -> None:
+    found = page(run, run_folder)
 
     shown = re.findall(r"<h([23])>(.*?)</h\1>", found)
     expected = []
@@ -94,7 +94,7 @@ def test_every_widget_is_on_the_page_in_order(run: RunMetrics) -> None:
 
 
 def test_the_page_is_self_contained_and_escaped(run: RunMetrics, run_folder: Path) -> None:
-    found = page(run, run_folder.name)
+    found = page(run, run_folder)
 
     assert not re.search(r"https?:|\bsrc=|<script|<link|@import|url\(", found)
     assert "default-src 'none'" in found
@@ -121,10 +121,10 @@ def test_a_single_period_is_as_wide_as_the_graph() -> None:
         assert (min(across), max(across)) == (46, 480 - 46)
 
 
-def test_alarms_have_the_state_of_the_run(run: RunMetrics) -> None:
+def test_alarms_have_the_state_of_the_run(run: RunMetrics, run_folder: Path) -> None:
     assert {name for name, state in run.alarm_states().items() if state is State.ALARM} == set()
 
-    found = page(run, "a run")
+    found = page(run, run_folder)
     assert found.count('class="alarm"') == len(run.alarm_states())
 
 
