@@ -9,3 +9,12 @@ METRICS: Mapping[str, str] = {
     "DeadLettersDiscarded": "Count",
 }
 """Metric name to CloudWatch unit. The dimension is `Environment`."""
+
+AUTOMATIC_METRICS: Mapping[str, str] = {
+    "DeadLettersLeft": "Count",
+    "OldestDeadLetterAge": "Seconds",
+    "CalendarRowsNotMarked": "Count",
+    "CalendarMarksLost": "Count",
+    "CalendarRowsMarkedTwice": "Count",
+}
+"""The metrics of the automatic redrive, besides the first three above. The age is also by `ErrorCategory`."""

@@ -132,7 +132,7 @@ class Bus(Destination):
     @override
     def send(self, event: Any) -> str:
         entry = self._entry(event)
-        with _sending(self.name, self.client):
+        with sending(self.name, self.client):
             response = self.client.put_events(Entries=[entry])
         entries: list[dict[str, str]] = response.get("Entries") or [{}]
         result = entries[0]
@@ -201,7 +201,7 @@ class Function(Destination):
 
     @override
     def send(self, event: Any) -> str:
-        with _sending(self.name, self.client):
+        with sending(self.name, self.client):
             response = self.client.invoke(
                 FunctionName=self.function,
                 InvocationType="Event",
@@ -213,8 +213,18 @@ class Function(Destination):
 
 
 @contextmanager
-def _sending(name: str, client: Any) -> Iterator[None]:
-    """Translate the errors of a call that sends an event: a refusal, or no answer."""
+def sending(name: str, client: Any) -> Iterator[None]:
+    """Translate the errors of a call that sends an event.
+
+    Args:
+        name: The destination's name.
+        client: The client that is called inside.
+
+    Raises:
+        NoAnswerError: Whether the service accepted the event is not known.
+        RejectedError: The service did not accept it.
+        UnavailableError: The service cannot be called.
+    """
     try:
         with aws_errors(f"{name} cannot be used", client, rejected=RejectedError):
             yield

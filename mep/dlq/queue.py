@@ -65,7 +65,7 @@ class Queue:
         client: boto3 client of SQS.
         url: URL of the queue.
         visibility_timeout_s: Visibility timeout of received messages in seconds, 1 to 43200.
-        with_content: Whether the messages are kept with body, event and attributes.
+        with_content: Whether a message is kept with body, event and attributes; for all messages, or by message.
         clock: Monotonic time in seconds.
         on_progress: Called with what is done (`reading`, `releasing`), the number of messages since the last call, and
             about how many there are in total.
@@ -80,14 +80,14 @@ class Queue:
         url: str,
         *,
         visibility_timeout_s: int = VISIBILITY_TIMEOUT_S,
-        with_content: bool = True,
+        with_content: bool | Callable[[DeadLetter], bool] = True,
         clock: Callable[[], float] = time.monotonic,
         on_progress: Callable[[str, int, int], None] = lambda *_: None,
     ) -> None:
         self._client = client
         self._url = url
         self._visibility_timeout_s = visibility_timeout_s
-        self._with_content = with_content
+        self._keeps_content = with_content if callable(with_content) else lambda _: with_content
         self._clock = clock
         self._on_progress = on_progress
         self._in_flight: dict[str, DeadLetter] = {}
@@ -196,7 +196,7 @@ class Queue:
         )
         for message in response.get("Messages", []):
             dead_letter = read_message(message)
-            yield dead_letter if self._with_content else dead_letter.without_content()
+            yield dead_letter if self._keeps_content(dead_letter) else dead_letter.without_content()
 
     def _change_visibility(self, dead_letters: Iterable[DeadLetter], seconds: int) -> None:
         """Set the visibility timeout of messages; those whose receipt handle is no longer valid are dropped."""

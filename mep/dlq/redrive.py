@@ -8,7 +8,7 @@ timeout expires; the worst outcome of a crash is a second delivery, which the fu
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from handler.event import camel_case, optional, resolve_correlation_id
 from mep.dlq import RATE
@@ -17,7 +17,6 @@ from mep.dlq.destinations import CannotSendError, Destination, NoAnswerError, Re
 from mep.dlq.model import DeadLetter, DeadLetterSource
 from mep.dlq.queue import Queue
 from mep.dlq.results import MessageState, Recorder
-from mep.dlq.session import OperatorMetrics
 from mep.dlq.sources import REDRIVE_COUNT
 from mep.errors import MepError, RunError, UnavailableError
 
@@ -25,6 +24,16 @@ MAX_FAILURES = 5
 """Consecutive events that the service does not accept, or does not answer about, after which a redrive stops."""
 
 _METRICS_EVERY_S = 60
+
+
+class Metrics(Protocol):
+    """Counts what a redrive does: `mep.dlq.session.OperatorMetrics`."""
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Add to a metric of `monitoring.operator_metrics`."""
+
+    def send(self) -> None:
+        """Send the counts since the last call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +175,7 @@ class Redriver:
     queue: Queue
     destination: Destination
     audit: AuditTrail
-    metrics: OperatorMetrics
+    metrics: Metrics
     rate: float = RATE
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep

@@ -154,6 +154,10 @@ class Recorder:
         """Record the state of a message, in place of its earlier one."""
         self._messages[dead_letter.message_id] = MessageResult(dead_letter, state, reason)
 
+    def of(self, dead_letter: DeadLetter) -> MessageResult:
+        """Return what was recorded of a message."""
+        return self._messages[dead_letter.message_id]
+
     def result(self) -> ActionResult:
         """Return what has happened so far."""
         messages = tuple(self._messages.values())

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,10 @@ ALLOWED: Mapping[str, set[str]] = {
     "monitoring": {"handler", "otel"},
     "emulator": {"handler", "otel"},
     "mep": {"handler", "otel", "monitoring", "emulator"},
-    "deploy": {"handler", "otel", "monitoring"},
+    "redriver": {"handler", "otel", "monitoring", "mep"},
+    "deploy": {"handler", "otel", "monitoring", "redriver"},
     "bench": {"handler", "otel", "emulator"},
-    "tests": {"handler", "otel", "monitoring", "emulator", "mep", "deploy", "bench"},
+    "tests": {"handler", "otel", "monitoring", "emulator", "mep", "redriver", "deploy", "bench"},
 }
 """The packages that each package may import, besides itself."""
 
@@ -47,6 +49,9 @@ TERMINAL: Mapping[str, set[str]] = {
 
 NOT_FOR_ENGINE = {"emulator", "mep.progress", "mep.terminal", "rich", "typer", "click"}
 """Modules that an engine must not import, directly or not."""
+
+WITH_BOTO3 = {"boto3", "botocore", "certifi", "dateutil", "jmespath", "s3transfer", "six", "urllib3"}
+"""boto3 and the packages that it needs."""
 
 FOR_TERMINAL = {"mep.verify.command", "mep.verify.render"}
 """The modules of `mep.verify` that are not part of its engine."""
@@ -138,6 +143,19 @@ def test_engines_import_neither_terminal_nor_emulator() -> None:
     """The import statements decide, those inside functions included."""
     names = reached(engine_modules())
     assert not {name for name in names if is_within(name, NOT_FOR_ENGINE)}
+
+
+def test_scheduled_function_loads_neither_terminal_nor_packages_beside_boto3() -> None:
+    """Lambda's runtime has boto3 and the packages that it needs, and no others: no SDK of OpenTelemetry, no orjson."""
+    modules = [module_name(path) for path in project_files(PROJECT_ROOT, "redriver/*.py")]
+    names = reached(modules)
+    assert not {name for name in names if is_within(name, NOT_FOR_ENGINE)}
+    command = [sys.executable, "-c", f"import sys, {', '.join(modules)}; print(*sys.modules)"]
+    loaded = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True).stdout.split()
+    assert set(modules) <= set(loaded)
+    ours = {*ALLOWED["redriver"], "redriver"}
+    installed = {name for name in packages_distributions() if name in {each.partition(".")[0] for each in loaded}}
+    assert installed - ours <= WITH_BOTO3
 
 
 def test_verification_engine_does_not_import_the_terminal() -> None:

@@ -1,4 +1,4 @@
-"""`mep` in processes that start at once: forked from one that has imported everything already."""
+"""`mep`, or another program, in processes that start at once: forked from one that has imported everything already."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from emulator.environment import PROJECT_ROOT
 _SERVER = """
 import functools, gc, json, os, sys
 import botocore.session, pydantic, typer._adapters
-from mep.__main__ import main
+from {module} import main
 from mep.dlq import discard, json_output, redrive, render, selection, sentences, session
 def redirect(number, target, encoding):
     if target == "&-":
@@ -96,10 +96,15 @@ class Forks:
 
 
 @contextmanager
-def forks() -> Iterator[Forks]:
-    """Import everything once."""
+def forks(module: str = "mep.__main__") -> Iterator[Forks]:
+    """Import everything once.
+
+    Args:
+        module: The module whose `main` is the program.
+    """
+    code = _SERVER.replace("{module}", module)
     with subprocess.Popen(
-        [sys.executable, "-c", _SERVER], cwd=PROJECT_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code], cwd=PROJECT_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as server:
         yield Forks(server)
         assert server.stdin is not None

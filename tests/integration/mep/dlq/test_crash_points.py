@@ -4,68 +4,37 @@ The calls are not listed here: a first run counts them, so that a new call is co
 """
 
 import json
-import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
-from threading import Lock
 from typing import Any
 
 import pytest
 
-from emulator.faults import Exchange, Fault, Reply
+from emulator.faults import Exchange, Reply
+from tests.support.call_killer import CallKiller, kills
 from tests.support.dead_letters import event, from_handler, from_rule
 from tests.support.dlq_harness import Harness, detail_of
 from tests.support.forked_cli import Forks, forks
-from tests.support.thorough import THOROUGH
 
 REDRIVE = ("redrive", "--rate", "1000")
 DISCARD = ("discard", "--reason", "a test", "--category", "timeout", "--yes")
-_MANY = 100
 
 
 @dataclass
-class Killer:
-    """Counts the calls of one process to all services, and kills it at one of them.
+class Killer(CallKiller):
+    """Forwards the calls of `mep dlq`, and keeps what was accepted.
 
     Attributes:
-        at: Number of the call, from 0; None for no kill.
-        after: Whether the call is forwarded first; its response is dropped.
-        sent: The signal.
-        calls: The operations, in order.
         accepted: Details that the bus or the function accepted.
-        handles: Receipt handles of received messages.
     """
 
-    at: int | None = None
-    after: bool = False
-    processes: Forks | None = None
-    sent: signal.Signals = signal.SIGKILL
-    calls: list[str] = field(default_factory=list)
+    forward: Callable[[Exchange], Reply] = field(init=False)
     accepted: list[dict[str, Any]] = field(default_factory=list)
-    handles: list[str] = field(default_factory=list)
-    _lock: Lock = field(default_factory=Lock)
 
-    def fault(self) -> Fault:
-        """Return the fault for each call."""
-        return Fault("counted", self._meet)
-
-    def _meet(self, exchange: Exchange) -> None:
-        with self._lock:
-            number = len(self.calls)
-            self.calls.append(exchange.request.operation or "Invoke")  # of the APIs only Lambda's is REST
-        dies = number == self.at
-        if not dies or self.after:
-            reply = self._forward(exchange)
-            if not dies:
-                exchange.reply(reply)
-                return
-        assert self.processes is not None
-        assert self.processes.started.wait(60)
-        os.kill(self.processes.pid, self.sent)
-        exchange.reset()
+    def __post_init__(self) -> None:
+        self.forward = self._forward
 
     def _forward(self, exchange: Exchange) -> Reply:
         operation = exchange.request.operation
@@ -77,8 +46,6 @@ class Killer:
         reply = exchange.forward()
         if operation == "PutEvents" and json.loads(reply.body)["FailedEntryCount"] == 0:
             self.accepted += map(detail_of, exchange.request.json["Entries"])
-        if operation == "ReceiveMessage":
-            self.handles += [message["ReceiptHandle"] for message in json.loads(reply.body).get("Messages", [])]
         return reply
 
 
@@ -89,35 +56,12 @@ def processes(no_account: None) -> Iterator[Forks]:
         yield processes
 
 
-@contextmanager
-def watched(harness: Harness, killer: Killer) -> Iterator[None]:
-    """Pass every call to the killer."""
-    proxies = (harness.sqs, harness.events, harness.dynamodb, harness.function, harness.cloudwatch)
-    for proxy in proxies:
-        proxy._script.clear()
-        proxy.script(*[killer.fault()] * _MANY)
-    yield
-    for proxy in proxies:
-        proxy._script.clear()
-
-
 def run(processes: Forks, harness: Harness, killer: Killer, arguments: tuple[str, ...]) -> int:
     """Run `mep dlq` as a process of its own; return its exit status, negative when it was killed."""
     killer.processes = processes
-    with watched(harness, killer):
+    proxies = (harness.sqs, harness.events, harness.dynamodb, harness.function, harness.cloudwatch)
+    with killer.watching(proxies):
         return processes.run(("dlq", *arguments), harness.environ())
-
-
-def kills(whole: Killer) -> Iterator[Killer]:
-    """Yield a killer for each state in which a kill can leave the services, given a run without a kill.
-
-    To be killed after a call, before its response arrives, leaves them as a kill before the next call does: the process
-    makes one call at a time, and its memory is lost. So only the last call has a kill after it, unless `THOROUGH`.
-    """
-    for at in range(len(whole.calls)):
-        yield Killer(at=at)
-        if THOROUGH or at == len(whole.calls) - 1:
-            yield Killer(at=at, after=True)
 
 
 @pytest.mark.timeout(400)  # dozens of processes, one after another
@@ -141,14 +85,15 @@ def test_a_killed_redrive_loses_no_event(
     harness.left()
     assert {"ReceiveMessage", "PutItem", sends, "DeleteMessage", "PutMetricData"} <= set(whole.calls)
 
-    for killed in kills(whole):
+    for at, after in kills(whole):
+        killed = Killer(at=at, after=after)
         sent, poison = fill()
         assert run(processes, harness, killed, redrive) == -signal.SIGKILL, f"call {killed.at}: {killed.calls}"
         harness.dead_letters.show_again(killed.handles)
         again = Killer()
         assert run(processes, harness, again, redrive) == 0
 
-        where = f"killed {'after' if killed.after else 'before'} call {killed.at}, {killed.calls[-1]}"
+        where = killed.where
         delivered = [detail["event_id"] for detail in (*killed.accepted, *again.accepted)]
         assert set(delivered) == {sent}, where
         assert len(delivered) <= 2, where
@@ -176,11 +121,12 @@ def test_a_killed_discard_is_recorded(harness: Harness, processes: Forks) -> Non
     assert run(processes, harness, whole, DISCARD) == 0
     assert harness.left() == []
 
-    for killed in kills(whole):
+    for at, after in kills(whole):
+        killed = Killer(at=at, after=after)
         identity = fill()
         assert run(processes, harness, killed, DISCARD) == -signal.SIGKILL
         harness.dead_letters.show_again(killed.handles)
-        where = f"killed {'after' if killed.after else 'before'} call {killed.at}, {killed.calls[-1]}"
+        where = killed.where
         before = actions(identity)
         again = Killer()
         assert run(processes, harness, again, DISCARD) == 0, where

@@ -1,0 +1,15 @@
+"""The automatic redrive: a scheduled function that sends the events of transient failures to the function again.
+
+It is the code behind `mep dlq redrive` without a terminal. It invokes the function synchronously, so that it knows what
+became of an event before it deletes its message: an event that fails again stays where it is, and waits for the next
+run.
+"""
+
+OPERATOR = "auto"
+"""The operator in its audit entries."""
+
+TIMEOUT_S = 300
+"""The timeout of this function in seconds."""
+
+VISIBILITY_TIMEOUT_S = TIMEOUT_S + 60
+"""Visibility timeout of received messages in seconds: longer than a run, shorter than the time between two."""

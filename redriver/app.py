@@ -1,0 +1,133 @@
+"""The entry point of Lambda: `redriver.app.lambda_handler`."""
+
+import os
+import time
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from mep.dlq.audit import AuditTrail
+from mep.dlq.queue import Queue
+from mep.errors import AwsUnavailableError, MepError, Reason, RunError
+from redriver import OPERATOR, VISIBILITY_TIMEOUT_S
+from redriver.calendar import CalendarCheck
+from redriver.clock import Clock
+from redriver.invocation import Invocation, lambda_client
+from redriver.pause import find_pause
+from redriver.policy import is_candidate
+from redriver.redrive import AutoRedrive, RunResult, Status
+from redriver.report import Counts, Report
+from redriver.settings import RedriverSettings, load_settings
+from redriver.stores import Attempts, Rows
+
+REDRIVE, CALENDAR = "redrive", "calendar"
+"""The tasks: the member `task` of the event that the schedule sends."""
+
+_PASSES = frozenset({Reason.NETWORK, Reason.SERVICE_ERROR, Reason.THROTTLED, Reason.UNREADABLE_REPLY})
+"""Reasons of a failed call that pass by themselves: the next run tries again, and no person is needed."""
+
+
+def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Run one task.
+
+    Args:
+        event: `{"task": "redrive"}` or `{"task": "calendar"}`.
+        context: Lambda's context object.
+
+    Returns:
+        The task and its status.
+
+    Raises:
+        MepError: The task failed, and the next run will fail as well. The invocation fails, which the alarm counts.
+    """
+    task = str(event.get("task", REDRIVE))
+    settings = _settings()
+    report = Report(settings.stack.environment, context.aws_request_id, context.function_version)
+    clock = Clock(lambda: float(context.get_remaining_time_in_millis()) / 1000)
+    if task == REDRIVE:
+        status = redrive(settings, report, clock)
+    elif task == CALENDAR:
+        status = check_calendar(settings, report, clock)
+    else:
+        raise RunError(f"the event names no task: {REDRIVE} or {CALENDAR}")
+    return {"task": task, "status": status.value}
+
+
+def redrive(settings: RedriverSettings, report: Report, clock: Clock) -> Status:
+    """Redrive, and write the lines of the run also if it fails.
+
+    Args:
+        settings: The settings.
+        report: Writes the lines.
+        clock: The time.
+
+    Raises:
+        MepError: A call was denied, or a setting is wrong.
+    """
+    started, counts = time.monotonic(), Counts()
+    result, run = RunResult(), None
+    try:
+        if pause := find_pause(settings):
+            result.status, result.problem = Status.PAUSED, pause.value
+        else:
+            run = _new_run(settings, counts, clock)
+            result = run.result
+            run.run()
+    except MepError as error:
+        result.status, result.problem = _failure(error)
+        if result.status is Status.FAILED:
+            raise
+    finally:
+        report.redrive(result, counts, time.monotonic() - started)
+    return result.status
+
+
+def check_calendar(settings: RedriverSettings, report: Report, clock: Clock) -> Status:
+    """Check the calendar, and write the lines of the check.
+
+    Args:
+        settings: The settings.
+        report: Writes the lines.
+        clock: The time.
+
+    Raises:
+        MepError: The check is incomplete: it proves nothing, and there is no other one on this day.
+    """
+    started = time.monotonic()
+    result = CalendarCheck(settings, clock).run()
+    report.calendar(result, time.monotonic() - started)
+    if not result.complete:
+        reason = str(result.problem) if result.problem else "the time of this function was over"
+        raise RunError(f"the calendar check is incomplete after {result.rows:,} rows: {reason}")
+    return Status.DONE
+
+
+@cache  # clients live as long as the sandbox
+def _settings() -> RedriverSettings:
+    return load_settings(os.environ)
+
+
+def _new_run(settings: RedriverSettings, counts: Counts, clock: Clock) -> AutoRedrive:
+    stack = settings.stack
+    dynamodb = stack.aws.client("dynamodb")
+    return AutoRedrive(
+        queue=Queue(
+            stack.aws.client("sqs"),
+            stack.queue_url,
+            visibility_timeout_s=VISIBILITY_TIMEOUT_S,
+            with_content=is_candidate,
+        ),
+        function=Invocation(lambda_client(stack.aws), settings.function, Rows(dynamodb, stack.calendar_table)),
+        audit=AuditTrail(dynamodb, stack.audit_table, OPERATOR, clock.now),
+        attempts=Attempts(dynamodb, stack.audit_table),
+        metrics=counts,
+        clock=clock,
+    )
+
+
+def _failure(error: MepError) -> tuple[Status, str]:
+    """Return the status that an error gives a run, and its text without AWS's own message, which names roles."""
+    if not isinstance(error, AwsUnavailableError):
+        return Status.FAILED, str(error)
+    status = Status.UNAVAILABLE if error.problem.reason in _PASSES else Status.FAILED
+    return status, f"{error.what}: {error.problem.text}"

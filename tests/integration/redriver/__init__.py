@@ -1,0 +1,1 @@
+"""The automatic redrive on a real queue, real tables and the real function."""

@@ -1,0 +1,1 @@
+"""The automatic redrive: what needs no service."""
