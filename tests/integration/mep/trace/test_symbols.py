@@ -68,7 +68,7 @@ def test_the_trace_shows_the_row(market: Path, number: int) -> None:
     show(timeline, screen)
     assert isinstance(screen.file, io.StringIO)
     assert f"{symbol} {DATE}: processed at" in screen.file.getvalue()
-    assert f"asset_symbol {symbol}," in unescape(page(timeline))
+    assert f"<dt>asset_symbol</dt><dd><code>{symbol}</code></dd>" in unescape(page(timeline))
 
 
 @pytest.mark.parametrize("number", range(len(MARKET_SYMBOLS)), ids=MARKET_SYMBOLS)
