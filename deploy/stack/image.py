@@ -61,6 +61,8 @@ def source_of(deployment: Deployment) -> str:
     if deployment.image_uri is not None:
         name = deployment.image_uri.rpartition("/")[2]
         return f"image {name.partition('@')[2] or name.partition(':')[2]}"
+    if deployment.portable:
+        return f"image {_release_tag(deployment.architecture)}"
     return f"commit {labels().get('REVISION', 'unknown')}"
 
 
@@ -94,5 +96,9 @@ def image_of_the_release(scope: Construct, architecture: str) -> lambda_.DockerI
     )
     return lambda_.DockerImageCode.from_ecr(
         ecr.Repository.from_repository_name(scope, "Repository", repository.value_as_string),
-        tag_or_digest=f"{labels()['VERSION']}-{architecture}",
+        tag_or_digest=_release_tag(architecture),
     )
+
+
+def _release_tag(architecture: str) -> str:
+    return f"{labels()['VERSION']}-{architecture}"
