@@ -31,6 +31,9 @@ _SERVICES = {
 _LOCAL = "dev"
 """The environment beside an emulator, where none is given."""
 
+_NO_ENVIRONMENT = (
+    f"--environment is not given: {', '.join(ENVIRONMENTS[:-1])} or {ENVIRONMENTS[-1]} (or set {ENVIRONMENT_VARIABLE})"
+)
 _NOT_SET = {
     Resource.QUEUE: f"{QUEUE_VARIABLE} is not set: use --environment, set it to the queue's URL, or use --queue-url",
     Resource.BUS: f"no destination: use --bus NAME (or {BUS_VARIABLE}, or --environment) to put the events onto the "
@@ -96,13 +99,18 @@ def load_settings(
     """
     environ = os.environ if environ is None else environ
     known = {each.resource: each for each in (*_from_variables(environ, needs, queue_url), *given)}
-    aws = open_aws({each.source: each.value for each in known.values()}, environ)
+    word = _strip(environment if environment is not None else environ.get(ENVIRONMENT_VARIABLE))
+    chosen = word or find_environment(known.values())
+    missing = [resource for resource in needs if resource not in known]
+    try:
+        aws = open_aws({each.source: each.value for each in known.values()}, environ)
+    except UsageError as error:
+        if missing and not chosen and not _has_endpoint(environ):
+            raise UsageError(f"{error}; {_NO_ENVIRONMENT}") from error  # both at once
+        raise
     can_ask = aws.credentials_problem is None
     if can_ask and Resource.QUEUE in known:
         aws.use_queue(known[Resource.QUEUE].value, is_option=bool(queue_url))
-    missing = [resource for resource in needs if resource not in known]
-    word = _strip(environment if environment is not None else environ.get(ENVIRONMENT_VARIABLE))
-    chosen = word or find_environment(known.values())
     emulated = _is_emulated(aws, needs) if can_ask and (missing or not chosen) else bool(aws.emulated)
     if can_ask and not emulated:
         _check_environment(chosen, missing, needs)
@@ -125,6 +133,11 @@ def load_settings(
     )
 
 
+def _has_endpoint(environ: Mapping[str, str]) -> bool:
+    """Return whether a variable names an endpoint: it may be an emulator's, for which no environment is needed."""
+    return any(name.startswith("AWS_ENDPOINT_URL") and value for name, value in environ.items())
+
+
 def _is_emulated(aws: AwsClients, needs: Collection[Resource]) -> bool:
     """Return whether an emulator is used: that of the queue, if its URL is known, else that of a needed service."""
     if aws.emulated is not None:
@@ -139,8 +152,7 @@ def _check_environment(environment: str, missing: Collection[Resource], needs: C
         UsageError: It is not given, or no environment of the stack although names follow from it.
     """
     if not environment and (missing or Resource.QUEUE in needs):
-        choice = f"{', '.join(ENVIRONMENTS[:-1])} or {ENVIRONMENTS[-1]}"
-        raise UsageError(f"--environment is not given: {choice} (or set {ENVIRONMENT_VARIABLE})")
+        raise UsageError(_NO_ENVIRONMENT)
     if missing:
         check_environment("--environment", environment)
 

@@ -83,6 +83,20 @@ def test_without_any_region_the_variable_is_named(command: str, account: Account
     assert account.calls == []
 
 
+@pytest.mark.parametrize("command", ["list", "trace", "check"])
+def test_without_region_and_environment_both_are_named(command: str, run_here: Run) -> None:
+    """In a new shell nothing is set: one line says all that is missing."""
+    names = ("AWS_REGION", "AWS_ENDPOINT_URL", "ENVIRONMENT", "DEAD_LETTER_QUEUE_URL", "EVENT_BUS_NAME")
+    tables = ("EARNINGS_AUDIT_TABLE", "EARNINGS_CALENDAR_TABLE")
+    ended = run_here(*COMMANDS[command], **dict.fromkeys((*names, *tables)))
+
+    assert ended.status == ExitStatus.WRONG_USAGE
+    assert ended.err == (
+        "mep: AWS_REGION is not set: set it to the stack's region, such as eu-central-1; "
+        "--environment is not given: dev, staging or prod (or set ENVIRONMENT)\n"
+    )
+
+
 OTHER_REGIONS = [
     *((("trace",), {"DEAD_LETTER_QUEUE_URL": host}) for host in (f"https://sqs.{ELSEWHERE}.amazonaws.com/1/q",)),
     *(
