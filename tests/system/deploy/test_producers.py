@@ -1,10 +1,13 @@
 """Who may put events on the bus: events of the stack's source only, whoever puts them."""
 
+import json
+import re
 from typing import Any
 
 import pytest
 
 from deploy.values import ContextError
+from emulator.environment import PROJECT_ROOT
 from tests.system.deploy.simulator import Call, verdicts
 from tests.unit.deploy.assembly import ACCOUNT, REGION, Template, template
 
@@ -114,3 +117,15 @@ def test_the_source_of_the_events_is_what_producers_may_put() -> None:
 def test_the_policy_of_a_bus_of_others_is_not_changed() -> None:
     with pytest.raises(ContextError, match="the policy of default belongs to its owner"):
         template(event_bus="default", producers=OTHER_ACCOUNT)
+
+
+def test_the_statement_on_the_page_is_that_of_the_stack(bus_policy: dict[str, Any]) -> None:
+    """For the owner of another bus."""
+    page = (PROJECT_ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r'^ +(\{"Sid": "Earnings".*\n(?: +.*\n)+)', page, re.MULTILINE)
+
+    (statement,) = bus_policy["Statement"]
+    differing = {"Sid", "Principal", "Resource"}
+    assert {key: value for key, value in json.loads(shown).items() if key not in differing} == {
+        key: value for key, value in statement.items() if key not in differing
+    }
