@@ -22,7 +22,6 @@ from tests.support.events import unique_event
 from tests.support.stores import DeadLetters, Tables
 
 DOCS = PROJECT_ROOT / "docs"
-PAGES = ("procedures.md", "game-day.md", "runbook.md", "deploy.md")
 GAME_DAY = (DOCS / "game-day.md").read_text()
 IN_AWS = GAME_DAY.partition("\n## In dev or staging\n")[2]
 OF_THE_CLI_ALONE = ("aws sso login", "aws logs tail ")
@@ -33,7 +32,11 @@ def page(name: str) -> str:
     return (DOCS / name).read_text()
 
 
-@pytest.mark.parametrize("command", sorted({command for name in PAGES for command in texts(page(name))}))
+ROLLBACK = page("deploy.md").partition("\n### Roll back by hand\n")[2].partition("\n## ")[0]
+PAGES = (page("procedures.md"), page("runbook.md"), GAME_DAY, ROLLBACK)
+
+
+@pytest.mark.parametrize("command", sorted({command for text in PAGES for command in texts(text)}))
 def test_an_aws_command_is_valid(command: str) -> None:
     if not command.startswith(OF_THE_CLI_ALONE):
         parse(command)
@@ -106,15 +109,16 @@ def test_the_commands_about_a_row_run(
     capsys.readouterr()
 
 
-def in_bash(script: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def in_bash(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a script with programs that only record their arguments in place of `aws` and `uv`."""
-    for name in ("aws", "uv"):
+    says = {"aws": "echo arn:aws:iam::1:role/the-role", "uv": 'test "$3" != env || echo "export ENVIRONMENT=$4"'}
+    for name, line in says.items():
         program = folder / name
-        program.write_text(f'#!/bin/sh\necho "{name} $*" >> "{folder}/calls"\necho arn:aws:iam::1:role/the-role\n')
+        program.write_text(f'#!/bin/sh\necho "{name} $*" >> "{folder}/calls"\n{line}\n')
         program.chmod(0o755)
     bash = shutil.which("bash")
     assert bash is not None
-    environ = {"PATH": f"{folder}:/usr/bin:/bin", **variables}
+    environ = {"PATH": f"{folder}:/usr/bin:/bin"}
     return subprocess.run([bash, "-uc", script], env=environ, capture_output=True, text=True, check=False, timeout=60)
 
 
@@ -125,19 +129,23 @@ def blocks(text: str) -> list[str]:
     ]
 
 
-def calls(folder: Path) -> list[str]:
-    recorded = folder / "calls"
-    return recorded.read_text().splitlines() if recorded.exists() else []
+READS = ("uv run mep env ", "aws lambda get-function-configuration ")
+"""What the page does not do through `step`."""
 
 
-@pytest.mark.parametrize("environment", ["prod", "production", "prod-dev-not", ""])
+def changes(folder: Path) -> list[str]:
+    """Return the calls that the script has made, without those that only read."""
+    return [call for call in (folder / "calls").read_text().splitlines() if not call.startswith(READS)]
+
+
+@pytest.mark.parametrize("environment", ["prod", "production", "prod-dev-not", "''"])
 def test_a_game_day_refuses_other_environments(environment: str, tmp_path: Path) -> None:
-    script = "\n".join(blocks(IN_AWS)).replace("ENVIRONMENT=staging DRY_RUN=1", f"ENVIRONMENT={environment} DRY_RUN=")
+    script = "\n".join(blocks(IN_AWS)).replace("mep env staging", f"mep env {environment}").replace("=1\n", "=\n")
 
     done = in_bash(script, tmp_path)
 
     assert "refused: mark-earnings-processed-" in done.stderr
-    assert [call for call in calls(tmp_path) if "get-function-configuration" not in call] == []
+    assert changes(tmp_path) == []
 
 
 def test_a_game_day_begins_dry(tmp_path: Path) -> None:
@@ -146,13 +154,11 @@ def test_a_game_day_begins_dry(tmp_path: Path) -> None:
     dry = in_bash(script, tmp_path)
     assert (dry.returncode, dry.stderr) == (0, "")
     printed = [line.removeprefix("+ ") for line in dry.stdout.splitlines() if line.startswith("+ ")]
-    (read,) = calls(tmp_path)
-    assert read.startswith("aws lambda get-function-configuration")
+    assert changes(tmp_path) == []
 
-    (tmp_path / "calls").unlink()
     assert in_bash(script.replace("DRY_RUN=1", "DRY_RUN="), tmp_path).returncode == 0
 
-    made = [call for call in calls(tmp_path) if not call.startswith("aws lambda get-function-configuration")]
+    made = changes(tmp_path)
     assert made == printed
     assert all("prod" not in call.replace("processed", "") for call in made)
     operations = [" ".join(call.split()[1:3]) for call in made if call.startswith("aws ")]
