@@ -117,6 +117,7 @@ class Deployment:
         at_once: Whether CloudFormation sets the alias, without CodeDeploy, hook and alarms: for an urgent fix.
         alarm_email: The addresses that are subscribed to the alarm topic.
         runbook: The URL of the runbook, for the alarms' links; None for its path in this repository.
+        auto_redrive_minutes: The time between two runs of the automatic redrive; 0 for no automatic redrive.
         portable: Whether the template is used without CDK or in another stack: see `as_portable`.
     """
 
@@ -141,14 +142,15 @@ class Deployment:
     at_once: bool
     alarm_email: tuple[str, ...]
     runbook: str | None
+    auto_redrive_minutes: int
     portable: bool = False
 
     def as_portable(self) -> Self:
         """Return the deployment for any account and region, which the stack that includes it determines.
 
-        It has no recipients, who differ as well, and no assets, for which an account needs CDK's bucket.
+        It has no recipients, who differ as well, and no assets, for which an account needs CDK's bucket: so no automatic redrive.
         """
-        return replace(self, account=None, region=None, alarm_email=(), portable=True)
+        return replace(self, account=None, region=None, alarm_email=(), auto_redrive_minutes=0, portable=True)
 
     @property
     def name(self) -> str:

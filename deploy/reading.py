@@ -28,6 +28,8 @@ _PRODUCER = "[0-9]{12}|arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=.@_/-]{1,5
 _TAG = "(?!aws:)[^=]{1,128}=.{0,256}"
 # Of AWS's documentation, and the domains that nobody has (RFC 2606).
 _EXAMPLE = r"111122223333|.*[@/.]example\.(com|net|org)(/.*)?"
+# Longer than a run of the automatic redrive, whose messages are visible again before the next one.
+_AUTO_REDRIVE_MINUTES = (0, *range(10, 61))
 _MEMORY_MB = range(128, 10_241)
 _ECR_URI = (
     r"(?P<account>[0-9]{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)"
@@ -58,6 +60,7 @@ _KINDS: Mapping[str, Kind] = {
     "tags": Kind.OBJECT,
     "log_retention_days": Kind.NUMBER,
     "archive_retention_days": Kind.NUMBER,
+    "auto_redrive_minutes": Kind.NUMBER,
 }
 """Each key, with its type in the environment's file (`deploy.values`). The context has the same keys."""
 
@@ -112,6 +115,10 @@ def read_context(context: Mapping[str, Any]) -> Deployment:
         at_once=values.one_of("rollout", ROLLOUTS) == "at_once",
         alarm_email=values.listed("alarm_email", r"[^@\s]+@[^@\s]+", "an e-mail address"),
         runbook=values.matching("runbook", _URL, "a URL"),
+        auto_redrive_minutes=values.number(
+            "auto_redrive_minutes", _AUTO_REDRIVE_MINUTES, "0 for no automatic redrive, or 10 to 60 minutes"
+        )
+        or 0,
     )
     _check_pinned(values, deployment)
     values.check()

@@ -24,6 +24,9 @@ The burn rate counts only failures where the event is not at fault.
 FAILING_VERSION = "failing-version"
 """The alarm on the version that is being deployed. Only the stack knows the version (`deploy.stack.rollout`)."""
 
+AUTO_REDRIVE_FAILURES = "auto-redrive-failures"
+"""The alarm on the automatic redrive. Only a stack that has one makes it (`deploy.stack.auto_redrive`)."""
+
 
 def alarms(limits: Limits) -> tuple[Alarm, ...]:
     """Return all metric alarms, in the order of the dashboard."""

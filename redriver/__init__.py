@@ -13,3 +13,15 @@ TIMEOUT_S = 300
 
 VISIBILITY_TIMEOUT_S = TIMEOUT_S + 60
 """Visibility timeout of received messages in seconds: longer than a run, shorter than the time between two."""
+
+FUNCTION_VARIABLE = "AUTO_REDRIVE_FUNCTION"
+"""The environment variable with the ARN of the function's alias."""
+
+RULE_VARIABLE = "AUTO_REDRIVE_RULE"
+"""The environment variable with the name of the rule that delivers events to the function."""
+
+BUS_VARIABLE = "EVENT_BUS_NAME"
+"""The environment variable with the rule's bus."""
+
+REDRIVE_TASK, CALENDAR_TASK = "redrive", "calendar"
+"""The tasks: the member `task` of the event that a schedule sends."""

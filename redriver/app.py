@@ -9,7 +9,7 @@ from typing import Any
 from mep.dlq.audit import AuditTrail
 from mep.dlq.queue import Queue
 from mep.errors import AwsUnavailableError, MepError, Reason, RunError
-from redriver import OPERATOR, VISIBILITY_TIMEOUT_S
+from redriver import CALENDAR_TASK, OPERATOR, REDRIVE_TASK, VISIBILITY_TIMEOUT_S
 from redriver.calendar import CalendarCheck
 from redriver.clock import Clock
 from redriver.invocation import Invocation, lambda_client
@@ -19,9 +19,6 @@ from redriver.redrive import AutoRedrive, RunResult, Status
 from redriver.report import Counts, Report
 from redriver.settings import RedriverSettings, load_settings
 from redriver.stores import Attempts, Rows
-
-REDRIVE, CALENDAR = "redrive", "calendar"
-"""The tasks: the member `task` of the event that the schedule sends."""
 
 _PASSES = frozenset({Reason.NETWORK, Reason.SERVICE_ERROR, Reason.THROTTLED, Reason.UNREADABLE_REPLY})
 """Reasons of a failed call that pass by themselves: the next run tries again, and no person is needed."""
@@ -40,16 +37,16 @@ def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     Raises:
         MepError: The task failed, and the next run will fail as well. The invocation fails, which the alarm counts.
     """
-    task = str(event.get("task", REDRIVE))
+    task = str(event.get("task", REDRIVE_TASK))
     settings = _settings()
     report = Report(settings.stack.environment, context.aws_request_id, context.function_version)
     clock = Clock(lambda: float(context.get_remaining_time_in_millis()) / 1000)
-    if task == REDRIVE:
+    if task == REDRIVE_TASK:
         status = redrive(settings, report, clock)
-    elif task == CALENDAR:
+    elif task == CALENDAR_TASK:
         status = check_calendar(settings, report, clock)
     else:
-        raise RunError(f"the event names no task: {REDRIVE} or {CALENDAR}")
+        raise RunError(f"the event names no task: {REDRIVE_TASK} or {CALENDAR_TASK}")
     return {"task": task, "status": status.value}
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from handler.contract import KEY_FIELDS
+from handler.validation import parse_date
 from mep.calendar import GRACE, RATE
 from mep.calendar.check import Checker
 from mep.calendar.model import CheckResult, FindingKind, Scope
@@ -23,6 +25,11 @@ METRICS: Mapping[FindingKind, str] = {
     FindingKind.MARKED_TWICE: "CalendarRowsMarkedTwice",
 }
 """The metric of each kind of finding."""
+
+
+def has_dates() -> bool:
+    """Return whether the rows have a date: without one there is nothing to check."""
+    return parse_date in KEY_FIELDS.values()
 
 
 class _OutOfTimeError(Exception):

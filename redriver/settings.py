@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from mep.errors import UsageError
 from mep.settings import Settings
 from mep.settings import load_settings as load_stack_settings
-
-FUNCTION_VARIABLE = "AUTO_REDRIVE_FUNCTION"
-RULE_VARIABLE = "AUTO_REDRIVE_RULE"
-BUS_VARIABLE = "EVENT_BUS_NAME"
+from redriver import BUS_VARIABLE, FUNCTION_VARIABLE, RULE_VARIABLE
 
 
 @dataclass(frozen=True, slots=True)

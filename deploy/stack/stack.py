@@ -7,6 +7,7 @@ from constructs import Construct
 
 from deploy.context import Deployment
 from deploy.stack.alarm_topic import AlarmTopic
+from deploy.stack.auto_redrive import AutoRedrive
 from deploy.stack.dead_letters import DeadLetterQueue
 from deploy.stack.events import Events
 from deploy.stack.function import TIMEOUT_SECONDS, Function
@@ -65,6 +66,10 @@ class MarkEarningsProcessedStack(cdk.Stack):
             hook = PreTrafficHook(self, "PreTraffic", deployment, function=function).function
         alarms = [failing_version, *monitoring.rollback]
         Rollout(self, "Rollout", deployment, alias=function.alias, hook=hook, alarms=alarms)
+        if deployment.auto_redrive_minutes:
+            automatic = AutoRedrive(self, "AutoRedrive", deployment, function=function)
+            automatic.alarm.add_alarm_action(actions.SnsAction(topic))
+            automatic.alarm.add_ok_action(actions.SnsAction(topic))
         if deployment.application_signals == "discovery":
             # One per account: retained, because other functions rely on it when this stack is gone.
             discovery = applicationsignals.CfnDiscovery(self, "ApplicationSignals")

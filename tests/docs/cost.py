@@ -19,6 +19,7 @@ from handler.outcome import INSTRUMENTATION
 from monitoring.alarms import COMPOSITES, alarms
 from monitoring.cost import GB_SECOND, REQUEST, WRITE_UNIT, WRITE_UNITS
 from monitoring.model import Limits
+from monitoring.operator_metrics import AUTOMATIC_METRICS
 from monitoring.operator_metrics import METRICS as OPERATORS_METRICS
 from tests.support.telemetry import event_record
 from tests.unit.handler.harness import settings
@@ -47,6 +48,8 @@ INDEX_OVERHEAD_BYTES = 100
 LOG_BYTES = 548 + 695 + 900
 HOURS_A_DAY = 2
 """In which events arrive, and metrics have values."""
+EVERY_RUN = ("DeadLettersSeen", "DeadLettersLeft", "OldestDeadLetterAge")
+"""Metrics that the automatic redrive writes in every run, and so in every hour."""
 VERSIONS = 10
 BASE_IMAGE_GB = 0.2
 
@@ -60,12 +63,14 @@ class Counts:
         alarm_metrics: The metrics that they evaluate.
         composites: Composite alarms.
         dashboards: Dashboards.
+        automatic: Whether there is an automatic redrive.
     """
 
     alarms: int
     alarm_metrics: int
     composites: int
     dashboards: int
+    automatic: bool = True
 
     @property
     def dollars_of_alarms(self) -> float:
@@ -73,10 +78,18 @@ class Counts:
         return self.alarm_metrics * ALARM_METRIC + self.composites * COMPOSITE_ALARM
 
 
-def defined() -> Counts:
-    """Count the definitions. The alarm failing-version, which has one metric, is not among them."""
+def defined(*, automatic: bool = True) -> Counts:
+    """Count the definitions.
+
+    Not among them are the alarms that only the stack defines: failing-version with one metric, auto-redrive-failures
+    with two.
+
+    Args:
+        automatic: Whether there is an automatic redrive.
+    """
     every = alarms(Limits())
-    return Counts(len(every) + 1, sum(len(alarm.metrics) for alarm in every) + 1, len(COMPOSITES), dashboards=1)
+    metrics = sum(len(alarm.metrics) for alarm in every) + 1 + 2 * automatic
+    return Counts(len(every) + 1 + automatic, metrics, len(COMPOSITES), dashboards=1, automatic=automatic)
 
 
 def in_template(resources: Mapping[str, Mapping[str, Any]]) -> Counts:
@@ -86,12 +99,13 @@ def in_template(resources: Mapping[str, Mapping[str, Any]]) -> Counts:
         return [each["Properties"] for each in resources.values() if each["Type"] == f"AWS::CloudWatch::{kind}"]
 
     metrics = [sum("MetricStat" in each for each in alarm.get("Metrics", ())) or 1 for alarm in of("Alarm")]
-    return Counts(len(metrics), sum(metrics), len(of("CompositeAlarm")), len(of("Dashboard")))
+    automatic = any(name.startswith("AutoRedrive") for name in resources)
+    return Counts(len(metrics), sum(metrics), len(of("CompositeAlarm")), len(of("Dashboard")), automatic)
 
 
 def environments() -> dict[str, Counts]:
     """Return the rows of the table by environment."""
-    return {f"`{name}`": defined() for name in ("dev", "staging", "prod")}
+    return {f"`{name}`": defined(automatic=name != "dev") for name in ("dev", "staging", "prod")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +196,7 @@ def kept() -> list[Row]:
 def idle(counts: Counts) -> list[Row]:
     """Return what an environment costs in a month if each metric has a value in each hour."""
     own, categories = len(INSTRUMENTATION.metrics), len(ErrorCategory)
+    automatic = len(AUTOMATIC_METRICS) + categories + 1  # and UNCLASSIFIED
     return [
         Row(
             "metrics of the function",
@@ -194,6 +209,12 @@ def idle(counts: Counts) -> list[Row]:
             f"at most {len(OPERATORS_METRICS)}",
             f"{METRIC:.2f}",
             len(OPERATORS_METRICS) * METRIC,
+        ),
+        Row(
+            "metrics of the automatic redrive",
+            f"at most {automatic}: {len(AUTOMATIC_METRICS)}, and the age by {categories + 1} categories",
+            f"{METRIC:.2f}",
+            automatic * METRIC,
         ),
         Row(
             "metric alarms, billed by the metrics that they evaluate",
@@ -210,6 +231,7 @@ def month(counts: Counts, events_a_day: int) -> tuple[float, ...]:
     """Return what a month costs with so many events a day: alarms, dashboard, metrics, keys and images, events."""
     events = events_a_day * DAYS
     metrics = (len(INSTRUMENTATION.metrics) + len(ErrorCategory)) * METRIC * HOURS_A_DAY / 24
+    metrics += counts.automatic * len(EVERY_RUN) * METRIC
     # DynamoDB asks for the key of a table in use every five minutes.
     keys = 2 * HOURS_A_DAY * 12 * DAYS * KMS_REQUEST
     each = (sum(row.dollars for row in per_million()) + per_million_in_special_cases()[0].dollars) / MILLION

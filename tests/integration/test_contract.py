@@ -390,6 +390,7 @@ CONTEXT = {
     *("audit_table", "event_bus", "event_source", "log_level", "rollout", "alarm_email", "runbook"),
     *("application_signals", "account", "region", "prefix", "tags", "log_retention_days", "archive_retention_days"),
     "producers",
+    "auto_redrive_minutes",
 }
 ENVIRONMENT_FILES = {"dev.json", "staging.json", "prod.json"}
 OUTPUTS = {
@@ -404,6 +405,11 @@ STACK_VARIABLES = {
 }
 HOOK_VARIABLES = {"EARNINGS_AUDIT_TABLE", "EARNINGS_CALENDAR_TABLE", "EVENT_SOURCE", "FUNCTION_VERSION_ARN"}
 """Of the function that CodeDeploy invokes before it shifts traffic."""
+AUTO_REDRIVE_VARIABLES = {
+    *("DEAD_LETTER_QUEUE_URL", "EARNINGS_AUDIT_TABLE", "EARNINGS_CALENDAR_TABLE", "ENVIRONMENT", "EVENT_BUS_NAME"),
+    *("AUTO_REDRIVE_FUNCTION", "AUTO_REDRIVE_RULE"),
+}
+"""Of the function of the automatic redrive."""
 PREFIX = "mark-earnings-processed-prod"
 NAMES = {
     "AWS::CloudWatch::Dashboard": {f"{PREFIX}-us-east-1"},
@@ -412,11 +418,11 @@ NAMES = {
     "AWS::DynamoDB::Table": {"earningsCalendar", "earningsAudit"},
     "AWS::Events::Archive": {PREFIX},
     "AWS::Events::EventBus": {"earnings-prod"},
-    "AWS::Events::Rule": {PREFIX},
+    "AWS::Events::Rule": {PREFIX, f"{PREFIX}-auto-redrive", f"{PREFIX}-calendar-check"},
     "AWS::IAM::ManagedPolicy": {f"{PREFIX}-{name}-us-east-1" for name in ("operators", "producers", "responders")},
     "AWS::Lambda::Alias": {"live"},
-    "AWS::Lambda::Function": {PREFIX, f"{PREFIX}-pre-traffic"},
-    "AWS::Logs::LogGroup": {f"/aws/lambda/{PREFIX}", f"/aws/lambda/{PREFIX}-pre-traffic"},
+    "AWS::Lambda::Function": {PREFIX, f"{PREFIX}-pre-traffic", f"{PREFIX}-auto-redrive"},
+    "AWS::Logs::LogGroup": {f"/aws/lambda/{PREFIX}{each}" for each in ("", "-pre-traffic", "-auto-redrive")},
     "AWS::SNS::Topic": {f"{PREFIX}-alarms"},
     "AWS::SQS::Queue": {f"{PREFIX}-dead-letters"},
     "AWS::XRay::Group": {"earnings-prod-events", "earnings-prod-failed"},
@@ -428,7 +434,7 @@ ALARMS = {
     *("processing-failures", "dynamodb-failures", "retries", "idempotency-violations", "processing-time", "memory"),
     *("security", "dlq-volume", "dlq-depth", "dlq-age", "async-events-dropped", "destination-delivery-failures"),
     *("rule-failed-invocations", "rule-dlq-failures", "async-event-age", "throttles", "unreported-failures"),
-    "spans-lost",
+    *("spans-lost", "auto-redrive-failures"),
     *("slo-fast-burn-long", "slo-fast-burn-short", "slo-slow-burn-long", "slo-slow-burn-short", "failing-version"),
     # composites
     *("error-rate", "slo-fast-burn", "slo-slow-burn"),
@@ -843,6 +849,8 @@ def test_outputs_and_variables_of_the_stack(stack: Template) -> None:
     assert set(stack.document["Outputs"]) == OUTPUTS
     assert set(stack.one("AWS::Lambda::Function")["Environment"]["Variables"]) == STACK_VARIABLES
     assert set(stack.hook("AWS::Lambda::Function")["Environment"]["Variables"]) == HOOK_VARIABLES
+    (automatic,) = stack.automatic("AWS::Lambda::Function")
+    assert set(automatic["Environment"]["Variables"]) == AUTO_REDRIVE_VARIABLES
     indexes = [
         index for table in stack.all("AWS::DynamoDB::Table") for index in table.get("GlobalSecondaryIndexes", ())
     ]

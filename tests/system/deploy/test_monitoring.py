@@ -14,8 +14,9 @@ environments = pytest.mark.parametrize("environment", ENVIRONMENTS)
 
 
 def alarms(made: Template, name: str) -> dict[str, dict[str, Any]]:
-    """Return the resolved properties of the alarms, by their names without the stack's name."""
-    found = [made.resolve(made.resources[each]["Properties"]) for each in made.ids("AWS::CloudWatch::Alarm")]
+    """Return the resolved properties of the alarms of the monitoring, by their names without the stack's name."""
+    names = [each for each in made.ids("AWS::CloudWatch::Alarm") if not each.startswith("AutoRedrive")]
+    found = [made.resolve(made.resources[each]["Properties"]) for each in names]
     return {each["AlarmName"].removeprefix(f"{name}-"): each for each in found if "Metrics" in each}
 
 

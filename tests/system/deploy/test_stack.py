@@ -15,7 +15,7 @@ from deploy.stack.pre_traffic import FILES
 from emulator.services.tables import create_tables
 from handler.contract import CORRELATION_INDEX
 from handler.settings import FLUSH_RESERVE_SECONDS, load_settings
-from tests.unit.deploy.assembly import ACCOUNT, IMAGE, REGION, Template, template
+from tests.unit.deploy.assembly import ACCOUNT, IMAGE, REGION, SEPARATE, Template, template
 from tests.unit.deploy.snapshot import SNAPSHOT, synthesised
 
 NAME = "mark-earnings-processed-prod"
@@ -434,7 +434,7 @@ def test_runbook_url() -> None:
     texts = [
         alarm["Properties"]["AlarmDescription"]
         for name, alarm in template(runbook=wiki).resources.items()
-        if name.startswith("Monitoring") and "AlarmDescription" in alarm["Properties"]
+        if name.startswith(SEPARATE) and "AlarmDescription" in alarm["Properties"]
     ]
 
     assert len(texts) > 20

@@ -11,6 +11,9 @@ ACCOUNT = "111122223333"
 REGION = "us-east-1"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mark-earnings-processed:1.0.0"
 
+SEPARATE = ("Monitoring", "PreTraffic", "AutoRedrive")
+"""The beginnings of the logical IDs of resources that have tests of their own."""
+
 _PSEUDO = {
     "AWS::AccountId": ACCOUNT,
     "AWS::Partition": "aws",
@@ -46,11 +49,17 @@ class Template:
         return [name for name, resource in self.resources.items() if resource["Type"] == kind]
 
     def all(self, kind: str) -> list[dict[str, Any]]:
-        """Return the resolved properties of all resources of a type, without those of monitoring and hook."""
+        """Return the resolved properties of all resources of a type, without those of `SEPARATE`."""
+        return [
+            self.resolve(self.resources[name]["Properties"]) for name in self.ids(kind) if not name.startswith(SEPARATE)
+        ]
+
+    def automatic(self, kind: str) -> list[dict[str, Any]]:
+        """Return the resolved properties of all resources of a type that belong to the automatic redrive."""
         return [
             self.resolve(self.resources[name]["Properties"])
             for name in self.ids(kind)
-            if not name.startswith(("Monitoring", "PreTraffic"))
+            if name.startswith("AutoRedrive")
         ]
 
     def hook(self, kind: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ SNAPSHOT = Path(__file__).parent / "snapshot.json"
 
 
 def synthesised() -> dict[str, Any]:
-    """Return the resources of the template. The hash of the hook's archive is left out: it changes with its code."""
+    """Return the resources of the template. The hashes of archives are left out: they change with their code."""
     text = json.dumps(
         {name: resource for name, resource in template().resources.items() if not name.startswith("Monitoring")}
     )

@@ -5,6 +5,7 @@ import pytest
 from deploy.context import ENVIRONMENTS
 from deploy.reading import read_context
 from monitoring import names
+from monitoring.alarms import AUTO_REDRIVE_FAILURES
 from monitoring.names import StackNames
 from tests.unit.deploy.assembly import Template, template
 
@@ -26,7 +27,8 @@ def test_names_are_those_of_the_template(environment: str) -> None:
         for each in stack.resources.values()
         if each["Type"] in {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"}
     }
-    assert alarms == own.alarms
+    automatic = {own.alarm(AUTO_REDRIVE_FAILURES): True} if environment == "prod" else {}
+    assert alarms == own.alarms | automatic
 
 
 def test_environments_are_those_of_the_deployment() -> None:

@@ -1,0 +1,225 @@
+"""The automatic redrive: its function, with the schedules, the role, the log group and the alarm."""
+
+from typing import Any
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from deploy.context import DEFAULT_BUS, Deployment
+from deploy.stack.archive import archive
+from deploy.stack.function import Function
+from deploy.stack.monitoring import RUNBOOK
+from deploy.stack.retention import kept_once_created
+from deploy.stack.suppressions import acknowledge
+from handler.contract import AUDIT, CALENDAR, DISPLAY_NAME
+from monitoring.alarms import AUTO_REDRIVE_FAILURES
+from otel.semconv import ENVIRONMENT_DIMENSION
+from redriver import BUS_VARIABLE, CALENDAR_TASK, FUNCTION_VARIABLE, REDRIVE_TASK, RULE_VARIABLE, TIMEOUT_S
+from redriver.calendar import has_dates
+
+HANDLER = "redriver.app"
+"""The module with the handler."""
+
+MEMORY_MB = 512
+"""A run reads up to 5,000 messages."""
+
+_CALENDAR_SCHEDULE = events.Schedule.cron(minute="0", hour="12")
+
+
+class AutoRedrive(Construct):
+    """The scheduled function that redrives transient dead letters.
+
+    Attributes:
+        alarm: In ALARM while the function fails, or an event is left for a person.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        deployment: Deployment,
+        *,
+        function: Function,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._deployment = deployment
+        log_group = self._log_group()
+        with archive(HANDLER) as folder:
+            self.function = self._function(function, self._role(function, log_group), log_group, folder)
+        minutes = deployment.auto_redrive_minutes
+        self._schedule("Schedule", self._name, REDRIVE_TASK, events.Schedule.rate(Duration.minutes(minutes)))
+        if has_dates():
+            self._schedule("CalendarSchedule", f"{deployment.name}-calendar-check", CALENDAR_TASK, _CALENDAR_SCHEDULE)
+        self.alarm = self._alarm(2 * minutes)
+
+    @property
+    def _name(self) -> str:
+        return f"{self._deployment.name}-auto-redrive"
+
+    def _log_group(self) -> logs.LogGroup:
+        log_group = logs.LogGroup(
+            self,
+            "Log",
+            log_group_name=f"/aws/lambda/{self._name}",
+            removal_policy=kept_once_created(self._deployment),
+        )
+        cfn_log_group: Any = log_group.node.default_child
+        cfn_log_group.retention_in_days = self._deployment.log_retention_days
+        acknowledge(
+            log_group,
+            {
+                "CKV_AWS_158": "Encrypted by CloudWatch; lines have counts, categories and correlation IDs.",
+                "CKV_AWS_338": "A year in production; shorter where events are tests.",
+            },
+        )
+        return log_group
+
+    def _function(self, function: Function, role: iam.Role, log_group: logs.LogGroup, folder: str) -> lambda_.Function:
+        made = lambda_.Function(
+            self,
+            "Function",
+            function_name=self._name,
+            description=f"Redrives the transient dead letters of {self._deployment.name}",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=function.function.architecture,
+            handler=f"{HANDLER}.lambda_handler",
+            code=lambda_.Code.from_asset(folder),
+            memory_size=MEMORY_MB,
+            timeout=Duration.seconds(TIMEOUT_S),
+            # CDK would add wider permissions than the function needs.
+            role=role.without_policy_updates(),
+            environment={
+                "ENVIRONMENT": self._deployment.environment.name,
+                "DEAD_LETTER_QUEUE_URL": function.resources.queue.queue_url,
+                CALENDAR.variable: function.resources.calendar.table_name,
+                AUDIT.variable: function.resources.audit.table_name,
+                FUNCTION_VARIABLE: function.alias.function_arn,
+                RULE_VARIABLE: self._deployment.rule_name,
+                BUS_VARIABLE: self._deployment.bus_name,
+            },
+            log_group=log_group,
+            logging_format=lambda_.LoggingFormat.JSON,
+            application_log_level_v2=lambda_.ApplicationLogLevel.INFO,
+            system_log_level_v2=lambda_.SystemLogLevel.INFO,
+            retry_attempts=0,  # the schedule tries again, and a run of half an hour ago is of no use
+            max_event_age=Duration.minutes(self._deployment.auto_redrive_minutes),
+        )
+        same_python = "The Python of the image, which also runs the tests of this function."
+        no_dead_letters = "An invocation has no event to keep: the next one does the same."
+        acknowledge(
+            made,
+            {
+                "Serverless::Serverless-LambdaDLQ": no_dead_letters,
+                "CKV_AWS_116": no_dead_letters,
+                "CKV_AWS_115": "A schedule invokes it, less often than it can run: a reservation would only take "
+                "concurrency from the account's other functions.",
+                "CKV_AWS_117": "It calls DynamoDB, EventBridge, Lambda and SQS only, over TLS.",
+                "CKV_AWS_173": "Its environment variables are names and URLs, no secrets.",
+                "AwsSolutions::AwsSolutions-L1": same_python,
+                "Serverless::Serverless-LambdaLatestVersion": same_python,
+                "Serverless::Serverless-LambdaAsyncFailureDestination": no_dead_letters,
+                "Serverless::Serverless-LambdaTracing": "Each event that it sends has a trace of its own; the run is "
+                "one log line.",
+            },
+        )
+        return made
+
+    def _rule_arn(self) -> str:
+        """Return the ARN of the rule that delivers events. CDK's has no bus in it before AWS has resolved it."""
+        stack, deployment = Stack.of(self), self._deployment
+        bus = "" if deployment.bus_name == DEFAULT_BUS else f"{deployment.bus_name}/"
+        return f"arn:{stack.partition}:events:{stack.region}:{stack.account}:rule/{bus}{deployment.rule_name}"
+
+    def _role(self, function: Function, log_group: logs.LogGroup) -> iam.Role:
+        """Return the role, which allows exactly the calls that the function makes."""
+        on = function.resources
+        statements: list[tuple[str, list[str], str]] = [
+            (
+                "HandleDeadLetters",
+                [
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:DeleteMessage",
+                    "sqs:GetQueueAttributes",
+                    "sqs:ReceiveMessage",
+                ],
+                on.queue.queue_arn,
+            ),
+            ("InvokeFunction", ["lambda:InvokeFunction"], function.alias.function_arn),
+            ("SeeConcurrency", ["lambda:GetFunctionConcurrency"], function.function.function_arn),
+            ("SeeRule", ["events:DescribeRule"], self._rule_arn()),
+            ("SeeRows", ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"], on.calendar.table_arn),
+            ("AppendAuditEntries", ["dynamodb:PutItem", "dynamodb:Query"], on.audit.table_arn),
+            ("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], log_group.log_group_arn),
+        ]
+        return iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=f"Permissions of the automatic redrive of {self._deployment.name}",
+            inline_policies={
+                "AutoRedrive": iam.PolicyDocument(
+                    statements=[
+                        iam.PolicyStatement(sid=sid, actions=actions, resources=[resource])
+                        for sid, actions, resource in statements
+                    ]
+                )
+            },
+        )
+
+    def _schedule(self, construct_id: str, name: str, task: str, schedule: events.Schedule) -> None:
+        rule = events.Rule(
+            self,
+            construct_id,
+            rule_name=name,
+            description=f"Schedule of {self._name}: {task}",
+            schedule=schedule,
+            targets=[
+                targets.LambdaFunction(
+                    self.function,
+                    event=events.RuleTargetInput.from_object({"task": task}),
+                    retry_attempts=0,
+                    max_event_age=Duration.minutes(self._deployment.auto_redrive_minutes),
+                )
+            ],
+        )
+        missed = "A run that was missed needs no dead letter: the next one does the same."
+        acknowledge(rule, {"Serverless::Serverless-EventBusDLQ": missed})
+
+    def _alarm(self, minutes: int) -> cloudwatch.Alarm:
+        """Return the alarm; its period has two runs, so that it stays in ALARM between them."""
+        period = Duration.minutes(minutes)
+        failed = cloudwatch.Metric(
+            namespace="AWS/Lambda",
+            metric_name="Errors",
+            dimensions_map={"FunctionName": self.function.function_name},
+            statistic="Sum",
+            period=period,
+        )
+        left = cloudwatch.Metric(
+            namespace=DISPLAY_NAME,
+            metric_name="DeadLettersLeft",
+            dimensions_map={ENVIRONMENT_DIMENSION: self._deployment.environment.name},
+            statistic="Maximum",
+            period=period,
+        )
+        return cloudwatch.Alarm(
+            self,
+            "Failures",
+            alarm_name=f"{self._deployment.name}-{AUTO_REDRIVE_FAILURES}",
+            alarm_description="The automatic redrive failed, or it has sent an event three times and left it for a "
+            f"person. What to do: {self._deployment.runbook or RUNBOOK}#{AUTO_REDRIVE_FAILURES}",
+            metric=cloudwatch.MathExpression(
+                expression="FILL(failed,0)+FILL(left,0)", using_metrics={"failed": failed, "left": left}, period=period
+            ),
+            threshold=0,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            evaluation_periods=1,
+            datapoints_to_alarm=1,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
