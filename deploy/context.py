@@ -148,7 +148,8 @@ class Deployment:
     def as_portable(self) -> Self:
         """Return the deployment for any account and region, which the stack that includes it determines.
 
-        It has no recipients, who differ as well, and no assets, for which an account needs CDK's bucket: so no automatic redrive.
+        It has no recipients, who differ as well, and no assets, for which an account needs CDK's bucket: so it has no
+        automatic redrive.
         """
         return replace(self, account=None, region=None, alarm_email=(), auto_redrive_minutes=0, portable=True)
 

@@ -14,6 +14,9 @@ TIMEOUT_S = 300
 VISIBILITY_TIMEOUT_S = TIMEOUT_S + 60
 """Visibility timeout of received messages in seconds: longer than a run, shorter than the time between two."""
 
+ENVIRONMENT_VARIABLE = "ENVIRONMENT"
+QUEUE_VARIABLE = "DEAD_LETTER_QUEUE_URL"
+
 FUNCTION_VARIABLE = "AUTO_REDRIVE_FUNCTION"
 """The environment variable with the ARN of the function's alias."""
 

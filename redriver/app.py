@@ -39,7 +39,7 @@ def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """
     task = str(event.get("task", REDRIVE_TASK))
     settings = _settings()
-    report = Report(settings.stack.environment, context.aws_request_id, context.function_version)
+    report = Report(settings.environment, context.aws_request_id, context.function_version)
     clock = Clock(lambda: float(context.get_remaining_time_in_millis()) / 1000)
     if task == REDRIVE_TASK:
         status = redrive(settings, report, clock)
@@ -105,18 +105,17 @@ def _settings() -> RedriverSettings:
 
 
 def _new_run(settings: RedriverSettings, counts: Counts, clock: Clock) -> AutoRedrive:
-    stack = settings.stack
-    dynamodb = stack.aws.client("dynamodb")
+    dynamodb = settings.aws.client("dynamodb")
     return AutoRedrive(
         queue=Queue(
-            stack.aws.client("sqs"),
-            stack.queue_url,
+            settings.aws.client("sqs"),
+            settings.queue_url,
             visibility_timeout_s=VISIBILITY_TIMEOUT_S,
             with_content=is_candidate,
         ),
-        function=Invocation(lambda_client(stack.aws), settings.function, Rows(dynamodb, stack.calendar_table)),
-        audit=AuditTrail(dynamodb, stack.audit_table, OPERATOR, clock.now),
-        attempts=Attempts(dynamodb, stack.audit_table),
+        function=Invocation(lambda_client(settings.aws), settings.function, Rows(dynamodb, settings.calendar_table)),
+        audit=AuditTrail(dynamodb, settings.audit_table, OPERATOR, clock.now),
+        attempts=Attempts(dynamodb, settings.audit_table),
         metrics=counts,
         clock=clock,
     )

@@ -54,10 +54,10 @@ class CalendarCheck:
         Raises:
             MepError: A setting is wrong.
         """
-        stack = self.settings.stack
+        settings = self.settings
         day = today(self.clock.now())
         scope = Scope((day - timedelta(days=DAYS)).isoformat(), day.isoformat())
-        reader = TableReader(stack.aws.client("dynamodb"), stack.calendar_table, stack.audit_table, RATE)
+        reader = TableReader(settings.aws.client("dynamodb"), settings.calendar_table, settings.audit_table, RATE)
         grace = parse_age("grace", GRACE) or timedelta()
         checker = Checker(reader, scope, grace, on_row=self._check_time, clock=self.clock.now)
         try:

@@ -1,12 +1,12 @@
-"""The settings of the automatic redrive: those of `mep`, and what it invokes."""
+"""The settings of the automatic redrive. All are required: the stack sets them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from handler.contract import AUDIT, CALENDAR
+from mep.aws import AwsClients, open_aws
 from mep.errors import UsageError
-from mep.settings import Settings
-from mep.settings import load_settings as load_stack_settings
-from redriver import BUS_VARIABLE, FUNCTION_VARIABLE, RULE_VARIABLE
+from redriver import BUS_VARIABLE, ENVIRONMENT_VARIABLE, FUNCTION_VARIABLE, QUEUE_VARIABLE, RULE_VARIABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,13 +14,21 @@ class RedriverSettings:
     """The settings.
 
     Attributes:
-        stack: The resources of the stack.
+        aws: The boto3 clients.
+        environment: The stack's environment; the dimension of its metrics.
+        queue_url: URL of the dead-letter queue.
+        calendar_table: Name of the calendar table.
+        audit_table: Name of the audit table.
         function: ARN of the function's alias.
         rule: Name of the rule that delivers events to the function.
         bus: Name of the rule's bus.
     """
 
-    stack: Settings
+    aws: AwsClients
+    environment: str
+    queue_url: str
+    calendar_table: str
+    audit_table: str
     function: str
     rule: str
     bus: str
@@ -37,9 +45,13 @@ def load_settings(environ: Mapping[str, str]) -> RedriverSettings:
     Raises:
         UsageError: A setting is missing or invalid.
     """
-    values = {name: environ.get(name, "").strip() for name in (FUNCTION_VARIABLE, RULE_VARIABLE, BUS_VARIABLE)}
+    names = (
+        *(ENVIRONMENT_VARIABLE, QUEUE_VARIABLE, CALENDAR.variable, AUDIT.variable),
+        *(FUNCTION_VARIABLE, RULE_VARIABLE, BUS_VARIABLE),
+    )
+    values = {name: environ.get(name, "").strip() for name in names}
     if missing := [name for name, value in values.items() if not value]:
         raise UsageError(f"{', '.join(missing)} must be set")
-    function = values[FUNCTION_VARIABLE]
-    stack = load_stack_settings(environ, regional_options={FUNCTION_VARIABLE: function})
-    return RedriverSettings(stack, function, values[RULE_VARIABLE], values[BUS_VARIABLE])
+    aws = open_aws({name: values[name] for name in (QUEUE_VARIABLE, FUNCTION_VARIABLE)}, environ)
+    aws.use_queue(values[QUEUE_VARIABLE], is_option=False)
+    return RedriverSettings(aws, *values.values())

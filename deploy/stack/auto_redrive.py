@@ -20,7 +20,16 @@ from deploy.stack.suppressions import acknowledge
 from handler.contract import AUDIT, CALENDAR, DISPLAY_NAME
 from monitoring.alarms import AUTO_REDRIVE_FAILURES
 from otel.semconv import ENVIRONMENT_DIMENSION
-from redriver import BUS_VARIABLE, CALENDAR_TASK, FUNCTION_VARIABLE, REDRIVE_TASK, RULE_VARIABLE, TIMEOUT_S
+from redriver import (
+    BUS_VARIABLE,
+    CALENDAR_TASK,
+    ENVIRONMENT_VARIABLE,
+    FUNCTION_VARIABLE,
+    QUEUE_VARIABLE,
+    REDRIVE_TASK,
+    RULE_VARIABLE,
+    TIMEOUT_S,
+)
 from redriver.calendar import has_dates
 
 HANDLER = "redriver.app"
@@ -95,8 +104,8 @@ class AutoRedrive(Construct):
             # CDK would add wider permissions than the function needs.
             role=role.without_policy_updates(),
             environment={
-                "ENVIRONMENT": self._deployment.environment.name,
-                "DEAD_LETTER_QUEUE_URL": function.resources.queue.queue_url,
+                ENVIRONMENT_VARIABLE: self._deployment.environment.name,
+                QUEUE_VARIABLE: function.resources.queue.queue_url,
                 CALENDAR.variable: function.resources.calendar.table_name,
                 AUDIT.variable: function.resources.audit.table_name,
                 FUNCTION_VARIABLE: function.alias.function_arn,

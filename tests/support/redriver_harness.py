@@ -99,8 +99,8 @@ class RedriverHarness:
                 patch.setenv(name, value)
             settings = load_settings(self.environ())
             for service in ("sqs", "dynamodb", "events", "lambda"):
-                settings.stack.aws.client(service)
-            lambda_client(settings.stack.aws)
+                settings.aws.client(service)
+            lambda_client(settings.aws)
             return settings
 
     def environ(self) -> dict[str, str]:

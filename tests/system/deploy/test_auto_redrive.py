@@ -81,11 +81,11 @@ def test_the_function_accepts_its_variables(monkeypatch: pytest.MonkeyPatch) -> 
     read = load_settings({"AWS_REGION": REGION, **variables})
 
     main = made.one("AWS::Lambda::Function")["Environment"]["Variables"]
-    assert read.stack.queue_url == main["DEAD_LETTER_QUEUE_URL"]
-    assert (read.stack.calendar_table, read.stack.audit_table) == ("earningsCalendar", "earningsAudit")
+    assert read.queue_url == main["DEAD_LETTER_QUEUE_URL"]
+    assert (read.calendar_table, read.audit_table) == ("earningsCalendar", "earningsAudit")
     assert (read.function, read.unqualified_function) == (f"{FUNCTION}:live", FUNCTION)
     assert (read.rule, read.bus) == (NAME, "earnings-prod")
-    assert read.stack.environment == "prod"
+    assert read.environment == "prod"
 
 
 def test_rule_and_bus_of_an_existing_bus() -> None:
