@@ -60,6 +60,9 @@ CALENDAR = Table("EARNINGS_CALENDAR_TABLE", "earningsCalendar", tuple(KEY_FIELDS
 PROBE_KEY = ("MEP-VERIFY", "2000-01-01")
 """The key of the row that is reserved for `mep verify`: no symbol of an exchange, on a day before all events."""
 
+ROUND_TRIP_KEYS = (("MEP-VERIFY", "2000-01-02"), ("MEP-VERIFY", "2000-01-03"))
+"""The keys of the two rows that are reserved for `mep verify --full`."""
+
 AUDIT = Table("EARNINGS_AUDIT_TABLE", "earningsAudit", ("earnings_key", "entry_id"))
 """The append-only table: the key of the row (its parts joined by `#`), then time and event ID."""
 

@@ -41,6 +41,7 @@ _REQUIRED_MEMBERS = {
     "ListSubscriptionsByTopic": "Subscriptions",
     "DescribeStacks": "Stacks",
     "GetQueueUrl": "QueueUrl",
+    "DescribeAlarmHistory": "AlarmHistoryItems",
 }
 """A member that each response has. botocore parses a proxy's page with status 200 as a response without members."""
 

@@ -27,7 +27,7 @@ def check_alerting(account: Account) -> list[Check]:
     if exist.status is Status.NOT_AVAILABLE:
         problem = Problem(Reason(exist.reason), "the alarms, which decide it, could not be read", exist.advice)
         return [exist, *(Check.not_available(name, problem) for name in _CHECKS[1:])]
-    topics = sorted({action for alarm in found.values() for action in _topics(alarm)})
+    topics = sorted({action for alarm in found.values() for action in topics_of(alarm)})
 
     def subscriptions(client: Any) -> Check:
         return _subscriptions(client, topics, needs_recipient=account.target.names.needs_recipient)
@@ -52,7 +52,8 @@ def _alarms(account: Account, client: Any) -> Mapping[str, Mapping[str, Any]]:
     return found
 
 
-def _topics(alarm: Mapping[str, Any]) -> list[str]:
+def topics_of(alarm: Mapping[str, Any]) -> list[str]:
+    """Return the topics that an alarm notifies, by ARN."""
     return [action for action in alarm.get("AlarmActions", ()) if action.split(":")[2:3] == ["sns"]]
 
 
@@ -64,7 +65,7 @@ def _exist(account: Account, found: Mapping[str, Mapping[str, Any]]) -> Check:
     silent = [
         name
         for name, notifies in expected.items()
-        if notifies and not (found[name].get("ActionsEnabled") and _topics(found[name]))
+        if notifies and not (found[name].get("ActionsEnabled") and topics_of(found[name]))
     ]
     if silent:
         return Check(CheckName.ALARMS, Status.FAIL, f"{_some(silent)}: no action, or actions are disabled", advice)

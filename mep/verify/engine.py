@@ -13,14 +13,21 @@ from mep.verify.probing import (
     check_row,
     check_unchanged,
 )
-from mep.verify.results import Check, CheckName, Report, Status
-from mep.verify.telemetry import check_log, check_metrics, check_trace
+from mep.verify.results import Check, CheckName, Report, RoundTripReport, Status
+from mep.verify.round_trip import OnCheck, OnLeft, make_round_trip, no_round_trip
+from mep.verify.telemetry import check_log, check_metrics, check_trace, of_probe
 from monitoring import probe
 
 _AFTER_PROBE = (CheckName.UNCHANGED, CheckName.LOG, CheckName.METRICS, CheckName.TRACE)
 
 
-def verify(account: Account, *, on_check: Callable[[CheckName], None] = lambda _: None) -> Report:
+def verify(
+    account: Account,
+    *,
+    full: bool = False,
+    on_check: OnCheck = lambda _: None,
+    on_left: OnLeft = lambda _: None,
+) -> Report:
     """Verify an environment.
 
     The probe is sent only if its row is there and marked: it then writes nothing. What could not be asked is never
@@ -28,7 +35,9 @@ def verify(account: Account, *, on_check: Callable[[CheckName], None] = lambda _
 
     Args:
         account: What is verified.
+        full: Whether to make the round trip over the bus, too, if the function has answered the probe as expected.
         on_check: Called with each check before it is made.
+        on_left: As for `make_round_trip`.
 
     Raises:
         UsageError: A boto3 setting is invalid.
@@ -51,6 +60,10 @@ def verify(account: Account, *, on_check: Callable[[CheckName], None] = lambda _
         checks += _not_sent((CheckName.OUTCOME, *_AFTER_PROBE), "the probe was not sent, because of its row")
     on_check(CheckName.ALARMS)
     checks += check_alerting(account)
+    round_trip = None
+    if full:
+        more, round_trip = _round_trip(account, correlation_id, checks, on_check, on_left)
+        checks += more
     target = account.target
     return Report(
         environment=target.names.environment,
@@ -60,24 +73,33 @@ def verify(account: Account, *, on_check: Callable[[CheckName], None] = lambda _
         row_written=row.is_written,
         emulated=account.emulated,
         checks=tuple(checks),
+        round_trip=round_trip,
     )
 
 
-def _probe(
-    account: Account, correlation_id: str, unchanged: Callable[[], Check], on_check: Callable[[CheckName], None]
-) -> list[Check]:
+def _round_trip(
+    account: Account, run: str, checks: list[Check], on_check: OnCheck, on_left: OnLeft
+) -> tuple[list[Check], RoundTripReport]:
+    needed = {CheckName.OUTCOME, CheckName.UNCHANGED}
+    if failed := [check.name.value for check in checks if check.name in needed and not check.passed]:
+        return no_round_trip(account, run, f"no event was put on the bus, because of {failed[0]}")
+    return make_round_trip(account, run, on_check=on_check, on_left=on_left)
+
+
+def _probe(account: Account, correlation_id: str, unchanged: Callable[[], Check], on_check: OnCheck) -> list[Check]:
     started = account.now()
     on_check(CheckName.OUTCOME)
     outcome = check_outcome(account, correlation_id)
     if outcome.status is Status.NOT_AVAILABLE:
         return [outcome, *_not_sent(_AFTER_PROBE, "the function has not answered the probe")]
     deadline = account.monotonic() + account.wait_s
+    expected = of_probe(correlation_id)
     checks = [outcome]
     reads: list[tuple[CheckName, Callable[[], Check]]] = [
         (CheckName.UNCHANGED, unchanged),
-        (CheckName.LOG, lambda: check_log(account, correlation_id, deadline)),
-        (CheckName.METRICS, lambda: check_metrics(account, started, deadline)),
-        (CheckName.TRACE, lambda: check_trace(account, correlation_id, deadline)),
+        (CheckName.LOG, lambda: check_log(account, expected, deadline)),
+        (CheckName.METRICS, lambda: check_metrics(account, expected, started, deadline)),
+        (CheckName.TRACE, lambda: check_trace(account, expected, deadline)),
     ]
     for name, check in reads:
         on_check(name)

@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from handler.contract import AUDIT_ACTION
 from handler.validation import format_utc
 from mep.errors import Problem, Reason
 from mep.text import escape_control, one_line
 from mep.verify.account import Account
 from mep.verify.results import Check, CheckName, Status
-from mep.verify.stored import Entries, Row, read_entries, read_row
+from mep.verify.stored import Entries, Row, read_entries, read_row, transact
 from monitoring import probe
 
 _INVOKE_TIMEOUT_S = 60.0
@@ -148,18 +146,19 @@ def _put(account: Account, client: Any) -> bool:
     parameters = probe.put_transaction(
         target.calendar_table, target.audit_table, operator=account.operator(), now=format_utc(account.now())
     )
-    try:
-        client.transact_write_items(**parameters)
-    except ClientError as error:
-        if not probe.was_faster(error.response):
-            raise
-        return False
-    return True
+    return transact(client, parameters)
+
+
+def sampled_trace_header() -> str:
+    """Return a trace header that asks for a sampled trace.
+
+    Lambda samples by itself, and an event that it left out would have no trace to find.
+    """
+    return f"Root=1-{int(time.time()):08x}-{token_hex(12)};Sampled=1"
 
 
 def _trace_always(params: dict[str, Any], **_: Any) -> None:
-    """Ask for a sampled trace: Lambda samples by itself, and an event that it left out would have none to find."""
-    params["headers"]["X-Amzn-Trace-Id"] = f"Root=1-{int(time.time()):08x}-{token_hex(12)};Sampled=1"
+    params["headers"]["X-Amzn-Trace-Id"] = sampled_trace_header()
 
 
 def _shown(body: object) -> str:

@@ -24,3 +24,6 @@ def show_report(report: Report, screen: Console) -> None:
     screen.print(Text(f"{counts}, {report.count(Status.NOT_AVAILABLE)} not available (n/a)"))
     if report.is_sent:
         screen.print(Text.assemble(("probe  ", "dim"), report.correlation_id))
+    for left in report.round_trip.left if report.round_trip is not None else ():
+        screen.print(Text(f"left: {escape_control(left.what)}; to remove it:", "bold"), soft_wrap=True)
+        screen.print(Text(f"  {escape_control(left.command)}"), soft_wrap=True)

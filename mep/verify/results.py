@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 
 class CheckName(StrEnum):
-    """The checks, in their order."""
+    """The checks, in their order; those after `SUBSCRIPTIONS` are of the round trip."""
 
     ROW = "row"
     AUDIT_ENTRY = "audit_entry"
@@ -34,10 +34,35 @@ class CheckName(StrEnum):
     ALARMS = "alarms"
     ALARM_STATES = "alarm_states"
     SUBSCRIPTIONS = "subscriptions"
+    RESERVED_ROWS = "reserved_rows"
+    RULE = "rule"
+    DELIVERY = "delivery"
+    DELIVERY_ENTRY = "delivery_entry"
+    DEAD_LETTER = "dead_letter"
+    REDRIVE = "redrive"
+    REDRIVEN = "redriven"
+    QUEUE = "queue"
+    NOTIFICATION = "notification"
+    DELIVERY_LOG = "delivery_log"
+    DELIVERY_METRICS = "delivery_metrics"
+    DELIVERY_TRACE = "delivery_trace"
+    CLEAN_UP = "clean_up"
 
 
-PROBE_CHECKS = (CheckName.ROW, CheckName.AUDIT_ENTRY, CheckName.OUTCOME, CheckName.UNCHANGED)
-"""The checks without which nothing is proven, on an emulator either."""
+ROUND_TRIP_CHECKS = tuple(CheckName)[tuple(CheckName).index(CheckName.SUBSCRIPTIONS) + 1 :]
+"""The checks of the round trip."""
+
+PLAIN_CHECKS = tuple(name for name in CheckName if name not in ROUND_TRIP_CHECKS)
+"""The checks without the round trip."""
+
+OPTIONAL_CHECKS = frozenset(
+    {
+        *(CheckName.LOG, CheckName.METRICS, CheckName.TRACE),
+        *(CheckName.ALARMS, CheckName.ALARM_STATES, CheckName.SUBSCRIPTIONS, CheckName.NOTIFICATION),
+        *(CheckName.DELIVERY_LOG, CheckName.DELIVERY_METRICS, CheckName.DELIVERY_TRACE),
+    }
+)
+"""The checks of services that an emulator need not have. Without the others nothing is proven there either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +83,54 @@ class Check:
     advice: str = ""
     reason: str = ""
 
+    @property
+    def passed(self) -> bool:
+        """Whether it passed."""
+        return self.status is Status.PASS
+
     @classmethod
     def not_available(cls, name: CheckName, problem: Problem) -> "Check":
         """Return the result of a check that could not be asked."""
         return cls(name, Status.NOT_AVAILABLE, problem.text, problem.advice, problem.reason.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What the round trip could not clean up.
+
+    Attributes:
+        what: What is left, and where.
+        command: The command that removes it.
+    """
+
+    what: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTripReport:
+    """What the round trip did, besides its checks.
+
+    Attributes:
+        events: The correlation IDs of its events; `mep trace` shows them.
+        alarms: Names of the alarms that it sets off.
+        left: What it could not clean up.
+        interrupted: Whether it was interrupted.
+    """
+
+    events: tuple[str, ...]
+    alarms: tuple[str, ...]
+    left: tuple[Left, ...] = ()
+    interrupted: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+        return {
+            "events": list(self.events),
+            "alarms": list(self.alarms),
+            "left": [{"what": each.what, "command": each.command} for each in self.left],
+            "interrupted": self.interrupted,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +145,7 @@ class Report:
         row_written: Whether the reserved row was missing and has been put.
         emulated: Whether an emulator was verified, which need not have every service.
         checks: The results, in order.
+        round_trip: What the round trip did; None if none was asked for.
     """
 
     environment: str
@@ -85,6 +155,7 @@ class Report:
     row_written: bool
     emulated: bool
     checks: tuple[Check, ...]
+    round_trip: RoundTripReport | None = None
 
     @property
     def status(self) -> Status:
@@ -123,6 +194,7 @@ class Report:
             "correlation_id": self.correlation_id,
             "row_written": self.row_written,
             "status": self.status.value,
+            "round_trip": None if self.round_trip is None else self.round_trip.as_json(),
             "checks": [
                 {
                     "name": check.name.value,
@@ -137,4 +209,4 @@ class Report:
 
     def _is_optional(self, check: Check) -> bool:
         """Whether an emulator lacks the service; on AWS, what could not be asked is a failure."""
-        return self.emulated and check.reason == Reason.NOT_CONFIGURED and check.name not in PROBE_CHECKS
+        return self.emulated and check.reason == Reason.NOT_CONFIGURED and check.name in OPTIONAL_CHECKS

@@ -1,11 +1,14 @@
-"""Reads what the two tables have about a reserved row, as plain values. The reads are consistent."""
+"""Reads and writes what the two tables have about a reserved row. The reads are consistent."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from emulator.services.tables import plain_item
 from handler.contract import AUDIT
 from mep.verify.account import Account
+from monitoring import probe
 
 type Row = Mapping[str, Any]
 type Entries = tuple[Mapping[str, Any], ...]
@@ -44,3 +47,19 @@ def read_entries(account: Account, client: Any, audit_key: str) -> Entries:
     for page in pages:
         entries += map(plain_item, page["Items"])
     return tuple(entries)
+
+
+def transact(client: Any, parameters: Mapping[str, Any]) -> bool:
+    """Write a transaction; return False if a condition failed, and nothing was written.
+
+    Args:
+        client: boto3 client of DynamoDB.
+        parameters: Those of `TransactWriteItems`.
+    """
+    try:
+        client.transact_write_items(**parameters)
+    except ClientError as error:
+        if not probe.was_faster(error.response):
+            raise
+        return False
+    return True

@@ -37,6 +37,7 @@ UNCHECKED_FIELDS = ("correlation_id", "traceparent")
 # The tables
 CALENDAR = Table("ORDERS_TABLE", "orders", ("order_id",))
 PROBE_KEY = ("ZZ-000000",)  # reserved for mep verify
+ROUND_TRIP_KEYS = (("ZZ-000001",), ("ZZ-000002",))  # and for mep verify --full
 AUDIT = Table("ORDERS_AUDIT_TABLE", "ordersAudit", ("order_key", "entry_id"))
 CORRELATION_INDEX = "correlation_id-index"
 ROW_TEXT = "order {order_id}"

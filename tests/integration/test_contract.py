@@ -20,10 +20,11 @@ import pytest
 from deploy.reading import read_context
 from emulator.faults import throttled
 from emulator.services.dynamodb import DynamoDBEndpoint
+from handler import contract
 from handler.bootstrap import start_or_exit
 from handler.startup import reported
 from mep.verify.results import Status
-from monitoring import probe
+from monitoring import probe, round_trip
 from tests.integration.conftest import services
 from tests.integration.harness import Services, make_harness
 from tests.integration.monitoring.conftest import KINDS, TROUBLE
@@ -238,7 +239,7 @@ COMMANDS = {
     },
     "mep verify": {
         *(_ENVIRONMENT, "--prefix", "--calendar-table", "--audit-table", "--event-source", "--wait"),
-        "--json",
+        *("--event-bus", "--full", "--yes", "--role [MEP_VERIFY_ROLE]", "--json"),
     },
     "mep dlq list": {*_MESSAGES, *_FILTERS, "--by", "--limit", "--json"},
     "mep dlq show": {*_MESSAGES, "ID", "--json"},
@@ -346,17 +347,25 @@ TRACE_EVENTS = {"asked", "complete", "not_asked", "events"}
 """Fields where several events have what is asked for."""
 TRACE_EVENT = {"correlation_id", "found_as", "timestamp", "outcome", "row", "command"}
 TRACE_NOT_ASKED = {"source", "name", "reason", "text", "advice", "code", "operation", "host"}
-VERIFY = {"environment", "function", "region", "correlation_id", "row_written", "status", "checks"}
+VERIFY = {"environment", "function", "region", "correlation_id", "row_written", "status", "round_trip", "checks"}
+VERIFY_ROUND_TRIP = {"events", "alarms", "left", "interrupted"}
 VERIFY_CHECK = {"name", "status", "text", "advice", "reason"}
 VERIFY_CHECKS = [
     *("row", "audit_entry", "outcome", "unchanged", "log", "metrics", "trace", "alarms", "alarm_states"),
     "subscriptions",
+]
+VERIFY_FULL_CHECKS = [
+    *("reserved_rows", "rule", "delivery", "delivery_entry", "dead_letter", "redrive", "redriven", "queue"),
+    *("notification", "delivery_log", "delivery_metrics", "delivery_trace", "clean_up"),
 ]
 VERIFY_STATUSES = {"pass", "fail", "not_available"}
 VERIFY_PROBE = {"asset_symbol": "MEP-VERIFY", "earnings_date": "2000-01-01", "event_id": "mep-verify"}
 """The reserved row, and the event that has marked it."""
 VERIFY_ACTION = "verify"
 """The `action` of its audit entry."""
+VERIFY_ROUND_TRIP_KEYS = (("MEP-VERIFY", "2000-01-02"), ("MEP-VERIFY", "2000-01-03"))
+VERIFY_ALARM = "dlq-depth"
+"""The alarm that the round trip sets off."""
 TRACE_PART = {"title", "start", "length_ms", "moments"}
 TRACE_MOMENT = {
     *("timestamp", "at", "kind", "title", "gravity", "duration_ms", "trace_id", "span_id", "parent_id", "request_id"),
@@ -398,6 +407,7 @@ OUTPUTS = {
     *("CalendarTable", "AuditTable", "AlarmTopicArn", "LogGroupName", "OperatorsPolicyArn"),
     "ProducersPolicyArn",
     "RespondersPolicyArn",
+    "VerificationRoleArn",
 }
 STACK_VARIABLES = {
     *("DEAD_LETTER_QUEUE_URL", "EARNINGS_AUDIT_TABLE", "EARNINGS_CALENDAR_TABLE", "ENVIRONMENT", "EVENT_SOURCE"),
@@ -491,8 +501,16 @@ VARIABLES = {
     *HOOK_VARIABLES,
     *("AWS_CONFIG_FILE", "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_GROUP_NAME"),
     *("AWS_LAMBDA_RUNTIME_API", "AWS_SHARED_CREDENTIALS_FILE", "AWS_XRAY_CONTEXT_MISSING"),
-    *("DOCKER_HOST", "JAVA_HOME", "JSII_NODE", "LAMBDA_TASK_ROOT", "MEP_OPERATOR", "OTEL_AWS_LAMBDA_FAST_START"),
-    *("XDG_CACHE_HOME", "_X_AMZN_TRACE_ID"),
+    *(
+        "DOCKER_HOST",
+        "JAVA_HOME",
+        "JSII_NODE",
+        "LAMBDA_TASK_ROOT",
+        "MEP_OPERATOR",
+        "MEP_VERIFY_ROLE",
+        "OTEL_AWS_LAMBDA_FAST_START",
+    ),
+    *("MEP_VERIFY_ROLE", "XDG_CACHE_HOME", "_X_AMZN_TRACE_ID"),
     # boto3 reads them; the function and `mep` name them when it refuses what they say
     *("AWS_ACCOUNT_ID", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_CREDENTIAL_EXPIRATION", "AWS_DEFAULT_PROFILE"),
     *("AWS_MAX_ATTEMPTS", "AWS_PROFILE", "AWS_RETRY_MODE", "AWS_WEB_IDENTITY_TOKEN_FILE"),
@@ -819,17 +837,20 @@ def test_json_of_an_environment() -> None:
 def test_json_of_a_verification() -> None:
     nobody = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1", "AWS_REGION": "eu-central-1"}
     keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
-    ended = mep("verify", "--environment", "dev", "--json", **nobody, **keys)
+    ended = mep("verify", "--environment", "dev", "--full", "--json", **nobody, **keys)
 
     assert ended.status == UNAVAILABLE
     assert set(ended.json) == VERIFY
     assert fields(ended.json["checks"]) == VERIFY_CHECK
-    assert [check["name"] for check in ended.json["checks"]] == VERIFY_CHECKS
+    assert [check["name"] for check in ended.json["checks"]] == [*VERIFY_CHECKS, *VERIFY_FULL_CHECKS]
+    assert set(ended.json["round_trip"]) == VERIFY_ROUND_TRIP
+    assert ended.json["round_trip"]["alarms"] == [f"mark-earnings-processed-dev-{VERIFY_ALARM}"]
     assert ended.json["status"] in VERIFY_STATUSES
     assert {status.value for status in Status} == VERIFY_STATUSES
     detail = probe.probe_event("c", source="s", time="t")["detail"]
     assert {name: detail[name] for name in VERIFY_PROBE} == VERIFY_PROBE
-    assert probe.ACTION == VERIFY_ACTION
+    assert probe.ACTION == round_trip.ACTION == VERIFY_ACTION
+    assert contract.ROUND_TRIP_KEYS == VERIFY_ROUND_TRIP_KEYS
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from emulator.http_server import LoopbackServer, QuietHandler
 
 _REST_PATHS = {"/TraceSummaries": "GetTraceSummaries", "/Traces": "BatchGetTraces"}
-_SCOPE = re.compile(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/")
+_SCOPE = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/")
 
 
 class Call(NamedTuple):
@@ -24,6 +24,7 @@ class Call(NamedTuple):
         user_agent: The user agent.
         trace_header: X-Ray's header; empty for none.
         path: The path of the URL, decoded.
+        access_key: The access key of the signature; empty for an unsigned call.
     """
 
     operation: str
@@ -33,6 +34,7 @@ class Call(NamedTuple):
     user_agent: str
     trace_header: str = ""
     path: str = ""
+    access_key: str = ""
 
 
 class Reply(NamedTuple):
@@ -104,10 +106,11 @@ class _Handler(QuietHandler):
         except ValueError:
             parameters = None
         scope = _SCOPE.search(self.headers["Authorization"] or "")
-        region, service = scope.groups() if scope else ("", "")
+        access_key, region, service = scope.groups() if scope else ("", "", "")
         trace_header = self.headers.get("X-Amzn-Trace-Id", "")
-        user_agent, path = self.headers["User-Agent"], unquote(self.path)
-        reply = self.respond_to(Call(operation, parameters, region, service, user_agent, trace_header, path))
+        agent, path = self.headers["User-Agent"], unquote(self.path)
+        call = Call(operation, parameters, region, service, agent, trace_header, path, access_key)
+        reply = self.respond_to(call)
         if not reply.status:
             self.close_connection = True
             return

@@ -62,6 +62,8 @@ def test_names_follow_from_the_environment_and_not_from_variables(run_here: Run,
     [
         (("--environment", "production"), "--environment production: must be dev, staging or prod"),
         (("--environment", "dev", "--prefix", "X_"), "--prefix X_: must be"),
+        (("--environment", "prod", "--full"), "sets off mark-earnings-processed-prod-dlq-depth"),
+        (("--environment", "dev", "--role", "its-role"), "--role its-role: must be the ARN of a role"),
         (("--environment", "dev", "--calendar-table", "arn:aws:dynamodb:us-east-1:1:table/c"), "us-east-1"),
     ],
 )
@@ -94,3 +96,45 @@ def test_beside_an_emulator_aws_is_not_called(
     assert ended.status == status
     assert {checks[name]["reason"] for name in ("alarms", "alarm_states", "subscriptions")} == {"not_configured"}
     assert account.operations() == {"GetItem", "Query", "Invoke"}
+
+
+@pytest.mark.parametrize("arguments", [("dev", "--full"), ("prod", "--full", "--yes", "--json")], ids=" ".join)
+def test_the_alarms_are_named_before_the_first_check(
+    run_here: Run, account: Account, arguments: tuple[str, ...]
+) -> None:
+    account.replies = {"*": denied("AccessDeniedException")}
+
+    ended = run_here("verify", "--environment", *arguments)
+
+    assert ended.status == ExitStatus.UNAVAILABLE
+    alarm = f"mark-earnings-processed-{arguments[0]}-dlq-depth"
+    expected = f"mep: --full puts two events on earnings-{arguments[0]}, and sets off {alarm}: its topic is notified"
+    assert expected in ended.err.splitlines()
+    assert "PutEvents" not in account.operations()
+
+
+ASSUMED = b"""<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIAROLE</AccessKeyId>
+<SecretAccessKey>of-the-role</SecretAccessKey><SessionToken>token</SessionToken>
+<Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"""
+
+
+def test_every_other_call_is_made_under_the_role(run_here: Run, account: Account) -> None:
+    marked(account)
+    account.replies["AssumeRole"] = Reply(200, ASSUMED)
+
+    run_here("verify", "--environment", "dev", "--wait", "0", MEP_VERIFY_ROLE="arn:aws:iam::123456789012:role/r")
+
+    assert account.calls[0].operation == "AssumeRole"
+    assert {call.access_key for call in account.calls[1:]} == {"ASIAROLE"}
+    assert {"GetItem", "Invoke", "DescribeAlarms"} <= account.operations()
+
+
+def test_a_role_that_cannot_be_assumed(run_here: Run, account: Account) -> None:
+    body = b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
+    account.replies["AssumeRole"] = Reply(403, body)
+
+    ended = run_here("verify", "--environment", "dev", "--role", "arn:aws:iam::123456789012:role/r")
+
+    assert ended.status == ExitStatus.UNAVAILABLE
+    assert "the role arn:aws:iam::123456789012:role/r cannot be assumed" in ended.error_line
+    assert account.operations() == {"AssumeRole"}

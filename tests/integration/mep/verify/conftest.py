@@ -1,30 +1,45 @@
 """The function, deployed in a fake account; the reserved row is of no other test."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from emulator.clients import loopback_client
+from emulator.faults import FaultProxy
+from emulator.services.sqs import create_queue, sqs_client
 from mep.verify.account import Account, Target
 from mep.verify.engine import verify
-from mep.verify.results import Report
+from mep.verify.results import CheckName, Report
 from monitoring.names import StackNames
 from tests.integration.conftest import services
 from tests.integration.harness import Harness, Services, make_harness
 from tests.integration.mep.verify.deployed import TOPIC, DeployedAccount
 from tests.support.aws_account import Call, Reply, serving
 from tests.support.clock import Clock
-from tests.support.stores import Tables
+from tests.support.stores import DeadLetters, Tables
 
 __all__ = ["services"]
 
 Verify = Callable[..., Report]
 Reads = list[str]
 SYMBOL, DATE, EVENT = "MEP-VERIFY", "2000-01-01", "mep-verify"
+PRESENT, ABSENT = "2000-01-02", "2000-01-03"
+"""The days of the two rows of a round trip."""
+
+
+def statuses(report: Report) -> dict[str, str]:
+    """Return the checks that did not pass."""
+    return {check.name.value: check.status.value for check in report.checks if not check.passed}
+
+
+def text(report: Report, name: CheckName) -> str:
+    """Return what a check has found."""
+    return next(check.text for check in report.checks if check.name is name)
 
 
 @dataclass
@@ -35,11 +50,15 @@ class Endpoint:
         harness: The function.
         account: The account of the test that runs.
         client: Returns a client of it.
+        sqs: A client of the dead-letter queue, which is real.
+        sqs_proxy: The proxy before it.
     """
 
     harness: Harness
     account: DeployedAccount | None = None
     client: Callable[..., Any] = loopback_client
+    sqs: Any = None
+    sqs_proxy: FaultProxy | None = None
 
     def respond(self, call: Call) -> Reply:
         assert self.account is not None
@@ -49,19 +68,26 @@ class Endpoint:
 @pytest.fixture(scope="module")
 def endpoint(services: Services) -> Iterator[Endpoint]:
     with ExitStack() as stack:
-        endpoint = Endpoint(make_harness(stack, services, ENVIRONMENT="prod"))
+        # A queue of its own: a round trip looks at every message.
+        queue = DeadLetters(create_queue(services.queue.url, f"dead-letters-{uuid4().hex}"))
+        endpoint = Endpoint(make_harness(stack, replace(services, queue=queue), ENVIRONMENT="prod"))
         url = stack.enter_context(serving(endpoint.respond))
         endpoint.client = cache(lambda service: loopback_client(service, url))
-        yield endpoint
+        endpoint.sqs_proxy = stack.enter_context(FaultProxy(services.queue.url))
+        endpoint.sqs = stack.enter_context(closing(sqs_client(endpoint.sqs_proxy.url)))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("mep.dlq.queue._WAIT_S", 0)  # this queue is one server
+            yield endpoint
 
 
 def delete_reserved(tables: Tables) -> None:
-    """Delete the reserved row and its audit entries."""
-    for entry in tables.audit(SYMBOL, DATE):
-        key = {name: {"S": entry[name]} for name in ("earnings_key", "entry_id")}
-        tables.client.delete_item(TableName=tables.audit_table, Key=key)
-    key = {"asset_symbol": {"S": SYMBOL}, "earnings_date": {"S": DATE}}
-    tables.client.delete_item(TableName=tables.calendar_table, Key=key)
+    """Delete the reserved rows and their audit entries."""
+    for date in (DATE, PRESENT, ABSENT):
+        for entry in tables.audit(SYMBOL, date):
+            key = {name: {"S": entry[name]} for name in ("earnings_key", "entry_id")}
+            tables.client.delete_item(TableName=tables.audit_table, Key=key)
+        key = {"asset_symbol": {"S": SYMBOL}, "earnings_date": {"S": date}}
+        tables.client.delete_item(TableName=tables.calendar_table, Key=key)
 
 
 @pytest.fixture
@@ -73,6 +99,7 @@ def environment() -> str:
 def account(endpoint: Endpoint, environment: str) -> DeployedAccount:
     """An account in which everything is as it should be, but for the reserved row, which is missing."""
     delete_reserved(endpoint.harness.services.tables)
+    endpoint.harness.services.queue.drain()
     alarms = [
         {"AlarmName": name, "StateValue": "OK", "ActionsEnabled": True, "AlarmActions": [TOPIC] * notifies}
         for name, notifies in StackNames(environment).alarms.items()
@@ -102,20 +129,50 @@ def reads(tables: Tables) -> Iterator[Reads]:
 
 
 @pytest.fixture
-def run(account: DeployedAccount, endpoint: Endpoint, tables: Tables, environment: str) -> Verify:
-    """Verify the account; a wait takes no time."""
-    clock = Clock()
+def clients(endpoint: Endpoint, tables: Tables) -> dict[str, Any]:
+    """The clients of the services that are real. Without one, the fake account is called."""
+    return {"dynamodb": tables.client, "sqs": endpoint.sqs}
 
-    def run(*, calendar_table: str = tables.calendar_table, source: str = "signal9.advisor") -> Report:
-        target = Target(StackNames(environment), calendar_table, tables.audit_table, source, "eu-central-1")
-        verified = Account(
-            target,
-            lambda service, **_: tables.client if service == "dynamodb" else endpoint.client(service),
-            operator=lambda: "someone",
-            wait_s=60,
-            monotonic=clock,
-            sleep=clock.advance,
-        )
-        return verify(verified)
+
+@pytest.fixture
+def verified(
+    account: DeployedAccount, endpoint: Endpoint, tables: Tables, environment: str, clients: dict[str, Any]
+) -> Account:
+    """The account as the checks see it; a wait takes no time."""
+    clock = Clock()
+    queue = account.harness.services.queue
+    target = Target(
+        StackNames(environment),
+        tables.calendar_table,
+        tables.audit_table,
+        "signal9.advisor",
+        "eu-central-1",
+        "earnings-prod",
+        queue.queue_url.rpartition("/")[2],
+    )
+    return Account(
+        target,
+        lambda service, **_: clients.get(service) or endpoint.client(service),
+        operator=lambda: "someone",
+        wait_s=60,
+        monotonic=clock,
+        sleep=clock.advance,
+    )
+
+
+@pytest.fixture
+def run(verified: Account, tables: Tables) -> Verify:
+    """Verify the account; `on_check` is called before each check."""
+
+    def run(
+        *,
+        full: bool = False,
+        calendar_table: str = tables.calendar_table,
+        source: str = "signal9.advisor",
+        on_check: Callable[[CheckName], None] = lambda _: None,
+    ) -> Report:
+        target = replace(verified.target, calendar_table=calendar_table, event_source=source)
+        wait_s = 10 if full else verified.wait_s  # a full run polls a real queue
+        return verify(replace(verified, target=target, wait_s=wait_s), full=full, on_check=on_check)
 
     return run

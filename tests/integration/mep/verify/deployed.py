@@ -8,6 +8,7 @@ from typing import Any
 from mep.trace.xray import xray_id
 from tests.integration.harness import Harness
 from tests.integration.mep.trace import aws_api
+from tests.integration.mep.verify.bus import FakeBus, FakeRule
 from tests.support.aws_account import Call, Reply, ok
 from tests.support.invocation import Invoked
 
@@ -33,6 +34,10 @@ class DeployedAccount:
         telemetry: Logs, metrics, traces: what the account takes over.
         late: How many times a source is read in vain.
         annotated: Whether X-Ray indexes annotations.
+        bus: The bus, with the function behind it.
+        notifies: What the history says of an alarm's action: `Succeeded`, `Failed`; empty for nothing.
+        executed: The topics of the actions that are executed; all of the alarm's if empty.
+        history: The history of all alarms, the newest first.
         calls: The calls so far.
     """
 
@@ -45,12 +50,18 @@ class DeployedAccount:
     telemetry: set[str] = field(default_factory=lambda: {"logs", "metrics", "traces"})
     late: int = 0
     annotated: bool = True
+    bus: FakeBus = field(init=False)
+    notifies: str = "Succeeded"
+    executed: tuple[str, ...] = ()
+    history: list[dict[str, Any]] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     _records: aws_api.Account = field(default_factory=aws_api.Account)
     _metrics: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._records.groups[self.log_group] = []
+        rule = FakeRule(f"arn:aws:lambda:eu-central-1:123456789012:function:{NAME}-{self.environment}:live")
+        self.bus = FakeBus(rule, self._run, self.harness.services.queue.endpoint)
 
     @property
     def log_group(self) -> str:
@@ -61,22 +72,34 @@ class DeployedAccount:
         """Return the operations that were called."""
         return [call.operation for call in self.calls]
 
+    def forget_metrics(self) -> None:
+        """Forget the metrics so far: those of another event count, too."""
+        self._metrics.clear()
+
     def respond(self, call: Call) -> Reply:
         """Record a call and return its reply."""
         self.calls.append(call)
         if call.operation in self.replies:
             return self.replies[call.operation]
+        if call.service == "events":
+            return self.bus.respond(call)
         own = {
             "Invoke": self._invoke,
             "GetMetricData": self._metric_data,
             "DescribeAlarms": self._described,
+            "SetAlarmState": self._set_state,
+            "DescribeAlarmHistory": self._history,
             "GetTraceSummaries": self._summaries,
             "ListSubscriptionsByTopic": self._subscribed,
         }
         return own.get(call.operation, self._records.respond)(call)
 
     def _invoke(self, call: Call) -> Reply:
-        invoked = self.harness.function(call.parameters, trace_header=call.trace_header)
+        invoked = self._run(call.parameters, call.trace_header)
+        return Reply(200, json.dumps(invoked.answer).encode())
+
+    def _run(self, event: Any, trace_header: str) -> Invoked:
+        invoked = self.harness.function(event, trace_header=trace_header)
         self.after(invoked)
         lines = [json.dumps(line) for line in (*invoked.logs, *invoked.metrics)]
         if "logs" in self.telemetry:
@@ -87,14 +110,41 @@ class DeployedAccount:
             self._records.traces |= {xray_id(span["trace_id"]): [document(span)] for span in [invoked.root]}
         if "spans" in self.telemetry:
             self._records.groups["aws/spans"] = [json.dumps(span_record(invoked.root))]
-        return Reply(200, json.dumps(invoked.answer).encode())
+        return invoked
 
     def _metric_data(self, call: Call) -> Reply:
         return ok(MetricDataResults=[self._metric(query) for query in call.parameters["MetricDataQueries"]])
 
     def _described(self, call: Call) -> Reply:
-        prefix = call.parameters["AlarmNamePrefix"]
-        return ok(MetricAlarms=[each for each in self.alarms if each["AlarmName"].startswith(prefix)])
+        names, prefix = call.parameters.get("AlarmNames", ()), call.parameters.get("AlarmNamePrefix", "")
+        return ok(
+            MetricAlarms=[
+                each
+                for each in self.alarms
+                if (each["AlarmName"] in names if names else each["AlarmName"].startswith(prefix))
+            ]
+        )
+
+    def _set_state(self, call: Call) -> Reply:
+        """As CloudWatch: actions are executed when the state changes."""
+        (alarm,) = [each for each in self.alarms if each["AlarmName"] == call.parameters["AlarmName"]]
+        topics = self.executed or alarm["AlarmActions"]
+        for topic in topics if self.notifies and alarm["StateValue"] != "ALARM" else ():
+            word = "Successfully executed" if self.notifies == "Succeeded" else "Failed to execute"
+            item = {
+                "AlarmName": alarm["AlarmName"],
+                "Timestamp": float(len(self.calls)),
+                "HistoryItemType": "Action",
+                "HistorySummary": f"{word} action {topic}",
+                "HistoryData": json.dumps({"actionState": self.notifies, "notificationResource": topic}),
+            }
+            self.history.insert(0, item)
+        return ok()
+
+    def _history(self, call: Call) -> Reply:
+        return ok(
+            AlarmHistoryItems=[each for each in self.history if each["AlarmName"] == call.parameters["AlarmName"]]
+        )
 
     def _summaries(self, _: Call) -> Reply:
         is_found = self.annotated and not self._is_late("GetTraceSummaries")

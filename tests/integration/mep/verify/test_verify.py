@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from mep.errors import ExitStatus
-from mep.verify.results import CheckName, Report, Status
-from tests.integration.mep.verify.conftest import DATE, EVENT, SYMBOL, Reads, Verify
+from mep.verify.results import PLAIN_CHECKS, CheckName
+from tests.integration.mep.verify.conftest import DATE, EVENT, SYMBOL, Reads, Verify, statuses, text
 from tests.integration.mep.verify.deployed import NAME, DeployedAccount
 from tests.support.aws_account import Reply, error, ok
 from tests.support.stores import Tables
@@ -18,15 +18,6 @@ SNS_DENIED = Reply(
 )
 
 
-def statuses(report: Report) -> dict[str, str]:
-    """Return the checks that did not pass."""
-    return {check.name.value: check.status.value for check in report.checks if check.status is not Status.PASS}
-
-
-def text(report: Report, name: CheckName) -> str:
-    return next(check.text for check in report.checks if check.name is name)
-
-
 def test_a_working_function_passes_and_writes_nothing(run: Verify, account: DeployedAccount, tables: Tables) -> None:
     dead_letters_before = len(account.harness.sqs.requests)
     first = run()
@@ -34,7 +25,7 @@ def test_a_working_function_passes_and_writes_nothing(run: Verify, account: Depl
     second = run()
 
     assert (statuses(first), statuses(second)) == ({}, {})
-    assert [check.name for check in first.checks] == list(CheckName)
+    assert [check.name for check in first.checks] == list(PLAIN_CHECKS)
     assert [first.row_written, second.row_written] == [True, False]
     assert first.exit_status is second.exit_status is ExitStatus.DONE
     assert "was missing, and was put" in text(first, CheckName.ROW)

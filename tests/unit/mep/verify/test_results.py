@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.console import Console
 from emulator.environment import PROJECT_ROOT
 from mep.errors import ExitStatus, Problem, Reason
 from mep.verify.render import show_report
-from mep.verify.results import Check, CheckName, Report, Status
+from mep.verify.results import Check, CheckName, Left, Report, RoundTripReport, Status
 
 MISSING = Problem(Reason.NOT_CONFIGURED, "AWS is not called", "set AWS_ENDPOINT_URL_*")
 
@@ -35,7 +36,10 @@ def test_an_emulator_need_not_have_what_the_probe_does_not_need() -> None:
         name for name in CheckName if report(Check.not_available(name, MISSING), emulated=True).exit_status == 0
     }
 
-    assert optional == {*CheckName} - {CheckName.ROW, CheckName.AUDIT_ENTRY, CheckName.OUTCOME, CheckName.UNCHANGED}
+    probe = {CheckName.ROW, CheckName.AUDIT_ENTRY, CheckName.OUTCOME, CheckName.UNCHANGED}
+    bus = {CheckName.RESERVED_ROWS, CheckName.RULE, CheckName.DELIVERY, CheckName.DELIVERY_ENTRY}
+    queue = {CheckName.DEAD_LETTER, CheckName.REDRIVE, CheckName.REDRIVEN, CheckName.QUEUE, CheckName.CLEAN_UP}
+    assert optional == {*CheckName} - probe - bus - queue
 
 
 def test_a_service_of_an_emulator_that_fails_is_no_success() -> None:
@@ -72,10 +76,22 @@ def test_the_table_fits(width: int) -> None:
         "putit",
         "n/a",
         "askforStartQuery",
-        "8passed,1failed,1notavailable",
+        "21passed,1failed,1notavailable",
         result.correlation_id,
     ):
         assert part in words
+
+
+@pytest.mark.parametrize("width", [40, 200])
+def test_commands_for_what_is_left_can_be_copied(width: int) -> None:
+    screen = Console(file=io.StringIO(), width=width)
+    command = "aws dynamodb delete-item --region eu-central-1 --table-name t --key '{}'"
+    left = RoundTripReport(("1", "2"), ("alarm",), (Left("a row", command),))
+
+    show_report(replace(report(), round_trip=left), screen)
+
+    assert isinstance(screen.file, io.StringIO)
+    assert f"  {command}" in screen.file.getvalue().splitlines()
 
 
 def test_the_id_of_a_probe_that_was_not_sent_is_not_shown() -> None:
