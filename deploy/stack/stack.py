@@ -19,6 +19,7 @@ from deploy.stack.producers import Producers
 from deploy.stack.responders import responders_policy
 from deploy.stack.rollout import Rollout, failing_version_alarm
 from deploy.stack.tables import Tables
+from deploy.stack.verification import Reached, verification_role
 from handler.contract import DESCRIPTION
 
 
@@ -82,6 +83,12 @@ class MarkEarningsProcessedStack(cdk.Stack):
             alias_arn=function.alias.function_arn,
         )
         producers = Producers(self, "Producers", deployment, bus=events.bus)
+        verification = verification_role(
+            self,
+            deployment,
+            function.resources,
+            Reached(events.bus.event_bus_arn, function.alias.function_arn, topic.topic_arn),
+        )
         for name, value in {
             "FunctionName": function.function.function_name,
             "FunctionAlias": function.alias.function_arn,
@@ -97,5 +104,6 @@ class MarkEarningsProcessedStack(cdk.Stack):
             "OperatorsPolicyArn": operators.managed_policy_arn,
             "ProducersPolicyArn": producers.policy.managed_policy_arn,
             "RespondersPolicyArn": responders_policy(self, deployment, function.resources).managed_policy_arn,
+            "VerificationRoleArn": verification.role_arn,
         }.items():
             cdk.CfnOutput(self, name, value=value)
