@@ -24,6 +24,7 @@ from tests.support.aws_account import error, ok
 from tests.support.invocation import Invoked
 from tests.support.stores import Tables
 from tests.support.thorough import some
+from tests.support.verify_calls import OPERATIONS
 
 DENIED = error("AccessDeniedException", "not authorized")
 ALARM = f"{NAME}-prod-dlq-depth"
@@ -107,6 +108,25 @@ def test_a_round_trip_passes(run: Verify, account: DeployedAccount, tables: Tabl
     assert [entry["Detail"].count("redrive_count") for entry in account.bus.entries] == [0, 0, 1] * 2
     assert account.bus.entries[0]["TraceHeader"].endswith(";Sampled=1")
     assert account.harness.services.queue.drain() == []
+
+
+def test_a_round_trip_makes_the_calls_that_its_role_allows(verified: Account) -> None:
+    made: set[tuple[str, str]] = set()
+    clients = {service: verified.client(service) for service in OPERATIONS}
+
+    def record(model: Any, **_: object) -> None:
+        made.add((model.service_model.service_name, model.name))
+
+    for client in clients.values():
+        client.meta.events.register("before-call", record, unique_id="record")
+    try:
+        assert statuses(verify(verified, full=True)) == {}
+    finally:
+        for client in clients.values():
+            client.meta.events.unregister("before-call", record, unique_id="record")
+
+    releases = {("sqs", "ChangeMessageVisibilityBatch")}  # of messages that others left
+    assert made - releases == {(service, each) for service, operations in OPERATIONS.items() for each in operations}
 
 
 def test_other_dead_letters_stay_as_they_are(run: Verify, account: DeployedAccount, endpoint: Endpoint) -> None:
