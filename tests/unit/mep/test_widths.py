@@ -17,12 +17,15 @@ from mep.dlq.sources import read_dead_letter
 from mep.errors import Problem, Reason
 from mep.local import render
 from mep.local.summary import Summary
+from mep.query.render import show_queries, show_result
+from mep.query.result import QueryResult
 from mep.trace.entries import SearchResult
 from mep.trace.follow import Found
 from mep.trace.hits import Hit
 from mep.trace.render_hits import show_hits
 from mep.trace.sources import Gap, Source
 from mep.trace.timeline import make_timeline
+from monitoring.queries import QUERIES
 from tests.support import dead_letters
 from tests.support.command_line import mep
 
@@ -226,6 +229,36 @@ def test_the_list_of_events_fits(width: int) -> None:
     text = " ".join("".join(f"{line} " for line in lines).split())
     for word in ("2 events", "not read", "the table cannot be read", "dead_lettered", "MSFT 2025-07-29", "unknown"):
         assert word in text
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_result_of_a_query(width: int) -> None:
+    row = {"@timestamp": "2026-11-27 03:11:05.360", "correlation_id": CORRELATION_ID, "trace_id": TRACE_ID}
+    row |= {"message": "event dead-lettered: permanent failure", "events": "12", "error_category": "validation"}
+    columns = (*row, "nothing")
+    result = QueryResult("failed-events", "/aws/lambda/mark-earnings-processed-prod", columns, (row, row), 1234, 2)
+    screen = Console(file=io.StringIO(), width=width)
+
+    show_result(result, screen)
+
+    assert isinstance(screen.file, io.StringIO)
+    lines = screen.file.getvalue().splitlines()
+    check(lines, width, *(value.replace(" ", "") for value in row.values()), "2rows;1,234loglines", "theremaybemore")
+    text = " ".join(" ".join(lines).split())
+    assert "correlation_id c" in text, "a list names each value"
+    assert "nothing" not in text
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_list_of_queries(width: int) -> None:
+    screen = Console(file=io.StringIO(), width=width)
+
+    show_queries(QUERIES, screen)
+
+    assert isinstance(screen.file, io.StringIO)
+    *lines, command = screen.file.getvalue().splitlines()
+    check(lines, width, *(query.name for query in QUERIES))
+    assert command.endswith("mep query NAME runs one"), "on one line, to be copied"
 
 
 def test_a_heading_is_wrapped_and_not_cut() -> None:
