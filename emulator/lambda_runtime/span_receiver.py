@@ -21,6 +21,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from emulator.lambda_runtime.otlp_json import otlp_json
+
 type SpanDict = dict[str, Any]
 
 HEADER = {"format": "json", "version": 1}
@@ -36,12 +38,34 @@ class DamagedDatagramError(ValueError):
 
 
 def decode_datagram(datagram: bytes) -> list[SpanDict]:
-    """Return the spans in one datagram as JSON values.
+    """Return the spans in one datagram as JSON values, as `spans_of` does.
+
+    Raises:
+        DamagedDatagramError: It cannot be decoded; the message names the part.
+    """
+    request, sampled = decode_request(datagram)
+    return spans_of(request, sampled=sampled)
+
+
+def spans_of(request: ExportTraceServiceRequest, *, sampled: bool) -> list[SpanDict]:
+    """Return the spans of a request as JSON values.
 
     A span has `name`, `trace_id` (32 hex digits), `span_id` (16), `parent_span_id` (16, or None for a root),
     `kind` (`SERVER`, `CLIENT`, ...), `status` (`UNSET`, `OK`, `ERROR`), `status_message`, `attributes`, `events`
     (`name`, `time_unix_nano`, `attributes`), `links` (`trace_id`, `span_id`, `attributes`), `start_time_unix_nano`,
     `end_time_unix_nano`, `duration_ms`, `resource`, `scope` and `sampled`.
+
+    Raises:
+        DamagedDatagramError: A span has a kind or status that OTLP does not know.
+    """
+    try:
+        return list(_spans(request, sampled=sampled))
+    except ValueError as error:
+        raise DamagedDatagramError("a span has a kind or status that OTLP does not know") from error
+
+
+def decode_request(datagram: bytes) -> tuple[ExportTraceServiceRequest, bool]:
+    """Return the trace request in one datagram, and whether it is sampled.
 
     Raises:
         DamagedDatagramError: It cannot be decoded; the message names the part.
@@ -57,15 +81,11 @@ def decode_datagram(datagram: bytes) -> list[SpanDict]:
     if sampled is None:
         raise DamagedDatagramError("neither T1S nor T1U follows the header")
     try:
-        request = ExportTraceServiceRequest.FromString(base64.b64decode(body[3:], validate=True))
+        return ExportTraceServiceRequest.FromString(base64.b64decode(body[3:], validate=True)), sampled
     except binascii.Error as error:
         raise DamagedDatagramError("the body is not base64") from error
     except DecodeError as error:
         raise DamagedDatagramError("the body is not an OTLP trace request") from error
-    try:
-        return list(_spans(request, sampled=sampled))
-    except ValueError as error:
-        raise DamagedDatagramError("a span has a kind or status that OTLP does not know") from error
 
 
 def _spans(request: ExportTraceServiceRequest, *, sampled: bool) -> Iterator[SpanDict]:
@@ -194,27 +214,36 @@ class SpanReceiver(DatagramReceiver):
 
     Args:
         sink: Called with each span; see `DatagramReceiver`.
+        otlp_sink: Called with the OTLP/JSON of each request.
 
     Attributes:
         datagrams: Datagrams received.
         damaged: Those of them that could not be decoded.
     """
 
-    def __init__(self, sink: Callable[[SpanDict], None]) -> None:
+    def __init__(
+        self,
+        sink: Callable[[SpanDict], None],
+        otlp_sink: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
         self.datagrams = 0
         self.damaged = 0
+        self._otlp_sink = otlp_sink
         self._span_sink = sink
         super().__init__(self._decode)
 
     def _decode(self, datagram: bytes) -> None:
         self.datagrams += 1
         try:
-            spans = decode_datagram(datagram)
+            request, sampled = decode_request(datagram)
+            spans = spans_of(request, sampled=sampled)
         except DamagedDatagramError:
             self.damaged += 1
             return
         for span in spans:
             self._span_sink(span)
+        if self._otlp_sink is not None:
+            self._otlp_sink(otlp_json(request))
 
 
 def _bind() -> socket.socket:

@@ -101,8 +101,8 @@ def local_command(
     """Deliver the events of a file to the function on this machine.
 
     Needs no Docker and no AWS account: DynamoDB, the dead-letter queue and the function run locally. DIR gets
-    `summary.json` and, as JSON Lines, `spans`, `logs`, `metrics`, `platform`, `dlq`, `calendar`, `audit`, `rejected`
-    and `rejected_rows`.
+    `summary.json` and, as JSON Lines, `spans`, `traces.otlp` (the same as OTLP/JSON), `logs`, `metrics`, `platform`,
+    `dlq`, `calendar`, `audit`, `rejected` and `rejected_rows`.
 
     The exit status is 0 when events were delivered and each has exactly one outcome. An event whose attempts raised is
     `retry` only if it was given up after the last; `tries_raised` counts the attempts.

@@ -98,7 +98,7 @@ def run(
         url = options.endpoint_url or start_dynamodb(stack, console).url
         queue = queue or start_queue(stack, options.region, console)
         tables = stack.enter_context(CalendarTables(url, options.region, dict(options.credentials)))
-        receiver = stack.enter_context(SpanReceiver(files.spans.write))
+        receiver = stack.enter_context(SpanReceiver(files.spans.write, files.otlp_traces.write))
         rehearsal = Rehearsal(options.faults, stack)
         reached_queue = rehearsal.queue(queue)
         function = function_config(options, rehearsal.dynamodb_url(url), reached_queue, receiver.address)

@@ -23,7 +23,7 @@ PAGE_FILE = "run.html"
 _OPTIONAL = ("summary.json", "undelivered.jsonl", ENV_FILE, PAGE_FILE)
 _FIRST = tuple(f"{name}.jsonl" for name in ("spans", "logs", "metrics", "platform", "dlq", "calendar", "audit"))
 """The files that every run has had from its start, by which its directory is recognised."""
-_NAMES = (*_FIRST, "rejected.jsonl", "rejected_rows.jsonl", *_OPTIONAL)
+_NAMES = (*_FIRST, "traces.otlp.jsonl", "rejected.jsonl", "rejected_rows.jsonl", *_OPTIONAL)
 
 
 class JsonLines:
@@ -111,6 +111,7 @@ class RunFiles:
                 self._files.enter_context(_locked(directory))
                 self.replaced = _is_run(directory)
                 self.spans = self._open("spans")
+                self.otlp_traces = self._open("traces.otlp")
                 self.logs = self._open("logs")
                 self.metrics = self._open("metrics")
                 self.platform = self._open("platform")

@@ -279,7 +279,8 @@ SUCCEEDED, FAILED, WRONG_USAGE, UNAVAILABLE, INTERRUPTED, TERMINATED = 0, 1, 2, 
 """Exit statuses of `mep`."""
 
 LOCAL_FILES = {
-    *("summary.json", "spans.jsonl", "logs.jsonl", "metrics.jsonl", "platform.jsonl", "dlq.jsonl", "calendar.jsonl"),
+    *("summary.json", "spans.jsonl", "traces.otlp.jsonl", "logs.jsonl", "metrics.jsonl", "platform.jsonl"),
+    *("dlq.jsonl", "calendar.jsonl"),
     *("audit.jsonl", "rejected.jsonl", "rejected_rows.jsonl", "undelivered.jsonl", "kept.env"),
 }
 SUMMARY = {
