@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from handler.contract import FUNCTION_NAME
+from monitoring.model import Level, Severity
 from monitoring.names import StackNames, table_name
 from otel.settings import APPLICATION_SIGNALS as APPLICATION_SIGNALS_SWITCH
 
@@ -84,6 +85,9 @@ LOG_LEVELS = ("INFO", "DEBUG")
 
 ROLLOUTS = ("gradual", "at_once")
 
+LOG_ALARM = ("on", "off")
+"""`off` is for a region or a partition that does not have the resource type `AWS::CloudWatch::LogAlarm`."""
+
 APPLICATION_SIGNALS = ("off", "on", "discovery")
 """Whether spans are for CloudWatch Application Signals, too; `discovery` turns its discovery on, once per account."""
 
@@ -115,9 +119,13 @@ class Deployment:
         log_level: `INFO` or `DEBUG`.
         application_signals: One of `APPLICATION_SIGNALS`.
         at_once: Whether CloudFormation sets the alias, without CodeDeploy, hook and alarms: for an urgent fix.
-        alarm_email: The addresses that are subscribed to the alarm topic.
+        recipients: The addresses that are subscribed to the topic of each severity.
         runbook: The URL of the runbook, for the alarms' links; None for its path in this repository.
         auto_redrive_minutes: The time between two runs of the automatic redrive; 0 for no automatic redrive.
+        monitoring: How much is monitored.
+        has_log_alarm: Whether pages carry correlation IDs, by a log alarm.
+        silence_hours: Hours without an event after which the team is notified; 0 for never.
+        other_detail_types: Detail types of the source that the function does not handle.
         portable: Whether the template is used without CDK or in another stack: see `as_portable`.
     """
 
@@ -140,9 +148,13 @@ class Deployment:
     log_level: str
     application_signals: str
     at_once: bool
-    alarm_email: tuple[str, ...]
+    recipients: Mapping[Severity, tuple[str, ...]]
     runbook: str | None
     auto_redrive_minutes: int
+    monitoring: Level
+    has_log_alarm: bool
+    silence_hours: int
+    other_detail_types: tuple[str, ...]
     portable: bool = False
 
     def as_portable(self) -> Self:
@@ -151,12 +163,18 @@ class Deployment:
         It has no recipients, who differ as well, and no assets, for which an account needs CDK's bucket: so it has no
         automatic redrive.
         """
-        return replace(self, account=None, region=None, alarm_email=(), auto_redrive_minutes=0, portable=True)
+        nobody: Mapping[Severity, tuple[str, ...]] = dict.fromkeys(Severity, ())
+        return replace(self, account=None, region=None, recipients=nobody, auto_redrive_minutes=0, portable=True)
+
+    @property
+    def names(self) -> StackNames:
+        """Return the names that the commands derive."""
+        return StackNames(self.environment.name, self.prefix)
 
     @property
     def name(self) -> str:
         """Return the name of the stack and of the function, the prefix of all other names."""
-        return StackNames(self.environment.name, self.prefix).name
+        return self.names.name
 
     @property
     def bus_name(self) -> str:
@@ -173,6 +191,11 @@ class Deployment:
         if self.event_bus is None:
             return self.name
         return f"{self.name}-{hashlib.sha256(self.event_bus.encode()).hexdigest()[:6]}"
+
+    @property
+    def unmatched_rule_name(self) -> str:
+        """Return the name of the rule that matches the source's events of other detail types."""
+        return f"{self.rule_name}-unmatched"
 
     def table_name(self, base: str) -> str:
         """Return the name of a table that the stack creates: without suffix in production, for other teams."""

@@ -8,6 +8,7 @@ from deploy.context import (
     APPLICATION_SIGNALS,
     ARCHITECTURES,
     ENVIRONMENTS,
+    LOG_ALARM,
     LOG_LEVELS,
     LOG_RETENTION_DAYS,
     NAME,
@@ -17,7 +18,8 @@ from deploy.context import (
     TelemetryMode,
 )
 from deploy.values import Kind, Values
-from handler.contract import DEFAULT_SOURCE
+from handler.contract import DEFAULT_SOURCE, DETAIL_TYPE
+from monitoring.model import Level, Severity
 from monitoring.names import PREFIX, PREFIX_RULE
 from otel.settings.environ import PARTITION_SUFFIXES
 
@@ -30,6 +32,8 @@ _TAG = "(?!aws:)[^=]{1,128}=.{0,256}"
 _EXAMPLE = r"111122223333|.*[@/.]example\.(com|net|org)(/.*)?"
 # Longer than a run of the automatic redrive, whose messages are visible again before the next one.
 _AUTO_REDRIVE_MINUTES = (0, *range(10, 61))
+_SILENCE_HOURS = range(7 * 24 + 1)
+_OTHER_DETAIL_TYPE = f"a detail-type without a comma, other than {DETAIL_TYPE}"
 _MEMORY_MB = range(128, 10_241)
 _ECR_URI = (
     r"(?P<account>[0-9]{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)"
@@ -53,7 +57,13 @@ _KINDS: Mapping[str, Kind] = {
     "application_signals": Kind.TEXT,
     "rollout": Kind.TEXT,
     "alarm_email": Kind.LIST,
+    "page_email": Kind.LIST,
+    "ticket_email": Kind.LIST,
     "runbook": Kind.TEXT,
+    "monitoring": Kind.TEXT,
+    "log_alarm": Kind.TEXT,
+    "silence_hours": Kind.NUMBER,
+    "other_detail_types": Kind.LIST,
     "account": Kind.TEXT,
     "region": Kind.TEXT,
     "prefix": Kind.TEXT,
@@ -71,6 +81,8 @@ _DEFAULTS: Mapping[str, str] = {
     "log_level": LOG_LEVELS[0],
     "application_signals": APPLICATION_SIGNALS[0],
     "rollout": ROLLOUTS[0],
+    "monitoring": Level.FULL.value,
+    "log_alarm": LOG_ALARM[0],
     "prefix": NAME,
 }
 
@@ -113,12 +125,16 @@ def read_context(context: Mapping[str, Any]) -> Deployment:
         log_level=values.one_of("log_level", LOG_LEVELS),
         application_signals=_application_signals(values),
         at_once=values.one_of("rollout", ROLLOUTS) == "at_once",
-        alarm_email=values.listed("alarm_email", r"[^@\s]+@[^@\s]+", "an e-mail address"),
+        recipients=_recipients(values),
         runbook=values.matching("runbook", _URL, "a URL"),
         auto_redrive_minutes=values.number(
             "auto_redrive_minutes", _AUTO_REDRIVE_MINUTES, "0 for no automatic redrive, or 10 to 60 minutes"
         )
         or 0,
+        monitoring=Level(values.one_of("monitoring", Level)),
+        has_log_alarm=values.one_of("log_alarm", LOG_ALARM) == "on",
+        silence_hours=values.number("silence_hours", _SILENCE_HOURS, "0 (off) to 168 hours, CloudWatch's limit") or 0,
+        other_detail_types=values.listed("other_detail_types", f"(?!{DETAIL_TYPE}$).{{1,128}}", _OTHER_DETAIL_TYPE),
     )
     _check_pinned(values, deployment)
     values.check()
@@ -146,8 +162,25 @@ def _check_pinned(values: Values, deployment: Deployment) -> None:
             values.reject(missing, f"{missing} is not given, but {given} is: set it in {file}")
         elif is_prod and deployment.account is None:
             values.reject("account", f"environment prod needs an account and a region: set them in {file}")
-    if is_prod and not deployment.alarm_email and values.accepted("alarm_email"):
-        values.reject("alarm_email", f"environment prod needs a recipient of its alarms: set alarm_email in {file}")
+    without = [f"{severity.value}_email" for severity, addresses in deployment.recipients.items() if not addresses]
+    if is_prod and without and values.accepted("alarm_email", *without):
+        keys = " and ".join(without) if len(without) < len(Severity) else "alarm_email"
+        values.reject("alarm_email", f"environment prod needs a recipient of its alarms: set {keys} in {file}")
+    if deployment.environment.keeps_data and deployment.runbook is None and values.accepted("runbook"):
+        values.reject(
+            "runbook",
+            f"environment {deployment.environment.name} needs the URL of the runbook, to which its alarms link:"
+            f" set runbook in {file}",
+        )
+
+
+def _recipients(values: Values) -> dict[Severity, tuple[str, ...]]:
+    """Return the addresses for each severity: those of its own, or else those for all alarms."""
+    everything, *own = (
+        values.listed(key, r"[^@\s]+@[^@\s]+", "an e-mail address")
+        for key in ("alarm_email", *(f"{severity.value}_email" for severity in Severity))
+    )
+    return {severity: addresses or everything for severity, addresses in zip(Severity, own, strict=True)}
 
 
 def _image(values: Values) -> str | None:

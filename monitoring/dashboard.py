@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from handler.errors import ErrorCategory
 from monitoring.cost import COST
-from monitoring.model import Kind, Line, Metric, Section, Source, Widget
+from monitoring.model import HOUR, Kind, Line, Metric, Part, Section, Source, Widget
 from monitoring.ratio_alarms import PERCENTAGES, RATIOS, RETRY_SUCCESS, RETRY_SUCCESS_METRICS, zero_filled
 from monitoring.slo import BURN_RATE, WINDOWS
 
@@ -14,9 +14,15 @@ def _counts(*names: str, source: Source = Source.FUNCTION) -> tuple[Line, ...]:
 
 
 def _one(
-    label: str, name: str, statistic: str = "Sum", source: Source = Source.FUNCTION, *, right: bool = False
+    label: str,
+    name: str,
+    statistic: str = "Sum",
+    source: Source = Source.FUNCTION,
+    *,
+    part: Part | None = None,
+    right: bool = False,
 ) -> Line:
-    return Line(label, {_id(label): Metric(name, source, statistic)}, right=right)
+    return Line(label, {_id(label): Metric(name, source, statistic, part=part)}, right=right)
 
 
 def _id(label: str) -> str:
@@ -213,4 +219,44 @@ STARTS = Section(
     ),
 )
 
-SECTIONS = (HEALTHY, FAILURES, RETRIES, DEAD_LETTERS, TIME, MEMORY, STARTS, COST)
+SERVICES = Section(
+    "Do the services around it work?",
+    (
+        Widget(
+            "Events that the rules matched",
+            Kind.GRAPH,
+            (
+                _one("for the function", "MatchedEvents", source=Source.RULE),
+                _one("other detail types", "MatchedEvents", source=Source.RULE, part=Part.UNMATCHED),
+            ),
+            unit="events",
+            period=HOUR,
+        ),
+        Widget(
+            "DynamoDB server errors and throttled writes",
+            Kind.GRAPH,
+            (
+                *(
+                    _one(f"errors: {part.value}", "SystemErrors", source=Source.TABLE, part=part)
+                    for part in (Part.CALENDAR, Part.AUDIT)
+                ),
+                *(
+                    _one(f"throttled: {part.value}", "WriteThrottleEvents", source=Source.TABLE, part=part)
+                    for part in (Part.CALENDAR, Part.AUDIT, Part.AUDIT_INDEX)
+                ),
+            ),
+            unit="requests",
+        ),
+        Widget(
+            "Notifications that failed",
+            Kind.GRAPH,
+            tuple(
+                _one(part.value, "NumberOfNotificationsFailed", source=Source.TOPIC, part=part)
+                for part in (Part.PAGES, Part.TICKETS)
+            ),
+            unit="notifications",
+        ),
+    ),
+)
+
+SECTIONS = (HEALTHY, FAILURES, RETRIES, DEAD_LETTERS, TIME, MEMORY, STARTS, SERVICES, COST)

@@ -165,6 +165,10 @@ PLATFORM_METRICS: Mapping[tuple[str, str], str] = {
     ("AWS/Lambda", "DestinationDeliveryFailures"): "failed events that could not be sent to the destination",
     ("AWS/Events", "FailedInvocations"): "deliveries that failed permanently",
     ("AWS/Events", "InvocationsFailedToBeSentToDlq"): "undelivered events that could not be sent to the queue",
+    ("AWS/Events", "MatchedEvents"): "events that the rule, or the rule for other detail types, matched",
+    ("AWS/DynamoDB", "SystemErrors"): "server errors of transactions, by table",
+    ("AWS/DynamoDB", "WriteThrottleEvents"): "throttled writes, by table and index; those of other writers, too",
+    ("AWS/SNS", "NumberOfNotificationsFailed"): "notifications of alarms that were not delivered",
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): "dead letters in the queue",
     ("AWS/SQS", "ApproximateAgeOfOldestMessage"): "age of the oldest, seconds",
     ("AWS/SQS", "NumberOfMessagesSent"): "dead letters that were sent",
@@ -173,7 +177,9 @@ PLATFORM_METRICS: Mapping[tuple[str, str], str] = {
 """Metrics of the platform:
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html,
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html,
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html."""
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html,
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html,
+https://docs.aws.amazon.com/sns/latest/dg/sns-monitoring-using-cloudwatch.html."""
 
 PLATFORM_LOG_FIELDS: Mapping[str, str] = {
     "@timestamp": "when CloudWatch received the line",

@@ -132,7 +132,9 @@ class MetricStore:
 
     def series(self, key: Key, statistic: str, grid: Grid) -> Series:
         """Return a statistic by period."""
-        points = self._points.get(key, _Points())
+        points = self._points.get(key)
+        if points is None:
+            return [None] * grid.count
         start = grid.end - grid.count * grid.period
         series: Series = []
         for number in range(grid.count):

@@ -21,6 +21,43 @@ class Source(StrEnum):
     LAMBDA = "AWS/Lambda"
     QUEUE = "AWS/SQS"
     RULE = "AWS/Events"
+    TABLE = "AWS/DynamoDB"
+    TOPIC = "AWS/SNS"
+
+
+class Part(StrEnum):
+    """Which resource, where a source has several."""
+
+    CALENDAR = "calendar"
+    AUDIT = "audit"
+    AUDIT_INDEX = "audit index"
+    PAGES = "pages"
+    TICKETS = "tickets"
+    UNMATCHED = "unmatched events"
+
+
+class Severity(StrEnum):
+    """Who is notified, by a topic of its own.
+
+    Attributes:
+        PAGE: The engineer on call, at once.
+        TICKET: The team, within a working day.
+    """
+
+    PAGE = "page"
+    TICKET = "ticket"
+
+
+class Level(StrEnum):
+    """How much of an environment is monitored.
+
+    Attributes:
+        FULL: All alarms.
+        MINIMAL: The alarms that page, and `dlq-age`.
+    """
+
+    FULL = "full"
+    MINIMAL = "minimal"
 
 
 class Missing(StrEnum):
@@ -42,12 +79,14 @@ class Metric:
     Attributes:
         statistic: As CloudWatch spells it: `Sum`, `Maximum`, `p99`.
         category: A value of the dimension `ErrorCategory`, for the one metric that has it.
+        part: The resource, if it is not the only one of its source, or not the usual one.
     """
 
     name: str
     source: Source = Source.FUNCTION
     statistic: str = "Sum"
     category: str | None = None
+    part: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +102,8 @@ class Alarm:
         within: N of "M out of N": the number of recent periods that are evaluated.
         breaching: M: how many of them must be above the threshold.
         missing: How periods without data are treated.
-        notifies: False for a part of a composite alarm, which notifies instead.
+        severity: Whom it concerns. A member of a composite alarm notifies nobody: the composite does.
+        notifies: False for a state that the dashboard shows and another alarm reports.
         minimum: How many failures (for retries: operations) a period must have before a ratio counts; None if the
             alarm is not on a ratio. `docs/monitoring.md` gives the reason.
     """
@@ -77,8 +117,26 @@ class Alarm:
     within: int = 3
     breaching: int = 1
     missing: Missing = Missing.NOT_BREACHING
+    severity: Severity = Severity.TICKET
     notifies: bool = True
     minimum: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """The alarm that suppresses the actions of a composite alarm.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create_Composite_Alarm_Suppression.html
+
+    Attributes:
+        by: The suppressor: while it is in ALARM, the composite alarm takes no action.
+        wait: Seconds for which the composite alarm, after a change of its state, waits for the suppressor.
+        extension: Seconds after the return of the suppressor for which actions remain suppressed.
+    """
+
+    by: str
+    wait: int
+    extension: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +144,26 @@ class Composite:
     """A composite alarm.
 
     Attributes:
-        groups: Names of metric alarms. It is in ALARM when, in each group, at least one of them is.
+        groups: Names of alarms. It is in ALARM when, in each group, at least one of them is.
+        severity: Whom it notifies, unless it is a member of another composite alarm.
+        suppression: What suppresses it; None if nothing does.
+        reports_recovery: Whether it notifies when it returns to OK. CloudWatch takes the action of the current state
+            when a suppression ends, also if nobody was notified before: a suppressed alarm would report the recovery of
+            a failure that it has not reported.
     """
 
     name: str
     summary: str
     groups: tuple[tuple[str, ...], ...]
+    severity: Severity = Severity.TICKET
+    suppression: Suppression | None = None
+    reports_recovery: bool = True
+
+    @property
+    def members(self) -> frozenset[str]:
+        """The names of the alarms that it notifies for. The alarm that suppresses it notifies by itself."""
+        suppressor = set() if self.suppression is None else {self.suppression.by}
+        return frozenset(name for group in self.groups for name in group) - suppressor
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +264,14 @@ class TraceGroup:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The function's timeout and memory, which thresholds depend on."""
+    """What the thresholds depend on.
+
+    Attributes:
+        timeout_seconds: The function's timeout.
+        memory_mb: The function's memory.
+        silence_hours: Hours without an event after which the team is notified; 0 for never.
+    """
 
     timeout_seconds: int = 30
     memory_mb: int = 128
+    silence_hours: int = 0

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from handler.contract import AUDIT, BUS, CALENDAR, FUNCTION_NAME
-from monitoring.alarms import COMPOSITES, FAILING_VERSION, alarms
-from monitoring.model import Limits
+from monitoring.alarms import notifications
+from monitoring.model import Level, Limits, Severity
 
 ENVIRONMENTS = ("dev", "staging", "prod")
 
@@ -79,9 +79,14 @@ class StackNames:
         """Return the full name of an alarm."""
         return f"{self.name}-{name}"
 
-    @property
-    def alarms(self) -> dict[str, bool]:
-        """Every alarm by its full name, with whether it notifies: the parts of a composite alarm do not."""
-        notifies = {alarm.name: alarm.notifies for alarm in alarms(Limits())}
-        notifies |= {composite.name: True for composite in COMPOSITES}
-        return {self.alarm(name): value for name, value in {**notifies, FAILING_VERSION: True}.items()}
+    def topic(self, severity: Severity) -> str:
+        """Return the name of the topic of the alarms of a severity."""
+        return f"{self.name}-{severity.value}"
+
+    def alarms(self, level: Level = Level.FULL) -> dict[str, Severity | None]:
+        """Return every alarm by its full name, with whom it notifies; None for one that notifies nobody.
+
+        Args:
+            level: How much is monitored. `silence` is left out: the environment's file turns it on.
+        """
+        return {self.alarm(name): severity for name, severity in notifications(Limits(), level).items()}

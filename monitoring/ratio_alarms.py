@@ -1,13 +1,13 @@
 """Alarms on ratios: the percentage of events or of writes that failed.
 
 A ratio of small numbers is noise: one failure among three events is 33 %. So each alarm has a minimum count. Rarer
-failures that retries do not resolve end in the dead-letter queue, where `dlq-depth` alarms on the first message.
+failures that retries do not resolve end in the dead-letter queue, where `dlq-arrival` alarms on each message.
 """
 
 from collections.abc import Mapping
 
 from handler.errors import ErrorCategory
-from monitoring.model import Alarm, Metric
+from monitoring.model import Alarm, Metric, Severity
 
 MIN_FAILURES = 4
 """Failures in a period from which a ratio counts. Lambda invokes the function three times within four minutes for one
@@ -63,6 +63,7 @@ def error_rate(category: ErrorCategory) -> Alarm:
         metrics={"failed": Metric("Errors", category=category.value), "received": RECEIVED},
         expression=percentage(failed, zero_filled("received"), least=failed, minimum=minimum),
         threshold=15,
+        severity=Severity.PAGE if category in ALARM_ON_FIRST else Severity.TICKET,
         minimum=minimum,
     )
 

@@ -1,13 +1,24 @@
-"""Write docs/telemetry-reference.md: `uv run python -m monitoring.reference`."""
+"""Write docs/telemetry-reference.md, and the table in docs/runbook.md: `uv run python -m monitoring.reference`."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from handler.outcome import INSTRUMENTATION
 from monitoring import descriptions
-from monitoring.alarms import COMPOSITES, alarms, anchor
+from monitoring.alarms import (
+    AUTO_REDRIVE_FAILURES,
+    AUTO_REDRIVE_SEVERITY,
+    EVERY_ALARM,
+    alarms,
+    anchor,
+    notifications,
+    severity_of,
+)
+from monitoring.composites import COMPOSITES
 from monitoring.dashboard import SECTIONS
-from monitoring.model import Alarm, Limits, Metric
+from monitoring.log_alarms import LOG_ALARM
+from monitoring.model import Alarm, Composite, Metric, Severity
 from monitoring.operator_metrics import METRICS as OPERATOR_UNITS
 from monitoring.queries import QUERIES, TRACE_GROUPS
 from monitoring.slo import OBJECTIVE
@@ -15,6 +26,7 @@ from otel import semconv
 from otel.event_types import MESSAGES, EventType
 
 PATH = Path(__file__).parent.parent / "docs" / "telemetry-reference.md"
+RUNBOOK = PATH.with_name("runbook.md")
 
 _HEAD = """# Telemetry reference
 
@@ -31,7 +43,8 @@ Namespace `{INSTRUMENTATION.namespace}`, dimension `{semconv.ENVIRONMENT_DIMENSI
 
 _ALARMS = f"""
 M of N: the alarm goes into ALARM when M of the last N periods are above the threshold. Gaps are filled with zero, and
-missing data is `notBreaching`. The service level objective is {OBJECTIVE:.1%} of events.
+missing data is `notBreaching`, but for `silence`, which is about it. The service level objective is {OBJECTIVE:.1%} of
+events.
 """
 
 
@@ -70,13 +83,14 @@ def reference() -> str:
         "## Alarms",
         _ALARMS,
         _table(
-            ("alarm", "threshold", "period", "M of N", "minimum count", "runbook"),
-            (_alarm_row(alarm) for alarm in alarms(Limits())),
+            ("alarm", "severity", "threshold", "period", "M of N", "minimum count", "runbook"),
+            (_alarm_row(alarm) for alarm in alarms(EVERY_ALARM)),
         ),
         _table(
-            ("composite alarm", "in ALARM when"),
-            ((_code(alarm.name), " and ".join(_any_of(group) for group in alarm.groups)) for alarm in COMPOSITES),
+            ("composite alarm", "severity", "in ALARM when", "suppressed by", "wait, extension period"),
+            (_composite_row(alarm) for alarm in COMPOSITES),
         ),
+        _log_alarm(),
         "## Saved queries",
         _table(("query", "shows"), ((_code(query.name), query.purpose) for query in QUERIES)),
         "## X-Ray groups",
@@ -118,7 +132,7 @@ def _users(name: str, namespace: str = INSTRUMENTATION.namespace) -> tuple[str, 
     def is_same(metric: Metric) -> bool:
         return (metric.source.value, metric.name) == (namespace, name)
 
-    alarm_names = [alarm.name for alarm in alarms(Limits()) if any(map(is_same, alarm.metrics.values()))]
+    alarm_names = [alarm.name for alarm in alarms(EVERY_ALARM) if any(map(is_same, alarm.metrics.values()))]
     titles = [
         widget.title
         for section in SECTIONS
@@ -141,7 +155,50 @@ def _alarm_row(alarm: Alarm) -> tuple[str, ...]:
     minutes = f"{alarm.period // 60} min"
     heading = anchor(alarm.name)
     link = f"[{heading}](runbook.md#{heading})"
-    return _code(alarm.name), f"{alarm.threshold:g}", minutes, f"{alarm.breaching} of {alarm.within}", least, link
+    ratio = f"{alarm.breaching} of {alarm.within}"
+    return _code(alarm.name), alarm.severity.value, f"{alarm.threshold:g}", minutes, ratio, least, link
+
+
+def _composite_row(alarm: Composite) -> tuple[str, ...]:
+    rule = " and ".join(_any_of(group) for group in alarm.groups)
+    suppression = alarm.suppression
+    if suppression is None:
+        return _code(alarm.name), alarm.severity.value, rule, "", ""
+    periods = f"{suppression.wait // 60} min, {suppression.extension // 60} min"
+    return _code(alarm.name), alarm.severity.value, rule, _code(suppression.by), periods
+
+
+def _log_alarm() -> str:
+    query = LOG_ALARM.query.replace("\n", "\n    ")
+    rule = f"`{LOG_ALARM.aggregate}` is above {LOG_ALARM.threshold:g}"
+    return (
+        f"The log alarm `{LOG_ALARM.name}` ({LOG_ALARM.severity.value}) runs this query every {LOG_ALARM.every} s\n"
+        f"over the last {LOG_ALARM.window // 60} minutes. It is in ALARM when {rule}; its message has "
+        f"{LOG_ALARM.lines} lines.\n\n    {query}"
+    )
+
+
+def severities() -> str:
+    """Return the table at the top of the runbook: who is notified of what."""
+    notified = {
+        LOG_ALARM.name: LOG_ALARM.severity,
+        **notifications(EVERY_ALARM),
+        AUTO_REDRIVE_FAILURES: AUTO_REDRIVE_SEVERITY,
+    }
+    parents = {name: composite.name for composite in COMPOSITES for name in composite.members}
+
+    def row(name: str) -> tuple[str, ...]:
+        parent = parents.get(name)
+        by = "itself" if notified[name] else _code(parent) if parent else "nobody: the dashboard shows it"
+        return f"[{name}](#{anchor(name)})", severity_of(name).value, by
+
+    ordered = sorted(notified, key=lambda name: list(Severity).index(severity_of(name)))
+    return _table(("alarm", "severity", "notified by"), (row(name) for name in ordered))
+
+
+def runbook(text: str) -> str:
+    """Return the text of the runbook with the table as it should be."""
+    return re.sub(r"(?<=<!-- severities -->\n).*?(?=\n<!-- end -->)", lambda _: severities(), text, flags=re.DOTALL)
 
 
 def _any_of(group: tuple[str, ...]) -> str:
@@ -159,3 +216,4 @@ def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 if __name__ == "__main__":
     PATH.write_text(reference(), encoding="utf-8")
+    RUNBOOK.write_text(runbook(RUNBOOK.read_text(encoding="utf-8")), encoding="utf-8")

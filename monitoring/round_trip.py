@@ -24,8 +24,11 @@ from handler.contract import (
 )
 from monitoring import probe
 
-ALARM = "dlq-depth"
-"""The alarm that is set off, the only one that a single dead letter can set off by itself, too."""
+ALARM = "dlq-age"
+"""The alarm whose state is set: one that notifies by itself, at every level of monitoring."""
+
+SET_OFF = (ALARM, "dead-letters")
+"""The alarms that a round trip sets off: its dead letter is reported like any other."""
 
 CATEGORY = "not_found"
 """The error category of the dead letter."""

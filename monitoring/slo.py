@@ -8,7 +8,7 @@ resolves soon after the failures end.
 from dataclasses import dataclass
 
 from handler.errors import EVENT_FAULTS
-from monitoring.model import HOUR, MINUTE, Alarm, Composite, Metric
+from monitoring.model import HOUR, MINUTE, Alarm, Metric, Severity
 from monitoring.ratio_alarms import MIN_FAILURES, RECEIVED, zero_filled
 
 OBJECTIVE = 0.995
@@ -33,6 +33,7 @@ class Burn:
         long: The long window, in seconds.
         short: The short window, in seconds.
         budget: How much of the 30 days' budget one long window at this rate uses, in words.
+        severity: Whom it notifies.
     """
 
     name: str
@@ -40,12 +41,34 @@ class Burn:
     long: int
     short: int
     budget: str
+    severity: Severity
+
+    @property
+    def summary(self) -> str:
+        """What it means, for the engineer on call."""
+        return f"The error budget burns at {self.rate} times the rate that {OBJECTIVE:.1%} allows. {self.budget}."
 
 
-BURNS = (
-    Burn("slo-fast-burn", 14.4, HOUR, 5 * MINUTE, "An hour at this rate uses 2 % of the month's error budget"),
-    Burn("slo-slow-burn", 6, 6 * HOUR, 30 * MINUTE, "Six hours at this rate use 5 % of the month's error budget"),
+FAST_BURN = Burn(
+    "slo-fast-burn",
+    14.4,
+    HOUR,
+    5 * MINUTE,
+    "An hour at this rate uses 2 % of the month's error budget",
+    Severity.PAGE,
 )
+SLOW_BURN = Burn(
+    "slo-slow-burn",
+    6,
+    6 * HOUR,
+    30 * MINUTE,
+    "Six hours at this rate use 5 % of the month's error budget",
+    Severity.TICKET,
+)
+BURNS = (FAST_BURN, SLOW_BURN)
+
+SHORT_WINDOWS = 3
+"""The number of short windows that are evaluated: late data would leave a gap in the newest."""
 
 
 def _window(burn: Burn, which: str, period: int) -> Alarm:
@@ -60,22 +83,12 @@ def _window(burn: Burn, which: str, period: int) -> Alarm:
         expression=(f"IF({zero_filled('received')}>0 AND ({_SERVICE_ERRORS})>={MIN_FAILURES}, {BURN_RATE}, 0)"),
         threshold=burn.rate,
         period=period,
-        # The window moves every minute. Late data would leave a gap in the newest short window.
-        within=3 if which == "short" else 1,
-        notifies=False,
+        within=SHORT_WINDOWS if which == "short" else 1,  # the window moves every minute
+        severity=burn.severity,
         minimum=MIN_FAILURES,
     )
 
 
 WINDOWS = tuple(
     _window(burn, which, period) for burn in BURNS for which, period in (("long", burn.long), ("short", burn.short))
-)
-
-BURN_RATES = tuple(
-    Composite(
-        name=burn.name,
-        summary=f"The error budget burns at {burn.rate} times the rate that {OBJECTIVE:.1%} allows. {burn.budget}.",
-        groups=((f"{burn.name}-long",), (f"{burn.name}-short",)),
-    )
-    for burn in BURNS
 )

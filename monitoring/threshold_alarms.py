@@ -1,18 +1,27 @@
-"""Alarms on thresholds: time, memory, denied access, the dead-letter queue, lost spans, failures of the platform.
+"""Alarms on thresholds: time, memory, denied access, dead letters, lost spans, silence, failures of the platform.
 
 Gaps are filled with zero. Without that CloudWatch looks further back for data when traffic is low, and an alarm that
 was resolved returns to ALARM as old data points enter and leave the evaluation range.
 """
 
-from monitoring.model import DAY, HOUR, MINUTE, Alarm, Limits, Metric, Source
+from monitoring.model import HOUR, MINUTE, Alarm, Limits, Metric, Missing, Part, Severity, Source
 from monitoring.ratio_alarms import MIN_FAILURES, RECEIVED, zero_filled
 
 _DELIVERED = f"IF({zero_filled('received')}>{zero_filled('sent')}, {zero_filled('received')}, {zero_filled('sent')})"
 
 
-def any_of(name: str, summary: str, metric: Metric) -> Alarm:
+def any_of(name: str, summary: str, metric: Metric, severity: Severity = Severity.TICKET) -> Alarm:
     """Return an alarm on the first count. It evaluates five one-minute periods: fast, and tolerant of late data."""
-    return Alarm(name, summary, {"any": metric}, threshold=0, expression=zero_filled("any"), period=MINUTE, within=5)
+    return Alarm(
+        name,
+        summary,
+        {"any": metric},
+        threshold=0,
+        expression=zero_filled("any"),
+        period=MINUTE,
+        within=5,
+        severity=severity,
+    )
 
 
 def function_limits(limits: Limits) -> tuple[Alarm, ...]:
@@ -33,9 +42,11 @@ def function_limits(limits: Limits) -> tuple[Alarm, ...]:
             expression=zero_filled("memory"),
             threshold=80,
         ),
-        any_of("security", "AWS denied the function access to a resource.", Metric("SecurityErrors")),
+        any_of("security", "AWS denied the function access to a resource.", Metric("SecurityErrors"), Severity.PAGE),
     )
 
+
+DEPTH = Metric("ApproximateNumberOfMessagesVisible", Source.QUEUE, "Maximum")
 
 QUEUE = (
     Alarm(
@@ -48,18 +59,35 @@ QUEUE = (
         minimum=MIN_FAILURES,
     ),
     Alarm(
-        name="dlq-depth",
-        summary="The dead-letter queue is not empty: an operator must redrive or discard its messages.",
-        metrics={"depth": Metric("ApproximateNumberOfMessagesVisible", Source.QUEUE, "Maximum")},
-        expression=zero_filled("depth"),
+        name="dlq-arrival",
+        summary="A dead letter has arrived.",
+        # The senders' own counts, too: SQS reports a queue that was idle for six hours up to 15 minutes late.
+        metrics={
+            "sent": Metric("NumberOfMessagesSent", Source.QUEUE),
+            "dead": Metric("EventsDeadLettered"),
+            "dropped": Metric("AsyncEventsDropped", Source.LAMBDA),
+        },
+        expression=f"{zero_filled('sent')}+{zero_filled('dead')}+{zero_filled('dropped')}",
         threshold=0,
     ),
     Alarm(
+        name="dlq-depth",
+        summary="The dead-letter queue is not empty: an operator must redrive or discard its messages.",
+        metrics={"depth": DEPTH},
+        expression=zero_filled("depth"),
+        threshold=0,
+        notifies=False,
+    ),
+    Alarm(
         name="dlq-age",
-        summary="A dead letter is more than a day old. The queue deletes it after 14 days.",
-        metrics={"age": Metric("ApproximateAgeOfOldestMessage", Source.QUEUE, "Maximum")},
-        expression=zero_filled("age"),
-        threshold=DAY,
+        summary="The dead-letter queue has not been empty for 24 hours. It deletes a message after 14 days.",
+        # Not the age that SQS reports: it leaves out messages that were received three times, as by `mep dlq list`.
+        metrics={"depth": DEPTH},
+        expression=zero_filled("depth"),
+        threshold=0,
+        period=HOUR,
+        within=24,
+        breaching=24,
     ),
 )
 
@@ -77,16 +105,92 @@ TELEMETRY = (
     ),
 )
 
+
+def silence(hours: int) -> Alarm:
+    """Return the alarm on hours without an event. Missing data is what it is about."""
+    return Alarm(
+        name="silence",
+        summary=f"The rule has matched no event for {hours} hours.",
+        # Of the rule, not of the function: `mep verify` invokes the function, too.
+        metrics={"matched": Metric("MatchedEvents", Source.RULE)},
+        expression=f"IF({zero_filled('matched')}>0, 0, 1)",
+        threshold=0,
+        period=HOUR,
+        within=hours,
+        breaching=hours,
+        missing=Missing.BREACHING,
+    )
+
+
+_MOST_ATTEMPTS = 9
+"""Attempts at one event in five minutes that end in DynamoDB's server errors: three in each of three invocations."""
+
+_MOST_THROTTLED = 27
+"""Attempts at one event within five minutes that are throttled: nine in each of three invocations."""
+
+
+def _largest(*names: str) -> str:
+    """Return metric math for the largest of several counts: a transaction counts at each of its tables."""
+    first, *others = map(zero_filled, names)
+    largest = first
+    for other in others:
+        largest = f"IF({largest}>{other}, {largest}, {other})"
+    return largest
+
+
+DEPENDENCIES = (
+    Alarm(
+        name="unmatched-events",
+        summary="Events of the source have another detail-type than the rule matches: the function does not get them.",
+        metrics={"unmatched": Metric("MatchedEvents", Source.RULE, part=Part.UNMATCHED)},
+        expression=zero_filled("unmatched"),
+        threshold=0,
+    ),
+    Alarm(
+        name="dynamodb-system-errors",
+        summary="DynamoDB returns server errors for more writes than those of one event.",
+        metrics={
+            "calendar": Metric("SystemErrors", Source.TABLE, part=Part.CALENDAR),
+            "audit": Metric("SystemErrors", Source.TABLE, part=Part.AUDIT),
+        },
+        expression=_largest("calendar", "audit"),
+        threshold=_MOST_ATTEMPTS,
+    ),
+    Alarm(
+        name="dynamodb-write-throttles",
+        summary="DynamoDB throttles more writes to a table or its index than those of one event.",
+        metrics={
+            "calendar": Metric("WriteThrottleEvents", Source.TABLE, part=Part.CALENDAR),
+            "audit": Metric("WriteThrottleEvents", Source.TABLE, part=Part.AUDIT),
+            "index": Metric("WriteThrottleEvents", Source.TABLE, part=Part.AUDIT_INDEX),
+        },
+        expression=_largest("calendar", "audit", "index"),
+        threshold=_MOST_THROTTLED,
+    ),
+    Alarm(
+        name="notification-failures",
+        summary="SNS could not deliver notifications of alarms.",
+        metrics={
+            "pages": Metric("NumberOfNotificationsFailed", Source.TOPIC, part=Part.PAGES),
+            "tickets": Metric("NumberOfNotificationsFailed", Source.TOPIC, part=Part.TICKETS),
+        },
+        expression=f"{zero_filled('pages')}+{zero_filled('tickets')}",
+        threshold=0,
+    ),
+)
+
 PLATFORM = (
     any_of(
         "async-events-dropped",
         "Lambda discarded events that it could not process in time. They are in the dead-letter queue.",
         Metric("AsyncEventsDropped", Source.LAMBDA),
+        Severity.PAGE,
     ),
     any_of(
         "destination-delivery-failures",
         "Lambda could not send a failed event to the dead-letter queue: it is lost unless it is replayed.",
         Metric("DestinationDeliveryFailures", Source.LAMBDA),
+        Severity.PAGE,
     ),
     any_of(
         "rule-failed-invocations",
@@ -97,6 +201,7 @@ PLATFORM = (
         "rule-dlq-failures",
         "EventBridge could not send an undelivered event to the dead-letter queue: it is lost unless it is replayed.",
         Metric("InvocationsFailedToBeSentToDlq", Source.RULE),
+        Severity.PAGE,
     ),
     Alarm(
         name="async-event-age",
@@ -121,6 +226,7 @@ PLATFORM = (
         expression=f"{zero_filled('failed')}-{zero_filled('raised')}",
         threshold=MIN_FAILURES - 1,
         breaching=2,
+        severity=Severity.PAGE,
         minimum=MIN_FAILURES,
     ),
 )

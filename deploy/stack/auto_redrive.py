@@ -14,11 +14,11 @@ from constructs import Construct
 from deploy.context import DEFAULT_BUS, Deployment
 from deploy.stack.archive import archive
 from deploy.stack.function import Function
-from deploy.stack.monitoring import RUNBOOK
+from deploy.stack.monitoring import RUNBOOK, describe
 from deploy.stack.retention import kept_once_created
 from deploy.stack.suppressions import acknowledge
 from handler.contract import AUDIT, CALENDAR, DISPLAY_NAME
-from monitoring.alarms import AUTO_REDRIVE_FAILURES
+from monitoring.alarms import AUTO_REDRIVE_FAILURES, AUTO_REDRIVE_SEVERITY
 from otel.semconv import ENVIRONMENT_DIMENSION
 from redriver import (
     BUS_VARIABLE,
@@ -221,8 +221,12 @@ class AutoRedrive(Construct):
             self,
             "Failures",
             alarm_name=f"{self._deployment.name}-{AUTO_REDRIVE_FAILURES}",
-            alarm_description="The automatic redrive failed, or it has sent an event three times and left it for a "
-            f"person. What to do: {self._deployment.runbook or RUNBOOK}#{AUTO_REDRIVE_FAILURES}",
+            alarm_description=describe(
+                AUTO_REDRIVE_SEVERITY,
+                "The automatic redrive failed, or it has sent an event three times and left it for a person.",
+                AUTO_REDRIVE_FAILURES,
+                self._deployment.runbook or RUNBOOK,
+            ),
             metric=cloudwatch.MathExpression(
                 expression="FILL(failed,0)+FILL(left,0)", using_metrics={"failed": failed, "left": left}, period=period
             ),

@@ -10,12 +10,14 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_xray as xray
 from constructs import Construct
 
+from deploy.stack.log_alarm import log_alarm
 from deploy.stack.metrics import MetricFactory, MonitoredResources
 from deploy.stack.widgets import Widgets
 from handler.contract import BUS, FUNCTION_NAME
 from monitoring import model
-from monitoring.alarms import COMPOSITES, ROLLBACK, alarms, anchor
+from monitoring.alarms import ROLLBACK, alarms, anchor, composites, notifications
 from monitoring.dashboard import SECTIONS
+from monitoring.log_alarms import LOG_ALARM
 from monitoring.queries import QUERIES, TRACE_GROUPS
 
 RUNBOOK = "docs/runbook.md"
@@ -28,9 +30,11 @@ class Monitoring(Construct):
     Args:
         monitored: The monitored resources.
         environment: The value of the dimension `Environment`.
-        topic: Receives a message when an alarm goes into ALARM and when it returns to OK.
+        topics: Receive a message when an alarm of their severity goes into ALARM and when it returns to OK.
         prefix: The prefix of all names; by default `mark-earnings-processed-ENVIRONMENT`.
         runbook: The URL or path of the runbook. Each alarm's description links to its section.
+        level: How much is monitored.
+        with_log_alarm: Whether the page carries correlation IDs, by a log alarm. Not at the level `minimal`.
 
     Attributes:
         alarms: By name, composites included.
@@ -44,21 +48,28 @@ class Monitoring(Construct):
         *,
         monitored: MonitoredResources,
         environment: str,
-        topic: sns.ITopic,
+        topics: Mapping[model.Severity, sns.ITopic],
         prefix: str | None = None,
         runbook: str = RUNBOOK,
+        level: model.Level = model.Level.FULL,
+        with_log_alarm: bool = True,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._metrics = MetricFactory(monitored, environment)
-        self._action = actions.SnsAction(topic)
+        self._metrics = MetricFactory(monitored, environment, topics)
+        self._topics = topics
+        self._actions = {severity: actions.SnsAction(topic) for severity, topic in topics.items()}
+        self._notifications = notifications(monitored.limits, level)
         self._prefix = prefix or f"{FUNCTION_NAME}-{environment}"
         self._runbook = runbook
-        self.alarms: dict[str, cw.AlarmBase] = {}
-        for alarm in alarms(monitored.limits):
+        self.alarms: dict[str, cw.IAlarm] = {}
+        for alarm in alarms(monitored.limits, level):
             self.alarms[alarm.name] = self._alarm(alarm)
-        for composite in COMPOSITES:
+        with_log_alarm &= level is model.Level.FULL
+        if with_log_alarm:
+            self.alarms[LOG_ALARM.name] = self._log_alarm(monitored.log_group)
+        for composite in composites(level, with_log_alarm=with_log_alarm):
             self.alarms[composite.name] = self._composite(composite)
-        self.rollback: list[cw.IAlarm] = [self.alarms[name] for name in ROLLBACK]
+        self.rollback: list[cw.IAlarm] = [self.alarms[name] for name in ROLLBACK if name in self.alarms]
         widgets = Widgets(self._metrics, monitored.log_group, list(self.alarms.values()), monitored.memory_mb)
         self.dashboard = cw.Dashboard(
             self,
@@ -75,7 +86,7 @@ class Monitoring(Construct):
             self,
             _construct_id(alarm.name),
             alarm_name=f"{self._prefix}-{alarm.name}",
-            alarm_description=self._description(alarm.name, alarm.summary),
+            alarm_description=describe(alarm.severity, alarm.summary, alarm.name, self._runbook),
             metric=self._metrics.value(alarm.metrics, alarm.expression, alarm.period, alarm.name),
             threshold=alarm.threshold,
             comparison_operator=cw.ComparisonOperator.GREATER_THAN_THRESHOLD,
@@ -83,16 +94,16 @@ class Monitoring(Construct):
             datapoints_to_alarm=alarm.breaching,
             treat_missing_data=_MISSING[alarm.missing],
         )
-        if alarm.notifies:
-            self._notify(cdk_alarm)
+        self._notify(alarm.name, cdk_alarm)
         return cdk_alarm
 
     def _composite(self, composite: model.Composite) -> cw.CompositeAlarm:
+        suppression = composite.suppression
         cdk_alarm = cw.CompositeAlarm(
             self,
             _construct_id(composite.name),
             composite_alarm_name=f"{self._prefix}-{composite.name}",
-            alarm_description=self._description(composite.name, composite.summary),
+            alarm_description=describe(composite.severity, composite.summary, composite.name, self._runbook),
             alarm_rule=cw.AlarmRule.all_of(
                 *(
                     cw.AlarmRule.any_of(
@@ -101,16 +112,31 @@ class Monitoring(Construct):
                     for group in composite.groups
                 )
             ),
+            actions_suppressor=None if suppression is None else self.alarms[suppression.by],
+            actions_suppressor_wait_period=None if suppression is None else cdk.Duration.seconds(suppression.wait),
+            actions_suppressor_extension_period=(
+                None if suppression is None else cdk.Duration.seconds(suppression.extension)
+            ),
         )
-        self._notify(cdk_alarm)
+        self._notify(composite.name, cdk_alarm, reports_recovery=composite.reports_recovery)
         return cdk_alarm
 
-    def _notify(self, alarm: cw.AlarmBase) -> None:
-        alarm.add_alarm_action(self._action)
-        alarm.add_ok_action(self._action)
+    def _log_alarm(self, log_group: logs.ILogGroup) -> cw.IAlarm:
+        description = describe(LOG_ALARM.severity, LOG_ALARM.summary, LOG_ALARM.name, self._runbook)
+        name = f"{self._prefix}-{LOG_ALARM.name}"
+        resource = log_alarm(
+            self, _construct_id(LOG_ALARM.name), LOG_ALARM, name=name, description=description, log_group=log_group
+        )
+        resource.alarm_actions = [self._topics[LOG_ALARM.severity].topic_arn]
+        return cw.Alarm.from_alarm_arn(self, "FailedEventsByArn", resource.attr_arn)
 
-    def _description(self, name: str, summary: str) -> str:
-        return f"{summary} What to do: {self._runbook}#{anchor(name)}"
+    def _notify(self, name: str, alarm: cw.AlarmBase, *, reports_recovery: bool = True) -> None:
+        severity = self._notifications[name]
+        if severity is None:
+            return
+        alarm.add_alarm_action(self._actions[severity])
+        if reports_recovery:
+            alarm.add_ok_action(self._actions[severity])
 
     def _queries(self, log_group: logs.ILogGroup) -> None:
         for query in QUERIES:
@@ -130,6 +156,11 @@ class Monitoring(Construct):
                 group_name=f"{BUS}-{environment}-{group.name}",
                 filter_expression=group.filter.format(service=service),
             )
+
+
+def describe(severity: model.Severity, summary: str, name: str, runbook: str) -> str:
+    """Return the description of an alarm: its severity, what it means, and where the runbook says what to do."""
+    return f"{severity.value.capitalize()}. {summary} What to do: {runbook}#{anchor(name)}"
 
 
 _MISSING: Mapping[model.Missing, cw.TreatMissingData] = {

@@ -16,6 +16,7 @@ from deploy.stack.suppressions import acknowledge
 from handler.contract import CALENDAR, CORRELATION_INDEX
 from handler.contract import DISPLAY_NAME as NAMESPACE
 from monitoring import probe
+from monitoring.model import Severity
 
 if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb
@@ -101,6 +102,7 @@ def operators_policy(
         return f"arn:{stack.partition}:{service}:{region}:{stack.account}:{rest}"
 
     archive, replays = arn("events", f"archive/{deployment.rule_name}"), arn("events", f"replay/{deployment.name}-*")
+    unmatched = f"log-group:/aws/events/{deployment.unmatched_rule_name}:*"
     rules = "rule/*" if deployment.bus_name == DEFAULT_BUS else f"rule/{deployment.bus_name}/*"
     statements = [
         allow(
@@ -158,6 +160,7 @@ def operators_policy(
             [
                 on.log_group.log_group_arn,
                 arn("logs", f"log-group:/aws/lambda/{deployment.name}-pre-traffic:*"),
+                arn("logs", unmatched),
                 arn("logs", "log-group:aws/spans:*"),
             ],
         ),
@@ -173,7 +176,11 @@ def operators_policy(
                 "Null": {"dynamodb:LeadingKeys": "false"},
             },
         ),
-        allow("SeeSubscriptions", ["sns:ListSubscriptionsByTopic"], [arn("sns", f"{deployment.name}-alarms")]),
+        allow(
+            "SeeSubscriptions",
+            ["sns:ListSubscriptionsByTopic"],
+            [arn("sns", deployment.names.topic(severity)) for severity in Severity],
+        ),
         allow(
             "SeeAuditEntries",
             ["dynamodb:Query"],
@@ -224,6 +231,7 @@ def operators_policy(
             finding(scope, "cloudformation", f"stack/{deployment.name}/*"): "A stack's ARN ends with an ID.",
             finding(scope, "logs", "log-group:aws/spans:*"): "An ARN ends with :*, which matches its streams.",
             finding(scope, "logs", f"log-group:/aws/lambda/{deployment.name}-pre-traffic:*"): "As above.",
+            finding(scope, "logs", unmatched): "As above.",
             finding(scope, "events", f"replay/{deployment.name}-*"): "A replay is named when it is started.",
             finding(scope, "lambda", f"function:{deployment.name}:*"): "All versions, and the alias.",
             finding(scope, "events", rules): "All rules of the bus: redrive checks which of them match the event.",

@@ -11,9 +11,9 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from deploy.context import Deployment
-from deploy.stack.monitoring import RUNBOOK
+from deploy.stack.monitoring import RUNBOOK, describe
 from deploy.stack.suppressions import acknowledge
-from monitoring.alarms import FAILING_VERSION
+from monitoring.alarms import FAILING_VERSION, FAILING_VERSION_SEVERITY
 from monitoring.names import ALIAS
 
 _CONFIGS = {
@@ -108,8 +108,12 @@ def failing_version_alarm(scope: Construct, deployment: Deployment, function: la
         scope,
         "FailingVersion",
         alarm_name=f"{deployment.name}-{FAILING_VERSION}",
-        alarm_description=f"An invocation of the new version of {deployment.name} failed: it is rolled back. "
-        f"What to do: {deployment.runbook or RUNBOOK}#{FAILING_VERSION}",
+        alarm_description=describe(
+            FAILING_VERSION_SEVERITY,
+            f"An invocation of the new version of {deployment.name} failed: it is rolled back.",
+            FAILING_VERSION,
+            deployment.runbook or RUNBOOK,
+        ),
         metric=cloudwatch.Metric(
             namespace="AWS/Lambda",
             metric_name="Errors",

@@ -6,7 +6,7 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from constructs import Construct
 
 from deploy.context import Deployment
-from deploy.stack.alarm_topic import AlarmTopic
+from deploy.stack.alarm_topic import AlarmTopics
 from deploy.stack.auto_redrive import AutoRedrive
 from deploy.stack.dead_letters import DeadLetterQueue
 from deploy.stack.events import Events
@@ -19,8 +19,11 @@ from deploy.stack.producers import Producers
 from deploy.stack.responders import responders_policy
 from deploy.stack.rollout import Rollout, failing_version_alarm
 from deploy.stack.tables import Tables
+from deploy.stack.unmatched import UnmatchedEvents
 from deploy.stack.verification import Reached, verification_role
 from handler.contract import DESCRIPTION
+from monitoring.alarms import AUTO_REDRIVE_SEVERITY, FAILING_VERSION_SEVERITY
+from monitoring.model import Level, Severity
 
 
 class MarkEarningsProcessedStack(cdk.Stack):
@@ -41,7 +44,7 @@ class MarkEarningsProcessedStack(cdk.Stack):
         queue = DeadLetterQueue(self, "DeadLetters", deployment).queue
         function = Function(self, "MarkEarnings", deployment, tables=tables, queue=queue)
         events = Events(self, "Events", deployment, alias=function.alias, queue=queue)
-        topic = AlarmTopic(self, "Alarms", deployment).topic
+        topics = AlarmTopics(self, "Alarms", deployment).by_severity
         monitoring = Monitoring(
             self,
             "Monitoring",
@@ -52,16 +55,25 @@ class MarkEarningsProcessedStack(cdk.Stack):
                 bus=deployment.bus_name,
                 log_group=function.resources.log_group,
                 memory_mb=deployment.memory_mb,
+                calendar_table=tables.calendar.table_name,
+                audit_table=tables.audit.table_name,
+                unmatched_rule=deployment.unmatched_rule_name,
+                silence_hours=deployment.silence_hours,
                 timeout_seconds=TIMEOUT_SECONDS,
             ),
             environment=environment.name,
-            topic=topic,
+            topics=topics,
             prefix=deployment.name,
             runbook=deployment.runbook or RUNBOOK,
+            level=deployment.monitoring,
+            with_log_alarm=deployment.has_log_alarm,
         )
+        if deployment.monitoring is Level.FULL:
+            UnmatchedEvents(self, "MonitoringUnmatched", deployment)
         failing_version = failing_version_alarm(self, deployment, function.function)
-        failing_version.add_alarm_action(actions.SnsAction(topic))
-        failing_version.add_ok_action(actions.SnsAction(topic))
+        action = actions.SnsAction(topics[FAILING_VERSION_SEVERITY])
+        failing_version.add_alarm_action(action)
+        failing_version.add_ok_action(action)
         hook = None
         if not deployment.portable:
             hook = PreTrafficHook(self, "PreTraffic", deployment, function=function).function
@@ -69,8 +81,9 @@ class MarkEarningsProcessedStack(cdk.Stack):
         Rollout(self, "Rollout", deployment, alias=function.alias, hook=hook, alarms=alarms)
         if deployment.auto_redrive_minutes:
             automatic = AutoRedrive(self, "AutoRedrive", deployment, function=function)
-            automatic.alarm.add_alarm_action(actions.SnsAction(topic))
-            automatic.alarm.add_ok_action(actions.SnsAction(topic))
+            ticket = actions.SnsAction(topics[AUTO_REDRIVE_SEVERITY])
+            automatic.alarm.add_alarm_action(ticket)
+            automatic.alarm.add_ok_action(ticket)
         if deployment.application_signals == "discovery":
             # One per account: retained, because other functions rely on it when this stack is gone.
             discovery = applicationsignals.CfnDiscovery(self, "ApplicationSignals")
@@ -87,7 +100,11 @@ class MarkEarningsProcessedStack(cdk.Stack):
             self,
             deployment,
             function.resources,
-            Reached(events.bus.event_bus_arn, function.alias.function_arn, topic.topic_arn),
+            Reached(
+                events.bus.event_bus_arn,
+                function.alias.function_arn,
+                [topics[severity].topic_arn for severity in Severity],
+            ),
         )
         for name, value in {
             "FunctionName": function.function.function_name,
@@ -99,7 +116,9 @@ class MarkEarningsProcessedStack(cdk.Stack):
             "DeadLetterQueueUrl": queue.queue_url,
             "CalendarTable": tables.calendar.table_name,
             "AuditTable": tables.audit.table_name,
-            "AlarmTopicArn": topic.topic_arn,
+            "AlarmTopicArn": topics[Severity.PAGE].topic_arn,
+            "PageTopicArn": topics[Severity.PAGE].topic_arn,
+            "TicketTopicArn": topics[Severity.TICKET].topic_arn,
             "LogGroupName": function.resources.log_group.log_group_name,
             "OperatorsPolicyArn": operators.managed_policy_arn,
             "ProducersPolicyArn": producers.policy.managed_policy_arn,

@@ -1,5 +1,6 @@
 """The role of `mep verify`, with `--full` or without: its calls on these resources, on the reserved rows only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +28,12 @@ class Reached:
     Attributes:
         bus: The event bus.
         alias: The function's alias.
-        topic: The topic of the alarms.
+        topics: The topics of the alarms.
     """
 
     bus: str
     alias: str
-    topic: str
+    topics: Sequence[str]
 
 
 def verification_role(scope: "Construct", deployment: "Deployment", on: Resources, reached: Reached) -> iam.Role:
@@ -76,7 +77,7 @@ def verification_role(scope: "Construct", deployment: "Deployment", on: Resource
             [on.queue.queue_arn],
         ),
         allow("SetOffAlarm", ["cloudwatch:SetAlarmState"], [arn("cloudwatch", f"alarm:{alarm}")]),
-        allow("SeeSubscriptions", ["sns:ListSubscriptionsByTopic"], [reached.topic]),
+        allow("SeeSubscriptions", ["sns:ListSubscriptionsByTopic"], [*reached.topics]),
         allow("SeeLogs", ["logs:StartQuery"], [on.log_group.log_group_arn, arn("logs", "log-group:aws/spans:*")]),
         # None of these has resource-level permissions, or works on all alarms with a narrower scope.
         allow(

@@ -23,7 +23,7 @@ class Widgets:
     """
 
     def __init__(
-        self, metrics: MetricFactory, log_group: logs.ILogGroup, alarms: list[cw.AlarmBase], memory_mb: int
+        self, metrics: MetricFactory, log_group: logs.ILogGroup, alarms: list[cw.IAlarm], memory_mb: int
     ) -> None:
         self._metrics = metrics
         self._log_group = log_group

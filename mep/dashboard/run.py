@@ -11,7 +11,7 @@ import orjson
 
 from mep.errors import UsageError
 from monitoring.alarm_states import Rules, State, composite_state, decide
-from monitoring.alarms import COMPOSITES, alarms
+from monitoring.alarms import alarms, composites
 from monitoring.cost import MEMORY
 from monitoring.metric_math import evaluate
 from monitoring.metric_store import Grid, Key, MetricStore, Series
@@ -57,12 +57,13 @@ class RunMetrics:
         """Return the state of each alarm by name, evaluated every minute: ALARM if it was in ALARM at any time."""
         minutes = range(1, math.ceil((self.end - self.start) / MINUTE))
         moments = [*(self.start + minute * MINUTE for minute in minutes), self.end]
-        definitions = alarms(self.limits)
-        names = [*(alarm.name for alarm in definitions), *(composite.name for composite in COMPOSITES)]
+        definitions, parents = alarms(self.limits), composites(with_log_alarm=False)  # a preview reads metrics
+        names = [alarm.name for alarm in (*definitions, *parents)]
         worst = dict.fromkeys(names, State.OK)
         for moment in moments:
             states = {alarm.name: self._state(alarm, moment) for alarm in definitions}
-            states |= {composite.name: composite_state(composite, states) for composite in COMPOSITES}
+            for composite in parents:
+                states[composite.name] = composite_state(composite, states)
             worst |= {name: state for name, state in states.items() if state is State.ALARM}
         return worst
 
@@ -80,7 +81,8 @@ class RunMetrics:
         return only
 
     def _series(self, metric: Metric, grid: Grid) -> Series:
-        key = self.keys.get((metric.source.value, metric.name, metric.category))
+        # A run has no second resource of a source.
+        key = None if metric.part else self.keys.get((metric.source.value, metric.name, metric.category))
         return [None] * grid.count if key is None else self.store.series(key, metric.statistic, grid)
 
 

@@ -11,7 +11,8 @@ from mep.explorer.runbook import section_html
 from mep.query.local_run import query_run
 from mep.query.result import QueryResult
 from monitoring.alarm_states import State
-from monitoring.alarms import COMPOSITES, alarms
+from monitoring.alarms import alarms
+from monitoring.composites import COMPOSITES
 from monitoring.model import Limits
 from monitoring.queries import CORRELATION_ID_PLACEHOLDER, QUERIES
 

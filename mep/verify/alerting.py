@@ -8,6 +8,8 @@ from mep.aws_hosts import authority
 from mep.errors import Problem, Reason
 from mep.verify.account import Account
 from mep.verify.results import Check, CheckName, Status
+from monitoring.model import Level
+from monitoring.names import StackNames
 
 _CHECKS = (CheckName.ALARMS, CheckName.ALARM_STATES, CheckName.SUBSCRIPTIONS)
 _KINDS = ("MetricAlarms", "CompositeAlarms")
@@ -58,18 +60,30 @@ def topics_of(alarm: Mapping[str, Any]) -> list[str]:
 
 
 def _exist(account: Account, found: Mapping[str, Mapping[str, Any]]) -> Check:
-    expected = account.target.names.alarms
+    names = account.target.names
+    level = _level(names, found)
+    expected = names.alarms(level)
     advice = "restore them: deploy the stack, or `make restore` after changes by hand"
     if missing := [name for name in expected if name not in found]:
         return Check(CheckName.ALARMS, Status.FAIL, f"{_some(missing)} of {len(expected)} alarms missing", advice)
     silent = [
         name
-        for name, notifies in expected.items()
-        if notifies and not (found[name].get("ActionsEnabled") and topics_of(found[name]))
+        for name, severity in expected.items()
+        if severity is not None
+        and not (found[name].get("ActionsEnabled") and names.topic(severity) in _names(topics_of(found[name])))
     ]
     if silent:
-        return Check(CheckName.ALARMS, Status.FAIL, f"{_some(silent)}: no action, or actions are disabled", advice)
-    return Check(CheckName.ALARMS, Status.PASS, f"all {len(expected)} alarms exist and notify")
+        text = f"{_some(silent)}: no action for the topic of its severity, or actions are disabled"
+        return Check(CheckName.ALARMS, Status.FAIL, text, advice)
+    of_level = "" if level is Level.FULL else f" of monitoring={level.value}"
+    return Check(CheckName.ALARMS, Status.PASS, f"all {len(expected)} alarms{of_level} exist and notify")
+
+
+def _level(names: StackNames, found: Mapping[str, object]) -> Level:
+    """Return how much is monitored: the minimum, if no alarm beyond it exists."""
+    minimal = names.alarms(Level.MINIMAL)
+    others = names.alarms().keys() - minimal.keys()
+    return Level.MINIMAL if found.keys() & minimal.keys() and not found.keys() & others else Level.FULL
 
 
 def _states(found: Mapping[str, Mapping[str, Any]]) -> Check:

@@ -61,8 +61,9 @@ def verify_command(
     the event leaves: the row and its audit entry, the log, the metrics, the trace; and the alarms and who gets them.
 
     With --full, it then puts two events for two more reserved rows on the bus: one marks its row; the other is
-    dead-lettered, because its row is missing, and redriven when the row is there. It sets off one alarm, `dlq-depth`,
-    which it names first. It cleans up after itself, also when it is interrupted. In prod it needs --yes.
+    dead-lettered, because its row is missing, and redriven when the row is there. It sets off two alarms, `dlq-age`
+    and `dead-letters`, which it names first. It cleans up after itself, also when it is interrupted. In prod it needs
+    --yes.
 
     The exit status is 0 when every check passed, 1 when one failed, 3 when none failed and one could not be asked. An
     emulator need not have CloudWatch, X-Ray and SNS; on AWS everything must be there.
@@ -98,7 +99,7 @@ def verify_command(
     )
     account = Account(target, connection.client, connection.operator, wait, connection.emulated)
     if full:
-        print_error(f"--full puts two events on {target.event_bus}, and sets off {alarms}: its topic is notified")
+        print_error(f"--full puts two events on {target.event_bus}, and sets off {alarms}: their topic is notified")
     current = ["row"]
     label = f"verifying {names.alias}"
     with ProgressBar(console(stderr=True), label, status=lambda: f"{label}: {current[-1]}"):

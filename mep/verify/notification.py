@@ -10,7 +10,7 @@ from mep.verify.alerting import topics_of
 from mep.verify.results import Check, CheckName, Status
 from mep.verify.trip import POLL_S, Trip
 from monitoring.names import StackNames
-from monitoring.round_trip import ALARM
+from monitoring.round_trip import ALARM, SET_OFF
 
 _SUCCEEDED, _FAILED = "Succeeded", "Failed"
 _RECENT = timedelta(hours=1)
@@ -23,7 +23,7 @@ def sets_off(names: StackNames) -> tuple[str, ...]:
     Args:
         names: The names of the environment.
     """
-    return (names.alarm(ALARM),)
+    return tuple(names.alarm(name) for name in SET_OFF)
 
 
 def notify(trip: Trip) -> Check:
@@ -33,7 +33,7 @@ def notify(trip: Trip) -> Check:
     evaluates the alarm the next time.
     """
     name, account = CheckName.NOTIFICATION, trip.account
-    (alarm,) = sets_off(account.target.names)
+    alarm = account.target.names.alarm(ALARM)
     known: set[str] = set()
     topics: list[str] = []
     executed: list[Mapping[str, Any]] = []
@@ -47,7 +47,7 @@ def notify(trip: Trip) -> Check:
             return Check(name, Status.FAIL, f"{alarm} has no action, or its actions are disabled", _RESTORE)
         if found[0].get("StateValue") == "ALARM":
             text = f"{alarm} is in ALARM already: it notifies only when it goes there"
-            return Check(name, Status.FAIL, text, "docs/runbook.md#dlq-depth; then run the command again")
+            return Check(name, Status.FAIL, text, "docs/runbook.md#dlq-age; then run the command again")
         known.update(_identity(item) for item in _history(client, alarm, trip))
         reason = f"mep verify --full, {trip.run}, by {trip.operator}"
         client.set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason=reason[:1023])

@@ -173,7 +173,7 @@ def _shown(body: object) -> str:
 def _advice(body: object) -> str:
     outcome = body.get("outcome") if isinstance(body, Mapping) else None
     if outcome == "dead_lettered":
-        return "the probe is in the dead-letter queue, which raises dlq-depth: discard it when the cause is found"
+        return "the probe is in the dead-letter queue, which raises dlq-arrival: discard it when the cause is found"
     if outcome == "marked":
         return "the function works on other tables, or does not write conditionally"
     return "docs/runbook.md explains the error categories"

@@ -16,9 +16,9 @@ from handler.calendar_store import CalendarStore
 from handler.errors import ErrorCategory
 from handler.event import ValidEvent
 from handler.outcome import INSTRUMENTATION
-from monitoring.alarms import COMPOSITES, alarms
+from monitoring.alarms import EVERY_ALARM, alarms, composites
 from monitoring.cost import GB_SECOND, REQUEST, WRITE_UNIT, WRITE_UNITS
-from monitoring.model import Limits
+from monitoring.model import Level, Limits
 from monitoring.operator_metrics import AUTOMATIC_METRICS
 from monitoring.operator_metrics import METRICS as OPERATORS_METRICS
 from tests.support.telemetry import event_record
@@ -78,18 +78,20 @@ class Counts:
         return self.alarm_metrics * ALARM_METRIC + self.composites * COMPOSITE_ALARM
 
 
-def defined(*, automatic: bool = True) -> Counts:
+def defined(limits: Limits = EVERY_ALARM, level: Level = Level.FULL, *, automatic: bool = True) -> Counts:
     """Count the definitions.
 
     Not among them are the alarms that only the stack defines: failing-version with one metric, auto-redrive-failures
     with two.
 
     Args:
+        limits: What the set of alarms depends on.
+        level: How much is monitored.
         automatic: Whether there is an automatic redrive.
     """
-    every = alarms(Limits())
+    every = alarms(limits, level)
     metrics = sum(len(alarm.metrics) for alarm in every) + 1 + 2 * automatic
-    return Counts(len(every) + 1 + automatic, metrics, len(COMPOSITES), dashboards=1, automatic=automatic)
+    return Counts(len(every) + 1 + automatic, metrics, len(composites(level)), dashboards=1, automatic=automatic)
 
 
 def in_template(resources: Mapping[str, Mapping[str, Any]]) -> Counts:
@@ -104,8 +106,12 @@ def in_template(resources: Mapping[str, Mapping[str, Any]]) -> Counts:
 
 
 def environments() -> dict[str, Counts]:
-    """Return the rows of the table by environment."""
-    return {f"`{name}`": defined(automatic=name != "dev") for name in ("dev", "staging", "prod")}
+    """Return the rows of the table by environment, as their files are shipped."""
+    return {
+        "`dev`": defined(level=Level.MINIMAL, automatic=False),
+        "`staging`": defined(Limits()),
+        "`prod`": defined(),
+    }
 
 
 @dataclass(frozen=True, slots=True)

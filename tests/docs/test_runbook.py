@@ -13,16 +13,16 @@ from handler.errors import ErrorCategory
 from handler.outcome import INSTRUMENTATION
 from mep import cli
 from mep.dlq.model import DeadLetterSource
-from monitoring.alarms import FAILING_VERSION, alarms, headings
-from monitoring.model import Limits
+from monitoring.alarms import EVERY_ALARM, alarms, headings, notifications
 from monitoring.operator_metrics import METRICS as OPERATORS_METRICS
 from monitoring.queries import QUERIES
+from monitoring.reference import runbook
 from otel.event_types import EventType
 
 RUNBOOK = PROJECT_ROOT / "docs" / "runbook.md"
 TEXT = RUNBOOK.read_text(encoding="utf-8")
-HEADINGS = (*headings(Limits()), FAILING_VERSION)
-PLATFORM_METRICS = {metric.name for alarm in alarms(Limits()) for metric in alarm.metrics.values()}
+HEADINGS = headings(EVERY_ALARM)
+PLATFORM_METRICS = {metric.name for alarm in alarms(EVERY_ALARM) for metric in alarm.metrics.values()}
 OTHERS_METRICS = {
     # On AWS's own dashboards; the function does not emit them, and no alarm uses them.
     *("WriteThrottleEvents", "ConcurrentExecutions", "Invocations", "Throttles"),
@@ -65,6 +65,12 @@ def parse(command: str) -> None:
     found.make_context(name, words, parent=context)
 
 
+def test_the_table_of_severities_is_up_to_date() -> None:
+    """Generate it with `uv run python -m monitoring.reference`."""
+    assert runbook(TEXT) == TEXT
+    assert TEXT.count("\n| [") == len(notifications(EVERY_ALARM)) + 2, "and the log alarm and that of the redrive"
+
+
 def test_every_alarm_has_a_section() -> None:
     found = [heading for heading in sections() if heading != "Before anything else"]
     assert sorted(found) == sorted(HEADINGS)
@@ -92,7 +98,7 @@ def test_metrics_queries_and_alarms_exist() -> None:
     assert named
     assert named <= queries
     assert not re.findall(r"[Qq]uer(?:y|ies) `([a-z-]+)`", TEXT), "each is a command"
-    names = {alarm.name for alarm in alarms(Limits())} | set(headings(Limits()))
+    names = {alarm.name for alarm in alarms(EVERY_ALARM)} | set(headings(EVERY_ALARM))
     hyphened = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", TEXT)) - queries - {"detail-type"}
     assert hyphened <= names
 
@@ -103,7 +109,8 @@ def test_fields_and_categories_exist() -> None:
         "last_sync_timestamp",
         *DeadLetterSource,
         "dead_letter",
-    }  # of the calendar sync, the shapes of dead letters, a timing
+        *("silence_hours", "other_detail_types"),
+    }  # of the calendar sync, the shapes of dead letters, a timing, keys of an environment's file
     categories = {category.value for category in ErrorCategory}
     assert words - others <= INSTRUMENTATION.log_fields | categories | set(EventType)
     for category in re.findall(r"--category ([a-z_]+)", TEXT):

@@ -365,8 +365,8 @@ VERIFY_PROBE = {"asset_symbol": "MEP-VERIFY", "earnings_date": "2000-01-01", "ev
 VERIFY_ACTION = "verify"
 """The `action` of its audit entry."""
 VERIFY_ROUND_TRIP_KEYS = (("MEP-VERIFY", "2000-01-02"), ("MEP-VERIFY", "2000-01-03"))
-VERIFY_ALARM = "dlq-depth"
-"""The alarm that the round trip sets off."""
+VERIFY_ALARMS = ("dlq-age", "dead-letters")
+"""The alarms that the round trip sets off."""
 TRACE_PART = {"title", "start", "length_ms", "moments"}
 TRACE_MOMENT = {
     *("timestamp", "at", "kind", "title", "gravity", "duration_ms", "trace_id", "span_id", "parent_id", "request_id"),
@@ -398,6 +398,7 @@ CALENDAR_PROBLEM = {"reason", "text", "advice", "code", "operation", "host"}
 CONTEXT = {
     *("environment", "telemetry", "collector_endpoint", "memory", "architecture", "image_uri", "calendar_table"),
     *("audit_table", "event_bus", "event_source", "log_level", "rollout", "alarm_email", "runbook"),
+    *("page_email", "ticket_email", "monitoring", "silence_hours", "other_detail_types", "log_alarm"),
     *("application_signals", "account", "region", "prefix", "tags", "log_retention_days", "archive_retention_days"),
     "producers",
     "auto_redrive_minutes",
@@ -409,6 +410,7 @@ OUTPUTS = {
     "ProducersPolicyArn",
     "RespondersPolicyArn",
     "VerificationRoleArn",
+    *("PageTopicArn", "TicketTopicArn"),
 }
 STACK_VARIABLES = {
     *("DEAD_LETTER_QUEUE_URL", "EARNINGS_AUDIT_TABLE", "EARNINGS_CALENDAR_TABLE", "ENVIRONMENT", "EVENT_SOURCE"),
@@ -429,12 +431,15 @@ NAMES = {
     "AWS::DynamoDB::Table": {"earningsCalendar", "earningsAudit"},
     "AWS::Events::Archive": {PREFIX},
     "AWS::Events::EventBus": {"earnings-prod"},
-    "AWS::Events::Rule": {PREFIX, f"{PREFIX}-auto-redrive", f"{PREFIX}-calendar-check"},
+    "AWS::Events::Rule": {f"{PREFIX}{each}" for each in ("", "-auto-redrive", "-calendar-check", "-unmatched")},
     "AWS::IAM::ManagedPolicy": {f"{PREFIX}-{name}-us-east-1" for name in ("operators", "producers", "responders")},
     "AWS::Lambda::Alias": {"live"},
     "AWS::Lambda::Function": {PREFIX, f"{PREFIX}-pre-traffic", f"{PREFIX}-auto-redrive"},
-    "AWS::Logs::LogGroup": {f"/aws/lambda/{PREFIX}{each}" for each in ("", "-pre-traffic", "-auto-redrive")},
-    "AWS::SNS::Topic": {f"{PREFIX}-alarms"},
+    "AWS::Logs::LogGroup": {
+        *(f"/aws/lambda/{PREFIX}{each}" for each in ("", "-pre-traffic", "-auto-redrive")),
+        f"/aws/events/{PREFIX}-unmatched",
+    },
+    "AWS::SNS::Topic": {f"{PREFIX}-page", f"{PREFIX}-ticket"},
     "AWS::SQS::Queue": {f"{PREFIX}-dead-letters"},
     "AWS::XRay::Group": {"earnings-prod-events", "earnings-prod-failed"},
 }
@@ -447,8 +452,10 @@ ALARMS = {
     *("rule-failed-invocations", "rule-dlq-failures", "async-event-age", "throttles", "unreported-failures"),
     *("spans-lost", "auto-redrive-failures"),
     *("slo-fast-burn-long", "slo-fast-burn-short", "slo-slow-burn-long", "slo-slow-burn-short", "failing-version"),
+    *("dlq-arrival", "silence", "unmatched-events", "dynamodb-system-errors", "dynamodb-write-throttles"),
+    *("notification-failures", "failed-events"),
     # composites
-    *("error-rate", "slo-fast-burn", "slo-slow-burn"),
+    *("error-rate", "slo-fast-burn", "slo-slow-burn", "service-failing", "processing-degraded", "dead-letters"),
 }
 QUERIES = {
     "by-correlation-id": {
@@ -845,7 +852,7 @@ def test_json_of_a_verification() -> None:
     assert fields(ended.json["checks"]) == VERIFY_CHECK
     assert [check["name"] for check in ended.json["checks"]] == [*VERIFY_CHECKS, *VERIFY_FULL_CHECKS]
     assert set(ended.json["round_trip"]) == VERIFY_ROUND_TRIP
-    assert ended.json["round_trip"]["alarms"] == [f"mark-earnings-processed-dev-{VERIFY_ALARM}"]
+    assert ended.json["round_trip"]["alarms"] == [f"mark-earnings-processed-dev-{name}" for name in VERIFY_ALARMS]
     assert ended.json["status"] in VERIFY_STATUSES
     assert {status.value for status in Status} == VERIFY_STATUSES
     detail = probe.probe_event("c", source="s", time="t")["detail"]
@@ -884,7 +891,7 @@ def names_by_type(stack: Template) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for resource in stack.resources.values():
         kind, properties = resource["Type"], resource.get("Properties", {})
-        own = {"Name", f"{kind.rpartition('::')[2].removeprefix('Composite')}Name"}
+        own = {"Name", f"{re.sub('(Composite|Log)(?=Alarm)', '', kind.rpartition('::')[2])}Name"}
         for name in own & set(properties):
             found.setdefault(kind, set()).add(stack.resolve(properties[name]))
     return found
@@ -893,7 +900,8 @@ def names_by_type(stack: Template) -> dict[str, set[str]]:
 def test_names_in_the_stack(stack: Template) -> None:
     found = names_by_type(stack)
 
-    alarms = found.pop("AWS::CloudWatch::Alarm") | found.pop("AWS::CloudWatch::CompositeAlarm")
+    kinds = ("Alarm", "CompositeAlarm", "LogAlarm")
+    alarms = {name for kind in kinds for name in found.pop(f"AWS::CloudWatch::{kind}")}
     assert alarms == {f"{PREFIX}-{name}" for name in ALARMS}
     assert found.pop("AWS::Logs::QueryDefinition") == {f"{PREFIX}/{name}" for name in QUERIES}
     assert found == NAMES

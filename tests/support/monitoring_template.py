@@ -4,6 +4,8 @@ import json
 from functools import cache
 from typing import Any
 
+from monitoring.model import Level, Severity
+
 ENVIRONMENT = "test"
 PREFIX = "mark-earnings-processed-test-"
 """Before the name of each alarm."""
@@ -11,12 +13,15 @@ FUNCTION = "mark-earnings-processed-test"
 QUEUE = "mark-earnings-processed-test-dead-letters"
 BUS = "earnings-test"
 RULE = "earnings-processed-test"
-TOPIC_ARN = "arn:aws:sns:us-east-1:111122223333:alarms"
+TOPIC_ARNS = {severity: f"arn:aws:sns:us-east-1:111122223333:{severity.value}" for severity in Severity}
+CALENDAR = "calendar-test"
+AUDIT = "audit-test"
+SILENCE_HOURS = 24
 RUNBOOK = "https://runbook.example/runbook.md"
 
 
 @cache
-def template() -> dict[str, Any]:
+def template(level: Level = Level.FULL) -> dict[str, Any]:
     """The template of a stack with nothing but the monitoring, around resources known by name."""
     # CDK takes seconds: not for collecting tests.
     import aws_cdk as cdk
@@ -30,23 +35,29 @@ def template() -> dict[str, Any]:
     from deploy.stack.monitoring import Monitoring
 
     stack = cdk.Stack(cdk.App(), "Stack", env=cdk.Environment(account="111122223333", region="us-east-1"))
-    arn = "arn:aws:{}:us-east-1:111122223333:{}".format
+    arn_of = "arn:aws:{}:us-east-1:111122223333:{}".format
     monitored = MonitoredResources(
-        function=lambda_.Function.from_function_arn(stack, "Function", arn("lambda", f"function:{FUNCTION}")),
-        queue=sqs.Queue.from_queue_arn(stack, "Queue", arn("sqs", QUEUE)),
+        function=lambda_.Function.from_function_arn(stack, "Function", arn_of("lambda", f"function:{FUNCTION}")),
+        queue=sqs.Queue.from_queue_arn(stack, "Queue", arn_of("sqs", QUEUE)),
         rule=RULE,
         bus=BUS,
         log_group=logs.LogGroup.from_log_group_name(stack, "Logs", f"/aws/lambda/{FUNCTION}"),
         memory_mb=128,
+        calendar_table=CALENDAR,
+        audit_table=AUDIT,
+        unmatched_rule=f"{RULE}-unmatched",
+        silence_hours=SILENCE_HOURS,
     )
-    topic = sns.Topic.from_topic_arn(stack, "Topic", TOPIC_ARN)
-    Monitoring(stack, "Monitoring", monitored=monitored, environment=ENVIRONMENT, topic=topic, runbook=RUNBOOK)
+    topics = {severity: sns.Topic.from_topic_arn(stack, severity.value, arn) for severity, arn in TOPIC_ARNS.items()}
+    Monitoring(
+        stack, "Monitoring", monitored=monitored, environment=ENVIRONMENT, topics=topics, runbook=RUNBOOK, level=level
+    )
     return dict(assertions.Template.from_stack(stack).to_json())
 
 
-def resources(kind: str) -> list[dict[str, Any]]:
+def resources(kind: str, level: Level = Level.FULL) -> list[dict[str, Any]]:
     """Properties of all resources of a type, such as `AWS::CloudWatch::Alarm`."""
-    return [each["Properties"] for each in template()["Resources"].values() if each["Type"] == kind]
+    return [each["Properties"] for each in template(level)["Resources"].values() if each["Type"] == kind]
 
 
 def alarm(name: str) -> dict[str, Any]:

@@ -9,14 +9,21 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-a
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from handler.contract import CORRELATION_INDEX
 from handler.errors import ErrorCategory
-from tests.support.monitoring_template import BUS, FUNCTION, QUEUE, RULE
+from tests.support.monitoring_template import AUDIT, BUS, CALENDAR, FUNCTION, QUEUE, RULE, SILENCE_HOURS
 
 DIMENSIONS: Mapping[str, Mapping[str, str]] = {
     "AWS/Lambda": {"FunctionName": FUNCTION},
     "AWS/SQS": {"QueueName": QUEUE},
     "AWS/Events": {"EventBusName": BUS, "RuleName": RULE},
+    "AWS/Events unmatched": {"EventBusName": BUS, "RuleName": f"{RULE}-unmatched"},
+    "AWS/DynamoDB errors": {"TableName": CALENDAR, "Operation": "TransactWriteItems"},
+    "AWS/DynamoDB": {"TableName": CALENDAR},
+    "AWS/DynamoDB index": {"TableName": AUDIT, "GlobalSecondaryIndexName": CORRELATION_INDEX},
+    "AWS/SNS": {"TopicName": "page"},
 }
+"""The dimensions of each namespace, and of its other resources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +33,14 @@ class FailureScenario:
     Attributes:
         kinds: The kinds of events in each minute.
         counted: The services' metrics in each minute: namespace, name, value.
+        minutes: How long it lasts.
+        every: Minutes from one data point to the next.
     """
 
     kinds: tuple[str, ...] = ()
     counted: tuple[tuple[str, str, float], ...] = ()
+    minutes: int = 10
+    every: int = 1
 
 
 _SERVICE_FAILURE = FailureScenario(("throttling",))
@@ -48,7 +59,8 @@ FAILURES: Mapping[str, FailureScenario] = {
     "security": FailureScenario(("access_denied",)),
     "dlq-volume": FailureScenario(("validation",), (("AWS/SQS", "NumberOfMessagesSent", 5),)),
     "dlq-depth": FailureScenario((), (("AWS/SQS", "ApproximateNumberOfMessagesVisible", 1),)),
-    "dlq-age": FailureScenario((), (("AWS/SQS", "ApproximateAgeOfOldestMessage", 90_000),)),
+    "dlq-arrival": FailureScenario((), (("AWS/SQS", "NumberOfMessagesSent", 1),)),
+    "dlq-age": FailureScenario((), (("AWS/SQS", "ApproximateNumberOfMessagesVisible", 1),), minutes=25 * 60, every=30),
     "async-events-dropped": FailureScenario((), (("AWS/Lambda", "AsyncEventsDropped", 1),)),
     "destination-delivery-failures": FailureScenario((), (("AWS/Lambda", "DestinationDeliveryFailures", 1),)),
     "rule-failed-invocations": FailureScenario((), (("AWS/Events", "FailedInvocations", 1),)),
@@ -56,6 +68,11 @@ FAILURES: Mapping[str, FailureScenario] = {
     "async-event-age": FailureScenario((), (("AWS/Lambda", "AsyncEventAge", 1_000_000),)),
     "throttles": FailureScenario((), (("AWS/Lambda", "Throttles", 1),)),
     "unreported-failures": FailureScenario((), (("AWS/Lambda", "Errors", 5),)),
+    "silence": FailureScenario(minutes=(SILENCE_HOURS + 1) * 60, every=30),
+    "unmatched-events": FailureScenario((), (("AWS/Events unmatched", "MatchedEvents", 1),)),
+    "dynamodb-system-errors": FailureScenario((), (("AWS/DynamoDB errors", "SystemErrors", 5),)),
+    "dynamodb-write-throttles": FailureScenario((), (("AWS/DynamoDB index", "WriteThrottleEvents", 10),)),
+    "notification-failures": FailureScenario((), (("AWS/SNS", "NumberOfNotificationsFailed", 1),)),
     "spans-lost": FailureScenario(("unheard",)),
     "slo-fast-burn-long": _SERVICE_FAILURE,
     "slo-fast-burn-short": _SERVICE_FAILURE,

@@ -1,12 +1,11 @@
 """The synthesised alarms on emitted metrics: each is in ALARM on its failure, and on nothing else."""
 
-from collections.abc import Iterable
-
 import pytest
 
 from monitoring.alarm_states import State
-from monitoring.alarms import COMPOSITES, ROLLBACK, alarms
-from monitoring.model import Alarm, Limits
+from monitoring.alarms import EVERY_ALARM, ROLLBACK, alarms
+from monitoring.model import Alarm
+from monitoring.slo import BURNS
 from tests.integration.monitoring.conftest import EmfLines
 from tests.integration.monitoring.failure_scenarios import (
     ATTEMPTS,
@@ -16,43 +15,28 @@ from tests.integration.monitoring.failure_scenarios import (
     RAISED,
     FailureScenario,
 )
+from tests.integration.monitoring.traffic import BEGINS, CALM, calm, happen
 from tests.support.cloudwatch.alarms import READINGS, Reading, composite_state
 from tests.support.cloudwatch.timeline import Timeline
 from tests.support.monitoring_template import PREFIX, alarm, resources, template
 
-ALARMS = {alarm.name: alarm for alarm in alarms(Limits())}
-CALM, BEGINS, ENDS = 60, 60, 70
-"""Minutes: the end of ordinary traffic, and the begin and end of the failure."""
-OVER = (*range(ENDS + 1, ENDS + 60), *range(ENDS + 60, ENDS + 8 * 60, 10))
-"""Minutes after the failure at which alarms are evaluated."""
+ALARMS = {alarm.name: alarm for alarm in alarms(EVERY_ALARM)}
 
 each_alarm = pytest.mark.parametrize("name", ALARMS)
+each_alarm_but_silence = pytest.mark.parametrize("name", [name for name in ALARMS if name != "silence"])
+"""Without events, silence is in ALARM."""
 each_reading = pytest.mark.parametrize("reading", READINGS, ids=str)
 
 
-def calm(emf_lines: EmfLines, minutes: Iterable[int], *, late: float = 0) -> Timeline:
-    """Return ordinary traffic: one event per minute, every tenth a duplicate, and the services' metrics."""
-    timeline = Timeline(DIMENSIONS, late=late)
-    for minute in minutes:
-        kind = "duplicate" if minute % 10 == 9 else "marked"
-        timeline.add_documents(emf_lines[kind][:1], minute)
-        timeline.platform("AWS/Lambda", "Errors", 0, minute)
-        timeline.platform("AWS/Lambda", "AsyncEventAge", 40, minute)
-        timeline.platform("AWS/SQS", "ApproximateNumberOfMessagesVisible", 0, minute)
-    return timeline
+def during(scenario: FailureScenario) -> range:
+    """Return the minutes of a failure, and four more, at which alarms are evaluated."""
+    return range(BEGINS + 1, BEGINS + scenario.minutes + 5, scenario.every)
 
 
-def happen(
-    timeline: Timeline, emf_lines: EmfLines, scenario: FailureScenario, minutes: Iterable[int] = range(BEGINS, ENDS)
-) -> None:
-    """Add a failure in these minutes."""
-    for minute in minutes:
-        for kind in scenario.kinds:
-            timeline.add_documents(emf_lines[kind], minute + 0.5)
-            if kind in RAISED:
-                timeline.platform("AWS/Lambda", "Errors", len(emf_lines[kind]), minute + 0.5)
-        for namespace, name, value in scenario.counted:
-            timeline.platform(namespace, name, value, minute + 0.5)
+def after(scenario: FailureScenario) -> list[int]:
+    """Return the minutes after that, for eight hours."""
+    ends = BEGINS + scenario.minutes
+    return [*range(ends + 5, ends + 60), *range(ends + 60, ends + 8 * 60, 10)]
 
 
 def test_every_alarm_has_a_failure_scenario() -> None:
@@ -62,32 +46,34 @@ def test_every_alarm_has_a_failure_scenario() -> None:
 @each_alarm
 @each_reading
 def test_alarm_and_recovery(emf_lines: EmfLines, name: str, reading: Reading) -> None:
-    timeline = calm(emf_lines, [*range(CALM), *range(ENDS, ENDS + 8 * 60, 7)])
-    happen(timeline, emf_lines, FAILURES[name])
+    failure = FAILURES[name]
+    ends = BEGINS + failure.minutes
+    timeline = calm(emf_lines, [*range(CALM), *range(ends, ends + 8 * 60, 7)])
+    happen(timeline, emf_lines, failure)
 
-    states = timeline.states(alarm(name), [*range(1, BEGINS + 1), *range(BEGINS + 1, ENDS + 5), *OVER], reading)
+    states = timeline.states(alarm(name), [*range(1, BEGINS + 1), *during(failure), *after(failure)], reading)
 
-    before, during = states[:BEGINS], states[BEGINS : ENDS + 4]
-    assert set(before) == {State.OK}
-    assert State.ALARM in during
+    assert set(states[:BEGINS]) == {State.OK}
+    assert State.ALARM in states[BEGINS : BEGINS + len(during(failure))]
     assert states[-1] is State.OK
     changes = [state for state, last in zip(states[1:], states, strict=False) if state is not last]
     assert changes == [State.ALARM, State.OK]  # one notification of the failure and one of the recovery
 
 
-@each_alarm
+@each_alarm_but_silence
 @each_reading
 def test_alarm_without_other_traffic(emf_lines: EmfLines, name: str, reading: Reading) -> None:
+    failure = FAILURES[name]
     timeline = Timeline(DIMENSIONS)
-    happen(timeline, emf_lines, FAILURES[name])
+    happen(timeline, emf_lines, failure)
 
-    states = timeline.states(alarm(name), [*range(BEGINS, ENDS + 5), *OVER], reading)
+    states = timeline.states(alarm(name), [BEGINS, *during(failure), *after(failure)], reading)
 
-    assert State.ALARM in states[: ENDS + 5 - BEGINS]
+    assert State.ALARM in states[: 1 + len(during(failure))]
     assert (states[0], states[-1]) == (State.OK, State.OK)
 
 
-@each_alarm
+@each_alarm_but_silence
 @each_reading
 def test_ok_when_idle(name: str, reading: Reading) -> None:
     assert set(Timeline(DIMENSIONS).states(alarm(name), range(60), reading)) == {State.OK}
@@ -95,7 +81,7 @@ def test_ok_when_idle(name: str, reading: Reading) -> None:
 
 @each_alarm
 def test_ok_on_ordinary_traffic(emf_lines: EmfLines, name: str) -> None:
-    for late in (0, 1, 4):
+    for late in (0, 4):
         timeline = calm(emf_lines, range(120), late=late)
         assert set(timeline.states(alarm(name), range(1, 125))) == {State.OK}
 
@@ -103,13 +89,15 @@ def test_ok_on_ordinary_traffic(emf_lines: EmfLines, name: str) -> None:
 @each_alarm
 @pytest.mark.parametrize("late", [1, 4])
 def test_alarm_on_late_metrics(emf_lines: EmfLines, name: str, late: int) -> None:
-    timeline = calm(emf_lines, [*range(CALM), *range(ENDS, ENDS + 40)], late=late)
-    happen(timeline, emf_lines, FAILURES[name])
+    failure = FAILURES[name]
+    ends = BEGINS + failure.minutes
+    timeline = calm(emf_lines, [*range(CALM), *range(ends, ends + 40)], late=late)
+    happen(timeline, emf_lines, failure)
 
-    states = timeline.states(alarm(name), range(1, ENDS + 40))
+    states = timeline.states(alarm(name), [*range(1, BEGINS + 1), *range(BEGINS + 1, ends + 10, failure.every)])
 
     assert set(states[:BEGINS]) == {State.OK}
-    assert State.ALARM in states[BEGINS : ENDS + 10]
+    assert State.ALARM in states[BEGINS:]
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -117,7 +105,7 @@ def test_ok_on_failures_of_other_alarms(emf_lines: EmfLines, name: str) -> None:
     timeline = Timeline(DIMENSIONS)
     happen(timeline, emf_lines, FailureScenario(OTHERS[name]))
 
-    states = timeline.states(alarm(name), [*range(BEGINS, ENDS + 30)])
+    states = timeline.states(alarm(name), [*range(BEGINS, BEGINS + 40)])
 
     assert set(states) == {State.OK}
 
@@ -127,7 +115,7 @@ def test_a_batch_of_invalid_events_rolls_no_version_back(emf_lines: EmfLines, na
     timeline = calm(emf_lines, range(CALM))
     happen(timeline, emf_lines, FailureScenario(("validation", "not_found")))
 
-    assert set(timeline.states(alarm(name), range(BEGINS, ENDS + 30))) == {State.OK}
+    assert set(timeline.states(alarm(name), range(BEGINS, BEGINS + 40))) == {State.OK}
 
 
 def quiet_hour(emf_lines: EmfLines, kind: str) -> Timeline:
@@ -160,7 +148,7 @@ def test_ok_on_one_failing_event_in_a_quiet_hour(emf_lines: EmfLines, name: str,
 
     assert set(timeline.states(alarm(name), range(25, 70), reading)) == {State.OK}
     # It is reported all the same: the event is in the dead-letter queue.
-    assert State.ALARM in timeline.states(alarm("dlq-depth"), range(25, 70), reading)
+    assert State.ALARM in timeline.states(alarm("dlq-arrival"), range(25, 70), reading)
 
 
 def test_alarm_on_one_permanent_failure(emf_lines: EmfLines) -> None:
@@ -188,13 +176,16 @@ def logical_ids() -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("composite", [composite.name for composite in COMPOSITES])
+@pytest.mark.parametrize("composite", ["error-rate", *(burn.name for burn in BURNS)])
 def test_composites(emf_lines: EmfLines, composite: str) -> None:
-    timeline = calm(emf_lines, [*range(CALM), *range(ENDS, ENDS + 8 * 60, 7)])
-    happen(timeline, emf_lines, FailureScenario(("throttling",)))
+    """`test_notifications` has those that suppress each other."""
+    failure = FailureScenario(("throttling",))
+    ends = BEGINS + failure.minutes
+    timeline = calm(emf_lines, [*range(CALM), *range(ends, ends + 8 * 60, 7)])
+    happen(timeline, emf_lines, failure)
     composites = resources("AWS::CloudWatch::CompositeAlarm")
     (rule,) = [alarm["AlarmRule"] for alarm in composites if alarm["AlarmName"].endswith(f"-test-{composite}")]
-    minutes = [*range(1, ENDS + 5), *OVER]
+    minutes = [*range(1, BEGINS + 1), *during(failure), *after(failure)]
     names = {logical: name for logical, name in logical_ids().items() if logical in str(rule)}
     parts = {logical: timeline.states(alarm(name), minutes) for logical, name in names.items()}
 
@@ -204,10 +195,10 @@ def test_composites(emf_lines: EmfLines, composite: str) -> None:
     ]
 
     assert set(states[:BEGINS]) == {State.OK}
-    assert State.ALARM in states[BEGINS : ENDS + 4]
+    assert State.ALARM in states[BEGINS : BEGINS + len(during(failure))]
     # The short window resolves it soon after the failure, although the long window is still breaching.
     resolved = next(
-        minute for minute, state in zip(minutes, states, strict=True) if minute > ENDS + 4 and state is State.OK
+        minute for minute, state in zip(minutes, states, strict=True) if minute > ends + 4 and state is State.OK
     )
-    assert resolved <= ENDS + 95
+    assert resolved <= ends + 95
     assert states[-1] is State.OK

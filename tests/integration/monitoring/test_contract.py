@@ -10,10 +10,10 @@ import pytest
 from handler.outcome import INSTRUMENTATION
 from mep.query.engine import matching
 from monitoring import descriptions, reference
-from monitoring.alarms import alarms
+from monitoring.alarms import EVERY_ALARM, alarms
 from monitoring.dashboard import SECTIONS
 from monitoring.metric_store import Key, MetricStore
-from monitoring.model import Limits, Metric, Query, Source, TraceGroup
+from monitoring.model import Metric, Query, Source, TraceGroup
 from monitoring.operator_metrics import METRICS as OPERATOR_METRICS
 from monitoring.queries import QUERIES, TRACE_GROUPS
 from otel import semconv
@@ -152,7 +152,7 @@ def test_every_metric_is_on_the_dashboard() -> None:
 
     ours = {metric.name for metric in shown if metric.source is Source.FUNCTION}
     assert ours == set(INSTRUMENTATION.metrics) | set(OPERATOR_METRICS) - {"DeadLettersSeen"}
-    assert {metric.name for alarm in alarms(Limits()) for metric in alarm.metrics.values()} <= {
+    assert {metric.name for alarm in alarms(EVERY_ALARM) for metric in alarm.metrics.values()} <= {
         each.name for each in shown
     }
 

@@ -7,10 +7,11 @@ newest period ends at the moment of the evaluation, which comes every minute.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mep.query.engine import matching, value_of
 from monitoring.alarm_states import Rules, State, decide
 from monitoring.metric_math import evaluate
 from monitoring.metric_store import Grid, MetricStore, Series
@@ -37,12 +38,18 @@ READINGS = (Reading(), Reading(empty_stays_empty=True), Reading(extra=0), Readin
 """What alarms are tried under: they should not depend on it."""
 
 
+type Line = Mapping[str, Any]
+
+
 class MetricAlarm:
     """An `AWS::CloudWatch::Alarm` of a template, evaluated from minute to minute."""
 
     def __init__(self, properties: Mapping[str, Any], reading: Reading | None = None) -> None:
         self._properties = properties
         self._reading = reading or Reading()
+        self._stats = [(each["Id"], each["MetricStat"]) for each in properties["Metrics"] if "MetricStat" in each]
+        self._keys = [_key(stat["Metric"]) for _, stat in self._stats]
+        (self._expression,) = [each["Expression"] for each in properties["Metrics"] if "Expression" in each]
         self.state = State.INSUFFICIENT
 
     @property
@@ -63,15 +70,42 @@ class MetricAlarm:
 
     def values(self, store: MetricStore, now: float, count: int) -> Series:
         """What is compared with the threshold, in the newest `count` periods."""
-        given = self._properties
         series: dict[str, Series] = {}
-        (expression,) = [each["Expression"] for each in given["Metrics"] if "Expression" in each]
-        for each in given["Metrics"]:
-            if "MetricStat" in each:
-                stat = each["MetricStat"]
-                grid = Grid(now, stat["Period"], count, as_of=now)
-                series[each["Id"]] = store.series(_key(stat["Metric"]), stat["Stat"], grid)
-        return evaluate(expression, series, empty_stays_empty=self._reading.empty_stays_empty)
+        for (name, stat), key in zip(self._stats, self._keys, strict=True):
+            series[name] = store.series(key, stat["Stat"], Grid(now, stat["Period"], count, as_of=now))
+        return evaluate(self._expression, series, empty_stays_empty=self._reading.empty_stays_empty)
+
+
+class LogAlarm:
+    """An `AWS::CloudWatch::LogAlarm` of a template: its query over the log lines of its window.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-log.html
+    """
+
+    def __init__(self, properties: Mapping[str, Any]) -> None:
+        self._threshold = properties["Threshold"]
+        query = properties["ScheduledQueryConfiguration"]
+        assert query["AggregationExpression"] == "sum(weight)"
+        self._query, _, weight = query["QueryString"].partition("\n| fields 1")
+        self._weight = "1" + weight.removesuffix(" as weight")
+        self._window = query["ScheduleConfiguration"]["StartTimeOffset"]
+
+    def evaluate(self, lines: Iterable[tuple[float, Line]], now: float) -> State:
+        """The state at a moment, given the lines that are found by then."""
+        inside = [line for at, line in lines if now - self._window <= at < now]
+        total = sum(self.weight(line) for line in matching(self._query, inside))
+        return State.ALARM if total > self._threshold else State.OK
+
+    def weight(self, line: Line) -> float:
+        """What a line of the result counts."""
+
+        def contains(match: re.Match[str]) -> str:
+            return str(int(match[2] in str(value_of(match[1], line))))
+
+        sum_of = re.sub(r'strcontains\(([\w.]+), "([^"]*)"\)', contains, self._weight)
+        if not re.fullmatch(r"[0-9+* ()]+", sum_of):
+            raise NotImplementedError(self._weight)
+        return float(eval(sum_of, {"__builtins__": {}}))  # noqa: S307 - checked just above
 
 
 def _key(metric: Mapping[str, Any]) -> tuple[str, str, tuple[tuple[str, str], ...]]:
@@ -79,17 +113,22 @@ def _key(metric: Mapping[str, Any]) -> tuple[str, str, tuple[tuple[str, str], ..
     return metric["Namespace"], metric["MetricName"], dimensions
 
 
+def rule_text(rule: Any) -> str:
+    """`AlarmRule` as the template has it, a text or `Fn::Join` of texts and references, with logical IDs."""
+    parts = rule["Fn::Join"][1] if isinstance(rule, Mapping) else [rule]
+    return "".join(part if isinstance(part, str) else part["Fn::GetAtt"][0] for part in parts)
+
+
 def composite_state(rule: Any, states: Mapping[str, State]) -> State:
     """State of a composite alarm.
 
     Args:
-        rule: `AlarmRule` as the template has it: a text, or `Fn::Join` of texts and references.
+        rule: `AlarmRule` as the template has it.
         states: Of the alarms it is made of, by logical ID.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
     """
-    parts = rule["Fn::Join"][1] if isinstance(rule, Mapping) else [rule]
-    text = "".join(part if isinstance(part, str) else part["Fn::GetAtt"][0] for part in parts)
+    text = rule_text(rule)
 
     def is_off(match: re.Match[str]) -> str:
         return str(states[match[1]] is State.ALARM)

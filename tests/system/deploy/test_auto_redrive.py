@@ -120,7 +120,8 @@ def test_alarm(minutes: int) -> None:
     alarm = one(template(auto_redrive_minutes=str(minutes)), "AWS::CloudWatch::Alarm")
 
     assert alarm["AlarmName"] == f"{NAME}-auto-redrive-failures"
-    assert "docs/runbook.md#auto-redrive-failures" in alarm["AlarmDescription"]
+    assert alarm["AlarmDescription"].startswith("Ticket. ")
+    assert alarm["AlarmDescription"].endswith("#auto-redrive-failures")
     periods = {each["MetricStat"]["Period"] for each in alarm["Metrics"] if "MetricStat" in each}
     assert periods == {2 * minutes * 60}, "two runs"
     assert alarm["AlarmActions"] == alarm["OKActions"]

@@ -29,18 +29,26 @@ def test_metrics_have_the_dimensions_of_the_stack(environment: str) -> None:
     made = template(environment)
     rule, function = made.one("AWS::Events::Rule"), made.one("AWS::Lambda::Function")
     (queue,) = made.ids("AWS::SQS::Queue")
+    rules = [rule, *(made.resolve(made.resources[each]["Properties"]) for each in made.ids("AWS::Events::Rule"))]
+    topics, tables = made.ids("AWS::SNS::Topic"), {each["TableName"] for each in made.all("AWS::DynamoDB::Table")}
 
     found = alarms(made, function["FunctionName"])
-    assert len(found) > 25
+    assert len(found) == {"dev": 10, "staging": 38, "prod": 39}[environment]
     for alarm in found.values():
         for each in statistics(alarm):
             metric = each["Metric"]
             dimensions = {pair["Name"]: pair["Value"] for pair in metric["Dimensions"]}
             match metric["Namespace"]:
                 case "AWS/Events":
-                    assert dimensions == {"EventBusName": rule["EventBusName"], "RuleName": rule["Name"]}
+                    assert dimensions in [
+                        {"EventBusName": each["EventBusName"], "RuleName": each["Name"]} for each in rules
+                    ]
                 case "AWS/Lambda":
                     assert dimensions == {"FunctionName": function["FunctionName"]}
+                case "AWS/SNS":
+                    assert dimensions["TopicName"] in {f"<{topic}.TopicName>" for topic in topics}
+                case "AWS/DynamoDB":
+                    assert dimensions["TableName"] in tables
                 case "AWS/SQS":
                     assert dimensions == {"QueueName": f"<{queue}.QueueName>"}
                 case _:
@@ -56,6 +64,22 @@ def test_the_counts_of_the_page_on_costs() -> None:
     }
 
 
+def test_dimensions_on_the_default_bus() -> None:
+    made = template(event_bus="default")
+    name = made.one("AWS::Events::Rule")["Name"]
+
+    found = [
+        each["Metric"]["Dimensions"]
+        for alarm in alarms(made, name).values()
+        for each in statistics(alarm)
+        if each["Metric"]["Namespace"] == "AWS/Events"
+    ]
+    assert found
+    names = {name, f"{name}-unmatched"}
+    assert {each["Value"] for dimensions in found for each in dimensions} == names
+    assert {each["Name"] for dimensions in found for each in dimensions} == {"RuleName"}
+
+
 def test_alarms_equal_those_of_the_integration_tests() -> None:
     """`tests/integration/monitoring` evaluates the alarms of a stack of its own; these are equal."""
 
@@ -65,7 +89,8 @@ def test_alarms_equal_those_of_the_integration_tests() -> None:
         rules = ("Threshold", "EvaluationPeriods", "DatapointsToAlarm", "TreatMissingData", "ComparisonOperator")
         return expressions, metrics, [alarm[name] for name in rules]
 
-    deployed = alarms(template(), "mark-earnings-processed-prod")
+    hours = str(monitoring_template.SILENCE_HOURS)
+    deployed = alarms(template(silence_hours=hours), "mark-earnings-processed-prod")
     tested = {
         each["AlarmName"].removeprefix("mark-earnings-processed-test-"): each
         for each in monitoring_template.resources("AWS::CloudWatch::Alarm")

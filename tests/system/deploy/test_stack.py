@@ -15,12 +15,13 @@ from deploy.stack.pre_traffic import FILES
 from emulator.services.tables import create_tables
 from handler.contract import CORRELATION_INDEX
 from handler.settings import FLUSH_RESERVE_SECONDS, load_settings
+from monitoring.model import Severity
 from tests.unit.deploy.assembly import ACCOUNT, IMAGE, REGION, SEPARATE, Template, template
 from tests.unit.deploy.snapshot import SNAPSHOT, synthesised
 
 NAME = "mark-earnings-processed-prod"
 QUEUE_ARN = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{NAME}-dead-letters"
-TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:{NAME}-alarms"
+TOPIC_ARNS = {severity: f"arn:aws:sns:{REGION}:{ACCOUNT}:{NAME}-{severity.value}" for severity in Severity}
 ROOT = Path(__file__).parents[3]
 ALIAS_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{NAME}:live"
 
@@ -196,6 +197,8 @@ def test_data_is_retained_in_staging_and_prod(environment: str) -> None:
 
     for kind in ("AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::Logs::LogGroup"):
         for name in made.ids(kind):
+            if name.startswith("Monitoring"):
+                continue  # the log of unmatched events: names of detail types
             resource = made.resources[name]
             # A stack that fails to be created can be created again: what cannot be deleted can be imported.
             kept = "Retain" if kind == "AWS::DynamoDB::Table" else "RetainExceptOnCreate"
@@ -303,8 +306,9 @@ def test_failing_version_alarm() -> None:
         "ExecutedVersion": f"<{version}.Version>",
     }
     assert alarm["TreatMissingData"] == "notBreaching"
-    assert alarm["AlarmActions"] == alarm["OKActions"] == [TOPIC_ARN]
-    assert alarm["AlarmDescription"].endswith("docs/runbook.md#failing-version")
+    assert alarm["AlarmActions"] == alarm["OKActions"] == [TOPIC_ARNS[Severity.TICKET]]
+    assert alarm["AlarmDescription"].startswith("Ticket. ")
+    assert re.search(r"https://\S+#failing-version$", alarm["AlarmDescription"])
 
 
 def test_a_new_image_is_a_new_version() -> None:
@@ -407,25 +411,34 @@ def test_no_feature_flag_of_cdk_is_left_unset(assembly: Path) -> None:
     assert configured == {name: defaults.get(name) for name in configured}, "as if it were unset"
 
 
-def test_topic_policy() -> None:
-    statements = template().one("AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
+def test_topic_policies() -> None:
+    policies = template().all("AWS::SNS::TopicPolicy")
 
-    (allowed,) = [statement for statement in statements if statement["Effect"] == "Allow"]
-    assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
-    assert allowed["Action"] == "sns:Publish"
-    assert allowed["Resource"] == TOPIC_ARN
-    assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
-    (denied,) = [statement for statement in statements if statement["Effect"] == "Deny"]
-    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    resources = []
+    for policy in policies:
+        statements = policy["PolicyDocument"]["Statement"]
+        (allowed,) = [statement for statement in statements if statement["Effect"] == "Allow"]
+        assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+        assert allowed["Action"] == "sns:Publish"
+        resources.append(allowed["Resource"])
+        assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+        (denied,) = [statement for statement in statements if statement["Effect"] == "Deny"]
+        assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert sorted(resources) == sorted(TOPIC_ARNS.values())
 
 
-def test_email_subscription() -> None:
-    subscriptions = template("dev", alarm_email="team@example.com,night@example.com").all("AWS::SNS::Subscription")
+def test_email_subscriptions() -> None:
+    made = template("dev", alarm_email="team@example.com", page_email="night@example.com,lead@example.com")
 
-    assert {(each["Protocol"], each["Endpoint"]) for each in subscriptions} == {
-        ("email", "team@example.com"),
-        ("email", "night@example.com"),
-    }
+    subscribed = [
+        (each["Protocol"], each["Endpoint"], each["TopicArn"].rpartition("-")[2])
+        for each in made.all("AWS::SNS::Subscription")
+    ]
+    assert sorted(subscribed) == [
+        ("email", "lead@example.com", "page"),
+        ("email", "night@example.com", "page"),
+        ("email", "team@example.com", "ticket"),
+    ]
     assert template("dev").all("AWS::SNS::Subscription") == []
 
 

@@ -10,7 +10,7 @@ from tests.system.deploy.test_permissions import AUDIT, BUS, CALENDAR, FUNCTION,
 from tests.unit.deploy.assembly import ACCOUNT, REGION, Template, template
 
 ALARM = f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:mark-earnings-processed-prod"
-TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:mark-earnings-processed-prod-alarms"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:mark-earnings-processed-prod-ticket"
 ROW: dict[str, str | list[str]] = {"dynamodb:LeadingKeys": ["MEP-VERIFY"]}
 ENTRIES: dict[str, str | list[str]] = {"dynamodb:LeadingKeys": ["MEP-VERIFY#2000-01-02"]}
 EVENT: dict[str, str | list[str]] = {
@@ -22,7 +22,7 @@ CALLS: dict[tuple[str, str], list[Call]] = {
     ("cloudwatch", "DescribeAlarmHistory"): [Call("cloudwatch:DescribeAlarmHistory", "*")],
     ("cloudwatch", "DescribeAlarms"): [Call("cloudwatch:DescribeAlarms", "*")],
     ("cloudwatch", "GetMetricData"): [Call("cloudwatch:GetMetricData", "*")],
-    ("cloudwatch", "SetAlarmState"): [Call("cloudwatch:SetAlarmState", f"{ALARM}-dlq-depth")],
+    ("cloudwatch", "SetAlarmState"): [Call("cloudwatch:SetAlarmState", f"{ALARM}-dlq-age")],
     ("dynamodb", "GetItem"): [Call("dynamodb:GetItem", CALENDAR, ROW)],
     ("dynamodb", "PutItem"): [Call("dynamodb:PutItem", AUDIT, ENTRIES)],
     ("dynamodb", "Query"): [Call("dynamodb:Query", AUDIT, ENTRIES)],
@@ -88,7 +88,7 @@ def test_every_call_of_a_round_trip_is_allowed(of_the_role: list[dict[str, Any]]
 
 def test_nothing_else_is_allowed(of_the_role: list[dict[str, Any]]) -> None:
     services = ["cloudwatch", "dynamodb", "events", "lambda", "sns", "sqs"]
-    resources = [CALENDAR, AUDIT, INDEX, QUEUE, BUS, RULE, FUNCTION, f"{FUNCTION}:live", TOPIC, f"{ALARM}-dlq-depth"]
+    resources = [CALENDAR, AUDIT, INDEX, QUEUE, BUS, RULE, FUNCTION, f"{FUNCTION}:live", TOPIC, f"{ALARM}-dlq-age"]
     needed = {f"{call.action} on {call.resource}" for calls in CALLS.values() for call in calls}
 
     allowed = allowed_of_everything(of_the_role, services, resources, {**ROW, **EVENT})

@@ -16,9 +16,8 @@ def _dashboard(template: Template) -> None:
     [dashboard] = _each(template, "AWS::CloudWatch::Dashboard")
     widgets = json.loads(dashboard["DashboardBody"])["widgets"]
     [alarms] = [widget["properties"]["alarms"] for widget in widgets if widget["type"] == "alarm"]
-    made = {
-        f"<{name}.Arn>" for kind in ("Alarm", "CompositeAlarm") for name in template.ids(f"AWS::CloudWatch::{kind}")
-    }
+    kinds = ("Alarm", "CompositeAlarm", "LogAlarm")
+    made = {f"<{name}.Arn>" for kind in kinds for name in template.ids(f"AWS::CloudWatch::{kind}")}
     assert set(alarms) <= made
     assert any(widget["type"] == "metric" for widget in widgets)
 
@@ -38,7 +37,7 @@ def _trace_groups(template: Template) -> None:
 
 def _archive(template: Template) -> None:
     [archive] = _each(template, "AWS::Events::Archive")
-    [rule] = _each(template, "AWS::Events::Rule")
+    rule = template.one("AWS::Events::Rule")
     [bus] = _each(template, "AWS::Events::EventBus")
     assert archive["EventPattern"] == rule["EventPattern"]
     assert archive["SourceArn"].endswith(f":event-bus/{bus['Name']}")

@@ -11,11 +11,13 @@ from deploy import values
 from deploy.context import ENVIRONMENTS
 from deploy.reading import read_context
 from deploy.values import ContextError
+from monitoring.model import Severity
 
 ACCOUNT = "111122223333"
 PINNED = {"account": ACCOUNT, "region": "us-east-1"}
 RETENTION = {"log_retention_days": 14, "archive_retention_days": 7}
-PROD = {**PINNED, **RETENTION, "alarm_email": ["team@example.com"]}
+RUNBOOK = {"runbook": "https://wiki.example/runbook"}
+PROD = {**PINNED, **RETENTION, **RUNBOOK, "alarm_email": ["team@example.com"]}
 
 Write = Callable[..., None]
 
@@ -37,7 +39,8 @@ def test_the_committed_files_are_valid(environment: str) -> None:
     deployment = read_context({"environment": environment})
 
     assert deployment.account in {None, ACCOUNT}, "an example of AWS's documentation, not an account"
-    assert all(address.endswith("@example.com") for address in deployment.alarm_email)
+    recipients = {address for addresses in deployment.recipients.values() for address in addresses}
+    assert all(address.endswith("@example.com") for address in recipients)
 
 
 def test_every_value_of_the_command_line_can_be_in_the_file(write: Write) -> None:
@@ -73,7 +76,7 @@ def test_every_value_of_the_command_line_can_be_in_the_file(write: Write) -> Non
     )
     assert (read.name, read.memory_mb, read.bus_name, read.log_retention_days) == ("signal9-prod", 512, "default", 14)
     assert read.tags == {"Service": "earnings", "cost-center": "42"}
-    assert read.alarm_email == ("team@example.com", "night@example.com")
+    assert read.recipients == dict.fromkeys(Severity, ("team@example.com", "night@example.com"))
 
 
 def test_a_later_deployment_without_the_flags_of_the_first_changes_nothing(write: Write) -> None:
@@ -87,6 +90,15 @@ def test_a_later_deployment_without_the_flags_of_the_first_changes_nothing(write
     assert once.calendar_table == later.calendar_table == "a-calendar"
 
 
+def test_each_severity_can_have_recipients_of_its_own(write: Write) -> None:
+    write("prod", {**PROD, "page_email": ["night@example.com", "lead@example.com"]})
+
+    assert read_context({"environment": "prod"}).recipients == {
+        Severity.PAGE: ("night@example.com", "lead@example.com"),
+        Severity.TICKET: ("team@example.com",),
+    }
+
+
 @pytest.mark.parametrize(
     ("environment", "content", "context", "message"),
     [
@@ -98,12 +110,21 @@ def test_a_later_deployment_without_the_flags_of_the_first_changes_nothing(write
         ),
         ("prod", {**PROD, "account": "", "region": ""}, {}, "environment prod needs an account and a region: set them"),
         ("prod", {**PROD, "alarm_email": []}, {}, "environment prod needs a recipient of its alarms: set alarm_email"),
+        (
+            "prod",
+            {**PROD, "alarm_email": [], "page_email": ["a@b.c"]},
+            {},
+            "a recipient of its alarms: set ticket_email in deploy/",
+        ),
+        ("prod", {**PROD, "page_email": ["night"]}, {}, "prod.json: page_email=night is not an e-mail address"),
+        ("prod", {**PROD, "runbook": ""}, {}, "environment prod needs the URL of the runbook"),
+        ("staging", RETENTION, {}, "environment staging needs the URL of the runbook, to which its alarms link: set"),
         ("prod", PROD, {"account": "999999999999"}, f"context account=999999999999 is not the {ACCOUNT} of deploy/"),
         ("prod", PROD, {"region": "eu-west-1"}, "context region=eu-west-1 is not the us-east-1 of deploy/environments"),
-        ("staging", {**RETENTION, "account": ACCOUNT}, {}, "region is not given, but account is"),
+        ("staging", {**RETENTION, **RUNBOOK, "account": ACCOUNT}, {}, "region is not given, but account is"),
         (
             "staging",
-            {**RETENTION, "account": "12"},
+            {**RETENTION, **RUNBOOK, "account": "12"},
             {},
             "staging.json: account=12 is not the number",
         ),

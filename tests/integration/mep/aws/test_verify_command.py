@@ -62,7 +62,7 @@ def test_names_follow_from_the_environment_and_not_from_variables(run_here: Run,
     [
         (("--environment", "production"), "--environment production: must be dev, staging or prod"),
         (("--environment", "dev", "--prefix", "X_"), "--prefix X_: must be"),
-        (("--environment", "prod", "--full"), "sets off mark-earnings-processed-prod-dlq-depth"),
+        (("--environment", "prod", "--full"), "sets off mark-earnings-processed-prod-dlq-age"),
         (("--environment", "dev", "--role", "its-role"), "--role its-role: must be the ARN of a role"),
         (("--environment", "dev", "--calendar-table", "arn:aws:dynamodb:us-east-1:1:table/c"), "us-east-1"),
     ],
@@ -107,8 +107,9 @@ def test_the_alarms_are_named_before_the_first_check(
     ended = run_here("verify", "--environment", *arguments)
 
     assert ended.status == ExitStatus.UNAVAILABLE
-    alarm = f"mark-earnings-processed-{arguments[0]}-dlq-depth"
-    expected = f"mep: --full puts two events on earnings-{arguments[0]}, and sets off {alarm}: its topic is notified"
+    alarm = f"mark-earnings-processed-{arguments[0]}-dlq-age"
+    alarms = f"{alarm}, mark-earnings-processed-{arguments[0]}-dead-letters"
+    expected = f"mep: --full puts two events on earnings-{arguments[0]}, and sets off {alarms}: their topic is notified"
     assert expected in ended.err.splitlines()
     assert "PutEvents" not in account.operations()
 

@@ -15,10 +15,11 @@ from emulator.services.sqs import create_queue, sqs_client
 from mep.verify.account import Account, Target
 from mep.verify.engine import verify
 from mep.verify.results import CheckName, Report
+from monitoring.model import Severity
 from monitoring.names import StackNames
 from tests.integration.conftest import services
 from tests.integration.harness import Harness, Services, make_harness
-from tests.integration.mep.verify.deployed import TOPIC, DeployedAccount
+from tests.integration.mep.verify.deployed import TOPICS, DeployedAccount
 from tests.support.aws_account import Call, Reply, serving
 from tests.support.clock import Clock
 from tests.support.stores import DeadLetters, Tables
@@ -90,6 +91,11 @@ def delete_reserved(tables: Tables) -> None:
         tables.client.delete_item(TableName=tables.calendar_table, Key=key)
 
 
+def topics(environment: str, severity: Severity | None) -> list[str]:
+    """Return the topics that an alarm notifies."""
+    return [] if severity is None else [f"{TOPICS}:{StackNames(environment).topic(severity)}"]
+
+
 @pytest.fixture
 def environment() -> str:
     return "prod"
@@ -101,8 +107,8 @@ def account(endpoint: Endpoint, environment: str) -> DeployedAccount:
     delete_reserved(endpoint.harness.services.tables)
     endpoint.harness.services.queue.drain()
     alarms = [
-        {"AlarmName": name, "StateValue": "OK", "ActionsEnabled": True, "AlarmActions": [TOPIC] * notifies}
-        for name, notifies in StackNames(environment).alarms.items()
+        {"AlarmName": name, "StateValue": "OK", "ActionsEnabled": True, "AlarmActions": topics(environment, severity)}
+        for name, severity in StackNames(environment).alarms().items()
     ]
     endpoint.account = DeployedAccount(endpoint.harness, environment, alarms)
     return endpoint.account

@@ -13,7 +13,8 @@ from tests.support.aws_account import Call, Reply, ok
 from tests.support.invocation import Invoked
 
 NAME = "mark-earnings-processed"
-TOPIC = f"arn:aws:sns:eu-central-1:123456789012:{NAME}-alarms"
+TOPICS = "arn:aws:sns:eu-central-1:123456789012"
+TOPIC = f"{TOPICS}:{NAME}-page"
 SUBSCRIPTION = f"{TOPIC}:0b1a"
 
 

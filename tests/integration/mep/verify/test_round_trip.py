@@ -27,7 +27,7 @@ from tests.support.thorough import some
 from tests.support.verify_calls import OPERATIONS
 
 DENIED = error("AccessDeniedException", "not authorized")
-ALARM = f"{NAME}-prod-dlq-depth"
+ALARM = f"{NAME}-prod-dlq-age"
 AFTER_DELIVERY = {"delivery_entry", "dead_letter", "redrive", "redriven", "queue", "notification"}
 TELEMETRY = {"delivery_log", "delivery_metrics", "delivery_trace"}
 
@@ -98,7 +98,7 @@ def test_a_round_trip_passes(run: Verify, account: DeployedAccount, tables: Tabl
     last = reports[-1].round_trip
     assert last is not None
     assert last.events == (f"{reports[-1].correlation_id}-1", f"{reports[-1].correlation_id}-2")
-    assert last.alarms == (ALARM,)
+    assert last.alarms == (ALARM, f"{NAME}-prod-dead-letters")
     assert marks(tables) == {PRESENT: last.events[0], ABSENT: last.events[1]}
     assert actions(tables, PRESENT) == ["verify", "mark_processed"] * 2
     assert sorted(actions(tables, ABSENT)) == sorted(

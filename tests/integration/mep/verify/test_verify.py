@@ -7,6 +7,8 @@ import pytest
 
 from mep.errors import ExitStatus
 from mep.verify.results import PLAIN_CHECKS, CheckName
+from monitoring.model import Level
+from monitoring.names import StackNames
 from tests.integration.mep.verify.conftest import DATE, EVENT, SYMBOL, Reads, Verify, statuses, text
 from tests.integration.mep.verify.deployed import NAME, DeployedAccount
 from tests.support.aws_account import Reply, error, ok
@@ -208,6 +210,30 @@ def _disable(account: DeployedAccount) -> None:
     account.alarms[0]["ActionsEnabled"] = account.alarms[-1]["ActionsEnabled"] = False
 
 
+def _remove_all_tickets(account: DeployedAccount) -> None:
+    pages = StackNames("prod").alarms(Level.MINIMAL)
+    account.alarms = [each for each in account.alarms if each["AlarmName"] in pages]
+
+
+def test_the_alarms_of_minimal_monitoring_pass(run: Verify, account: DeployedAccount) -> None:
+    _remove_all_tickets(account)
+
+    report = run()
+
+    assert statuses(report) == {}
+    assert "alarms of monitoring=minimal exist" in text(report, CheckName.ALARMS)
+
+
+def _remove_a_page_of_the_minimum(account: DeployedAccount) -> None:
+    _remove_all_tickets(account)
+    _remove(account)
+
+
+def _swap_topics(account: DeployedAccount) -> None:
+    (page,) = [each for each in account.alarms if each["AlarmName"].endswith("-service-failing")]
+    page["AlarmActions"] = [page["AlarmActions"][0].replace("-page", "-ticket")]
+
+
 def _fire(account: DeployedAccount) -> None:
     account.alarms[0]["StateValue"] = "ALARM"
 
@@ -224,7 +250,9 @@ def _unconfirmed(account: DeployedAccount) -> None:
     ("fault", "check", "words"),
     [
         (_remove, "alarms", f"{NAME}-prod-security of "),
-        (_disable, "alarms", f"{NAME}-prod-failing-version: no action"),
+        (_remove_a_page_of_the_minimum, "alarms", f"{NAME}-prod-security of 13 alarms missing"),
+        (_swap_topics, "alarms", f"{NAME}-prod-service-failing: no action for the topic of its severity"),
+        (_disable, "alarms", f"{NAME}-prod-failing-version: no action for the topic of its severity"),
         (_fire, "alarm_states", f"in ALARM: {NAME}-prod-"),
         (_unsubscribe, "subscriptions", "nobody is subscribed"),
         (_unconfirmed, "subscriptions", "is not confirmed"),

@@ -150,6 +150,7 @@ def test_the_alarms_of_a_run_with_failures_are_in_alarm(tmp_path: Path) -> None:
     states = read_run(tmp_path, Limits()).alarm_states()
 
     assert {name for name, state in states.items() if state is State.ALARM} == {
-        *("error-rate-validation", "error-rate", "processing-failures", "dlq-volume", "dlq-depth"),
+        *("error-rate-validation", "error-rate", "processing-failures", "processing-degraded"),
+        *("dlq-volume", "dlq-depth", "dlq-arrival", "dead-letters"),
     }
-    assert page(read_run(tmp_path, Limits()), tmp_path).count(": ALARM</span>") == 5
+    assert page(read_run(tmp_path, Limits()), tmp_path).count(": ALARM</span>") == 8
