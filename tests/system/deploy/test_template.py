@@ -68,6 +68,7 @@ def test_the_image_is_that_of_the_release(document: dict[str, Any]) -> None:
     version, _, architecture = tag.rpartition("-")
     assert version == image.labels()["VERSION"]
     assert architecture in ARCHITECTURES
+    assert made.one("AWS::Lambda::Function")["Description"].endswith(f"; image {tag}")
 
 
 _NAMED = {"Type": "Parameter", "Properties": {}}
