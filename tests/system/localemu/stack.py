@@ -13,7 +13,7 @@ import secrets
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -179,10 +179,20 @@ class Stack:
             for function in client.list_functions()["Functions"]:
                 client.delete_function(FunctionName=function["FunctionName"])
 
-    def mep(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the operator's command line against it."""
+    def mep(
+        self,
+        *arguments: str,
+        services: Sequence[str] = ("SQS", "EVENTBRIDGE", "LAMBDA", "CLOUDWATCH", "STS"),
+        seconds: int = 60,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the operator's command line against it.
+
+        Args:
+            arguments: The arguments.
+            services: The services whose endpoints are set, besides DynamoDB.
+            seconds: The timeout.
+        """
         outputs = self.outputs()
-        services = ("SQS", "EVENTBRIDGE", "LAMBDA", "CLOUDWATCH", "STS")
         environment = {
             **os.environ,
             **{f"AWS_ENDPOINT_URL_{service}": self.emulator.url for service in services},
@@ -194,7 +204,7 @@ class Stack:
             "EVENT_BUS_NAME": outputs["EventBusName"],
         }
         command = [str(Path(sys.executable).with_name("mep")), *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds, check=False)
 
     def _apply(self, verb: str) -> None:
         with ExitStack() as stack:

@@ -4,6 +4,7 @@ What the emulator drops, cannot evaluate or does wrong is listed here, and asser
 emulator, so that the day it can is seen.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -113,6 +114,26 @@ def test_an_event_marks_its_row_and_a_broken_one_comes_back_from_the_queue(dev: 
         "redrive_requested",
         "redriven",
     ]
+    assert dev.dead_letters() == []
+
+
+def test_the_round_trip_of_mep_verify(dev: Stack) -> None:
+    """The emulator has neither EMF nor X-Ray nor the history of actions: those are proven in tests/integration/mep."""
+    services = ("SQS", "EVENTBRIDGE", "LAMBDA")
+    ended = dev.mep("verify", "--environment", "dev", "--full", "--json", services=services, seconds=500)
+
+    report = json.loads(ended.stdout)
+    checks = {check["name"]: check["status"] for check in report["checks"]}
+    without = {name for name, status in checks.items() if status == "not_available"}
+    assert {name: status for name, status in checks.items() if status == "fail"} == {}, ended
+    assert without == {
+        *("log", "metrics", "trace", "alarms", "alarm_states", "subscriptions", "notification"),
+        *("delivery_log", "delivery_metrics", "delivery_trace"),
+    }
+    assert (ended.returncode, report["status"], report["round_trip"]["left"]) == (0, "pass", [])
+    dev.wait_for("duplicate", "marked", "dead_lettered", "marked")
+    rows = [dev.tables.row("MEP-VERIFY", date) or {} for date in ("2000-01-02", "2000-01-03")]
+    assert [row["processed_by_event"] for row in rows] == report["round_trip"]["events"]
     assert dev.dead_letters() == []
 
 
