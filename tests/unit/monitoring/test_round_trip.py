@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from monitoring.alarms import alarms
+from monitoring.alarms import ROLLBACK, alarms
 from monitoring.metric_math import evaluate
 from monitoring.model import Limits, Metric
 from monitoring.round_trip import ALARM, CATEGORY, reserved_audit_keys, reserved_keys, round_trip_events
@@ -36,6 +36,7 @@ def test_a_round_trip_can_set_off_one_alarm_only() -> None:
     }
 
     assert set_off == {ALARM}
+    assert ALARM not in ROLLBACK, "a round trip during a roll-out would roll it back"
 
 
 def test_each_run_has_events_of_its_own_for_the_same_rows() -> None:

@@ -5,7 +5,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -50,6 +49,7 @@ class Endpoint:
     Attributes:
         harness: The function.
         account: The account of the test that runs.
+        url: The URL of the server.
         client: Returns a client of it.
         sqs: A client of the dead-letter queue, which is real.
         sqs_proxy: The proxy before it.
@@ -57,6 +57,7 @@ class Endpoint:
 
     harness: Harness
     account: DeployedAccount | None = None
+    url: str = ""
     client: Callable[..., Any] = loopback_client
     sqs: Any = None
     sqs_proxy: FaultProxy | None = None
@@ -69,10 +70,11 @@ class Endpoint:
 @pytest.fixture(scope="module")
 def endpoint(services: Services) -> Iterator[Endpoint]:
     with ExitStack() as stack:
-        # A queue of its own: a round trip looks at every message.
-        queue = DeadLetters(create_queue(services.queue.url, f"dead-letters-{uuid4().hex}"))
+        # A queue of its own, with the stack's name: a round trip looks at every message.
+        queue = DeadLetters(create_queue(services.queue.url, StackNames("prod").dead_letter_queue))
         endpoint = Endpoint(make_harness(stack, replace(services, queue=queue), ENVIRONMENT="prod"))
         url = stack.enter_context(serving(endpoint.respond))
+        endpoint.url = url
         endpoint.client = cache(lambda service: loopback_client(service, url))
         endpoint.sqs_proxy = stack.enter_context(FaultProxy(services.queue.url))
         endpoint.sqs = stack.enter_context(closing(sqs_client(endpoint.sqs_proxy.url)))
