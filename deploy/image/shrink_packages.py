@@ -1,7 +1,7 @@
 """Prepare a directory of Python packages for the image.
 
     shrink_packages.py trim DIRECTORY      remove files that the function never reads
-    shrink_packages.py tidy DIRECTORY      remove files that are not read at run time: a part of trim, for the layer
+    shrink_packages.py tidy DIRECTORY      remove files that the layer never reads
     shrink_packages.py finish DIRECTORY    compile to bytecode, make readable by any user, remove the time of the build
 
 Runs in the image's build, on the standard library alone. A missing or unexpected file fails the build: an image that
@@ -23,9 +23,11 @@ DROPPED = (
     "boto3/data",  # of boto3.resource(), which the function does not use
     "boto3/examples",
     "certifi/tests",
-    "google/protobuf/testdata",
 )
-"""Directories to remove. Each must exist, so that a release that moves one is noticed."""
+"""Directories of the function's packages to remove. Each must exist, so that a release that moves one is noticed."""
+
+DROPPED_OF_LAYER = ("google/protobuf/testdata",)
+"""The same of the layer's packages."""
 
 BOTOCORE_DATA = {
     "botocore_data": (
@@ -64,12 +66,29 @@ def prune(root: Path) -> None:
     Raises:
         PackError: A directory to remove does not exist.
     """
-    for name in DROPPED:
+    _remove(root, DROPPED)
+    link_botocore_data(root / "botocore" / "data")
+    clean(root)
+
+
+def prune_layer(root: Path) -> None:
+    """Remove the files that the layer never reads.
+
+    Args:
+        root: Directory with installed packages.
+
+    Raises:
+        PackError: A directory to remove does not exist.
+    """
+    _remove(root, DROPPED_OF_LAYER)
+    clean(root)
+
+
+def _remove(root: Path, names: Sequence[str]) -> None:
+    for name in names:
         if not (root / name).is_dir():
             raise PackError(f"{name} is to be removed, but does not exist: find where the package has it now")
         shutil.rmtree(root / name)
-    link_botocore_data(root / "botocore" / "data")
-    clean(root)
 
 
 def link_botocore_data(data: Path, coldstart: str = "../../handler/coldstart") -> None:
@@ -147,7 +166,7 @@ def main(arguments: Sequence[str]) -> None:
     Raises:
         SystemExit: After an error, with one line that describes it.
     """
-    commands = {"trim": prune, "tidy": clean, "finish": compile_all}
+    commands = {"trim": prune, "tidy": prune_layer, "finish": compile_all}
     if len(arguments) != len(("COMMAND", "DIRECTORY")) or arguments[0] not in commands:
         sys.exit(__doc__)
     try:

@@ -24,7 +24,6 @@ _PACKAGES = {
     "bin/idna": "#!/bin/sh",
     "certifi/cacert.pem": "",
     "certifi/tests/__init__.py": "",
-    "google/protobuf/testdata/x.bin": "",
     "google/protobuf/any.proto": "",
     "google/protobuf/any_pb2.py": "A = 1",
     "google/protobuf/any_pb2.pyi": "A: int",
@@ -94,6 +93,21 @@ def test_what_is_to_go_must_be_there(packages: Path) -> None:
     assert result.returncode == 1
     assert result.stderr.startswith("shrink_packages.py: certifi/tests is to be removed, but does not exist")
     assert result.stderr.count("\n") == 1
+
+
+def test_tidy_leaves_what_the_layer_reads(packages: Path) -> None:
+    """It has no botocore, and everything else stays."""
+    before = _files(packages)
+    (packages / "google" / "protobuf" / "testdata").mkdir()
+    (packages / "google" / "protobuf" / "testdata" / "x.bin").touch()
+
+    assert _pack("tidy", packages).stderr == ""
+
+    gone = {"google/protobuf/any.proto", "google/protobuf/any_pb2.pyi", "only/stubs/x.pyi"}
+    assert _files(packages) == before - gone - {f"orjson-3.dist-info/{name}" for name in ("RECORD", "WHEEL")}
+    assert _pack("tidy", packages).stderr.startswith(
+        "shrink_packages.py: google/protobuf/testdata is to be removed, but"
+    )
 
 
 def test_a_package_without_metadata_is_refused(packages: Path) -> None:
