@@ -41,8 +41,9 @@ def test_the_only_parameter_has_a_default_and_a_description(document: dict[str, 
     assert parameter["Description"].startswith("The name of the repository in ECR, in this account and region")
 
 
-def test_it_has_the_resources_of_the_stack_without_recipients_and_hook(document: dict[str, Any]) -> None:
-    """The version's logical ID has a hash of the image."""
+def test_it_has_the_resources_of_the_stack_but_recipients_and_archives(document: dict[str, Any]) -> None:
+    """An archive of code is an asset. The version's logical ID has a hash of the image."""
+    whole = template(auto_redrive_minutes="0")
 
     def kinds(made: Template) -> list[tuple[str, str]]:
         ids = {
@@ -52,10 +53,10 @@ def test_it_has_the_resources_of_the_stack_without_recipients_and_hook(document:
         }
         return sorted((kind, "" if kind == "AWS::Lambda::Version" else name) for name, kind in ids.items())
 
-    assert kinds(Template(document)) == kinds(template())
-    assert document["Outputs"].keys() == template().document["Outputs"].keys()
+    assert kinds(Template(document)) == kinds(whole)
+    assert document["Outputs"].keys() == whole.document["Outputs"].keys()
     assert Template(document).ids("AWS::SNS::Subscription") == []
-    assert "PreTraffic" not in json.dumps(document)
+    assert [word for word in ("PreTraffic", "AutoRedrive") if word in json.dumps(document)] == []
 
 
 def test_the_image_is_that_of_the_release(document: dict[str, Any]) -> None:
