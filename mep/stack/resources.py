@@ -35,7 +35,8 @@ def check_environment(source: str, environment: str) -> None:
     """
     if environment not in ENVIRONMENTS:
         choice = f"{', '.join(ENVIRONMENTS[:-1])} or {ENVIRONMENTS[-1]}"
-        raise UsageError(f"{source} {environment}: must be {choice}")
+        local = "; with `mep local --keep`, give --run DIR" if environment == "local" else ""
+        raise UsageError(f"{source} {environment}: must be {choice}{local}")
 
 
 def stack_names(environment: str, prefix: str | None = None) -> StackNames:

@@ -65,6 +65,8 @@ def parse(text: str, variables: Mapping[str, str] = VARIABLES) -> CliCommand:
         ValueError: There is no such operation or option, a value is invalid or a required option is missing.
     """
     _, name, command, *words = shlex.split(expand(text, variables))
+    if (name, command) == ("logs", "tail"):  # of the CLI, not of the API
+        return CliCommand("logs", "FilterLogEvents", {"logGroupName": words[0]})
     service = _SERVICES.get(name, name)
     if command == "wait":
         command, words = _polled(service, words[0]), words[1:]

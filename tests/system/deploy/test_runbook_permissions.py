@@ -49,7 +49,7 @@ _RESOURCES: Mapping[str, Resources] = {
     "codedeploy": lambda _: [GROUP],
     "events": lambda given: [ARCHIVE, BUS, REPLAY] if "EventSourceArn" in given else [REPLAY],
     "sqs": lambda _: [QUEUE],
-    "logs": lambda _: [LOG_GROUP],
+    "logs": lambda given: [LOG_GROUP.replace(f"/aws/lambda/{STACK}", given["logGroupName"])],
 }
 """What IAM authorises a call on, by botocore's name of the service."""
 
