@@ -6,6 +6,7 @@ A file runs in one worker, so that its fixtures are made once, and so do files t
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -29,6 +30,20 @@ def group(nodeid: str) -> str:
     """Return the file of a test, or the name in `TOGETHER`: what is equal runs in the same worker."""
     path = nodeid.partition("::")[0]
     return next((name for start, name in TOGETHER.items() if path.startswith(start)), path)
+
+
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Report a test that passes once, instead of at its start, after each of its phases and at its end.
+
+    Each report is a message from a worker, which costs milliseconds on both sides.
+    """
+    config = item.config
+    if not hasattr(config, "workerinput") or config.option.durations is not None or config.option.xmlpath:
+        return None
+    for report in runtestprotocol(item, nextitem=nextitem, log=False):
+        if report.when == "call" or not report.passed:
+            item.ihook.pytest_runtest_logreport(report=report)
+    return True
 
 
 @pytest.hookimpl(optionalhook=True)
