@@ -91,7 +91,7 @@ def shared_service_data() -> Iterator[None]:
 
     def make_with_names(aliaser: EventAliaser, *args: Any, **kwargs: Any) -> None:
         make(aliaser, *args, **kwargs)
-        aliaser._alias_name_cache = names
+        vars(aliaser)["_alias_name_cache"] = names
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))

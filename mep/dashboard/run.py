@@ -58,8 +58,7 @@ class RunMetrics:
         minutes = range(1, math.ceil((self.end - self.start) / MINUTE))
         moments = [*(self.start + minute * MINUTE for minute in minutes), self.end]
         definitions, parents = alarms(self.limits), composites(with_log_alarm=False)  # a preview reads metrics
-        names = [alarm.name for alarm in (*definitions, *parents)]
-        worst = dict.fromkeys(names, State.OK)
+        worst = {alarm.name: State.OK for alarm in definitions} | {alarm.name: State.OK for alarm in parents}
         for moment in moments:
             states = {alarm.name: self._state(alarm, moment) for alarm in definitions}
             for composite in parents:

@@ -22,6 +22,10 @@ def spans(folder: Path) -> Iterator[tuple[Span, dict[str, Any], str]]:
                     yield span, attributes(resource_spans.resource.attributes), str(scope_spans.scope.name)
 
 
+def hexadecimal(identifier: bytes | None) -> str:
+    return (identifier or b"").hex()
+
+
 def attributes(pairs: list[KeyValue]) -> dict[str, Any]:
     return {str(pair.key): value(pair.value) for pair in pairs}
 
@@ -39,15 +43,15 @@ def test_it_has_the_spans_of_the_run(folder: Path) -> None:
     read = [
         {
             "name": span.name,
-            "trace_id": span.trace_id.hex(),
-            "span_id": span.span_id.hex(),
-            "parent_span_id": span.parent_span_id.hex() or None,
-            "kind": Span.SpanKind(span.kind).name.removeprefix("SPAN_KIND_"),
+            "trace_id": hexadecimal(span.trace_id),
+            "span_id": hexadecimal(span.span_id),
+            "parent_span_id": hexadecimal(span.parent_span_id) or None,
+            "kind": Span.SpanKind(span.kind or 0).name.removeprefix("SPAN_KIND_"),
             "start_time_unix_nano": span.start_time_unix_nano,
             "end_time_unix_nano": span.end_time_unix_nano,
             "attributes": attributes(span.attributes),
             "events": [[event.name, event.time_unix_nano, attributes(event.attributes)] for event in span.events],
-            "links": [[link.trace_id.hex(), link.span_id.hex()] for link in span.links],
+            "links": [[hexadecimal(link.trace_id), hexadecimal(link.span_id)] for link in span.links],
             "resource": resource,
             "scope": scope,
         }
