@@ -2,11 +2,6 @@
 
 import re
 import shlex
-import signal
-import subprocess
-import sys
-import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -19,11 +14,11 @@ from monitoring.operator_metrics import METRICS
 from tests.support.command_line import mep
 from tests.support.dead_letters import event, from_handler
 from tests.support.dlq_harness import Harness
+from tests.support.documented_session import run_session
 
 PAGE = Path(PROJECT_ROOT, "docs", "dead-letters.md").read_text()
 REFERENCE, ON_ONE_MACHINE = PAGE.split("\n## On one machine\n")
 COMMANDS = re.findall(r"^    uv run mep (dlq .*)$", REFERENCE, re.MULTILINE)
-_STARTED_SECONDS = 240
 
 
 def test_there_are_commands() -> None:
@@ -46,35 +41,9 @@ def test_a_documented_command_runs(
 
 @pytest.mark.timeout(600)
 def test_the_documented_session_runs(tmp_path: Path) -> None:
-    """The first command in one shell, the next block in another, Ctrl-C in the first, the last block."""
-    first, *blocks = re.findall(r"(?:^    .+\n)+", ON_ONE_MACHINE, re.MULTILINE)
-    assert len(blocks) == 2
-    mep_here = str(Path(sys.executable).with_name("mep"))
+    beside, scenario = run_session(ON_ONE_MACHINE, tmp_path)
 
-    def shell(block: str) -> str:
-        """The block with this machine's `mep`, in a directory of its own."""
-        return re.sub(r"\bout/", f"{tmp_path}/out/", block).replace("uv run mep", mep_here)
-
-    def done(block: str) -> str:
-        script = ["bash", "-euo", "pipefail", "-c", shell(textwrap.dedent(block))]
-        ended = subprocess.run(script, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False, timeout=240)
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        return ended.stdout
-
-    command = shlex.split(shell(first))
-    with subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as kept:
-        try:
-            begun = time.monotonic()
-            while not (tmp_path / "out" / "kept.env").exists() and time.monotonic() - begun < _STARTED_SECONDS:
-                assert kept.poll() is None, kept.communicate()
-                time.sleep(0.05)
-            assert "1 of 1 sent to bus:earnings" in done(blocks[0])
-        finally:
-            kept.send_signal(signal.SIGINT)
-            kept.communicate(timeout=60)
-    assert kept.returncode == 0
-
-    scenario = done(blocks[1])
+    assert "1 of 1 sent to bus:earnings" in beside
     assert "the row is marked, invocation 2 of 2" in scenario
     assert not (tmp_path / "out" / "dlq.jsonl").read_text(), "every dead letter was redriven or discarded"
 

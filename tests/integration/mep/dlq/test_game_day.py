@@ -1,0 +1,40 @@
+"""docs/game-day.md: its part on one machine runs as it is written."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from emulator.environment import PROJECT_ROOT
+from mep.dashboard.run import read_run
+from monitoring.alarm_states import State
+from monitoring.model import Limits
+from tests.docs.markdown import tables
+from tests.support.documented_session import run_session
+
+PAGE = Path(PROJECT_ROOT, "docs", "game-day.md").read_text()
+ON_ONE_MACHINE = PAGE.partition("\n## On one machine\n")[2].partition("\n## ")[0]
+REHEARSAL = Path(PROJECT_ROOT, "docs", "rehearsal.md").read_text()
+
+
+@pytest.mark.timeout(600)
+def test_the_local_game_day(tmp_path: Path) -> None:
+    beside, afterwards = run_session(ON_ONE_MACHINE, tmp_path)
+
+    assert re.search(r"^(\d+) of \1 sent to bus:earnings and deleted", beside, re.MULTILINE)
+    assert "AccessDeniedException" in afterwards
+    assert "the row is marked, invocation 2 of 2" in afterwards
+    in_alarm = {
+        name for name, state in read_run(tmp_path / "out", Limits()).alarm_states().items() if state is State.ALARM
+    }
+    assert {"error-rate-access-denied", "security"} <= in_alarm
+    assert "error-rate-access-denied" in (tmp_path / "out" / "preview.html").read_text()
+
+
+def test_its_exercises_are_those_of_the_rehearsal() -> None:
+    """A test runs every row there."""
+    rehearsed = dict(tables(REHEARSAL))["| alarm | options | events |"]
+    ((_, exercises),) = tables(ON_ONE_MACHINE)
+
+    for _, options, events, alarm in exercises:
+        assert [alarm, options, events] in rehearsed
