@@ -14,6 +14,8 @@ from botocore import xform_name
 
 from emulator.environment import PROJECT_ROOT
 from mep.errors import ExitStatus
+from monitoring.model import Severity
+from monitoring.names import StackNames
 from tests.docs.test_runbook import parse as parse_mep
 from tests.integration.harness import Harness, Services, make_harness
 from tests.support.aws_cli import VARIABLES, expand, parse, texts
@@ -169,6 +171,13 @@ def test_a_game_day_begins_dry(tmp_path: Path) -> None:
     }.items():
         assert operations.count(failure) == operations.count(undo) > 0
         assert operations.index(failure) < operations.index(undo)
+
+
+def test_its_alarms_notify_each_topic() -> None:
+    names = StackNames("staging")
+    named = set(re.findall(r"--alarm-name \"\$NAME-([a-z-]+)\"", GAME_DAY))
+
+    assert {names.alarms()[names.alarm(name)] for name in named} == set(Severity)
 
 
 def test_the_denial_is_a_policy() -> None:
