@@ -120,7 +120,7 @@ def _judge(trip: Trip, dead_letter: DeadLetter) -> Check:
     where = f"{trip.account.target.queue} has the event"
     if wrong:
         text = f"{where}, but not as the function's dead letter of a missing row: {_cause(dead_letter)}"
-        return Check(name, Status.FAIL, f"{text}; wrong: {', '.join(wrong)}", "docs/runbook.md#dlq-depth")
+        return Check(name, Status.FAIL, f"{text}; wrong: {', '.join(wrong)}", "docs/runbook.md#dlq-arrival")
     text = f"{where} with its attributes: {', '.join((*expected, *_ALWAYS_PRESENT))}"
     return Check(name, Status.PASS, text)
 

@@ -33,7 +33,7 @@ def test_metrics_have_the_dimensions_of_the_stack(environment: str) -> None:
     topics, tables = made.ids("AWS::SNS::Topic"), {each["TableName"] for each in made.all("AWS::DynamoDB::Table")}
 
     found = alarms(made, function["FunctionName"])
-    assert len(found) == {"dev": 10, "staging": 38, "prod": 39}[environment]
+    assert len(found) == {"dev": 10, "staging": 37, "prod": 38}[environment]
     for alarm in found.values():
         for each in statistics(alarm):
             metric = each["Metric"]

@@ -56,7 +56,7 @@ def test_a_round_trip_is_status_0(run: Run) -> None:
     assert report["status"] == "pass"
     assert report["round_trip"] == {
         "events": [f"{report['correlation_id']}-1", f"{report['correlation_id']}-2"],
-        "alarms": [f"{NAME}-prod-dlq-depth"],
+        "alarms": [f"{NAME}-prod-dlq-age", f"{NAME}-prod-dead-letters"],
         "left": [],
         "interrupted": False,
     }

@@ -390,7 +390,7 @@ def _another_topic(account: DeployedAccount) -> None:
         (_no_action, "has no action"),
         (_disabled_actions, "has no action, or its actions are disabled"),
         (_in_alarm, "is in ALARM already"),
-        (_refused, f"Failed to execute action {TOPIC}"),
+        (_refused, f"Failed to execute action {TOPIC.replace('-page', '-prod-ticket')}"),
         (_silent, "has no notification of"),
         (_another_topic, "has no notification of"),
     ],
