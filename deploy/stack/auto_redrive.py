@@ -17,8 +17,9 @@ from deploy.stack.function import Function
 from deploy.stack.monitoring import RUNBOOK, describe
 from deploy.stack.retention import kept_once_created
 from deploy.stack.suppressions import acknowledge
-from handler.contract import AUDIT, CALENDAR, DISPLAY_NAME
-from monitoring.alarms import AUTO_REDRIVE_FAILURES, AUTO_REDRIVE_SEVERITY
+from handler.contract import AUDIT, CALENDAR
+from monitoring import model
+from monitoring.auto_redrive import auto_redrive_failures
 from otel.semconv import ENVIRONMENT_DIMENSION
 from redriver import (
     BUS_VARIABLE,
@@ -65,7 +66,7 @@ class AutoRedrive(Construct):
         self._schedule("Schedule", self._name, REDRIVE_TASK, events.Schedule.rate(Duration.minutes(minutes)))
         if has_dates():
             self._schedule("CalendarSchedule", f"{deployment.name}-calendar-check", CALENDAR_TASK, _CALENDAR_SCHEDULE)
-        self.alarm = self._alarm(2 * minutes)
+        self.alarm = self._alarm(auto_redrive_failures(minutes))
 
     @property
     def _name(self) -> str:
@@ -200,39 +201,31 @@ class AutoRedrive(Construct):
         missed = "A run that was missed needs no dead letter: the next one does the same."
         acknowledge(rule, {"Serverless::Serverless-EventBusDLQ": missed})
 
-    def _alarm(self, minutes: int) -> cloudwatch.Alarm:
-        """Return the alarm; its period has two runs, so that it stays in ALARM between them."""
-        period = Duration.minutes(minutes)
-        failed = cloudwatch.Metric(
-            namespace="AWS/Lambda",
-            metric_name="Errors",
-            dimensions_map={"FunctionName": self.function.function_name},
-            statistic="Sum",
-            period=period,
-        )
-        left = cloudwatch.Metric(
-            namespace=DISPLAY_NAME,
-            metric_name="DeadLettersLeft",
-            dimensions_map={ENVIRONMENT_DIMENSION: self._deployment.environment.name},
-            statistic="Maximum",
-            period=period,
-        )
+    def _alarm(self, alarm: model.Alarm) -> cloudwatch.Alarm:
+        period = Duration.seconds(alarm.period)
+        dimensions = {
+            model.Source.LAMBDA: {"FunctionName": self.function.function_name},
+            model.Source.FUNCTION: {ENVIRONMENT_DIMENSION: self._deployment.environment.name},
+        }
+        metrics = {
+            name: cloudwatch.Metric(
+                namespace=metric.source.value,
+                metric_name=metric.name,
+                dimensions_map=dimensions[metric.source],
+                statistic=metric.statistic,
+                period=period,
+            )
+            for name, metric in alarm.metrics.items()
+        }
         return cloudwatch.Alarm(
             self,
             "Failures",
-            alarm_name=f"{self._deployment.name}-{AUTO_REDRIVE_FAILURES}",
-            alarm_description=describe(
-                AUTO_REDRIVE_SEVERITY,
-                "The automatic redrive failed, or it has sent an event three times and left it for a person.",
-                AUTO_REDRIVE_FAILURES,
-                self._deployment.runbook or RUNBOOK,
-            ),
-            metric=cloudwatch.MathExpression(
-                expression="FILL(failed,0)+FILL(left,0)", using_metrics={"failed": failed, "left": left}, period=period
-            ),
-            threshold=0,
+            alarm_name=f"{self._deployment.name}-{alarm.name}",
+            alarm_description=describe(alarm.severity, alarm.summary, alarm.name, self._deployment.runbook or RUNBOOK),
+            metric=cloudwatch.MathExpression(expression=alarm.expression, using_metrics=dict(metrics), period=period),
+            threshold=alarm.threshold,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            evaluation_periods=1,
-            datapoints_to_alarm=1,
+            evaluation_periods=alarm.within,
+            datapoints_to_alarm=alarm.breaching,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )

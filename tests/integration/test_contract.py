@@ -507,6 +507,7 @@ VARIABLES = {
     *FUNCTION_VARIABLES,
     *KEPT_VARIABLES,
     *HOOK_VARIABLES,
+    *AUTO_REDRIVE_VARIABLES,
     *("AWS_CONFIG_FILE", "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_GROUP_NAME"),
     *("AWS_LAMBDA_RUNTIME_API", "AWS_SHARED_CREDENTIALS_FILE", "AWS_XRAY_CONTEXT_MISSING"),
     *(
@@ -548,6 +549,7 @@ WORDS_OF_OTHERS = {
     *("CLIENT_CERTIFICATE", "CLIENT_KEY"),  # ends of the names of the OTLP exporter's variables
     *("AWS_CONTAINER_AUTHORIZATION_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"),  # whose values no command prints
     "INSUFFICIENT_DATA",  # a state of an alarm
+    "TYPE_CHECKING",  # of Python's typing
     *("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DETECTION_COMPLETE", "DETECTION_FAILED"),  # states of a stack
     "DEAD_LETTER",  # in the key of an audit entry for an event that names no row
     # EventBridge's attributes of a dead letter, and its error codes
