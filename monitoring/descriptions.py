@@ -39,6 +39,14 @@ OPERATOR_METRICS: Mapping[str, str] = {
     "DeadLettersDiscarded": "dead letters that were deleted with a recorded reason",
 }
 
+AUTOMATIC_METRICS: Mapping[str, str] = {
+    "DeadLettersLeft": "dead letters whose event was sent three times, and which are left for a person",
+    "OldestDeadLetterAge": "age of the oldest dead letter; also by error category",
+    "CalendarRowsNotMarked": "rows of the last 31 days whose day is over, without a mark",
+    "CalendarMarksLost": "rows of the last 31 days whose mark is in the audit table only",
+    "CalendarRowsMarkedTwice": "rows of the last 31 days with two or more marks in the audit table",
+}
+
 EMF_PROPERTIES: Mapping[str, str] = {
     "correlation_id": "the event's, to find the events behind a spike",
     "request_id": "Lambda's request ID",

@@ -15,15 +15,20 @@ from monitoring.alarms import (
     notifications,
     severity_of,
 )
+from monitoring.auto_redrive import auto_redrive_failures
 from monitoring.composites import COMPOSITES
 from monitoring.dashboard import SECTIONS
 from monitoring.log_alarms import LOG_ALARM
 from monitoring.model import Alarm, Composite, Metric, Severity
+from monitoring.operator_metrics import AUTOMATIC_METRICS as AUTOMATIC_UNITS
 from monitoring.operator_metrics import METRICS as OPERATOR_UNITS
 from monitoring.queries import QUERIES, TRACE_GROUPS
 from monitoring.slo import OBJECTIVE
 from otel import semconv
 from otel.event_types import MESSAGES, EventType
+
+_MINUTES = 15
+"""The time between two runs of the automatic redrive, as the environments' files have it."""
 
 PATH = Path(__file__).parent.parent / "docs" / "telemetry-reference.md"
 RUNBOOK = PATH.with_name("runbook.md")
@@ -39,6 +44,11 @@ listed, and when an alarm, a widget, a query or a trace group uses a name that i
 _DIMENSIONS = f"""
 Namespace `{INSTRUMENTATION.namespace}`, dimension `{semconv.ENVIRONMENT_DIMENSION}`; `Errors` also with
 `{semconv.ENVIRONMENT_DIMENSION}, {semconv.ERROR_CATEGORY_DIMENSION}`.
+"""
+
+_AUTOMATIC = """
+Same namespace, dimension `Environment`; `OldestDeadLetterAge` also with `Environment, ErrorCategory`. It counts
+`DeadLettersSeen`, `DeadLettersRedriven` and `DeadLettersRedriveFailed` as `mep dlq` does.
 """
 
 _ALARMS = f"""
@@ -72,6 +82,12 @@ def reference() -> str:
                 for name, unit in OPERATOR_UNITS.items()
             ),
         ),
+        "## Metrics of the automatic redrive",
+        _AUTOMATIC,
+        _table(
+            ("metric", "unit", "counts"),
+            ((_code(name), unit, descriptions.AUTOMATIC_METRICS[name]) for name, unit in AUTOMATIC_UNITS.items()),
+        ),
         "## Metrics of the platform",
         _table(
             ("namespace", "metric", "counts", "alarms", "on the dashboard"),
@@ -84,7 +100,7 @@ def reference() -> str:
         _ALARMS,
         _table(
             ("alarm", "severity", "threshold", "period", "M of N", "minimum count", "runbook"),
-            (_alarm_row(alarm) for alarm in alarms(EVERY_ALARM)),
+            (_alarm_row(alarm) for alarm in (*alarms(EVERY_ALARM), auto_redrive_failures(_MINUTES))),
         ),
         _table(
             ("composite alarm", "severity", "in ALARM when", "suppressed by", "wait, extension period"),

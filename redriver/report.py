@@ -21,6 +21,9 @@ from redriver.policy import Kept
 from redriver.redrive import RunResult, Status
 
 _UNITS = {**METRICS, **AUTOMATIC_METRICS}
+REDRIVE_LINE, CALENDAR_LINE = "auto_redrive", "calendar_check"
+"""The `event_type` of the log lines."""
+
 _LEVELS = {Status.FAILED: "ERROR", Status.UNAVAILABLE: "WARN", Status.PROBE_FAILED: "WARN", Status.STOPPED: "WARN"}
 
 
@@ -60,7 +63,7 @@ class Report:
         """Write the lines of a redrive."""
         left = result.kept[Kept.LIMIT_REACHED]
         self._log(
-            "auto_redrive",
+            REDRIVE_LINE,
             f"automatic redrive: {result.status.value}",
             status=result.status.value,
             problem=result.problem or None,
@@ -85,7 +88,7 @@ class Report:
         complete = "complete" if result.complete else "incomplete"
         status = Status.DONE if result.complete else Status.FAILED
         self._log(
-            "calendar_check", f"calendar check: {complete}", status=status.value, **found, elapsed_s=round(elapsed_s, 3)
+            CALENDAR_LINE, f"calendar check: {complete}", status=status.value, **found, elapsed_s=round(elapsed_s, 3)
         )
         if result.complete:
             self._metrics({CALENDAR_METRICS[kind]: count for kind, count in result.counts.items()})

@@ -14,10 +14,14 @@ from handler.outcome import INSTRUMENTATION
 from mep import cli
 from mep.dlq.model import DeadLetterSource
 from monitoring.alarms import EVERY_ALARM, alarms, headings, notifications
+from monitoring.operator_metrics import AUTOMATIC_METRICS
 from monitoring.operator_metrics import METRICS as OPERATORS_METRICS
 from monitoring.queries import QUERIES
 from monitoring.reference import runbook
 from otel.event_types import EventType
+from redriver.policy import Kept
+from redriver.redrive import Status
+from redriver.report import CALENDAR_LINE, REDRIVE_LINE
 
 RUNBOOK = PROJECT_ROOT / "docs" / "runbook.md"
 TEXT = RUNBOOK.read_text(encoding="utf-8")
@@ -86,6 +90,7 @@ def test_metrics_queries_and_alarms_exist() -> None:
     known = (
         INSTRUMENTATION.metrics.keys()
         | OPERATORS_METRICS.keys()
+        | AUTOMATIC_METRICS.keys()
         | PLATFORM_METRICS
         | OTHERS_METRICS
         | AWS_WORDS
@@ -110,7 +115,8 @@ def test_fields_and_categories_exist() -> None:
         *DeadLetterSource,
         "dead_letter",
         *("silence_hours", "other_detail_types"),
-    }  # of the calendar sync, the shapes of dead letters, a timing, keys of an environment's file
+        *(REDRIVE_LINE, CALENDAR_LINE, *Status, *Kept),
+    }  # of the calendar sync, the shapes of dead letters, a timing, keys of an environment's file, automatic redrive
     categories = {category.value for category in ErrorCategory}
     assert words - others <= INSTRUMENTATION.log_fields | categories | set(EventType)
     for category in re.findall(r"--category ([a-z_]+)", TEXT):

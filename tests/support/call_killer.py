@@ -17,7 +17,7 @@ _READS = {
     *("DescribeRule", "ListRules", "ListTargetsByRule", "TestEventPattern", "GetFunctionConcurrency"),
     *("GetQueueAttributes", "GetItem", "Query"),
 }
-"""Operations that change nothing. `ReceiveMessage` hides messages."""
+"""Operations that change nothing. `ReceiveMessage` begins a visibility timeout."""
 
 
 @dataclass

@@ -78,11 +78,11 @@ class SimulatedQueue:
         return {"MessageId": self._put(request["MessageBody"], request.get("MessageAttributes", {}))}
 
     def _GetQueueAttributes(self, _: Any) -> dict[str, Any]:  # noqa: N802 - the operation's name
-        hidden = len(self._messages) - self.visible
+        not_visible = len(self._messages) - self.visible
         return {
             "Attributes": {
                 "ApproximateNumberOfMessages": str(self.visible),
-                "ApproximateNumberOfMessagesNotVisible": str(hidden),
+                "ApproximateNumberOfMessagesNotVisible": str(not_visible),
             }
         }
 

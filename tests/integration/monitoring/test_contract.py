@@ -14,6 +14,7 @@ from monitoring.alarms import EVERY_ALARM, alarms
 from monitoring.dashboard import SECTIONS
 from monitoring.metric_store import Key, MetricStore
 from monitoring.model import Metric, Query, Source, TraceGroup
+from monitoring.operator_metrics import AUTOMATIC_METRICS
 from monitoring.operator_metrics import METRICS as OPERATOR_METRICS
 from monitoring.queries import QUERIES, TRACE_GROUPS
 from otel import semconv
@@ -58,6 +59,7 @@ def logged(log_lines: list[dict[str, Any]], emf_lines: EmfLines) -> dict[str, se
 def test_every_metric_is_emitted_and_documented(emitted: MetricStore) -> None:
     assert {name for _, name, _ in emitted.metrics()} == set(INSTRUMENTATION.metrics) == set(descriptions.METRICS)
     assert set(descriptions.OPERATOR_METRICS) == set(OPERATOR_METRICS)
+    assert set(descriptions.AUTOMATIC_METRICS) == set(AUTOMATIC_METRICS)
     dimensions = {tuple(name for name, _ in key[2]) for key in emitted.metrics()}
     assert dimensions == {
         (semconv.ENVIRONMENT_DIMENSION,),
