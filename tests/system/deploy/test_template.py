@@ -13,7 +13,8 @@ from deploy.stack import image
 from deploy.template import portable_template
 from tests.unit.deploy.assembly import ACCOUNT, IMAGE, Template, template
 
-RELEASE = {"environment": "prod"}
+RELEASE = {"environment": "prod", "runbook": "https://github.com/OWNER/REPOSITORY/blob/v1.2.0/docs/runbook.md"}
+"""As `.github/workflows/release.yml` calls it: the rest is from the file as shipped."""
 
 
 @pytest.fixture(scope="module")
