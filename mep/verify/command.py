@@ -84,7 +84,7 @@ def verify_command(
     names = stack_names(environment, prefix)
     alarms = ", ".join(sets_off(names))
     if full and environment == "prod" and not yes:
-        raise UsageError(f"--full in prod sets off {alarms}: tell those who are notified, then use --yes")
+        raise UsageError(f"--full in prod sets off {alarms}: warn those who are notified, then use --yes")
     options = {"--calendar-table": calendar_table, "--audit-table": audit_table, "--event-bus": event_bus}
     connection = connect({name: value for name, value in options.items() if value}, role, full=full)
     resources = StackResources(connection.aws, names, print_error)

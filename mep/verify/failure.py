@@ -85,7 +85,7 @@ def redrive(trip: Trip) -> Check:
 
 
 def check_redriven(trip: Trip) -> Check:
-    """Check that the redriven event has marked its row, and that the audit table has the whole story."""
+    """Check that the redriven event has marked its row, and that the audit table has all of it."""
     check = wait_for_mark(trip, trip.failed, CheckName.REDRIVEN)
     if not check.passed:
         return check

@@ -28,7 +28,7 @@ def value(metric: Metric) -> float | None:
 
 
 def test_a_round_trip_can_set_off_the_alarms_of_a_dead_letter_only() -> None:
-    """Any other alarm would notify people who were not told. One set by hand needs a day of messages."""
+    """Any other alarm would notify people whom nobody has warned. One set by hand needs a day of messages."""
     set_off = {
         alarm.name
         for alarm in alarms(Limits())
