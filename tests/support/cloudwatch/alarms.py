@@ -98,14 +98,11 @@ class LogAlarm:
 
     def weight(self, line: Line) -> float:
         """What a line of the result counts."""
-
-        def contains(match: re.Match[str]) -> str:
-            return str(int(match[2] in str(value_of(match[1], line))))
-
-        sum_of = re.sub(r'strcontains\(([\w.]+), "([^"]*)"\)', contains, self._weight)
-        if not re.fullmatch(r"[0-9+* ()]+", sum_of):
+        form = re.fullmatch(r"1 \+ ([0-9]+) \* \((.+)\)", self._weight)
+        if form is None:
             raise NotImplementedError(self._weight)
-        return float(eval(sum_of, {"__builtins__": {}}))  # noqa: S307 - checked just above
+        found = re.findall(r'strcontains\(([\w.]+), "([^"]*)"\)', form[2])
+        return 1 + int(form[1]) * sum(text in str(value_of(name, line)) for name, text in found)
 
 
 def _key(metric: Mapping[str, Any]) -> tuple[str, str, tuple[tuple[str, str], ...]]:
@@ -129,11 +126,15 @@ def composite_state(rule: Any, states: Mapping[str, State]) -> State:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
     """
     text = rule_text(rule)
+    names: list[str] = []
 
-    def is_off(match: re.Match[str]) -> str:
-        return str(states[match[1]] is State.ALARM)
+    def series(match: re.Match[str]) -> str:
+        names.append(match[1])
+        return f"a{len(names) - 1}"
 
-    logical = re.sub(r'ALARM\("([^"]+)"\)', is_off, text).replace(" AND ", " and ").replace(" OR ", " or ")
-    if not re.fullmatch(r"(?:True|False|and|or|[() ])+", logical):
+    logical = re.sub(r'ALARM\("([^"]+)"\)', series, text)
+    if not names or not re.fullmatch(r"(?:a[0-9]+|AND|OR|[() ])+", logical):
         raise NotImplementedError(text)
-    return State.ALARM if eval(logical, {"__builtins__": {}}) else State.OK  # noqa: S307 - checked just above
+    # The logical operators are those of metric math.
+    (is_on,) = evaluate(logical, {f"a{n}": [float(states[name] is State.ALARM)] for n, name in enumerate(names)})
+    return State.ALARM if is_on else State.OK
