@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 APPLICATION_SIGNALS_LOG_GROUP = "/aws/application-signals/data"
 """Application Signals makes its metrics of what is in this log group. AWS has chosen the name."""
 
+_HELPERS = ("auto-redrive", "pre-traffic")
+"""The functions beside the function, by the end of their names: operators read their logs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:
@@ -159,7 +162,7 @@ def operators_policy(
             ],
             [
                 on.log_group.log_group_arn,
-                arn("logs", f"log-group:/aws/lambda/{deployment.name}-pre-traffic:*"),
+                *(arn("logs", f"log-group:/aws/lambda/{deployment.name}-{helper}:*") for helper in _HELPERS),
                 arn("logs", unmatched),
                 arn("logs", "log-group:aws/spans:*"),
             ],
@@ -230,7 +233,10 @@ def operators_policy(
             "resource-level permissions; a condition limits PutMetricData to one namespace.",
             finding(scope, "cloudformation", f"stack/{deployment.name}/*"): "A stack's ARN ends with an ID.",
             finding(scope, "logs", "log-group:aws/spans:*"): "An ARN ends with :*, which matches its streams.",
-            finding(scope, "logs", f"log-group:/aws/lambda/{deployment.name}-pre-traffic:*"): "As above.",
+            **{
+                finding(scope, "logs", f"log-group:/aws/lambda/{deployment.name}-{helper}:*"): "As above."
+                for helper in _HELPERS
+            },
             finding(scope, "logs", unmatched): "As above.",
             finding(scope, "events", f"replay/{deployment.name}-*"): "A replay is named when it is started.",
             finding(scope, "lambda", f"function:{deployment.name}:*"): "All versions, and the alias.",

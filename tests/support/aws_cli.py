@@ -55,6 +55,7 @@ def texts(page: str) -> Iterator[str]:
 
 def expand(text: str, variables: Mapping[str, str] = VARIABLES) -> str:
     """Return a command with its shell variables replaced; one that is not known stays."""
+    text = text.replace("-processed-ENVIRONMENT", "-processed-prod")
     return re.sub(r"\$\{?([A-Z_]+)(?:##\*/\})?", lambda match: variables.get(match[1], match[0]), text)
 
 
