@@ -27,11 +27,12 @@ from mep.verify.results import Status
 from monitoring import probe, round_trip
 from tests.integration.conftest import services
 from tests.integration.harness import Services, make_harness
+from tests.integration.mep.test_signals import STATUSES
 from tests.integration.monitoring.conftest import KINDS, TROUBLE
 from tests.support.aws_account import Call, Reply, no_stack, ok, serving
 from tests.support.events import unique_event
 from tests.support.invocation import Invoked
-from tests.support.kept_run import KeptRun, exit_status_after, kept_run, mep
+from tests.support.kept_run import KeptRun, kept_run, mep
 from tests.support.surface import ROOT, Asked, commands, make_targets, query_words, upper_snake_words
 from tests.support.telemetry import json_lines, output_file
 from tests.unit.deploy.assembly import Template, template
@@ -736,15 +737,14 @@ def test_commands() -> None:
 
 
 @pytest.mark.timeout(600)
-def test_exit_statuses(run: KeptRun, dynamodb_endpoint: DynamoDBEndpoint, tmp_path: Path) -> None:
+def test_exit_statuses(run: KeptRun) -> None:
     assert {run.commands[name].status for name in ("list", "show", "discard", "trace", "check")} == {SUCCEEDED}
     assert run.commands["redrive"].status == FAILED, "with --wait: the event failed again"
     assert (run.commands["refused"].status, run.status) == (FAILED, FAILED)
     assert run.commands["found"].status == FAILED
     assert {run.commands[name].status for name in ("unasked", "unchecked")} == {UNAVAILABLE}
     assert mep("no-such-command").status == WRONG_USAGE
-    for sent, status in ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)):
-        assert exit_status_after(sent, tmp_path / sent.name, dynamodb_endpoint.url) == status
+    assert STATUSES == {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
 
 
 def test_files_of_a_local_run(run: KeptRun) -> None:

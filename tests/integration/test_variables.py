@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from tests.integration.variables import (
 from tests.support.events import DATE, unique_event
 from tests.support.harness import function_environ
 from tests.support.sandbox import Sandbox, sandbox_process
+from tests.support.thorough import few
 from tests.unit.otel.loopback import loopback
 
 WRAPPER = PROJECT_ROOT / "deploy" / "image" / "layer" / "otel-instrument"
@@ -43,7 +45,21 @@ def refused(sandbox: Sandbox) -> list[str]:
     return list(line["problems"])
 
 
-@pytest.mark.parametrize("name", REFUSED)
+NOT_LOOKED_AT = {
+    *("AWS_DEFAULT_REGION", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"),  # beside another that comes first
+    *(name.replace("_TRACES", "") for name in REFUSED if re.search("_TRACES_(C|HEADERS|TIMEOUT)", name)),
+    *("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_TRACES_SAMPLER"),
+    *("AWS_CREDENTIAL_EXPIRATION", "AWS_DEFAULT_PROFILE", "AWS_PROFILE"),  # boto3 is asked when all else is right
+    *("OTEL_SDK_DISABLED", "OTEL_TRACES_EXPORTER"),  # would be the only ones wrong of OpenTelemetry's
+}
+
+
+def alone(names: Iterable[str]) -> list[str]:
+    """Those that are tried alone, in a process each: some of those that one process refuses in one line."""
+    return [name for name in names if name in NOT_LOOKED_AT] + few(sorted({*names} - NOT_LOOKED_AT), of=3)
+
+
+@pytest.mark.parametrize("name", alone(REFUSED))
 def test_a_wrong_value_is_one_line_that_names_the_variable(name: str) -> None:
     with sandbox_process(LEAST | variables(name)) as sandbox:
         (problem,) = refused(sandbox)
@@ -52,7 +68,8 @@ def test_a_wrong_value_is_one_line_that_names_the_variable(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fast_start", "name"), [*(("true", name) for name in LAYER), *(("false", name) for name in LAYER_DEFAULT)]
+    ("fast_start", "name"),
+    few([*(("true", name) for name in LAYER), *(("false", name) for name in LAYER_DEFAULT)], of=2),
 )
 def test_so_it_is_where_adots_layer_would_read_it_first(fast_start: str, name: str) -> None:
     layer = {"AWS_LAMBDA_EXEC_WRAPPER": str(WRAPPER), "OTEL_AWS_LAMBDA_FAST_START": fast_start}
@@ -60,15 +77,6 @@ def test_so_it_is_where_adots_layer_would_read_it_first(fast_start: str, name: s
         (problem,) = refused(sandbox)
 
     assert problem.startswith(f"{name} must be ")
-
-
-NOT_LOOKED_AT = {
-    *("AWS_DEFAULT_REGION", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"),  # beside another that comes first
-    *(name.replace("_TRACES", "") for name in REFUSED if re.search("_TRACES_(C|HEADERS|TIMEOUT)", name)),
-    *("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_TRACES_SAMPLER"),
-    *("AWS_CREDENTIAL_EXPIRATION", "AWS_DEFAULT_PROFILE", "AWS_PROFILE"),  # boto3 is asked when all else is right
-    *("OTEL_SDK_DISABLED", "OTEL_TRACES_EXPORTER"),  # would be the only ones wrong of OpenTelemetry's
-}
 
 
 def test_all_that_is_wrong_is_in_one_line() -> None:

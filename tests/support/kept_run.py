@@ -94,29 +94,6 @@ def mep(*words: object, **environ: str) -> Ended:
     return Ended(ended.returncode, ended.stdout)
 
 
-def exit_status_after(sent: signal.Signals, directory: Path, dynamodb_url: str) -> int:
-    """Exit status of a `mep local` that a signal ends while it waits for events."""
-    directory.mkdir()
-    calendar = write_calendar(directory / "calendar.csv", [("AAPL", DATE)])
-    words = ["local", "--calendar", calendar, "--events", "-", "--out", directory / "out", "--workers", 1]
-    with subprocess.Popen(
-        [_MEP, *map(str, words), "--endpoint-url", dynamodb_url],
-        env=dict(os.environ) | {"AWS_REGION": "eu-south-1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stderr is not None
-        process.stdin.write(b"not JSON\n")
-        process.stdin.flush()
-        while b"is not JSON" not in process.stderr.readline():  # the line is named: it runs
-            assert process.poll() is None
-        process.send_signal(sent)
-        process.communicate(timeout=_START_SECONDS)
-        return process.returncode
-
-
 def kept_run(dynamodb_url: str, directory: Path) -> KeptRun:
     """Run events of every kind with `mep local --keep`, and the dead-letter commands beside it.
 

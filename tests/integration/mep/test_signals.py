@@ -11,19 +11,22 @@ from pathlib import Path
 import pytest
 
 from emulator.environment import PROJECT_ROOT
+from emulator.services.dynamodb import DynamoDBEndpoint
 from tests.support.events import event
 from tests.support.run_helpers import write_calendar
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+def running(tmp_path: Path, dynamodb_endpoint: DynamoDBEndpoint) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """`mep local` as a process of its own, reading from a pipe that stays open."""
     out = tmp_path / "out"
     calendar = write_calendar(tmp_path / "c.csv", [("AAPL", "2025-07-31")])
     command = ["local", "--calendar", calendar, "--events", "-", "--out", out, "--workers", "1"]
+    command += ["--endpoint-url", dynamodb_endpoint.url]
     with subprocess.Popen(
         [sys.executable, "-c", "from mep.__main__ import main; main()", *map(str, command)],
         cwd=PROJECT_ROOT,
+        env=dict(os.environ) | {"AWS_REGION": "eu-south-1"},  # a part of DynamoDB Local of its own
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -51,7 +54,10 @@ def _function_of(pid: int) -> int | None:
     return None
 
 
-@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+STATUSES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+@pytest.mark.parametrize(("sent", "status"), STATUSES.items())
 def test_a_signal_leaves_no_process_behind(
     running: tuple[subprocess.Popen[bytes], Path], sent: signal.Signals, status: int
 ) -> None:
