@@ -222,7 +222,7 @@ def demo(screen: Console, out: Path | None = None) -> list[Check]:
 
 
 def _write_pages(screen: Console, out: Path) -> None:
-    print_heading(screen, "Explore", "every event and its story, in a browser")
+    print_heading(screen, "Explore", "every event and its timeline, in a browser")
     for run_folder in sorted(path for path in out.iterdir() if (path / "summary.json").is_file()):
         screen.print(Text(f"  {write_page(run_folder)}"), soft_wrap=True)
 

@@ -19,7 +19,7 @@ def open_command(
         bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.", show_default=False)
     ] = True,
 ) -> None:
-    """Explore a local run in the browser: all events, the story of each, the alarms that the run sets off.
+    """Explore a local run in the browser: all events, the timeline of each, the alarms that the run sets off.
 
     The page is one file that needs no network: to view, to keep, to attach to a report. While the run goes on (`mep
     local --keep`), use `mep local --open`, which serves a page that follows it.

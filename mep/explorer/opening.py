@@ -33,7 +33,7 @@ def write_page(run: Path, out: Path | None = None) -> Path:
 
 
 def show(url: str) -> None:
-    """Open a page in the user's browser; without one, say so: the file is there all the same."""
+    """Open a page in the user's browser; without one, print its address."""
     try:
         opened = webbrowser.open(url)
     except (webbrowser.Error, OSError):

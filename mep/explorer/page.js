@@ -1,13 +1,13 @@
 const ROW = 26; // pixels; .event in page.css
 const OVERSCAN = 8; // rows that are drawn above and below what is visible
-const STORIES_PER_PART = 100; // as in page.py
+const TIMELINES_PER_PART = 100; // as in page.py
 const FOLLOW_MS = 1500;
 const [AT, KEY, OUTCOME, CATEGORY, INVOCATIONS, DURATION, CORRELATION_ID, IDS] = [0, 1, 2, 3, 4, 5, 6, 7];
 const CLASSES = {marked: "ok", duplicate: "info", discarded: "info", retry: "warning", dead_lettered: "error", undelivered: "error"};
 
 const find = (id) => document.getElementById(id);
 const grid = find("grid"), scroller = find("scroller"), rows = find("rows"), search = find("search");
-const story = find("story"), body = document.body;
+const timeline = find("timeline"), body = document.body;
 const live = body.dataset.live === "true";
 const chosen = {outcome: new Set(), category: new Set()};
 const parts = new Map();
@@ -19,14 +19,14 @@ async function unpack(id) {
   return new Response(stream).json();
 }
 
-async function storyOf(index) {
+async function timelineOf(index) {
   if (live) {
-    const answer = await fetch(`story?id=${encodeURIComponent(events[index][CORRELATION_ID])}`);
+    const answer = await fetch(`timeline?id=${encodeURIComponent(events[index][CORRELATION_ID])}`);
     return answer.ok ? answer.text() : "";
   }
-  const part = Math.floor(index / STORIES_PER_PART);
-  if (!parts.has(part)) parts.set(part, await unpack(`stories-${part}`));
-  return parts.get(part)[index % STORIES_PER_PART];
+  const part = Math.floor(index / TIMELINES_PER_PART);
+  if (!parts.has(part)) parts.set(part, await unpack(`timelines-${part}`));
+  return parts.get(part)[index % TIMELINES_PER_PART];
 }
 
 function duration(ms) {
@@ -112,20 +112,20 @@ async function show(correlationId, {again = false} = {}) {
   if (correlationId === current && !again) return;
   const index = events.findIndex((event) => event[CORRELATION_ID] === correlationId);
   current = index < 0 ? "" : correlationId;
-  body.classList.toggle("has-story", index >= 0);
+  body.classList.toggle("has-timeline", index >= 0);
   if (index < 0) {
-    story.replaceChildren();
-    if (correlationId) story.textContent = `no event of this run has the correlation ID ${correlationId}`;
+    timeline.replaceChildren();
+    if (correlationId) timeline.textContent = `no event of this run has the correlation ID ${correlationId}`;
     draw();
     return;
   }
   reveal(positionOfCurrent());
   draw();
-  const html = await storyOf(index);
+  const html = await timelineOf(index);
   if (current !== correlationId) return; // another event was chosen meanwhile
-  story.innerHTML = html; // every value in it was escaped when the page was made
-  addCopyButtons(story);
-  if (!again) story.scrollTop = 0;
+  timeline.innerHTML = html; // every value in it was escaped when the page was made
+  addCopyButtons(timeline);
+  if (!again) timeline.scrollTop = 0;
 }
 
 function choose(position) {

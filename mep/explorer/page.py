@@ -11,17 +11,17 @@ from mep.explorer.run_facts import RunFacts, run_facts
 from mep.explorer.summary import summarise
 from mep.pages.document import document
 from mep.pages.query_results import result_table
-from mep.pages.story import SCRIPTS, STYLES, story
+from mep.pages.timeline import SCRIPTS, STYLES, timeline_html
 
-_STORIES_PER_PART = 100
-"""The script reads a part when the first of its stories is shown."""
+_TIMELINES_PER_PART = 100
+"""The script reads a part when the first of its timelines is shown."""
 _STYLE = Path(__file__).with_name("page.css")
 _SCRIPT = Path(__file__).with_name("page.js")
 _COLUMNS = ("time", "row", "outcome", "category", "tries", "duration")
 
 
 def page(folder: Path) -> Iterator[str]:
-    """Yield the parts of the page of a run that has ended, with every story in it.
+    """Yield the parts of the page of a run that has ended, with every timeline in it.
 
     Args:
         folder: `--out` of `mep local`.
@@ -30,15 +30,15 @@ def page(folder: Path) -> Iterator[str]:
     index.read()
     data: dict[str, Any] = {}
     summaries = []
-    for number, correlation_ids in enumerate(batched(index.correlation_ids, _STORIES_PER_PART, strict=False)):
+    for number, correlation_ids in enumerate(batched(index.correlation_ids, _TIMELINES_PER_PART, strict=False)):
         timelines = [index.timeline(correlation_id) for correlation_id in correlation_ids]
         summaries += [summarise(timeline).as_json() for timeline in timelines]
-        data[f"stories-{number}"] = ["".join(story(timeline)) for timeline in timelines]
+        data[f"timelines-{number}"] = ["".join(timeline_html(timeline)) for timeline in timelines]
     yield from _document(folder, run_facts(folder), {"events": summaries, **data}, live=False)
 
 
 def live_page(folder: Path, summaries: Sequence[Any]) -> Iterator[str]:
-    """Yield the parts of the page of a run that goes on: the script asks the server for the stories."""
+    """Yield the parts of the page of a run that goes on: the script asks the server for the timelines."""
     yield from _document(folder, run_facts(folder), {"events": summaries}, live=True)
 
 
@@ -74,7 +74,7 @@ def _body(name: str, facts: RunFacts) -> Iterator[str]:
     yield '</div><div id="viewport" role="presentation"><div id="scroller" role="presentation">'
     yield '<div id="rows" role="rowgroup"></div></div></div></div></section>'
     yield '<section class="detail" aria-label="the chosen event"><button type="button" id="back">all events</button>'
-    yield '<article id="story" tabindex="-1"></article></section></main>'
+    yield '<article id="timeline" tabindex="-1"></article></section></main>'
     yield "<noscript><p>The list needs JavaScript; <code>mep trace ID --run DIR</code> does not.</p></noscript>"
 
 

@@ -14,7 +14,7 @@ from mep.explorer.index import RunIndex
 from mep.explorer.page import live_page, run_html
 from mep.explorer.run_facts import run_facts
 from mep.explorer.summary import summarise
-from mep.pages.story import story
+from mep.pages.timeline import timeline_html
 
 
 class FollowedRun:
@@ -56,13 +56,13 @@ class FollowedRun:
                 "run": "".join(run_html(run_facts(self.folder))),
             }
 
-    def story(self, correlation_id: str) -> str | None:
-        """Return the story of an event as HTML; None if the run has no such event."""
+    def timeline(self, correlation_id: str) -> str | None:
+        """Return the timeline of an event as HTML; None if the run has no such event."""
         with self._lock:
             self._refresh()
             if correlation_id not in self._summaries:
                 return None
-            return "".join(story(self._index.timeline(correlation_id)))
+            return "".join(timeline_html(self._index.timeline(correlation_id)))
 
     def _refresh(self) -> None:
         changed = self._index.read()
@@ -106,8 +106,8 @@ class _Handler(QuietHandler):
                 news = self.run.news(query.get("version", ""))
                 body = b"" if news is None else orjson.dumps(news)
                 self.respond(204 if news is None else 200, body, {"Content-Type": "application/json"})
-            case "/story":
-                html = self.run.story(query.get("id", ""))
+            case "/timeline":
+                html = self.run.timeline(query.get("id", ""))
                 content = {"Content-Type": "text/html; charset=utf-8"}
                 self.respond(404 if html is None else 200, (html or "").encode(), content)
             case _:

@@ -10,7 +10,7 @@ _MAX_ROWS = 200
 
 
 def result_table(result: QueryResult) -> Iterator[str]:
-    """Yield a result as a table; without a row, as a sentence that says so."""
+    """Yield a result as a table; without a row, as a sentence."""
     if result.problem is not None:
         yield f'<p class="note">incomplete: {escape(result.problem.text)}</p>'
     if not result.rows:

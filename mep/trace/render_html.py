@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 
 from mep.pages.document import document
-from mep.pages.story import SCRIPTS, STYLES, story
+from mep.pages.timeline import SCRIPTS, STYLES, timeline_html
 from mep.trace.timeline import Timeline
 
 
@@ -16,5 +16,5 @@ def page(timeline: Timeline) -> str:
 def _body(timeline: Timeline) -> Iterator[str]:
     name = escape(timeline.correlation_id)
     yield f'<main class="page"><h1><span class="dim">correlation ID</span> <code>{name}</code></h1>'
-    yield from story(timeline)
+    yield from timeline_html(timeline)
     yield "</main>"

@@ -222,10 +222,11 @@ COMMANDS = {
     "mep": {"--version", "--install-completion", "--show-completion"},
     "mep local": {
         *("--calendar", "--events", "--out", "--endpoint-url", "--function-url", "--workers", "--timeout"),
-        *("--memory", "--speed", "--keep", "--env", "--fault"),
+        *("--memory", "--speed", "--keep", "--open", "--env", "--fault"),
     },
+    "mep open": {"DIR", "--out", "--browser"},
     "mep invoke": {"EVENT.json", "--url", "--environment", "--timeout", "--json"},
-    "mep demo": set(),
+    "mep demo": {"--out"},
     "mep dashboard": {"--run", "--memory", "--out"},
     "mep trace": {
         *("CORRELATION_ID", "--run", "--json", "--html", "--since", "--function [AWS_LAMBDA_FUNCTION_NAME]"),

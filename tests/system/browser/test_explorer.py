@@ -77,8 +77,8 @@ def test_a_person_finds_an_event_by_keyboard(page: Page, folder: Path, tmp_path:
     page.until("document.getElementById('count').textContent.startsWith('1 of')")
     page.press("Escape")
     page.press("ArrowDown")
-    page.until("document.querySelector('#story .verdict') !== null")
-    assert "not_found: NoSuchRow" in texts(page, "#story .verdict")[0]
+    page.until("document.querySelector('#timeline .verdict') !== null")
+    assert "not_found: NoSuchRow" in texts(page, "#timeline .verdict")[0]
     assert page.value("location.hash") == "#demo-unknown-row"
     assert page.value("document.activeElement.id") == "grid"
     active = page.value(
@@ -87,7 +87,7 @@ def test_a_person_finds_an_event_by_keyboard(page: Page, folder: Path, tmp_path:
     assert active == "event"
 
     page.press("Escape")
-    page.until("document.querySelector('#story .verdict') === null")
+    page.until("document.querySelector('#timeline .verdict') === null")
 
 
 def test_filters_count_and_combine(page: Page, folder: Path, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_ten_thousand_events_stay_fluid(page: Page, large: Path, tmp_path: Path)
 
     page.value("document.getElementById('grid').focus()")
     page.press("End")
-    page.until("document.querySelector('#story .verdict') !== null")
+    page.until("document.querySelector('#timeline .verdict') !== null")
     assert page.value("document.querySelectorAll('.event').length") < 60
     last = page.value("document.querySelector('.event[aria-selected=true]').getAttribute('aria-rowindex')")
     assert last == "10001"
@@ -120,7 +120,7 @@ def test_ten_thousand_events_stay_fluid(page: Page, large: Path, tmp_path: Path)
 def test_nothing_leaves_the_window(page: Page, folder: Path, tmp_path: Path, width: int, *, dark: bool) -> None:
     page.size(width, 800, dark=dark)
     page.open(f"{written(folder, tmp_path)}#demo-aapl")
-    page.until("document.querySelector('#story .records') !== null")
+    page.until("document.querySelector('#timeline .records') !== null")
 
     assert page.value("document.documentElement.scrollWidth") <= width
     overflowing = page.value(
@@ -144,6 +144,6 @@ def test_a_served_page_follows_the_run(page: Page, folder: Path, tmp_path: Path)
             (here / source.name).write_bytes(source.read_bytes())
         page.until("document.getElementById('count').textContent === '10 of 10 events'")
         page.value("choose(0)")
-        page.until("document.querySelector('#story .verdict') !== null")
+        page.until("document.querySelector('#timeline .verdict') !== null")
     page.until("document.body.classList.contains('lost')")
     page.errors.clear()  # those of the requests after the server's end

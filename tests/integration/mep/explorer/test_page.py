@@ -29,14 +29,14 @@ def data(document: str, name: str) -> Any:
 
 
 def test_it_has_every_event_and_its_story(folder: Path, document: str) -> None:
-    events, stories = data(document, "events"), data(document, "stories-0")
+    events, timelines = data(document, "events"), data(document, "timelines-0")
 
     logged = {line["correlation_id"] for line in read_jsonl(folder / "logs.jsonl") if "correlation_id" in line}
     assert {event[6] for event in events} == logged
-    for event, story in zip(events, stories, strict=True):
-        assert f'data-copy="{event[6]}"' in story
-        assert f">{event[2]}</span>" in story
-        assert event[4] == len(re.findall(r">invocation \d+</span>", story))
+    for event, timeline in zip(events, timelines, strict=True):
+        assert f'data-copy="{event[6]}"' in timeline
+        assert f">{event[2]}</span>" in timeline
+        assert event[4] == len(re.findall(r">invocation \d+</span>", timeline))
 
 
 def test_it_names_the_alarms_of_the_run_with_their_runbook_sections(document: str) -> None:
@@ -64,9 +64,9 @@ def test_values_are_escaped(folder: Path, tmp_path: Path) -> None:
         path.write_bytes(path.read_bytes().replace(b'"aapl-q3"', b'"' + hostile + b'"').replace(b"demo-msft", hostile))
     document = "".join(page(here))
 
-    events, stories = data(document, "events"), data(document, "stories-0")
+    events, timelines = data(document, "events"), data(document, "timelines-0")
     assert any(event[6] == HOSTILE for event in events)
-    for text in (document, *stories):
+    for text in (document, *timelines):
         assert "<img" not in text
 
 
@@ -109,4 +109,4 @@ def test_a_run_that_was_aborted_says_what_is_missing(folder: Path, tmp_path: Pat
     document = "".join(page(here))
 
     assert "the run has not ended, or was aborted" in document
-    assert all("<strong>not read</strong>" in story for story in data(document, "stories-0"))
+    assert all("<strong>not read</strong>" in timeline for timeline in data(document, "timelines-0"))

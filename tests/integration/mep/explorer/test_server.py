@@ -63,13 +63,13 @@ def test_it_follows_the_files(url: str, started: Path, folder: Path) -> None:
     after = news(url, before["version"])
     assert len(after["events"]) == len(after["changed"]) == 10
     assert "received" in after["run"]
-    status, story = get(url, f"/story?id={quote(first)}")
+    status, timeline = get(url, f"/timeline?id={quote(first)}")
     assert status == 200
-    assert f'data-copy="{first}"' in story
+    assert f'data-copy="{first}"' in timeline
 
 
 def test_an_unknown_event_is_not_found(url: str) -> None:
-    assert get(url, "/story?id=nobody") == (404, "")
+    assert get(url, "/timeline?id=nobody") == (404, "")
     assert get(url, "/favicon.ico")[0] == 404
 
 

@@ -1,8 +1,7 @@
-"""The story of one event as HTML: what became of it, one time line over all invocations, and every record."""
+"""The timeline of one event as HTML: what became of it, an overview of all invocations, and every record."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,11 @@ from mep.trace.sources import gap_lines
 from mep.trace.timeline import Section, Timeline
 from otel.event_types import EventType
 
-STYLES = (Path(__file__).with_name("story.css"),)
-"""The style sheets of a page with a story."""
+STYLES = (Path(__file__).with_name("timeline.css"),)
+"""The style sheets of a page with a timeline."""
 
-SCRIPTS = (Path(__file__).with_name("story.js"),)
-"""The script of a page with a story: buttons that copy IDs."""
+SCRIPTS = (Path(__file__).with_name("timeline.js"),)
+"""The script of a page with a timeline: buttons that copy IDs."""
 
 OUTCOME_CLASSES: Mapping[str, str] = {
     "marked": "ok",
@@ -35,8 +34,8 @@ _WIDEST_GAP = 0.5
 """A gap of more than this part of all invocations together is drawn as a break with its length."""
 
 
-def story(timeline: Timeline) -> Iterator[str]:
-    """Yield the parts of an event's story; every value is escaped."""
+def timeline_html(timeline: Timeline) -> Iterator[str]:
+    """Yield the parts of an event's timeline; every value is escaped."""
     yield f'<p class="verdict">{badge(timeline.verdict.outcome)} {escape(timeline.summary)}</p>'
     for line in gap_lines(timeline.gaps):
         yield f'<p class="note"><strong>not read</strong> {escape(line)}</p>'
@@ -89,8 +88,7 @@ def _overview(sections: tuple[Section, ...]) -> Iterator[str]:
     timed = [section for section in sections if section.start]
     total = sum(section.length_ms for section in timed) or 1
     yield '<ol class="overview" aria-label="all records in the order of time">'
-    for previous, section in pairwise([None, *timed]):
-        assert section is not None  # noqa: S101 - only the first of all has none before it
+    for previous, section in zip([None, *timed], timed, strict=False):
         if previous is not None:
             end = max(entry.end for entry in previous.entries)
             yield from _gap((section.start - end) / 1e6, total)
