@@ -29,7 +29,7 @@ _REGION = "[a-z]{2,4}(-[a-z]+)+-[0-9]+"
 _PRODUCER = "[0-9]{12}|arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=.@_/-]{1,512}"
 _TAG = "(?!aws:)[^=]{1,128}=.{0,256}"
 # Of AWS's documentation, and the domains that nobody has (RFC 2606).
-_EXAMPLE = r"111122223333|.*[@/.]example\.(com|net|org)(/.*)?"
+_EXAMPLE = r"111122223333|.*[@/](.*\.)?example\.[a-z]{3}(/.*)?"
 # Longer than a run of the automatic redrive, whose messages are visible again before the next one.
 _AUTO_REDRIVE_MINUTES = (0, *range(10, 61))
 _SILENCE_HOURS = range(7 * 24 + 1)

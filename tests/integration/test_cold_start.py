@@ -58,7 +58,7 @@ def drip(exchange: Exchange) -> None:
 
 
 TAKEN = few(CASES, of=3)
-"""The errors are told apart in code that both starts share: test_write_failures.py has all of them."""
+"""The errors are distinguished in code that both starts share: test_write_failures.py has all of them."""
 
 SCRIPTS: Mapping[str, tuple[Fault, ...]] = {
     "success": (),

@@ -49,18 +49,18 @@ class Cause:
 
 def fail(timeline: Timeline, recorded: Recorded, cause: Cause) -> None:
     """Add the failure, and the queue until it is redriven."""
-    letters = 0
+    messages = 0
     for minute in range(BEGINS, BEGINS + cause.minutes):
         for kind in cause.kinds:
             last = invoke(timeline, recorded, kind, cause.events, minute + 0.5)
             if cause.dead_letters:
                 timeline.platform("AWS/SQS", "NumberOfMessagesSent", cause.events, last + 0.5)
-                letters += cause.events
+                messages += cause.events
         for namespace, name, value in cause.counted:
             timeline.platform(namespace, name, value, minute + 0.5)
-            letters += round(value) if name == "NumberOfMessagesSent" else 0
-    for minute in range(BEGINS + 1, BEGINS + REDRIVEN) if letters else ():
-        timeline.platform("AWS/SQS", "ApproximateNumberOfMessagesVisible", letters, minute)
+            messages += round(value) if name == "NumberOfMessagesSent" else 0
+    for minute in range(BEGINS + 1, BEGINS + REDRIVEN) if messages else ():
+        timeline.platform("AWS/SQS", "ApproximateNumberOfMessagesVisible", messages, minute)
 
 
 def invoke(timeline: Timeline, recorded: Recorded, kind: str, events: int, minute: float) -> float:

@@ -28,7 +28,7 @@ def data(document: str, name: str) -> Any:
     return json.loads(gzip.decompress(base64.b64decode(text)))
 
 
-def test_it_has_every_event_and_its_story(folder: Path, document: str) -> None:
+def test_it_has_every_event_and_its_timeline(folder: Path, document: str) -> None:
     events, timelines = data(document, "events"), data(document, "timelines-0")
 
     logged = {line["correlation_id"] for line in read_jsonl(folder / "logs.jsonl") if "correlation_id" in line}
