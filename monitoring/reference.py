@@ -189,7 +189,8 @@ def _log_alarm() -> str:
     rule = f"`{LOG_ALARM.aggregate}` is above {LOG_ALARM.threshold:g}"
     return (
         f"The log alarm `{LOG_ALARM.name}` ({LOG_ALARM.severity.value}) runs this query every {LOG_ALARM.every} s\n"
-        f"over the last {LOG_ALARM.window // 60} minutes. It is in ALARM when {rule}; its message has "
+        f"over the last {LOG_ALARM.window // 60} minutes. It is in ALARM when {rule} in one of the last "
+        f"{LOG_ALARM.within} runs; its message has "
         f"{LOG_ALARM.lines} lines.\n\n    {query}"
     )
 

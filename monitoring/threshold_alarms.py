@@ -4,14 +4,15 @@ Gaps are filled with zero. Without that CloudWatch looks further back for data w
 was resolved returns to ALARM as old data points enter and leave the evaluation range.
 """
 
+from monitoring.log_alarms import HOLD
 from monitoring.model import HOUR, MINUTE, Alarm, Limits, Metric, Missing, Part, Severity, Source
 from monitoring.ratio_alarms import MIN_FAILURES, RECEIVED, zero_filled
 
 _DELIVERED = f"IF({zero_filled('received')}>{zero_filled('sent')}, {zero_filled('received')}, {zero_filled('sent')})"
 
 
-def any_of(name: str, summary: str, metric: Metric, severity: Severity = Severity.TICKET) -> Alarm:
-    """Return an alarm on the first count. It evaluates five one-minute periods: fast, and tolerant of late data."""
+def any_of(name: str, summary: str, metric: Metric, severity: Severity = Severity.TICKET, *, within: int = 5) -> Alarm:
+    """Return an alarm on the first count, in one-minute periods: fast, and with five of them tolerant of late data."""
     return Alarm(
         name,
         summary,
@@ -19,7 +20,7 @@ def any_of(name: str, summary: str, metric: Metric, severity: Severity = Severit
         threshold=0,
         expression=zero_filled("any"),
         period=MINUTE,
-        within=5,
+        within=within,
         severity=severity,
     )
 
@@ -185,6 +186,7 @@ PLATFORM = (
         "Lambda discarded events that it could not process in time. They are in the dead-letter queue.",
         Metric("AsyncEventsDropped", Source.LAMBDA),
         Severity.PAGE,
+        within=HOLD,
     ),
     any_of(
         "destination-delivery-failures",

@@ -37,7 +37,7 @@ def log_alarm(
         alarm_description=description,
         comparison_operator="GreaterThanThreshold",
         threshold=alarm.threshold,
-        query_results_to_evaluate=1,
+        query_results_to_evaluate=alarm.within,
         query_results_to_alarm=1,
         treat_missing_data="notBreaching",
         scheduled_query_configuration=cw.CfnLogAlarm.ScheduledQueryConfigurationProperty(

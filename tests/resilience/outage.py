@@ -1,7 +1,7 @@
 """An outage of DynamoDB in simulated time: producers, event pipeline, the real function, and the automatic redrive."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,16 +14,36 @@ from emulator.pipeline.platform_metrics import DataPoint
 from emulator.pipeline.scheduler import SIMULATION_START, SimulatedScheduler
 from emulator.services.sqs import QueueEndpoint
 from mep.errors import MepError
-from monitoring.metric_store import MetricStore
+from monitoring.auto_redrive import auto_redrive_failures
+from monitoring.model import Alarm, Source
+from tests.support.cloudwatch.notifications import AlarmSet, Notification
+from tests.support.cloudwatch.timeline import Timeline
 from tests.support.events import DATE
 from tests.support.events import event as new_event
 from tests.support.invocation import Invoked
+from tests.support.monitoring_template import (
+    BUS,
+    ENVIRONMENT,
+    FUNCTION,
+    PREFIX,
+    QUEUE,
+    RULE,
+    TOPIC_ARNS,
+    template,
+)
 from tests.support.redriver_harness import Platform, RedriverHarness, redriver_harness
 from tests.support.simulated_queue import SimulatedQueue
 from tests.support.stores import DeadLetters, Tables
 
 HOUR = 3600.0
 MINUTE = 60.0
+
+_DIMENSIONS = {
+    "AWS/Lambda": {"FunctionName": FUNCTION},
+    "AWS/SQS": {"QueueName": QUEUE},
+    "AWS/Events": {"EventBusName": BUS, "RuleName": RULE},
+}
+_AUTOMATIC = {"FunctionName": f"{FUNCTION}-auto-redrive"}
 RUN_EVERY = 15 * MINUTE
 
 
@@ -36,7 +56,7 @@ class Outage:
         harness: The automatic redrive, and what is around it.
         queue: The dead-letter queue.
         scheduler: The time.
-        store: The metrics of the run, as CloudWatch has them.
+        timeline: The metrics and the log lines of the run, as CloudWatch has them.
         writes: The fault of each of the function's writes, by hours since the start: the last one that has begun.
         never: The fault of each write for a symbol.
         unavailable: Hours since the start between which DynamoDB does not answer the automatic redrive either.
@@ -48,7 +68,7 @@ class Outage:
     harness: RedriverHarness
     queue: SimulatedQueue
     scheduler: SimulatedScheduler
-    store: MetricStore = field(default_factory=MetricStore)
+    timeline: Timeline = field(default_factory=lambda: Timeline(_DIMENSIONS))
     writes: dict[float, Fault] = field(default_factory=dict)
     never: dict[str, Fault] = field(default_factory=dict)
     unavailable: tuple[float, float] = (0, 0)
@@ -84,9 +104,17 @@ class Outage:
         pipeline.run(events)
 
     def record(self, invoked: Invoked) -> None:
-        """Keep the metrics of an invocation."""
+        """Keep the metrics and the outcome of an invocation."""
         for line in invoked.metrics:
-            self.store.put_emf(line, at=self.scheduler.now())
+            self.timeline.store.put_emf(line, at=self.scheduler.now())
+        self.timeline.lines += [(self.scheduler.now(), line) for line in invoked.log_lines("event_outcome")]
+
+    def messages(self) -> list[Notification]:
+        """Return what the alarms of the stack tell people, from the start to the end of the run."""
+        automatic = {"Type": "AWS::CloudWatch::Alarm", "Properties": _properties(auto_redrive_failures(15))}
+        alarms = AlarmSet({**template()["Resources"], "AutoRedrive": automatic})
+        minutes = range(round((self.end - SIMULATION_START) / MINUTE))
+        return alarms.notifications(self.timeline, [SIMULATION_START + minute * MINUTE for minute in minutes])
 
     def write(self, exchange: Exchange) -> None:
         """Answer a write of the function."""
@@ -116,10 +144,10 @@ class Outage:
             self.statuses.append(self.harness.run(after=timedelta()).value)
         except MepError:
             self.statuses.append("failed")
-            self.store.put("AWS/Lambda", "Errors", {"FunctionName": "auto-redrive"}, [1], at=self.scheduler.now())
+            self.count("AWS/Lambda", "Errors", 1, _AUTOMATIC)
         for line in self.harness.lines:
             if "_aws" in line:
-                self.store.put_emf(line, at=self.scheduler.now())
+                self.timeline.store.put_emf(line, at=self.scheduler.now())
         if self.scheduler.now() < self.end:
             self.scheduler.call_later(RUN_EVERY, self._redrive)
 
@@ -132,12 +160,17 @@ class Outage:
         }
         self.queue.sent = 0
         for name, value in counts.items():
-            self.store.put("AWS/SQS", name, {"QueueName": "dead-letters"}, [value], at=self.scheduler.now())
+            self.count("AWS/SQS", name, value)
         if self.scheduler.now() < self.end:
             self.scheduler.call_later(MINUTE, self._sample)
 
     def _add_data_point(self, point: DataPoint) -> None:
-        self.store.put_platform(point.as_dict())
+        self.timeline.store.put_platform(point.as_dict(), dimensions=_DIMENSIONS[point.namespace])
+
+    def count(self, namespace: str, name: str, value: float, dimensions: Mapping[str, str] | None = None) -> None:
+        """Count a metric of a service."""
+        dimensions = dimensions or _DIMENSIONS[namespace]
+        self.timeline.store.put(namespace, name, dimensions, [value], at=self.scheduler.now())
 
 
 @dataclass
@@ -153,11 +186,41 @@ class RecordingPlatform(Platform):
         for invoked in self.invoked[before:]:
             assert self.outage is not None
             self.outage.record(invoked)
-            counted = {"Invocations": 1, "Errors": int(invoked.error is not None)}
-            for name, value in counted.items():
-                at = self.outage.scheduler.now()
-                self.outage.store.put("AWS/Lambda", name, {"FunctionName": "MarkEarningsProcessed"}, [value], at=at)
+            self.outage.count("AWS/Lambda", "Invocations", 1)
+            self.outage.count("AWS/Lambda", "Errors", int(invoked.error is not None))
         return reply
+
+
+def _properties(alarm: Alarm) -> dict[str, Any]:
+    """Return the properties of the alarm on the automatic redrive, as the stack makes it."""
+    dimensions = {Source.LAMBDA: _AUTOMATIC, Source.FUNCTION: {"Environment": ENVIRONMENT}}
+    metrics = [
+        {
+            "Id": name,
+            "MetricStat": {
+                "Metric": {
+                    "Namespace": metric.source.value,
+                    "MetricName": metric.name,
+                    "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions[metric.source].items()],
+                },
+                "Period": alarm.period,
+                "Stat": metric.statistic,
+            },
+        }
+        for name, metric in alarm.metrics.items()
+    ]
+    topics = [TOPIC_ARNS[alarm.severity]]
+    return {
+        "AlarmName": PREFIX + alarm.name,
+        "Metrics": [*metrics, {"Id": "expression", "Expression": alarm.expression}],
+        "Threshold": alarm.threshold,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "EvaluationPeriods": alarm.within,
+        "DatapointsToAlarm": alarm.breaching,
+        "TreatMissingData": alarm.missing.value,
+        "AlarmActions": topics,
+        "OKActions": topics,
+    }
 
 
 @contextmanager

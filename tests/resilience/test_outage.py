@@ -10,6 +10,7 @@ from redriver.policy import MAX_REDRIVES
 from redriver.redrive import Status
 from tests.resilience.outage import Outage, outages
 from tests.support.events import DATE
+from tests.support.monitoring_template import PREFIX, TOPIC_ARNS
 from tests.support.stores import Tables
 from tests.support.thorough import THOROUGH
 
@@ -25,6 +26,16 @@ def outage(tables: Tables) -> Iterator[Outage]:
     """A system in simulated time."""
     with outages(tables) as outage:
         yield outage
+
+
+def messages(outage: Outage) -> list[str]:
+    """Return what the alarms tell people. The silence before the first event does not count."""
+    severities = {arn: severity for severity, arn in TOPIC_ARNS.items()}
+    return [
+        f"{severities[each.topic].value}: {name} {each.state.value}"
+        for each in outage.messages()
+        if (name := each.alarm.removeprefix(PREFIX)) != "silence"
+    ]
 
 
 @pytest.mark.timeout(900, func_only=True)
@@ -58,6 +69,7 @@ def test_an_outage_of_six_hours_needs_no_person(outage: Outage) -> None:
     assert set(outage.statuses) == {
         *(Status.NOTHING_TO_DO, Status.PROBE_FAILED, Status.UNAVAILABLE, Status.DONE),
     }
+    assert messages(outage) == ["page: failed-events ALARM", "page: service-failing OK"], "one page, and its end"
 
 
 @pytest.mark.timeout(300, func_only=True)
@@ -70,3 +82,7 @@ def test_an_event_that_never_succeeds_is_left_for_a_person(outage: Outage) -> No
     entries = outage.harness.audit()
     assert Counter(entry["action"] for entry in entries) == {"mark_processed": 2, "redrive_requested": MAX_REDRIVES}
     assert outage.statuses.count(Status.PROBE_FAILED) == MAX_REDRIVES
+    assert messages(outage) == [
+        *("page: failed-events ALARM", "page: service-failing OK"),  # Lambda has given the event up
+        "ticket: auto-redrive-failures ALARM",
+    ]

@@ -142,7 +142,7 @@ def test_the_log_alarm() -> None:
     assert saved.startswith(query["QueryString"].split("\n| filter error_category in")[0]), "the saved query"
     assert query["LogGroupIdentifiers"] == [f"/aws/lambda/{FUNCTION}"]
     assert query["ScheduleConfiguration"] == {"ScheduleExpression": "rate(1 minute)", "StartTimeOffset": 300}
-    assert (alarm["QueryResultsToAlarm"], alarm["QueryResultsToEvaluate"], alarm["ActionLogLineCount"]) == (1, 1, 10)
+    assert (alarm["QueryResultsToAlarm"], alarm["QueryResultsToEvaluate"], alarm["ActionLogLineCount"]) == (1, 60, 10)
     assert len(query["QueryString"]) <= 10_000
     roles = {
         name: each["Properties"] for name, each in template()["Resources"].items() if each["Type"] == "AWS::IAM::Role"

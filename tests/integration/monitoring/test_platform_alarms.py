@@ -10,6 +10,7 @@ from emulator.pipeline.platform_metrics import rule_dimensions
 from emulator.pipeline.rule_target import InvokeError
 from emulator.pipeline.scheduler import SIMULATION_START
 from monitoring.alarm_states import State
+from monitoring.log_alarms import HOLD
 from monitoring.metric_store import MetricStore
 from tests.integration.monitoring.failure_scenarios import DIMENSIONS
 from tests.support.cloudwatch.alarms import READINGS, MetricAlarm, Reading
@@ -73,7 +74,7 @@ def states(name: str, simulated: Simulation, reading: Reading) -> list[State]:
         store.put_platform(point.as_dict(), dimensions=DIMENSIONS[point.namespace])
     end = simulated.scheduler.now()
     evaluated = MetricAlarm(alarm(name), reading)
-    minutes = range(int(end - SIMULATION_START) // 60 + 40)
+    minutes = range(int(end - SIMULATION_START) // 60 + HOLD + 10)
     return [evaluated.evaluate(store, SIMULATION_START + minute * 60) for minute in minutes]
 
 

@@ -7,7 +7,7 @@ newest period ends at the moment of the evaluation, which comes every minute.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,12 +89,25 @@ class LogAlarm:
         self._query, _, weight = query["QueryString"].partition("\n| fields 1")
         self._weight = "1" + weight.removesuffix(" as weight")
         self._window = query["ScheduleConfiguration"]["StartTimeOffset"]
+        assert query["ScheduleConfiguration"]["ScheduleExpression"] == "rate(1 minute)"
+        assert properties["QueryResultsToAlarm"] == 1
+        self._runs = properties["QueryResultsToEvaluate"]
+        self._results: dict[float, bool] = {}
 
-    def evaluate(self, lines: Iterable[tuple[float, Line]], now: float) -> State:
-        """The state at a moment, given the lines that are found by then."""
+    def evaluate(self, lines: Collection[tuple[float, Line]], now: float) -> State:
+        """The state at a moment, given the lines that are found by then. The runs before it were at whole minutes."""
+        runs = (now - minute * 60 for minute in range(self._runs))
+        return State.ALARM if any(self._result(lines, run) for run in runs) else State.OK
+
+    def _result(self, lines: Collection[tuple[float, Line]], now: float) -> bool:
+        """Whether the result of one run is above the threshold."""
+        if now not in self._results:
+            self._results[now] = self._total(lines, now) > self._threshold
+        return self._results[now]
+
+    def _total(self, lines: Iterable[tuple[float, Line]], now: float) -> float:
         inside = [line for at, line in lines if now - self._window <= at < now]
-        total = sum(self.weight(line) for line in matching(self._query, inside))
-        return State.ALARM if total > self._threshold else State.OK
+        return sum(self.weight(line) for line in matching(self._query, inside)) if inside else 0.0
 
     def weight(self, line: Line) -> float:
         """What a line of the result counts."""
