@@ -3,6 +3,7 @@
 A file runs in one worker, so that its fixtures are made once, and so do files that share something expensive.
 """
 
+import resource
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,3 +59,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Load
             return group(nodeid)
 
     return Scheduling(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show the CPU time of a parallel run, user and system together, with that of its workers and their processes."""
+    if config.getoption("numprocesses", None):
+        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        seconds = sum(each.ru_utime + each.ru_stime for each in used)
+        terminalreporter.write_line(f"CPU time: {seconds:.0f} s (tests/README.md)")
