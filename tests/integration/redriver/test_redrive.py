@@ -220,7 +220,7 @@ def test_the_time_of_the_run_is_limited(harness: RedriverHarness) -> None:
         ("lambda_", aws_error("AccessDeniedException", 403), Status.FAILED),
         ("dynamodb", aws_error("InternalServerError", 500), Status.UNAVAILABLE),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "name", str(value)),
 )
 def test_a_call_that_fails_ends_the_run(harness: RedriverHarness, proxy: str, fault: Any, status: Status) -> None:
     """A run fails, and sets off the alarm, only for what no later run resolves."""
