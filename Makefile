@@ -175,7 +175,7 @@ test-collector: setup $(COLLECTORS)  # the configurations in real collectors (ne
 	$(PYTEST) tests/system/collector $(PYTEST_ARGS)
 
 .PHONY: test-browser
-test-browser: setup  # the dashboard preview in a browser (needs Chromium)
+test-browser: setup  # the pages of a local run in a browser (needs Chromium)
 	$(PYTEST) tests/system/browser $(PYTEST_ARGS)
 
 .PHONY: image-requirements
