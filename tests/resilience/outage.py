@@ -109,11 +109,15 @@ class Outage:
             self.timeline.store.put_emf(line, at=self.scheduler.now())
         self.timeline.lines += [(self.scheduler.now(), line) for line in invoked.log_lines("event_outcome")]
 
-    def messages(self) -> list[Notification]:
-        """Return what the alarms of the stack tell people, from the start to the end of the run."""
+    def messages(self, every: int = 1) -> list[Notification]:
+        """Return what the alarms of the stack tell people, from the start to the end of the run.
+
+        Args:
+            every: Minutes from one evaluation to the next.
+        """
         automatic = {"Type": "AWS::CloudWatch::Alarm", "Properties": _properties(auto_redrive_failures(15))}
         alarms = AlarmSet({**template()["Resources"], "AutoRedrive": automatic})
-        minutes = range(round((self.end - SIMULATION_START) / MINUTE))
+        minutes = range(0, round((self.end - SIMULATION_START) / MINUTE), every)
         return alarms.notifications(self.timeline, [SIMULATION_START + minute * MINUTE for minute in minutes])
 
     def write(self, exchange: Exchange) -> None:

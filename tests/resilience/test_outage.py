@@ -17,7 +17,7 @@ from tests.support.thorough import THOROUGH
 BEGIN, FULL, END, LAST = 1.0, 5.0, 7.0, 10.0
 """Hours since the start: the outage begins, affects the automatic redrive as well, and ends; the end of the run."""
 
-EVERY = 4 / 60 if THOROUGH else 0.25
+EVERY = 4 / 60 if THOROUGH else 0.5
 """Hours between two events."""
 
 
@@ -33,7 +33,7 @@ def messages(outage: Outage) -> list[str]:
     severities = {arn: severity for severity, arn in TOPIC_ARNS.items()}
     return [
         f"{severities[each.topic].value}: {name} {each.state.value}"
-        for each in outage.messages()
+        for each in outage.messages(every=1 if THOROUGH else 3)
         if (name := each.alarm.removeprefix(PREFIX)) != "silence"
     ]
 
@@ -64,9 +64,9 @@ def test_an_outage_of_six_hours_needs_no_person(outage: Outage) -> None:
     assert {entry["operator"] for entry in entries if "operator" in entry} == {"auto"}, "no action by a person"
     assert actions["redriven"] == during
     probes = outage.statuses.count(Status.PROBE_FAILED)
-    assert probes == (FULL - BEGIN) * 4 - 1, "one probe in each run, from the second on"
+    assert 2 * (FULL - BEGIN) < probes < 4 * (FULL - BEGIN), "one probe in a run, if an event is due"
     assert actions["redrive_requested"] == during + probes
-    assert set(outage.statuses) == {
+    assert set(outage.statuses) - {Status.NOT_DUE} == {
         *(Status.NOTHING_TO_DO, Status.PROBE_FAILED, Status.UNAVAILABLE, Status.DONE),
     }
     assert messages(outage) == ["page: failed-events ALARM", "page: service-failing OK"], "one page, and its end"

@@ -108,6 +108,7 @@ class RedriverHarness:
         return {
             **LOCAL_CREDENTIALS,
             "AWS_REGION": REGION,
+            "AWS_MAX_ATTEMPTS": "1",  # boto3 would wait between them
             "ENVIRONMENT": "test",
             "DEAD_LETTER_QUEUE_URL": self.dead_letters.queue_url,
             "EARNINGS_CALENDAR_TABLE": self.tables.calendar_table,

@@ -225,7 +225,7 @@ def test_the_time_of_the_run_is_limited(harness: RedriverHarness) -> None:
 def test_a_call_that_fails_ends_the_run(harness: RedriverHarness, proxy: str, fault: Any, status: Status) -> None:
     """A run fails, and sets off the alarm, only for what no later run resolves."""
     harness.send(from_rule(with_row(harness, 1), "TIMEOUT"))
-    getattr(harness, proxy).script(*[fault] * 4)
+    getattr(harness, proxy).script(fault)
 
     if status is Status.FAILED:
         with pytest.raises(MepError):
@@ -259,7 +259,7 @@ def test_an_incomplete_check_publishes_no_counts(harness: RedriverHarness, cause
     if cause == "time":
         harness.remaining_s = 1
     else:
-        harness.dynamodb.script(*[aws_error("AccessDeniedException")] * 4)
+        harness.dynamodb.script(aws_error("AccessDeniedException"))
 
     with pytest.raises(MepError, match="incomplete"):
         harness.run(calendar=True)
