@@ -18,8 +18,6 @@ from handler.startup import refused_by_opentelemetry, reported
 from otel.library_logs import redirect_library_logs
 from otel.stdout import Writer
 from otel.telemetry import Telemetry
-from otel.tracing import start_tracing
-from otel.tracing.botocore import instrument, propagate_from_current_span
 
 _CHECKED = frozenset(
     {
@@ -50,7 +48,10 @@ def create_processor(
     started = time.perf_counter() if started is None else started
     settings = load_settings(environ) if settings is None else settings
     tracing = None
-    if settings.telemetry.tracing:
+    if settings.telemetry.tracing:  # without it, nothing of OpenTelemetry is loaded
+        from otel.tracing import start_tracing
+        from otel.tracing.botocore import instrument
+
         try:
             # The client is created below, and the first export comes after it.
             tracing = start_tracing(settings.telemetry, INSTRUMENTATION, lambda: credentials_of(dynamodb))
@@ -70,7 +71,10 @@ def create_processor(
 
     def dead_letter_client() -> Any:
         client = sqs_client(settings)
-        propagate_from_current_span(client)
+        if tracing is not None:
+            from otel.tracing.botocore import propagate_from_current_span
+
+            propagate_from_current_span(client)
         return client
 
     telemetry = Telemetry(

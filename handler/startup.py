@@ -58,7 +58,7 @@ def report_without_effect(settings: TelemetrySettings, environ: Mapping[str, str
         environ: The environment.
         log: Takes the line.
     """
-    if any(name.startswith("OTEL_") for name in environ):
+    if settings.tracing and any(name.startswith("OTEL_") for name in environ):
         from otel.settings.effect import settings_without_effect
 
         without_effect = settings_without_effect(settings, environ)
@@ -92,11 +92,15 @@ def reported(environ: Mapping[str, str], write: Writer) -> Iterator[None]:
 def load_telemetry(settings: Settings, environ: Mapping[str, str], write: Writer) -> None:
     """Import what the export mode needs, inside of the cold start; a failure of ADOT is one log line.
 
+    With tracing off, that is nothing: no module of OpenTelemetry is loaded.
+
     Args:
         settings: Name the export mode.
         environ: The environment.
         write: Takes log lines.
     """
+    if not settings.telemetry.tracing:
+        return
     from otel.tracing import load_tracing
 
     try:

@@ -1,4 +1,7 @@
-"""The entry point of this package: observes each event and reports its outcome once."""
+"""The entry point of this package: observes each event and reports its outcome once.
+
+Imports nothing of OpenTelemetry: with tracing off, the process has none of it.
+"""
 
 import copy
 import os
@@ -7,9 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from threading import Lock
-from typing import Any
-
-from opentelemetry.trace import Span, get_current_span
+from typing import TYPE_CHECKING, Any
 
 from otel import json_logs, memory, semconv
 from otel.event_types import EventType
@@ -20,10 +21,12 @@ from otel.metrics import Metrics
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
 from otel.stdout import Writer
-from otel.tracing.root_span import end_root_span
-from otel.tracing.span_processor import MOST_SECONDS
-from otel.tracing.tracing import Tracing
 from otel.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+    from otel.tracing.tracing import Tracing
 
 REPORT_SECONDS = 1.0
 """Limit on the time that an event waits, after the deadline, for the watchdog to finish its report."""
@@ -48,7 +51,7 @@ class Telemetry:
         instrumentation: Instrumentation,
         *,
         write: Writer,
-        tracing: Tracing | None,
+        tracing: "Tracing | None",
         init_duration_ms: float,
         watchdog: Watchdog | None = None,
         used_mb: Callable[[], float] = memory.used_mb,
@@ -148,7 +151,8 @@ class Telemetry:
         event: dict[str, Any] = {"attempt": attempt, "delay_ms": delay_ms, semconv.ERROR_CATEGORY_ATTRIBUTE: category}
         if throttling_reasons:
             event[semconv.THROTTLING_REASONS] = throttling_reasons
-        get_current_span().add_event(semconv.RETRY_EVENT, event)
+        if self._tracing is not None:
+            self._tracing.add_event(semconv.RETRY_EVENT, event)
         self.log.line(json_logs.WARNING, EventType.RETRY_BACKOFF, record, **event)
 
     def begin_call(self) -> None:
@@ -160,7 +164,7 @@ class Telemetry:
             self._tracing.spans.resends = count
 
     @contextmanager
-    def _with_deadline(self, record: EventRecord, span: Span | None, remaining_seconds: float) -> Iterator[None]:
+    def _with_deadline(self, record: EventRecord, span: "Span | None", remaining_seconds: float) -> Iterator[None]:
         self._watchdog.arm(remaining_seconds, partial(self._on_deadline, record, span, remaining_seconds))
         try:
             yield
@@ -172,7 +176,7 @@ class Telemetry:
         finally:
             self._watchdog.disarm()
 
-    def _on_deadline(self, record: EventRecord, span: Span | None, remaining_seconds: float) -> None:
+    def _on_deadline(self, record: EventRecord, span: "Span | None", remaining_seconds: float) -> None:
         """Report an event that has reached the deadline. Runs in the watchdog's thread."""
         with self._deadline_lock:
             if not record.try_close():
@@ -182,8 +186,7 @@ class Telemetry:
             final.outcome, final.error_category, final.error_code = self._timeout
             final.same_event = None
             if span is not None and self._tracing is not None:
-                end_root_span(span, final)
-                self._tracing.spans.end_open_spans(final.error_category, final.error_code)
+                self._tracing.end_spans(span, final)
             self._report(final)
             # Last, in the time that is left: lines do not wait for spans.
             self._flush(final, remaining_seconds - (time.perf_counter() - final.started))
@@ -237,8 +240,7 @@ class Telemetry:
             return
         started = time.perf_counter()
         try:
-            seconds = min(MOST_SECONDS, max(0.0, left / 2))
-            lost = self._tracing.flush(seconds, all_sampled=record.needs_a_trace)
+            lost = self._tracing.flush(max(0.0, left / 2), all_sampled=record.needs_a_trace)
         except Exception as error:  # noqa: BLE001 - an exporter must not fail an event
             self._metrics.add_lost_spans(self._tracing.spans.take_dropped())
             self.log.line(json_logs.WARNING, EventType.SPANS_NOT_EXPORTED, record, exception_type=type(error).__name__)

@@ -12,14 +12,16 @@ from otel.tracing.tracing import Tracing
 
 
 def load_tracing(settings: TelemetrySettings) -> None:
-    """Import what the export mode needs, and set ADOT's fast start up if it is the mode.
+    """Import what the export mode needs with tracing on, and set ADOT's fast start up if it is the mode.
 
     Call it before `start_tracing` and inside of the cold start, which leaves unused imports of the libraries out.
 
     Raises:
         Exception: ADOT cannot be set up: `start_tracing` then creates a TracerProvider of our own.
     """
-    if not settings.tracing or _has_provider():
+    from otel.tracing import botocore  # noqa: F401 - for its imports
+
+    if _has_provider():
         return  # AWS's own layer sets ADOT up before it imports the function
     if settings.adot_fast_start:
         from otel.tracing.adot_layer import start_adot

@@ -8,7 +8,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Span
 
 from otel.record import EventRecord
-from otel.tracing.root_span import RootSpans, account_attribute
+from otel.tracing.root_span import RootSpans, account_attribute, end_root_span
 from otel.tracing.span_processor import MOST_SECONDS, EventSpanProcessor
 
 
@@ -45,6 +45,20 @@ class Tracing:
         """Set the subject of the event on its spans; see `RootSpans.set_event_attributes`."""
         self._root_spans.set_event_attributes(record)
 
+    def add_event(self, name: str, attributes: Mapping[str, Any]) -> None:
+        """Add an event to the current span."""
+        trace.get_current_span().add_event(name, attributes)
+
+    def end_spans(self, root_span: Span, record: EventRecord) -> None:
+        """End the open spans of an event that has reached the deadline, as failed.
+
+        Args:
+            root_span: Gets the outcome of the event.
+            record: What is known of the event.
+        """
+        end_root_span(root_span, record)
+        self.spans.end_open_spans(str(record.error_category), str(record.error_code))
+
     def flush(self, seconds: float = MOST_SECONDS, *, all_sampled: bool = False) -> int:
-        """Export the spans that have ended; see `EventSpanProcessor.flush`."""
-        return self.spans.flush(seconds, all_sampled=all_sampled)
+        """Export the spans that have ended, within this time or `MOST_SECONDS`; see `EventSpanProcessor.flush`."""
+        return self.spans.flush(min(seconds, MOST_SECONDS), all_sampled=all_sampled)

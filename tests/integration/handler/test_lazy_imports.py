@@ -13,6 +13,27 @@ from tests.support.thorough import some
 from tests.unit.handler.coldstart import left_behind
 
 STANDARD = {"HANDLER_COLD_START": "standard"}
+ONE_EVENT = """
+import json, sys
+import handler.app
+import botocore.httpsession
+from botocore.awsrequest import AWSResponse
+
+class Body:
+    def stream(self): yield b'{"ConsumedCapacity": [{"TableName": "t", "CapacityUnits": 2.0}]}'
+
+class Context:
+    aws_request_id = "request-1"
+    invoked_function_arn = ""
+    def get_remaining_time_in_millis(self): return 30_000
+
+client = handler.app._processor._calendar._client
+client.meta.events.register("before-send", lambda request, **_: AWSResponse(request.url, 200, {}, Body()))
+event = {"id": "1", "source": "signal9.advisor", "detail-type": "earningsProcessed"}
+event["detail"] = {"asset_symbol": "AAPL", "earnings_date": "2025-07-31"}
+before = set(sys.modules)
+response = handler.app.lambda_handler(event, Context())
+"""
 PACKAGES = [name for name in DEFERRED_MODULES if name.rpartition(".")[0] not in DEFERRED_MODULES]
 
 
@@ -94,30 +115,19 @@ print(sorted(refused), sorted(declared - asked))
 
 
 def test_the_first_event_loads_no_deferred_module() -> None:
-    code = """
-import json, sys
-import handler.app
-import botocore.httpsession
-from botocore.awsrequest import AWSResponse
-
-class Body:
-    def stream(self): yield b'{"ConsumedCapacity": [{"TableName": "t", "CapacityUnits": 2.0}]}'
-
-class Context:
-    aws_request_id = "request-1"
-    invoked_function_arn = ""
-    def get_remaining_time_in_millis(self): return 30_000
-
-client = handler.app._processor._calendar._client
-client.meta.events.register("before-send", lambda request, **_: AWSResponse(request.url, 200, {}, Body()))
-event = {"id": "1", "source": "signal9.advisor", "detail-type": "earningsProcessed"}
-event["detail"] = {"asset_symbol": "AAPL", "earnings_date": "2025-07-31"}
-before = set(sys.modules)
-response = handler.app.lambda_handler(event, Context())
-print(response["outcome"], *sorted(set(sys.modules) - before), file=sys.stderr)
-"""
+    code = f"{ONE_EVENT}print(response['outcome'], *sorted(set(sys.modules) - before), file=sys.stderr)"
     # Python encodes the host's name with them.
     assert fresh_process(code, stderr="marked encodings.idna stringprep unicodedata\n")
+
+
+@pytest.mark.parametrize("switch", [{"OTEL_SDK_DISABLED": "true"}, {"OTEL_TRACES_EXPORTER": "none", **STANDARD}])
+def test_without_tracing_nothing_of_opentelemetry_is_loaded(switch: Mapping[str, str]) -> None:
+    of_tracing = ("opentelemetry.", "amazon.", "wrapt.", "otel.tracing.", "otel.exporters.", "otel.settings.effect.")
+    code = (
+        f"{ONE_EVENT}print(*[name for name in sys.modules if f'{{name}}.'.startswith({of_tracing})], file=sys.stderr)"
+    )
+    lines = fresh_process(code, switch, stderr="\n")
+    assert '"outcome":"marked"' in lines
 
 
 def test_what_is_left_behind() -> None:
