@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 MAX_ID_LENGTH = 128
-MAX_SYMBOL_LENGTH = 20  # README.md and tests/support/strategies.py state it, too
+MAX_SYMBOL_LENGTH = 20  # docs/events.md and tests/support/strategies.py state it, too
 
 # re.ASCII and \Z: no digit of another script, no newline that `$` would let pass.
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")

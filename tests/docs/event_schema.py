@@ -19,7 +19,7 @@ from tests.docs.event_type import typescript
 
 SCHEMA = PROJECT_ROOT / "docs" / "event-schema.json"
 TYPE = PROJECT_ROOT / "docs" / "event-type.ts"
-COMMAND = "uv run python -m tests.docs.event_schema"
+COMMAND = ".venv/bin/python -m tests.docs.event_schema"
 
 _LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
 _REAL_DAY = (

@@ -86,7 +86,7 @@ def is_refused_by_the_schema_alone(detail: Mapping[str, Any]) -> bool:
 
 
 def test_the_files_are_those_of_the_contract() -> None:
-    """Otherwise: `uv run python -m tests.docs.event_schema`."""
+    """Otherwise: `.venv/bin/python -m tests.docs.event_schema`."""
     assert json.loads(SCHEMA.read_text()) == schema()
     assert TYPE.read_text() == typescript(schema())
 
