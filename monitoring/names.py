@@ -23,6 +23,11 @@ def table_name(base: str, environment: str) -> str:
     return base if environment == "prod" else f"{base}-{environment}"
 
 
+def bus_log_group(bus: str) -> str:
+    """Return the name of the log group of an event bus: the one that AWS's console proposes."""
+    return f"/aws/vendedlogs/events/event-bus/{bus}"
+
+
 @dataclass(frozen=True, slots=True)
 class StackNames:
     """The names of one environment's resources.

@@ -47,6 +47,10 @@ class ServedRule:
     name: str
     function_arn: str
 
+    def matches(self, event: bytes) -> bool:
+        """Return whether the rule matches an event, JSON."""
+        return self.matcher(json.dumps(self.pattern), event.decode())
+
 
 @contextmanager
 def serve_api(pipeline: EventPipeline, rule: ServedRule | None = None) -> Iterator[str]:
@@ -169,7 +173,8 @@ class _ApiHandler(QuietHandler):
             except ValueError as error:
                 results.append({"ErrorCode": "InvalidArgument", "ErrorMessage": str(error)})
             else:
-                results.append({"EventId": self.pipeline.put_entry(entry)})
+                matches = self.rule.matches if self.rule is not None else None
+                results.append({"EventId": self.pipeline.put_entry(entry, matches=matches)})
         return {"FailedEntryCount": sum("ErrorCode" in result for result in results), "Entries": results}
 
     def list_rules(self, _: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from emulator.environment import ACCOUNT_ID, REGION
+from emulator.pipeline.bus_log import BusLog, Step
 from handler.dead_letters import serialize_event
 from handler.validation import format_utc
 
@@ -20,6 +21,8 @@ type PatternMatcher = Callable[[str, str], bool]
 
 _CACHE_SIZE = 10_000
 _ARCHIVE_BATCH = 500
+_PUBLISHED: Mapping[str, str] = {"source": "source", "detail_type": "detail-type", "resources": "resources"}
+"""The fields of an event that its first record has, by their name there."""
 # The fields that `TestEventPattern` requires of every event; fields outside the pattern may have any value.
 _EVENT_TEMPLATE: Mapping[str, Any] = {
     "id": "0",
@@ -193,6 +196,7 @@ class Bus:
         pattern: The rule's pattern; None to match everything, also what no bus would carry.
         archive: Stores the events; None for none.
         now: Unix time in seconds.
+        log: The log of the bus.
         deliver: Delivers an event to the rule's target.
         filter_out: Called with each event that the rule does not match.
     """
@@ -200,19 +204,42 @@ class Bus:
     pattern: EventPattern | None
     archive: Archive | None
     now: Callable[[], float]
+    log: BusLog
     deliver: Callable[[bytes, Any], None]
     filter_out: Callable[[bytes, Any], None]
 
-    def accept(self, payload: bytes, tag: Any) -> None:
-        """Accept one event, an envelope in JSON."""
-        event = _parse(payload) if self.pattern is not None or self.archive is not None else None
+    def accept(self, payload: bytes, tag: Any, *, unmatched: bool = False) -> None:
+        """Accept one event, an envelope in JSON.
+
+        Args:
+            payload: The event.
+            tag: Any value.
+            unmatched: Whether the rule does not match it, whatever the pattern.
+        """
+        parsed = self.pattern is not None or self.archive is not None or self.log.enabled
+        event = _parse(payload) if parsed else None
         # An archive has a rule of its own, which leaves replayed events out.
         if self.archive is not None and isinstance(event, dict) and event and "replay-name" not in event:
             self.archive.add(_time_of(event, self.now()), payload)
-        if self.pattern is None or self.pattern.matches(event):
+        event_id = self._log_published(event) if self.log.enabled else ""
+        if not unmatched and (self.pattern is None or self.pattern.matches(event)):
             self.deliver(payload, tag)
         else:
+            self.log.record(Step.NO_STANDARD_RULES_MATCHED, event_id)
             self.filter_out(payload, tag)
+
+    def _log_published(self, event: object) -> str:
+        """Write the record of an event that the bus has accepted, and return its `id`; empty if it has none."""
+        values = event if isinstance(event, dict) else {}
+        event_id = values.get("id")
+        details = {
+            "caller_account_id": ACCOUNT_ID,
+            "source_time_ms": round(_time_of(values, self.now()) * 1000),
+            **{field: values.get(name) for field, name in _PUBLISHED.items()},
+        }
+        event_id = event_id if isinstance(event_id, str) else ""
+        self.log.record(Step.EVENT_INGEST_SUCCESS, event_id, details)
+        return event_id
 
     def replay(self, name: str, start: float, end: float, pattern: EventPattern | None = None) -> Iterator[bytes]:
         """Yield archived events of a time window in the order of their time, as a replay puts them onto the bus.

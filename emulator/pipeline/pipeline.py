@@ -9,6 +9,7 @@ from typing import Any, Literal
 from emulator.lambda_runtime.worker import InvocationResult
 from emulator.pipeline.async_queue import AsyncQueue, FunctionDestinations, SyncInvocation
 from emulator.pipeline.bus import Archive, Bus, Entry, EventPattern
+from emulator.pipeline.bus_log import BusLog, BusRecord
 from emulator.pipeline.destinations import Destination
 from emulator.pipeline.invokers import Invoker
 from emulator.pipeline.model import DeliveryCounters, DeliveryResult, Disposition, IdGenerator, PipelineSettings
@@ -27,12 +28,14 @@ class InputEvent:
         tag: Any value; the delivery's result carries it.
         entry: Where the event enters: the bus, or Lambda's `Invoke`.
         at: Unix time in seconds at which it enters; None for as soon as there is capacity.
+        unmatched: Whether the bus's rule does not match it, whatever the pattern.
     """
 
     payload: bytes
     tag: Any = None
     entry: Literal["bus", "function"] = "bus"
     at: float | None = None
+    unmatched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class EventPipeline:
         invoke_api: Lambda's Invoke API, to make it reject events; None accepts everything.
         on_result: Called with the result of each delivery, in the pipeline's thread.
         on_data_point: Called with the platform's metrics each minute, in the pipeline's thread.
+        on_bus_record: Called with each record of the bus's log, in the pipeline's thread.
 
     Attributes:
         counters: Counts of all deliveries so far.
@@ -85,6 +89,7 @@ class EventPipeline:
         invoke_api: InvokeApi | None = None,
         on_result: Callable[[DeliveryResult], None] | None = None,
         on_data_point: Callable[[DataPoint], None] | None = None,
+        on_bus_record: Callable[[BusRecord], None] | None = None,
     ) -> None:
         if not invokers:
             raise ValueError("the pipeline needs an invoker: without one, queued events would never finish")
@@ -115,6 +120,7 @@ class EventPipeline:
             self._ids,
             random,
         )
+        log = BusLog(on_bus_record, settings.rule_arn, scheduler.now)
         self._target = LambdaTarget(
             settings,
             scheduler,
@@ -123,23 +129,31 @@ class EventPipeline:
             self._queue,
             destinations.rule_dlq,
             invoke_api,
+            log,
             self._ids,
             random,
         )
-        self._bus = Bus(pattern, archive, scheduler.now, self._deliver, self._filter_out)
+        self._bus = Bus(pattern, archive, scheduler.now, log, self._deliver, self._filter_out)
 
     def put_event(self, envelope: bytes, tag: Any = None) -> None:
         """Put an event with its envelope onto the bus. Any thread may call this."""
         self._scheduler.post(partial(self._accept, InputEvent(envelope, tag)))
 
-    def put_entry(self, entry: Entry, tag: Any = None) -> str:
+    def put_entry(self, entry: Entry, tag: Any = None, *, matches: Callable[[bytes], bool] | None = None) -> str:
         """Publish an event in a new envelope, as `PutEvents` does. Any thread may call this.
+
+        Args:
+            entry: The entry.
+            tag: Any value; the delivery's result carries it.
+            matches: Whether the bus's rule matches an event; None leaves it to the pipeline's pattern.
 
         Returns:
             The `id` of the event.
         """
         event_id = self._ids.new()
-        self.put_event(entry.envelope(event_id, self._scheduler.now()), tag)
+        envelope = entry.envelope(event_id, self._scheduler.now())
+        unmatched = matches is not None and not matches(envelope)
+        self._scheduler.post(partial(self._accept, InputEvent(envelope, tag, unmatched=unmatched)))
         return event_id
 
     def invoke_async(self, payload: bytes, tag: Any = None) -> str:
@@ -215,7 +229,7 @@ class EventPipeline:
     def _accept(self, event: InputEvent, request_id: str | None = None) -> None:
         self.counters.received += 1
         if event.entry == "bus":
-            self._bus.accept(event.payload, event.tag)
+            self._bus.accept(event.payload, event.tag, unmatched=event.unmatched)
         else:
             self._queue.accept(event.payload, event.tag, request_id or self._ids.new())
 

@@ -1,5 +1,6 @@
 """A rule's target: delivery to Lambda's Invoke API, with the retry policy and the dead-letter queue of the target."""
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -7,6 +8,7 @@ from random import Random
 from typing import Any
 
 from emulator.pipeline.async_queue import AsyncQueue
+from emulator.pipeline.bus_log import BusLog, Step, envelope_id
 from emulator.pipeline.destinations import Destination, DestinationError, rule_dlq_message
 from emulator.pipeline.model import (
     DeliveryCounters,
@@ -40,6 +42,13 @@ class InvokeError:
         return self.code in {"NO_PERMISSIONS", "NO_RESOURCE"}
 
 
+_DLQ_ERROR = InvokeError("SQS_ERROR", "the dead-letter queue did not accept the event")
+
+
+def _error(error: InvokeError) -> dict[str, str]:
+    return {"error_message": error.text, "aws_service": "AWSSQS" if error is _DLQ_ERROR else "AWSLambda"}
+
+
 type InvokeApi = Callable[[bytes], InvokeError | None]
 """Lambda's Invoke API: accepts an event (None) or rejects it."""
 
@@ -49,6 +58,8 @@ class _Delivery:
     payload: bytes
     tag: Any
     begun: float
+    event_id: str
+    invocation_id: str
     skipped_s: float = 0.0
     attempts: int = 0
 
@@ -67,12 +78,22 @@ class LambdaTarget:
     queue: AsyncQueue
     dlq: Destination | None
     invoke_api: InvokeApi | None
+    log: BusLog
     ids: IdGenerator
     random: Random
 
     def deliver(self, payload: bytes, tag: Any) -> None:
         """Deliver one event."""
-        self._attempt(_Delivery(payload, tag, self.scheduler.now()))
+        event_id, invocation_id = "", ""
+        if self.log.enabled:
+            event_id, invocation_id = envelope_id(payload), str(uuid.uuid4())
+            matched = {
+                "rule_arn": self.settings.rule_arn,
+                "target_arns": [self.settings.function_arn],
+                "invocation_ids": [invocation_id],
+            }
+            self.log.record(Step.RULE_MATCH, event_id, matched)
+        self._attempt(_Delivery(payload, tag, self.scheduler.now(), event_id, invocation_id))
 
     def _attempt(self, delivery: _Delivery) -> None:
         self.queue.waits.end(id(delivery))
@@ -84,8 +105,10 @@ class LambdaTarget:
         if error is None:
             self.metrics.add("AWS/Events", "SuccessfulInvocationAttempts")
             self.metrics.add("AWS/Events", "Invocations")
+            self._log_end(Step.INVOCATION_SUCCESS, delivery)
             self.queue.accept(delivery.payload, delivery.tag, self.ids.new(), delivery.attempts - 1)
             return
+        self._log_attempt(delivery, error)
         policy = self.settings.retry
         wait_s = target_wait(delivery.attempts, self.random)
         exhausted = None
@@ -105,6 +128,7 @@ class LambdaTarget:
     def _send_to_dlq(self, delivery: _Delivery, error: InvokeError, exhausted: str | None) -> None:
         self.metrics.add("AWS/Events", "Invocations")
         self.metrics.add("AWS/Events", "FailedInvocations")
+        self._log_end(Step.INVOCATION_FAILURE, delivery, error, error)
         if self.dlq is None:
             self._finish(delivery, Disposition.DROPPED)
             return
@@ -126,6 +150,7 @@ class LambdaTarget:
             return True
 
         def on_sent(accepted: bool) -> None:
+            self._log_end(Step.INVOCATION_DLQ, delivery, error, None if accepted else _DLQ_ERROR)
             if accepted:
                 self.metrics.add("AWS/Events", "InvocationsSentToDlq")
                 self._finish(delivery, Disposition.RULE_DLQ)
@@ -146,6 +171,42 @@ class LambdaTarget:
                 unsent=unsent,
             )
         )
+
+    def _log_attempt(self, delivery: _Delivery, error: InvokeError) -> None:
+        """Write the record of an attempt that failed; one that succeeded is of no major step."""
+        if error.code == "THROTTLING":
+            step = Step.INVOCATION_ATTEMPT_THROTTLE
+        elif error.permanent:
+            step = Step.INVOCATION_ATTEMPT_PERMANENT_FAILURE
+        else:
+            step = Step.INVOCATION_ATTEMPT_RETRYABLE_FAILURE
+        details = {
+            **self._target,
+            "attempt_type": "FIRST" if delivery.attempts == 1 else "RETRY",
+            "attempt_count": delivery.attempts,
+            "invocation_status": error.code,
+        }
+        invocation_id = delivery.invocation_id
+        self.log.record(step, delivery.event_id, details, invocation_id=invocation_id, error=_error(error))
+
+    def _log_end(
+        self, step: Step, delivery: _Delivery, last: InvokeError | None = None, error: InvokeError | None = None
+    ) -> None:
+        """Write a record of what became of the delivery: of its last error, and the error of the step itself."""
+        latency_ms = round(self._age(delivery) * 1000)
+        details = {
+            **self._target,
+            "total_attempts": delivery.attempts,
+            "final_invocation_status": "SUCCESS" if last is None else last.code,
+            "ingestion_to_complete_latency_ms": latency_ms,
+            **({"ingestion_to_success_latency_ms": latency_ms} if last is None else {}),
+        }
+        failed = None if error is None else _error(error)
+        self.log.record(step, delivery.event_id, details, invocation_id=delivery.invocation_id, error=failed)
+
+    @property
+    def _target(self) -> dict[str, str]:
+        return {"rule_arn": self.settings.rule_arn, "target_arn": self.settings.function_arn}
 
     def _age(self, delivery: _Delivery) -> float:
         return self.scheduler.now() - delivery.begun + delivery.skipped_s

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from emulator.pipeline.bus_log import Step
 from handler.contract import CALENDAR
 from mep.dlq.model import DeadLetter
 from mep.dlq.sources import read_line
+from mep.trace.bus import ENVELOPE_ID, bus_entry, envelope_ids
 from mep.trace.entries import Entry, SearchResult
 from mep.trace.local_run import folder_gaps
 from mep.trace.lookup import missing_row_note, row_keys
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 _RAISED = re.compile(r"correlation_id=(\S+) ")
 """In the runtime client's line about an exception of the function, whose other fields have no correlation ID."""
 
-_FILES = ("calendar", "spans", "audit", "dlq", "logs")
+_FILES = ("calendar", "spans", "audit", "dlq", "logs", "bus")
+_NOT_DELIVERED = {Step.NO_STANDARD_RULES_MATCHED, Step.EVENT_INGEST_FAILURE}
+"""Of an event with such a record, no other record than those of the bus ever follows."""
 
 
 @dataclass(slots=True)
@@ -39,12 +43,14 @@ class _Records:
         lines: Log lines that have the correlation ID, by their position in the file.
         requests: Request IDs.
         dead_letters: Dead letters.
+        undelivered: Whether the bus did not accept it, or no rule matched it.
     """
 
     entries: list[Entry] = field(default_factory=list)
     lines: dict[int, dict[str, Any]] = field(default_factory=dict)
     requests: set[str] = field(default_factory=set)
     dead_letters: list[DeadLetter] = field(default_factory=list)
+    undelivered: bool = False
 
 
 class RunIndex:
@@ -64,7 +70,9 @@ class RunIndex:
         self._offsets = dict.fromkeys(_FILES, 0)
         self._events: dict[str, _Records] = {}
         self._event_of_request: dict[str, str] = {}
+        self._event_of_envelope: dict[str, str] = {}
         self._other_lines: dict[str, dict[int, dict[str, Any]]] = {}
+        self._on_bus: dict[str, list[Entry]] = {}
         self._rows: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._changed: set[str] = set()
         self._gaps: tuple[Gap, ...] = ()
@@ -89,6 +97,7 @@ class RunIndex:
             "audit": self._add_audit,
             "dlq": self._add_dead_letter,
             "logs": self._add_line,
+            "bus": self._add_bus_record,
         }
         for name, add in readers.items():
             for position, value in self._new_lines(name):
@@ -106,6 +115,8 @@ class RunIndex:
         entries = list(records.entries)
         entries += [entry for _, line in sorted(lines.items()) if (entry := log_entry(line)) is not None]
         entries += [dead_letter_entry(dead_letter, entries) for dead_letter in records.dead_letters]
+        for envelope_id in sorted({correlation_id, *envelope_ids(entries)}):
+            entries += self._on_bus.get(envelope_id, ())
         rows, notes = [], []
         for key in row_keys(entries):
             if row := self._rows.get(key):
@@ -117,7 +128,9 @@ class RunIndex:
 
     def _is_of_run(self, records: _Records) -> bool:
         """Return whether the run delivered the event: its tables may have the audit entries of earlier runs, too."""
-        if records.lines or records.dead_letters or any(entry.kind == "span" for entry in records.entries):
+        if records.undelivered or records.lines or records.dead_letters:
+            return True
+        if any(entry.kind == "span" for entry in records.entries):
             return True
         return any(request_id in self._other_lines for request_id in records.requests)
 
@@ -165,7 +178,22 @@ class RunIndex:
         # Of a function that was killed in every attempt, the event may be all that is known, and it needs no ID.
         request_id = dead_letter.request_id
         known = dead_letter.correlation_id or self._event_of_request.get(request_id)
-        self._event(known or request_id or dead_letter.message_id, request_id).dead_letters.append(dead_letter)
+        name = known or request_id or dead_letter.message_id
+        self._event(name, request_id).dead_letters.append(dead_letter)
+        if isinstance(dead_letter.event, Mapping):
+            self._event_of_envelope[str(dead_letter.event.get("id"))] = name
+
+    def _add_bus_record(self, position: int, record: dict[str, Any]) -> None:
+        del position
+        entry = bus_entry(record)
+        if entry is None:
+            return
+        envelope_id = str(entry.attributes[ENVELOPE_ID])
+        self._on_bus.setdefault(envelope_id, []).append(entry)
+        if envelope_id in self._event_of_envelope:
+            self._changed.add(self._event_of_envelope[envelope_id])
+        if entry.attributes["step"] in _NOT_DELIVERED:
+            self._event(envelope_id, "").undelivered = True
 
     def _add_entry(self, correlation_id: str, entry: Entry) -> None:
         self._event(correlation_id, entry.request_id).entries.append(entry)
@@ -177,6 +205,9 @@ class RunIndex:
         if correlation_id:
             request_id = str(line.get("request_id") or line.get("requestId") or "")
             self._event(correlation_id, request_id).lines[position] = line
+            for name in (ENVELOPE_ID, "event_id"):
+                if line.get(name):
+                    self._event_of_envelope[str(line[name])] = correlation_id
             return
         # Lambda's own lines have a request ID only.
         request_id = _request_of(line)

@@ -23,7 +23,7 @@ PAGE_FILE = "run.html"
 _OPTIONAL = ("summary.json", "undelivered.jsonl", ENV_FILE, PAGE_FILE)
 _FIRST = tuple(f"{name}.jsonl" for name in ("spans", "logs", "metrics", "platform", "dlq", "calendar", "audit"))
 """The files that every run has had from its start, by which its directory is recognised."""
-_NAMES = (*_FIRST, "traces.otlp.jsonl", "rejected.jsonl", "rejected_rows.jsonl", *_OPTIONAL)
+_NAMES = (*_FIRST, "bus.jsonl", "traces.otlp.jsonl", "rejected.jsonl", "rejected_rows.jsonl", *_OPTIONAL)
 
 
 class JsonLines:
@@ -115,6 +115,7 @@ class RunFiles:
                 self.logs = self._open("logs")
                 self.metrics = self._open("metrics")
                 self.platform = self._open("platform")
+                self.bus = self._open("bus")
                 self.rejected = self._open("rejected")
                 self.rejected_rows = self._open("rejected_rows")
                 self.dlq = self._open("dlq")

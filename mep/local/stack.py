@@ -159,4 +159,5 @@ def build_pipeline(
         invoke_api=invoke_api,
         on_result=on_end,
         on_data_point=lambda point: files.platform.write(point.as_dict()),
+        on_bus_record=files.bus.write,
     )

@@ -93,8 +93,10 @@ class RunCounter:
         self.last_end = 0.0
 
     def add(self, delivery_result: DeliveryResult) -> None:
-        """Count one event that has ended."""
+        """Count one event that has ended, unless no rule matched it: the function did not receive it."""
         self.last_end = time.monotonic()
+        if delivery_result.disposition is Disposition.FILTERED:
+            return
         self._received += 1
         self._undelivered += bool(delivery_result.unsent)
         self.dead_letters += delivery_result.disposition in _SENT

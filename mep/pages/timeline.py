@@ -110,7 +110,7 @@ def _short(section: Section) -> str:
     """Return the title of a section where there is little room: an invocation's number, or the kind of a record."""
     if section.title.startswith("invocation "):
         return section.title.removeprefix("invocation ").partition(",")[0]
-    kinds = {"dead_letter": "dead letter", "audit": "operator", "span": "Lambda"}
+    kinds = {"dead_letter": "dead letter", "audit": "operator", "span": "Lambda", "bus": "bus"}
     return kinds.get(section.entries[0].kind, section.entries[0].kind)
 
 

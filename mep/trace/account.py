@@ -13,6 +13,7 @@ from mep.settings import QUEUE_VARIABLE, Settings
 from mep.trace.asked import Asked
 from mep.trace.aws_sources import AwsSources
 from mep.trace.cloud import find_in_aws, find_requests_in_aws
+from mep.trace.cloud_bus import find_on_bus
 from mep.trace.cloud_lookup import look_up_in_aws
 from mep.trace.entries import SearchResult
 from mep.trace.hits import Observation
@@ -60,6 +61,13 @@ class AccountSearch:
     def find_requests(self, request_ids: Iterable[str]) -> SearchResult:
         """Return the lines about requests; see `mep.trace.follow.Search`."""
         return find_requests_in_aws(request_ids, self._sources) if self._problem is None else SearchResult()
+
+    def find_on_bus(self, ids: Iterable[str]) -> SearchResult:
+        """Return the records of the bus's log; see `mep.trace.follow.Search`."""
+        if self._problem is not None:
+            return SearchResult()
+        entries, notes = find_on_bus(ids, self._sources, is_explained=True)
+        return SearchResult(tuple(entries), notes=tuple(notes), gaps=self._sources.take_gaps())
 
     def dead_letters(self) -> DeadLetters:
         """Return the messages of the dead-letter queue, which are received once."""

@@ -24,6 +24,9 @@ _TRACES_PER_CALL = 5  # the maximum of BatchGetTraces
 _SUMMARY_WINDOW = timedelta(hours=6)  # the maximum of GetTraceSummaries
 _POLL_SECONDS = 0.5
 
+BUS_LOG_OFF = "OFF"
+"""The level of a bus that has no log."""
+
 type ClientFactory = Callable[[str], Any]
 """Returns the client of a service by boto3's name; raises `NotQueriedError` for one that must not be called."""
 
@@ -81,6 +84,19 @@ class AwsSources:
             lambda client: self._insights(client, Source.TRACES, condition, SPAN_LOG_GROUP),
             SPAN_LOG_GROUP,
         )
+
+    def bus_records(self, condition: str) -> list[LogLine]:
+        """Return the records of the bus's log that meet a condition, the oldest first."""
+        return self._query(Source.BUS, "logs", lambda client: self._insights(client, Source.BUS, condition))
+
+    def bus_log_level(self) -> tuple[str, ...]:
+        """Return the level of the bus's log; nothing if the bus cannot be asked."""
+
+        def describe(client: Any) -> Iterator[str]:
+            config = client.describe_event_bus(Name=self.scope.bus).get("LogConfig") or {}
+            yield str(config.get("Level", BUS_LOG_OFF))
+
+        return tuple(self._query(Source.BUS, "events", describe, self.scope.bus))
 
     def audit_items(self, keys: Mapping[str, str], index: str | None = None) -> list[dict[str, Any]]:
         """Return the items of the audit table with a partition key, or of its index."""

@@ -7,6 +7,8 @@ from typing import Any
 from handler.contract import CORRELATION_INDEX
 from mep.trace.aws_sources import AwsSources, LogLine
 from mep.trace.aws_spans import find_spans
+from mep.trace.bus import envelope_ids
+from mep.trace.cloud_bus import find_on_bus
 from mep.trace.entries import Entry, SearchResult
 from mep.trace.log_order import in_order
 from mep.trace.lookup import missing_row_note, row_keys
@@ -27,7 +29,9 @@ def find_in_aws(correlation_id: str, sources: AwsSources) -> SearchResult:
     spans, notes = find_spans(correlation_id, entries, sources)
     entries += spans
     rows, missing = _rows(entries, sources)
-    return SearchResult(tuple(entries), tuple(rows), (*notes, *missing), sources.take_gaps())
+    on_bus, about_bus = find_on_bus({correlation_id, *envelope_ids(entries)}, sources, is_explained=bool(entries))
+    entries += on_bus
+    return SearchResult(tuple(entries), tuple(rows), (*notes, *missing, *about_bus), sources.take_gaps())
 
 
 def find_requests_in_aws(request_ids: Iterable[str], sources: AwsSources) -> SearchResult:

@@ -125,19 +125,24 @@ def trace_command(
 def _account(
     environment: str | None, spans: str, since: timedelta, function: str | None, log_group: str | None
 ) -> "Search":
-    from mep.settings import FUNCTION_VARIABLE, load_settings
+    from mep.settings import BUS_VARIABLE, FUNCTION_VARIABLE, load_settings
     from mep.stack.naming import Given, Resource
     from mep.trace.account import AccountSearch
     from mep.trace.sources import SearchScope, SpanStore
+    from monitoring.names import ENVIRONMENTS
 
     if spans not in set(SpanStore):
         raise UsageError(f"--spans {spans}: must be auto, xray or logs")
+    bus = os.environ.get(BUS_VARIABLE, "").strip()
+    # The bus is not worth a question on its own: without an environment, it is searched only if the variable names it.
+    follows = not bus and environment in ENVIRONMENTS
     settings = load_settings(
         environment=environment,
-        needs=(Resource.CALENDAR, Resource.AUDIT, Resource.QUEUE),
+        needs=(Resource.CALENDAR, Resource.AUDIT, Resource.QUEUE, *((Resource.BUS,) if follows else ())),
         given=[
             *([Given(f"--function (or {FUNCTION_VARIABLE})", Resource.FUNCTION, function)] if function else []),
             *([Given("--log-group", Resource.LOG_GROUP, log_group)] if log_group else []),
+            *([Given(BUS_VARIABLE, Resource.BUS, bus)] if bus else []),
         ],
         partial=True,
         warn=print_error,
@@ -148,6 +153,8 @@ def _account(
         calendar_table=settings.calendar_table,
         audit_table=settings.audit_table,
         since=since,
+        bus="" if settings.aws.emulated else settings.bus,
+        function=function or settings.function_name,
     )
     return AccountSearch(scope, settings)
 

@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 from mep.trace.sources import Gap
 
-type Kind = Literal["span", "backoff", "log", "audit", "dead_letter"]
+type Kind = Literal["span", "backoff", "log", "audit", "dead_letter", "bus"]
 type Severity = Literal["ok", "warning", "error"]
-type Writer = Literal["function", "runtime_client", "lambda_start", "lambda_report", "lambda", "operator"]
+type Writer = Literal[
+    "function", "runtime_client", "lambda_start", "lambda_report", "lambda", "operator", "eventbridge"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Entry:
         request_id: Lambda's request ID.
         attributes: Further values by name.
         writer: The function; Lambda's runtime client (its line about an exception); Lambda, with its lines about the
-            start and the end of an invocation distinguished; an operator.
+            start and the end of an invocation distinguished; an operator; EventBridge, in the log of the bus.
     """
 
     at: int

@@ -10,7 +10,8 @@ from typing import Protocol
 
 from mep.dlq.model import DeadLetter
 from mep.trace.asked import Asked
-from mep.trace.entries import SearchResult
+from mep.trace.bus import envelope_ids
+from mep.trace.entries import Entry, SearchResult
 from mep.trace.hits import Hit, Observation, hits, observe_dead_letter
 from mep.trace.parsing import dead_letter_entry
 from mep.trace.sources import Gap, nothing_was_read
@@ -30,6 +31,10 @@ class Search(Protocol):
 
     def find_requests(self, request_ids: Iterable[str]) -> SearchResult:
         """Return what Lambda wrote about the requests of dead letters that `find` does not return."""
+        ...
+
+    def find_on_bus(self, ids: Iterable[str]) -> SearchResult:
+        """Return the records of the bus's log about envelope IDs of dead letters that `find` does not return."""
         ...
 
     def dead_letters(self) -> tuple[tuple[DeadLetter, ...], tuple[Gap, ...]]:
@@ -59,15 +64,16 @@ def follow(asked: Asked, search: Search, *, queue: bool | None = None) -> Found:
         queue: Whether to read the dead-letter queue; None reads it if no other source has the outcome.
     """
     result = search.find(asked.id) if asked.id else SearchResult()
-    if result.entries:
+    if _beside_bus(result.entries):
         return _event(asked.id, result, search, queue)
+    on_bus = result.entries  # the ID of `PutEvents`: the function's records may have another one
     observations: list[Observation] = []
     if not nothing_was_read(result.gaps, with_queue=False):
         observations, gaps = search.look_up(asked)
         result = _with_gaps(result, gaps)
     if queue or not observations:
         in_queue = _with_queue(result, asked.id, search, queue)
-        if in_queue.entries:
+        if _beside_bus(in_queue.entries):
             return Found(make_timeline(asked.id, [in_queue]))
         result = in_queue
         if queue is not False:
@@ -79,6 +85,7 @@ def follow(asked: Asked, search: Search, *, queue: bool | None = None) -> Found:
         return Found(make_timeline(asked.text, [result]), tuple(events))
     (event,) = events
     found = _with_gaps(search.find(event.correlation_id), result.gaps)
+    found = replace(found, entries=(*found.entries, *(entry for entry in on_bus if entry not in found.entries)))
     return _event(event.correlation_id, replace(found, notes=(event.note(asked.text), *found.notes)), search, queue)
 
 
@@ -106,8 +113,14 @@ def _with_queue(result: SearchResult, correlation_id: str, search: Search, queue
     # Of a function that was killed in every invocation, the log has Lambda's lines only, without a correlation ID.
     unknown = {entry.request_id for entry in entries} - {entry.request_id for entry in result.entries} - {""}
     invoked = search.find_requests(unknown) if unknown else SearchResult()
-    found = replace(result, entries=(*result.entries, *invoked.entries, *entries))
-    return _with_gaps(found, (*invoked.gaps, *gaps))
+    on_bus = search.find_on_bus(envelope_ids(entries) - envelope_ids(result.entries)) if entries else SearchResult()
+    found = replace(result, entries=(*result.entries, *invoked.entries, *entries, *on_bus.entries))
+    return _with_gaps(found, (*invoked.gaps, *on_bus.gaps, *gaps))
+
+
+def _beside_bus(entries: Iterable[Entry]) -> bool:
+    """Return whether there is another record than those of the bus, which names no correlation ID."""
+    return any(entry.kind != "bus" for entry in entries)
 
 
 def _with_gaps(result: SearchResult, gaps: Iterable[Gap]) -> SearchResult:

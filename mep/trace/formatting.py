@@ -18,7 +18,18 @@ _OMITTED = frozenset(
         *("messaging.message.id", "aws.queue_url", "aws.lambda.invoked_arn", "aws.account_id", "aws.region"),
         *("cloud.account.id", "cloud.resource_id"),
         *(*CALENDAR.key, *AUDIT.key),
-        *("action", "previous_state", "function_version", "body", "attempt", "queue_url", "origin"),
+        *(
+            "action",
+            "previous_state",
+            "function_version",
+            "body",
+            "step",
+            "invocation_id",
+            "envelope_id",
+            "attempt",
+            "queue_url",
+            "origin",
+        ),
         "event_type",
     }
 )

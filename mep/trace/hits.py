@@ -14,7 +14,7 @@ from mep.trace.entries import Entry, nanoseconds, nanoseconds_of, time_text
 from otel.event_types import EventType
 from otel.semconv import LINKED_TRACE_ID
 
-OTHER_IDS = ("event_id", "request_id", "trace_id", "span_id", "dead_letter_id")
+OTHER_IDS = ("event_id", "envelope_id", "request_id", "trace_id", "span_id", "dead_letter_id")
 """Log fields with IDs of an event, the correlation ID excluded."""
 
 _AUDIT_IDS = ("event_id", "request_id", "trace_id", "message_id", "accepted_as")

@@ -9,6 +9,7 @@ from mep.dlq.model import DeadLetter
 from mep.dlq.sources import read_line
 from mep.errors import Problem, Reason, UsageError
 from mep.trace.asked import Asked
+from mep.trace.bus import bus_entry, envelope_ids
 from mep.trace.entries import Entry, SearchResult
 from mep.trace.folder_lookup import look_up_in_folder
 from mep.trace.hits import Observation
@@ -25,6 +26,8 @@ _FILES = {
     "calendar": Source.CALENDAR,
     "dlq": Source.QUEUE,
 }
+_BUS = "bus"
+"""The log of the bus, which runs of earlier versions do not have."""
 
 
 class FolderSearch:
@@ -53,6 +56,7 @@ class FolderSearch:
         known = {entry.request_id for entry in entries} | {each.request_id for each in dead_letters}
         entries += _logs(correlation_id, known, folder)
         entries += [dead_letter_entry(each, entries) for each in dead_letters]
+        entries += _on_bus({correlation_id, *envelope_ids(entries)}, folder)
         rows = tuple(_rows(folder, entries, notes))
         return SearchResult(tuple(entries), rows, tuple(notes), gaps)
 
@@ -63,6 +67,11 @@ class FolderSearch:
     def find_requests(self, request_ids: Iterable[str]) -> SearchResult:
         """Return nothing: `find` returns them."""
         del request_ids
+        return SearchResult()
+
+    def find_on_bus(self, ids: Iterable[str]) -> SearchResult:
+        """Return nothing: `find` returns them."""
+        del ids
         return SearchResult()
 
     def dead_letters(self) -> tuple[tuple[DeadLetter, ...], tuple[Gap, ...]]:
@@ -153,6 +162,14 @@ def _audit(correlation_id: str, folder: Path) -> Iterator[Entry]:
         entry = audit_entry(item) if _has(item, correlation_id) else None
         if entry is not None:
             yield entry
+
+
+def _on_bus(ids: Iterable[str], folder: Path) -> Iterator[Entry]:
+    for event_id in sorted(ids):
+        for record in values(folder, _BUS, event_id):
+            entry = bus_entry(record) if record.get("event_id") == event_id else None
+            if entry is not None:
+                yield entry
 
 
 def _dead_letters(correlation_id: str, folder: Path) -> Iterator[DeadLetter]:

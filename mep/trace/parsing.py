@@ -168,6 +168,7 @@ def dead_letter_entry(dead_letter: DeadLetter, others: Iterable[Entry]) -> Entry
             "why": dead_letter.message,
             "throttling_reasons": list(dead_letter.throttling_reasons) or None,
             "message_id": dead_letter.message_id,
+            "envelope_id": _envelope_id(dead_letter.event),
             "tries": dead_letter.tries,
             "redrives": dead_letter.redrives or None,
             "shape": dead_letter.shape.value,
@@ -175,6 +176,11 @@ def dead_letter_entry(dead_letter: DeadLetter, others: Iterable[Entry]) -> Entry
         },
         writer="function" if dead_letter.shape is DeadLetterSource.HANDLER else "lambda",
     )
+
+
+def _envelope_id(event: object) -> str | None:
+    found = event.get("id") if isinstance(event, Mapping) else None
+    return found if isinstance(found, str) else None
 
 
 def _sent_at(dead_letter: DeadLetter, others: list[Entry]) -> int:

@@ -18,7 +18,7 @@ from mep.trace.timeline import Section, Timeline
 
 _STYLES = {"ok": "", "warning": "yellow", "error": "red"}
 _NAME_COLUMNS = 16
-_MARKS = {"log": "·", "audit": "✓", "dead_letter": "✉", "backoff": "~", "span": "█"}
+_MARKS = {"log": "·", "audit": "✓", "dead_letter": "✉", "backoff": "~", "span": "█", "bus": "→"}
 
 
 def show(timeline: Timeline, screen: Console) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from handler.contract import AUDIT, CALENDAR, CORRELATION_INDEX
 from mep.errors import Problem, Reason
+from monitoring.names import bus_log_group
 
 SPAN_LOG_GROUP = "aws/spans"
 
@@ -34,6 +35,7 @@ class Source(StrEnum):
     AUDIT = "audit"
     CALENDAR = "calendar"
     QUEUE = "queue"
+    BUS = "bus"
     RUN = "run"
 
 
@@ -43,6 +45,7 @@ _NAMES = {
     Source.AUDIT: "the audit table",
     Source.CALENDAR: "the calendar",
     Source.QUEUE: "the dead-letter queue",
+    Source.BUS: "the log of the bus",
     Source.RUN: "the rest of the run",
 }
 _PRIMARY = {Source.LOG, Source.TRACES, Source.AUDIT, Source.QUEUE}
@@ -59,6 +62,8 @@ class SearchScope:
         calendar_table: Name of the calendar table.
         audit_table: Name of the audit table.
         since: How far back logs and traces are searched.
+        bus: The event bus; empty if it is not known.
+        function: Name of the function, which tells its deliveries from those to other targets; empty for any.
     """
 
     log_group: str
@@ -66,6 +71,13 @@ class SearchScope:
     calendar_table: str
     audit_table: str
     since: timedelta
+    bus: str = ""
+    function: str = ""
+
+    @property
+    def bus_log_group(self) -> str:
+        """The log group of the bus; empty if the bus is not known."""
+        return bus_log_group(self.bus) if self.bus else ""
 
     def names(self) -> dict[Source, str]:
         """Return the resource of each source, the queue excluded."""
@@ -74,6 +86,7 @@ class SearchScope:
             Source.TRACES: SPAN_LOG_GROUP if self.spans is SpanStore.LOGS else "X-Ray",
             Source.AUDIT: self.audit_table,
             Source.CALENDAR: self.calendar_table,
+            **({Source.BUS: self.bus_log_group} if self.bus else {}),
         }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from mep.calendar import UNMARKED
 from mep.dlq.audit import Action
+from mep.trace.bus import by_envelope, judge_on_bus
 from mep.trace.entries import Entry, SearchResult, time_text
 from mep.trace.invocations import Invocation, group_by_invocation
 from mep.trace.lookup import deduplicate, violation_notes
@@ -127,20 +128,34 @@ def make_timeline(correlation_id: str, results: Iterable[SearchResult]) -> Timel
     results = list(results)
     entries = deduplicate(entry for result in results for entry in result.entries)
     gaps = tuple(gap for result in results for gap in result.gaps)
+    on_bus = by_envelope(entry for entry in entries if entry.kind == "bus")
+    entries = [entry for entry in entries if entry.kind != "bus"]
     invocations, outside = group_by_invocation(entries)
     tree = SpanTree(entry for entry in entries if entry.kind == "span")
     sections = [_invocation(invocation, number, tree) for number, invocation in enumerate(invocations, 1)]
     sections += _outside(outside, tree)
+    sections += [_section("on the event bus", tuple(each), tree) for each in on_bus.values()]
+    log_was_read = all(gap.source is not Source.LOG for gap in gaps)
+    verdict = judge(invocations, outside, log_was_read=log_was_read)
+    if on_bus and not entries:
+        verdict = _on_bus_only(on_bus)
     return Timeline(
         correlation_id,
         tuple(sorted(sections, key=lambda section: section.start)),
         tuple(row for result in results for row in result.rows),
         (*violation_notes(entries), *(note for result in results for note in result.notes)),
-        verdict=judge(invocations, outside, log_was_read=all(gap.source is not Source.LOG for gap in gaps)),
+        verdict=verdict,
         invocations=len(invocations),
         gaps=gaps,
         queue_was_skipped=any(result.queue_was_skipped for result in results),
     )
+
+
+def _on_bus_only(on_bus: Mapping[str, list[Entry]]) -> Verdict:
+    """Return the verdict of an event of which only the log of the bus is known; of several, that of the last."""
+    *_, last = on_bus.values()
+    found = judge_on_bus(last)
+    return Verdict(found.outcome, f"{found.text}, according to the log of the bus", is_final=False)
 
 
 def _invocation(invocation: Invocation, number: int, tree: SpanTree) -> Section:

@@ -282,7 +282,7 @@ SUCCEEDED, FAILED, WRONG_USAGE, UNAVAILABLE, INTERRUPTED, TERMINATED = 0, 1, 2, 
 
 LOCAL_FILES = {
     *("summary.json", "spans.jsonl", "traces.otlp.jsonl", "logs.jsonl", "metrics.jsonl", "platform.jsonl"),
-    *("dlq.jsonl", "calendar.jsonl"),
+    *("dlq.jsonl", "calendar.jsonl", "bus.jsonl"),
     *("audit.jsonl", "rejected.jsonl", "rejected_rows.jsonl", "undelivered.jsonl", "kept.env"),
 }
 SUMMARY = {

@@ -14,7 +14,7 @@ from mep.explorer.summary import EventSummary, summarise
 from mep.trace.local_run import find_in_folder
 from mep.trace.timeline import Timeline, make_timeline
 
-FILES = ("logs", "spans", "dlq", "audit", "calendar")
+FILES = ("logs", "spans", "dlq", "audit", "calendar", "bus")
 
 
 def read(folder: Path) -> dict[str, Timeline]:

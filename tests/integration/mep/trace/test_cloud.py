@@ -22,6 +22,7 @@ from mep.trace.account import read_queue
 from mep.trace.asked import Asked, parse_asked
 from mep.trace.aws_sources import AwsSources
 from mep.trace.cloud import find_in_aws, find_requests_in_aws
+from mep.trace.cloud_bus import find_on_bus
 from mep.trace.cloud_lookup import look_up_in_aws
 from mep.trace.entries import SearchResult
 from mep.trace.follow import follow
@@ -98,6 +99,10 @@ class AwsSearch:
 
     def find_requests(self, request_ids: Iterable[str]) -> SearchResult:
         return find_requests_in_aws(request_ids, self.sources)
+
+    def find_on_bus(self, ids: Iterable[str]) -> SearchResult:
+        entries, notes = find_on_bus(ids, self.sources, is_explained=True)
+        return SearchResult(tuple(entries), notes=tuple(notes), gaps=self.sources.take_gaps())
 
     def dead_letters(self) -> tuple[tuple[DeadLetter, ...], tuple[Gap, ...]]:
         self.queue_reads += 1
