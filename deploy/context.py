@@ -88,6 +88,9 @@ ROLLOUTS = ("gradual", "at_once")
 LOG_ALARM = ("on", "off")
 """`off` is for a region or a partition that does not have the resource type `AWS::CloudWatch::LogAlarm`."""
 
+BUS_LOG = ("on", "off")
+"""Whether the bus of the stack has a log; one that the stack does not create has that of its owner."""
+
 APPLICATION_SIGNALS = ("off", "on", "discovery")
 """Whether spans are for CloudWatch Application Signals, too; `discovery` turns its discovery on, once per account."""
 
@@ -123,6 +126,7 @@ class Deployment:
         runbook: The URL of the runbook, for the alarms' links; None for its path in this repository.
         auto_redrive_minutes: The time between two runs of the automatic redrive; 0 for no automatic redrive.
         monitoring: How much is monitored.
+        has_bus_log: Whether the stack creates a bus, and the bus has a log.
         has_log_alarm: Whether pages carry correlation IDs, by a log alarm.
         silence_hours: Hours without an event after which the team is notified; 0 for never.
         other_detail_types: Detail types of the source that the function does not handle.
@@ -152,6 +156,7 @@ class Deployment:
     runbook: str | None
     auto_redrive_minutes: int
     monitoring: Level
+    has_bus_log: bool
     has_log_alarm: bool
     silence_hours: int
     other_detail_types: tuple[str, ...]

@@ -7,6 +7,7 @@ from typing import Any
 from deploy.context import (
     APPLICATION_SIGNALS,
     ARCHITECTURES,
+    BUS_LOG,
     ENVIRONMENTS,
     LOG_ALARM,
     LOG_LEVELS,
@@ -62,6 +63,7 @@ _KINDS: Mapping[str, Kind] = {
     "runbook": Kind.TEXT,
     "monitoring": Kind.TEXT,
     "log_alarm": Kind.TEXT,
+    "bus_log": Kind.TEXT,
     "silence_hours": Kind.NUMBER,
     "other_detail_types": Kind.LIST,
     "account": Kind.TEXT,
@@ -83,6 +85,7 @@ _DEFAULTS: Mapping[str, str] = {
     "rollout": ROLLOUTS[0],
     "monitoring": Level.FULL.value,
     "log_alarm": LOG_ALARM[0],
+    "bus_log": BUS_LOG[0],
     "prefix": NAME,
 }
 
@@ -132,6 +135,7 @@ def read_context(context: Mapping[str, Any]) -> Deployment:
         )
         or 0,
         monitoring=Level(values.one_of("monitoring", Level)),
+        has_bus_log=values.one_of("bus_log", BUS_LOG) == "on" and not values["event_bus"],
         has_log_alarm=values.one_of("log_alarm", LOG_ALARM) == "on",
         silence_hours=values.number("silence_hours", _SILENCE_HOURS, "0 (off) to 168 hours, CloudWatch's limit") or 0,
         other_detail_types=values.listed("other_detail_types", f"(?!{DETAIL_TYPE}$).{{1,128}}", _OTHER_DETAIL_TYPE),

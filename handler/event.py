@@ -19,11 +19,13 @@ class ValidEvent(NamedTuple):
         key: The key of the row that it is about, by `contract.KEY_FIELDS`.
         event_id: `detail.event_id`, else the envelope's `id`: the same when the event is delivered again.
         processed_at: When the producer finished, UTC; None if the event does not have it.
+        envelope_id: The envelope's `id`, if the event ID is another: the log of the bus has no other ID.
     """
 
     key: Mapping[str, str]
     event_id: str
     processed_at: str | None
+    envelope_id: str | None = None
 
 
 class CorrelationId(NamedTuple):
@@ -67,10 +69,12 @@ def parse_event(event: object, *, source: str) -> ValidEvent:
         check.violation("detail", "a JSON object", detail)
     if check.violations:
         raise _invalid(check.violations)
+    event_id = optional_fields["event_id"]
     return ValidEvent(
         key={name: str(value) for name, value in key.items()},
-        event_id=str(optional_fields["event_id"] or envelope_id),
+        event_id=str(event_id or envelope_id),
         processed_at=optional_fields[contract.PROCESSED_AT],
+        envelope_id=envelope_id if event_id and event_id != envelope_id else None,
     )
 
 

@@ -44,6 +44,7 @@ class Invocation:
     def identify(self, event: ValidEvent) -> None:
         """Put the row that the event is about on the record and on the spans."""
         self.record.event_id = event.event_id
+        self.record.envelope_id = event.envelope_id
         self.record.subject = event.key
         self._telemetry.set_event_attributes(self.record)
 

@@ -79,6 +79,7 @@ LOG_FIELDS: Mapping[str, str] = {
     "function_version": "the version of the function",
     "correlation_id": "the correlation ID",
     "event_id": "`detail.event_id`, else the envelope's",
+    "envelope_id": "on one line per event: the envelope's ID, if the event has one of its own",
     "request_id": "Lambda's request ID; the same for all invocations of one event",
     "trace_id": "32 hex digits",
     "span_id": "the event's root span",

@@ -25,6 +25,7 @@ class EventRecord:
         trace_sampled: Whether the trace is sampled; None without tracing.
         invoked_arn: ARN of the function by which it was invoked; empty where there is none.
         event_id: The event's ID; None until it is validated.
+        envelope_id: The ID that the bus gave the event, if the event's own is another.
         subject: What the event is about, by `Instrumentation.subject_keys`; empty until it is validated.
         operations: DynamoDB writes; 0 if there was no time for one attempt.
         latencies_ms: Duration of each DynamoDB attempt.
@@ -57,6 +58,7 @@ class EventRecord:
     trace_sampled: bool | None = None
     invoked_arn: str = ""
     event_id: str | None = None
+    envelope_id: str | None = None
     subject: Mapping[str, str] = field(default_factory=dict)
     operations: int = 0
     latencies_ms: list[float] = field(default_factory=list)

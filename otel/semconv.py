@@ -86,7 +86,7 @@ LOG_FIELDS = frozenset(
         *("request_id", "trace_id", "span_id", "trace_sampled", "cold_start", FUNCTION_VERSION),
         # what the line is about
         *("outcome", "error_category", "error_code", "same_event", "violations", "attempts", "attempt", "delay_ms"),
-        *("failed_attempts",),
+        *("envelope_id", "failed_attempts"),
         *("timings_ms", "correlation_replaced", "security", "memory_used_mb", "memory_limit_mb", "dead_letter_id"),
         *("dead_letter_error", "kept_lines", "lost_spans", "logger", "exception_type", "exception_at", "problems"),
         *("logged_at", THROTTLING_REASONS),

@@ -205,6 +205,7 @@ class Telemetry:
             record,
             message=message,
             outcome=outcome,
+            envelope_id=record.envelope_id,
             **record.subject,
             error_category=record.error_category,
             error_code=record.error_code,

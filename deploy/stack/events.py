@@ -10,6 +10,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from deploy.context import Deployment
+from deploy.stack.bus_log import CONFIG, BusLog
 from handler.contract import DETAIL_TYPE, DISPLAY_NAME
 
 # The maximum, and the default, of EventBridge.
@@ -32,6 +33,8 @@ class Events(Construct):
         super().__init__(scope, construct_id)
         pattern = events.EventPattern(source=[deployment.event_source], detail_type=[DETAIL_TYPE])
         self.bus = self._bus(deployment)
+        if deployment.has_bus_log:
+            BusLog(self, "BusLog", deployment, self.bus)
         self.archive = events.Archive(
             self,
             "Archive",
@@ -69,4 +72,5 @@ class Events(Construct):
             "Bus",
             event_bus_name=deployment.bus_name,
             description=f"Events of {DISPLAY_NAME}",
+            log_config=CONFIG if deployment.has_bus_log else None,
         )

@@ -17,6 +17,7 @@ from handler.contract import CALENDAR, CORRELATION_INDEX
 from handler.contract import DISPLAY_NAME as NAMESPACE
 from monitoring import probe
 from monitoring.model import Severity
+from monitoring.names import bus_log_group
 
 if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb
@@ -106,6 +107,7 @@ def operators_policy(
 
     archive, replays = arn("events", f"archive/{deployment.rule_name}"), arn("events", f"replay/{deployment.name}-*")
     unmatched = f"log-group:/aws/events/{deployment.unmatched_rule_name}:*"
+    bus_log = f"log-group:{bus_log_group(deployment.bus_name)}:*"
     rules = "rule/*" if deployment.bus_name == DEFAULT_BUS else f"rule/{deployment.bus_name}/*"
     statements = [
         allow(
@@ -164,6 +166,7 @@ def operators_policy(
                 on.log_group.log_group_arn,
                 *(arn("logs", f"log-group:/aws/lambda/{deployment.name}-{helper}:*") for helper in _HELPERS),
                 arn("logs", unmatched),
+                arn("logs", bus_log),
                 arn("logs", "log-group:aws/spans:*"),
             ],
         ),
@@ -201,6 +204,8 @@ def operators_policy(
             [on.queue.queue_arn],
         ),
         allow("RedriveToBus", ["events:PutEvents"], [bus_arn]),
+        # Whether it has a log.
+        allow("SeeBus", ["events:DescribeEventBus"], [bus_arn]),
         # Redrive checks first which rules match an event (TestEventPattern has no resource-level permissions).
         allow("SeeRules", ["events:DescribeRule", "events:ListTargetsByRule"], [arn("events", rules)]),
         # Events that reached no failure destination are replayed from the archive, to their own bus only. StartReplay
@@ -238,6 +243,7 @@ def operators_policy(
                 for helper in _HELPERS
             },
             finding(scope, "logs", unmatched): "As above.",
+            finding(scope, "logs", bus_log): "As above.",
             finding(scope, "events", f"replay/{deployment.name}-*"): "A replay is named when it is started.",
             finding(scope, "lambda", f"function:{deployment.name}:*"): "All versions, and the alias.",
             finding(scope, "events", rules): "All rules of the bus: redrive checks which of them match the event.",

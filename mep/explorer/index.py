@@ -20,7 +20,7 @@ from mep.trace.bus import ENVELOPE_ID, bus_entry, envelope_ids
 from mep.trace.entries import Entry, SearchResult
 from mep.trace.local_run import folder_gaps
 from mep.trace.lookup import missing_row_note, row_keys
-from mep.trace.parsing import audit_entry, dead_letter_entry, log_entry, span_entries
+from mep.trace.parsing import audit_entry, dead_letter_entry, envelope_id, log_entry, span_entries
 from mep.trace.timeline import Timeline, make_timeline
 
 if TYPE_CHECKING:
@@ -114,9 +114,9 @@ class RunIndex:
             lines |= self._other_lines.get(request_id, {})
         entries = list(records.entries)
         entries += [entry for _, line in sorted(lines.items()) if (entry := log_entry(line)) is not None]
+        for each in sorted({correlation_id, *envelope_ids(entries), *map(envelope_id, records.dead_letters)}):
+            entries += self._on_bus.get(each, ())
         entries += [dead_letter_entry(dead_letter, entries) for dead_letter in records.dead_letters]
-        for envelope_id in sorted({correlation_id, *envelope_ids(entries)}):
-            entries += self._on_bus.get(envelope_id, ())
         rows, notes = [], []
         for key in row_keys(entries):
             if row := self._rows.get(key):
@@ -180,20 +180,19 @@ class RunIndex:
         known = dead_letter.correlation_id or self._event_of_request.get(request_id)
         name = known or request_id or dead_letter.message_id
         self._event(name, request_id).dead_letters.append(dead_letter)
-        if isinstance(dead_letter.event, Mapping):
-            self._event_of_envelope[str(dead_letter.event.get("id"))] = name
+        self._event_of_envelope[envelope_id(dead_letter)] = name
 
     def _add_bus_record(self, position: int, record: dict[str, Any]) -> None:
         del position
         entry = bus_entry(record)
         if entry is None:
             return
-        envelope_id = str(entry.attributes[ENVELOPE_ID])
-        self._on_bus.setdefault(envelope_id, []).append(entry)
-        if envelope_id in self._event_of_envelope:
-            self._changed.add(self._event_of_envelope[envelope_id])
+        event_id = str(entry.attributes[ENVELOPE_ID])
+        self._on_bus.setdefault(event_id, []).append(entry)
+        if event_id in self._event_of_envelope:
+            self._changed.add(self._event_of_envelope[event_id])
         if entry.attributes["step"] in _NOT_DELIVERED:
-            self._event(envelope_id, "").undelivered = True
+            self._event(event_id, "").undelivered = True
 
     def _add_entry(self, correlation_id: str, entry: Entry) -> None:
         self._event(correlation_id, entry.request_id).entries.append(entry)

@@ -132,7 +132,9 @@ def _ended(last: Entry, by_step: Mapping[str, Entry]) -> BusVerdict:
     attempts = last.attributes.get("total_attempts", 0)
     after = f" after {attempts} attempts" if isinstance(attempts, int) and attempts > 1 else ""
     if last.attributes["step"] == Step.INVOCATION_SUCCESS:
-        return BusVerdict(None, f"delivered to Lambda{after}: waiting in its queue, the function has not reported it")
+        return BusVerdict(
+            None, f"delivered to Lambda{after}: no record of the function has its ID, so it waits in Lambda's queue"
+        )
     failure = by_step.get(Step.INVOCATION_FAILURE, last)
     if last.attributes["step"] == Step.INVOCATION_FAILURE:
         return BusVerdict("undelivered", f"not delivered: EventBridge gave up{after}{_why(failure)}; not in a queue")

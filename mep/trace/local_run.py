@@ -15,7 +15,7 @@ from mep.trace.folder_lookup import look_up_in_folder
 from mep.trace.hits import Observation
 from mep.trace.jsonl import positioned_values, values
 from mep.trace.lookup import missing_row_note, row_keys
-from mep.trace.parsing import audit_entry, dead_letter_entry, log_entry, span_entries
+from mep.trace.parsing import audit_entry, dead_letter_entry, envelope_id, log_entry, span_entries
 from mep.trace.sources import Gap, Source
 
 _SUMMARY = "summary.json"
@@ -55,8 +55,9 @@ class FolderSearch:
         entries = [*_spans(correlation_id, folder), *_audit(correlation_id, folder)]
         known = {entry.request_id for entry in entries} | {each.request_id for each in dead_letters}
         entries += _logs(correlation_id, known, folder)
+        ids = {correlation_id, *envelope_ids(entries), *map(envelope_id, dead_letters)}
+        entries += _on_bus(ids - {""}, folder)
         entries += [dead_letter_entry(each, entries) for each in dead_letters]
-        entries += _on_bus({correlation_id, *envelope_ids(entries)}, folder)
         rows = tuple(_rows(folder, entries, notes))
         return SearchResult(tuple(entries), rows, tuple(notes), gaps)
 

@@ -168,7 +168,7 @@ def dead_letter_entry(dead_letter: DeadLetter, others: Iterable[Entry]) -> Entry
             "why": dead_letter.message,
             "throttling_reasons": list(dead_letter.throttling_reasons) or None,
             "message_id": dead_letter.message_id,
-            "envelope_id": _envelope_id(dead_letter.event),
+            "envelope_id": envelope_id(dead_letter) or None,
             "tries": dead_letter.tries,
             "redrives": dead_letter.redrives or None,
             "shape": dead_letter.shape.value,
@@ -178,9 +178,10 @@ def dead_letter_entry(dead_letter: DeadLetter, others: Iterable[Entry]) -> Entry
     )
 
 
-def _envelope_id(event: object) -> str | None:
-    found = event.get("id") if isinstance(event, Mapping) else None
-    return found if isinstance(found, str) else None
+def envelope_id(dead_letter: DeadLetter) -> str:
+    """Return the `id` of the event in a dead letter; empty if it has none."""
+    found = dead_letter.event.get("id") if isinstance(dead_letter.event, Mapping) else None
+    return found if isinstance(found, str) else ""
 
 
 def _sent_at(dead_letter: DeadLetter, others: list[Entry]) -> int:

@@ -63,7 +63,7 @@ class SearchScope:
         audit_table: Name of the audit table.
         since: How far back logs and traces are searched.
         bus: The event bus; empty if it is not known.
-        function: Name of the function, which tells its deliveries from those to other targets; empty for any.
+        function: Name of the function, to leave out deliveries to other targets; empty for any.
     """
 
     log_group: str

@@ -19,6 +19,7 @@ import pytest
 
 from deploy.reading import read_context
 from emulator.faults import throttled
+from emulator.pipeline.bus_log import Step
 from emulator.services.dynamodb import DynamoDBEndpoint
 from handler import contract
 from handler.bootstrap import start_or_exit
@@ -143,7 +144,7 @@ LOG_LINES = {
     "event_outcome": {
         *("outcome", "asset_symbol", "earnings_date", "error_category", "error_code", "same_event", "violations"),
         *("attempts", "timings_ms", "correlation_replaced", "dead_letter_id", "dead_letter_error", "exception_type"),
-        *("exception_at", "throttling_reasons", "failed_attempts", "trace_sampled"),
+        *("exception_at", "throttling_reasons", "failed_attempts", "trace_sampled", "envelope_id"),
     },
     "attempt": {"attempt", "timings_ms"},
     "retry_backoff": {"attempt", "delay_ms", "error_category", "throttling_reasons"},
@@ -404,6 +405,7 @@ CONTEXT = {
     *("application_signals", "account", "region", "prefix", "tags", "log_retention_days", "archive_retention_days"),
     "producers",
     "auto_redrive_minutes",
+    "bus_log",
 }
 ENVIRONMENT_FILES = {"dev.json", "staging.json", "prod.json"}
 OUTPUTS = {
@@ -440,7 +442,10 @@ NAMES = {
     "AWS::Logs::LogGroup": {
         *(f"/aws/lambda/{PREFIX}{each}" for each in ("", "-pre-traffic", "-auto-redrive")),
         f"/aws/events/{PREFIX}-unmatched",
+        "/aws/vendedlogs/events/event-bus/earnings-prod",
     },
+    "AWS::Logs::DeliveryDestination": {f"{PREFIX}-bus-log"},
+    "AWS::Logs::DeliverySource": {f"{PREFIX}-bus-info", f"{PREFIX}-bus-error"},
     "AWS::SNS::Topic": {f"{PREFIX}-page", f"{PREFIX}-ticket"},
     "AWS::SQS::Queue": {f"{PREFIX}-dead-letters"},
     "AWS::XRay::Group": {"earnings-prod-events", "earnings-prod-failed"},
@@ -557,6 +562,8 @@ WORDS_OF_OTHERS = {
     # EventBridge's attributes of a dead letter, and its error codes
     *("EXHAUSTED_RETRY_CONDITION", "RETRY_ATTEMPTS", "RULE_ARN", "TARGET_ARN"),
     *("INVALID_JSON", "NO_PERMISSIONS", "NO_RESOURCE"),
+    # the steps in the log of a bus
+    *(step.value for step in Step),
     # names in modules that the cold start defers
     *("OTEL_SPAN_PARENT_ORIGIN", "OTEL_SPAN_SAMPLING_RESULT", "_TYPE_FIELDS"),
     # of DynamoDB, OpenTelemetry, the system
@@ -794,7 +801,7 @@ def test_json_of_a_trace(run: KeptRun) -> None:
     assert {frozenset(gap) for gap in unasked["not_asked"]} == {frozenset(TRACE_NOT_ASKED)}
     assert fields(trace["parts"]) == TRACE_PART
     assert fields(moments) == TRACE_MOMENT
-    assert {moment["kind"] for moment in moments} == {"span", "log", "backoff", "audit"}
+    assert {moment["kind"] for moment in moments} == {"span", "log", "backoff", "audit", "bus"}
 
 
 def test_json_of_several_events(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ ACCOUNT = "111122223333"
 REGION = "us-east-1"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mark-earnings-processed:1.0.0"
 
-SEPARATE = ("Monitoring", "PreTraffic", "AutoRedrive")
+SEPARATE = ("Monitoring", "PreTraffic", "AutoRedrive", "EventsBusLog")
 """The beginnings of the logical IDs of resources that have tests of their own."""
 
 _PSEUDO = {
@@ -60,6 +60,14 @@ class Template:
             self.resolve(self.resources[name]["Properties"])
             for name in self.ids(kind)
             if name.startswith("AutoRedrive")
+        ]
+
+    def bus_log(self, kind: str) -> list[dict[str, Any]]:
+        """Return the resolved properties of all resources of a type that deliver the log of the bus."""
+        return [
+            self.resolve(self.resources[name]["Properties"])
+            for name in self.ids(kind)
+            if name.startswith("EventsBusLog")
         ]
 
     def hook(self, kind: str) -> dict[str, Any]:

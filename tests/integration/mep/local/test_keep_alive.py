@@ -5,17 +5,21 @@ import shlex
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from emulator.clients import loopback_client
 from emulator.environment import LOCAL_CREDENTIALS
+from mep.explorer.index import RunIndex
 from mep.local import keep_alive as keep_module
 from mep.local.faults import parse_faults
 from mep.local.jsonl import read_jsonl
 from mep.local.keep_alive import KeepAlive, wait_for_interrupt
 from mep.local.run import run
+from mep.trace.local_run import find_in_folder
+from mep.trace.timeline import make_timeline
 from tests.support.command_line import mep
 from tests.support.events import event
 from tests.support.run_helpers import options, outcomes, write_calendar, write_events
@@ -64,6 +68,56 @@ def test_further_events_are_delivered_and_counted(
     assert str(file) in said[1]
     assert not file.exists()
     assert [row["correlation_id"] for row in read_jsonl(chosen.out / "audit.jsonl")] == ["kept-1"]
+
+
+def test_an_event_that_never_arrived_is_traced_on_the_bus(
+    tmp_path: Path,
+    url: str,
+    dead_letters: DeadLetters,
+    screen: Console,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One that no rule matched, by the ID of `PutEvents`; one in the rule's dead-letter queue, by that and its own."""
+    denied = event("AAPL", "2025-07-31", 1)
+    denied["detail"]["correlation_id"] = "denied-1"
+    file = write_events(tmp_path / "events.jsonl", [denied])
+    chosen = options(tmp_path, url, file, faults=parse_faults(["rule-denied=1"]))
+    published: list[str] = []
+
+    def wait(_: Callable[[], None]) -> None:
+        endpoint = variables(chosen.out / "kept.env")["AWS_ENDPOINT_URL_EVENTBRIDGE"]
+        entry = {"Source": "signal9.advisor", "DetailType": "somethingElse", "Detail": "{}"}
+        with closing(loopback_client("events", endpoint)) as events:
+            published.extend(each["EventId"] for each in events.put_events(Entries=[entry])["Entries"])
+
+    keep = KeepAlive(chosen.out, LOCAL_CREDENTIALS, lambda _: None, wait)
+    summary = run(chosen, screen, queue=dead_letters.endpoint, on_complete=keep)
+
+    assert (summary.received, summary.retry, summary.accounted) == (1, 1, True), "the function received none"
+    (unmatched,) = published
+
+    def traced(text: str) -> dict[str, Any]:
+        assert mep(monkeypatch, "trace", text, "--run", chosen.out, "--json") == 0
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return found
+
+    found = traced(unmatched)
+    assert found["verdict"].startswith("published, and not delivered: no rule of the bus matched it")
+    assert [each["facts"]["step"] for each in found["parts"][0]["moments"]] == [
+        "EVENT_INGEST_SUCCESS",
+        "NO_STANDARD_RULES_MATCHED",
+    ]
+    for text in (denied["id"], "denied-1"):
+        found = traced(text)
+        assert found["outcome"] == "undelivered"
+        assert [part["title"] for part in found["parts"]] == ["on the event bus", "in the dead-letter queue"]
+        assert "INVOCATION_DLQ" in [each["facts"]["step"] for each in found["parts"][0]["moments"]]
+    index = RunIndex(chosen.out)
+    index.read()
+    assert sorted(index.correlation_ids) == sorted(["denied-1", unmatched])
+    for name in index.correlation_ids:
+        assert index.timeline(name) == make_timeline(name, [find_in_folder(name, chosen.out)])
 
 
 def test_an_event_is_invoked_synchronously(

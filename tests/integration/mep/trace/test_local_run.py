@@ -54,6 +54,14 @@ def test_a_throttled_event_has_each_attempt_and_backoff(folder: Path) -> None:
     assert 1000 <= wait.duration_ms <= 2000
 
 
+def test_an_event_begins_on_the_bus(folder: Path) -> None:
+    found = timeline("demo-msft", folder)
+
+    assert titles(found)[0] == ["published", "a rule matched", "delivered to the target"]
+    assert found.sections[0].title == "on the event bus"
+    assert found.sections[0].start <= found.sections[1].start
+
+
 def test_a_dead_letter_is_the_last_section(folder: Path) -> None:
     found = timeline("demo-unknown-row", folder)
     assert titles(found)[-1] == ["dead letter of the function"]
