@@ -37,7 +37,10 @@ MAX_MESSAGES = 5_000
 """Messages that one run reads."""
 
 MAX_HISTORIES = 1_000
-"""Messages whose history is read before the first event is sent. That of others is read when their turn comes."""
+"""Messages whose history is read before the first event is sent, besides those that are left for a person.
+
+That of others is read when their turn comes.
+"""
 
 RATE = 10.0
 """Events per second."""

@@ -16,7 +16,7 @@ from redriver import policy
 from redriver.clock import Clock
 from redriver.invocation import Invocation
 from redriver.policy import History, Kept
-from redriver.stores import Attempts
+from redriver.stores import Attempts, EventKey, event_key
 
 
 class Status(StrEnum):
@@ -50,6 +50,9 @@ class RunResult:
         status: How it ended.
         problem: Why it ended early; empty if it did not.
         seen: Number of messages that were read.
+        unread: Number of messages that were not read, approximate: other consumers have them, or the limit was reached;
+            None if the queue could not be read.
+        unchecked: Number of messages that may be sent, but whose earlier attempts were not read.
         outcomes: Number of events by their final outcome.
         kept: Number of messages by the reason why they are in the queue.
         ages: The age of the oldest message by category, in seconds.
@@ -59,6 +62,8 @@ class RunResult:
     status: Status = Status.NOTHING_TO_DO
     problem: str = ""
     seen: int = 0
+    unread: int | None = None
+    unchecked: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     kept: Counter[Kept] = field(default_factory=Counter)
     ages: Mapping[str, float] = field(default_factory=dict)
@@ -87,6 +92,8 @@ class AutoRedrive:
     clock: Clock
     result: RunResult = field(default_factory=RunResult, init=False)
     _histories: dict[str, History] = field(default_factory=dict, init=False)
+    _messages_of: Counter[EventKey] = field(default_factory=Counter, init=False)
+    _unchecked: set[str] = field(default_factory=set, init=False)
     _waiting: dict[str, DeadLetter] = field(default_factory=dict, init=False)
     _recorder: Recorder = field(default_factory=lambda: Recorder(ActionName.REDRIVE, ()), init=False)
 
@@ -102,12 +109,13 @@ class AutoRedrive:
                 self._redrive()
         finally:
             self._keep(Kept.STOPPED)
+            self.result.unchecked = len(self._unchecked)
             self.queue.release()
 
     def _read(self) -> None:
         """Read the queue and keep the candidates; the other messages are visible again at once."""
         snapshot = self.queue.read(policy.MAX_MESSAGES)
-        self.result.seen = len(snapshot.dead_letters)
+        self.result.seen, self.result.unread = len(snapshot.dead_letters), snapshot.in_flight + snapshot.unseen
         self.metrics.count("DeadLettersSeen", self.result.seen)
         self.result.ages = policy.oldest_ages(snapshot.dead_letters, self.clock.now())
         others = [dead_letter for dead_letter in snapshot.dead_letters if not policy.is_candidate(dead_letter)]
@@ -119,8 +127,17 @@ class AutoRedrive:
             for dead_letter in snapshot.dead_letters
             if dead_letter.message_id not in excluded
         }
-        for dead_letter in list(self._waiting.values())[: policy.MAX_HISTORIES]:
-            self._check_limit(dead_letter)
+        self._unchecked = set(self._waiting)
+        self._messages_of = Counter(map(event_key, self._waiting.values()))
+        self._read_histories()
+
+    def _read_histories(self) -> None:
+        """Read the histories of enough messages to choose a probe. Those that are left for a person do not count."""
+        known = 0
+        for dead_letter in list(self._waiting.values()):
+            if known >= policy.MAX_HISTORIES or self.clock.remaining_s() <= policy.RESERVE_S:
+                return
+            known += not self._check_limit(dead_letter)
 
     def _redrive(self) -> None:
         if not self._probe():
@@ -163,6 +180,8 @@ class AutoRedrive:
         history = self._histories[dead_letter.message_id]
         counted = replace(dead_letter, redrives=history.count)
         del self._waiting[dead_letter.message_id]
+        if self._messages_of[event_key(dead_letter)] > 1:
+            self._forget_histories(event_key(dead_letter))
         self.clock.sleep(1 / policy.RATE)
         try:
             Redriver(self.queue, self.function, self.audit, self.metrics).run([counted], self._recorder)
@@ -180,16 +199,31 @@ class AutoRedrive:
     def _check_limit(self, dead_letter: DeadLetter) -> bool:
         """Read the history of a message; return whether it is left for a person, and then make it visible again."""
         if dead_letter.message_id not in self._histories:
-            fresh = dead_letter.receive_count <= 1  # an attempt of this function is a receive before this one
             self._histories[dead_letter.message_id] = (
-                History(dead_letter.redrives) if fresh else self.attempts.of(dead_letter)
+                History(0) if self._is_first(dead_letter) else self.attempts.of(dead_letter)
             )
+            self._unchecked.discard(dead_letter.message_id)
         reached = self._histories[dead_letter.message_id].limit_reached
         if reached:
             self.result.kept[Kept.LIMIT_REACHED] += 1
             del self._waiting[dead_letter.message_id]
             self.queue.release([dead_letter])
         return reached
+
+    def _is_first(self, dead_letter: DeadLetter) -> bool:
+        """Return whether nothing can have sent the event before: the audit table need not be read.
+
+        An attempt of this function is a receive of its message before this one, and its message stays. A person's
+        attempt is counted in the event. Another message of the same event may have had attempts, too.
+        """
+        alone = self._messages_of[event_key(dead_letter)] == 1
+        return alone and dead_letter.receive_count <= 1 and not dead_letter.redrives
+
+    def _forget_histories(self, key: EventKey) -> None:
+        """Forget the histories of the messages of an event that is sent: they are read again before they are used."""
+        for dead_letter in self._waiting.values():
+            if event_key(dead_letter) == key:
+                self._histories.pop(dead_letter.message_id, None)
 
     def _has_time(self) -> bool:
         if self.clock.remaining_s() > policy.RESERVE_S:

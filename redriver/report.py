@@ -61,13 +61,13 @@ class Report:
 
     def redrive(self, result: RunResult, counts: Counts, elapsed_s: float) -> None:
         """Write the lines of a redrive."""
-        left = result.kept[Kept.LIMIT_REACHED]
         self._log(
             REDRIVE_LINE,
             f"automatic redrive: {result.status.value}",
             status=result.status.value,
             problem=result.problem or None,
             seen=result.seen,
+            unread=result.unread,
             outcomes=dict(result.outcomes),
             kept={reason.value: count for reason, count in result.kept.items() if count},
             oldest_s={category: round(age) for category, age in result.ages.items()},
@@ -76,8 +76,7 @@ class Report:
         )
         if result.status is Status.PAUSED:
             return
-        oldest = max(result.ages.values(), default=0.0)
-        self._metrics({**counts.values, "DeadLettersLeft": left, "OldestDeadLetterAge": round(oldest)})
+        self._metrics({**counts.values, **dict(_totals(result))})
         for category, age in result.ages.items():
             self._metrics({"OldestDeadLetterAge": round(age)}, category)
 
@@ -126,3 +125,12 @@ class Report:
 
     def _line(self, value: Mapping[str, Any]) -> None:
         self.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def _totals(result: RunResult) -> Iterator[tuple[str, int]]:
+    """Yield the metrics over all messages; zero only if every message was read, and every attempt of theirs."""
+    left = result.kept[Kept.LIMIT_REACHED]
+    if left or (result.unread == 0 and not result.unchecked):
+        yield "DeadLettersLeft", left
+    if result.ages or result.unread == 0:
+        yield "OldestDeadLetterAge", round(max(result.ages.values(), default=0.0))

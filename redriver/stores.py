@@ -14,6 +14,14 @@ from mep.dlq.model import DeadLetter
 from redriver import OPERATOR
 from redriver.policy import History
 
+type EventKey = tuple[str, str]
+"""The key of an event's audit entries, and its ID there: what all messages of one event have in common."""
+
+
+def event_key(dead_letter: DeadLetter) -> EventKey:
+    """Return the key of the event of a message."""
+    return earnings_key(dead_letter), dead_letter.event_id or dead_letter.message_id
+
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
@@ -30,22 +38,28 @@ class Attempts:
     table: str
 
     def of(self, dead_letter: DeadLetter) -> History:
-        """Return the history of the event of a message.
+        """Return the history of the event of a message: every attempt of this function, and those of persons.
+
+        A person's attempt counts once it was accepted: if not, the event did not reach the function.
 
         Raises:
             MepError: The audit table cannot be read.
         """
+        key, event_id = event_key(dead_letter)
         values = {
-            ":key": earnings_key(dead_letter),
-            ":action": Action.REDRIVE_REQUESTED.value,
+            ":key": key,
+            ":requested": Action.REDRIVE_REQUESTED.value,
+            ":redriven": Action.REDRIVEN.value,
             ":operator": OPERATOR,
-            ":event": dead_letter.event_id or dead_letter.message_id,
+            ":event": event_id,
         }
+        own = "#action = :requested AND #operator = :operator"
+        others = "#action = :redriven AND #operator <> :operator"
         request = {
             "TableName": self.table,
             "KeyConditionExpression": "#key = :key",
-            "FilterExpression": "#action = :action AND #operator = :operator AND #event = :event",
-            "ProjectionExpression": "recorded_at",
+            "FilterExpression": f"#event = :event AND (({own}) OR ({others}))",
+            "ProjectionExpression": "recorded_at, #operator",
             "ExpressionAttributeNames": {
                 "#key": AUDIT.key[0],
                 "#action": "action",
@@ -57,8 +71,11 @@ class Attempts:
         }
         with aws_errors(f"the audit table {self.table} cannot be read", self.client):
             pages = list(self.client.get_paginator("query").paginate(**request))
-        times = [datetime.fromisoformat(item["recorded_at"]["S"]) for page in pages for item in page["Items"]]
-        return History(max(len(times), dead_letter.redrives), max(times, default=None))
+        items = [item for page in pages for item in page["Items"]]
+        times = [
+            datetime.fromisoformat(item["recorded_at"]["S"]) for item in items if item["operator"] == {"S": OPERATOR}
+        ]
+        return History(max(len(items), dead_letter.redrives), max(times, default=None))
 
 
 @dataclass(frozen=True, slots=True)
