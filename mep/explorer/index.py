@@ -60,10 +60,14 @@ class RunIndex:
 
     Args:
         folder: `--out` of `mep local`; its files may be written meanwhile.
+
+    Attributes:
+        restarts: How often the files were found to be removed or replaced. Each time the index begins anew.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.restarts = 0
         self._clear()
 
     def _clear(self) -> None:
@@ -90,7 +94,8 @@ class RunIndex:
         """
         sizes = {name: _size(self._folder / f"{name}.jsonl") for name in _FILES}
         if any(sizes[name] < offset for name, offset in self._offsets.items()):
-            self._clear()  # another run has replaced the files
+            self.restarts += 1
+            self._clear()
         readers = {
             "calendar": self._add_row,
             "spans": self._add_span,

@@ -1,5 +1,6 @@
 """What the head of the page says about a run as a whole: its counts, and the alarms that it would have set off."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,14 +61,24 @@ def run_facts(folder: Path) -> RunFacts:
         return RunFacts(
             problem="the run has not ended, or was aborted: calendar, audit entries and dead letters follow"
         )
-    counts = [(name, f"{summary[name]:,}") for name in _COUNTS if name in summary]
-    if "elapsed_s" in summary:
-        counts.append(("elapsed", f"{summary['elapsed_s']:.1f} s"))
+    known = summary if isinstance(summary, dict) else {}
+    numbers = {name: value for name, value in known.items() if isinstance(value, int | float)}
+    counts = [(name, f"{numbers[name]:,}") for name in _COUNTS if name in numbers]
+    if "elapsed_s" in numbers:
+        counts.append(("elapsed", f"{numbers['elapsed_s']:.1f} s"))
+    problems: list[str] = []
+    found = _unless_missing(_alarms, folder, problems)
+    results = _unless_missing(_results, folder, problems)
+    return RunFacts(tuple(counts), found, results, "; ".join(dict.fromkeys(problems)))
+
+
+def _unless_missing[T](read: Callable[[Path], tuple[T, ...]], folder: Path, problems: list[str]) -> tuple[T, ...]:
+    """Return what is read; nothing, and a problem, where a file of the run is missing."""
     try:
-        found, problem = _alarms(folder), ""
+        return read(folder)
     except UsageError as error:
-        found, problem = (), str(error)
-    return RunFacts(tuple(counts), found, _results(folder), problem)
+        problems.append(str(error))
+        return ()
 
 
 def _results(folder: Path) -> tuple[QueryResult, ...]:

@@ -28,7 +28,7 @@ class FollowedRun:
         self.folder = folder
         self._index = RunIndex(folder)
         self._lock = Lock()
-        self._version = 0
+        self._version = self._restarts = 0
         self._summaries: dict[str, list[Any]] = {}
         self._changed_in: dict[str, int] = {}
 
@@ -66,8 +66,13 @@ class FollowedRun:
 
     def _refresh(self) -> None:
         changed = self._index.read()
-        if changed:
+        restarted = self._index.restarts != self._restarts
+        if changed or restarted:
             self._version += 1
+        if restarted:  # the index no longer knows the events of before
+            self._restarts = self._index.restarts
+            self._summaries.clear()
+            self._changed_in.clear()
         for correlation_id in changed:
             self._summaries[correlation_id] = summarise(self._index.timeline(correlation_id)).as_json()
             self._changed_in[correlation_id] = self._version
