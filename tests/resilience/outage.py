@@ -110,7 +110,7 @@ class Outage:
         self.timeline.lines += [(self.scheduler.now(), line) for line in invoked.log_lines("event_outcome")]
 
     def messages(self, every: int = 1) -> list[Notification]:
-        """Return what the alarms of the stack tell people, from the start to the end of the run.
+        """Return the notifications of the stack's alarms, from the start to the end of the run.
 
         Args:
             every: Minutes from one evaluation to the next.

@@ -29,7 +29,7 @@ def outage(tables: Tables) -> Iterator[Outage]:
 
 
 def messages(outage: Outage) -> list[str]:
-    """Return what the alarms tell people. The silence before the first event does not count."""
+    """Return the notifications of the alarms. The silence before the first event does not count."""
     severities = {arn: severity for severity, arn in TOPIC_ARNS.items()}
     return [
         f"{severities[each.topic].value}: {name} {each.state.value}"

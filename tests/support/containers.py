@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,8 @@ DYNAMODB_PORT = 8000
 _FUNCTION_PORT, _QUEUE_PORT, _AGENT_PORT = 8080, 4566, 2000
 _START_SECONDS = 30
 _POLL_SECONDS = 0.1
+_LOG_SECONDS = 20
+"""By which Docker's log may be later than the response."""
 _FREEZE_TRIES = 20
 
 
@@ -179,6 +181,7 @@ class Function:
 
     container: "DockerContainer"
     port: int
+    _processed: list[Reply] = field(default_factory=list, repr=False)
 
     @property
     def url(self) -> str:
@@ -195,11 +198,23 @@ class Function:
         with closing(http.client.HTTPConnection(LOOPBACK, self.port, timeout=timeout)) as connection:
             connection.request("POST", INVOCATION_PATH, json.dumps(event))
             response = connection.getresponse()
-            return Reply(response.status, response.read().decode())
+            reply = Reply(response.status, response.read().decode())
+        if '"outcome"' in reply.text:
+            self._processed.append(reply)
+        return reply
 
     def lines(self) -> list[dict[str, Any]]:
-        """The log and metric lines that the function has written so far."""
-        return [json.loads(line) for line in output_of(self.container).splitlines() if line.startswith("{")]
+        """The log and metric lines that the function has written so far.
+
+        Docker's log may be later than the response: this waits for an outcome for each event that was answered.
+        """
+        deadline = time.monotonic() + _LOG_SECONDS
+        while True:
+            found = [json.loads(line) for line in output_of(self.container).splitlines() if line.startswith("{")]
+            outcomes = sum(line.get("event_type") == "event_outcome" for line in found)
+            if outcomes >= len(self._processed) or time.monotonic() > deadline:
+                return found
+            time.sleep(_POLL_SECONDS)
 
     def outcomes(self) -> list[dict[str, Any]]:
         """Return the log lines with an outcome."""
