@@ -195,7 +195,7 @@ SAMPLE = {"asset_symbol": "BRK.B", "earnings_date": "2026-11-02"}
     eventbridge_event({"assetSymbol": "brk b ", "earnings_date": "2026-11-02", "event_id": None, "earningsId": ""})
 )
 @example(eventbridge_event(SAMPLE | {"assetSymbol": "BRK B"}))
-@example(eventbridge_event(SAMPLE | {"event_id": "   "}))
+@example(eventbridge_event(SAMPLE | {"event_id": " "}))
 @example(eventbridge_event(SAMPLE | {"eventId": 17}))
 @example(eventbridge_event(SAMPLE | {"processedAt": "2026-02-29T20:05:00Z"}))
 @example(eventbridge_event(SAMPLE | {"traceparent": f"00-{'0' * 32}-{'1' * 16}-01"}))
