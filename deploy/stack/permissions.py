@@ -203,9 +203,8 @@ def operators_policy(
             ],
             [on.queue.queue_arn],
         ),
-        allow("RedriveToBus", ["events:PutEvents"], [bus_arn]),
-        # Whether it has a log.
-        allow("SeeBus", ["events:DescribeEventBus"], [bus_arn]),
+        # DescribeEventBus shows whether the bus has a log. The policy has no room for another statement.
+        allow("RedriveToBus", ["events:DescribeEventBus", "events:PutEvents"], [bus_arn]),
         # Redrive checks first which rules match an event (TestEventPattern has no resource-level permissions).
         allow("SeeRules", ["events:DescribeRule", "events:ListTargetsByRule"], [arn("events", rules)]),
         # Events that reached no failure destination are replayed from the archive, to their own bus only. StartReplay

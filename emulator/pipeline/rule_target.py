@@ -42,7 +42,7 @@ class InvokeError:
         return self.code in {"NO_PERMISSIONS", "NO_RESOURCE"}
 
 
-_DLQ_ERROR = InvokeError("SQS_ERROR", "the dead-letter queue did not accept the event")
+_DLQ_ERROR = InvokeError("InternalError", "the dead-letter queue did not accept the event")
 
 
 def _error(error: InvokeError) -> dict[str, str]:

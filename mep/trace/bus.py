@@ -118,7 +118,7 @@ def judge_on_bus(entries: Sequence[Entry]) -> BusVerdict:
         return BusVerdict(None, "still waiting: a rule matched, and no attempt to deliver it has ended")
     if Step.NO_STANDARD_RULES_MATCHED in by_step:
         return BusVerdict("undelivered", "published, and not delivered: no rule of the bus matched it")
-    return BusVerdict(None, "published; the log of the bus does not say yet whether a rule matched")
+    return BusVerdict(None, "published; no rule that delivers to the function has matched it so far")
 
 
 _FAILED = {

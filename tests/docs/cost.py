@@ -45,7 +45,9 @@ INIT_SECONDS = 2.5
 """At 128 MB, as in docs/tuning.md."""
 INDEX_OVERHEAD_BYTES = 100
 """DynamoDB stores as many bytes more for each item of a table and of an index."""
-LOG_BYTES = 548 + 695 + 900
+LOG_BYTES = 600 + 695 + 900
+BUS_LOG_BYTES = 1500 + 3 * 100
+"""Of three records in `bus.jsonl`, and what AWS adds to each: a request ID and further durations."""
 HOURS_A_DAY = 2
 """In which events arrive, and metrics have values."""
 EVERY_RUN = ("DeadLettersSeen", "DeadLettersLeft", "OldestDeadLetterAge")
@@ -128,6 +130,7 @@ def per_million() -> list[Row]:
     """Return what a million events cost."""
     seconds = GB_OF_MEMORY * EVENT_SECONDS * MILLION
     log = LOG_BYTES * MILLION / GB
+    bus_log = BUS_LOG_BYTES * MILLION / GB
     return [
         Row("Lambda, requests", f"{MILLION:,}", "0.20 per million", MILLION * REQUEST),
         Row(
@@ -146,9 +149,15 @@ def per_million() -> list[Row]:
         Row("EventBridge, archive", "0.5 GB (a)", "0.10 per GB, and 0.023 per GB and month", 0.5 * 0.123),
         Row(
             "CloudWatch Logs",
-            f"log line 548 bytes, metric line 695, Lambda's own 900 (a): {log:.2f} GB",
+            f"log line 600 bytes, metric line 695, Lambda's own 900 (a): {log:.2f} GB",
             "0.50 per GB",
             log * 0.50,
+        ),
+        Row(
+            "CloudWatch Logs, log of the bus",
+            f"3 records, together {BUS_LOG_BYTES:,} bytes (a): {bus_log:.2f} GB",
+            "0.50 per GB",
+            bus_log * 0.50,
         ),
         Row("X-Ray without Transaction Search, 5 % of the traces (a)", "50,000", "5.00 per million", 0.25),
         Row("SQS", "failed events only", "0.40 per million", 0.0),

@@ -262,7 +262,7 @@ def stack(
         environment: `dev`, `staging` or `prod`.
         variables: Variables of the function that are added.
     """
-    made = template(environment, architecture=ARCHITECTURE, auto_redrive_minutes="0")
+    made = template(environment, architecture=ARCHITECTURE, auto_redrive_minutes="0", bus_log="off")
     account = f"{secrets.randbelow(10**12):012}"
     with ExitStack() as rest:
         for service, call, given in (

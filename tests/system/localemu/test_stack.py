@@ -50,7 +50,7 @@ def test_everything_is_made_but_what_the_emulator_drops(deployed: Stack) -> None
 @pytest.mark.parametrize("kind", DROPPED)
 @pytest.mark.parametrize("environment", ["dev", "prod"])
 def test_what_the_emulator_drops_belongs_together_in_the_template(environment: str, kind: str) -> None:
-    DROPPED[kind](template(environment, architecture=ARCHITECTURE, auto_redrive_minutes="0"))
+    DROPPED[kind](template(environment, architecture=ARCHITECTURE, auto_redrive_minutes="0", bus_log="off"))
 
 
 def test_both_destinations_are_as_in_the_template(deployed: Stack) -> None:

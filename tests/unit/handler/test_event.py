@@ -67,11 +67,15 @@ class TestValid:
             "correlation_id": "correlation-1",
             "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         }
-        expected = ValidEvent(
-            {"asset_symbol": "BF-B", "earnings_date": "2024-02-29"}, "event-1", "2024-02-29T21:30:00.000000Z"
-        )
-        assert parsed(eventbridge_event(detail)) == expected
-        assert parsed(eventbridge_event({camel_case(name): value for name, value in detail.items()})) == expected
+        key = {"asset_symbol": "BF-B", "earnings_date": "2024-02-29"}
+        expected = ValidEvent(key, "event-1", "2024-02-29T21:30:00.000000Z", "envelope-1")
+        assert parsed(eventbridge_event(detail, id="envelope-1")) == expected
+        camel = {camel_case(name): value for name, value in detail.items()}
+        assert parsed(eventbridge_event(camel, id="envelope-1")) == expected
+
+    def test_the_envelope_s_id_is_repeated_only_where_it_is_another(self) -> None:
+        event = eventbridge_event(MINIMUM | {"event_id": "same"}, id="same")
+        assert (parsed(event).event_id, parsed(event).envelope_id) == ("same", None)
 
     @given(valid_events)
     def test_whatever_is_valid_is_accepted(self, event: dict[str, Any]) -> None:
@@ -169,8 +173,11 @@ class TestSpellings:
     @given(symbols, days, identifiers)
     def test_mixed(self, symbol: str, day: str, event_id: str) -> None:
         mixed = {"assetSymbol": symbol, "earnings_date": day, "eventId": event_id}
-        assert parsed(eventbridge_event(mixed)) == ValidEvent(
-            {"asset_symbol": symbol.upper(), "earnings_date": day}, event_id, None
+        assert parsed(eventbridge_event(mixed, id="envelope-1")) == ValidEvent(
+            {"asset_symbol": symbol.upper(), "earnings_date": day},
+            event_id,
+            None,
+            None if event_id == "envelope-1" else "envelope-1",
         )
 
     @pytest.mark.parametrize("depth", [100, 9_000])

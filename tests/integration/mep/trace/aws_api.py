@@ -21,6 +21,7 @@ class Account:
         refuse_after: The number of successful calls after which an operation returns that error.
         refused_groups: Log groups whose queries return it.
         ends_as: The final status of a query.
+        bus_level: The level of the bus's log; empty for a bus that never had one.
         asked: Operation and parameters of each call.
     """
 
@@ -30,6 +31,7 @@ class Account:
     refuse_after: dict[str, int] = field(default_factory=dict)
     refused_groups: set[str] = field(default_factory=set)
     ends_as: str = "Complete"
+    bus_level: str = "INFO"
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def respond(self, call: Call) -> Reply:
@@ -44,6 +46,7 @@ class Account:
             "GetQueryResults": self._query_results,
             "GetTraceSummaries": self._trace_summaries,
             "BatchGetTraces": self._batch_get_traces,
+            "DescribeEventBus": self._describe_event_bus,
         }
         return handlers[operation](parameters)
 
@@ -69,6 +72,10 @@ class Account:
             for number, line in enumerate(lines)
         ]
         return ok(status=self.ends_as, results=rows, statistics={"recordsMatched": len(rows)})
+
+    def _describe_event_bus(self, parameters: dict[str, Any]) -> Reply:
+        config = {"LogConfig": {"Level": self.bus_level, "IncludeDetail": "NONE"}} if self.bus_level else {}
+        return ok(Name=parameters["Name"], **config)
 
     def _trace_summaries(self, parameters: dict[str, Any]) -> Reply:
         assert parameters["EndTime"] - parameters["StartTime"] <= 6 * 3600

@@ -164,7 +164,7 @@ class AwsRecords(AwsSources):
 
     def __init__(self, event: History, present: tuple[str, ...]) -> None:
         self.gaps = []
-        self.scope: Any = SimpleNamespace(spans=SpanStore.LOGS)
+        self.scope: Any = SimpleNamespace(spans=SpanStore.LOGS, bus="")
         self._event, self._present = event, present
 
     def span_records(self, _: str) -> Any:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def titles(found: Timeline) -> list[list[str]]:
 def test_a_throttled_event_has_each_attempt_and_backoff(folder: Path) -> None:
     """The event was delivered twice: the second invocation is a duplicate."""
     found = timeline("demo-aapl", folder)
-    first, second = titles(found)
+    first, second = titles(replace(found, sections=tuple(each for each in found.sections if "bus" not in each.title)))
     assert first == [
         "Lambda starts the invocation",
         "MarkEarningsProcessed",

@@ -49,7 +49,7 @@ REFUSED = [{**NO_RULE[0], "message_type": "EVENT_INGEST_FAILURE", "error": {"err
     ("found", "outcome", "text"),
     [
         (REFUSED, "undelivered", "not published: EventBridge did not accept it (too large)"),
-        (NO_RULE[:1], None, "published; the log of the bus does not say yet whether a rule matched"),
+        (NO_RULE[:1], None, "published; no rule that delivers to the function has matched it so far"),
         (NO_RULE, "undelivered", "published, and not delivered: no rule of the bus matched it"),
         (THROTTLED[:2], None, "still waiting: a rule matched, and no attempt to deliver it has ended"),
         (
