@@ -1,4 +1,4 @@
-"""The AWS CLI commands of docs/first-hour.md exist, with these options."""
+"""The AWS CLI commands of docs/first-hour.md, and of the log of a bus in docs/deploy.md, exist, with these options."""
 
 import re
 import shlex
@@ -19,8 +19,11 @@ _OF_THE_COMMAND_LINE = {"query", "output"}
 
 
 def commands() -> Iterator[str]:
-    """Yield the commands of the page."""
+    """Yield the commands of the page, and those that turn on the log of a bus."""
     text = (PROJECT_ROOT / "docs" / "first-hour.md").read_text()
+    text += (
+        (PROJECT_ROOT / "docs" / "deploy.md").read_text().partition("## The log of the bus")[2].partition("\n## ")[0]
+    )
     for inline, block in _COMMAND.findall(text):
         yield (inline or block).replace("\\\n", "").replace("$TIMES", _TIMES)
 
