@@ -39,10 +39,14 @@ ACTION = probe.ACTION
 RUN = "verify_run"
 """The attribute of a row that names the run which opened it."""
 
+IN_PROGRESS = "verify_in_progress"
+"""The attribute that the first row has from the opening of the rows to the end of the run, also while it is marked."""
+
 STALE_S = 3600
-"""Seconds after which a row that a run has left open belongs to nobody: the run was killed."""
+"""Seconds after which a row that a run has left in progress belongs to nobody: the run was killed."""
 
 _OPENED_AT = "updated_at"
+_IN_PROGRESS: Mapping[str, Any] = {IN_PROGRESS: {"BOOL": True}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ def reserved_audit_keys() -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class RowWriter:
-    """Makes the transactions on the reserved rows. Each has an audit entry for each row.
+    """Makes the transactions on the reserved rows. Each that changes a mark has an audit entry for each row.
 
     Attributes:
         calendar_table: Name of the calendar table.
@@ -121,7 +125,7 @@ class RowWriter:
     def open(self, present: RoundTripEvent, absent: RoundTripEvent, *, now: str, stale: str) -> dict[str, Any]:
         """Return the parameters of `TransactWriteItems` that put one row without a mark, and delete the other one.
 
-        The condition fails while another run has the row open.
+        The condition fails while another run is in progress.
 
         Args:
             present: The event whose row is put.
@@ -132,9 +136,14 @@ class RowWriter:
         key, *_ = CALENDAR.key
         put = {
             "TableName": self.calendar_table,
-            "Item": self._row(present, now),
-            "ConditionExpression": f"attribute_not_exists({key}) OR #processed = :true OR #opened < :stale",
-            "ExpressionAttributeNames": {"#processed": PROCESSED, "#opened": _OPENED_AT},
+            "Item": {**self._row(present, now), **_IN_PROGRESS},
+            "ConditionExpression": f"attribute_not_exists({key}) OR #opened < :stale"
+            " OR (#processed = :true AND attribute_not_exists(#in_progress))",
+            "ExpressionAttributeNames": {
+                "#processed": PROCESSED,
+                "#opened": _OPENED_AT,
+                "#in_progress": IN_PROGRESS,
+            },
             "ExpressionAttributeValues": {":true": {"BOOL": True}, ":stale": {"S": stale}},
         }
         delete = {"TableName": self.calendar_table, "Key": _strings(absent.key)}
@@ -170,6 +179,7 @@ class RowWriter:
             "TableName": self.calendar_table,
             "Item": {
                 **self._row(event, now),
+                **({} if may_be_missing else _IN_PROGRESS),
                 **_strings({PROCESSED_AT: now, PROCESSED_BY: event.id, "correlation_id": event.id}),
                 PROCESSED: {"BOOL": True},
             },
@@ -178,6 +188,23 @@ class RowWriter:
             "ExpressionAttributeValues": {":true": {"BOOL": True}, ":run": {"S": self.run}},
         }
         return {"TransactItems": [{"Put": put}, self._entry(event, now, "row put, marked")]}
+
+    def end(self, present: RoundTripEvent, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters of `TransactWriteItems` that end the run: the marked row, as it is, for the next one.
+
+        Args:
+            present: The event that has marked the row.
+            row: The row as plain values.
+        """
+        texts = {name: value for name, value in row.items() if isinstance(value, str)}
+        put = {
+            "TableName": self.calendar_table,
+            "Item": {**_strings(texts), PROCESSED: {"BOOL": True}},
+            "ConditionExpression": "#run = :run AND #by = :event",
+            "ExpressionAttributeNames": {"#run": RUN, "#by": PROCESSED_BY},
+            "ExpressionAttributeValues": _strings({":run": self.run, ":event": present.id}),
+        }
+        return {"TransactItems": [{"Put": put}]}
 
     def _row(self, event: RoundTripEvent, now: str) -> dict[str, Any]:
         return {**_strings({**event.key, RUN: self.run, _OPENED_AT: now}), PROCESSED: {"BOOL": False}}

@@ -20,7 +20,7 @@ from mep.program import program
 from mep.verify.results import Check, CheckName, Left, Status
 from mep.verify.stored import read_row, transact
 from mep.verify.trip import Trip
-from monitoring.round_trip import RoundTripEvent
+from monitoring.round_trip import IN_PROGRESS, RoundTripEvent
 
 REASON = "left by mep verify --full"
 """The reason of discards, in the audit table."""
@@ -35,7 +35,9 @@ def clean_up(trip: Trip) -> tuple[Check, tuple[Left, ...]]:
         The result, and what is left.
     """
     problems: list[Check] = []
-    left = [*_close_rows(trip, problems), *_discard_dead_letters(trip, problems)]
+    open_rows = [*_close_rows(trip, problems)]
+    left = [*open_rows, *_discard_dead_letters(trip, problems)]
+    left += [] if open_rows else _end(trip, problems)
     if not left:
         text = "the rows are marked by their events, and the queue has no dead letter of them"
         return Check(_NAME, Status.PASS, text if trip.opened else "nothing was changed"), ()
@@ -54,10 +56,32 @@ def _close_rows(trip: Trip, problems: list[Check]) -> Iterator[Left]:
         check = trip.account.ask(_NAME, "dynamodb", partial(_close, trip, event))
         if not check.passed:
             problems.append(check)
-            table = trip.account.target.calendar_table
-            key = shlex.quote(json.dumps({name: {"S": value} for name, value in event.key.items()}))
-            command = f"aws dynamodb delete-item --region {trip.account.target.region} --table-name {table} --key {key}"
-            yield Left(f"the row for {event.row_name} without a mark", command)
+            yield Left(f"the row for {event.row_name} without a mark", _delete_command(trip, event))
+
+
+def _delete_command(trip: Trip, event: RoundTripEvent) -> str:
+    table = trip.account.target.calendar_table
+    key = shlex.quote(json.dumps({name: {"S": value} for name, value in event.key.items()}))
+    return f"aws dynamodb delete-item --region {trip.account.target.region} --table-name {table} --key {key}"
+
+
+def _end(trip: Trip, problems: list[Check]) -> Iterator[Left]:
+    """Let the next run begin, after everything else is cleaned up; yield the row that stops it."""
+    if not trip.opened:
+        return
+    event = trip.delivered
+
+    def check(client: Any) -> Check:
+        row = read_row(trip.account, client, event.key)
+        if row is not None and event.has_marked(row) and IN_PROGRESS in row:
+            transact(client, trip.rows.end(event, row))
+        return Check(_NAME, Status.PASS, "")
+
+    ended = trip.account.ask(_NAME, "dynamodb", check)
+    if not ended.passed:
+        problems.append(ended)
+        text = f"the row for {event.row_name} in progress: it stops other runs for an hour"
+        yield Left(text, _delete_command(trip, event))
 
 
 def _close(trip: Trip, event: RoundTripEvent, client: Any) -> Check:
