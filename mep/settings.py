@@ -17,7 +17,6 @@ from monitoring.names import ENVIRONMENTS, StackNames
 QUEUE_VARIABLE = "DEAD_LETTER_QUEUE_URL"
 BUS_VARIABLE = "EVENT_BUS_NAME"
 ENVIRONMENT_VARIABLE = "ENVIRONMENT"
-FUNCTION_VARIABLE = "AWS_LAMBDA_FUNCTION_NAME"
 _QUEUE_URL = re.compile(r"https?://[^/\s]+/\S+")
 _TABLES = {Resource.CALENDAR: CALENDAR, Resource.AUDIT: AUDIT}
 _SERVICES = {
@@ -114,7 +113,7 @@ def load_settings(
     emulated = _is_emulated(aws, needs) if can_ask and (missing or not chosen) else bool(aws.emulated)
     if can_ask and not emulated:
         _check_environment(chosen, missing, needs)
-    resources = StackResources(aws, stack_names(chosen or _LOCAL), warn)
+    resources = StackResources(aws, stack_names(chosen or _LOCAL, environ=environ), warn)
     check_one_environment(word, known.values(), lambda each: can_ask and _is_output(resources, each))
     if emulated and chosen not in ENVIRONMENTS:
         found, problem = {each: _local_name(resources.names, each, optional=partial) for each in missing}, None

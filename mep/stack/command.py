@@ -50,7 +50,7 @@ def env_command(
     aws = open_aws({})
     aws.check_credentials()
     aws.prefer_emulator(["sqs"])
-    resources = StackResources(aws, stack_names(environment, prefix), print_error)
+    resources = StackResources(aws, stack_names(environment, prefix, {}), print_error)
     found = variables(resources, aws.region)
     if as_json:
         source = "outputs" if resources.outputs else "names"

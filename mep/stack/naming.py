@@ -12,6 +12,7 @@ from handler.contract import AUDIT, BUS, CALENDAR
 from mep.errors import UsageError
 from monitoring.names import ENVIRONMENTS, table_name
 
+FUNCTION_VARIABLE = "AWS_LAMBDA_FUNCTION_NAME"
 _SUFFIX = re.compile(f"-({'|'.join(ENVIRONMENTS)})")
 
 

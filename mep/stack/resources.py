@@ -1,6 +1,8 @@
 """The names of an environment's resources: the outputs of its stack, else the naming rules."""
 
 import json
+import os
+import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +14,8 @@ from handler.contract import FUNCTION_NAME
 from mep.aws import AwsClients
 from mep.aws_errors import aws_errors
 from mep.errors import MepError, UsageError
-from mep.stack.naming import Resource
-from monitoring.names import ENVIRONMENTS, StackNames
+from mep.stack.naming import FUNCTION_VARIABLE, Resource, simple_name
+from monitoring.names import ENVIRONMENTS, PREFIX, StackNames
 
 _FILES = Path(__file__).parents[2] / "deploy" / "environments"
 """The files of the environments, where the program runs in a checkout."""
@@ -39,14 +41,24 @@ def check_environment(source: str, environment: str) -> None:
         raise UsageError(f"{source} {environment}: must be {choice}{local}")
 
 
-def stack_names(environment: str, prefix: str | None = None) -> StackNames:
+def stack_names(environment: str, prefix: str | None = None, environ: Mapping[str, str] | None = None) -> StackNames:
     """Return the names that follow from an environment and a prefix.
 
     Args:
         environment: The environment.
-        prefix: The prefix; if None, that of the environment's file in a checkout, else the default.
+        prefix: The prefix; if None, that of the function's name in the variables, else that of the environment's file
+            in a checkout, else the default.
+        environ: The environment variables; `os.environ` if None.
     """
-    return StackNames(environment, prefix or _prefix_of(environment))
+    environ = os.environ if environ is None else environ
+    return StackNames(environment, prefix or _prefix_of_function(environ, environment) or _prefix_of(environment))
+
+
+def _prefix_of_function(environ: Mapping[str, str], environment: str) -> str:
+    """Return the prefix of the stack whose function `mep env` has set; empty for a function of another environment."""
+    name = simple_name(Resource.FUNCTION, environ.get(FUNCTION_VARIABLE, "").strip())
+    prefix = name.removesuffix(f"-{environment}")
+    return prefix if prefix != name and re.fullmatch(PREFIX, prefix) else ""
 
 
 def _prefix_of(environment: str) -> str:

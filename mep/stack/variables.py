@@ -1,8 +1,8 @@
 """The variables of an environment: what every command reads."""
 
 from handler.contract import AUDIT, CALENDAR
-from mep.settings import BUS_VARIABLE, ENVIRONMENT_VARIABLE, FUNCTION_VARIABLE, QUEUE_VARIABLE
-from mep.stack.naming import Resource
+from mep.settings import BUS_VARIABLE, ENVIRONMENT_VARIABLE, QUEUE_VARIABLE
+from mep.stack.naming import FUNCTION_VARIABLE, Resource
 from mep.stack.resources import StackResources
 from monitoring.names import StackNames
 

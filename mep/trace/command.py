@@ -125,8 +125,8 @@ def trace_command(
 def _account(
     environment: str | None, spans: str, since: timedelta, function: str | None, log_group: str | None
 ) -> "Search":
-    from mep.settings import BUS_VARIABLE, FUNCTION_VARIABLE, load_settings
-    from mep.stack.naming import Given, Resource
+    from mep.settings import BUS_VARIABLE, load_settings
+    from mep.stack.naming import FUNCTION_VARIABLE, Given, Resource
     from mep.trace.account import AccountSearch
     from mep.trace.sources import SearchScope, SpanStore
     from monitoring.names import ENVIRONMENTS

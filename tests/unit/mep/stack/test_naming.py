@@ -116,3 +116,24 @@ def test_the_rules_are_those_of_the_stack(environment: str) -> None:
     names = stack_names(environment)
 
     assert (names.name, names.bus) == (deployment.name, deployment.bus_name)
+
+
+@pytest.mark.parametrize(
+    ("function", "prefix"),
+    [
+        ("acme-earnings-staging", "acme-earnings"),
+        ("acme-earnings-staging:live", "acme-earnings"),
+        ("arn:aws:lambda:eu-west-1:111122223333:function:acme-earnings-staging", "acme-earnings"),
+        ("acme-earnings-prod", "mark-earnings-processed"),
+        ("-staging", "mark-earnings-processed"),
+        ("MarkEarnings-staging", "mark-earnings-processed"),
+        ("", "mark-earnings-processed"),
+    ],
+)
+def test_the_prefix_that_mep_env_has_set_is_that_of_every_name(function: str, prefix: str) -> None:
+    environ = {**AWS, "ENVIRONMENT": "staging", "AWS_LAMBDA_FUNCTION_NAME": function}
+
+    settings = load_settings(environ, needs=[Resource.LOG_GROUP])
+
+    assert settings.names.log_group == f"/aws/lambda/{prefix}-staging"
+    assert settings.function_name == f"{prefix}-staging"
