@@ -66,9 +66,8 @@ def unmark_command(
 
 
 def _row_key(words: list[str]) -> tuple[str, ...]:
-    from handler.contract import KEY_FIELDS
+    from handler.contract import KEY_FIELDS, PROBE_KEY, ROUND_TRIP_KEYS, ROW_TEXT
     from handler.validation import FieldError
-    from monitoring import probe
 
     if len(words) != len(CALENDAR.key):
         raise UsageError(f"the key of a row is {_KEY}")
@@ -78,8 +77,9 @@ def _row_key(words: list[str]) -> tuple[str, ...]:
             key.append(parse(word))
         except FieldError as error:
             raise UsageError(f"{name.upper()} {word}: must be {error}") from error
-    if tuple(key) == tuple(probe.KEY.values()):
-        raise UsageError(f"{probe.ROW_NAME} is reserved for mep verify, and has to stay marked")
+    if tuple(key) in {PROBE_KEY, *ROUND_TRIP_KEYS}:
+        row = ROW_TEXT.format_map(dict(zip(CALENDAR.key, key, strict=True)))
+        raise UsageError(f"{row} is reserved for mep verify, and has to stay marked")
     return tuple(key)
 
 

@@ -88,13 +88,15 @@ def verify_command(
     options = {"--calendar-table": calendar_table, "--audit-table": audit_table, "--event-bus": event_bus}
     connection = connect({name: value for name, value in options.items() if value}, role, full=full)
     resources = StackResources(connection.aws, names, print_error)
+    # The round trip writes, so that its names must be certain.
+    find = resources.name if full else resources.name_or_rule
     target = Target(
         names=names,
-        calendar_table=calendar_table or resources.name_or_rule(Resource.CALENDAR),
-        audit_table=audit_table or resources.name_or_rule(Resource.AUDIT),
+        calendar_table=calendar_table or find(Resource.CALENDAR),
+        audit_table=audit_table or find(Resource.AUDIT),
         event_source=event_source,
         region=connection.aws.region,
-        event_bus=event_bus or (resources.name_or_rule(Resource.BUS) if full else names.bus),
+        event_bus=event_bus or (find(Resource.BUS) if full else names.bus),
         queue=names.dead_letter_queue,
     )
     account = Account(target, connection.client, connection.operator, wait, connection.emulated)

@@ -155,7 +155,8 @@ NOT_ASKED: dict[str, Reply] = {
 def test_a_stack_that_cannot_be_asked_is_not_no_stack(failure: str, account: Account, run_here: Run) -> None:
     account.replies["DescribeStacks"] = NOT_ASKED[failure]
 
-    for command in (("env", "prod"), ("calendar", "check"), ("dlq", "list")):
+    commands = [("env", "prod"), ("calendar", "check"), ("dlq", "list"), ("verify", "--full", "--yes")]
+    for command in commands:
         ended = run_here(*command, **UNSET | {"ENVIRONMENT": "prod"})
         assert (ended.status, ended.out) == (ExitStatus.UNAVAILABLE, ""), command
         assert f"the stack {STACK} cannot be asked: " in ended.error_line

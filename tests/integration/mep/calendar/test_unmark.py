@@ -218,6 +218,7 @@ def test_a_failed_write_is_reported(
         (("OPEN", "soon", *REASON), ExitStatus.WRONG_USAGE, "EARNINGS_DATE soon: must be a calendar day"),
         (("OPEN", DATE, "--reason", " "), ExitStatus.WRONG_USAGE, "--reason must be one line"),
         (("MEP-VERIFY", "2000-01-01", *REASON), ExitStatus.WRONG_USAGE, "is reserved for mep verify"),
+        (("MEP-VERIFY", "2000-01-03", *REASON), ExitStatus.WRONG_USAGE, "is reserved for mep verify"),
     ],
 )
 def test_what_is_refused(
