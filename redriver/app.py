@@ -9,14 +9,14 @@ from typing import Any
 from mep.dlq.audit import AuditTrail
 from mep.dlq.queue import Queue
 from mep.errors import AwsUnavailableError, MepError, Reason, RunError
-from redriver import CALENDAR_TASK, OPERATOR, REDRIVE_TASK, VISIBILITY_TIMEOUT_S
+from redriver import CALENDAR_TASK, OPERATOR, REDRIVE_TASK, VISIBILITY_TIMEOUT_S, policy
 from redriver.calendar import CalendarCheck
 from redriver.clock import Clock
 from redriver.invocation import Invocation, lambda_client
 from redriver.pause import find_pause
-from redriver.policy import is_candidate
 from redriver.redrive import AutoRedrive, RunResult, Status
 from redriver.report import Counts, Report
+from redriver.room import Room
 from redriver.settings import RedriverSettings, load_settings
 from redriver.stores import Attempts, Rows
 
@@ -105,14 +105,15 @@ def _settings() -> RedriverSettings:
 
 
 def _new_run(settings: RedriverSettings, counts: Counts, clock: Clock) -> AutoRedrive:
-    dynamodb = settings.aws.client("dynamodb")
+    dynamodb, room = settings.aws.client("dynamodb"), Room(policy.MAX_CHARACTERS)
     return AutoRedrive(
         queue=Queue(
             settings.aws.client("sqs"),
             settings.queue_url,
             visibility_timeout_s=VISIBILITY_TIMEOUT_S,
-            with_content=is_candidate,
+            with_content=room,
         ),
+        room=room,
         function=Invocation(lambda_client(settings.aws), settings.function, Rows(dynamodb, settings.calendar_table)),
         audit=AuditTrail(dynamodb, settings.audit_table, OPERATOR, clock.now),
         attempts=Attempts(dynamodb, settings.audit_table),

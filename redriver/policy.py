@@ -36,6 +36,9 @@ MAX_FAILURES = 3
 MAX_MESSAGES = 5_000
 """Messages that one run reads."""
 
+MAX_CHARACTERS = 16_000_000
+"""Characters of the bodies of messages whose events one run holds: as objects, they take up to 20 times more memory."""
+
 MAX_HISTORIES = 1_000
 """Messages whose history is read before the first event is sent, besides those that are left for a person.
 
@@ -64,6 +67,8 @@ class Kept(StrEnum):
     """Its own event failed again."""
     STOPPED = "stopped"
     """Several events failed in a row, or a call of this function failed."""
+    NO_ROOM = "no_room"
+    """Its event did not fit into the memory of this run, besides those that were read before it."""
     NO_TIME = "no_time"
     """This function's time was over."""
 

@@ -16,6 +16,7 @@ from redriver import policy
 from redriver.clock import Clock
 from redriver.invocation import Invocation
 from redriver.policy import History, Kept
+from redriver.room import Room
 from redriver.stores import Attempts, EventKey, event_key
 
 
@@ -76,6 +77,7 @@ class AutoRedrive:
 
     Attributes:
         queue: The queue.
+        room: Decides which messages the queue holds with their events.
         function: The function.
         audit: Records each event before and after it is sent.
         attempts: Reads earlier attempts.
@@ -85,6 +87,7 @@ class AutoRedrive:
     """
 
     queue: Queue
+    room: Room
     function: Invocation
     audit: AuditTrail
     attempts: Attempts
@@ -119,7 +122,9 @@ class AutoRedrive:
         self.metrics.count("DeadLettersSeen", self.result.seen)
         self.result.ages = policy.oldest_ages(snapshot.dead_letters, self.clock.now())
         others = [dead_letter for dead_letter in snapshot.dead_letters if not policy.is_candidate(dead_letter)]
-        self.result.kept[Kept.NOT_TRANSIENT] = len(others)
+        refused = {dead_letter.message_id for dead_letter in others} & self.room.refused
+        self.result.kept[Kept.NOT_TRANSIENT] = len(others) - len(refused)
+        self.result.kept[Kept.NO_ROOM] = len(refused)
         self.queue.release(others)
         excluded = {dead_letter.message_id for dead_letter in others}
         self._waiting = {
@@ -127,7 +132,7 @@ class AutoRedrive:
             for dead_letter in snapshot.dead_letters
             if dead_letter.message_id not in excluded
         }
-        self._unchecked = set(self._waiting)
+        self._unchecked = set(self._waiting) | refused
         self._messages_of = Counter(map(event_key, self._waiting.values()))
         self._read_histories()
 

@@ -104,3 +104,17 @@ def test_attempts_of_a_person_and_of_the_function_add_up(harness: RedriverHarnes
 
     assert harness.run(after=timedelta(hours=7)) is Status.NOTHING_TO_DO
     assert harness.log["kept"] == {"limit_reached": 1}
+
+
+def test_events_that_do_not_fit_into_the_memory_wait_for_another_run(
+    harness: RedriverHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "MAX_CHARACTERS", 5_000)
+    harness.send(*(from_rule(with_row(harness, number, note="x" * 2_000), "TIMEOUT") for number in range(1, 5)))
+
+    assert harness.run() is Status.DONE
+
+    assert (harness.log["outcomes"], harness.log["kept"]) == ({"marked": 2}, {"no_room": 2})
+    assert "DeadLettersLeft" not in harness.metrics()
+    assert harness.run() is Status.DONE
+    assert harness.dead_letters.drain() == []
