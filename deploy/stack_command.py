@@ -1,16 +1,22 @@
 """What `make drift`, `make restore` and `make recover` share: a command about the stack of the given context values."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 from deploy.context import Deployment
 from deploy.reading import read_context
 from deploy.values import ContextError
+
+NO_CREDENTIALS = (
+    "there are no AWS credentials: set AWS_PROFILE to a profile of ~/.aws/config, or AWS_ACCESS_KEY_ID and"
+    " AWS_SECRET_ACCESS_KEY"
+)
 
 
 class StackCommandError(Exception):
@@ -38,12 +44,20 @@ def run_stack_command(given: argparse.Namespace, command: Callable[[Any, Deploym
     """
     try:
         deployment = read_context(context_of(given))
-        command(boto3.client("cloudformation", region_name=deployment.region), deployment)
+        # Unlike the CDK command line, boto3 does not read AWS_REGION.
+        region = deployment.region or os.environ.get("AWS_REGION") or None
+        command(boto3.client("cloudformation", region_name=region), deployment)
     except ContextError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except StackCommandError as error:
         sys.stderr.write(f"{error}\n")
+        return 1
+    except NoRegionError:
+        sys.stderr.write("CloudFormation could not be asked: there is no region: set AWS_REGION\n")
+        return 1
+    except NoCredentialsError:
+        sys.stderr.write(f"CloudFormation could not be asked: {NO_CREDENTIALS}\n")
         return 1
     except (BotoCoreError, ClientError) as error:
         sys.stderr.write(f"CloudFormation could not be asked: {error}\n")

@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     given.file.parent.mkdir(parents=True, exist_ok=True)
     given.file.write_text(json.dumps(template, indent=1) + "\n", encoding="utf-8")
+    sys.stdout.write(f"written to {given.file}; docs/include.md says what it expects\n")
     return 0
 
 
