@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from handler.contract import AUDIT
+from mep.dlq.audit import NO_ROW_KEY, earnings_key
 from mep.dlq.model import DeadLetter, DeadLetterSource
 from mep.trace.entries import Entry, Severity, nanoseconds, nanoseconds_of
 from otel.event_types import EventType
@@ -156,6 +158,7 @@ def dead_letter_entry(dead_letter: DeadLetter, others: Iterable[Entry]) -> Entry
         dead_letter: The dead letter.
         others: The other entries; they determine when it was sent, if the message does not.
     """
+    row = earnings_key(dead_letter)
     return Entry(
         at=_sent_at(dead_letter, list(others)),
         kind="dead_letter",
@@ -163,6 +166,7 @@ def dead_letter_entry(dead_letter: DeadLetter, others: Iterable[Entry]) -> Entry
         severity="error",
         request_id=dead_letter.request_id,
         attributes={
+            AUDIT.key[0]: None if row.startswith(f"{NO_ROW_KEY}#") else row,
             "error_category": dead_letter.group,
             "code": dead_letter.code,
             "why": dead_letter.message,

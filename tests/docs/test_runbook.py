@@ -129,7 +129,8 @@ def test_a_command_is_valid(command: str) -> None:
 
 
 def test_commands_of_operators_only() -> None:
-    assert {command.split()[1] for command in commands()} == {"trace", "dlq", "query"}
+    assert {command.split()[1] for command in commands()} == {"trace", "dlq", "query", "calendar"}
+    assert not [command for command in commands() if "unmark" in command]
     assert len(commands()) > 15
 
 

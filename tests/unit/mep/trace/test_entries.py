@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mep.dlq.model import DeadLetter, DeadLetterSource
 from mep.trace.entries import SearchResult, nanoseconds, time_text
 from mep.trace.formatting import displayed_attributes
-from mep.trace.lookup import deduplicate, violation_notes
-from mep.trace.parsing import audit_entry, log_entry, span_entries
+from mep.trace.lookup import deduplicate, row_keys, violation_notes
+from mep.trace.parsing import audit_entry, dead_letter_entry, log_entry, span_entries
 from mep.trace.timeline import make_timeline
 from otel.event_types import MESSAGES, EventType
 
@@ -152,3 +153,22 @@ def test_a_violation_of_the_contract_is_a_note() -> None:
         "the event violates the contract: detail.earnings_date: a calendar day (received: string of 4 characters)"
     ]
     assert make_timeline("c", [SearchResult(tuple(entries))]).notes == tuple(violation_notes(entries))
+
+
+@pytest.mark.parametrize("shape", list(DeadLetterSource))
+@pytest.mark.parametrize(
+    ("detail", "rows"),
+    [
+        ({"asset_symbol": " aapl", "earnings_date": "2025-07-31"}, [("AAPL", "2025-07-31")]),
+        ({"asset_symbol": "AAPL", "earnings_date": "2025-02-30"}, []),
+        ({"asset_symbol": "AAPL"}, []),
+        (None, []),
+    ],
+)
+def test_a_dead_letter_names_the_row_of_its_event(
+    shape: DeadLetterSource, detail: object, rows: list[tuple[str, str]]
+) -> None:
+    """No log line names it where the event never reached the function, or each of its invocations crashed."""
+    entry = dead_letter_entry(DeadLetter("a-message", shape, "", event={"detail": detail}), ())
+
+    assert row_keys([entry]) == rows
