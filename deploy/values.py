@@ -61,7 +61,9 @@ class Values:
         self._file_name = f"deploy/environments/{path.name}"
         try:
             content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_object)
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            self.reject("environment", f"{self._file_name} cannot be read: {error.strerror}")
+        except ValueError as error:
             self.reject("environment", f"{self._file_name} cannot be read: {error}")
         else:
             if not isinstance(content, dict):
