@@ -78,13 +78,14 @@ class StackResources:
     Args:
         aws: The boto3 clients.
         names: The names that follow from the environment.
-        warn: Called once with the reason why the naming rules are used.
+        warn: Called with the reason why the naming rules are used: with each reason once.
     """
 
     def __init__(self, aws: AwsClients, names: StackNames, warn: Callable[[str], None] = lambda _: None) -> None:
         self._aws = aws
         self.names = names
         self._warn = warn
+        self._reasons: set[str] = set()
 
     @cached_property
     def outputs(self) -> Mapping[str, str]:
@@ -121,7 +122,9 @@ class StackResources:
             return self.name(resource)
         except MepError as error:
             name = by_rule(self.names, resource)
-            self._warn(f"{error}; {name} is the name by the naming rules")
+            reason = "" if str(error) in self._reasons else f"{error}; "
+            self._reasons.add(str(error))
+            self._warn(f"{reason}{name} is the name by the naming rules")
             return name
 
     def _queue_url(self) -> str:

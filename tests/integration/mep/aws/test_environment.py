@@ -164,7 +164,7 @@ def test_a_stack_that_cannot_be_asked_is_not_no_stack(failure: str, account: Acc
 
     traced = run_here("trace", "q2-AAPL-17", "--json", **UNSET | {"ENVIRONMENT": "prod"})
     assert traced.status == ExitStatus.UNAVAILABLE
-    assert "earningsAudit is the name by the naming rules" in traced.err
+    assert "mep: earningsAudit is the name by the naming rules\n" in traced.err, "the reason is stated once"
     assert {gap["source"] for gap in json.loads(traced.out)["not_asked"]} == {"queue"}
 
 
