@@ -67,6 +67,7 @@ class EventRecord:
     retries: int = 0
     retry_successes: int = 0
     timings_ms: dict[str, float] = field(default_factory=dict)
+    linked_trace_id: str | None = None
     outcome: str | None = None
     error_category: str | None = None
     error_code: str | None = None

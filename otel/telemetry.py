@@ -7,7 +7,7 @@ import copy
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -80,15 +80,17 @@ class Telemetry:
         """
         self.current_record = record
         try:
-            if self._tracing is None:
-                with self._with_deadline(record, None, remaining_seconds):
+            with self._event_span(record, traceparent) as span:
+                self._watchdog.arm(remaining_seconds, partial(self._on_deadline, record, span, remaining_seconds))
+                try:
                     yield
-            else:
-                with (
-                    self._tracing.event_span(record, traceparent, os.environ) as span,
-                    self._with_deadline(record, span, remaining_seconds),
-                ):
-                    yield
+                except Exception as error:
+                    record.outcome, record.error_category = self._timeout[0], self._defect_category
+                    record.error_code = type(error).__name__
+                    self.record_exception(record, error)
+                    raise
+                finally:
+                    self._watchdog.disarm()
         except Exception:
             self._end(record, remaining_seconds)
             raise
@@ -163,18 +165,10 @@ class Telemetry:
         if self._tracing is not None:
             self._tracing.spans.resends = count
 
-    @contextmanager
-    def _with_deadline(self, record: EventRecord, span: "Span | None", remaining_seconds: float) -> Iterator[None]:
-        self._watchdog.arm(remaining_seconds, partial(self._on_deadline, record, span, remaining_seconds))
-        try:
-            yield
-        except Exception as error:
-            record.outcome, record.error_category = self._timeout[0], self._defect_category
-            record.error_code = type(error).__name__
-            self.record_exception(record, error)
-            raise
-        finally:
-            self._watchdog.disarm()
+    def _event_span(self, record: EventRecord, traceparent: object) -> "AbstractContextManager[Span | None]":
+        if self._tracing is None:
+            return nullcontext()
+        return self._tracing.event_span(record, traceparent, os.environ)
 
     def _on_deadline(self, record: EventRecord, span: "Span | None", remaining_seconds: float) -> None:
         """Report an event that has reached the deadline. Runs in the watchdog's thread."""

@@ -27,6 +27,8 @@ _SMALL = [bytes([value]) for value in range(0x80)]
 def _varint(value: int) -> bytes:
     if 0 <= value < 0x80:  # seven bits per byte
         return _SMALL[value]
+    if 0 < value < 0x4000:  # nearly all other lengths
+        return bytes((value & 0x7F | 0x80, value >> 7))
     value &= 0xFFFFFFFFFFFFFFFF  # negative numbers are ten bytes of two's complement
     out = bytearray()
     while value > 0x7F:
@@ -83,27 +85,46 @@ def _any_value(value: Any) -> bytes:  # noqa: PLR0911 - one per type
         case Sequence():
             return length_delimited(5, b"".join(length_delimited(1, _any_value(item)) for item in value))
         case Mapping():
-            return length_delimited(6, _attributes(1, value))
+            return length_delimited(6, _attributes(1, dict(value)))
         case _:
             return b""
 
 
 def _attributes(number: int, attributes: Mapping[str, Any] | None) -> bytes:
-    return b"".join(
-        # Exactly str: as keys of the cache, 1, True and 1.0 are equal.
-        _text_attribute(number, key, value) if type(value) is str else _attribute(number, key, value)
-        for key, value in (attributes or {}).items()
-    )
+    if not attributes:
+        return b""
+    encoded = []
+    # A copy: to iterate over the SDK's attributes takes a lookup in Python for each.
+    for key, value in attributes.copy().items():  # type: ignore[attr-defined] # of a dict, a proxy and the SDK's
+        kind = type(value)
+        if kind in _CACHED:
+            encoded.append(_cached_attribute(number, key, value))
+        elif kind is tuple:
+            encoded.append(_cached_sequence(number, key, value, tuple(map(type, value))))
+        else:
+            encoded.append(_attribute(number, key, value))
+    return b"".join(encoded)
 
 
 def _attribute(number: int, key: str, value: Any) -> bytes:
-    return length_delimited(
-        number, length_delimited(1, key.encode("utf-8", "replace")) + length_delimited(2, _any_value(value))
-    )
+    return length_delimited(number, _key(key) + length_delimited(2, _any_value(value)))
 
+
+@lru_cache(maxsize=256)
+def _key(key: str) -> bytes:
+    return length_delimited(1, key.encode("utf-8", "replace"))
+
+
+_CACHED = frozenset({str, int, bool})
+"""Exactly these: equal values of them have the same encoding. Not float: 0.0 and -0.0 are equal."""
 
 # Most attributes of a span are the same for every event: service, region, table, method.
-_text_attribute = lru_cache(maxsize=512)(_attribute)
+_cached_attribute = lru_cache(maxsize=512, typed=True)(_attribute)  # typed: 1 and True are equal
+
+
+@lru_cache(maxsize=64)
+def _cached_sequence(number: int, key: str, value: tuple[Any, ...], _types: tuple[type, ...]) -> bytes:
+    return _attribute(number, key, value)
 
 
 def _flags(context: SpanContext | None) -> int:

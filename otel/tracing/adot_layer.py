@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as context_api
 from opentelemetry import trace
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace import Span, SpanContext, TraceFlags
 from opentelemetry.util.types import Attributes
 
 from otel import semconv
@@ -23,9 +23,10 @@ from otel.exporters.bounded import Bounded
 from otel.instrumentation import Instrumentation
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
+from otel.tracing.client_tracer import ClientTracer, ClientTracerProvider
 from otel.tracing.root_span import RootSpans, event_faults
 from otel.tracing.sampling import ParentSampler
-from otel.tracing.span_processor import MOST_SECONDS, EventSpanProcessor, class_name
+from otel.tracing.span_processor import MOST_SECONDS, EventSpanProcessor
 from otel.tracing.tracing import Tracing
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def join_layer(settings: TelemetrySettings, instrumentation: Instrumentation, en
     sampler = ParentSampler(environ) if settings.adot_fast_start else None
     faults = event_faults(settings, instrumentation)
     root_spans = LayerRootSpans(tracer, settings, faults, sampler)
-    return Tracing(provider, spans, root_spans, RedactingTracerProvider(provider, spans))
+    clients = ClientTracerProvider(provider, lambda tracer: LayerClientTracer(tracer, spans))
+    return Tracing(provider, spans, root_spans, clients)
 
 
 class LayerRootSpans(RootSpans):
@@ -253,55 +255,21 @@ def set_sampled(span: Any) -> None:
         span._context = SpanContext(*ids, context.is_remote, flags, context.trace_state)  # noqa: SLF001 - no public way
 
 
-class RedactingTracerProvider(trace.TracerProvider):
-    """Gives the botocore instrumentation tracers that redact."""
+class LayerClientTracer(ClientTracer):
+    """Makes spans of AWS calls without the access key ID.
 
-    def __init__(self, provider: trace.TracerProvider, spans: EventSpanProcessor) -> None:
-        self._provider = provider
-        self._spans = spans
-
-    def get_tracer(self, *args: Any, **kwargs: Any) -> trace.Tracer:
-        """Return the layer's tracer, wrapped."""
-        return RedactingTracer(self._provider.get_tracer(*args, **kwargs), self._spans)
-
-
-class RedactingTracer(trace.Tracer):
-    """Makes spans of AWS calls without the access key ID, and with exceptions by class only."""
+    Args:
+        tracer: The layer's.
+        spans: Says whether to drop optional detail.
+    """
 
     def __init__(self, tracer: trace.Tracer, spans: EventSpanProcessor) -> None:
-        self._tracer = tracer
+        super().__init__(tracer)
         self._spans = spans
 
     def start_span(self, name: str, *args: Any, **kwargs: Any) -> Span:
         """Start a span; only `attributes` passed by name are redacted."""
         return self._tracer.start_span(name, *args, **{**kwargs, "attributes": self._allowed(kwargs.get("attributes"))})
-
-    @contextmanager
-    def start_as_current_span(  # type: ignore[override]
-        self,
-        name: str,
-        context: context_api.Context | None = None,
-        kind: SpanKind = SpanKind.INTERNAL,
-        attributes: Attributes = None,
-        links: Sequence[Link] | None = None,
-        start_time: int | None = None,
-        record_exception: bool = True,
-        set_status_on_exception: bool = True,  # noqa: ARG002 - the hooks set it, with the error category
-        end_on_exit: bool = True,
-    ) -> Iterator[Span]:
-        """Start a span and make it the current one inside the block."""
-        span = self._tracer.start_span(name, context, kind, self._allowed(attributes), links, start_time)
-        token = context_api.attach(trace.set_span_in_context(span))
-        try:
-            yield span
-        except Exception as error:
-            if record_exception and "error.type" not in (getattr(span, "attributes", None) or {}):
-                span.add_event(semconv.EXCEPTION_EVENT, {semconv.EXCEPTION_TYPE: class_name(error)})
-            raise
-        finally:
-            context_api.detach(token)
-            if end_on_exit:
-                span.end()
 
     def _allowed(self, attributes: Attributes) -> Attributes:
         allowed = {**(attributes or {})}

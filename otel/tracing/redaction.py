@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import Status, StatusCode
 
 from otel import semconv
@@ -60,7 +61,19 @@ def copied(span: ReadableSpan, **changes: Any) -> ReadableSpan:
         "end_time": span.end_time,
         "instrumentation_scope": span.instrumentation_scope,
     }
-    return ReadableSpan(span.name, **(members | changes))
+    members |= changes
+    if span.dropped_events:
+        members["events"] = _with_dropped(members["events"], span.dropped_events)
+    if span.dropped_links:
+        members["links"] = _with_dropped(members["links"], span.dropped_links)
+    return ReadableSpan(span.name, **members)
+
+
+def _with_dropped(entries: Sequence[Any], dropped: int) -> Sequence[Any]:
+    """Return the events or links of a span with the number of those that its limits have dropped."""
+    bounded = BoundedList.from_seq(len(entries), entries)
+    bounded.dropped = dropped
+    return bounded
 
 
 def _redact_events(events: Sequence[Event], category: object) -> list[Event]:

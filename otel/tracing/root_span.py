@@ -1,9 +1,10 @@
 """The root span of each event, and what every span of the event carries."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
 from opentelemetry import context as context_api
 from opentelemetry import trace
@@ -13,11 +14,13 @@ from otel import semconv
 from otel.instrumentation import Instrumentation
 from otel.record import EventRecord
 from otel.settings import TelemetrySettings
-from otel.tracing.span_processor import EVENT_KEY, record_error, set_xray_annotations
+from otel.tracing.span_processor import EVENT_KEY, record_error, with_results
 from otel.tracing.trace_header import LAMBDA_TRACE_HEADER, TraceOnly, read_trace_header
 
 # https://www.w3.org/TR/trace-context/#traceparent-header
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})\Z")
+
+SetAttributes = Callable[[Span, Mapping[str, Any]], None]
 
 
 class RootSpans:
@@ -26,17 +29,23 @@ class RootSpans:
     Args:
         tracer: Starts the spans.
         settings: Name and version of the function, and where parents come from.
-        not_faults: Error categories that leave the status of the root span unset.
+        not_faults: Error categories that are recorded as an exception, without the status ERROR.
+        set_attributes: See `EventSpanProcessor.set_attributes`.
     """
 
     def __init__(
-        self, tracer: trace.Tracer, settings: TelemetrySettings, not_faults: frozenset[str] = frozenset()
+        self,
+        tracer: trace.Tracer,
+        settings: TelemetrySettings,
+        not_faults: frozenset[str] = frozenset(),
+        set_attributes: SetAttributes = lambda span, attributes: span.set_attributes(attributes),
     ) -> None:
         self._tracer = tracer
         self._name = settings.function_name
         self._version = settings.function_version
         self._parent_source = settings.parent_source
         self._not_faults = not_faults
+        self._set_attributes = set_attributes
 
     @contextmanager
     def start(self, record: EventRecord, traceparent: object, environ: Mapping[str, str]) -> Iterator[Span]:
@@ -50,44 +59,65 @@ class RootSpans:
         event_attributes = {semconv.CORRELATION_ID: record.correlation_id}
         parent, linked_context = self._parent(environ, traceparent)
         links = [Link(linked_context)] if linked_context.is_valid else []
-        linked = {semconv.LINKED_TRACE_ID: f"{linked_context.trace_id:032x}"} if links else {}
-        token = context_api.attach(context_api.set_value(EVENT_KEY, event_attributes, parent))
+        record.linked_trace_id = f"{linked_context.trace_id:032x}" if links else None
+        # Attributes come after the start: those that a span starts with are set one by one, with a lock for each.
+        span = self._tracer.start_span(self._name, parent, SpanKind.SERVER, links=links)
+        attributes = {
+            "faas.trigger": "pubsub",
+            "faas.invocation_id": record.request_id,
+            "faas.coldstart": record.cold_start,
+            **arn_attributes(record.invoked_arn, self._version),
+            **account_attribute(record.invoked_arn),
+        }
+        self._set_attributes(span, attributes)
+        if isinstance(trace.get_current_span(parent), TraceOnly):
+            # This parent only carries the trace ID and the sampling decision: it must not be exported. There is no
+            # other way to pass both to every provider; the layer's fast start knows parents only.
+            span._parent = None  # type: ignore[attr-defined] # noqa: SLF001 - no public way to unset it
+        context = span.get_span_context()
+        record.trace_id, record.span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
+        record.trace_sampled = context.trace_flags.sampled
+        inside = trace.set_span_in_context(span, context_api.set_value(EVENT_KEY, event_attributes, parent))
+        token = context_api.attach(inside)
         try:
-            with self._tracer.start_as_current_span(
-                self._name,
-                kind=SpanKind.SERVER,
-                attributes={
-                    "faas.trigger": "pubsub",
-                    "faas.invocation_id": record.request_id,
-                    "faas.coldstart": record.cold_start,
-                    semconv.FUNCTION_VERSION: self._version,
-                    **arn_attributes(record.invoked_arn, self._version),
-                    **linked,
-                },
-                links=links,
-                record_exception=False,
-                set_status_on_exception=False,
-            ) as span:
-                if isinstance(trace.get_current_span(parent), TraceOnly):
-                    # This parent only carries the trace ID and the sampling decision: it must not be exported. There is
-                    # no other way to pass both to every provider; the layer's fast start knows parents only.
-                    span._parent = None  # type: ignore[attr-defined] # noqa: SLF001 - no public way to unset it
-                context = span.get_span_context()
-                record.trace_id, record.span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
-                record.trace_sampled = context.trace_flags.sampled
-                try:
-                    yield span
-                finally:
-                    end_root_span(span, record, self._not_faults)
+            yield span
         finally:
             context_api.detach(token)
+            self.set_outcome(span, record)
+            span.end()
 
     def set_event_attributes(self, record: EventRecord) -> None:
-        """Set the subject of the event on its current span, and on every span that starts after this."""
+        """Set the subject of the event on every span that starts after this; the root span gets it when it ends."""
         attributes = context_api.get_value(EVENT_KEY)
         if isinstance(attributes, dict):
             attributes.update(record.subject)
-            trace.get_current_span().set_attributes({**attributes, semconv.XRAY_ANNOTATIONS: tuple(attributes)})
+
+    def set_outcome(self, span: Span, record: EventRecord) -> None:
+        """Set the subject and the outcome of the event on its root span.
+
+        Args:
+            span: The root span.
+            record: What is known of the event.
+        """
+        event_attributes = {semconv.CORRELATION_ID: record.correlation_id, **record.subject}
+        attributes = {
+            **event_attributes,
+            semconv.OUTCOME: record.outcome,
+            semconv.ERROR_CATEGORY_ATTRIBUTE: record.error_category,
+            semconv.ERROR_CODE: record.error_code,
+            semconv.FUNCTION_VERSION: self._version,
+            semconv.LINKED_TRACE_ID: record.linked_trace_id,
+            "error.type": record.error_code,
+            "attempts": record.operations + record.retries,
+            "same_event": record.same_event,
+            semconv.DYNAMODB_THROTTLING_REASONS: record.throttling_reasons or None,
+        }
+        known = {name: value for name, value in attributes.items() if value is not None}
+        self._set_attributes(span, {**known, semconv.XRAY_ANNOTATIONS: with_results(tuple(event_attributes), known)})
+        if record.error_category is not None:
+            code = record.error_code or record.error_category
+            is_fault = record.error_category not in self._not_faults
+            record_error(span, record.error_category, code, is_fault=is_fault)
 
     def _parent(self, environ: Mapping[str, str], traceparent: object) -> tuple[context_api.Context, SpanContext]:
         """Return the context with the parent of the root span, and the span context to link to, which may be invalid.
@@ -111,31 +141,6 @@ def event_faults(settings: TelemetrySettings, instrumentation: Instrumentation) 
     Application Signals counts every span with the status ERROR as a fault of the function, and so do its objectives.
     """
     return instrumentation.event_faults if settings.application_signals else frozenset()
-
-
-def end_root_span(span: Span, record: EventRecord, not_faults: frozenset[str] = frozenset()) -> None:
-    """Set the outcome of the event on its root span.
-
-    Args:
-        span: The root span.
-        record: What is known of the event.
-        not_faults: Error categories that are recorded as an exception, without the status ERROR.
-    """
-    attributes = {
-        semconv.OUTCOME: record.outcome,
-        semconv.ERROR_CATEGORY_ATTRIBUTE: record.error_category,
-        semconv.ERROR_CODE: record.error_code,
-        "error.type": record.error_code,
-        "attempts": record.operations + record.retries,
-        "same_event": record.same_event,
-    }
-    span.set_attributes({name: value for name, value in attributes.items() if value is not None})
-    if record.throttling_reasons:
-        span.set_attribute(semconv.DYNAMODB_THROTTLING_REASONS, record.throttling_reasons)
-    set_xray_annotations(span)
-    if record.error_category is not None:
-        code = record.error_code or record.error_category
-        record_error(span, record.error_category, code, is_fault=record.error_category not in not_faults)
 
 
 @lru_cache(maxsize=8)

@@ -4,7 +4,7 @@ Imports nothing of the OpenTelemetry SDK: ADOT's fast start has an SDK of its ow
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry import context as context_api
 from opentelemetry import trace
@@ -58,26 +58,32 @@ class EventSpanProcessor:
         """Set the attributes of the event and the account on the span."""
         attributes = context_api.get_value(EVENT_KEY, parent_context)
         if isinstance(attributes, Mapping):
-            span.set_attributes({**attributes, semconv.XRAY_ANNOTATIONS: tuple(attributes), **self.account})
+            known = {**attributes, semconv.XRAY_ANNOTATIONS: tuple(attributes), **self.account}
+            self.set_attributes(span, known)
         if self.resends:
             span.set_attribute(semconv.RESEND_COUNT, self.resends)
         self._open[id(span)] = span
+
+    def set_attributes(self, span: trace.Span, attributes: Mapping[str, Any]) -> None:
+        """Set attributes of the function on an open span; it may show them only when it is exported."""
+        span.set_attributes(attributes)
 
     def on_end(self, span: "ReadableSpan") -> None:
         """Count the span for the flush."""
         self._ended.append(span)
 
-    def end_open_spans(self, category: str, code: str) -> None:
+    def end_open_spans(self, category: str, code: str, root_span: trace.Span | None = None) -> None:
         """End the open spans as failed: an operator looks for the call that hangs.
 
         Args:
             category: Error category.
             code: Value of `error.type`.
+            root_span: Has its error already: a second one would be a second cause in X-Ray.
         """
         for span in reversed(list(self._open.values())):
             if span.is_recording():
-                # The root span has its error already: a second one would be a second cause in X-Ray.
-                if semconv.ERROR_CATEGORY_ATTRIBUTE not in (getattr(span, "attributes", None) or {}):
+                known = getattr(span, "attributes", None) or {}
+                if span is not root_span and semconv.ERROR_CATEGORY_ATTRIBUTE not in known:
                     set_span_error(span, category, code)
                 span.end()
 
@@ -126,7 +132,8 @@ def set_span_error(span: trace.Span, category: str, code: str, exception_type: s
         exception_type: Qualified name of the class of an exception; None for the code.
     """
     span.set_attributes({"error.type": code, semconv.ERROR_CATEGORY_ATTRIBUTE: category, semconv.ERROR_CODE: code})
-    set_xray_annotations(span)
+    known = getattr(span, "attributes", None) or {}
+    span.set_attribute(semconv.XRAY_ANNOTATIONS, with_results(known.get(semconv.XRAY_ANNOTATIONS, ()), known))
     record_error(span, category, exception_type or code)
 
 
@@ -145,12 +152,9 @@ def record_error(span: trace.Span, category: str, exception_type: str, *, is_fau
         span.set_status(Status(StatusCode.ERROR, category))
 
 
-def set_xray_annotations(span: trace.Span) -> None:
-    """Have X-Ray index the result, where the span has one, besides what it indexes of the span already."""
-    attributes = getattr(span, "attributes", None) or {}
-    indexed = attributes.get(semconv.XRAY_ANNOTATIONS, ())
-    result = (name for name in semconv.RESULT_ANNOTATIONS if name in attributes and name not in indexed)
-    span.set_attribute(semconv.XRAY_ANNOTATIONS, (*indexed, *result))
+def with_results(indexed: Sequence[str], attributes: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what X-Ray indexes of a span: these names, and those of the results that it has."""
+    return (*indexed, *(name for name in semconv.RESULT_ANNOTATIONS if name in attributes and name not in indexed))
 
 
 def class_name(error: BaseException) -> str:

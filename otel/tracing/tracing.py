@@ -8,7 +8,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Span
 
 from otel.record import EventRecord
-from otel.tracing.root_span import RootSpans, account_attribute, end_root_span
+from otel.tracing.root_span import RootSpans, account_attribute
 from otel.tracing.span_processor import MOST_SECONDS, EventSpanProcessor
 
 
@@ -56,8 +56,8 @@ class Tracing:
             root_span: Gets the outcome of the event.
             record: What is known of the event.
         """
-        end_root_span(root_span, record)
-        self.spans.end_open_spans(str(record.error_category), str(record.error_code))
+        self._root_spans.set_outcome(root_span, record)
+        self.spans.end_open_spans(str(record.error_category), str(record.error_code), root_span)
 
     def flush(self, seconds: float = MOST_SECONDS, *, all_sampled: bool = False) -> int:
         """Export the spans that have ended, within this time or `MOST_SECONDS`; see `EventSpanProcessor.flush`."""

@@ -129,3 +129,20 @@ def test_a_failure_is_sent_as_sampled(
     assert (datagram.kind, len(datagram.spans)) == (kind, 2)
     (line,) = output.logs()
     assert line["trace_sampled"] is (kind == "T1S")
+
+
+def test_limits_of_attributes_hold_for_those_that_are_set_when_a_span_ends(
+    new_tracing: NewTracing, spans: SpanSocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "3")
+    monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "4")
+    tracing = new_tracing()
+
+    run_event(tracing, inside=lambda: trace.get_current_span().set_attribute("own", "longer"))
+
+    _, root = only(spans)
+    found = attributes(root.attributes)
+    assert len(found) == 4
+    assert root.dropped_attributes_count > 0
+    assert found["own"] == "lon"
+    assert all(len(value) <= 3 for value in found.values() if isinstance(value, str))
