@@ -270,6 +270,7 @@ TARGETS = {
         "image",
         "test-image",
         "synth",
+        "template",
         "deploy",
         "cdk",
         "check-deploy",

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -49,8 +50,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[RunOptions]:
     """Record the options of runs instead of running them."""
     asked: list[RunOptions] = []
 
-    def run(options: RunOptions, *_: object, on_complete: object) -> Summary:
+    def run(options: RunOptions, *_: object, on_complete: object, beside: object) -> Summary:
         assert on_complete is None
+        assert beside is nullcontext, "a page is served with --keep --open only"
         asked.append(options)
         return SUMMARY
 
@@ -232,7 +234,7 @@ def test_an_error_is_one_line_and_an_exit_status(
 def test_the_demo_names_a_failed_check(
     failures: list[Check], status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(demo_module, "demo", lambda _: failures)
+    monkeypatch.setattr(demo_module, "demo", lambda *_: failures)
 
     assert mep(monkeypatch, "demo") == status
 

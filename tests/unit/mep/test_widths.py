@@ -234,7 +234,7 @@ def test_the_list_of_events_fits(width: int) -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_result_of_a_query(width: int) -> None:
     row = {"@timestamp": "2026-11-27 03:11:05.360", "correlation_id": CORRELATION_ID, "trace_id": TRACE_ID}
-    row |= {"message": "event dead-lettered: permanent failure", "events": "12", "error_category": "validation"}
+    row |= {"message": "a message as long as those of the function", "events": "12", "error_category": "validation"}
     columns = (*row, "nothing")
     result = QueryResult("failed-events", "/aws/lambda/mark-earnings-processed-prod", columns, (row, row), 1234, 2)
     screen = Console(file=io.StringIO(), width=width)
