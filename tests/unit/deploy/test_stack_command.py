@@ -1,4 +1,4 @@
-"""A command about a stack stops at the account's door with one line that says what to set."""
+"""A command about a stack that cannot call AWS ends with one line that says what to set."""
 
 from typing import Any
 
