@@ -133,7 +133,9 @@ def _ended(last: Entry, by_step: Mapping[str, Entry]) -> BusVerdict:
     after = f" after {attempts} attempts" if isinstance(attempts, int) and attempts > 1 else ""
     if last.attributes["step"] == Step.INVOCATION_SUCCESS:
         return BusVerdict(
-            None, f"delivered to Lambda{after}: no record of the function has its ID, so it waits in Lambda's queue"
+            None,
+            f"delivered to Lambda{after}: no record of the function has its ID: it waits in Lambda's queue, or its"
+            " invocations crashed (mep query invocations)",
         )
     failure = by_step.get(Step.INVOCATION_FAILURE, last)
     if last.attributes["step"] == Step.INVOCATION_FAILURE:
