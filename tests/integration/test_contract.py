@@ -854,9 +854,13 @@ def test_json_of_an_environment() -> None:
 
 
 def test_json_of_a_verification() -> None:
-    nobody = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1", "AWS_REGION": "eu-central-1"}
+    def respond(call: Call) -> Reply:
+        return no_stack("s") if call.operation == "DescribeStacks" else Reply(503, b"")
+
     keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
-    ended = mep("verify", "--environment", "dev", "--full", "--json", **nobody, **keys)
+    with serving(respond) as url:
+        own = {"AWS_ENDPOINT_URL": url, "AWS_MAX_ATTEMPTS": "1", "AWS_REGION": "eu-central-1"}
+        ended = mep("verify", "--environment", "dev", "--full", "--json", **own, **keys)
 
     assert ended.status == UNAVAILABLE
     assert set(ended.json) == VERIFY
