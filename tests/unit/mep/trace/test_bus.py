@@ -61,8 +61,8 @@ REFUSED = [{**NO_RULE[0], "message_type": "EVENT_INGEST_FAILURE", "error": {"err
             THROTTLED,
             None,
             (
-                "delivered to Lambda after 3 attempts: no record of the function has its ID: it waits in Lambda's queue, or "
-                "its invocations crashed (mep query invocations)"
+                "delivered to Lambda after 3 attempts: no record of the function has its ID: it waits in Lambda's queue"
+                ", or its invocations crashed (mep query invocations)"
             ),
         ),
         (
