@@ -12,18 +12,15 @@ import platform
 import secrets
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import WaiterError
 
-from deploy.stack.pre_traffic import FILES
-from emulator.environment import PROJECT_ROOT, REGION
+from emulator.environment import REGION
 from emulator.services.managed_service import LOOPBACK
 from emulator.services.sqs import DeadLetter, QueueEndpoint, drain
 from tests.support.stores import Tables
@@ -36,7 +33,6 @@ if TYPE_CHECKING:
 ARCHITECTURE = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
 
 _BUCKET = "templates"
-_ARCHIVE = "pre-traffic.zip"
 _TABLE = ("TableName", "KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "BillingMode")
 _NOT_EMULATED = "unknown"
 """The physical ID that the emulator gives to what it only pretends to make."""
@@ -213,7 +209,6 @@ class Stack:
             key = f"{self.name}-{verb}.json"
             bucket = f"{_BUCKET}-{self.account}"
             s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(self._document()).encode())
-            s3.put_object(Bucket=bucket, Key=_ARCHIVE, Body=_archive())
             before = len(self._events(client)) if verb == "update" else 0
             getattr(client, f"{verb}_stack")(
                 StackName=self.name,
@@ -243,7 +238,10 @@ class Stack:
     def _document(self) -> dict[str, Any]:
         document = copy.deepcopy(dict(self.template.document))
         function, hook = self.template.ids("AWS::Lambda::Function")
-        document["Resources"][hook]["Properties"]["Code"] = {"S3Bucket": f"{_BUCKET}-{self.account}", "S3Key": _ARCHIVE}
+        # The emulator would pull the image of the hook's runtime, and has no CodeDeploy that invokes the hook:
+        # tests/integration/deploy runs it.
+        name = document["Resources"].pop(hook)["Properties"].get("FunctionName", hook)
+        document["Resources"] = _without(document["Resources"], hook, name)
         properties = document["Resources"][function]["Properties"]
         properties["Code"]["ImageUri"] = self.image
         properties["Environment"]["Variables"] |= self.variables
@@ -287,13 +285,19 @@ def stack(
         yield started
 
 
-def _archive() -> bytes:
-    """The code of the hook before traffic, which the CDK command line would put into a bucket."""
-    with BytesIO() as content:
-        with zipfile.ZipFile(content, "w") as archive:
-            for name, source in FILES.items():
-                archive.write(PROJECT_ROOT / source, name)
-        return content.getvalue()
+def _without(value: Any, resource: str, name: str) -> Any:
+    """Return a part of a template in which `name` replaces what refers to a resource."""
+    match value:
+        case {"Ref": str(referred)} if referred == resource:
+            return name
+        case {"Fn::GetAtt": [str(referred), _]} if referred == resource:
+            return name
+        case dict():
+            return {key: _without(member, resource, name) for key, member in value.items()}
+        case list():
+            return [_without(member, resource, name) for member in value if member != resource]
+        case _:
+            return value
 
 
 def _bootstrap(made: Template) -> str:
