@@ -141,6 +141,7 @@ def test_one_log_line_and_one_metric_line(new_harness: NewHarness) -> None:
         "trace_sampled": True,
         "correlation_id": event["detail"]["correlation_id"],
         "event_id": event["detail"]["event_id"],
+        "envelope_id": event["id"],
         "request_id": invoked.request_id,
         "cold_start": True,
         "outcome": "marked",

@@ -13,7 +13,7 @@ from tests.integration.harness import Services
 from tests.integration.modes import MODES, sandbox_in_mode
 from tests.support.events import unique_event
 
-SANDBOXES = 2
+SANDBOXES = 3
 EVENTS = 2
 SPANS_AN_EVENT = 3
 """The root, and one for each attempt: the throttled one and the one that succeeds."""

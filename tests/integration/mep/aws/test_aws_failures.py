@@ -331,7 +331,7 @@ def test_an_empty_environment_yields_advice(account: Account, run: Run, run_here
         assert "there are no AWS credentials; set AWS_PROFILE to a profile" in output(ended)
     assert account.calls == []
     answer = json.loads(run_here(*COMMANDS["trace"], "--json", **NO_KEYS).out)
-    assert {gap["source"] for gap in answer["not_asked"]} == {"log", "traces", "audit", "calendar", "queue"}
+    assert {gap["source"] for gap in answer["not_asked"]} == {"log", "bus", "traces", "audit", "calendar", "queue"}
 
 
 def test_expired_credentials_in_the_environment(account: Account, run_here: Run) -> None:

@@ -7,7 +7,7 @@ import pytest
 from mep.errors import ExitStatus
 from monitoring.probe import row_item
 from tests.integration.mep.aws.account import Account, Run, denied
-from tests.support.aws_account import Reply, ok
+from tests.support.aws_account import Reply, no_stack, ok
 
 CHECKS = [
     *("row", "audit_entry", "outcome", "unchanged", "log", "metrics", "trace", "alarms", "alarm_states"),
@@ -102,7 +102,7 @@ def test_beside_an_emulator_aws_is_not_called(
 def test_the_alarms_are_named_before_the_first_check(
     run_here: Run, account: Account, arguments: tuple[str, ...]
 ) -> None:
-    account.replies = {"*": denied("AccessDeniedException")}
+    account.replies = {"*": denied("AccessDeniedException"), "DescribeStacks": no_stack("the-stack")}
 
     ended = run_here("verify", "--environment", *arguments)
 

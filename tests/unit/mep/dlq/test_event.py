@@ -1,5 +1,6 @@
 """A redriven event is the same event to the function, and links to the trace in which it failed."""
 
+from copy import replace
 from typing import Any
 
 import pytest
@@ -29,7 +30,8 @@ def test_a_redriven_event_is_the_same_event(sent: dict[str, Any], make: Any) -> 
     was = dead_letter(sent, make)
     again = prepare_for_redrive(was) | {"id": "a-new-envelope"}
 
-    assert parse_event(again, source=SOURCE) == parse_event(sent, source=SOURCE)
+    parsed, original = (replace(parse_event(value, source=SOURCE), envelope_id=None) for value in (again, sent))
+    assert parsed == original
     if was.correlation_id is not None:
         assert resolve_correlation_id(again).id == was.correlation_id
         assert not resolve_correlation_id(again).replaced
