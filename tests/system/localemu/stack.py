@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import WaiterError
 
-from emulator.environment import REGION
+from emulator.environment import ACCOUNT_ID, REGION
 from emulator.services.managed_service import LOOPBACK
 from emulator.services.sqs import DeadLetter, QueueEndpoint, drain
 from tests.support.stores import Tables
@@ -291,7 +291,7 @@ def _without(value: Any, resource: str, name: str) -> Any:
         case {"Ref": str(referred)} if referred == resource:
             return name
         case {"Fn::GetAtt": [str(referred), _]} if referred == resource:
-            return name
+            return f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{name}"
         case dict():
             return {key: _without(member, resource, name) for key, member in value.items()}
         case list():
