@@ -73,6 +73,11 @@ class Stack:
         """Return a client for one of the emulator's APIs, in the stack's account. The caller closes it."""
         return self.emulator.client(service, self.account)
 
+    @property
+    def hook(self) -> str:
+        """The logical ID of the hook before traffic, which is left out."""
+        return self.template.ids("AWS::Lambda::Function")[1]
+
     def create(self) -> None:
         """Create it, and wait until it is complete.
 
@@ -237,7 +242,7 @@ class Stack:
 
     def _document(self) -> dict[str, Any]:
         document = copy.deepcopy(dict(self.template.document))
-        function, hook = self.template.ids("AWS::Lambda::Function")
+        function, hook = self.template.ids("AWS::Lambda::Function")[0], self.hook
         # The emulator would pull the image of the hook's runtime, and has no CodeDeploy that invokes the hook:
         # tests/integration/deploy runs it.
         name = document["Resources"].pop(hook)["Properties"].get("FunctionName", hook)
