@@ -3,25 +3,34 @@
 import ast
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
 
 
-@contextmanager
-def archive(module: str) -> Iterator[str]:
-    """Yield a folder with the files of a module, which CDK copies into the cloud assembly.
-
-    A change of another file makes no new archive.
+def archive(module: str) -> AbstractContextManager[str]:
+    """Return `packed` of a module and of all that it imports, each at its own path.
 
     Args:
         module: The module with the handler.
     """
+    return packed({str(path): str(path) for path in files_of(module)})
+
+
+@contextmanager
+def packed(files: Mapping[str, str]) -> Iterator[str]:
+    """Yield a folder with copies of files, which CDK copies into the cloud assembly.
+
+    A change of another file makes no new archive.
+
+    Args:
+        files: The path in the archive of each, and its path below the root of the repository.
+    """
     with tempfile.TemporaryDirectory(prefix="archive-") as folder:
-        for source in files_of(module):
-            target = Path(folder, source)
+        for name, source in files.items():
+            target = Path(folder, name)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(_ROOT / source, target)
         yield folder

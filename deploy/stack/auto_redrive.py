@@ -1,8 +1,6 @@
 """The automatic redrive: its function, with the schedules, the role, the log group and the alarm."""
 
-from typing import Any
-
-from aws_cdk import Duration, Stack
+from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -15,7 +13,8 @@ from deploy.context import DEFAULT_BUS, Deployment
 from deploy.stack.archive import archive
 from deploy.stack.function import Function
 from deploy.stack.monitoring import RUNBOOK, describe
-from deploy.stack.retention import kept_once_created
+from deploy.stack.retention import function_log
+from deploy.stack.statements import allow, lambda_role, local_arn, write_log
 from deploy.stack.suppressions import acknowledge
 from handler.contract import AUDIT, CALENDAR
 from monitoring import model
@@ -59,7 +58,9 @@ class AutoRedrive(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._deployment = deployment
-        log_group = self._log_group()
+        log_group = function_log(
+            self, deployment, self._name, content="lines have counts, categories and correlation IDs"
+        )
         with archive(HANDLER) as folder:
             self.function = self._function(function, self._role(function, log_group), log_group, folder)
         minutes = deployment.auto_redrive_minutes
@@ -71,24 +72,6 @@ class AutoRedrive(Construct):
     @property
     def _name(self) -> str:
         return f"{self._deployment.name}-auto-redrive"
-
-    def _log_group(self) -> logs.LogGroup:
-        log_group = logs.LogGroup(
-            self,
-            "Log",
-            log_group_name=f"/aws/lambda/{self._name}",
-            removal_policy=kept_once_created(self._deployment),
-        )
-        cfn_log_group: Any = log_group.node.default_child
-        cfn_log_group.retention_in_days = self._deployment.log_retention_days
-        acknowledge(
-            log_group,
-            {
-                "CKV_AWS_158": "Encrypted by CloudWatch; lines have counts, categories and correlation IDs.",
-                "CKV_AWS_338": "A year in production; shorter where events are tests.",
-            },
-        )
-        return log_group
 
     def _function(self, function: Function, role: iam.Role, log_group: logs.LogGroup, folder: str) -> lambda_.Function:
         made = lambda_.Function(
@@ -142,45 +125,26 @@ class AutoRedrive(Construct):
 
     def _rule_arn(self) -> str:
         """Return the ARN of the rule that delivers events. CDK's has no bus in it before AWS has resolved it."""
-        stack, deployment = Stack.of(self), self._deployment
+        deployment = self._deployment
         bus = "" if deployment.bus_name == DEFAULT_BUS else f"{deployment.bus_name}/"
-        return f"arn:{stack.partition}:events:{stack.region}:{stack.account}:rule/{bus}{deployment.rule_name}"
+        return local_arn(self, "events", f"rule/{bus}{deployment.rule_name}")
 
     def _role(self, function: Function, log_group: logs.LogGroup) -> iam.Role:
         """Return the role, which allows exactly the calls that the function makes."""
         on = function.resources
-        statements: list[tuple[str, list[str], str]] = [
-            (
-                "HandleDeadLetters",
-                [
-                    "sqs:ChangeMessageVisibility",
-                    "sqs:DeleteMessage",
-                    "sqs:GetQueueAttributes",
-                    "sqs:ReceiveMessage",
-                ],
-                on.queue.queue_arn,
-            ),
-            ("InvokeFunction", ["lambda:InvokeFunction"], function.alias.function_arn),
-            ("SeeConcurrency", ["lambda:GetFunctionConcurrency"], function.function.function_arn),
-            ("SeeRule", ["events:DescribeRule"], self._rule_arn()),
-            ("SeeRows", ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"], on.calendar.table_arn),
-            ("AppendAuditEntries", ["dynamodb:PutItem", "dynamodb:Query"], on.audit.table_arn),
-            ("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], log_group.log_group_arn),
+        # Without `GetQueueUrl`, which operators need: the function has the URL.
+        receive = ["ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage"]
+        statements = [
+            allow("HandleDeadLetters", [f"sqs:{action}" for action in receive], [on.queue.queue_arn]),
+            allow("InvokeFunction", ["lambda:InvokeFunction"], [function.alias.function_arn]),
+            allow("SeeConcurrency", ["lambda:GetFunctionConcurrency"], [function.function.function_arn]),
+            allow("SeeRule", ["events:DescribeRule"], [self._rule_arn()]),
+            allow("SeeRows", ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"], [on.calendar.table_arn]),
+            allow("AppendAuditEntries", ["dynamodb:PutItem", "dynamodb:Query"], [on.audit.table_arn]),
+            write_log(log_group.log_group_arn),
         ]
-        return iam.Role(
-            self,
-            "Role",
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description=f"Permissions of the automatic redrive of {self._deployment.name}",
-            inline_policies={
-                "AutoRedrive": iam.PolicyDocument(
-                    statements=[
-                        iam.PolicyStatement(sid=sid, actions=actions, resources=[resource])
-                        for sid, actions, resource in statements
-                    ]
-                )
-            },
-        )
+        description = f"Permissions of the automatic redrive of {self._deployment.name}"
+        return lambda_role(self, "AutoRedrive", statements, description=description)
 
     def _schedule(self, construct_id: str, name: str, task: str, schedule: events.Schedule) -> None:
         rule = events.Rule(

@@ -15,6 +15,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from deploy.context import Deployment
+from deploy.stack.statements import local_arn
 from deploy.stack.suppressions import acknowledge
 from monitoring.names import bus_log_group
 
@@ -39,7 +40,7 @@ class BusLog(Construct):
             self, "Log", log_group_name=name, retention=RETENTION, removal_policy=RemovalPolicy.DESTROY
         )
         # Without the colon and asterisk at the end of CDK's ARN, which the delivery does not accept.
-        group_arn = f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:{name}"
+        group_arn = local_arn(self, "logs", f"log-group:{name}")
         destination = logs.CfnDeliveryDestination(
             self, "Destination", name=f"{deployment.name}-bus-log", destination_resource_arn=group_arn
         )

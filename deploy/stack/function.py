@@ -6,14 +6,13 @@ from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from deploy.context import Deployment
 from deploy.stack.image import image_code, source_of
 from deploy.stack.permissions import Resources, function_role
-from deploy.stack.retention import kept_once_created
+from deploy.stack.retention import function_log
 from deploy.stack.suppressions import acknowledge
 from deploy.stack.tables import Tables
 from handler import contract
@@ -48,20 +47,8 @@ class Function(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         architecture, platform = _PLATFORMS[deployment.architecture]
-        log_group = logs.LogGroup(
-            self,
-            "Log",
-            log_group_name=f"/aws/lambda/{deployment.name}",
-            removal_policy=kept_once_created(deployment),
-        )
-        cfn_log_group: Any = log_group.node.default_child
-        cfn_log_group.retention_in_days = deployment.log_retention_days  # CDK has a name for each number
-        acknowledge(
-            log_group,
-            {
-                "CKV_AWS_158": "Encrypted by CloudWatch; lines carry allow-listed fields only, no event content.",
-                "CKV_AWS_338": "A year in production; shorter where events are tests.",
-            },
+        log_group = function_log(
+            self, deployment, deployment.name, content="lines carry allow-listed fields only, no event content"
         )
         self.resources = Resources(tables.calendar, tables.audit, queue, log_group)
         role = function_role(self, deployment, self.resources)

@@ -5,13 +5,23 @@ What operators may not do, and responders may: `deploy.stack.responders`.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 
 from deploy.context import DEFAULT_BUS
-from deploy.stack.statements import allow, finding
+from deploy.stack.statements import (
+    IN_A_TRANSACTION,
+    allow,
+    finding,
+    handle_dead_letters,
+    lambda_role,
+    leading_keys,
+    local_arn,
+    write_log,
+)
 from deploy.stack.suppressions import acknowledge
 from handler.contract import CALENDAR, CORRELATION_INDEX
 from handler.contract import DISPLAY_NAME as NAMESPACE
@@ -58,31 +68,23 @@ def function_role(scope: "Construct", deployment: "Deployment", on: Resources) -
     DynamoDB authorizes a transaction by the operations in it. The condition denies the same operations outside of a
     transaction: an audit entry is written together with its mark or not at all.
     """
-    in_a_transaction = {"ForAnyValue:StringEquals": {"dynamodb:EnclosingOperation": ["TransactWriteItems"]}}
     statements = [
-        allow("MarkRow", ["dynamodb:UpdateItem"], [on.calendar.table_arn], in_a_transaction),
+        allow("MarkRow", ["dynamodb:UpdateItem"], [on.calendar.table_arn], IN_A_TRANSACTION),
         # IAM cannot require the condition of the put: without it, a put would replace an entry with the same key.
-        allow("AppendAuditEntry", ["dynamodb:PutItem"], [on.audit.table_arn], in_a_transaction),
+        allow("AppendAuditEntry", ["dynamodb:PutItem"], [on.audit.table_arn], IN_A_TRANSACTION),
         # For the handler's dead letters, and for Lambda's on-failure destination, which uses this role as well.
         allow("SendDeadLetter", ["sqs:SendMessage"], [on.queue.queue_arn]),
-        allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [on.log_group.log_group_arn]),
+        write_log(on.log_group.log_group_arn),
         # X-Ray has no resource-level permissions for these. The daemon in the sandbox uses this role.
         allow("SendTraces", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], ["*"]),
     ]
     if deployment.application_signals != "off":
         # As AWS's managed policy, but in this account and region only:
         # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/CloudWatchLambdaApplicationSignalsExecutionRolePolicy.html
-        stack = Stack.of(scope)
-        data = f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:{APPLICATION_SIGNALS_LOG_GROUP}:*"
+        data = local_arn(scope, "logs", f"log-group:{APPLICATION_SIGNALS_LOG_GROUP}:*")
         write = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
         statements.append(allow("WriteApplicationSignals", write, [data]))
-    role = iam.Role(
-        scope,
-        "Role",
-        assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-        description=f"Permissions of {deployment.name}",
-        inline_policies={"Function": iam.PolicyDocument(statements=statements)},
-    )
+    role = lambda_role(scope, "Function", statements, description=f"Permissions of {deployment.name}")
     streams = "A log group's ARN ends with :*, which matches its streams."
     no_resources = "X-Ray's actions have no resource-level permissions."
     acknowledge(
@@ -100,11 +102,7 @@ def operators_policy(
     scope: "Construct", deployment: "Deployment", on: Resources, *, bus_arn: str, alias_arn: str
 ) -> iam.ManagedPolicy:
     """Return the policy of operators on call: read everything, redrive or discard dead letters, and no more."""
-    stack = Stack.of(scope)
-
-    def arn(service: str, rest: str, *, region: str = stack.region) -> str:
-        return f"arn:{stack.partition}:{service}:{region}:{stack.account}:{rest}"
-
+    arn, region = partial(local_arn, scope), Stack.of(scope).region
     archive, replays = arn("events", f"archive/{deployment.rule_name}"), arn("events", f"replay/{deployment.name}-*")
     unmatched = f"log-group:/aws/events/{deployment.unmatched_rule_name}:*"
     bus_log = f"log-group:{bus_log_group(deployment.bus_name)}:*"
@@ -119,7 +117,7 @@ def operators_policy(
         allow(
             "SeeDashboard",
             ["cloudwatch:GetDashboard"],
-            [arn("cloudwatch", f"dashboard/{deployment.name}-{stack.region}", region="")],
+            [arn("cloudwatch", f"dashboard/{deployment.name}-{region}", region="")],
         ),
         *_see_deployment(deployment, on, arn),
         # None of these has resource-level permissions.
@@ -171,16 +169,12 @@ def operators_policy(
             ],
         ),
         allow("SeeRow", ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"], [on.calendar.table_arn]),
-        # `mep verify` puts the row of its probe if it is missing. Without the second condition, a request without keys
-        # would meet the first.
+        # `mep verify` puts the row of its probe if it is missing.
         allow(
             "PutReservedRow",
             ["dynamodb:PutItem"],
             [on.calendar.table_arn],
-            {
-                "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [probe.KEY[CALENDAR.key[0]]]},
-                "Null": {"dynamodb:LeadingKeys": "false"},
-            },
+            leading_keys([probe.KEY[CALENDAR.key[0]]]),
         ),
         allow(
             "SeeSubscriptions",
@@ -192,17 +186,7 @@ def operators_policy(
             ["dynamodb:Query"],
             [on.audit.table_arn, f"{on.audit.table_arn}/index/{CORRELATION_INDEX}"],
         ),
-        allow(
-            "HandleDeadLetters",
-            [
-                "sqs:ChangeMessageVisibility",
-                "sqs:DeleteMessage",
-                "sqs:GetQueueAttributes",
-                "sqs:GetQueueUrl",
-                "sqs:ReceiveMessage",
-            ],
-            [on.queue.queue_arn],
-        ),
+        handle_dead_letters(on.queue.queue_arn),
         # DescribeEventBus shows whether the bus has a log. The policy has no room for another statement.
         allow("RedriveToBus", ["events:DescribeEventBus", "events:PutEvents"], [bus_arn]),
         # Redrive checks first which rules match an event (TestEventPattern has no resource-level permissions).
@@ -226,7 +210,7 @@ def operators_policy(
     policy = iam.ManagedPolicy(
         scope,
         "Operators",
-        managed_policy_name=f"{deployment.name}-operators-{stack.region}",  # global in the account
+        managed_policy_name=f"{deployment.name}-operators-{region}",  # global in the account
         description=f"Read everything about {deployment.name}; redrive or discard its dead letters",
         document=iam.PolicyDocument(statements=statements),
     )

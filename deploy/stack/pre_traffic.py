@@ -1,9 +1,6 @@
 """The hook before traffic: its function, with the role, the log group and the archive of its code."""
 
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +12,24 @@ from constructs import Construct
 
 from deploy.context import Deployment
 from deploy.pre_traffic import hook
+from deploy.stack.archive import files_of, packed
 from deploy.stack.function import Function
-from deploy.stack.retention import kept_once_created
+from deploy.stack.retention import function_log
+from deploy.stack.statements import IN_A_TRANSACTION, allow, lambda_role, leading_keys, local_arn, write_log
 from deploy.stack.suppressions import acknowledge
 from handler.contract import AUDIT, CALENDAR
 from monitoring import probe
 
+_HOOK = Path("deploy/pre_traffic/hook.py")
+_PACKAGES = {Path("deploy/__init__.py"), Path("deploy/pre_traffic/__init__.py")}
+"""Those of the hook, which is at the top of its archive."""
+
 FILES: Mapping[str, str] = {
-    "hook.py": "deploy/pre_traffic/hook.py",
-    **{
-        name: name
-        for name in (
-            "handler/__init__.py",
-            "handler/contract.py",
-            "handler/validation.py",
-            "monitoring/__init__.py",
-            "monitoring/probe.py",
-        )
-    },
+    _HOOK.name if path == _HOOK else str(path): str(path) for path in sorted(files_of(hook.__name__) - _PACKAGES)
 }
 """The files of the archive, with their sources: what the hook imports. No other change makes a new archive."""
 
 MEMORY_MB = 256
-
-_ROOT = Path(__file__).parents[2]
 
 
 class PreTrafficHook(Construct):
@@ -50,22 +41,10 @@ class PreTrafficHook(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, deployment: Deployment, *, function: Function) -> None:
         super().__init__(scope, construct_id)
-        log_group = logs.LogGroup(
-            self,
-            "Log",
-            log_group_name=f"/aws/lambda/{hook_name(deployment)}",
-            removal_policy=kept_once_created(deployment),
+        log_group = function_log(
+            self, deployment, hook_name(deployment), content="lines name a version and its answer to the probe"
         )
-        cfn_log_group: Any = log_group.node.default_child
-        cfn_log_group.retention_in_days = deployment.log_retention_days
-        acknowledge(
-            log_group,
-            {
-                "CKV_AWS_158": "Encrypted by CloudWatch; lines name a version and its answer to the probe.",
-                "CKV_AWS_338": "A year in production; shorter where events are tests.",
-            },
-        )
-        with _archive() as folder:
+        with packed(FILES) as folder:
             self.function = self._function(deployment, function, log_group, folder)
         same_python = "The Python of the image, which also runs the tests of the hook."
         no_dead_letters = "CodeDeploy gets the result as a report; an invocation has no event to keep."
@@ -113,59 +92,33 @@ class PreTrafficHook(Construct):
 
     def _role(self, deployment: Deployment, function: Function, log_group: logs.ILogGroup) -> iam.Role:
         """Return the hook's role, which allows exactly the calls that it makes."""
-        stack, resources = Stack.of(self), function.resources
-        group = f"deploymentgroup:{deployment.name}/{deployment.name}"
-        group_arn = f"arn:{stack.partition}:codedeploy:{stack.region}:{stack.account}:{group}"
-        in_a_transaction = {"ForAnyValue:StringEquals": {"dynamodb:EnclosingOperation": ["TransactWriteItems"]}}
-
-        def of_the_row(key: str) -> dict[str, Any]:
-            # Without the second condition, a request without keys would meet the first.
-            return {
-                "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [key]},
-                "Null": {"dynamodb:LeadingKeys": "false"},
-            }
-
-        symbol = probe.KEY[CALENDAR.key[0]]
-        statements: list[tuple[str, list[str], str, dict[str, Any] | None]] = [
-            (
-                "Report",
-                ["codedeploy:GetDeployment", "codedeploy:PutLifecycleEventHookExecutionStatus"],
-                group_arn,
-                None,
-            ),
+        resources = function.resources
+        group = local_arn(self, "codedeploy", f"deploymentgroup:{deployment.name}/{deployment.name}")
+        of_the_row = leading_keys([probe.KEY[CALENDAR.key[0]]])
+        of_its_entries = leading_keys([probe.AUDIT_KEY])
+        statements = [
+            allow("Report", ["codedeploy:GetDeployment", "codedeploy:PutLifecycleEventHookExecutionStatus"], [group]),
             # All versions: a permission that changed with each version could arrive after the version.
-            ("InvokeVersion", ["lambda:InvokeFunction"], f"{function.function.function_arn}:*", None),
-            ("SeeReservedRow", ["dynamodb:GetItem"], resources.calendar.table_arn, of_the_row(symbol)),
-            (
+            allow("InvokeVersion", ["lambda:InvokeFunction"], [f"{function.function.function_arn}:*"]),
+            allow("SeeReservedRow", ["dynamodb:GetItem"], [resources.calendar.table_arn], of_the_row),
+            allow(
                 "PutReservedRow",
                 ["dynamodb:PutItem"],
-                resources.calendar.table_arn,
-                {**of_the_row(symbol), **in_a_transaction},
+                [resources.calendar.table_arn],
+                {**of_the_row, **IN_A_TRANSACTION},
             ),
-            (
+            allow(
                 "AppendAuditEntry",
                 ["dynamodb:PutItem"],
-                resources.audit.table_arn,
-                {**of_the_row(probe.AUDIT_KEY), **in_a_transaction},
+                [resources.audit.table_arn],
+                {**of_its_entries, **IN_A_TRANSACTION},
             ),
-            ("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], log_group.log_group_arn, None),
+            write_log(log_group.log_group_arn),
         ]
-        role = iam.Role(
-            self,
-            "Role",
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description=f"Permissions of the hook before traffic of {deployment.name}",
-            inline_policies={
-                "Hook": iam.PolicyDocument(
-                    statements=[
-                        iam.PolicyStatement(sid=sid, actions=actions, resources=[resource], conditions=conditions)
-                        for sid, actions, resource, conditions in statements
-                    ]
-                )
-            },
-        )
+        description = f"Permissions of the hook before traffic of {deployment.name}"
+        role = lambda_role(self, "Hook", statements, description=description)
         cfn_function: Any = function.function.node.default_child
-        versions = f"<{stack.get_logical_id(cfn_function)}.Arn>:*"
+        versions = f"<{Stack.of(self).get_logical_id(cfn_function)}.Arn>:*"
         acknowledge(role, {f"AwsSolutions::AwsSolutions-IAM5[Resource::{versions}]": "All versions, of this function."})
         return role
 
@@ -173,14 +126,3 @@ class PreTrafficHook(Construct):
 def hook_name(deployment: Deployment) -> str:
     """Return the name of the hook's function."""
     return f"{deployment.name}-pre-traffic"
-
-
-@contextmanager
-def _archive() -> Iterator[str]:
-    """Yield a folder with the files of the archive, which CDK copies into the cloud assembly."""
-    with tempfile.TemporaryDirectory(prefix="pre-traffic-") as folder:
-        for name, source in FILES.items():
-            target = Path(folder, name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(_ROOT / source, target)
-        yield folder

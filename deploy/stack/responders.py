@@ -1,5 +1,6 @@
 """The responders' policy: what stops harm without a deployment, and can be undone. It adds to the operators' policy."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aws_cdk import Stack
@@ -7,7 +8,7 @@ from aws_cdk import aws_iam as iam
 
 from deploy.context import DEFAULT_BUS
 from deploy.stack.permissions import Resources
-from deploy.stack.statements import allow, finding
+from deploy.stack.statements import IN_A_TRANSACTION, all_of, allow, finding, local_arn
 from deploy.stack.suppressions import acknowledge
 from handler.contract import CALENDAR, PROCESSED, PROCESSED_AT, PROCESSED_BY
 
@@ -25,11 +26,7 @@ def responders_policy(scope: "Construct", deployment: "Deployment", on: Resource
 
     In dev and staging also the state of alarms, for a game day: in prod it would notify people of nothing.
     """
-    stack = Stack.of(scope)
-
-    def arn(service: str, rest: str) -> str:
-        return f"arn:{stack.partition}:{service}:{stack.region}:{stack.account}:{rest}"
-
+    arn = partial(local_arn, scope)
     function = arn("lambda", f"function:{deployment.name}")
     bus = "" if deployment.bus_name == DEFAULT_BUS else f"{deployment.bus_name}/"
     statements = [
@@ -42,17 +39,12 @@ def responders_policy(scope: "Construct", deployment: "Deployment", on: Resource
             [arn("events", f"rule/{bus}{deployment.rule_name}")],
         ),
         allow("LimitConcurrency", ["lambda:DeleteFunctionConcurrency", "lambda:PutFunctionConcurrency"], [function]),
-        # `mep calendar unmark`: with its audit entry, or not at all. Without the last condition, a request without
-        # attributes would meet the second.
+        # `mep calendar unmark`: with its audit entry, or not at all.
         allow(
             "RemoveMark",
             ["dynamodb:UpdateItem"],
             [on.calendar.table_arn],
-            {
-                "ForAnyValue:StringEquals": {"dynamodb:EnclosingOperation": ["TransactWriteItems"]},
-                "ForAllValues:StringEquals": {"dynamodb:Attributes": list(OF_THE_MARK)},
-                "Null": {"dynamodb:Attributes": "false"},
-            },
+            {**IN_A_TRANSACTION, **all_of({"dynamodb:Attributes": list(OF_THE_MARK)})},
         ),
     ]
     suppressions = {"AwsSolutions::AwsSolutions-IAM5[Resource::*]": "StopDeployment has no resource-level permissions."}
@@ -63,7 +55,7 @@ def responders_policy(scope: "Construct", deployment: "Deployment", on: Resource
     policy = iam.ManagedPolicy(
         scope,
         "Responders",
-        managed_policy_name=f"{deployment.name}-responders-{stack.region}",  # global in the account
+        managed_policy_name=f"{deployment.name}-responders-{Stack.of(scope).region}",  # global in the account
         description=f"Pause {deployment.name}, limit it, return to its previous version, remove a mark",
         document=iam.PolicyDocument(statements=statements),
     )

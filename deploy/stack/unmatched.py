@@ -7,6 +7,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from deploy.context import Deployment
+from deploy.stack.statements import local_arn
 from deploy.stack.suppressions import acknowledge
 from handler.contract import DETAIL_TYPE
 
@@ -23,7 +24,7 @@ class UnmatchedEvents(Construct):
         log_group = logs.LogGroup(
             self, "Log", log_group_name=name, retention=RETENTION, removal_policy=RemovalPolicy.DESTROY
         )
-        log_arn = f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:{name}"
+        log_arn = local_arn(self, "logs", f"log-group:{name}")
         rule = events.CfnRule(
             self,
             "Rule",

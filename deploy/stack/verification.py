@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 
 from deploy.context import DEFAULT_BUS
 from deploy.stack.permissions import Resources
-from deploy.stack.statements import allow, finding
+from deploy.stack.statements import all_of, allow, finding, handle_dead_letters, leading_keys, local_arn
 from deploy.stack.suppressions import acknowledge
 from handler.contract import DETAIL_TYPE
 from monitoring import round_trip
@@ -38,14 +39,10 @@ class Reached:
 
 def verification_role(scope: "Construct", deployment: "Deployment", on: Resources, reached: Reached) -> iam.Role:
     """Return the role. Whoever may assume roles of this account by their own policies can assume it."""
-    stack = Stack.of(scope)
-
-    def arn(service: str, rest: str) -> str:
-        return f"arn:{stack.partition}:{service}:{stack.region}:{stack.account}:{rest}"
-
+    arn = partial(local_arn, scope)
     rules = "rule/*" if deployment.bus_name == DEFAULT_BUS else f"rule/{deployment.bus_name}/*"
     alarm = StackNames(deployment.environment.name, deployment.prefix).alarm(round_trip.ALARM)
-    reserved_rows = _leading_keys(round_trip.reserved_keys())
+    reserved_rows = leading_keys(round_trip.reserved_keys())
     statements = [
         # By name, as one asks: the ARN ends with the ID, which nobody knows.
         allow("SeeStack", ["cloudformation:DescribeStacks"], [arn("cloudformation", f"stack/{deployment.name}/*")]),
@@ -55,27 +52,17 @@ def verification_role(scope: "Construct", deployment: "Deployment", on: Resource
             "ReadAndAppendAuditEntries",
             ["dynamodb:Query", "dynamodb:PutItem"],
             [on.audit.table_arn],
-            _leading_keys(round_trip.reserved_audit_keys()),
+            leading_keys(round_trip.reserved_audit_keys()),
         ),
         allow("InvokeFunction", ["lambda:InvokeFunction"], [reached.alias]),
         allow(
             "PutEvents",
             ["events:PutEvents"],
             [reached.bus],
-            _all_of({"events:source": [deployment.event_source], "events:detail-type": [DETAIL_TYPE]}),
+            all_of({"events:source": [deployment.event_source], "events:detail-type": [DETAIL_TYPE]}),
         ),
         allow("SeeTargets", ["events:ListTargetsByRule"], [arn("events", rules)]),
-        allow(
-            "HandleDeadLetters",
-            [
-                "sqs:ChangeMessageVisibility",
-                "sqs:DeleteMessage",
-                "sqs:GetQueueAttributes",
-                "sqs:GetQueueUrl",
-                "sqs:ReceiveMessage",
-            ],
-            [on.queue.queue_arn],
-        ),
+        handle_dead_letters(on.queue.queue_arn),
         allow("SetOffAlarm", ["cloudwatch:SetAlarmState"], [arn("cloudwatch", f"alarm:{alarm}")]),
         allow("SeeSubscriptions", ["sns:ListSubscriptionsByTopic"], [*reached.topics]),
         allow("SeeLogs", ["logs:StartQuery"], [on.log_group.log_group_arn, arn("logs", "log-group:aws/spans:*")]),
@@ -99,7 +86,7 @@ def verification_role(scope: "Construct", deployment: "Deployment", on: Resource
     role = iam.Role(
         scope,
         "Verification",
-        assumed_by=iam.AccountPrincipal(stack.account),
+        assumed_by=iam.AccountPrincipal(Stack.of(scope).account),
         description=f"`mep verify --full` of {deployment.name}",
         inline_policies={"Verification": iam.PolicyDocument(statements=statements)},
     )
@@ -114,13 +101,3 @@ def verification_role(scope: "Construct", deployment: "Deployment", on: Resource
         },
     )
     return role
-
-
-def _leading_keys(keys: list[str]) -> dict[str, Any]:
-    return _all_of({"dynamodb:LeadingKeys": keys})
-
-
-def _all_of(values: dict[str, list[str]]) -> dict[str, Any]:
-    """Return the condition that a request has these keys, and no other values of them."""
-    # Without the second condition, a request without the key would meet the first.
-    return {"ForAllValues:StringEquals": values, "Null": dict.fromkeys(values, "false")}
