@@ -11,13 +11,13 @@ from typing import Any
 
 from mep.aws_errors import aws_errors
 from mep.errors import MepError, Problem, Reason, StoppedError
+from mep.logs_insights import RUNNING, start_query
 from mep.query.engine import Row, time_text
 from mep.query.language import columns, parse, row_limit, time_columns
 from mep.query.result import QueryResult
 
 MAX_WAIT_S = 300.0
 _POLL_S, _MAX_POLL_S = 0.25, 2.0
-_RUNNING = {"Scheduled", "Running", "Unknown"}
 _POINTER = "@ptr"
 _ADVICE = {
     "Timeout": "search less: a shorter --since",
@@ -63,12 +63,7 @@ class LogsQuery:
         """
         commands, until = parse(text), self._now()
         with aws_errors(f"the log group {self._log_group} cannot be queried", self._client):
-            query_id = self._client.start_query(
-                logGroupName=self._log_group,
-                startTime=int((until - since).timestamp()),
-                endTime=int(until.timestamp()) + 1,
-                queryString=text,
-            )["queryId"]
+            query_id = start_query(self._client, self._log_group, text, since=since, until=until)
         try:
             response = self._wait(query_id)
         except KeyboardInterrupt:
@@ -78,7 +73,7 @@ class LogsQuery:
             self._stop(query_id)
             raise
         problem = _problem(response["status"], self._log_group)
-        if response["status"] in _RUNNING:
+        if response["status"] in RUNNING:
             self._stop(query_id)
         times = time_columns(commands)
         rows = tuple(_row(result, times) for result in response.get("results", ()))
@@ -90,7 +85,7 @@ class LogsQuery:
         while True:
             with aws_errors(f"the results of the query of {self._log_group} cannot be read", self._client):
                 response = self._client.get_query_results(queryId=query_id)
-            if response["status"] not in _RUNNING or waited_s >= MAX_WAIT_S:
+            if response["status"] not in RUNNING or waited_s >= MAX_WAIT_S:
                 return response
             self._sleep(pause_s)
             waited_s += pause_s
@@ -105,7 +100,7 @@ class LogsQuery:
 def _problem(status: str, log_group: str) -> Problem | None:
     if status == "Complete":
         return None
-    if status in _RUNNING:
+    if status in RUNNING:
         text = f"the query of {log_group} has not ended after {MAX_WAIT_S:g} s, and was stopped"
         return Problem(Reason.INCOMPLETE, text, _ADVICE["Timeout"])
     return Problem(Reason.INCOMPLETE, f"the query of {log_group} ended as {status}", _ADVICE.get(status, "try again"))

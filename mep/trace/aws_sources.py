@@ -16,6 +16,7 @@ from emulator.services.tables import plain_item
 from handler.contract import CALENDAR
 from mep.aws_errors import explain
 from mep.errors import Problem, Reason
+from mep.logs_insights import RUNNING, start_query
 from mep.trace.entries import nanoseconds
 from mep.trace.sources import ADVICE, SPAN_LOG_GROUP, Gap, NotQueriedError, SearchScope, Source
 
@@ -197,14 +198,9 @@ class AwsSources:
     def _insights(self, client: Any, source: Source, condition: str, group: str | None = None) -> Iterator[LogLine]:
         """Yield the JSON objects of a Logs Insights query, oldest first."""
         group, until = group or self._names[source], self._now()
-        query = client.start_query(
-            logGroupName=group,
-            startTime=int((until - self.scope.since).timestamp()),
-            endTime=int(until.timestamp()) + 1,
-            queryString=f"fields @timestamp, @message | filter {condition} | sort @timestamp asc",
-            limit=_MAX_LINES,
-        )["queryId"]
-        while (response := client.get_query_results(queryId=query))["status"] in {"Scheduled", "Running", "Unknown"}:
+        text = f"fields @timestamp, @message | filter {condition} | sort @timestamp asc"
+        query = start_query(client, group, text, since=self.scope.since, until=until, limit=_MAX_LINES)
+        while (response := client.get_query_results(queryId=query))["status"] in RUNNING:
             self._sleep(_POLL_SECONDS)
         results = response.get("results", [])
         if response["status"] != "Complete":
