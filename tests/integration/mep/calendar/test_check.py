@@ -1,8 +1,7 @@
 """`mep calendar check` on DynamoDB Local: marks of the function, and a sync that replaces items."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,10 +11,10 @@ from emulator.faults import FaultProxy, Reply, answer
 from emulator.faults.proxy import PASS
 from mep.calendar import tables as calendar_tables
 from mep.errors import ExitStatus
-from tests.integration.harness import OTHERS_ATTRIBUTES, Harness, Services, make_harness
+from tests.integration.harness import OTHERS_ATTRIBUTES, Harness
 from tests.support.command_line import mep
 from tests.support.events import unique_event
-from tests.support.stores import DeadLetters, Tables
+from tests.support.stores import Tables
 
 DATE = "2025-07-31"
 FAR = "2125-07-31"
@@ -23,22 +22,6 @@ _JSON = {"Content-Type": "application/x-amz-json-1.0"}
 DENIED = Reply(400, b'{"__type": "com.amazon.coral.service#AccessDeniedException", "message": "no"}', _JSON)
 
 Check = Callable[..., tuple[int, Any]]
-
-
-@pytest.fixture
-def harness(tables: Tables, dead_letters: DeadLetters) -> Iterator[Harness]:
-    """The function on tables of its own."""
-    with ExitStack() as stack:
-        yield make_harness(stack, Services(tables, dead_letters))
-
-
-@pytest.fixture
-def environ(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """The variables of an operator."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", tables.url)
-    monkeypatch.setenv("EARNINGS_CALENDAR_TABLE", tables.calendar_table)
-    monkeypatch.setenv("EARNINGS_AUDIT_TABLE", tables.audit_table)
-    return monkeypatch
 
 
 @pytest.fixture

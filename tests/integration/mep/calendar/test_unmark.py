@@ -1,7 +1,5 @@
 """`mep calendar unmark` on DynamoDB Local: the mark is removed together with its audit entry, or neither is written."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
 
@@ -10,10 +8,10 @@ import typer
 
 from emulator.faults import FaultProxy, Reply, answer
 from mep.errors import ExitStatus
-from tests.integration.harness import OTHERS_ATTRIBUTES, Harness, Services, make_harness
+from tests.integration.harness import OTHERS_ATTRIBUTES, Harness
 from tests.support.command_line import mep
 from tests.support.events import unique_event
-from tests.support.stores import DeadLetters, Tables
+from tests.support.stores import Tables
 
 DATE = "2025-07-31"
 REASON = ("--reason", "the producer's test of 27 November")
@@ -26,20 +24,10 @@ CANCELLED = (
 
 
 @pytest.fixture
-def harness(tables: Tables, dead_letters: DeadLetters) -> Iterator[Harness]:
-    """The function on tables of its own."""
-    with ExitStack() as stack:
-        yield make_harness(stack, Services(tables, dead_letters))
-
-
-@pytest.fixture
-def environ(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+def environ(environ: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """The variables of a responder."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", tables.url)
-    monkeypatch.setenv("EARNINGS_CALENDAR_TABLE", tables.calendar_table)
-    monkeypatch.setenv("EARNINGS_AUDIT_TABLE", tables.audit_table)
-    monkeypatch.setenv("MEP_OPERATOR", "alice")
-    return monkeypatch
+    environ.setenv("MEP_OPERATOR", "alice")
+    return environ
 
 
 def marked(harness: Harness, symbol: str) -> dict[str, Any]:
