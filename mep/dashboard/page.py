@@ -9,6 +9,7 @@ from mep.dashboard.run import RunMetrics
 from mep.pages.document import document
 from mep.pages.query_results import result_table
 from mep.query.local_run import query_run
+from mep.query.result import QueryResult
 from monitoring.alarm_states import State
 from monitoring.dashboard import SECTIONS
 from monitoring.model import Kind, Widget
@@ -32,6 +33,8 @@ def page(run: RunMetrics, folder: Path) -> str:
 
 def _body(run: RunMetrics, folder: Path) -> Iterator[str]:
     states = run.alarm_states()
+    shown = [widget.query for section in SECTIONS for widget in section.widgets if widget.query]
+    results = {result.query: result for result in query_run(folder, {name: _QUERIES[name].text for name in shown})}
     yield f'<main class="page"><h1>Dashboard <code>{escape(folder.resolve().name)}</code></h1>'
     yield f'<p class="dim">A preview from a local run of {number(run.end - run.start)} s, with the widgets, '
     yield "expressions and periods that are deployed: a run that is shorter than a period is one value. An alarm is "
@@ -40,18 +43,20 @@ def _body(run: RunMetrics, folder: Path) -> Iterator[str]:
         yield f"<h2>{escape(section.question)}</h2><div class=row>"
         for widget in section.widgets:
             yield f'<section style="grid-column:span {widget.width}"><h3>{escape(widget.title)}</h3>'
-            yield from _content(run, widget, states, folder)
+            yield from _content(run, widget, states, results)
             yield "</section>"
         yield "</div>"
     yield "</main>"
 
 
-def _content(run: RunMetrics, widget: Widget, states: Mapping[str, State], folder: Path) -> Iterator[str]:
+def _content(
+    run: RunMetrics, widget: Widget, states: Mapping[str, State], results: Mapping[str, QueryResult]
+) -> Iterator[str]:
     match widget.kind:
         case Kind.ALARMS:
             yield from (_alarm(name, state) for name, state in states.items())
         case Kind.LOG:
-            yield from result_table(query_run(folder, widget.query, _QUERIES[widget.query].text))
+            yield from result_table(results[widget.query])
         case Kind.NUMBER:
             for line in widget.lines:
                 total = run.total(line)

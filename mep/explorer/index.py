@@ -5,7 +5,7 @@ is read from where the last look ended, so that a run can be followed.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from emulator.pipeline.bus_log import Step
-from handler.contract import CALENDAR
 from mep.dlq.model import DeadLetter
 from mep.dlq.sources import read_line
 from mep.trace.bus import ENVELOPE_ID, bus_entry, envelope_ids
 from mep.trace.entries import Entry, SearchResult
 from mep.trace.local_run import folder_gaps
-from mep.trace.lookup import missing_row_note, row_keys
-from mep.trace.parsing import audit_entry, dead_letter_entry, envelope_id, log_entry, span_entries
+from mep.trace.lookup import missing_row_note, row_key, row_keys
+from mep.trace.parsing import audit_entry, dead_letter_entry, envelope_id, log_entry, platform_request_id, span_entries
 from mep.trace.timeline import Timeline, make_timeline
 
 if TYPE_CHECKING:
@@ -162,7 +161,7 @@ class RunIndex:
 
     def _add_row(self, position: int, row: dict[str, Any]) -> None:
         del position
-        self._rows[tuple(row.get(name) for name in CALENDAR.key)] = row
+        self._rows[row_key(row)] = row
 
     def _add_span(self, position: int, span: dict[str, Any]) -> None:
         del position
@@ -214,7 +213,7 @@ class RunIndex:
                     self._event_of_envelope[str(line[name])] = correlation_id
             return
         # Lambda's own lines have a request ID only.
-        request_id = _request_of(line)
+        request_id = platform_request_id(line)
         if request_id:
             self._other_lines.setdefault(request_id, {})[position] = line
             if request_id in self._event_of_request:
@@ -227,12 +226,6 @@ class RunIndex:
             records.requests.add(request_id)
             self._event_of_request[request_id] = correlation_id
         return records
-
-
-def _request_of(line: Mapping[str, Any]) -> str:
-    record = line.get("record")
-    platform = record.get("requestId") if isinstance(record, Mapping) else None
-    return str(line.get("requestId") or platform or "")
 
 
 def _size(path: Path) -> int:

@@ -82,8 +82,8 @@ def _unless_missing[T](read: Callable[[Path], tuple[T, ...]], folder: Path, prob
 
 
 def _results(folder: Path) -> tuple[QueryResult, ...]:
-    return tuple(
-        query_run(folder, query.name, query.text) for query in QUERIES if CORRELATION_ID_PLACEHOLDER not in query.text
+    return query_run(
+        folder, {query.name: query.text for query in QUERIES if CORRELATION_ID_PLACEHOLDER not in query.text}
     )
 
 

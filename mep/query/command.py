@@ -126,7 +126,8 @@ def _text(query: "Query", correlation_id: str | None) -> str:
 def _run_local(run: Path, query: "Query", text: str) -> "QueryResult":
     from mep.query.local_run import query_run
 
-    return query_run(run, query.name, text)
+    (result,) = query_run(run, {query.name: text})
+    return result
 
 
 def _run_aws(query: "Query", text: str, environment: str | None, since: str, log_group: str | None) -> "QueryResult":

@@ -4,25 +4,24 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mep.errors import Problem, Reason, UsageError
+from mep.errors import UsageError
 from mep.query.engine import Line, run_query
 from mep.query.language import UnsupportedQueryError, columns, parse, row_limit
 from mep.query.result import QueryResult
 from mep.trace.entries import nanoseconds
 from mep.trace.jsonl import values
+from mep.trace.local_run import not_ended
 
 _FILES = ("logs", "metrics")
-_SUMMARY = "summary.json"
 _MS = 1_000_000
 
 
-def query_run(folder: Path, name: str, text: str) -> QueryResult:
-    """Return the result of a query on a whole run.
+def query_run(folder: Path, queries: Mapping[str, str]) -> tuple[QueryResult, ...]:
+    """Return the results of queries on a whole run, whose files are read once.
 
     Args:
         folder: `--out` of `mep local`.
-        name: Name of the query.
-        text: Its text.
+        queries: The text of each query by its name.
 
     Raises:
         UsageError: The folder is not one of a run, or the query uses what is not understood here.
@@ -30,16 +29,19 @@ def query_run(folder: Path, name: str, text: str) -> QueryResult:
     for file in _FILES:
         if not (folder / f"{file}.jsonl").is_file():
             raise UsageError(f"{folder} has no {file}.jsonl: use the --out of a `mep local` run")
-    counted = _Counted(folder)
-    try:
-        commands = parse(text)
-        rows = tuple(run_query(commands, counted))
-    except UnsupportedQueryError as error:
-        raise UsageError(f"the query {name} cannot be run on a local run: {error}") from error
-    problem = None
-    if not (folder / _SUMMARY).exists():
-        problem = Problem(Reason.INCOMPLETE, f"{_SUMMARY} is missing: the run has not ended, or was aborted")
-    return QueryResult(name, str(folder), columns(commands), rows, counted.count, row_limit(commands), problem)
+    counted, problem = _Counted(folder), not_ended(folder)
+    # A single query needs the lines that match it only, however large the run is.
+    lines = list(counted) if len(queries) > 1 else counted
+    results = []
+    for name, text in queries.items():
+        try:
+            commands = parse(text)
+            rows = tuple(run_query(commands, lines))
+        except UnsupportedQueryError as error:
+            raise UsageError(f"the query {name} cannot be run on a local run: {error}") from error
+        limit = row_limit(commands)
+        results.append(QueryResult(name, str(folder), columns(commands), rows, counted.count, limit, problem))
+    return tuple(results)
 
 
 class _Counted:

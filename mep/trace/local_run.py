@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from handler.contract import CALENDAR
 from mep.dlq.model import DeadLetter
 from mep.dlq.sources import read_line
 from mep.errors import Problem, Reason, UsageError
@@ -14,8 +13,8 @@ from mep.trace.entries import Entry, SearchResult
 from mep.trace.folder_lookup import look_up_in_folder
 from mep.trace.hits import Observation
 from mep.trace.jsonl import positioned_values, values
-from mep.trace.lookup import missing_row_note, row_keys
-from mep.trace.parsing import audit_entry, dead_letter_entry, envelope_id, log_entry, span_entries
+from mep.trace.lookup import missing_row_note, row_key, row_keys
+from mep.trace.parsing import audit_entry, dead_letter_entry, envelope_id, log_entry, platform_request_id, span_entries
 from mep.trace.sources import Gap, Source
 
 _SUMMARY = "summary.json"
@@ -101,11 +100,17 @@ def check_folder(folder: Path) -> None:
         raise UsageError(f"{folder} has no logs.jsonl: use the --out of a `mep local` run")
 
 
+def not_ended(folder: Path) -> Problem | None:
+    """Return the problem of a run that has not come to its end; None if it has."""
+    if (folder / _SUMMARY).exists():
+        return None
+    return Problem(Reason.INCOMPLETE, f"{_SUMMARY} is missing: the run has not ended, or was aborted")
+
+
 def folder_gaps(folder: Path) -> Iterator[Gap]:
     """Yield the files of a run that cannot be read."""
-    if not (folder / _SUMMARY).exists():
-        text = f"{_SUMMARY} is missing: the run has not ended, or was aborted"
-        yield Gap(Source.RUN, str(folder), Problem(Reason.INCOMPLETE, text))
+    if problem := not_ended(folder):
+        yield Gap(Source.RUN, str(folder), problem)
         return
     for name, source in _FILES.items():
         path = folder / f"{name}.jsonl"
@@ -144,18 +149,11 @@ def _logs(correlation_id: str, request_ids: set[str], folder: Path) -> Iterator[
     known = request_ids | {str(line.get("request_id") or line.get("requestId") or "") for line in lines.values()}
     for request_id in sorted(known - {""}):
         others = positioned_values(folder, "logs", request_id)
-        lines.update((position, line) for position, line in others if _is_about(line, request_id))
+        lines.update((position, line) for position, line in others if platform_request_id(line) == request_id)
     for _, line in sorted(lines.items()):
         entry = log_entry(line)
         if entry is not None:
             yield entry
-
-
-def _is_about(line: Mapping[str, Any], request_id: str) -> bool:
-    """Return whether Lambda or its runtime client wrote a line about a request."""
-    record = line.get("record")
-    platform = record.get("requestId") if isinstance(record, Mapping) else None
-    return request_id in {line.get("requestId"), platform}
 
 
 def _audit(correlation_id: str, folder: Path) -> Iterator[Entry]:
@@ -182,11 +180,7 @@ def _dead_letters(correlation_id: str, folder: Path) -> Iterator[DeadLetter]:
 
 def _rows(folder: Path, entries: list[Entry], notes: list[str]) -> Iterator[dict[str, Any]]:
     for key in row_keys(entries):
-        rows = [row for row in values(folder, "calendar", f'"{key[0]}"') if _key(row) == key]
+        rows = [row for row in values(folder, "calendar", f'"{key[0]}"') if row_key(row) == key]
         yield from rows
         if not rows and (folder / _SUMMARY).exists():
             notes.append(missing_row_note(key))
-
-
-def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(row.get(name) for name in CALENDAR.key)

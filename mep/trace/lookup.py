@@ -9,6 +9,11 @@ from mep.dlq.audit import NO_ROW_KEY
 from mep.trace.entries import Entry
 
 
+def row_key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the key of a calendar row, given as plain JSON."""
+    return tuple(row.get(name) for name in CALENDAR.key)
+
+
 def row_keys(entries: Iterable[Entry]) -> list[tuple[str, ...]]:
     """Return the keys of the calendar rows that entries name."""
     keys = set()

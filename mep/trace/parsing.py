@@ -87,6 +87,13 @@ def log_entry(line: Mapping[str, Any], received_at: int | None = None) -> Entry 
     )
 
 
+def platform_request_id(line: Mapping[str, Any]) -> str:
+    """Return the request ID of a line of Lambda or its runtime client; empty if it has none."""
+    record = line.get("record")
+    platform = record.get("requestId") if isinstance(record, Mapping) else None
+    return str(line.get("requestId") or platform or "")
+
+
 def _platform_entry(line: Mapping[str, Any]) -> Entry | None:
     """Return the entry of Lambda's line about the start or the end of an invocation; None for others.
 
