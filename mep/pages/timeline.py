@@ -30,6 +30,8 @@ OUTCOME_CLASSES: Mapping[str, str] = {
 
 _OPEN_SECTIONS = 6
 """A timeline with more sections shows the first and the last open, the others closed."""
+_MOST_IDS = 6
+"""IDs that are shown: an event with many deliveries has a trace ID of each."""
 _WIDEST_GAP = 0.5
 """A gap of more than this part of all invocations together is drawn as a break with its length."""
 
@@ -68,10 +70,10 @@ def _ids(timeline: Timeline) -> Iterator[str]:
     ids += [("trace ID", trace_id) for trace_id in dict.fromkeys(e.trace_id for e in entries if e.trace_id)]
     shown = [(name, text) for name, text in ids if text]
     yield '<dl class="ids">'
-    for name, text in shown[:_OPEN_SECTIONS]:
+    for name, text in shown[:_MOST_IDS]:
         yield f"<div><dt>{name}</dt><dd>{_copied(text)}</dd></div>"
-    if len(shown) > _OPEN_SECTIONS:
-        yield f"<div><dt>and</dt><dd>{len(shown) - _OPEN_SECTIONS} more traces</dd></div>"
+    if len(shown) > _MOST_IDS:
+        yield f"<div><dt>and</dt><dd>{len(shown) - _MOST_IDS} more traces</dd></div>"
     yield "</dl>"
 
 
