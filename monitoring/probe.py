@@ -92,23 +92,42 @@ def put_transaction(calendar_table: str, audit_table: str, *, operator: str, now
         operator: Who puts it, for the audit entry.
         now: The time of day, as in audit entries.
     """
-    audit_key, entry_id = AUDIT.key
+    row = {
+        "TableName": calendar_table,
+        "Item": row_item(),
+        "ConditionExpression": f"attribute_not_exists({CALENDAR.key[0]})",
+    }
+    return {"TransactItems": [{"Put": row}, put_entry(audit_table, AUDIT_KEY, EVENT_ID, operator=operator, now=now)]}
+
+
+def put_entry(
+    audit_table: str, audit_key: str, event_id: str, *, operator: str, now: str, reason: str = ""
+) -> dict[str, Any]:
+    """Return the part of a transaction that puts an audit entry about a reserved row, unless it is there.
+
+    Args:
+        audit_table: Name of the audit table.
+        audit_key: The partition key of the row's audit entries.
+        event_id: The event that the row belongs to.
+        operator: Who writes the row.
+        now: The time of day, as in audit entries.
+        reason: What is done; empty for none.
+    """
+    partition_key, entry_id = AUDIT.key
     entry = {
-        audit_key: AUDIT_KEY,
-        entry_id: f"{now}#{EVENT_ID}",
-        "event_id": EVENT_ID,
+        partition_key: audit_key,
+        entry_id: f"{now}#{event_id}",
+        "event_id": event_id,
         "action": ACTION,
-        "correlation_id": EVENT_ID,
+        "correlation_id": event_id,
         "recorded_at": now,
         "operator": operator,
+        **({"reason": reason} if reason else {}),
     }
-    puts = (
-        (calendar_table, row_item(), CALENDAR.key[0]),
-        (audit_table, {name: {"S": value} for name, value in entry.items()}, audit_key),
-    )
     return {
-        "TransactItems": [
-            {"Put": {"TableName": table, "Item": item, "ConditionExpression": f"attribute_not_exists({key})"}}
-            for table, item, key in puts
-        ]
+        "Put": {
+            "TableName": audit_table,
+            "Item": {name: {"S": value} for name, value in entry.items()},
+            "ConditionExpression": f"attribute_not_exists({partition_key})",
+        }
     }

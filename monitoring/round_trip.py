@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from handler.contract import (
-    AUDIT,
     CALENDAR,
     DETAIL_TYPE,
     PROCESSED,
@@ -210,19 +209,9 @@ class RowWriter:
         return {**_strings({**event.key, RUN: self.run, _OPENED_AT: now}), PROCESSED: {"BOOL": False}}
 
     def _entry(self, event: RoundTripEvent, now: str, reason: str) -> dict[str, Any]:
-        audit_key, entry_id = AUDIT.key
-        entry = {
-            audit_key: event.audit_key,
-            entry_id: f"{now}#{event.id}",
-            "event_id": event.id,
-            "action": ACTION,
-            "correlation_id": event.id,
-            "recorded_at": now,
-            "operator": self.operator,
-            "reason": reason,
-        }
-        condition = f"attribute_not_exists({audit_key})"
-        return {"Put": {"TableName": self.audit_table, "Item": _strings(entry), "ConditionExpression": condition}}
+        return probe.put_entry(
+            self.audit_table, event.audit_key, event.id, operator=self.operator, now=now, reason=reason
+        )
 
 
 def _strings(values: Mapping[str, str]) -> dict[str, Any]:
