@@ -51,7 +51,7 @@ class TelemetryMode:
     Attributes:
         name: As in the context.
         memory_mb: The default memory. It keeps utilization below 80 % and the start below Lambda's limit of 10 s, since
-            Lambda gives CPU in proportion to it (docs/exporters.md).
+            Lambda gives CPU in proportion to it (docs/telemetry.md).
         variables: The environment variables that select it. The image sets `AWS_LAMBDA_EXEC_WRAPPER`.
     """
 

@@ -42,7 +42,7 @@ KMS_REQUEST = 0.03 / 10_000
 GB_OF_MEMORY = 0.125
 EVENT_SECONDS = 0.020
 INIT_SECONDS = 2.5
-"""At 128 MB, as in docs/tuning.md."""
+"""At 128 MB, as in docs/cost.md."""
 INDEX_OVERHEAD_BYTES = 100
 """DynamoDB stores as many bytes more for each item of a table and of an index."""
 LOG_BYTES = 600 + 695 + 900

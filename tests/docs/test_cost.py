@@ -15,9 +15,9 @@ def test_the_tables_are_computed() -> None:
     )
 
 
-def test_every_table_is_computed() -> None:
-    """None is written by hand, where nothing would correct it."""
-    assert [heading for heading, _ in tables(TEXT)] == list(lines())
+def test_every_table_of_dollars_is_computed() -> None:
+    """None is written by hand, where nothing would correct it; that of the memory sizes is measured."""
+    assert [heading for heading, _ in tables(TEXT) if not heading.startswith("| memory |")] == list(lines())
 
 
 def test_the_counts_in_the_text() -> None:

@@ -1,4 +1,4 @@
-"""The commands of procedures.md, game-day.md, the runbook and the rollback exist; those on the tables run."""
+"""The commands of procedures.md, rehearsal.md, the runbook and the rollback exist; those on the tables run."""
 
 import json
 import re
@@ -24,8 +24,8 @@ from tests.support.events import unique_event
 from tests.support.stores import DeadLetters, Tables
 
 DOCS = PROJECT_ROOT / "docs"
-GAME_DAY = (DOCS / "game-day.md").read_text()
-IN_AWS = GAME_DAY.partition("\n## In dev or staging\n")[2]
+REHEARSAL = (DOCS / "rehearsal.md").read_text()
+IN_AWS = REHEARSAL.partition("\n## In dev or staging\n")[2]
 OF_THE_CLI_ALONE = ("aws sso login", "aws logs tail ")
 SYMBOL, DATE = "AAPL", "2026-10-29"
 
@@ -35,7 +35,7 @@ def page(name: str) -> str:
 
 
 ROLLBACK = page("deploy.md").partition("\n### Roll back by hand\n")[2].partition("\n## ")[0]
-PAGES = (page("procedures.md"), page("runbook.md"), GAME_DAY, ROLLBACK)
+PAGES = (page("procedures.md"), page("runbook.md"), REHEARSAL, ROLLBACK)
 
 
 @pytest.mark.parametrize("command", sorted({command for text in PAGES for command in texts(text)}))
@@ -64,7 +64,7 @@ def mep_commands(text: str) -> set[str]:
     return {" ".join((inline or block).split()) for inline, block in found}
 
 
-@pytest.mark.parametrize("command", sorted(mep_commands(page("procedures.md")) | mep_commands(GAME_DAY)))
+@pytest.mark.parametrize("command", sorted(mep_commands(page("procedures.md")) | mep_commands(REHEARSAL)))
 def test_a_mep_command_is_valid(command: str) -> None:
     parse_mep(command)
 
@@ -175,12 +175,12 @@ def test_a_game_day_begins_dry(tmp_path: Path) -> None:
 
 def test_its_alarms_notify_each_topic() -> None:
     names = StackNames("staging")
-    named = set(re.findall(r"--alarm-name \"\$NAME-([a-z-]+)\"", GAME_DAY))
+    named = set(re.findall(r"--alarm-name \"\$NAME-([a-z-]+)\"", REHEARSAL))
 
     assert {names.alarms()[names.alarm(name)] for name in named} == set(Severity)
 
 
 def test_the_denial_is_a_policy() -> None:
-    (command,) = (text for text in texts(GAME_DAY) if "put-role-policy" in text)
+    (command,) = (text for text in texts(REHEARSAL) if "put-role-policy" in text)
     document = json.loads(str(parse(expand(command)).parameters["PolicyDocument"]))
     assert document["Statement"] == {"Effect": "Deny", "Action": "dynamodb:UpdateItem", "Resource": "*"}

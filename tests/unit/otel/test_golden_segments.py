@@ -151,7 +151,7 @@ def test_each_segment_leads_to_log_version_and_account(segments: Mapping[str, li
             assert segment["aws"]["cloudwatch_logs"] == [{"log_group": ENVIRON["AWS_LAMBDA_LOG_GROUP_NAME"]}]
             assert segment["aws"]["account_id"] == "111122223333"
             assert segment["service"] == {"version": "7"}
-            assert "origin" not in segment, "the exporter knows none for Lambda: docs/collector.md"
+            assert "origin" not in segment, "the exporter knows none for Lambda: docs/telemetry.md"
 
 
 def test_each_call_names_its_resource(segments: Mapping[str, list[Segment]]) -> None:
