@@ -5,7 +5,7 @@ not installed. All of them mean that the state of a service is unknown, which is
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from traceback import walk_tb
@@ -42,6 +42,10 @@ _REQUIRED_MEMBERS = {
     "DescribeStacks": "Stacks",
     "GetQueueUrl": "QueueUrl",
     "DescribeAlarmHistory": "AlarmHistoryItems",
+    "DescribeEventBus": "Arn",
+    "DescribeRule": "Arn",
+    "GetCallerIdentity": "Arn",
+    "AssumeRole": "Credentials",
 }
 """A member that each response has. botocore parses a proxy's page with status 200 as a response without members."""
 
@@ -133,27 +137,33 @@ def explain(error: Exception, client: Any = None) -> Problem | None:
     return None
 
 
-def check_response(http_response: Any, parsed: dict[str, Any], model: Any, **_: Any) -> None:
+def check_response(http_response: Any, parsed: dict[str, Any] | None, model: Any, **_: Any) -> None:
     """Add the host to a response, and raise for a success that is not AWS's. A handler of botocore's `after-call`."""
     host = authority(http_response.url)
+    if parsed is None:  # the JSON value `null`
+        raise UnreadableReplyError(host=host, operation=model.name)
     parsed.setdefault("ResponseMetadata", {})["Host"] = host
     # botocore raises for other statuses.
     if http_response.status_code >= HTTPStatus.MULTIPLE_CHOICES or model.has_streaming_output:
         return
     member = _REQUIRED_MEMBERS.get(model.name)
-    if not _is_aws_response(http_response.content, model) or (member is not None and member not in parsed):
+    if not _is_aws_response(http_response.content, parsed, model) or (member is not None and member not in parsed):
         raise UnreadableReplyError(host=host, operation=model.name)
 
 
-def _is_aws_response(content: bytes, model: Any) -> bool:
+def _is_aws_response(content: bytes, parsed: Mapping[str, Any], model: Any) -> bool:
     if model.service_model.resolved_protocol not in {"json", "rest-json"}:
         return True
     if not content:
         return not (model.output_shape and model.output_shape.members)
     try:
-        return isinstance(json.loads(content), dict)
+        document = json.loads(content)
     except ValueError:
         return False
+    if not isinstance(document, dict):
+        return False
+    # Of another API's object, botocore has parsed nothing. AWS itself answers some operations with `{}`.
+    return parsed.keys() > {"ResponseMetadata"} or all(value is None for value in document.values())
 
 
 def _from_exception(error: Exception, reason: Reason, host: str) -> Problem:

@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -107,9 +108,19 @@ def _invoke_deployed(name: str, event: bytes, timeout_s: float) -> Response:
     with closing(aws.client("lambda", **config)) as client, aws_errors(f"cannot invoke {name}", client):
         response = client.invoke(FunctionName=name, Payload=event)
         raw = response["Payload"].read()
-        if "FunctionError" not in response and json_error(raw) is not None:  # Lambda's responses are JSON
+        if not _is_from_lambda(response, raw):
             raise UnreadableReplyError(host=authority(client.meta.endpoint_url), operation="Invoke")
         return _response(raw, broken="FunctionError" in response)
+
+
+def _is_from_lambda(response: Mapping[str, Any], raw: bytes) -> bool:
+    """Return whether a function has answered, and not another server: with the version that ran, or with an outcome."""
+    if "FunctionError" in response:
+        return True
+    if json_error(raw) is not None:  # Lambda's responses are JSON
+        return False
+    # Emulators may leave the version out.
+    return "ExecutedVersion" in response or "outcome" in (body if isinstance(body := json.loads(raw), dict) else ())
 
 
 def _response(raw: bytes, *, broken: bool) -> Response:

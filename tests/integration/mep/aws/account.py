@@ -59,6 +59,7 @@ FAILURES: Mapping[str, tuple[Reply, str, str]] = {
     "full front end": (Reply(503, PAGE), "service_error", "HTTP status 503, and not as AWS does"),
     "another API": (Reply(200, b'{"error": "who are you?"}'), "unreadable_reply", "but not as AWS does"),
     "other JSON": (Reply(200, b'["hello"]'), "unreadable_reply", "but not as AWS does"),
+    "no value": (Reply(200, b"null"), "unreadable_reply", "but not as AWS does"),
     "hangs up": (Reply(0, b""), "network", "closed the connection"),
     "not there": (denied("ResourceNotFoundException", "no such thing"), "not_found", "ResourceNotFoundException at "),
 }

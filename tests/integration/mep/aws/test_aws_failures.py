@@ -9,6 +9,7 @@ import re
 import sys
 from datetime import UTC, datetime, timedelta
 from hashlib import sha1
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,8 @@ from emulator.environment import PROJECT_ROOT
 from handler.outcome import OUTCOME_TELEMETRY
 from mep.errors import ExitStatus
 from otel.event_types import EventType
-from tests.integration.mep.aws.account import FAILURES, NOTHING, ROLE, SECRET, Account, Result, Run, denied
-from tests.support.aws_account import Reply, ok
+from tests.integration.mep.aws.account import FAILURES, ROLE, SECRET, Account, Result, Run, denied
+from tests.support.aws_account import Reply, ok, xml_error
 from tests.support.thorough import some
 
 EVENT = str(PROJECT_ROOT / "deploy" / "compose" / "event.json")
@@ -29,10 +30,17 @@ COMMANDS = {
     "redrive": ("dlq", "redrive", "--category", "throttling", "--operator", "alice"),
     "discard": ("dlq", "discard", "--category", "validation", "--reason", "a test", "--yes", "--operator", "alice"),
     "check": ("calendar", "check"),
+    "unmark": ("calendar", "unmark", "AAPL", "2026-10-29", "--reason", "a test", "--yes", "--operator", "alice"),
     "query": ("query", "security"),
+    "verify": ("verify", "--wait", "0"),
+    "round trip": ("verify", "--full", "--yes", "--wait", "0"),
+    "env": ("env",),
     "invoke": ("invoke", EVENT, "--url", "mark-earnings-processed-prod:live"),
 }
-NOTHING_THERE = re.compile(r"no record|0 rows;|rows checked|messages|discarded|would be|sent to|searches further back")
+NOTHING_THERE = re.compile(
+    r"no record|0 rows;|rows checked|messages|discarded|would be|sent to|searches further back|there is no row|"
+    r"is not marked|was put|not as it should be"
+)
 
 
 def output(ended: Result) -> str:
@@ -44,6 +52,9 @@ def output(ended: Result) -> str:
 def claims_nothing(ended: Result) -> bool:
     """Return whether the output claims an empty result."""
     return NOTHING_THERE.search(ended.out + ended.err) is not None
+
+
+IN_XML = {"denied": xml_error("AccessDenied", f"{ROLE} is not authorized", 403), "another API": Reply(200, b"<other/>")}
 
 
 @pytest.mark.parametrize("failure", some(FAILURES, of=2))
@@ -81,25 +92,31 @@ def test_list_reports_each_failure(failure: str, account: Account, run_here: Run
     assert not claims_nothing(ended)
 
 
-@pytest.mark.parametrize("failure", ["denied", "login page", "hangs up"])
-@pytest.mark.parametrize("command", ["show", "redrive", "discard", "check", "query", "invoke"])
+OTHERS = [command for command in COMMANDS if command not in {"trace", "list"}]
+
+
+@pytest.mark.parametrize("failure", ["denied", "login page", "another API", "hangs up"])
+@pytest.mark.parametrize("command", OTHERS)
 def test_other_commands_report_each_failure(command: str, failure: str, account: Account, run_here: Run) -> None:
-    account.replies = {"*": FAILURES[failure][0]}
+    # CloudFormation answers in XML.
+    account.replies = {"*": FAILURES[failure][0], "DescribeStacks": IN_XML.get(failure, FAILURES[failure][0])}
 
     ended = run_here(*COMMANDS[command])
 
-    assert (ended.status, ended.out) == (ExitStatus.UNAVAILABLE, "")
-    assert FAILURES[failure][2] in output(ended)
+    assert ended.status == ExitStatus.UNAVAILABLE
+    assert (ended.out == "") is (command != "verify"), "its report says what could not be asked"
+    assert FAILURES[failure][2] in output(ended).replace("AccessDenied at DescribeStacks", "AccessDeniedException at ")
     assert not claims_nothing(ended)
+    assert not account.operations() & {"TransactWriteItems", "PutEvents", "DeleteMessage"}, "nothing is written"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_refused_connection_names_the_host(command: str, run_here: Run) -> None:
-    ended = run_here(*COMMANDS[command], AWS_ENDPOINT_URL="http://someone:pass@127.0.0.1:1")
+    ended = run_here(*COMMANDS[command], AWS_ENDPOINT_URL="http://someone:pa55word@127.0.0.1:1")
 
     assert ended.status == ExitStatus.UNAVAILABLE
     assert "no connection to 127.0.0.1:1 (Connection refused)" in output(ended)
-    assert "pass" not in ended.out + ended.err
+    assert "pa55word" not in ended.out + ended.err
     assert not claims_nothing(ended)
 
 
@@ -313,7 +330,7 @@ def test_without_credentials_no_call_is_made(
     account.replies["AssumeRole"] = Reply(403, DENIED_XML)
     account.replies["Invoke"] = denied("UnauthorizedException", "Session token not found or invalid", 401)
 
-    command = "list" if name in {"SSO session, expired", "a process that fails"} else "trace"
+    command = [*COMMANDS][[*CREDENTIALS].index(name) % len(COMMANDS)]
     chosen = run if name == "a process that fails" else run_here
     ended = chosen(*COMMANDS[command], AWS_PROFILE="prod", **NO_KEYS)
 
@@ -335,28 +352,29 @@ def test_an_empty_environment_yields_advice(account: Account, run: Run, run_here
 
 
 def test_expired_credentials_in_the_environment(account: Account, run_here: Run) -> None:
-    ended = run_here("trace", "q2-AAPL-17", AWS_CREDENTIAL_EXPIRATION=PAST)
-
-    assert ended.status == ExitStatus.UNAVAILABLE
-    assert "AWS_SESSION_TOKEN are used: set new ones, or unset them to use a profile" in output(ended)
+    for command in COMMANDS.values():
+        ended = run_here(*command, AWS_CREDENTIAL_EXPIRATION=PAST)
+        assert ended.status == ExitStatus.UNAVAILABLE
+        assert "AWS_SESSION_TOKEN are used: set new ones, or unset them to use a profile" in output(ended)
     assert account.calls == []
 
 
-@pytest.mark.parametrize("command", ["trace", "list", "invoke"])
-@pytest.mark.parametrize(
-    ("variables", "words"),
-    [
-        ({"AWS_PROFILE": "ghost"}, "ghost"),
-        ({"AWS_MAX_ATTEMPTS": "many"}, "AWS_MAX_ATTEMPTS must be a whole number"),
-        ({"AWS_ENDPOINT_URL": "nowhere"}, "AWS_ENDPOINT_URL must be a URL such as"),
-        ({"AWS_DEFAULTS_MODE": "nonsense"}, "nonsense"),
-        ({"AWS_REGION": "eu central 1"}, "AWS_REGION must be the name of a region"),
-        ({"AWS_CONFIG_FILE": EVENT}, "Unable to parse config file"),
-    ],
-)
+INVALID_SETTINGS: list[tuple[dict[str, str], str]] = [
+    ({"AWS_PROFILE": "ghost"}, "ghost"),
+    ({"AWS_MAX_ATTEMPTS": "many"}, "AWS_MAX_ATTEMPTS must be a whole number"),
+    ({"AWS_ENDPOINT_URL": "nowhere"}, "AWS_ENDPOINT_URL must be a URL such as"),
+    ({"AWS_DEFAULTS_MODE": "nonsense"}, "nonsense"),
+    ({"AWS_REGION": "eu central 1"}, "AWS_REGION must be the name of a region"),
+    ({"AWS_CONFIG_FILE": EVENT}, "Unable to parse config file"),
+]
+
+
+# Half of them have every command, and all settings.
+@pytest.mark.parametrize(("setting", "command"), some(product(INVALID_SETTINGS, COMMANDS), of=2), ids=str)
 def test_an_invalid_boto3_setting_is_wrong_usage(
-    variables: dict[str, str], words: str, command: str, account: Account, run_here: Run
+    setting: tuple[dict[str, str], str], command: str, account: Account, run_here: Run
 ) -> None:
+    variables, words = setting
     ended = run_here(*COMMANDS[command], **variables)
 
     assert (ended.status, ended.out) == (ExitStatus.WRONG_USAGE, "")
@@ -404,7 +422,7 @@ def test_a_failed_call_of_a_redrive_keeps_the_message(
 
 
 def test_an_unreadable_reply_to_a_redrive_deletes_nothing(account: Account, run_here: Run) -> None:
-    account.replies |= {"ReceiveMessage": ok(Messages=[MESSAGE]), "PutItem": NOTHING["Invoke"]}
+    account.replies |= {"ReceiveMessage": ok(Messages=[MESSAGE]), "PutItem": ok()}
     account.replies["Invoke"] = FAILURES["login page"][0]
 
     ended = run_here(*COMMANDS["redrive"], "--function", "f")

@@ -30,7 +30,11 @@ SERVICES = {
     "trace": {"logs", "xray", "dynamodb", "sqs"},
     "invoke": {"lambda"},
     "check": {"dynamodb"},
+    "unmark": {"dynamodb"},
     "query": {"logs"},
+    "verify": {"dynamodb", "monitoring"},
+    "round trip": {"dynamodb"},
+    "env": {"cloudformation", "sqs"},
 }
 
 
@@ -108,7 +112,12 @@ OTHER_REGIONS = [
     (("redrive", "--function", f"arn:aws:lambda:{ELSEWHERE}:123456789012:function:f"), {}),
     (("invoke", "--url", f"arn:aws:lambda:{ELSEWHERE}:123456789012:function:f"), {}),
     (("discard",), {"EARNINGS_AUDIT_TABLE": f"arn:aws:dynamodb:{ELSEWHERE}:123456789012:table/t"}),
-    (("trace",), {"EARNINGS_CALENDAR_TABLE": f"arn:aws:dynamodb:{ELSEWHERE}:123456789012:table/t"}),
+    *(
+        ((name,), {"EARNINGS_CALENDAR_TABLE": f"arn:aws:dynamodb:{ELSEWHERE}:123456789012:table/t"})
+        for name in ("trace", "check", "unmark")
+    ),
+    (("verify", "--calendar-table", f"arn:aws:dynamodb:{ELSEWHERE}:123456789012:table/t"), {}),
+    (("round trip", "--event-bus", f"arn:aws:events:{ELSEWHERE}:123456789012:event-bus/b"), {}),
 ]
 
 
