@@ -1,9 +1,12 @@
 """The entry point of Lambda: `redriver.app.lambda_handler`."""
 
+import logging
 import os
 import time
+import traceback
 from collections.abc import Mapping
 from functools import cache
+from pathlib import PurePath
 from typing import Any
 
 from mep.dlq.audit import AuditTrail
@@ -23,6 +26,10 @@ from redriver.stores import Attempts, Rows
 _PASSES = frozenset({Reason.NETWORK, Reason.SERVICE_ERROR, Reason.THROTTLED, Reason.UNREADABLE_REPLY})
 """Reasons of a failed call that pass by themselves: the next run tries again, and no person is needed."""
 
+for _library in ("boto3", "botocore", "urllib3"):
+    # At level DEBUG they log whole requests: credentials, and the events in them.
+    logging.getLogger(_library).setLevel(logging.WARNING)
+
 
 def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Run one task.
@@ -35,8 +42,16 @@ def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         The task and its status.
 
     Raises:
-        MepError: The task failed, and the next run will fail as well. The invocation fails, which the alarm counts.
+        RunError: The task failed, and the next run will fail as well. The invocation fails, which the alarm counts.
+            Lambda's runtime client logs the text, so that it has neither AWS's own message nor the text of a library.
     """
+    try:
+        return _run_task(event, context)
+    except Exception as error:  # noqa: BLE001 - Lambda's runtime client logs the text of whatever is raised
+        raise RunError(_text(error)) from None
+
+
+def _run_task(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     task = str(event.get("task", REDRIVE_TASK))
     settings = _settings()
     report = Report(settings.environment, context.aws_request_id, context.function_version)
@@ -60,6 +75,7 @@ def redrive(settings: RedriverSettings, report: Report, clock: Clock) -> Status:
 
     Raises:
         MepError: A call was denied, or a setting is wrong.
+        Exception: A defect.
     """
     started, counts = time.monotonic(), Counts()
     result, run = RunResult(), None
@@ -70,8 +86,8 @@ def redrive(settings: RedriverSettings, report: Report, clock: Clock) -> Status:
             run = _new_run(settings, counts, clock)
             result = run.result
             run.run()
-    except MepError as error:
-        result.status, result.problem = _failure(error)
+    except Exception as error:
+        result.status, result.problem = _status(error), _text(error)
         if result.status is Status.FAILED:
             raise
     finally:
@@ -94,7 +110,7 @@ def check_calendar(settings: RedriverSettings, report: Report, clock: Clock) -> 
     result = CalendarCheck(settings, clock).run()
     report.calendar(result, time.monotonic() - started)
     if not result.complete:
-        reason = str(result.problem) if result.problem else "the time of this function was over"
+        reason = result.problem.text if result.problem else "the time of this function was over"
         raise RunError(f"the calendar check is incomplete after {result.rows:,} rows: {reason}")
     return Status.DONE
 
@@ -105,10 +121,10 @@ def _settings() -> RedriverSettings:
 
 
 def _new_run(settings: RedriverSettings, counts: Counts, clock: Clock) -> AutoRedrive:
-    dynamodb, room = settings.aws.client("dynamodb"), Room(policy.MAX_CHARACTERS)
+    dynamodb, room = settings.client("dynamodb"), Room(policy.MAX_CHARACTERS)
     return AutoRedrive(
         queue=Queue(
-            settings.aws.client("sqs"),
+            settings.client("sqs"),
             settings.queue_url,
             visibility_timeout_s=VISIBILITY_TIMEOUT_S,
             with_content=room,
@@ -122,9 +138,17 @@ def _new_run(settings: RedriverSettings, counts: Counts, clock: Clock) -> AutoRe
     )
 
 
-def _failure(error: MepError) -> tuple[Status, str]:
-    """Return the status that an error gives a run, and its text without AWS's own message, which names roles."""
-    if not isinstance(error, AwsUnavailableError):
-        return Status.FAILED, str(error)
-    status = Status.UNAVAILABLE if error.problem.reason in _PASSES else Status.FAILED
-    return status, f"{error.what}: {error.problem.text}"
+def _status(error: Exception) -> Status:
+    """Return the status that an error gives a run."""
+    passes = isinstance(error, AwsUnavailableError) and error.problem.reason in _PASSES
+    return Status.UNAVAILABLE if passes else Status.FAILED
+
+
+def _text(error: Exception) -> str:
+    """Return the text of an error without AWS's own message, which names roles; of a defect, its class and place."""
+    if isinstance(error, AwsUnavailableError):
+        return f"{error.what}: {error.problem.text}"
+    if isinstance(error, MepError):
+        return str(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"a defect: {type(error).__name__} at {PurePath(frame.filename).name}:{frame.lineno}"

@@ -57,7 +57,7 @@ class CalendarCheck:
         settings = self.settings
         day = today(self.clock.now())
         scope = Scope((day - timedelta(days=DAYS)).isoformat(), day.isoformat())
-        reader = TableReader(settings.aws.client("dynamodb"), settings.calendar_table, settings.audit_table, RATE)
+        reader = TableReader(settings.client("dynamodb"), settings.calendar_table, settings.audit_table, RATE)
         grace = parse_age("grace", GRACE) or timedelta()
         checker = Checker(reader, scope, grace, on_row=self._check_time, clock=self.clock.now)
         try:

@@ -9,6 +9,7 @@ from handler.dead_letters import serialize_event
 from mep.aws import AwsClients
 from mep.dlq.destinations import CannotSendError, Destination, RejectedError, sending
 from mep.dlq.error_mapping import function_cause
+from redriver.settings import CONNECT_TIMEOUT_S
 from redriver.stores import Rows
 
 MAX_BYTES = 6 * 1024 * 1024
@@ -29,7 +30,8 @@ def lambda_client(aws: AwsClients) -> Any:
 
     boto3 sends the trace header of this function with every call: all events of a run would share one trace.
     """
-    client = aws.client("lambda", read_timeout=READ_TIMEOUT_S, retries={"mode": "standard", "total_max_attempts": 1})
+    retries = {"mode": "standard", "total_max_attempts": 1}
+    client = aws.client("lambda", connect_timeout=CONNECT_TIMEOUT_S, read_timeout=READ_TIMEOUT_S, retries=retries)
     # The client lives as long as the sandbox, and is asked for in each run.
     client.meta.events.register_last("before-call", _without_trace_header, unique_id="without-trace-header")
     return client

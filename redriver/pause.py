@@ -19,12 +19,12 @@ def find_pause(settings: RedriverSettings) -> Pause | None:
     Raises:
         MepError: EventBridge or Lambda could not be asked.
     """
-    events = settings.aws.client("events")
+    events = settings.client("events")
     with aws_errors(f"the rule {settings.rule} cannot be read", events):
         rule = events.describe_rule(Name=settings.rule, EventBusName=settings.bus)
     if rule.get("State") == "DISABLED":
         return Pause.RULE_DISABLED
-    lambda_ = settings.aws.client("lambda")
+    lambda_ = settings.client("lambda")
     with aws_errors(f"the concurrency of {settings.unqualified_function} cannot be read", lambda_):
         concurrency = lambda_.get_function_concurrency(FunctionName=settings.unqualified_function)
     return Pause.NO_CONCURRENCY if concurrency.get("ReservedConcurrentExecutions") == 0 else None

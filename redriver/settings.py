@@ -2,11 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from handler.contract import AUDIT, CALENDAR
 from mep.aws import AwsClients, open_aws
 from mep.errors import UsageError
 from redriver import BUS_VARIABLE, ENVIRONMENT_VARIABLE, FUNCTION_VARIABLE, QUEUE_VARIABLE, RULE_VARIABLE
+
+CONNECT_TIMEOUT_S = 2
+READ_TIMEOUT_S = 8
+"""All attempts of a call that is never answered end within `redriver.policy.RESERVE_S`, so that the run can end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,17 @@ class RedriverSettings:
     function: str
     rule: str
     bus: str
+
+    def client(self, service: str) -> Any:
+        """Return the client of a service; each is created once.
+
+        Args:
+            service: boto3's name of the service.
+
+        Raises:
+            UsageError: A boto3 setting is invalid.
+        """
+        return self.aws.client(service, connect_timeout=CONNECT_TIMEOUT_S, read_timeout=READ_TIMEOUT_S)
 
     @property
     def unqualified_function(self) -> str:

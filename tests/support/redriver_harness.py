@@ -25,6 +25,7 @@ from tests.support.invocation import Invoked
 from tests.support.stores import DeadLetters, Tables
 
 ALIAS_ARN = "arn:aws:lambda:us-east-1:000000000000:function:mark-earnings-processed-test:live"
+RULE_ARN = "arn:aws:events:us-east-1:000000000000:rule/earnings-test/rule"
 _NO_UPSTREAM = "http://127.0.0.1:9"
 _JSON = {"Content-Type": "application/x-amz-json-1.1"}
 
@@ -51,7 +52,7 @@ class Platform:
         """Return the response to a request."""
         request = exchange.request
         if request.operation == "DescribeRule":
-            return Reply(200, json.dumps({"Name": "rule", "State": self.rule_state}).encode(), _JSON)
+            return Reply(200, json.dumps({"Name": "rule", "Arn": RULE_ARN, "State": self.rule_state}).encode(), _JSON)
         if request.method == "GET":
             found = {} if self.concurrency is None else {"ReservedConcurrentExecutions": self.concurrency}
             return Reply(200, json.dumps(found).encode(), _JSON)
@@ -99,7 +100,7 @@ class RedriverHarness:
                 patch.setenv(name, value)
             settings = load_settings(self.environ())
             for service in ("sqs", "dynamodb", "events", "lambda"):
-                settings.aws.client(service)
+                settings.client(service)
             lambda_client(settings.aws)
             return settings
 

@@ -11,6 +11,7 @@ from mep.dlq.model import DeadLetter, DeadLetterSource
 from redriver import TIMEOUT_S, VISIBILITY_TIMEOUT_S, policy
 from redriver.invocation import READ_TIMEOUT_S
 from redriver.policy import History, choose_probe, is_candidate, oldest_ages
+from redriver.settings import CONNECT_TIMEOUT_S, load_settings
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NEEDS_A_PERSON = {
@@ -47,7 +48,20 @@ def test_an_event_alone_is_not_given_up_in_an_outage_of_six_hours() -> None:
 
 
 def test_a_slow_event_ends_before_the_run_does() -> None:
-    assert READ_TIMEOUT_S < policy.RESERVE_S < TIMEOUT_S < VISIBILITY_TIMEOUT_S
+    assert CONNECT_TIMEOUT_S + READ_TIMEOUT_S < policy.RESERVE_S < TIMEOUT_S < VISIBILITY_TIMEOUT_S
+
+
+@pytest.mark.parametrize("service", ["dynamodb", "events", "lambda", "sqs"])
+def test_a_call_that_is_never_answered_ends_before_the_run_does(service: str) -> None:
+    """With all of its attempts and botocore's waits between them: the run is reported, and not a blank."""
+    variables = dict.fromkeys(("ENVIRONMENT", "EARNINGS_CALENDAR_TABLE", "EARNINGS_AUDIT_TABLE"), "x")
+    names = dict.fromkeys(("AUTO_REDRIVE_FUNCTION", "AUTO_REDRIVE_RULE", "EVENT_BUS_NAME"), "x")
+    queue = {"AWS_REGION": "us-east-1", "DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/q"}
+    config = load_settings({**variables, **names, **queue}).client(service).meta.config
+
+    attempts = config.retries["total_max_attempts"]
+    waits = sum(2**attempt for attempt in range(attempts - 1))
+    assert attempts * (config.connect_timeout + config.read_timeout) + waits < policy.RESERVE_S
 
 
 histories = st.builds(
