@@ -11,6 +11,7 @@ only: this module imports nothing else.
 import json
 import logging
 import os
+import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +19,7 @@ from uuid import uuid4
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from handler.contract import AUDIT, CALENDAR
 from handler.validation import format_utc
@@ -43,6 +44,14 @@ _MAX_SHOWN = 500
 
 log = logging.getLogger(__name__)
 
+for _library in ("boto3", "botocore", "urllib3"):
+    # At level DEBUG they log whole requests: credentials, and the calendar.
+    logging.getLogger(_library).setLevel(logging.WARNING)
+
+
+class ReportError(Exception):
+    """CodeDeploy did not take the report. Lambda repeats the invocation."""
+
 
 def handle(event: Mapping[str, str], _context: object = None) -> dict[str, str]:
     """Probe the new version, and report the result to CodeDeploy.
@@ -54,25 +63,26 @@ def handle(event: Mapping[str, str], _context: object = None) -> dict[str, str]:
         The status that was reported.
 
     Raises:
-        ClientError: CodeDeploy did not take the report.
-        BotoCoreError: CodeDeploy did not answer.
+        ReportError: CodeDeploy did not take the report, or did not answer.
     """
     log.setLevel(logging.INFO)
     deployment = event["DeploymentId"]
     codedeploy = _client("codedeploy")
     try:
         problem = _find_problem(codedeploy, deployment)
-    except Exception as error:
-        log.exception("The new version could not be probed")
-        problem = f"{type(error).__name__}: {error}"
+    except Exception as error:  # noqa: BLE001 - whatever it is, CodeDeploy must get a report
+        problem = f"it could not be probed: {_describe(error)}"
     if problem:
         log.error("The new version must not get events: %s", problem)
     status = "Failed" if problem else "Succeeded"
-    codedeploy.put_lifecycle_event_hook_execution_status(
-        deploymentId=deployment,
-        lifecycleEventHookExecutionId=event["LifecycleEventHookExecutionId"],
-        status=status,
-    )
+    try:
+        codedeploy.put_lifecycle_event_hook_execution_status(
+            deploymentId=deployment,
+            lifecycleEventHookExecutionId=event["LifecycleEventHookExecutionId"],
+            status=status,
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise ReportError(_describe(error)) from None
     log.info("Reported %s for deployment %s", status, deployment)
     return {"status": status}
 
@@ -123,6 +133,15 @@ def _probe(version: str) -> str:
         return ""
     shown = answer[:_MAX_SHOWN].decode(errors="replace")
     return f"{version} answered {shown} instead of duplicate with same_event true"
+
+
+def _describe(error: Exception) -> str:
+    """Return the error code or the class of an error, and where it came from; its text may quote a header or a role."""
+    if isinstance(error, ClientError):
+        return f"{error.response['Error']['Code']} at {error.operation_name}"
+    frames = traceback.extract_tb(error.__traceback__)
+    frame = next((frame for frame in reversed(frames) if frame.filename == __file__), frames[-1])
+    return f"{type(error).__name__} at {frame.name}, line {frame.lineno}"
 
 
 def _client(service: str, read_timeout: int = CALL_SECONDS) -> Any:

@@ -1,5 +1,7 @@
 """The hook before traffic, with the real function in the emulated runtime, real tables and a CodeDeploy on loopback."""
 
+import logging
+import traceback
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,6 +15,7 @@ from emulator.environment import LOCAL_CREDENTIALS, REGION
 from emulator.faults import Fault, FaultProxy, aws_error, cancelled, lost_reply
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import QueueEndpoint, create_queue
+from tests.integration.sentinel import CORE, CREDENTIALS, leaks
 from tests.support.aws_account import Call, Reply, error, ok, serving
 from tests.support.harness import function_environ
 from tests.support.sandbox import Sandbox, sandbox_process
@@ -201,6 +204,46 @@ def test_every_error_is_reported(account: Account, operation: str, reply: Reply)
     assert account.reports == [report("Failed")]
 
 
+ROLE = "arn:aws:sts::123456789012:assumed-role/its-role/session"
+FAILURES = {
+    "denied": (error("AccessDeniedException", f"User: {ROLE} is not authorized", 403), "AccessDeniedException at "),
+    "expired": (error("ExpiredTokenException", f"The security token {CORE} is expired"), "ExpiredTokenException at "),
+    "signature": (
+        error("InvalidSignatureException", f"The Canonical String: x-amz-security-token:{CORE}"),
+        "InvalidSignatureException at ",
+    ),
+    "hangs up": (Reply(0, b""), "ConnectionClosedError at "),
+    "login page": (Reply(200, b"<html>" + CORE.encode()), " at "),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_the_log_names_the_error_and_no_secret(
+    account: Account, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: str
+) -> None:
+    """At level DEBUG, and in the exception, which Lambda's runtime client logs."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(hook, "ATTEMPTS", 1)
+    caplog.set_level(logging.DEBUG)
+    reply, words = FAILURES[failure]
+    account.replies["GetDeployment"] = reply
+
+    assert hook.handle(EVENT) == {"status": "Failed"}
+    assert f"could not be probed: {words}" in caplog.text or failure == "login page"
+    assert leaks(caplog.text) == []
+    assert ROLE not in caplog.text
+
+    account.replies = {"PutLifecycleEventHookExecutionStatus": reply}
+    if failure != "login page":  # the response has no members: any success will do
+        with pytest.raises(hook.ReportError) as raised:
+            hook.handle(EVENT)
+        text = "".join(traceback.format_exception(raised.value))
+        assert words in text
+        assert leaks(text) == []
+        assert ROLE not in text
+
+
 @pytest.mark.parametrize("name", ["FUNCTION_VERSION_ARN", "EARNINGS_CALENDAR_TABLE", "AWS_ENDPOINT_URL_DYNAMODB"])
 def test_wrong_variables_of_the_hook_are_reported(account: Account, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "")
@@ -215,7 +258,7 @@ def test_a_report_that_fails_raises(account: Account) -> None:
     account.replies["PutLifecycleEventHookExecutionStatus"] = error("AccessDeniedException", "not authorized")
     account.replies["Invoke"] = error("ResourceNotFoundException", "no such version", 404)
 
-    with pytest.raises(Exception, match="AccessDenied"):
+    with pytest.raises(hook.ReportError, match="AccessDeniedException at PutLifecycleEventHookExecutionStatus"):
         hook.handle(EVENT)
 
 
