@@ -60,6 +60,15 @@ def run_stack_command(given: argparse.Namespace, command: Callable[[Any, Deploym
         sys.stderr.write(f"CloudFormation could not be asked: {NO_CREDENTIALS}\n")
         return 1
     except (BotoCoreError, ClientError) as error:
-        sys.stderr.write(f"CloudFormation could not be asked: {error}\n")
+        sys.stderr.write(f"CloudFormation could not be asked: {_describe(error)}\n")
         return 1
     return 0
+
+
+def _describe(error: BotoCoreError | ClientError) -> str:
+    """Return an error in one line. Of a refused signature AWS's message quotes the headers, the session token too."""
+    text = str(error)
+    if isinstance(error, ClientError) and "Signature" in error.response["Error"]["Code"]:
+        code = error.response["Error"]["Code"]
+        text = f"{code} at {error.operation_name}: check the secret key, and this machine's clock"
+    return " ".join(text.split())

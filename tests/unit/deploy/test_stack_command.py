@@ -6,6 +6,7 @@ import pytest
 
 from deploy.context import Deployment
 from deploy.stack_command import run_stack_command, stack_parser
+from tests.support.aws_account import Reply, serving, xml_error
 
 DEV = stack_parser("").parse_args(["-c", "environment=dev"])
 
@@ -27,6 +28,30 @@ def test_no_credentials(
     assert run_stack_command(DEV, _call) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("CloudFormation could not be asked: there are no AWS credentials: set AWS_PROFILE")
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (xml_error("SignatureDoesNotMatch", "The Canonical String was x-amz-security-token:S3NT1N3L", 403), "clock"),
+        (xml_error("ExpiredToken", "The security token\nis expired", 403), "ExpiredToken"),
+        (xml_error("AccessDenied", "not authorized to perform: cloudformation:DescribeStacks", 403), "DescribeStacks"),
+        (Reply(0, b""), "Connection was closed"),
+    ],
+    ids=["signature", "expired", "denied", "hangs up"],
+)
+def test_a_failed_call_is_one_line_without_a_secret(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], reply: Reply, words: str
+) -> None:
+    with serving(lambda _: reply) as url:
+        for name, value in {"AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL": url, "AWS_MAX_ATTEMPTS": "1"}.items():
+            monkeypatch.setenv(name, value)
+        assert run_stack_command(DEV, _call) == 1
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("CloudFormation could not be asked: ")
+    assert words in line
+    assert "S3NT1N3L" not in line
 
 
 def test_the_region_is_that_of_the_cdk_command_line(without_credentials: None, monkeypatch: pytest.MonkeyPatch) -> None:
