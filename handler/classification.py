@@ -37,7 +37,7 @@ CATEGORY_BY_CODE: Mapping[str, ErrorCategory] = {
         LimitExceededException OverLimit KmsThrottled PriorRequestNotComplete SlowDown ThrottledException
         BandwidthLimitExceeded EC2ThrottledException""",
     ),
-    # The last three: the signature's time is not the service's. The next attempt is signed anew.
+    # The last three: the signature's time is not the service's. The next attempt has a new signature.
     **_map(
         ErrorCategory.NETWORK,
         "RequestTimeout RequestTimeoutException RequestExpired RequestInTheFuture RequestTimeTooSkewed",

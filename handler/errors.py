@@ -2,7 +2,7 @@
 
 * MarkEarningsError
   · SettingsError       a setting is wrong: one line at start, then the process ends
-  · ProcessingError     the event cannot be processed, or not now; its category decides what becomes of it
+  · ProcessingError     the event cannot be processed, or not now; its category decides where it goes
   · EventNotProcessed   raised to Lambda: its asynchronous retries take over, then the on-failure destination
 
 None of them carries a value that failed validation: messages end up in logs, spans and dead letters. This module

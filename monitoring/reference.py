@@ -53,7 +53,7 @@ Same namespace, dimension `Environment`; `OldestDeadLetterAge` also with `Enviro
 
 _ALARMS = f"""
 M of N: the alarm goes into ALARM when M of the last N periods are above the threshold. Gaps are filled with zero, and
-missing data is `notBreaching`, but for `silence`, which is about it. The service level objective is {OBJECTIVE:.1%} of
+missing data is `notBreaching`, except for `silence`. The service level objective is {OBJECTIVE:.1%} of
 events.
 """
 

@@ -1,7 +1,7 @@
 """The automatic redrive: a scheduled function that sends the events of transient failures to the function again.
 
-It is the code behind `mep dlq redrive` without a terminal. It invokes the function synchronously, so that it knows what
-became of an event before it deletes its message: an event that fails again stays where it is, and waits for the next
+It is the code behind `mep dlq redrive` without a terminal. It invokes the function synchronously, so that it knows the
+outcome of an event before it deletes its message: an event that fails again stays where it is, and waits for the next
 run.
 """
 

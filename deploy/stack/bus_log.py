@@ -1,4 +1,4 @@
-"""The log of the event bus: what became of an event before the function.
+"""The log of the event bus: each event before the function.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-bus-logs.html
 

@@ -244,7 +244,7 @@ class Bus:
     def replay(self, name: str, start: float, end: float, pattern: EventPattern | None = None) -> Iterator[bytes]:
         """Yield archived events of a time window in the order of their time, as a replay puts them onto the bus.
 
-        https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-replay-archived-event.html: unchanged but for a
+        https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-replay-archived-event.html: unchanged except for a
         `replay-name`.
 
         Args:

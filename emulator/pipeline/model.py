@@ -1,4 +1,4 @@
-"""The vocabulary of the event pipeline: its settings, its waits, its IDs, and what becomes of a delivery."""
+"""The vocabulary of the event pipeline: its settings, its waits, its IDs, and the results of a delivery."""
 
 import uuid
 from collections.abc import Callable

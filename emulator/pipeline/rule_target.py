@@ -192,7 +192,7 @@ class LambdaTarget:
     def _log_end(
         self, step: Step, delivery: _Delivery, last: InvokeError | None = None, error: InvokeError | None = None
     ) -> None:
-        """Write a record of what became of the delivery: of its last error, and the error of the step itself."""
+        """Write a record of the delivery's result: of its last error, and the error of the step itself."""
         latency_ms = round(self._age(delivery) * 1000)
         details = {
             **self._target,

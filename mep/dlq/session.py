@@ -74,7 +74,7 @@ class OperatorMetrics:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One command at work on a queue.
+    """One command that uses a queue.
 
     Attributes:
         settings: The resources of the stack.

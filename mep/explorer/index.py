@@ -61,7 +61,7 @@ class RunIndex:
         folder: `--out` of `mep local`; its files may be written meanwhile.
 
     Attributes:
-        restarts: How often the files were found to be removed or replaced. Each time the index begins anew.
+        restarts: How often the files were found to be removed or replaced. Each time the index begins again.
     """
 
     def __init__(self, folder: Path) -> None:

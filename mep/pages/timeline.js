@@ -1,6 +1,6 @@
 "use strict";
 
-/** Add a button to each value that people copy; without a script the values are there all the same. */
+/** Add a button to each value that people copy; without a script the values are still there. */
 function addCopyButtons(root) {
   for (const value of root.querySelectorAll("[data-copy]")) {
     const button = document.createElement("button");

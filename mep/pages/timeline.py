@@ -1,4 +1,4 @@
-"""The timeline of one event as HTML: what became of it, an overview of all invocations, and every record."""
+"""The timeline of one event as HTML: its outcome, an overview of all invocations, and every record."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape

@@ -31,7 +31,7 @@ def env_command(
     """Print the variables of an environment for a shell: `eval "$(mep env prod)"`.
 
     The values are the outputs of the environment's stack. Only where there is no such stack, and this is stated, they
-    follow from the naming rules. Variables that are set have no effect, but for those of the region and the
+    follow from the naming rules. Variables that are set have no effect, except those of the region and the
     credentials.
 
     The exit status is 3 when the stack, or its queue, could not be asked: then nothing is printed, and no variable is

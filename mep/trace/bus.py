@@ -85,7 +85,7 @@ def by_envelope(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
 
 @dataclass(frozen=True, slots=True)
 class BusVerdict:
-    """What became of an event on its way to the function.
+    """The result of an event's delivery to the function.
 
     Attributes:
         outcome: `undelivered`, or None for an event that is on its way, or has arrived at Lambda.
@@ -97,7 +97,7 @@ class BusVerdict:
 
 
 def judge_on_bus(entries: Sequence[Entry]) -> BusVerdict:
-    """Return what became of one event, of which no record of the function is known.
+    """Return the result of the delivery of one event, of which no record of the function is known.
 
     Args:
         entries: Its entries of the bus, in the order of time; at least one.

@@ -23,7 +23,7 @@ def find_on_bus(ids: Iterable[str], sources: AwsSources, *, is_explained: bool) 
     Args:
         ids: Envelope IDs, or what may be one.
         sources: Reads the log.
-        is_explained: Whether other records say what became of the event: a log that has none of it is not worth a note.
+        is_explained: Whether other records have the event's outcome: a log that has none of it is not worth a note.
     """
     wanted = sorted(each for each in set(ids) if _ID.fullmatch(each))
     if not sources.scope.bus or not wanted:

@@ -60,7 +60,7 @@ class Timeline:
         sections: Sections in the order of time.
         rows: The calendar rows that the entries name, in their current state.
         notes: Remarks, one sentence each.
-        verdict: What became of the event.
+        verdict: The event's outcome.
         invocations: Number of invocations of the function.
         gaps: Sources that could not be read.
         queue_was_skipped: Whether the dead-letter queue was not to be read.

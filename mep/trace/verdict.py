@@ -1,4 +1,4 @@
-"""The verdict: what became of the event, and which record proves it.
+"""The verdict: the event's outcome, and which record proves it.
 
 The audit entry of a mark is written in one transaction with the mark, so it decides. Then come the outcomes that the
 function reported, then what operators did afterwards, then the dead letter.
@@ -38,7 +38,7 @@ _OF_SOURCE = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of the event.
+    """The outcome of the event.
 
     Attributes:
         outcome: An outcome of the function, `discarded` or `unmarked` by an operator, or `undelivered` to the function;

@@ -93,7 +93,7 @@ class BoundedHttp:
     def post(self, body: bytes, headers: Mapping[str, str], attempt: Attempt) -> tuple[int, bytes]:
         """Send a request; return the status and the body of the response. Redirects are not followed.
 
-        A request that fails on a connection that the peer has closed is sent once more.
+        A request that fails on a connection that the peer has closed is sent again.
 
         Raises:
             urllib3.exceptions.HTTPError: There is no response within the attempt.

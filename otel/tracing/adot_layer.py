@@ -40,7 +40,7 @@ SPANS_PER_FLUSH = 10
 into one datagram, and loses them if that is too large. Ten is what ADOT's default setup puts into one."""
 
 _OLD_NAME = "net.peer.name"
-"""For older tools, what `server.address` and `server.port` say; ADOT's encoder makes every attribute dear."""
+"""For older tools, what `server.address` and `server.port` say; ADOT's encoder makes every attribute expensive."""
 
 _ACCESS_KEY = "access_key"
 """Part of the names of the attributes in which ADOT puts the access key ID on spans of AWS calls."""

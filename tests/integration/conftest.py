@@ -1,4 +1,4 @@
-"""Fixtures: the services once for a run, the function anew for every test."""
+"""Fixtures: the services once for a run, a new function for every test."""
 
 import socket
 import uuid

@@ -1,4 +1,4 @@
-"""The same events through the function in one export mode, and what arrives of them but for what always varies."""
+"""The same events through the function in one export mode, and what arrives of them, except for what always varies."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -551,7 +551,7 @@ VARIABLES = {
     # of the emulators that are started
     *("BIND_HOST", "GATEWAY_PORT", "MINISTACK_ACCOUNT_ID", "MINISTACK_HOST", "MINISTACK_REGION"),
 } - {"ENVIRONMENT", "SSLKEYLOGFILE", "http_proxy", "https_proxy"}
-"""But for four that have another form."""
+"""Except for four that have another form."""
 WORDS_OF_OTHERS = {
     *(name for name in (*DEAD_LETTER_ATTRIBUTES, THROTTLED_BEFORE) if "_" in name),
     *("CLIENT_CERTIFICATE", "CLIENT_KEY"),  # ends of the names of the OTLP exporter's variables

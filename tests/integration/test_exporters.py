@@ -15,7 +15,7 @@ UNSAMPLED = TRACE_HEADER.replace("Sampled=1", "Sampled=0")
 
 
 def outcomes(new_harness: NewHarness, **environ: str) -> list[tuple[str, list[str]]]:
-    """What becomes of an event for a row, of the same event again, and of one for no row; and what was said."""
+    """The outcomes of an event for a row, of the same event again, and of one for no row; and what was said."""
     harness = new_harness(**environ)
     event = harness.event_for_a_row()
     seen = [harness.function(each) for each in (event, event, unique_event(), {"not": "an event"})]

@@ -72,7 +72,7 @@ def thawed_later(pid: int, clerk: Clerk) -> Iterator[None]:
         thawing.result()
 
 
-def test_what_was_signed_before_the_freeze_is_signed_anew(services: Services) -> None:
+def test_what_was_signed_before_the_freeze_is_signed_again(services: Services) -> None:
     event = unique_event()
     symbol = event["detail"]["asset_symbol"]
     services.tables.put_row(symbol, DATE)

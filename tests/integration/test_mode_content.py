@@ -25,7 +25,7 @@ SIGNALS = "ADOT's whole set-up sets more attributes for Application Signals than
 BY_PROCESSOR = "a collector's own processor, `awsapplicationsignals`, adds what Application Signals needs"
 NO_ENVIRONMENT = "ADOT's whole set-up leaves that attribute of Application Signals to the backend"
 TEXT = "the layer's script gives the resource as OTEL_RESOURCE_ATTRIBUTES, which has texts only"
-DEAR = "the layer's encoder makes every attribute dear, and `server.address` says the same"
+COST = "the layer's encoder makes every attribute expensive, and `server.address` says the same"
 NO_SCHEMA = "ADOT makes the resource, without a schema"
 NO_LINKS = "ADOT's fast start has no links; `linked_trace_id` has the trace ID in every mode"
 ADOTS = "ADOT's whole set-up sets it on every span or resource"
@@ -52,8 +52,8 @@ DIFFERENCES = [
     ((FULL,), "call", "sampled", "True", "False", DECIDED_EARLY),
     ((FAST,), "root", "links", '["the producer\'s"]', "[]", NO_LINKS),
     (LAYERS, "resource", "aws.log.group.names", f"['{LOG_GROUP}']", LOG_GROUP, TEXT),
-    (LAYERS, "resource", "faas.max_memory", "134217728", "None", DEAR),
-    (LAYERS, "call", "attribute net.peer.name", "...", "None", DEAR),
+    (LAYERS, "resource", "faas.max_memory", "134217728", "None", COST),
+    (LAYERS, "call", "attribute net.peer.name", "...", "None", COST),
     (LAYERS, "resource", "schema", "https://opentelemetry.io/schemas/1.43.0", "", NO_SCHEMA),
     ((FULL,), "resource", "aws.local.service", "None", "MarkEarningsProcessed", SIGNALS),
     ((FULL,), "resource", "service.instance.id", "None", "...", ADOTS),

@@ -61,9 +61,9 @@ class FakeAws:
         outage: Whether rows of `DOWN_PREFIX` cannot be written.
 
     Args:
-        tables: Serve DynamoDB's API, unless it is handed on.
+        tables: Serve DynamoDB's API, unless it is forwarded.
         faults: What goes wrong.
-        upstreams: What calls are handed on to, by the service's name in `X-Amz-Target`.
+        upstreams: What calls are forwarded to, by the service's name in `X-Amz-Target`.
     """
 
     def __init__(self, tables: Tables, faults: Faults, upstreams: Mapping[str, Upstream]) -> None:

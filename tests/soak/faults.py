@@ -10,7 +10,7 @@ class FaultRates:
 
     Attributes:
         throttle: Refused for now; nothing was done.
-        conflict: Another transaction is at work on the row; nothing was done.
+        conflict: Another transaction uses the row; nothing was done.
         server_error: 500; nothing was done.
         reset: The connection is reset before anything was done.
         lost_reply: It is done, then the connection is reset.

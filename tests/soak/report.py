@@ -111,7 +111,7 @@ def _trouble(options: SoakOptions, result: SoakResult) -> Table:
     for name, count in counters["faults"].items():
         table.add_row(name.replace("_", " "), f"{rates[name]:.3%}", f"{count:,}")
     table.add_row("process killed", f"{options.kill:.3%}", f"{result.kills:,}")
-    table.add_row("delivered once more by Lambda's queue", f"{options.redeliver:.3%}", f"{result.redelivered:,}")
+    table.add_row("delivered again by Lambda's queue", f"{options.redeliver:.3%}", f"{result.redelivered:,}")
     table.add_row("call refused by the outage", "", f"{counters['outage']:,}")
     if "committed" in counters:
         table.add_row("transaction recognised by its token", "", f"{counters['replayed']:,}")

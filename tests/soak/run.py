@@ -52,7 +52,7 @@ class SoakOptions:
         shares: Of the events' kinds.
         kill: Probability that an invocation's process is killed.
         kill_within_s: At the latest so long after the invocation's begin.
-        redeliver: Probability that Lambda's queue delivers an event once more after it succeeded.
+        redeliver: Probability that Lambda's queue delivers an event again after it succeeded.
         read_timeout_s: The function's, for each call; a stall is waited for so long.
         moments: Numbers of ended deliveries at which the cost so far is noted.
         dynamodb_local: Whether DynamoDB Local is the store, behind the faults.

@@ -8,7 +8,7 @@ import typer.main
 
 from mep.__main__ import main
 
-_get_command = cache(typer.main.get_command)  # Typer reads the signatures of all commands anew for each call
+_get_command = cache(typer.main.get_command)  # Typer reads the signatures of all commands for each call
 
 
 def mep(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:

@@ -20,7 +20,7 @@ OF_ITS_TIME = (
     ("RequestInTheFuture", ""),
     ("RequestTimeTooSkewed", "The difference between the request time and the current time is too large."),
 )
-"""Code and message of refusals for the time alone: the next attempt is signed anew."""
+"""Code and message of refusals for the time alone: the next attempt has a new signature."""
 
 _SIGNED_OTHERWISE = (
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "

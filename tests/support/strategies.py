@@ -68,7 +68,7 @@ days = st.dates().map(date.isoformat)
 
 
 def camel_case(name: str) -> str:
-    """`asset_symbol` as `assetSymbol`, written down anew: the test's own opinion."""
+    """`asset_symbol` as `assetSymbol`, written independently."""
     head, _, tail = name.partition("_")
     return head + tail[:1].upper() + tail[1:]
 

@@ -179,7 +179,7 @@ def test_dimensions() -> None:
                 assert dimensions in DIMENSIONS[namespace]
 
 
-def test_missing_data_is_not_breaching_but_for_silence() -> None:
+def test_missing_data_is_not_breaching_except_for_silence() -> None:
     missing = {name: each["TreatMissingData"] for name, each in everything().items() if "TreatMissingData" in each}
 
     assert missing.pop("silence") == "breaching"

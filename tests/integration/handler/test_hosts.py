@@ -98,7 +98,7 @@ def called(make: Callable[[], Any], operation: str, parameters: Mapping[str, Any
 
 @functools.cache
 def _whole_data() -> Loader:
-    """The whole data. To read it anew for each client would take minutes."""
+    """The whole data. To read it again for each client would take minutes."""
     return Loader()
 
 

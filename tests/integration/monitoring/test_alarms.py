@@ -147,7 +147,7 @@ def test_ok_on_one_failing_event_in_a_quiet_hour(emf_lines: EmfLines, name: str,
     timeline = quiet_hour(emf_lines, kind)
 
     assert set(timeline.states(alarm(name), range(25, 70), reading)) == {State.OK}
-    # It is reported all the same: the event is in the dead-letter queue.
+    # It is still reported: the event is in the dead-letter queue.
     assert State.ALARM in timeline.states(alarm("dlq-arrival"), range(25, 70), reading)
 
 

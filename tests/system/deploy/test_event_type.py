@@ -1,4 +1,4 @@
-"""docs/event-type.ts accepts the events of producers in TypeScript's opinion."""
+"""docs/event-type.ts accepts the events of producers, by TypeScript's compiler."""
 
 import os
 import re

@@ -4,7 +4,7 @@
 
 Lambda gives a function a core in proportion to its memory, one whole at 1,769 MB
 (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html). Docker's quota does the same here. Times are
-this machine's: the ratios are what to look at.
+this machine's: compare the ratios.
 """
 
 import os

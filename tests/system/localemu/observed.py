@@ -1,4 +1,4 @@
-"""What became of an event, in a form in which two implementations of the platform can be compared."""
+"""The outcome of an event, in a form in which two implementations of the platform can be compared."""
 
 import json
 import re
@@ -47,7 +47,7 @@ def facts(
     dead_letters: Sequence[DeadLetter],
     event_ids: set[str],
 ) -> Facts:
-    """Gather what became of an event.
+    """Gather the outcome of an event.
 
     What is different each time is replaced: IDs by whose they are, times by their form.
 

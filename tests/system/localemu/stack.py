@@ -1,7 +1,7 @@
 """The synthesised stack on the emulator: created, updated and deleted by CloudFormation's API, as the CDK does it.
 
-The template goes in as it is but for what a test has to say: which image, and where DynamoDB is. The emulator makes the
-stack's tables, too, but the function works on tables of the same definition in DynamoDB Local: the emulator's
+The template goes in as it is, except for what a test has to say: which image, and where DynamoDB is. The emulator makes
+the stack's tables, too, but the function works on tables of the same definition in DynamoDB Local: the emulator's
 transactions are not atomic.
 """
 

@@ -172,7 +172,7 @@ def test_data_outlives_a_stack_that_is_not_for_trials(aws: Emulator, emulated_im
 
 
 def test_the_emulator_loses_the_alias_when_a_new_version_comes(dev: Stack) -> None:
-    """It makes the alias anew and then deletes the old one, which has the same name.
+    """It makes a new alias and then deletes the old one, which has the same name.
 
     CloudFormation changes it in place, since a new `FunctionVersion` needs no replacement:
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-lambda-alias.html

@@ -86,7 +86,7 @@ def test_a_killed_redrive_loses_no_event(
     harness.left()
     assert {"ReceiveMessage", "PutItem", sends, "DeleteMessage", "PutMetricData"} <= set(whole.calls)
 
-    # Both ways make the same calls but for one: each has half of the moments.
+    # Both ways make the same calls except for one: each has half of the moments.
     for at, after in few(kills(whole), of=2, start=bool(where_to)):
         killed = Killer(at=at, after=after)
         sent, poison = fill()

@@ -79,7 +79,7 @@ def test_an_event_without_a_correlation_id_is_listed_by_its_request(folder: Path
 
 @pytest.fixture(scope="module")
 def growing(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that the examples write anew."""
+    """A folder that each example writes."""
     return tmp_path_factory.mktemp("growing")
 
 

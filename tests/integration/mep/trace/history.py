@@ -49,7 +49,7 @@ class History:
         invoked: The invocations in the order of time.
         audit: The items of the audit table.
         dead_letters: The messages in the dead-letter queue, as lines of `dlq.jsonl`.
-        truth: What became of the event.
+        truth: The event's outcome.
     """
 
     correlation_id: str
@@ -185,7 +185,7 @@ class Recorder:
         self.invoked.append(Invoked(began, ended, outcome, tuple(lines), tuple(spans)))
 
     def again(self) -> None:
-        """Deliver the event anew: with another request."""
+        """Deliver the event again: with another request."""
         self.request_id, self._header = "", new_trace_header()
 
     def dead_letter(self) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def environment() -> str:
 
 @pytest.fixture
 def account(endpoint: Endpoint, environment: str) -> DeployedAccount:
-    """An account in which everything is as it should be, but for the reserved row, which is missing."""
+    """An account in which everything works, except that the reserved row is missing."""
     delete_reserved(endpoint.harness.services.tables)
     endpoint.harness.services.queue.drain()
     alarms = [

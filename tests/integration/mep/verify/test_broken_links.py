@@ -207,7 +207,7 @@ def test_a_redriven_event_that_fails_again(run: Verify, account: DeployedAccount
 def test_a_dead_letter_that_comes_back(
     run: Verify, account: DeployedAccount, endpoint: Endpoint, tables: Tables
 ) -> None:
-    """The redriven event is processed, and comes back all the same: EventBridge may deliver it twice."""
+    """The redriven event is processed, and still comes back: EventBridge may deliver it twice."""
 
     def send() -> None:
         body = json.dumps({"detail": json.loads(account.bus.entries[-1]["Detail"])})
