@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from otel.settings.environ import (
     SAMPLERS,
     EnvReader,
+    check_foreign,
     check_resource_attributes,
     check_sampler,
     is_printable_ascii,
@@ -53,11 +54,6 @@ https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables
 
 type ParentSource = Literal["lambda", "traceparent", "nothing"]
 """Where the parent of a root span comes from: Lambda's trace header, `detail.traceparent`, or there is none."""
-
-_FOREIGN = {
-    "OTEL_PYTHON_CONTEXT": "unset: the function uses the context of Python",
-    "OTEL_PYTHON_TRACER_PROVIDER": "unset: the function creates its own TracerProvider",
-}
 
 
 class TelemetrySettings(NamedTuple):
@@ -203,9 +199,7 @@ def _check_endpoint(read: EnvReader) -> bool:
 
 def _check_own_setup(read: EnvReader, *, tracing: bool) -> None:
     """Check the variables that OpenTelemetry reads without a layer."""
-    for name, rule in _FOREIGN.items():
-        if read.raw(name):
-            read.refuse(name, rule)
+    check_foreign(read)
     if not tracing:
         return
     check_sampler(read, SAMPLERS)

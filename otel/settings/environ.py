@@ -207,6 +207,19 @@ def check_sampler(read: EnvReader, samplers: tuple[str, ...]) -> None:
         read.check("OTEL_TRACES_SAMPLER_ARG", lambda text: 0 <= float(text) <= 1, "a probability from 0 to 1")
 
 
+_FOREIGN = {
+    "OTEL_PYTHON_CONTEXT": "unset: the function uses the context of Python",
+    "OTEL_PYTHON_TRACER_PROVIDER": "unset: the function creates its own TracerProvider",
+}
+
+
+def check_foreign(read: EnvReader) -> None:
+    """Refuse what names a part of OpenTelemetry that the function does not use: OpenTelemetry loads it, or raises."""
+    for name, rule in _FOREIGN.items():
+        if read.raw(name):
+            read.refuse(name, rule)
+
+
 def check_resource_attributes(read: EnvReader) -> None:
     """Check the resource attributes: OpenTelemetry ignores, with a warning, what is not a pair."""
     read.check("OTEL_RESOURCE_ATTRIBUTES", _are_pairs, "NAME=VALUE pairs in UTF-8, separated by commas")

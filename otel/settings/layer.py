@@ -3,6 +3,7 @@
 from otel.settings.environ import (
     SAMPLERS,
     EnvReader,
+    check_foreign,
     check_resource_attributes,
     check_sampler,
     is_printable_ascii,
@@ -11,6 +12,13 @@ from otel.settings.environ import (
 
 ID_GENERATORS = ("random", "xray")
 EXPORTERS = ("none", "otlp", "console")
+LOADED = {
+    "OTEL_PYTHON_CONTEXT": ("contextvars_context",),
+    "OTEL_PYTHON_LOGGER_PROVIDER": ("sdk_logger_provider",),
+    "OTEL_PYTHON_METER_PROVIDER": ("default_meter_provider", "sdk_meter_provider"),
+    "OTEL_PYTHON_TRACER_PROVIDER": ("default_tracer_provider", "sdk_tracer_provider"),
+}
+"""What OpenTelemetry loads by its name: some at the first event, which would fail."""
 
 BATCH_LIMITS = (
     *("OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_BSP_MAX_QUEUE_SIZE"),
@@ -36,11 +44,14 @@ def check_layer(read: EnvReader, *, fast_start: bool) -> None:
         check_resource_attributes(read)
     if fast_start:
         check_sampler(read, SAMPLERS)
+        check_foreign(read)
         return
     check_sampler(read, (*SAMPLERS, "xray"))
     read.check("OTEL_PYTHON_ID_GENERATOR", lambda text: text in ID_GENERATORS, f"one of {', '.join(ID_GENERATORS)}")
     for name in ("OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"):
         read.check(name, lambda text: text in EXPORTERS, f"one of {', '.join(EXPORTERS)}")
+    for name, known in LOADED.items():
+        read.check(name, known.__contains__, f"one of {', '.join(known)}")
     for name in BATCH_LIMITS:
         read.check(name, whole_number(1, 2**31 - 1), f"a whole number from 1 to {2**31 - 1}")
 

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from tests.integration.harness import Services
-from tests.integration.modes import COLLECTOR, DIRECT, sandbox_in_mode
+from tests.integration.modes import COLLECTOR, DIRECT, LAYERS, sandbox_in_mode
 from tests.integration.sentinel import CORE, leaks
-from tests.integration.variables import NO_EFFECT
+from tests.integration.variables import LAYER_DEFAULT, NO_EFFECT
 from tests.support.events import unique_event
 from tests.support.sandbox import Sandbox
 
@@ -23,10 +23,14 @@ def emitted(sandbox: Sandbox) -> list[str | bytes]:
     return [*sandbox.stdout, *sandbox.stderr, *sandbox.datagrams, json.dumps(sandbox.spans)]
 
 
-@pytest.mark.parametrize("mode", [DIRECT, COLLECTOR])
+MODES = [DIRECT, COLLECTOR, *(mode for mode in LAYERS if mode.endswith(("fast start", "full")))]
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_in_values_that_are_taken(services: Services, mode: str) -> None:
     """In the variables without effect, and well-formed in those that carry secrets."""
-    given = {**dict.fromkeys(set(NO_EFFECT) - {"no_proxy"}, f"s3 {CORE}"), **WELL_FORMED}
+    refused = {"no_proxy", *(LAYER_DEFAULT if mode in LAYERS else ())}
+    given = {**dict.fromkeys(set(NO_EFFECT) - refused, f"s3 {CORE}"), **WELL_FORMED, "DATABASE_PASSWORD": CORE}
     services.dead_letters.extend(services.queue.drain())  # of other tests
     with sandbox_in_mode(services, mode, **given) as function:
         function.mark_a_row()

@@ -21,7 +21,7 @@ from opentelemetry.util.re import parse_env_headers
 
 from otel.settings import LIMITS, PROPAGATORS, TelemetrySettings
 from otel.settings.environ import SAMPLERS, EnvReader, split_url
-from otel.settings.layer import BATCH_LIMITS, ID_GENERATORS
+from otel.settings.layer import BATCH_LIMITS, ID_GENERATORS, LOADED
 from otel.settings.otlp import read_exporter
 
 PAIRS = "NAME=VALUE pairs in UTF-8, separated by commas"
@@ -88,10 +88,19 @@ FAST_START = {**LAYER, "OTEL_AWS_LAMBDA_FAST_START": "true"}
 
 
 def test_with_a_layer_its_variables_are_not_checked() -> None:
-    own = {"OTEL_TRACES_SAMPLER": "xray", "OTEL_PYTHON_TRACER_PROVIDER": "a", "OTEL_PYTHON_CONTEXT": "b"}
+    loaded = {"OTEL_PYTHON_TRACER_PROVIDER": "sdk_tracer_provider", "OTEL_PYTHON_CONTEXT": "contextvars_context"}
+    own = {"OTEL_TRACES_SAMPLER": "xray", **loaded}
     exporter = {**COLLECTOR, "OTEL_EXPORTER_OTLP_COMPRESSION": "zstd"}
     assert len(problems(**own, **exporter)) == 4
     assert problems(**own, **LAYER) == []
+
+
+@pytest.mark.parametrize("name", ["OTEL_PYTHON_CONTEXT", "OTEL_PYTHON_TRACER_PROVIDER"])
+def test_what_the_fast_start_would_load(name: str) -> None:
+    """OpenTelemetry's API raises for it, or makes another provider than ADOT's."""
+    for value in ("x", "contextvars_context", "sdk_tracer_provider"):
+        (problem,) = problems(**{name: value}, **FAST_START)
+        assert problem.startswith(f"{name} must be unset: ")
 
 
 def test_an_environment_that_breaks_the_layers_list_is_the_only_problem() -> None:
@@ -127,12 +136,13 @@ def test_variables_of_both_setups_of_the_layer(name: str, good: tuple[str, ...],
         ("OTEL_PYTHON_ID_GENERATOR", ("xray", "random"), ("aws", "XRAY", " xray")),
         *((name, ("none", "otlp"), ("x", "NONE")) for name in ("OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER")),
         *((name, ("1", "2048"), ("0", "-1", "many", "1.5")) for name in BATCH_LIMITS),
+        *((name, known, ("x", f" {known[0]}")) for name, known in LOADED.items()),
     ],
 )
 def test_variables_of_its_default_setup(name: str, good: tuple[str, ...], bad: tuple[str, ...]) -> None:
     assert [problem for value in good for problem in problems(**{name: value}, **LAYER)] == []
     assert [each.split()[0] for value in bad for each in problems(**{name: value}, **LAYER)] == [name] * len(bad)
-    if name != "OTEL_TRACES_SAMPLER":
+    if name not in {"OTEL_TRACES_SAMPLER", "OTEL_PYTHON_CONTEXT", "OTEL_PYTHON_TRACER_PROVIDER"}:
         assert [problem for value in bad for problem in problems(**{name: value}, **FAST_START)] == []
 
 
@@ -146,6 +156,9 @@ def test_the_fast_start_has_the_standard_samplers_only() -> None:
 
 def test_the_layers_names_are_those_of_its_packages() -> None:
     assert {each.name for each in entry_points(group="opentelemetry_id_generator")} == set(ID_GENERATORS)
+    for name, known in LOADED.items():
+        group = name.removeprefix("OTEL_PYTHON_").lower()
+        assert {each.name for each in entry_points(group=f"opentelemetry_{group}")} == set(known)
 
 
 @pytest.mark.parametrize("more", [{}, LAYER, FAST_START, COLLECTOR, {"OTEL_SDK_DISABLED": "true"}], ids=str)
