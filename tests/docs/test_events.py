@@ -23,7 +23,7 @@ from tests.support.telemetry import event_record
 from tests.unit.handler.harness import settings
 
 PAGE = (PROJECT_ROOT / "docs" / "events.md").read_text()
-README = (PROJECT_ROOT / "README.md").read_text()
+LOCAL = (PROJECT_ROOT / "docs" / "local.md").read_text()
 OPTIONAL = (*contract.OPTIONAL_FIELDS, *contract.UNCHECKED_FIELDS)
 
 
@@ -69,8 +69,8 @@ def test_the_command_publishes_an_event_that_the_function_accepts() -> None:
     assert f"mep trace {detail['correlation_id']}" in PAGE
 
 
-def test_the_example_of_the_readme_is_valid() -> None:
-    (example,) = re.findall(r"```json\n(.*?)```", README, re.DOTALL)
+def test_the_example_of_a_local_run_is_valid() -> None:
+    (example,) = re.findall(r"```json\n(.*?)```", LOCAL, re.DOTALL)
     assert failure(json.loads(example)) is None
     assert SCHEMA_ACCEPTS(json.loads(example))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from emulator.environment import PROJECT_ROOT
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import QueueEndpoint
 from mep.demo import scenarios as demo_module
@@ -17,6 +18,7 @@ from mep.demo.scenarios import DemoContext, demo
 from mep.local import stack as stack_module
 from mep.terminal import WIDTH
 from tests.support.run_helpers import said
+from tests.support.shown_output import blocks, matches
 
 
 @pytest.fixture
@@ -47,6 +49,9 @@ def test_the_demo_passes_and_shows_everything(screen: Console) -> None:
     assert "retry, then retry, then marked" in text
     assert "retry, then retry, then retry" in text
     assert re.search(r"AsyncEventsDropped +1 ", text)
+    for page in ("README.md", "docs/tutorial.md"):
+        shown = next(block.text for block in blocks((PROJECT_ROOT / page).read_text()) if block.language == "text")
+        assert matches(shown, text), f"{page} shows something else"
 
 
 def test_a_failed_check_is_named(screen: Console, monkeypatch: pytest.MonkeyPatch) -> None:
