@@ -31,7 +31,7 @@ setup: $(filter-out uv,$(UV))  ## install Python 3.13 and the locked packages in
 	@$(SYNC) $(addprefix --group ,dev image deploy layer)
 
 # Of these packages, `mep` needs few, and CDK others. What is installed already stays.
-.PHONY: setup-mep setup-soak setup-deploy
+.PHONY: setup-mep setup-soak setup-deploy setup-docs
 setup-mep: $(filter-out uv,$(UV))
 	@$(SYNC) --inexact
 
@@ -40,6 +40,9 @@ setup-soak: $(filter-out uv,$(UV))
 
 setup-deploy: $(filter-out uv,$(UV))
 	@$(SYNC) --inexact --no-default-groups --group deploy
+
+setup-docs: $(filter-out uv,$(UV))
+	@$(SYNC) --inexact --group docs
 
 DEMO := .cache/demo
 .PHONY: demo
@@ -181,6 +184,11 @@ test-browser: setup  # the pages of a local run in a browser (needs Chromium)
 .PHONY: image-requirements
 image-requirements: setup  # after a change of uv.lock: update the image's packages
 	UV=$(UV) deploy/image/export-requirements
+
+SITE := build/docs
+.PHONY: docs
+docs: setup-docs  ## build the documentation as a site, and check its links
+	.venv/bin/python -m tests.docs.site $(SITE)
 
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 

@@ -36,12 +36,16 @@ def test_demo_installs_the_operator_extra_and_removes_nothing() -> None:
     assert _synchronised("demo") == ["--locked --quiet --inexact"]
 
 
-def test_tests_install_every_group_but_those_of_the_benchmark() -> None:
+def test_tests_install_every_group_but_those_of_the_benchmark_and_the_site() -> None:
     (options,) = _synchronised("test")
 
-    groups = {name for name in PROJECT["dependency-groups"] if not name.startswith("bench-")}
+    groups = {name for name in PROJECT["dependency-groups"] if not name.startswith("bench-")} - {"docs"}
     assert set(re.findall(r"--group (\S+)", options)) | {"local"} == groups
     assert "--inexact" not in options
+
+
+def test_the_site_installs_its_generator_and_removes_nothing() -> None:
+    assert _synchronised("docs") == ["--locked --quiet --inexact --group docs"]
 
 
 def test_the_image_is_built_without_attestations() -> None:

@@ -119,6 +119,7 @@ def test_only_the_release_writes() -> None:
     }
     assert {name: scopes for name, scopes in writers.items() if scopes} == {
         "codeql-analyze": {"security-events"},
+        "docs-publish": {"pages", "id-token"},
         "deploy-plan": {"id-token"},
         "deploy-apply": {"id-token"},
         "deploy-verify": {"id-token"},
@@ -154,6 +155,13 @@ def test_what_was_executed_is_verified() -> None:
     assert jobs["verify"]["environment"] == "${{ inputs.environment }}-verify"
     assert 'mep verify --environment "$ENVIRONMENT"' in _commands(jobs["verify"])
     assert list(jobs) == ["plan", "apply", "verify"]
+
+
+def test_the_site_is_published_where_the_repository_has_pages() -> None:
+    jobs = _load("docs")["jobs"]
+    assert "make docs" in _commands(jobs["build"])
+    assert jobs["build"]["steps"][-1]["with"] == {"path": "build/docs/site"}
+    assert (jobs["publish"]["needs"], jobs["publish"]["if"]) == ("build", "github.event.repository.has_pages")
 
 
 def test_the_weekly_run_looks_outside() -> None:
