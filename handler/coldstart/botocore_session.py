@@ -16,6 +16,7 @@ from botocore.httpsession import DEFAULT_CA_BUNDLE
 from botocore.loaders import Loader
 from botocore.session import Session
 
+from handler.coldstart.transport import Transport
 from handler.settings import Settings
 
 DATA = os.path.join(os.path.dirname(__file__), "botocore_data")
@@ -47,7 +48,10 @@ def create_client(service: str, settings: Settings, config: Config) -> Any:
     # botocore looks for certifi's certificates before its own, with much of importlib.
     verify = core.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE") or DEFAULT_CA_BUNDLE
     # The user agent is made once here; otherwise botocore assembles it twice per call.
-    return create(service, config=config.merge(Config(user_agent=core.user_agent())), verify=verify)
+    client = create(service, config=config.merge(Config(user_agent=core.user_agent())), verify=verify)
+    endpoint = client._endpoint  # noqa: SLF001 - a session cannot be told which transport its clients have
+    endpoint.http_session = Transport(endpoint.http_session)
+    return client
 
 
 def create_session() -> tuple[Session, Loader]:
