@@ -1,6 +1,5 @@
 """Fixtures for all tests: an environment without an AWS account, and the real services on loopback."""
 
-import functools
 import gc
 import logging
 import os
@@ -11,11 +10,9 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import botocore.session
 import pytest
-from botocore.hooks import EventAliaser
 
 import deploy  # noqa: F401 - points CDK to the locked Node before any test imports CDK
 from emulator.services.dynamodb import DynamoDBEndpoint
@@ -28,7 +25,12 @@ from tests.support.stores import DeadLetters, Tables, new_tables
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-pytest_plugins = ["tests.support.distribution", "tests.support.images", "tests.support.thorough"]
+pytest_plugins = [
+    "tests.support.botocore_data",
+    "tests.support.distribution",
+    "tests.support.images",
+    "tests.support.thorough",
+]
 pytest.register_assert_rewrite("tests.support.invariants")
 
 _ENDPOINTS = {"dynamodb_endpoint", "queue_endpoint"}
@@ -77,25 +79,6 @@ def no_account() -> Iterator[None]:
             "NO_PROXY": "*",
         }.items():
             patch.setenv(name, value)
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def shared_service_data() -> Iterator[None]:
-    """Read botocore's data of a service once for a run, instead of once for each session.
-
-    So are the names of its events, whose translation by constants takes a tenth of a command's time.
-    """
-    names: dict[str, str] = {}
-    make = EventAliaser.__init__
-
-    def make_with_names(aliaser: EventAliaser, *args: Any, **kwargs: Any) -> None:
-        make(aliaser, *args, **kwargs)
-        vars(aliaser)["_alias_name_cache"] = names
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
-        patch.setattr(EventAliaser, "__init__", make_with_names)
         yield
 
 

@@ -12,9 +12,10 @@ from emulator.environment import PROJECT_ROOT
 
 # Forked before any thread is there, so that no lock is held in a child.
 _SERVER = """
-import functools, gc, json, os, sys
+import gc, json, os, sys
 import botocore.session, pydantic, typer._adapters
 from {module} import main
+from tests.support.botocore_data import share_botocore_data
 from mep.dlq import discard, json_output, redrive, render, selection, sentences, session
 def redirect(number, target, encoding):
     if target == "&-":
@@ -28,8 +29,8 @@ def redirect(number, target, encoding):
     os.dup2(opened, number)
     return open(number, "w", encoding=encoding, closefd=False)
 
-# The models of the services are read once, and not by each process.
-botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+# Once, and not by each process.
+share_botocore_data()
 for service in ("sqs", "events", "dynamodb", "cloudwatch", "lambda"):
     botocore.session.Session().create_client(service, region_name="us-east-1")
 pydantic.TypeAdapter(int)  # which Typer imports as late as it can
