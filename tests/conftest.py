@@ -29,13 +29,12 @@ pytest_plugins = [
     "tests.support.botocore_data",
     "tests.support.distribution",
     "tests.support.images",
+    "tests.support.measured",
     "tests.support.thorough",
 ]
 pytest.register_assert_rewrite("tests.support.invariants")
 
 _ENDPOINTS = {"dynamodb_endpoint", "queue_endpoint"}
-_COVERED = ("tests/unit/handler/", "tests/unit/otel/", "tests/integration/handler/")
-"""Where coverage measures. The tracer makes each test slower, and the tests elsewhere add next to nothing."""
 _REMOVED_PREFIXES = ("AWS_", "OTEL_", "_X_AMZN_")
 _REMOVED = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "_HANDLER"}
 
@@ -46,10 +45,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave fixtures out of the timeout of tests that use the real services; trace those of handler and otel alone."""
+    """Leave fixtures out of the timeout of tests that use the real services."""
     for item in items:
-        if not item.nodeid.startswith(_COVERED):
-            item.add_marker(pytest.mark.no_cover)
         if _ENDPOINTS & set(getattr(item, "fixturenames", ())) and item.get_closest_marker("timeout") is None:
             # The first of them may have to download DynamoDB Local, which has limits of its own.
             item.add_marker(pytest.mark.timeout(func_only=True))
