@@ -1,54 +1,99 @@
-"""A documented session with `mep local --keep`, run as it is written: in one shell, in another, and afterwards."""
+"""A documented session with `mep local --keep`, run as it is written: in one shell, in another, and afterwards.
 
+The run that is kept is a process. The commands beside it run in this process, which takes a tenth of the CPU time.
+"""
+
+import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 
+import pytest
+
 from emulator.environment import PROJECT_ROOT
+from tests.support.command_line import mep
 
 _STARTED_SECONDS = 240
+_MEP = "uv run mep "
 
 
-def run_session(text: str, folder: Path) -> tuple[str, str]:
-    """Run the first command in one shell, the next block in another, Ctrl-C in the first, then the last block.
+class DocumentedSession:
+    """Runs sessions.
 
     Args:
-        text: The part of the page, with these three blocks.
         folder: Replaces the directory of `out/`.
-
-    Returns:
-        Standard output of the second and of the last block.
+        dynamodb_url: A DynamoDB that other tests may use, too.
     """
-    first, *blocks = re.findall(r"(?:^    .+\n)+", text, re.MULTILINE)
-    beside, afterwards = blocks
-    mep_here = str(Path(sys.executable).with_name("mep"))
 
-    def shell(block: str) -> str:
-        """The block with this machine's `mep`, in a directory of its own."""
-        return re.sub(r"\bout/", f"{folder}/out/", block).replace("uv run mep", mep_here)
+    def __init__(
+        self, folder: Path, dynamodb_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self._folder = folder
+        self._dynamodb_url = dynamodb_url
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
 
-    def done(block: str) -> str:
-        script = ["bash", "-euo", "pipefail", "-c", shell(textwrap.dedent(block))]
-        ended = subprocess.run(script, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False, timeout=240)
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        return ended.stdout
+    def run(self, text: str, region: str) -> tuple[str, str]:
+        """Run the first command in one shell, the next block in another, Ctrl-C in the first, then the last block.
 
-    with subprocess.Popen(
-        shlex.split(shell(first)), cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as kept:
-        try:
-            begun = time.monotonic()
-            while not (folder / "out" / "kept.env").exists() and time.monotonic() - begun < _STARTED_SECONDS:
-                assert kept.poll() is None, kept.communicate()
-                time.sleep(0.05)
-            shown = done(beside)
-        finally:
-            kept.send_signal(signal.SIGINT)
-            kept.communicate(timeout=60)
-    assert kept.returncode == 0
-    return shown, done(afterwards)
+        Args:
+            text: The part of the page, with these three blocks.
+            region: A region of no other test, where DynamoDB has other tables.
+
+        Returns:
+            Standard output of the second and of the last block.
+        """
+        first, *blocks = re.findall(r"(?:^    .+\n)+", text, re.MULTILINE)
+        beside, afterwards = blocks
+        for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+            self._monkeypatch.setenv(name, region)
+        program = str(Path(sys.executable).with_name("mep"))
+        command = [program, *self._words(first), "--endpoint-url", self._dynamodb_url]
+        with subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as kept:
+            try:
+                begun = time.monotonic()
+                while not (self._folder / "out" / "kept.env").exists() and time.monotonic() - begun < _STARTED_SECONDS:
+                    assert kept.poll() is None, kept.communicate()
+                    time.sleep(0.05)
+                shown = self._block(beside)
+            finally:
+                kept.send_signal(signal.SIGINT)
+                kept.communicate(timeout=60)
+        assert kept.returncode == 0
+        return shown, self._block(afterwards)
+
+    def _block(self, block: str) -> str:
+        """Run a block to its end, and return its standard output."""
+        self._capsys.readouterr()
+        shown = ""
+        with self._monkeypatch.context() as patch:
+            patch.chdir(PROJECT_ROOT)
+            for line in map(str.strip, block.splitlines()):
+                if line.startswith("source "):
+                    for name, value in self._sourced(line).items():
+                        patch.setenv(name, value)
+                    continue
+                status = mep(patch, *self._words(line))
+                output = self._capsys.readouterr()
+                assert status == 0, output.out + output.err
+                shown += output.out
+        return shown
+
+    def _words(self, line: str) -> list[str]:
+        """Return the arguments of a command of `mep`."""
+        line = line.strip()
+        assert line.startswith(_MEP), line
+        return shlex.split(os.path.expandvars(self._moved(line).removeprefix(_MEP)))
+
+    def _sourced(self, line: str) -> dict[str, str]:
+        """Return the environment after a file was sourced."""
+        script = ["bash", "-euo", "pipefail", "-c", f"{self._moved(line)}; env -0"]
+        ended = subprocess.run(script, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+        return dict(variable.split("=", 1) for variable in ended.stdout.split("\0") if variable)
+
+    def _moved(self, line: str) -> str:
+        return re.sub(r"\bout/", f"{self._folder}/out/", line)

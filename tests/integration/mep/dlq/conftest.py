@@ -3,13 +3,16 @@
 import json
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from emulator.clients import loopback_client
 from emulator.faults import FaultProxy
+from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.ministack import ministack
 from tests.support.dlq_harness import FUNCTION_ARN, Harness
+from tests.support.documented_session import DocumentedSession
 from tests.support.stores import DeadLetters, Tables
 
 
@@ -52,3 +55,14 @@ def harness(
         for name, value in harness.environ().items():
             monkeypatch.setenv(name, value)
         yield harness
+
+
+@pytest.fixture
+def documented_session(
+    tmp_path: Path,
+    dynamodb_endpoint: DynamoDBEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> DocumentedSession:
+    """Runs a session of a page."""
+    return DocumentedSession(tmp_path, dynamodb_endpoint.url, monkeypatch, capsys)

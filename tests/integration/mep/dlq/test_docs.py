@@ -14,7 +14,7 @@ from monitoring.operator_metrics import METRICS
 from tests.support.command_line import mep
 from tests.support.dead_letters import event, from_handler
 from tests.support.dlq_harness import Harness
-from tests.support.documented_session import run_session
+from tests.support.documented_session import DocumentedSession
 
 PAGE = Path(PROJECT_ROOT, "docs", "dead-letters.md").read_text()
 REFERENCE, ON_ONE_MACHINE = PAGE.split("\n## On one machine\n")
@@ -40,8 +40,8 @@ def test_a_documented_command_runs(
 
 
 @pytest.mark.timeout(600)
-def test_the_documented_session_runs(tmp_path: Path) -> None:
-    beside, scenario = run_session(ON_ONE_MACHINE, tmp_path)
+def test_the_documented_session_runs(documented_session: DocumentedSession, tmp_path: Path) -> None:
+    beside, scenario = documented_session.run(ON_ONE_MACHINE, "eu-north-1")
 
     assert "1 of 1 sent to bus:earnings" in beside
     assert "the row is marked, invocation 2 of 2" in scenario

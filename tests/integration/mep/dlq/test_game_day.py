@@ -9,15 +9,15 @@ from emulator.environment import PROJECT_ROOT
 from mep.dashboard.run import read_run
 from monitoring.alarm_states import State
 from monitoring.model import Limits
-from tests.support.documented_session import run_session
+from tests.support.documented_session import DocumentedSession
 
 PAGE = Path(PROJECT_ROOT, "docs", "rehearsal.md").read_text()
 ON_ONE_MACHINE = PAGE.partition("\n## On one machine\n")[2].partition("\n## ")[0]
 
 
 @pytest.mark.timeout(600)
-def test_the_local_game_day(tmp_path: Path) -> None:
-    beside, afterwards = run_session(ON_ONE_MACHINE, tmp_path)
+def test_the_local_game_day(documented_session: DocumentedSession, tmp_path: Path) -> None:
+    beside, afterwards = documented_session.run(ON_ONE_MACHINE, "eu-south-2")
 
     assert re.search(r"^(\d+) of \1 sent to bus:earnings and deleted", beside, re.MULTILINE)
     assert "AccessDeniedException" in afterwards
