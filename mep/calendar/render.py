@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mep.calendar.model import CheckResult, Finding, FindingKind, Mark
+from mep.dlq.sentences import count_of
 from mep.program import program
 from mep.terminal import plain_table
 from mep.text import escape_control
@@ -29,7 +30,7 @@ def show(result: CheckResult, screen: Console, limit: int) -> None:
         screen: Where to print it.
         limit: The maximum number of findings that are printed.
     """
-    head = f"{result.rows:,} rows checked; today is {result.today} in New York"
+    head = f"{count_of(result.rows, 'row')} checked; today is {result.today} in New York"
     screen.print(Text(head if result.complete else f"{head}; incomplete", "" if result.complete else "yellow"))
     if result.undated:
         text = f"{result.undated:,} of them have a date that is not a calendar day, so that it cannot be over"
@@ -40,7 +41,8 @@ def show(result: CheckResult, screen: Console, limit: int) -> None:
     if limit:
         screen.print(_listing(result.findings[:limit]))
     if (more := len(result.findings) - limit) > 0:
-        screen.print(Text(f"{more:,} more not shown: --limit {len(result.findings)} or --json has all", "yellow"))
+        rest = f"{more:,} more" if limit else count_of(more, "finding")
+        screen.print(Text(f"{rest} not shown: --limit {len(result.findings)} or --json has all", "yellow"))
     screen.print(Text("what is known of a row:", "dim"))
     key = " ".join(escape_control(part) for part in result.findings[0].row.key)
     screen.print(Text(f"  {program()} trace {key}"), soft_wrap=True)

@@ -87,7 +87,7 @@ def list_command(
         for note in session.snapshot.notes():
             screen.print(Text(note, "yellow"))
         if dead_letters:
-            hint = f"--limit {len(dead_letters)} shows all, --limit 0 only the overview"
+            hint = f"--limit {len(dead_letters)} shows all" + ("" if rows == 0 else ", --limit 0 only the overview")
             screen.print(render.overview(dead_letters, by))
             screen.print(render.listing(dead_letters, by, render.SHOWN if rows is None else rows, hint))
 

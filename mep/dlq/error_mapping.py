@@ -27,6 +27,8 @@ _BY_CODE = {code: category for category, codes in _EVENTBRIDGE.items() for code 
 _NOT_PROCESSED = re.compile(r"category=([a-z_]{1,40}) correlation_id=([A-Za-z0-9._:-]{1,128}) : (.*)", re.DOTALL)
 _DETAILS = re.compile(r"[^ ]* \(([^()]*)(\)?)")
 _REASON = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}(?: [A-Za-z0-9_.:/-]{1,600})?")
+# The text of `handler.aws` about a failed call.
+_REFUSED = re.compile(r"[A-Za-z]+ refused the write: ([A-Za-z][A-Za-z0-9._-]{0,99})")
 _TIMED_OUT = re.compile(r"Task timed out after|Init phase timed out")
 
 
@@ -85,6 +87,12 @@ def not_processed_code(message: str) -> str:
     """Return the error code in the message of an `EventNotProcessed`; empty for another message."""
     match = _NOT_PROCESSED.match(message)
     return match[3].partition(" (")[0] if match else ""
+
+
+def refused_code(message: str) -> str:
+    """Return AWS's error code in the message of a handler's dead letter; empty for another message."""
+    match = _REFUSED.fullmatch(message)
+    return match[1] if match else ""
 
 
 def not_invoked_category(condition: str) -> ErrorCategory | None:

@@ -46,7 +46,7 @@ def overview(dead_letters: Sequence[DeadLetter], by: str = "category") -> Render
         table.add_row(
             f"{group.count:,}",
             Text(escape_control(cause.category), "bold red"),
-            Text(escape_control(cause.code)),
+            Text("" if cause.code == cause.category else escape_control(cause.code)),
             cause.source.value,
             _age_text(group.oldest),
             _age_text(group.newest),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mep.dlq.error_mapping import not_processed_code
+from mep.dlq.error_mapping import not_processed_code, refused_code
 from mep.dlq.model import DeadLetter, DeadLetterSource
 
 GROUPINGS = ("category", "age", "correlation-id")
@@ -80,8 +80,9 @@ def summarize(dead_letters: Sequence[DeadLetter], now: datetime) -> Summary:
 
 
 def cause_of(dead_letter: DeadLetter) -> Cause:
-    """Return the category, code and source of a dead letter."""
-    code = not_processed_code(dead_letter.message) or dead_letter.code or dead_letter.message
+    """Return the category, code and source of a dead letter. The `ERROR_CODE` of the function is the category."""
+    message = dead_letter.message
+    code = not_processed_code(message) or refused_code(message) or dead_letter.code or message
     return Cause(dead_letter.group, code[:_MAX_CODE], dead_letter.shape)
 
 

@@ -15,6 +15,7 @@ import orjson
 from emulator.pipeline.bus_log import Step
 from mep.dlq.model import DeadLetter
 from mep.dlq.sources import read_line
+from mep.trace import undelivered
 from mep.trace.bus import ENVELOPE_ID, bus_entry, envelope_ids
 from mep.trace.entries import Entry, SearchResult
 from mep.trace.local_run import folder_gaps
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _RAISED = re.compile(r"correlation_id=(\S+) ")
 """In the runtime client's line about an exception of the function, whose other fields have no correlation ID."""
 
-_FILES = ("calendar", "spans", "audit", "dlq", "logs", "bus")
+_FILES = ("calendar", "spans", "audit", "dlq", "logs", "bus", undelivered.FILE)
 _NOT_DELIVERED = {Step.NO_STANDARD_RULES_MATCHED, Step.EVENT_INGEST_FAILURE}
 """Of an event with such a record, no other record than those of the bus ever follows."""
 
@@ -43,6 +44,7 @@ class _Records:
         requests: Request IDs.
         dead_letters: Dead letters.
         undelivered: Whether the bus did not accept it, or no rule matched it.
+        lost: Whether a failure destination did not accept its record.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -50,6 +52,7 @@ class _Records:
     requests: set[str] = field(default_factory=set)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     undelivered: bool = False
+    lost: bool = False
 
 
 class RunIndex:
@@ -102,6 +105,7 @@ class RunIndex:
             "dlq": self._add_dead_letter,
             "logs": self._add_line,
             "bus": self._add_bus_record,
+            undelivered.FILE: self._add_lost,
         }
         for name, add in readers.items():
             for position, value in self._new_lines(name):
@@ -127,12 +131,13 @@ class RunIndex:
                 rows.append(row)
             elif not self._gaps:
                 notes.append(missing_row_note(key))
+        notes += [undelivered.NOTE] * records.lost
         result = SearchResult(tuple(entries), tuple(rows), tuple(notes), self._gaps)
         return make_timeline(correlation_id, [result])
 
     def _is_of_run(self, records: _Records) -> bool:
         """Return whether the run delivered the event: its tables may have the audit entries of earlier runs, too."""
-        if records.undelivered or records.lines or records.dead_letters:
+        if records.undelivered or records.lost or records.lines or records.dead_letters:
             return True
         if any(entry.kind == "span" for entry in records.entries):
             return True
@@ -197,6 +202,11 @@ class RunIndex:
             self._changed.add(self._event_of_envelope[event_id])
         if entry.attributes["step"] in _NOT_DELIVERED:
             self._event(event_id, "").undelivered = True
+
+    def _add_lost(self, position: int, record: dict[str, Any]) -> None:
+        del position
+        if correlation_id := undelivered.correlation_id_of(record):
+            self._event(correlation_id, "").lost = True
 
     def _add_entry(self, correlation_id: str, entry: Entry) -> None:
         self._event(correlation_id, entry.request_id).entries.append(entry)

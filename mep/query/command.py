@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from mep.query.result import QueryResult
     from monitoring.model import Query
 
+_EMULATED = ("logs", "dynamodb", "sqs")
+"""Services whose endpoints show that the shell is for an emulator, whose credentials are none of AWS's."""
+
 
 def _complete_names(incomplete: str) -> list[tuple[str, str]]:
     from monitoring.queries import QUERIES
@@ -142,6 +145,12 @@ def _run_aws(query: "Query", text: str, environment: str | None, since: str, log
     given = [Given("--log-group", Resource.LOG_GROUP, log_group)] if log_group else []
     settings = load_settings(environment=environment, needs=[Resource.LOG_GROUP], given=given, warn=print_error)
     settings.aws.check_credentials()
+    settings.aws.prefer_emulator(_EMULATED)
+    if not settings.aws.is_allowed("logs"):
+        raise UsageError(
+            "the endpoints of this shell are an emulator's, and AWS_ENDPOINT_URL_CLOUDWATCH_LOGS is not set: "
+            "use --run DIR to query its run, or a shell without its variables (kept.env)"
+        )
     group = log_group or settings.names.log_group
     with ProgressBar(console(stderr=True), f"querying {group}, the last {since}"):
         return LogsQuery(settings.aws.client("logs"), group).run(query.name, text, age)

@@ -7,6 +7,7 @@ from typing import Any
 from mep.dlq.model import DeadLetter
 from mep.dlq.sources import read_line
 from mep.errors import Problem, Reason, UsageError
+from mep.trace import undelivered
 from mep.trace.asked import Asked
 from mep.trace.bus import bus_entry, envelope_ids
 from mep.trace.entries import Entry, SearchResult
@@ -58,6 +59,8 @@ class FolderSearch:
         entries += _on_bus(ids - {""}, folder)
         entries += [dead_letter_entry(each, entries) for each in dead_letters]
         rows = tuple(_rows(folder, entries, notes))
+        lost = values(folder, undelivered.FILE, correlation_id)
+        notes += [undelivered.NOTE] * any(undelivered.correlation_id_of(each) == correlation_id for each in lost)
         return SearchResult(tuple(entries), rows, tuple(notes), gaps)
 
     def look_up(self, asked: Asked) -> tuple[list[Observation], tuple[Gap, ...]]:

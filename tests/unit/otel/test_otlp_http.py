@@ -171,9 +171,13 @@ def test_a_start_imports_neither_requests_nor_protobuf() -> None:
     assert imported & {"requests", "google", "certifi", "charset_normalizer", "idna"} == set()
 
 
+@pytest.mark.parametrize("here", [True, False], ids=["on the same server", "elsewhere"])
 @pytest.mark.parametrize("status", [301, 302, 303, 304, 307, 308])
-def test_a_redirect_is_not_followed(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    with loopback() as elsewhere, loopback(lambda _: Reply(status, location=elsewhere.url)) as server:
+def test_a_redirect_is_not_followed(status: int, here: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        loopback() as elsewhere,
+        loopback(lambda _: Reply(status, location="/elsewhere" if here else elsewhere.url)) as server,
+    ):
         variables = {ENDPOINT: server.url, "OTEL_EXPORTER_OTLP_HEADERS": "x-api-key=s3ntinel"}
         with collector(monkeypatch, **variables) as exporter:
             assert exporter.export(ended(2), PATIENT) == 2

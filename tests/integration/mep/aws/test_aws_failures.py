@@ -38,7 +38,7 @@ COMMANDS = {
     "invoke": ("invoke", EVENT, "--url", "mark-earnings-processed-prod:live"),
 }
 NOTHING_THERE = re.compile(
-    r"no record|0 rows;|rows checked|messages|discarded|would be|sent to|searches further back|there is no row|"
+    r"no record|0 rows;|rows? checked|messages|discarded|would be|sent to|searches further back|there is no row|"
     r"is not marked|was put|not as it should be"
 )
 
@@ -419,6 +419,13 @@ def test_a_failed_call_of_a_redrive_keeps_the_message(
     assert ended.status == (ExitStatus.UNAVAILABLE if fatal else ExitStatus.FAILED)
     assert not account.operations() & {"PutEvents", "DeleteMessage"}
     assert "not as AWS does" in ended.out + ended.err or failure != "login page"
+
+
+def test_no_row_is_asked_for_and_the_hint_does_not_repeat_it(account: Account, run_here: Run) -> None:
+    account.replies["ReceiveMessage"] = ok(Messages=[MESSAGE])
+
+    listed = run_here("dlq", "list", "--limit", "0").out.splitlines()
+    assert listed[-1].strip() == "1 message not shown: --limit 1 shows all"
 
 
 def test_an_unreadable_reply_to_a_redrive_deletes_nothing(account: Account, run_here: Run) -> None:

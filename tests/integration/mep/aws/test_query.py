@@ -57,6 +57,19 @@ def test_times_of_statistics_are_shown_as_times(account: Account, run_here: Run)
     assert row == values | {"first": "2026-11-27 03:11:05.360"}
 
 
+def test_beside_an_emulator_aws_is_not_called(account: Account, endpoint: str, run_here: Run) -> None:
+    """In a shell with the variables of `kept.env`, the credentials are local ones."""
+    kept = {"AWS_ENDPOINT_URL": None, "AWS_ENDPOINT_URL_DYNAMODB": endpoint, "AWS_ENDPOINT_URL_SQS": endpoint}
+    for variables in (kept, {"AWS_ENDPOINT_URL": None, "AWS_ENDPOINT_URL_SQS": endpoint}):
+        ended = run_here("query", "security", "--environment", "prod", **variables)
+
+        assert ended.status == ExitStatus.WRONG_USAGE
+        assert "use --run DIR to query its run, or a shell without its variables" in ended.error_line
+    assert account.calls == []
+    with_logs = {**kept, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": endpoint}
+    assert run_here("query", "security", "--environment", "prod", **with_logs).status == ExitStatus.DONE
+
+
 def test_an_empty_result_is_a_result(run_here: Run) -> None:
     ended = run_here("query", "security")
 

@@ -86,6 +86,7 @@ def test_each_kind_is_found(harness: Harness, tables: Tables, check: Check, monk
     assert found(check("--symbol", "lost")[1]) == [("mark_lost", "LOST")]
     assert check("--symbol", "LOST", "--from", "2025-08-01")[0] == ExitStatus.DONE
     assert found(check("--limit", "1")[1]) == [("mark_lost", "LOST")]
+    assert found(check("--limit", "0")[1]) == []
     coming = check("--from", "2025-08-01", "--to", FAR)
     assert (coming[0], coming[1]["rows"], coming[1]["findings"]) == (ExitStatus.DONE, 5, [])
     assert (coming[1]["from"], coming[1]["to"]) == ("2025-08-01", FAR)
@@ -158,7 +159,7 @@ def test_a_denied_call_is_never_nothing_found(
 
     table = tables.calendar_table if operation == "Scan" else tables.audit_table
     assert (text.out == "") == (rows == 0)
-    assert rows == 0 or "1 rows checked; today is" in text.out
+    assert rows == 0 or "1 row checked; today is" in text.out
     assert rows == 0 or "; incomplete" in text.out
     (line,) = text.err.splitlines()
     assert line.startswith(f"mep: the check is incomplete after {rows} rows: the ")

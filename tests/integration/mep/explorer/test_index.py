@@ -1,5 +1,6 @@
 """One pass over a run's files finds for every event what a search for it finds, also while the files grow."""
 
+import json
 import shutil
 from collections.abc import Iterable
 from itertools import pairwise
@@ -13,6 +14,8 @@ from mep.explorer.index import RunIndex
 from mep.explorer.summary import EventSummary, summarise
 from mep.trace.local_run import find_in_folder
 from mep.trace.timeline import Timeline, make_timeline
+from mep.trace.undelivered import NOTE
+from tests.support.dead_letters import event, from_on_failure
 
 FILES = ("logs", "spans", "dlq", "audit", "calendar", "bus")
 
@@ -59,6 +62,26 @@ def test_events_of_earlier_runs_on_the_same_tables_are_not_listed(folder: Path, 
 
     assert b"of-another-run" in (here / "audit.jsonl").read_bytes()
     assert list(read(here)) == list(read(folder))
+
+
+@pytest.mark.parametrize("shape", ["of Lambda", "of the rule"])
+def test_an_event_whose_record_was_rejected_is_lost(folder: Path, tmp_path: Path, shape: str) -> None:
+    here = tmp_path / "run"
+    shutil.copytree(folder, here)
+    before = read(here)
+    lost = event(1, correlation_id="demo-unknown-row")
+    record = json.loads(from_on_failure(lost)[0]) if shape == "of Lambda" else lost
+    error = {"errorMessage": "category=network correlation_id=demo-unknown-row : X"}
+    record |= {"responsePayload": error} if shape == "of Lambda" else {}
+    (here / "undelivered.jsonl").write_text(json.dumps(record) + "\n")
+
+    after = read(here)
+
+    assert after["demo-unknown-row"].notes == (*before["demo-unknown-row"].notes, NOTE)
+    assert {name: timeline for name, timeline in after.items() if timeline != before[name]}.keys() == {
+        "demo-unknown-row"
+    }
+    assert after["demo-unknown-row"] == make_timeline("demo-unknown-row", [find_in_folder("demo-unknown-row", here)])
 
 
 def test_an_event_without_a_correlation_id_is_listed_by_its_request(folder: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +51,20 @@ def test_the_causes_are_counted_by_category_code_and_source() -> None:
     assert summary.causes[0].newest == timedelta(minutes=1)
     assert summary.causes[0].oldest == timedelta(minutes=999)
     assert summary.ages == (("under 1 hour", 60), ("under 1 day", 1380), ("under 7 days", 60))
+
+
+def test_the_code_says_more_than_the_category() -> None:
+    """The `ERROR_CODE` of the function is the category; AWS's code is in the message of a failed call."""
+    denied: dict[str, Any] = {"category": ErrorCategory.ACCESS_DENIED, "code": "access_denied"}
+    messages = [
+        dead_letter(0, **denied, message="DynamoDB refused the write: AccessDeniedException"),
+        dead_letter(1, **denied, message="SQS refused the write: ExpiredToken"),
+        dead_letter(2, **denied, message="another text: AccessDeniedException"),
+    ]
+
+    codes = {each.cause.code for each in summarize(messages, NOW).causes}
+    assert codes == {"AccessDeniedException", "ExpiredToken", "access_denied"}
+    assert " ".join(printed(overview(messages))).count("access_denied") == len(codes), "once in each row"
 
 
 def test_1500_messages_fit_on_a_screen() -> None:
