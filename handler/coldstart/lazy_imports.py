@@ -12,6 +12,7 @@ Both are changes to the whole process. `sys.modules` and `re.compile` are restor
 and the lazy patterns stay in the libraries that took them. README.md describes what stays, and how to turn this off.
 """
 
+import email
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -55,6 +56,11 @@ DEFERRED_MODULES: dict[str, tuple[str, ...]] = {
     "opentelemetry.semconv._incubating.attributes.otel_attributes": (
         *("OTEL_SPAN_PARENT_ORIGIN", "OTEL_SPAN_SAMPLING_RESULT", "OtelSpanSamplingResultValues"),
     ),
+    # http.client, for the headers of responses that `handler.coldstart.transport` does not read, and for other messages
+    # than HTTP's
+    "email.parser": (),
+    "email.header": (),
+    "email._encoded_words": ("decode_b",),
     # urllib3, for HTTP/2
     "importlib.metadata": ("version",),
     # urllib3, for forms
@@ -132,12 +138,12 @@ class LazyPattern:
 
     __slots__ = ("__dict__", "_flags", "_pattern", "_text")
 
-    def __init__(self, text: str, flags: int) -> None:
-        self._text = text
+    def __init__(self, text: str | bytes, flags: int) -> None:
+        self._text: Any = text
         self._flags = flags
-        self._pattern: re.Pattern[str] | None = None
+        self._pattern: re.Pattern[Any] | None = None
 
-    def _compiled(self) -> re.Pattern[str]:
+    def _compiled(self) -> re.Pattern[Any]:
         if self._pattern is None:
             self._pattern = _compile(self._text, self._flags)
         return self._pattern
@@ -156,11 +162,14 @@ class LazyPattern:
 
 _compile = re.compile
 
+_PASSED_TO_RE = frozenset(
+    {r"[ \t]*,[ \t]*", "^[ \t]*([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?[ \t]*$"}
+)
+"""Patterns that OpenTelemetry passes to functions of `re`, which take strings and real patterns only."""
+
 
 def _compile_later(pattern: Any, flags: int = 0) -> Any:
-    # OpenTelemetry passes patterns to functions of re, which take strings and real patterns only.
-    caller = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 - as warnings and logging find their caller
-    if not isinstance(pattern, str) or caller.startswith("opentelemetry."):
+    if not isinstance(pattern, str | bytes) or pattern in _PASSED_TO_RE:
         return _compile(pattern, flags)
     return LazyPattern(pattern, flags)
 
@@ -182,6 +191,8 @@ def lazy_imports(environ: Mapping[str, str]) -> Iterator[None]:
     stubs = {name: stub for name, stub in stub_modules(phase, DEFERRED_MODULES).items() if name not in sys.modules}
     unavailable: dict[str, Any] = {name: None for name in UNAVAILABLE_MODULES if name not in sys.modules}
     sys.modules.update(stubs | unavailable)
+    if "email.parser" in stubs:
+        vars(email)["parser"] = stubs["email.parser"]  # http.client looks for it there
     re.compile = _compile_later
     try:
         yield

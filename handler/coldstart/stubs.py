@@ -11,6 +11,8 @@ from importlib import import_module
 from types import FunctionType, ModuleType
 from typing import Any, NoReturn
 
+from handler.coldstart.constants import CONSTANTS
+
 _VARARGS, _VARKEYWORDS = 0x04, 0x08  # https://docs.python.org/3/library/inspect.html#code-objects-bit-flags
 _ABSTRACT = 1 << 20  # Py_TPFLAGS_IS_ABSTRACT, as in inspect
 _UNSET = object()
@@ -177,12 +179,7 @@ class Inspect(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return getattr(self._load(), name)
-
-    def _load(self) -> ModuleType:
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
-        return import_module(self.__name__)
+        return getattr(load_in_place_of(self), name)
 
     def signature(self, thing: Any, **options: Any) -> Any:
         """As the real one, after the imports.
@@ -192,7 +189,7 @@ class Inspect(ModuleType):
         """
         if self._phase.importing:
             raise ValueError("no signature while the libraries load")
-        return self._load().signature(thing, **options)
+        return load_in_place_of(self).signature(thing, **options)
 
     @staticmethod
     def get_annotations(kind: type) -> dict[str, Any]:
@@ -218,12 +215,37 @@ class Inspect(ModuleType):
         """As the real one, but only the name of `**kwargs` (index 2) where a Python function takes them."""
         plain = getattr(function, "__func__", function)
         if type(plain) is not FunctionType or hasattr(plain, "__wrapped__"):
-            return self._load().getfullargspec(function)
+            return load_in_place_of(self).getfullargspec(function)
         code = plain.__code__
         if not code.co_flags & _VARKEYWORDS:
-            return self._load().getfullargspec(function)
+            return load_in_place_of(self).getfullargspec(function)
         plain_arguments = code.co_argcount + code.co_kwonlyargcount
         return None, None, code.co_varnames[plain_arguments + bool(code.co_flags & _VARARGS)]
+
+
+class Constants(ModuleType):
+    """A module of constants that is left out but for some of them. The real module answers everything else.
+
+    Args:
+        name: The module's.
+        values: The constants, by name.
+    """
+
+    def __init__(self, name: str, values: Mapping[str, Any]) -> None:
+        super().__init__(name)
+        vars(self).update(values)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(load_in_place_of(self), name)
+
+
+def load_in_place_of(stub: ModuleType) -> ModuleType:
+    """Return the real module of a stub, which is no longer found by an import."""
+    if sys.modules.get(stub.__name__) is stub:
+        del sys.modules[stub.__name__]
+    return import_module(stub.__name__)
 
 
 def stub_modules(phase: ImportPhase, deferred: Mapping[str, tuple[str, ...]]) -> dict[str, ModuleType]:
@@ -242,4 +264,5 @@ def stub_modules(phase: ImportPhase, deferred: Mapping[str, tuple[str, ...]]) ->
         package, _, module = name.rpartition(".")
         if package in stubs:
             setattr(stubs[package], module, stub)  # as an import does
+    stubs |= {name: Constants(name, values) for name, values in CONSTANTS.items()}
     return stubs | {"inspect": Inspect(phase), "typing_extensions": TypingExtensions()}

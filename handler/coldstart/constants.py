@@ -1,0 +1,116 @@
+"""Constants of OpenTelemetry's semantic conventions: the names that libraries take of modules with hundreds of them.
+
+A test compares the names with those that libraries ask for, and the values with those of the modules.
+"""
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+_ATTRIBUTES = "opentelemetry.semconv._incubating.attributes"
+
+_DYNAMODB = {
+    "AWS_DYNAMODB_ATTRIBUTES_TO_GET": "aws.dynamodb.attributes_to_get",
+    "AWS_DYNAMODB_ATTRIBUTE_DEFINITIONS": "aws.dynamodb.attribute_definitions",
+    "AWS_DYNAMODB_CONSISTENT_READ": "aws.dynamodb.consistent_read",
+    "AWS_DYNAMODB_CONSUMED_CAPACITY": "aws.dynamodb.consumed_capacity",
+    "AWS_DYNAMODB_COUNT": "aws.dynamodb.count",
+    "AWS_DYNAMODB_EXCLUSIVE_START_TABLE": "aws.dynamodb.exclusive_start_table",
+    "AWS_DYNAMODB_GLOBAL_SECONDARY_INDEXES": "aws.dynamodb.global_secondary_indexes",
+    "AWS_DYNAMODB_GLOBAL_SECONDARY_INDEX_UPDATES": "aws.dynamodb.global_secondary_index_updates",
+    "AWS_DYNAMODB_INDEX_NAME": "aws.dynamodb.index_name",
+    "AWS_DYNAMODB_ITEM_COLLECTION_METRICS": "aws.dynamodb.item_collection_metrics",
+    "AWS_DYNAMODB_LIMIT": "aws.dynamodb.limit",
+    "AWS_DYNAMODB_LOCAL_SECONDARY_INDEXES": "aws.dynamodb.local_secondary_indexes",
+    "AWS_DYNAMODB_PROJECTION": "aws.dynamodb.projection",
+    "AWS_DYNAMODB_PROVISIONED_READ_CAPACITY": "aws.dynamodb.provisioned_read_capacity",
+    "AWS_DYNAMODB_PROVISIONED_WRITE_CAPACITY": "aws.dynamodb.provisioned_write_capacity",
+    "AWS_DYNAMODB_SCANNED_COUNT": "aws.dynamodb.scanned_count",
+    "AWS_DYNAMODB_SCAN_FORWARD": "aws.dynamodb.scan_forward",
+    "AWS_DYNAMODB_SEGMENT": "aws.dynamodb.segment",
+    "AWS_DYNAMODB_SELECT": "aws.dynamodb.select",
+    "AWS_DYNAMODB_TABLE_COUNT": "aws.dynamodb.table_count",
+    "AWS_DYNAMODB_TABLE_NAMES": "aws.dynamodb.table_names",
+    "AWS_DYNAMODB_TOTAL_SEGMENTS": "aws.dynamodb.total_segments",
+}
+
+_RESOURCE = {
+    "CLOUD_ACCOUNT_ID": "cloud.account.id",
+    "CLOUD_AVAILABILITY_ZONE": "cloud.availability_zone",
+    "CLOUD_PROVIDER": "cloud.provider",
+    "CLOUD_REGION": "cloud.region",
+    "CONTAINER_ID": "container.id",
+    "CONTAINER_IMAGE_NAME": "container.image.name",
+    "CONTAINER_IMAGE_TAG": "container.image.tag",
+    "CONTAINER_NAME": "container.name",
+    "DEPLOYMENT_ENVIRONMENT": "deployment.environment",
+    "FAAS_ID": "faas.id",
+    "FAAS_INSTANCE": "faas.instance",
+    "FAAS_NAME": "faas.name",
+    "FAAS_VERSION": "faas.version",
+    "HOST_ARCH": "host.arch",
+    "HOST_IMAGE_ID": "host.image.id",
+    "HOST_IMAGE_NAME": "host.image.name",
+    "HOST_IMAGE_VERSION": "host.image.version",
+    "HOST_NAME": "host.name",
+    "HOST_TYPE": "host.type",
+    "K8S_CLUSTER_NAME": "k8s.cluster.name",
+    "K8S_CONTAINER_NAME": "k8s.container.name",
+    "K8S_CRONJOB_NAME": "k8s.cronjob.name",
+    "K8S_CRONJOB_UID": "k8s.cronjob.uid",
+    "K8S_DAEMONSET_NAME": "k8s.daemonset.name",
+    "K8S_DAEMONSET_UID": "k8s.daemonset.uid",
+    "K8S_DEPLOYMENT_NAME": "k8s.deployment.name",
+    "K8S_DEPLOYMENT_UID": "k8s.deployment.uid",
+    "K8S_JOB_NAME": "k8s.job.name",
+    "K8S_JOB_UID": "k8s.job.uid",
+    "K8S_NAMESPACE_NAME": "k8s.namespace.name",
+    "K8S_POD_NAME": "k8s.pod.name",
+    "K8S_POD_UID": "k8s.pod.uid",
+    "K8S_REPLICASET_NAME": "k8s.replicaset.name",
+    "K8S_REPLICASET_UID": "k8s.replicaset.uid",
+    "K8S_STATEFULSET_NAME": "k8s.statefulset.name",
+    "K8S_STATEFULSET_UID": "k8s.statefulset.uid",
+    "OS_DESCRIPTION": "os.description",
+    "OS_TYPE": "os.type",
+    "OS_VERSION": "os.version",
+    "PROCESS_COMMAND": "process.command",
+    "PROCESS_COMMAND_ARGS": "process.command_args",
+    "PROCESS_COMMAND_LINE": "process.command_line",
+    "PROCESS_EXECUTABLE_NAME": "process.executable.name",
+    "PROCESS_EXECUTABLE_PATH": "process.executable.path",
+    "PROCESS_OWNER": "process.owner",
+    "PROCESS_PARENT_PID": "process.parent_pid",
+    "PROCESS_PID": "process.pid",
+    "PROCESS_RUNTIME_DESCRIPTION": "process.runtime.description",
+    "PROCESS_RUNTIME_NAME": "process.runtime.name",
+    "PROCESS_RUNTIME_VERSION": "process.runtime.version",
+    "SERVICE_INSTANCE_ID": "service.instance.id",
+    "SERVICE_NAME": "service.name",
+    "SERVICE_NAMESPACE": "service.namespace",
+    "SERVICE_VERSION": "service.version",
+    "TELEMETRY_AUTO_VERSION": "telemetry.auto.version",
+    "TELEMETRY_SDK_LANGUAGE": "telemetry.sdk.language",
+    "TELEMETRY_SDK_NAME": "telemetry.sdk.name",
+    "TELEMETRY_SDK_VERSION": "telemetry.sdk.version",
+}
+
+CONSTANTS: Mapping[str, Mapping[str, Any]] = {
+    f"{_ATTRIBUTES}.aws_attributes": _DYNAMODB,
+    f"{_ATTRIBUTES}.cloud_attributes": {"CLOUD_REGION": "cloud.region"},
+    f"{_ATTRIBUTES}.db_attributes": {
+        "DB_OPERATION": "db.operation",
+        "DB_SYSTEM": "db.system",
+        "DbSystemValues": SimpleNamespace(DYNAMODB=SimpleNamespace(value="dynamodb")),
+    },
+    f"{_ATTRIBUTES}.http_attributes": {"HTTP_STATUS_CODE": "http.status_code"},
+    f"{_ATTRIBUTES}.net_attributes": {"NET_PEER_NAME": "net.peer.name"},
+    f"{_ATTRIBUTES}.rpc_attributes": {
+        "RPC_METHOD": "rpc.method",
+        "RPC_SERVICE": "rpc.service",
+        "RPC_SYSTEM": "rpc.system",
+    },
+    f"{_ATTRIBUTES}.server_attributes": {"SERVER_ADDRESS": "server.address", "SERVER_PORT": "server.port"},
+    "opentelemetry.semconv.resource": {"ResourceAttributes": SimpleNamespace(**_RESOURCE)},
+}
+"""The constants by their module and name."""
