@@ -6,6 +6,10 @@ MODULE is the handler's module (its function is `lambda_handler`), or `-` for no
 of the interpreter and of this file, and is subtracted from every other run. EVENTS is the number of events, each for
 another calendar row. REPORT is an optional file for `name=value` lines; see `report`.
 
+With `AWS_LAMBDA_INITIALIZATION_TYPE=snap-start`, the hooks before a snapshot run after the import, and those after a
+restore before the first event: the difference between the runs with one event and with none is what the first event
+after a restore waits for.
+
 This module imports only what the interpreter has loaded already, so that all other imports count for the handler.
 """
 
@@ -85,6 +89,19 @@ def without_bytecode() -> int:
     return sum(1 for path in cached if path and not os.path.exists(path))
 
 
+def run_hooks(kind: str) -> None:
+    """Run the hooks of `snapshot_restore_py` as Lambda's runtime client does, if the handler has registered some.
+
+    Args:
+        kind: `before_snapshot` or `after_restore`.
+    """
+    registry = sys.modules.get("snapshot_restore_py")
+    if registry is not None:
+        hooks = getattr(registry, f"get_{kind}")()
+        for function, arguments, options in reversed(hooks) if kind == "before_snapshot" else hooks:
+            function(*arguments, **options)
+
+
 def main() -> None:
     """Run the handler of the command line and exit without shutting the interpreter down, as on Lambda."""
     module, count = sys.argv[1], int(sys.argv[2])
@@ -93,9 +110,16 @@ def main() -> None:
     if module != "-":
         __import__(module)
         handler = sys.modules[module].lambda_handler
+    restored = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
+    if restored:
+        run_hooks("before_snapshot")
     modules.append(len(sys.modules))
     stdout_bytes = []
     for number in range(count):
+        if restored and number == 0:
+            # A restore takes place long after the snapshot: credentials from before it have expired.
+            os.environ |= {"AWS_CONTAINER_AUTHORIZATION_TOKEN": "restored"}
+            run_hooks("after_restore")
         os.environ["_X_AMZN_TRACE_ID"] = (
             f"Root=1-67891233-abcdef012345{number:012x};Parent=53995c3f{number:08x};Sampled=1"
         )

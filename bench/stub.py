@@ -9,6 +9,7 @@ prints its counts as another line:
     transactions            `TransactWriteItems`, always successful
     idempotency_requests    `PutItem` and `UpdateItem` of Powertools Idempotency, always successful
     otlp_requests           OTLP over HTTP, always successful
+    credential_requests     of the container endpoint that SnapStart has; see `credentials`
     other_requests          anything else; the response is HTTP 400
     connections, datagrams, datagram_bytes
 """
@@ -19,6 +20,7 @@ import ssl
 import sys
 import zlib
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 HOST = "127.0.0.1"
 _DYNAMODB = b"x-amz-target: dynamodb_20120810."
@@ -40,6 +42,8 @@ def kind(head: bytes) -> str:
     line, *headers = head.split(b"\r\n")
     if line.startswith((b"post /v1/traces ", b"post /v1/metrics ")):
         return "otlp_requests"
+    if line.startswith(b"get /credentials "):
+        return "credential_requests"
     operation = next((header.removeprefix(_DYNAMODB) for header in headers if header.startswith(_DYNAMODB)), b"")
     known = {
         b"transactwriteitems": "transactions",
@@ -62,6 +66,22 @@ def reply(status: str, body: bytes) -> bytes:
         f"x-amz-crc32: {zlib.crc32(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+def credentials(head: bytes) -> bytes:
+    """Return a response with credentials: those from before a restore expire soon, so that they are requested again.
+
+    Args:
+        head: Of the request, in lower case; `authorization: restored` after a restore.
+    """
+    valid = timedelta(hours=6 if b"\r\nauthorization: restored" in head else 0, minutes=5)
+    body = {
+        "AccessKeyId": "AKIAIOSFODNN7EXAMPLE",
+        "SecretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "Token": "session",
+        "Expiration": (datetime.now(UTC) + valid).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    return reply("200 OK", json.dumps(body).encode())
 
 
 _RESPONSES = {
@@ -95,7 +115,7 @@ async def _requests(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
             await reader.readexactly(length)
             request_kind = kind(head)
             seen[request_kind] += 1
-            writer.write(_RESPONSES[request_kind])
+            writer.write(credentials(head) if request_kind == "credential_requests" else _RESPONSES[request_kind])
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
         pass
@@ -105,7 +125,9 @@ async def _requests(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
 
 async def serve(tls: ssl.SSLContext | None) -> None:
     """Serve until standard input ends. The module's docstring describes the output."""
-    seen: Counter[str] = Counter(dict.fromkeys([*_RESPONSES, "connections", "datagrams", "datagram_bytes"], 0))
+    seen: Counter[str] = Counter(
+        dict.fromkeys([*_RESPONSES, "credential_requests", "connections", "datagrams", "datagram_bytes"], 0)
+    )
     loop = asyncio.get_running_loop()
     server = await asyncio.start_server(lambda r, w: _requests(r, w, seen), HOST, 0, ssl=tls)
     transport, _ = await loop.create_datagram_endpoint(lambda: _Spans(seen), (HOST, 0))

@@ -11,6 +11,16 @@ NO_HANDLER = "-"
 LAYER_WRAPPER = str(ROOT / "deploy/image/layer/otel-instrument")
 """The image's script in `AWS_LAMBDA_EXEC_WRAPPER`."""
 
+# https://docs.aws.amazon.com/lambda/latest/dg/snapstart-activate.html#snapstart-credentials, and
+# https://docs.aws.amazon.com/lambda/latest/dg/snapstart-monitoring.html
+_SNAP_START = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "snapshot"}
+_NOT_IN_A_SNAPSHOT = frozenset(
+    {
+        *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+        *("AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME"),
+    }
+)
+
 
 @dataclass(frozen=True)
 class Certificates:
@@ -46,6 +56,7 @@ class Target:
         wrapper: A script as in `AWS_LAMBDA_EXEC_WRAPPER`; it is not counted. Empty for none.
         sends: The key of a stub's count that must be at least one per event; empty for none.
         certificates: For requests over TLS.
+        restored: Whether the first event comes after a restore from a snapshot; see `variables`.
     """
 
     module: str
@@ -56,6 +67,7 @@ class Target:
     wrapper: str = ""
     sends: str = ""
     certificates: Certificates | None = None
+    restored: bool = False
 
     def variables(self, ports: Ports, home: str) -> dict[str, str]:
         """Return Lambda's environment variables and none of the caller's, which would change the result.
@@ -66,7 +78,7 @@ class Target:
         """
         endpoint = f"{'https' if self.certificates else 'http'}://127.0.0.1:{ports.http}"
         trusted = {"AWS_CA_BUNDLE": str(self.certificates.bundle)} if self.certificates else {}
-        return {
+        variables = {
             "PATH": os.defpath,
             "HOME": home,
             "LANG": "C.UTF-8",
@@ -96,3 +108,7 @@ class Target:
             **trusted,
             **{name: value.format(http=ports.http, udp=ports.udp) for name, value in self.environ.items()},
         }
+        if self.restored:
+            variables |= _SNAP_START | {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{endpoint}/credentials"}
+            variables = {name: value for name, value in variables.items() if name not in _NOT_IN_A_SNAPSHOT}
+        return variables

@@ -24,6 +24,9 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = Path(__file__).with_name("samples")
 """A sample calendar and sample events."""
 
+_NOT_WITH_SNAP_START = ("AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME")
+"""https://docs.aws.amazon.com/lambda/latest/dg/snapstart-monitoring.html"""
+
 
 @dataclass(frozen=True, slots=True)
 class FunctionConfig:
@@ -62,7 +65,7 @@ class FunctionConfig:
         Args:
             runtime_api: Host and port of the Runtime API.
         """
-        return {
+        variables = {
             "AWS_DEFAULT_REGION": self.region,
             "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.memory_mb),
@@ -87,6 +90,10 @@ class FunctionConfig:
             **self.credentials,
             **self.settings,
         }
+        if variables["AWS_LAMBDA_INITIALIZATION_TYPE"] == "snap-start":
+            for name in _NOT_WITH_SNAP_START:
+                del variables[name]
+        return variables
 
 
 def new_trace_header(*, root: str | None = None, sampled: bool = True) -> str:

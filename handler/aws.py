@@ -70,6 +70,10 @@ def create_client(service: str, settings: Settings) -> Any:
         client = botocore_session.create_client(service, settings, config)
     else:
         core = botocore.session.get_session()
+        if settings.telemetry.snap_start:
+            from handler.coldstart.botocore_session import defer_credentials
+
+            defer_credentials(core, settings)
         core.set_default_client_config(config)  # of the clients with which botocore requests credentials, too
         create: Any = boto3.Session(region_name=settings.region, botocore_session=core).client
         client = create(service, config=config)

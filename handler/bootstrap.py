@@ -85,11 +85,16 @@ def create_processor(
         init_duration_ms=(time.perf_counter() - started) * 1000,
     )
     redirect_library_logs(telemetry.log, lambda: telemetry.current_record)
+    dead_letters = DeadLetterQueue(dead_letter_client, settings.dead_letter_queue_url)
+    if settings.telemetry.snap_start:
+        from handler.snapshot.hooks import SnapshotHooks
+
+        hooks = SnapshotHooks(
+            settings, dynamodb=dynamodb, dead_letters=dead_letters, telemetry=telemetry, tracing=tracing, write=write
+        )
+        hooks.register()
     return Processor(
-        settings,
-        calendar=CalendarStore(dynamodb, settings),
-        dead_letters=DeadLetterQueue(dead_letter_client, settings.dead_letter_queue_url),
-        telemetry=telemetry,
+        settings, calendar=CalendarStore(dynamodb, settings), dead_letters=dead_letters, telemetry=telemetry
     )
 
 

@@ -39,6 +39,12 @@ class DeadLetterQueue:
         self._client: SQSClient | None = None
         self._queue_url = queue_url
 
+    def client(self) -> "SQSClient":
+        """Return the client; the first call makes it."""
+        if self._client is None:
+            self._client = self._make_client()
+        return self._client
+
     def send(self, event: object, failure: ProcessingError, invocation: "Invocation") -> None:
         """Send an event that fails permanently; its message ID goes onto the record.
 
@@ -74,15 +80,14 @@ class DeadLetterQueue:
         }
 
     def _attempt(self, message: dict[str, Any]) -> str:
-        if self._client is None:
-            try:
-                self._client = self._make_client()
-            except Exception as error:
-                category = classify_exception(error)
-                if category is ErrorCategory.INTERNAL and not isinstance(error, BotoCoreError):
-                    raise
-                raise ProcessingError(category, exception_code(error), service="SQS") from error
-        response = call("SQS", self._client.send_message, **message)
+        try:
+            client = self.client()
+        except Exception as error:
+            category = classify_exception(error)
+            if category is ErrorCategory.INTERNAL and not isinstance(error, BotoCoreError):
+                raise
+            raise ProcessingError(category, exception_code(error), service="SQS") from error
+        response = call("SQS", client.send_message, **message)
         if "MessageId" not in response:
             raise ProcessingError(ErrorCategory.DYNAMODB, INVALID_RESPONSE, service="SQS")
         return str(response["MessageId"])

@@ -55,6 +55,10 @@ class Metrics:
         """Number of lines that are retained for the next event."""
         return len(self._pending)
 
+    def set_init_duration(self, milliseconds: float) -> None:
+        """Set what the first event of the sandbox reports."""
+        self._init_duration_ms = milliseconds
+
     def add_lost_spans(self, count: int) -> None:
         """Count spans that the exporter could not deliver; the next line reports them."""
         with self._lock:

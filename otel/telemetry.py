@@ -69,6 +69,10 @@ class Telemetry:
         self._deadline_lock = Lock()
         self.current_record: EventRecord | None = None
 
+    def set_init_duration(self, milliseconds: float) -> None:
+        """Set what is reported with the first event as the duration of the sandbox's start, after a restore."""
+        self._metrics.set_init_duration(milliseconds)
+
     @contextmanager
     def event(self, record: EventRecord, traceparent: object, remaining_seconds: float) -> Iterator[None]:
         """Observe one event; report it when the block ends, or just before the deadline if that is reached first.

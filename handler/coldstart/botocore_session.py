@@ -36,7 +36,10 @@ def create_client(service: str, settings: Settings, config: Config) -> Any:
         config: How the client talks to AWS.
     """
     core, loader = create_session()
-    if os.environ.get("AWS_ACCESS_KEY_ID"):
+    if settings.telemetry.snap_start:
+        register_handlers(core, SERVICES)
+        defer_credentials(core, settings)
+    elif os.environ.get("AWS_ACCESS_KEY_ID"):
         # As on Lambda. botocore prefers these, too, but makes all its other providers first, with an HTTP session for
         # each metadata service.
         register_handlers(core, SERVICES)
@@ -54,6 +57,13 @@ def create_client(service: str, settings: Settings, config: Config) -> Any:
     endpoint = client._endpoint  # noqa: SLF001 - a session cannot be told which transport its clients have
     endpoint.http_session = Transport(endpoint.http_session)
     return client
+
+
+def defer_credentials(core: Session, settings: Settings) -> None:
+    """Make a session request credentials by their first use, which under SnapStart comes after the restore."""
+    from handler.snapshot.credentials import SnapshotProvider
+
+    core.register_component("credential_provider", SnapshotProvider(core, settings.region))
 
 
 def create_session() -> tuple[Session, Loader]:

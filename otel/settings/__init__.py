@@ -63,7 +63,7 @@ class TelemetrySettings(NamedTuple):
         service: `service.name` of spans, `service` of log lines.
         environment: `Environment` dimension of metrics, `environment` of log lines.
         service_version: `service.version` of spans: the commit of the image, or the function's version without one.
-        log_stream: CloudWatch log stream, unique per sandbox.
+        log_stream: CloudWatch log stream, unique per sandbox; empty under SnapStart, where Lambda does not name it.
         log_group: CloudWatch log group; may be empty.
         region: AWS region; may be empty.
         memory_mb: The function's memory allocation, megabytes.
@@ -74,6 +74,7 @@ class TelemetrySettings(NamedTuple):
         parent_source: Where the parent of a root span comes from.
         daemon: Host and UDP port of the X-Ray daemon.
         application_signals: Whether spans are for CloudWatch Application Signals, too.
+        snap_start: Whether the sandbox is restored from a snapshot before its first event.
     """
 
     service: str
@@ -92,6 +93,7 @@ class TelemetrySettings(NamedTuple):
     parent_source: ParentSource
     daemon: tuple[str, int]
     application_signals: bool = False
+    snap_start: bool = False
 
     @property
     def collector(self) -> bool:
@@ -122,6 +124,7 @@ class TelemetrySettings(NamedTuple):
         elif not layer:
             _check_own_setup(read, tracing=tracing)
         function_version = read.text("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        snap_start = read.raw("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
         otlp = None
         if has_endpoint and tracing:
             from otel.settings.otlp import read_exporter
@@ -138,8 +141,8 @@ class TelemetrySettings(NamedTuple):
             function_name=function_name,
             function_version=function_version,
             service_version=read.text("SERVICE_VERSION", function_version),
-            log_stream=read.text("AWS_LAMBDA_LOG_STREAM_NAME", "local"),
-            log_group=read.text("AWS_LAMBDA_LOG_GROUP_NAME"),
+            log_stream=read.text("AWS_LAMBDA_LOG_STREAM_NAME", "" if snap_start else "local"),
+            log_group=read.text("AWS_LAMBDA_LOG_GROUP_NAME", f"/aws/lambda/{function_name}" if snap_start else ""),
             # Lambda sets both names; the runtime interface emulator and other machines often only one.
             region=read.text(
                 "AWS_REGION" if read.raw("AWS_REGION") else "AWS_DEFAULT_REGION",
@@ -162,6 +165,7 @@ class TelemetrySettings(NamedTuple):
             ),
             application_signals=read.parsed(APPLICATION_SIGNALS, "", one_of("true", "false"), "true or false")
             == "true",
+            snap_start=snap_start,
         )
 
 

@@ -45,9 +45,8 @@ def start_tracing(
         credentials: Returns the function's credentials, as botocore has them; first called by an export.
     """
     if _has_provider():
-        from otel.tracing.adot_layer import join_layer, seed_after_restore
+        from otel.tracing.adot_layer import join_layer
 
-        seed_after_restore(os.environ)
         return join_layer(settings, instrumentation, os.environ)
     from otel.tracing.provider import create_exporter, create_tracing
 

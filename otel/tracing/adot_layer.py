@@ -46,24 +46,6 @@ _ACCESS_KEY = "access_key"
 """Part of the names of the attributes in which ADOT puts the access key ID on spans of AWS calls."""
 
 
-def seed_after_restore(environ: Mapping[str, str]) -> None:
-    """Seed the process-wide random number generator from the kernel after every restore of a SnapStart snapshot.
-
-    The layer draws its IDs from this generator, and every sandbox that is restored from one snapshot begins with its
-    state: https://docs.aws.amazon.com/lambda/latest/dg/snapstart-uniqueness.html. Without SnapStart, every sandbox
-    starts a process of its own, whose generator Python has seeded from the kernel.
-
-    Args:
-        environ: Holds `AWS_LAMBDA_INITIALIZATION_TYPE`.
-    """
-    if environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
-        import random
-
-        from snapshot_restore_py import register_after_restore  # type: ignore[import-untyped]
-
-        register_after_restore(random.seed)
-
-
 def start_adot() -> None:
     """Set ADOT's fast start up: the layer's script leaves that to the function.
 

@@ -1,7 +1,8 @@
 """The function's own TracerProvider: `direct` and `collector` export modes."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from opentelemetry import context as context_api
@@ -93,6 +94,16 @@ class BufferingSpanProcessor(EventSpanProcessor, SpanProcessor):
             self._ended.append(redact_span(span, shedding=self.shedding))
         else:
             self._dropped += 1
+
+    @contextmanager
+    def exporting_to(self, exporter: SpanExporter) -> Iterator[None]:
+        """Use another exporter inside the block, and close it afterwards."""
+        before, self._exporter = self._exporter, exporter
+        try:
+            yield
+        finally:
+            self._exporter = before
+            exporter.close()
 
     def flush(self, seconds: float = MOST_SECONDS, *, all_sampled: bool = False) -> int:
         """Export the spans that have ended; see `EventSpanProcessor.flush`."""

@@ -1,6 +1,5 @@
 """Tracing in a provider that ADOT has set up: the one of the SDK and the one of the fast start."""
 
-import random
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -14,7 +13,6 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
-from snapshot_restore_py import get_after_restore  # type: ignore[import-untyped]
 
 from handler.aws import return_error_responses
 from handler.classification import classify_exception, classify_response
@@ -26,7 +24,6 @@ from otel.tracing.adot_layer import (
     AdotLayerExporter,
     LayerSpanProcessor,
     join_layer,
-    seed_after_restore,
 )
 from otel.tracing.botocore import instrument
 from otel.tracing.provider import BufferingSpanProcessor
@@ -128,27 +125,6 @@ def test_a_generated_parent_is_not_exported(tracing: Tracing, spans: SpanSocket)
     assert (root.trace_id.hex(), root.parent_span_id) == (TRACE_ID, b"")
     assert ended["call"].parent_span_id == root.span_id
     assert record.trace_id == TRACE_ID
-
-
-@pytest.mark.parametrize(
-    ("initialization_type", "hooks"),
-    [("snap-start", 1), ("on-demand", 0), ("provisioned-concurrency", 0), (None, 0)],
-)
-def test_the_generator_is_seeded_after_a_restore(initialization_type: str | None, hooks: int) -> None:
-    registered = get_after_restore()
-    before = list(registered)
-    try:
-        seed_after_restore({"AWS_LAMBDA_INITIALIZATION_TYPE": initialization_type} if initialization_type else {})
-        ours = registered[len(before) :]
-    finally:
-        registered[:] = before
-
-    assert len(ours) == hooks
-    random.seed(7)
-    state = random.getstate()
-    for function, args, kwargs in ours:  # as Lambda's runtime client calls them
-        function(*args, **kwargs)
-    assert (random.getstate() != state) is bool(hooks)
 
 
 def test_a_flush_without_spans_sends_nothing(tracing: Tracing, spans: SpanSocket) -> None:
