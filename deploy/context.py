@@ -91,6 +91,9 @@ LOG_ALARM = ("on", "off")
 BUS_LOG = ("on", "off")
 """Whether the bus of the stack has a log; one that the stack does not create has that of its owner."""
 
+SNAPSTART = ("off", "on")
+"""Whether Lambda restores sandboxes from a snapshot of each published version; its cache is billed by version."""
+
 APPLICATION_SIGNALS = ("off", "on", "discovery")
 """Whether spans are for CloudWatch Application Signals, too; `discovery` turns its discovery on, once per account."""
 
@@ -121,6 +124,7 @@ class Deployment:
         producers: Accounts (their numbers) and roles (their ARNs) that the policy of the bus allows to put events.
         log_level: `INFO` or `DEBUG`.
         application_signals: One of `APPLICATION_SIGNALS`.
+        snapstart: Whether sandboxes are restored from a snapshot of the version.
         at_once: Whether CloudFormation sets the alias, without CodeDeploy, hook and alarms: for an urgent fix.
         recipients: The addresses that are subscribed to the topic of each severity.
         runbook: The URL of the runbook, for the alarms' links; None for its path in this repository.
@@ -151,6 +155,7 @@ class Deployment:
     producers: tuple[str, ...]
     log_level: str
     application_signals: str
+    snapstart: bool
     at_once: bool
     recipients: Mapping[Severity, tuple[str, ...]]
     runbook: str | None

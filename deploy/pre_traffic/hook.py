@@ -11,6 +11,7 @@ only: this module imports nothing else.
 import json
 import logging
 import os
+import time
 import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -39,6 +40,12 @@ INVOKE_SECONDS = 60
 
 TIMEOUT_SECONDS = 300
 """More than all calls take together if each of their attempts takes as long as it can."""
+
+NOT_READY = "SnapStartNotReadyException"
+"""https://docs.aws.amazon.com/lambda/latest/dg/snapstart-troubleshooting.html"""
+
+NOT_READY_SECONDS = 5
+NOT_READY_WAITS = 5
 
 _MAX_SHOWN = 500
 
@@ -127,12 +134,25 @@ def _probe(version: str) -> str:
     )
     # An attempt is repeated if there is no answer, which does no harm: the probe writes nothing.
     client = _client("lambda", read_timeout=INVOKE_SECONDS)
-    response = client.invoke(FunctionName=version, Payload=json.dumps(event).encode())
+    response = _invoke(client, version, json.dumps(event).encode())
     answer = response["Payload"].read()
     if "FunctionError" not in response and probe.is_expected(json.loads(answer), correlation_id):
         return ""
     shown = answer[:_MAX_SHOWN].decode(errors="replace")
     return f"{version} answered {shown} instead of duplicate with same_event true"
+
+
+def _invoke(client: Any, version: str, payload: bytes) -> Any:
+    """Invoke a version; with SnapStart, wait for its snapshot."""
+    for _ in range(NOT_READY_WAITS):
+        try:
+            return client.invoke(FunctionName=version, Payload=payload)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != NOT_READY:
+                raise
+        log.info("The snapshot of the new version is not ready")
+        time.sleep(NOT_READY_SECONDS)
+    return client.invoke(FunctionName=version, Payload=payload)
 
 
 def _describe(error: Exception) -> str:

@@ -77,6 +77,7 @@ class Function(Construct):
                 "DEAD_LETTER_QUEUE_URL": queue.queue_url,
             },
             tracing=lambda_.Tracing.ACTIVE,
+            snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if deployment.snapstart else None,
             log_group=log_group,
             logging_format=lambda_.LoggingFormat.JSON,
             application_log_level_v2=_LOG_LEVELS[deployment.log_level],

@@ -408,6 +408,7 @@ CONTEXT = {
     "producers",
     "auto_redrive_minutes",
     "bus_log",
+    "snapstart",
 }
 ENVIRONMENT_FILES = {"dev.json", "staging.json", "prod.json"}
 OUTPUTS = {

@@ -40,6 +40,7 @@ class Account:
         replies: Replies by operation that replace those of the account.
         reports: The reports that CodeDeploy got.
         invoked: The paths that were invoked.
+        not_ready: How often the snapshot of the version is not ready yet.
     """
 
     version: Sandbox | None = None
@@ -47,6 +48,7 @@ class Account:
     replies: dict[str, Reply] = field(default_factory=dict)
     reports: list[dict[str, str]] = field(default_factory=list)
     invoked: list[str] = field(default_factory=list)
+    not_ready: int = 0
 
     def respond(self, call: Call) -> Reply:
         match call.operation:
@@ -54,6 +56,8 @@ class Account:
                 self.reports.append(call.parameters)
             case "Invoke":
                 self.invoked.append(call.path)
+                if len(self.invoked) <= self.not_ready:
+                    return error(hook.NOT_READY, "Lambda is initializing your function", 409)
         if call.operation in self.replies:
             return self.replies[call.operation]
         match call.operation:
@@ -136,6 +140,19 @@ def test_a_working_version_gets_traffic_and_the_row_is_written_once(
         if "EventsReceived" in line
     ]
     assert counted == [{"Errors": 0, "IdempotencyViolations": 0, "EventsDuplicate": 1}] * 2, "no alarm counts it"
+
+
+@pytest.mark.parametrize(("not_ready", "status"), [(2, "Succeeded"), (hook.NOT_READY_WAITS + 1, "Failed")])
+def test_a_snapshot_that_is_not_ready_is_waited_for(
+    account: Account, start: Start, monkeypatch: pytest.MonkeyPatch, not_ready: int, status: str
+) -> None:
+    monkeypatch.setattr(hook, "NOT_READY_SECONDS", 0)
+    start()
+    account.not_ready = not_ready
+
+    assert hook.handle(EVENT) == {"status": status}
+
+    assert len(account.invoked) == min(not_ready, hook.NOT_READY_WAITS) + 1
 
 
 def test_a_version_that_lost_its_permission_fails(

@@ -131,6 +131,20 @@ def test_application_signals(value: str, enabled: int, discovered: int) -> None:
         assert made.resources[name]["DeletionPolicy"] == "Retain"
 
 
+def test_snapstart() -> None:
+    """It is for published versions, which the alias names, and refuses these properties; the switch is a version."""
+    made = template(snapstart="on")
+    function = made.one("AWS::Lambda::Function")
+
+    assert function["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+    assert not {"EphemeralStorage", "FileSystemConfigs"} & function.keys()
+    (version,) = made.ids("AWS::Lambda::Version")
+    assert "ProvisionedConcurrencyConfig" not in made.resources[version]["Properties"]
+    assert made.one("AWS::Lambda::Alias")["FunctionVersion"] == f"<{version}.Version>"
+    assert "SnapStart" not in template().one("AWS::Lambda::Function")
+    assert template().ids("AWS::Lambda::Version") != [version]
+
+
 def test_retries_and_on_failure_destination() -> None:
     configs = template().all("AWS::Lambda::EventInvokeConfig")
 

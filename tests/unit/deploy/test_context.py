@@ -90,6 +90,13 @@ def test_rollout_at_once() -> None:
     assert (gradual, at_once) == (False, True)
 
 
+def test_snapstart_is_off_by_default() -> None:
+    assert [read_context({"environment": "dev", **given}).snapstart for given in ({}, {"snapstart": "on"})] == [
+        False,
+        True,
+    ]
+
+
 def test_cdk_keys_are_ignored() -> None:
     read_context({"environment": "dev", "aws:cdk:enable-path-metadata": True, "@aws-cdk/core:x": True})
 
@@ -123,6 +130,7 @@ def test_cdk_keys_are_ignored() -> None:
             {"telemetry": "collector", "collector_endpoint": "http://c:4318", "application_signals": "on"},
             "application_signals=on has no effect with telemetry=collector",
         ),
+        ({"snapstart": "true"}, "snapstart=true is not one of off, on"),
         ({"rollout": "linear"}, "rollout=linear is not one of gradual, at_once"),
         ({"runbook": "docs/runbook.md"}, "runbook=docs/runbook.md is not a URL"),
         ({"alarm_email": "team"}, "alarm_email=team is not an e-mail address"),
