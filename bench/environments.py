@@ -24,8 +24,11 @@ _NO_GRPC = (
 GROUPS: dict[str, tuple[str, ...]] = {
     FUNCTION: ("--no-default-groups", "--no-install-project"),
     "plain": ("--only-group", "bench-plain"),
+    "xray": ("--only-group", "bench-xray"),
     "powertools": ("--only-group", "bench-powertools"),
     "otel": ("--only-group", "bench-otel"),
+    "otel-lite": ("--only-group", "bench-otel-lite"),
+    "datadog": ("--only-group", "bench-datadog"),
     "adot": ("--only-group", "bench-adot", *_NO_GRPC),
     LAYER: ("--no-default-groups", "--no-install-project", "--group", "bench-adot", *_NO_GRPC),
 }

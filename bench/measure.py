@@ -5,7 +5,6 @@ Each value covers whole processes, so that it contains everything that a handler
 
 import dataclasses
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.counters import Counter
-from bench.target import NO_HANDLER, ROOT, Certificates, Ports, Target
+from bench.target import NO_HANDLER, ROOT, TELEMETRY_LINES, Certificates, Ports, Target
 
 REQUESTS = ("transactions", "idempotency_requests", "otlp_requests", "other_requests")
 """The kinds of requests that the stub counts."""
@@ -30,7 +29,7 @@ class BenchError(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """The report of one process of `bench/driver.py`, and the stub's counts."""
+    """The report of one process of `bench/driver.py`, and the stub's counts, with the lines of telemetry."""
 
     report: Mapping[str, int]
     seen: Mapping[str, int]
@@ -108,7 +107,7 @@ def _stub(certificates: Certificates | None) -> Iterator[tuple[Ports, dict[str, 
 def run(target: Target, events: int, counter: Counter | None = None) -> Run:
     """Run a handler for a number of events in a new process, under the counter if there is one.
 
-    Without a counter, standard output goes to a file, whose size is measured; with one, to the null device.
+    Standard output goes to a file: its size is measured, and its lines of telemetry are counted.
 
     Raises:
         BenchError: The process failed, an event was not marked, the requests are not the expected ones, or nothing was
@@ -119,6 +118,9 @@ def run(target: Target, events: int, counter: Counter | None = None) -> Run:
         words = ["bench/driver.py", target.module, str(events), *([] if counter else [str(report)])]
         with _stub(target.certificates) as (ports, seen):
             count = _process(target, words, target.variables(ports, home), counter)
+        if target.telemetry_line:
+            output = Path(home, "stdout").read_text(encoding="utf-8", errors="replace")
+            seen[TELEMETRY_LINES] = sum(target.telemetry_line in line for line in output.splitlines())
         _check(target, seen, events)
         lines = report.read_text().splitlines() if report.exists() else []
         values = {name: int(value) for name, value in (line.split("=") for line in lines)}
@@ -132,7 +134,7 @@ def _process(target: Target, words: Sequence[str], variables: Mapping[str, str],
     command = [*(counter.prefix(str(out)) if counter else []), target.python, "-P", *words]
     command = [target.wrapper, *command] if target.wrapper else command
     doing = f"with {words[2]} events" if len(words) > 1 else "while it was launched"
-    with Path(os.devnull if counter else Path(home, "stdout")).open("wb") as stdout:
+    with Path(home, "stdout").open("wb") as stdout:
         try:
             result = subprocess.run(
                 command,

@@ -36,6 +36,9 @@ LIBRARIES = (
     "aws-opentelemetry-distro",
     "aws-lambda-powertools",
     "aws-xray-sdk",
+    "lambda-otel-lite",
+    "datadog-lambda",
+    "ddtrace",
 )
 _HEADINGS = (
     *("", "init", "warm event", "cold start", "peak memory"),

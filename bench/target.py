@@ -8,6 +8,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NO_HANDLER = "-"
+TELEMETRY_LINES = "telemetry_lines"
+"""The key of the count of lines of standard output that are telemetry."""
+
 LAYER_WRAPPER = str(ROOT / "deploy/image/layer/otel-instrument")
 """The image's script in `AWS_LAMBDA_EXEC_WRAPPER`."""
 
@@ -54,7 +57,10 @@ class Target:
         path: Directories that Python searches first.
         launched: Whether `opentelemetry-instrument` launches each process; it is counted.
         wrapper: A script as in `AWS_LAMBDA_EXEC_WRAPPER`; it is not counted. Empty for none.
-        sends: The key of a stub's count that must be at least one per event; empty for none.
+        sends: What must be counted at least once per event: the key of a stub's count, or `TELEMETRY_LINES`; empty for
+            no telemetry.
+        telemetry_line: A text that lines of standard output contain if they are telemetry, and no others; empty if the
+            target writes none.
         certificates: For requests over TLS.
         restored: Whether the first event comes after a restore from a snapshot; see `variables`.
     """
@@ -66,6 +72,7 @@ class Target:
     launched: bool = False
     wrapper: str = ""
     sends: str = ""
+    telemetry_line: str = ""
     certificates: Certificates | None = None
     restored: bool = False
 

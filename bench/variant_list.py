@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bench.environments import FUNCTION, LAYER, interpreter, site_packages
-from bench.target import LAYER_WRAPPER, NO_HANDLER, Certificates, Target
+from bench.target import LAYER_WRAPPER, NO_HANDLER, TELEMETRY_LINES, Certificates, Target
 
 _LAYER = {
     "ORIG_HANDLER": "bench.v0.lambda_handler",
@@ -30,6 +30,15 @@ _LAYER = {
 
 _FAST = {"OTEL_AWS_LAMBDA_FAST_START": "true"}
 
+_DATADOG = {
+    "DD_LAMBDA_HANDLER": "bench.v0.lambda_handler",
+    "DD_TRACE_ENABLED": "true",
+    "DD_FLUSH_TO_LOG": "true",
+    # A span for each import of more than 3 ms: under valgrind, that is nearly every import.
+    "DD_COLD_START_TRACING": "false",
+}
+"""Variables of Datadog's guide for container images without the extension, but for the last."""
+
 _COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:{http}"}
 
 
@@ -44,7 +53,7 @@ class Variant:
         environment: A key of `bench.environments.GROUPS`.
         environ: Variables in addition to Lambda's.
         instrumented: Whether `opentelemetry-instrument` starts Python.
-        wrapper, sends: As in `bench.target.Target`.
+        wrapper, sends, telemetry_line: As in `bench.target.Target`.
         tls: Whether requests use TLS; the baseline then does, too.
     """
 
@@ -56,6 +65,7 @@ class Variant:
     instrumented: bool = False
     wrapper: str = ""
     sends: str = ""
+    telemetry_line: str = ""
     tls: bool = False
 
     def target(self, certificates: Certificates | None) -> Target:
@@ -73,6 +83,7 @@ class Variant:
             launched=self.instrumented,
             wrapper=self.wrapper,
             sends=self.sends,
+            telemetry_line=self.telemetry_line,
             certificates=certificates if self.tls else None,
         )
 
@@ -82,6 +93,7 @@ PLAIN_TLS = Variant("v0-tls", "V0, with TLS", "bench.v0", tls=True)
 
 VARIANTS: tuple[Variant, ...] = (
     PLAIN,
+    Variant("xray", "X-Ray SDK", "bench.variants.xray", environment="xray", sends="datagrams"),
     Variant(
         "powertools",
         "Powertools: Logger, Metrics, Tracer",
@@ -127,6 +139,23 @@ VARIANTS: tuple[Variant, ...] = (
         "bench.variants.otel_udp",
         environment="adot",
         sends="datagrams",
+    ),
+    Variant(
+        "otel-lite",
+        "lambda-otel-lite",
+        "bench.variants.otel_lite",
+        environment="otel-lite",
+        sends=TELEMETRY_LINES,
+        telemetry_line='{"__otel_otlp_stdout": ',
+    ),
+    Variant(
+        "datadog",
+        "Datadog without its extension",
+        "bench.variants.datadog",
+        environment="datadog",
+        environ=_DATADOG,
+        sends=TELEMETRY_LINES,
+        telemetry_line='{"traces": [[',
     ),
     Variant("direct", "ours, direct", "handler.app", environment=FUNCTION, sends="datagrams"),
     Variant(

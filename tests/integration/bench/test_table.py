@@ -24,7 +24,7 @@ from bench.measure import BenchError, Memory
 from bench.measure import run as measured
 from bench.run import Figures, Instructions, measure
 from bench.stub import kind
-from bench.target import NO_HANDLER, ROOT, Ports, Target
+from bench.target import NO_HANDLER, ROOT, TELEMETRY_LINES, Ports, Target
 from bench.variant_list import PLAIN, PLAIN_TLS, VARIANTS, Variant, baseline_of, chosen
 
 BY_NAME = {variant.name: variant for variant in VARIANTS}
@@ -193,6 +193,21 @@ def test_silent_telemetry_is_not_measured() -> None:
     silent = dataclasses.replace(here(BY_NAME["floor"]), sends="datagrams")
     with pytest.raises(BenchError, match=r"^bench\.variants\.raw_http sent 0 datagrams for 2 events$"):
         measured(silent, 2)
+
+
+def test_silent_telemetry_on_standard_output_is_not_measured() -> None:
+    """Lambda's log is where some send it; their own log lines do not count."""
+    loud = dataclasses.replace(here(BY_NAME["floor"]), sends=TELEMETRY_LINES, telemetry_line='"event processed"')
+    assert measured(loud, 2).seen[TELEMETRY_LINES] == 2
+    silent = dataclasses.replace(loud, telemetry_line='{"traces": ')
+    with pytest.raises(BenchError, match=r"^bench\.variants\.raw_http sent 0 telemetry_lines for 2 events$"):
+        measured(silent, 2)
+
+
+def test_every_variant_is_plain_or_sends_something() -> None:
+    plain = {variant.name for variant in VARIANTS if not variant.sends}
+    assert plain == {"v0", "slim", "floor", "v0-tls", "floor-tls"}
+    assert all(bool(variant.telemetry_line) == (variant.sends == TELEMETRY_LINES) for variant in VARIANTS)
 
 
 def test_request_that_the_stub_does_not_know_is_refused() -> None:
