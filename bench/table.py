@@ -1,9 +1,10 @@
 """Measure the function and its alternatives, and print the comparison table.
 
-    python bench/table.py [--json] [--events N] [NAME ...]
+    python bench/table.py [--json] [--record] [--events N] [NAME ...]
 
-Creates the environments in `.cache/bench` from `uv.lock`. All variants take about ten minutes on two idle cores; with
-NAMEs, only these and V0 are measured. bench/README.md describes the columns.
+Creates the environments in `.cache/bench` from `uv.lock`. All variants take about a quarter of an hour on two idle
+cores; with NAMEs, only these and V0 are measured. `--record` writes the result to `bench/table.json` and the tables of
+the documents from it (`bench/report.py`). bench/README.md describes the columns.
 """
 
 import argparse
@@ -14,19 +15,22 @@ import platform
 import sys
 import tempfile
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs as a script, without an installed project
 
 from bench.certificates import make_certificates
+from bench.comparison import compared, comparison
 from bench.counters import find_counter
 from bench.environments import install, site_packages
 from bench.measure import BenchError, unchanged_sources
-from bench.run import EVENTS, MEMORY_EVENTS, Figures, measure, ratios
+from bench.report import TABLE, write_documents
+from bench.run import EVENTS, MEMORY_EVENTS, measure
 from bench.target import ROOT
-from bench.variant_list import IDLE, PLAIN, PLAIN_TLS, VARIANTS, Variant, baseline_of, chosen
+from bench.variant_list import IDLE, PLAIN, VARIANTS, chosen
 
 LIBRARIES = (
     "boto3",
@@ -40,11 +44,6 @@ LIBRARIES = (
     "datadog-lambda",
     "ddtrace",
 )
-_HEADINGS = (
-    *("", "init", "warm event", "cold start", "peak memory"),
-    *("modules", "requests", "datagrams"),
-)
-_RATIOS = ("init", "warm", "cold", "peak_kb")
 
 
 def versions(lock: Path) -> dict[str, str]:
@@ -68,58 +67,6 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {platform.machine()}" + (f", {name}" if name else "")
 
 
-def compared(figures: Mapping[str, Figures]) -> dict[str, dict[str, float]]:
-    """Return the ratios of every measured variant to its baseline, by name."""
-    variants = {variant.name: variant for variant in VARIANTS}
-    return {name: ratios(own, figures[baseline_of(variants[name]).name]) for name, own in figures.items()}
-
-
-def absolutes(variant: Variant, figures: Figures) -> str:
-    """Return the absolute values of a baseline as one line."""
-    parts = [f"peak memory {figures.memory.peak_kb / 1024:.1f} MiB"]
-    if figures.instructions is not None:
-        counted = figures.instructions
-        million = {"init": counted.init, "warm event": counted.warm, "cold start": counted.cold}
-        parts = [f"{name} {value / 1e6:.4g} M instructions" for name, value in million.items()] + parts
-    return f"{variant.label}: {', '.join(parts)}"
-
-
-def launches(figures: Mapping[str, Figures]) -> list[str]:
-    """Return the launcher's part of `init`, one line per variant that has a launcher."""
-    lines = []
-    for variant in VARIANTS:
-        found = figures[variant.name].instructions if variant.name in figures else None
-        plain = figures[baseline_of(variant).name].instructions if found else None
-        if found and plain and found.launch:
-            lines.append(f"{variant.label}: {found.launch / plain.init:.2f} of its init is `opentelemetry-instrument`")
-    return lines
-
-
-def table(figures: Mapping[str, Figures]) -> str:
-    """Return the figures as a Markdown table: one line per variant, with ratios to V0 first."""
-    rows: list[tuple[str, ...]] = [_HEADINGS]
-    ratio = compared(figures)
-    for variant in VARIANTS:
-        if variant.name in figures:
-            memory = figures[variant.name].memory
-            rows.append(
-                (
-                    variant.label,
-                    *(f"{ratio[variant.name][name]:.2f}" if name in ratio[variant.name] else "-" for name in _RATIOS),
-                    str(memory.modules_init),
-                    f"{memory.attempts_per_event:g}",
-                    f"{memory.datagrams_per_event:g}",
-                )
-            )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    lines = [
-        "| " + " | ".join([row[0].ljust(widths[0]), *(map(str.rjust, row[1:], widths[1:]))]) + " |" for row in rows
-    ]
-    rule = "|" + "|".join(["-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:])]) + "|"
-    plain = [absolutes(variant, figures[variant.name]) for variant in (PLAIN, PLAIN_TLS) if variant.name in figures]
-    return "\n".join([lines[0], rule, *lines[1:], "", *(f"- {line}" for line in [*plain, *launches(figures)])])
-
-
 def run_all(names: tuple[str, ...], events: int) -> dict[str, Any]:
     """Install the environments, measure, and return the result.
 
@@ -128,7 +75,7 @@ def run_all(names: tuple[str, ...], events: int) -> dict[str, Any]:
         events: The number of warm events.
 
     Returns:
-        `figures` and `interpreter` as from `bench.run`, and the versions of what was measured.
+        JSON values: `figures` and `interpreter` as from `bench.run`, and the versions of what was measured.
 
     Raises:
         BenchError: A variant cannot be measured.
@@ -145,43 +92,51 @@ def run_all(names: tuple[str, ...], events: int) -> dict[str, Any]:
         print(f"measuring {', '.join(targets)}", file=sys.stderr)
         figures, interpreter = measure(targets, IDLE.target(None), events, counter)
     return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "python": platform.python_version(),
         "machine": machine(),
         "libraries": versions(ROOT / "uv.lock"),
         "counter": counter.name if counter else None,
         "events": events,
         "memory_events": MEMORY_EVENTS,
-        "figures": figures,
-        "interpreter": interpreter,
+        "ratios": compared(figures),
+        "figures": {name: dataclasses.asdict(found) for name, found in figures.items()},
+        "interpreter": dataclasses.asdict(interpreter),
     }
+
+
+def record(result: dict[str, Any]) -> None:
+    """Write a run to `bench/table.json` and into the documents.
+
+    Raises:
+        BenchError: Its instructions were not counted.
+    """
+    if result["counter"] is None:
+        raise BenchError("a run without instructions is not recorded: neither perf nor valgrind works here")
+    TABLE.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_documents()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and return the exit status: 1 with one line on standard error if a run failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
+    parser.add_argument("--record", action="store_true", help="write bench/table.json and the tables of the documents")
     parser.add_argument("--events", type=int, default=EVENTS, help=f"warm events counted, default {EVENTS}")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(variant.name for variant in VARIANTS))
     options = parser.parse_args(arguments)
     if options.events < 1:
         parser.error("--events must be at least 1")
+    if options.record and (options.names or options.events != EVENTS):
+        parser.error("--record needs all variants and the default number of events")
     try:
         result = run_all(tuple(options.names), options.events)
+        if options.record:
+            record(result)
     except (BenchError, ValueError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    figures: dict[str, Figures] = result["figures"]
-    if options.json:
-        plain = {name: dataclasses.asdict(found) for name, found in figures.items()}
-        interpreter = dataclasses.asdict(result["interpreter"])
-        print(
-            json.dumps({**result, "ratios": compared(figures), "figures": plain, "interpreter": interpreter}, indent=2)
-        )
-        return 0
-    libraries = ", ".join(f"{name} {version}" for name, version in result["libraries"].items())
-    print(f"Python {result['python']}, {result['machine']}; instructions: {result['counter'] or 'not counted'}")
-    print(f"{libraries}\n")
-    print(table(figures))
+    print(json.dumps(result, indent=2) if options.json else comparison(result))
     return 0
 
 

@@ -13,7 +13,7 @@ from emulator.pipeline.model import AsyncInvokeConfig, Disposition, PipelineSett
 from emulator.pipeline.pipeline import EventPipeline, FailureDestinations
 from emulator.pipeline.scheduler import RealTimeScheduler
 from emulator.services.dynamodb import dynamodb_local
-from emulator.services.sqs import QueueEndpoint, queue_service
+from emulator.services.sqs import queue_service
 from emulator.services.tables import AUDIT_TABLE, CALENDAR_TABLE, create_tables
 from handler.startup import ADOT_FAILED
 from tests.soak import fake_aws as fake
@@ -130,7 +130,7 @@ def soak(options: SoakOptions, watch: Watch, say: Callable[[str], None]) -> Soak
         client = stack.enter_context(closing(FakeAwsClient(ports)))
         with closing(loopback_client("dynamodb", ports.url)) as dynamodb:
             create_tables(dynamodb, CALENDAR_TABLE, AUDIT_TABLE)
-        function = _function(options, ports, queue)
+        function = function_config(ports, queue.queue_url, options.export_mode, read_timeout_s=options.read_timeout_s)
         output = FunctionOutput()
         workers = [stack.enter_context(Worker(function, output)) for _ in range(options.workers)]
         start_workers(workers)
@@ -198,18 +198,31 @@ class FunctionOutput:
         self.starts_without_adot += ADOT_FAILED in line
 
 
-def _function(options: SoakOptions, ports: FakeAwsPorts, queue: QueueEndpoint) -> FunctionConfig:
+def function_config(
+    ports: FakeAwsPorts, queue_url: str, export_mode: str, *, read_timeout_s: float = 1.0
+) -> FunctionConfig:
+    """Return the function with the fake's endpoints.
+
+    Args:
+        ports: The ports of the fake.
+        queue_url: URL of the dead-letter queue.
+        export_mode: A key of `tests.support.export_modes.EXPORT_MODES`.
+        read_timeout_s: The function's, for each call.
+
+    Raises:
+        EmulatorError: The packages of the export mode are not installed.
+    """
     return FunctionConfig(
         settings={
             "AWS_ENDPOINT_URL_DYNAMODB": ports.url,
             "AWS_ENDPOINT_URL_SQS": ports.url,
-            "AWS_READ_TIMEOUT_SECONDS": f"{options.read_timeout_s:g}",
+            "AWS_READ_TIMEOUT_SECONDS": f"{read_timeout_s:g}",
             "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{ports.udp}",
-            "DEAD_LETTER_QUEUE_URL": queue.queue_url,
+            "DEAD_LETTER_QUEUE_URL": queue_url,
             "EARNINGS_AUDIT_TABLE": AUDIT_TABLE,
             "EARNINGS_CALENDAR_TABLE": CALENDAR_TABLE,
             "ENVIRONMENT": "soak",
-            **export_mode_variables(options.export_mode),
+            **export_mode_variables(export_mode),
         }
     )
 

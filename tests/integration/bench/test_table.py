@@ -17,7 +17,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from bench import environments, run, table, variant_list
+from bench import comparison, environments, run, table, variant_list
 from bench.certificates import make_certificates
 from bench.environments import GROUPS, install
 from bench.measure import BenchError, Memory
@@ -105,7 +105,7 @@ def test_unknown_name_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_ratios_are_to_the_plain_function_with_the_same_transport() -> None:
     found = {"v0": figures(100), "direct": figures(50), "v0-tls": figures(200), "direct-tls": figures(150)}
-    assert {name: ratio["init"] for name, ratio in table.compared(found).items()} == {
+    assert {name: ratio["init"] for name, ratio in comparison.compared(found).items()} == {
         "v0": 1.0,
         "direct": 0.5,
         "v0-tls": 1.0,
@@ -116,21 +116,21 @@ def test_ratios_are_to_the_plain_function_with_the_same_transport() -> None:
 
 def test_table_is_markdown_with_the_absolute_figures_below() -> None:
     found = {"adot": figures(253, launch=45 * 10**6, peak_kb=3072.0), "v0": figures(100)}
-    head, rule, plain, layer, blank, absolutes, launch = table.table(found).splitlines()
+    head, rule, plain, layer, blank, absolutes, launch = comparison.table(found).splitlines()
     cells = [cell.strip() for cell in layer.strip("|").split("|")]
-    assert cells == ["V0 in the ADOT layer, default", "2.53", "1.00", "2.51", "1.50", "359", "1", "0"]
+    assert cells == ["V0 in the ADOT layer, default", "2.53", "1.00", "2.51", "1.00", "1.50", "359", "1", "0", "300"]
     assert len({len(line) for line in (head, rule, plain, layer)}) == 1
     assert {len(line.split("|")) for line in (head, rule, plain, layer)} == {len(cells) + 2}
     assert blank == ""
     assert absolutes.endswith(
-        "init 100 M instructions, warm event 5 M instructions, cold start 101 M instructions, peak memory 2.0 MiB"
+        "init 100 M instructions, first event 1 M instructions, warm event 5 M instructions, peak memory 2.0 MiB"
     )
     assert launch == "- V0 in the ADOT layer, default: 0.45 of its init is `opentelemetry-instrument`"
 
 
 def test_table_without_a_counter_has_memory() -> None:
-    text = table.table({"v0": Figures(None, MEMORY)})
-    assert [cell.strip() for cell in text.splitlines()[2].split("|")][2:6] == ["-", "-", "-", "1.00"]
+    text = comparison.table({"v0": Figures(None, MEMORY)})
+    assert [cell.strip() for cell in text.splitlines()[2].split("|")][2:7] == ["-", "-", "-", "-", "1.00"]
     assert "instructions" not in text.splitlines()[-1]
 
 
@@ -262,3 +262,13 @@ def test_json_is_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said["ratios"]["floor"]["peak_kb"] < 1
     assert said["counter"] is None
     assert said["libraries"]["boto3"]
+    assert set(comparison.figures_of(said)) == set(said["figures"])  # what a recorded run is read as
+
+
+def test_what_is_recorded_is_a_whole_run(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--record", "floor"], ["--record", "--events", "5"]):
+        with pytest.raises(SystemExit):
+            table.main(arguments)
+        assert "--record needs all variants and the default number of events" in capsys.readouterr().err
+    with pytest.raises(BenchError, match="without instructions is not recorded"):
+        table.record({"counter": None})

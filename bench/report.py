@@ -1,0 +1,73 @@
+"""Write the recorded measurements into the documents, so that no figure in a table is edited by hand.
+
+    python bench/report.py
+
+`bench/table.py --record` writes `bench/table.json`, `python -m tests.soak.scale --record` writes `bench/scale.json`:
+both run this. A document has a block per table, between the lines of `block`.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs as a script, without an installed project
+
+from bench.comparison import comparison, export_modes, short
+from bench.scale import scale
+from bench.target import ROOT
+
+TABLE = ROOT / "bench" / "table.json"
+"""The recorded run of `bench/table.py`."""
+
+SCALE = ROOT / "bench" / "scale.json"
+"""The recorded runs of `tests/soak/scale.py`, one for each number of workers."""
+
+BLOCKS: Mapping[str, tuple[Path, Path, Callable[[Any], str]]] = {
+    "comparison": (ROOT / "bench" / "README.md", TABLE, comparison),
+    "short": (ROOT / "README.md", TABLE, short),
+    "export modes": (ROOT / "docs" / "telemetry.md", TABLE, export_modes),
+    "scale": (ROOT / "bench" / "README.md", SCALE, scale),
+}
+"""Each block: its document, its recorded run, and the text that is made of the run."""
+
+
+def block(name: str) -> tuple[str, str]:
+    """Return the lines before and after a block."""
+    source = BLOCKS[name][1].relative_to(ROOT).as_posix()
+    return f"<!-- {name}: from {source}, by bench/report.py -->", "<!-- end -->"
+
+
+def replaced(text: str, name: str, content: str) -> str:
+    """Return a document with the content of a block replaced.
+
+    Raises:
+        ValueError: The document has no such block, or more than one.
+    """
+    begin, end = block(name)
+    found = re.findall(f"{re.escape(begin)}\n(.*?){re.escape(end)}\n", text, re.DOTALL)
+    if len(found) != 1:
+        raise ValueError(f"{len(found)} blocks begin with {begin}")
+    return text.replace(f"{begin}\n{found[0]}{end}\n", f"{begin}\n{content}\n{end}\n")
+
+
+def documents() -> dict[Path, str]:
+    """Return the documents with today's blocks: what is in the files, if nothing is out of date."""
+    texts: dict[Path, str] = {}
+    for name, (document, source, render) in BLOCKS.items():
+        text = texts.get(document) or document.read_text(encoding="utf-8")
+        texts[document] = replaced(text, name, render(json.loads(source.read_text(encoding="utf-8"))))
+    return texts
+
+
+def write_documents() -> None:
+    """Write every document whose blocks are out of date."""
+    for document, text in documents().items():
+        if text != document.read_text(encoding="utf-8"):
+            document.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_documents()
