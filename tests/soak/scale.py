@@ -11,7 +11,7 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
@@ -39,6 +39,7 @@ from tests.soak.run import FunctionOutput, function_config
 BLOCK = 500
 """Events that one function gets before the next one does."""
 
+_PROGRESS_EVERY_S = 30.0
 WORKERS = (1, 8)
 MODES = ("direct", "layer")
 _PLAN = Plan(seed=1, shares=Shares(down=0, repeat=0, rival=0, no_row=0, invalid=0))
@@ -133,13 +134,14 @@ def checkpoints(events: int) -> list[int]:
     return [*powers, events]
 
 
-def measure(events: int, workers: int, modes: Sequence[str]) -> ScaleRun:
+def measure(events: int, workers: int, modes: Sequence[str], watch: Callable[[int], None]) -> ScaleRun:
     """Send events to V0 and to the function in each export mode.
 
     Args:
         events: The number of events for each.
         workers: The number of processes of each.
         modes: Keys of `tests.support.export_modes.EXPORT_MODES`.
+        watch: Called with the number of events that each function has processed, after each block.
 
     Raises:
         RunError: An event was not marked, or telemetry was not sent.
@@ -163,6 +165,7 @@ def measure(events: int, workers: int, modes: Sequence[str]) -> ScaleRun:
             for turn, block in enumerate(_blocks(begin, end)):
                 for function in functions if turn % 2 else reversed(functions):
                     _send(function, block, client)
+                watch(block.stop)
             spent = {function.name: function.cpu_s() - init_s[function.name] for function in functions}
             reached.append(Checkpoint(end, spent))
         counters = client.call("Soak.Counters")
@@ -216,9 +219,16 @@ def main(
 
 
 def _measured(events: int, workers: int, modes: Sequence[str]) -> dict[str, Any]:
-    """Return a run as JSON values."""
-    typer.echo(f"{events:,} events for each function, {workers} processes each", err=True)
-    run: dict[str, Any] = asdict(measure(events, workers, modes))
+    """Return a run as JSON values, with its progress on standard error."""
+    shown = time.monotonic()
+
+    def watch(processed: int) -> None:
+        nonlocal shown
+        if time.monotonic() - shown >= _PROGRESS_EVERY_S:
+            shown = time.monotonic()
+            typer.echo(f"scale: {workers} workers: {processed:,} of {events:,} events for each function", err=True)
+
+    run: dict[str, Any] = asdict(measure(events, workers, modes, watch))
     return run
 
 

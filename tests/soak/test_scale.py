@@ -21,7 +21,8 @@ def test_checkpoints_are_powers_of_ten_and_the_end() -> None:
 @pytest.mark.timeout(300)
 def test_a_run_counts_the_processes_of_each_function(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale, "BLOCK", 4)
-    run = measure(11, 2, ("direct",))
+    processed: list[int] = []
+    run = measure(11, 2, ("direct",), processed.append)
 
     assert [checkpoint.events for checkpoint in run.checkpoints] == [1, 10, 11]
     assert set(run.init_s) == {"v0", "direct"}
@@ -30,6 +31,7 @@ def test_a_run_counts_the_processes_of_each_function(monkeypatch: pytest.MonkeyP
         spent = [checkpoint.cpu_s[name] for checkpoint in run.checkpoints]
         assert 0 < spent[0] < spent[1] < spent[2]
     assert run.datagrams == 11
+    assert processed == [1, 5, 9, 10, 11]
 
 
 def test_a_function_whose_process_ended_is_not_compared() -> None:
@@ -47,7 +49,7 @@ def test_a_recorded_run_replaces_the_one_with_as_many_workers(monkeypatch: pytes
     monkeypatch.setattr(
         scale,
         "measure",
-        lambda events, workers, modes: ScaleRun(
+        lambda events, workers, modes, _: ScaleRun(
             workers,
             dict.fromkeys(("v0", *modes), 0.5),
             [Checkpoint(events, dict.fromkeys(("v0", *modes), 1.0))],
