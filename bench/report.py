@@ -23,7 +23,7 @@ TABLE = ROOT / "bench" / "table.json"
 """The recorded run of `bench/table.py`."""
 
 SCALE = ROOT / "bench" / "scale.json"
-"""The recorded runs of `tests/soak/scale.py`, one for each number of workers."""
+"""The recorded runs of `tests/soak/scale.py`, one for each number of workers and events."""
 
 BLOCKS: Mapping[str, tuple[Path, Path, Callable[[Any], str]]] = {
     "comparison": (ROOT / "bench" / "README.md", TABLE, comparison),
@@ -54,9 +54,13 @@ def replaced(text: str, name: str, content: str) -> str:
 
 
 def documents() -> dict[Path, str]:
-    """Return the documents with today's blocks: what is in the files, if nothing is out of date."""
+    """Return the documents with today's blocks: what is in the files, if nothing is out of date.
+
+    A block whose run was never recorded is left as it is.
+    """
     texts: dict[Path, str] = {}
-    for name, (document, source, render) in BLOCKS.items():
+    recorded = {name: blocks for name, blocks in BLOCKS.items() if blocks[1].exists()}
+    for name, (document, source, render) in recorded.items():
         text = texts.get(document) or document.read_text(encoding="utf-8")
         texts[document] = replaced(text, name, render(json.loads(source.read_text(encoding="utf-8"))))
     return texts

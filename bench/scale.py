@@ -45,6 +45,7 @@ def _flatness(run: Mapping[str, Any], steps: Sequence[tuple[int, int, dict[str, 
         for name, last in flat[-1].items()
         if name != V0
     )
-    when = f"{run['workers']} workers, {run['date']}, {run['machine']}, Python {run['python']}"
-    first = f"events {_FLAT_FROM + 1} to {10 * _FLAT_FROM:,}"
-    return f"{when}: the last row relative to {first}, each as a ratio to V0: {changes}. A start costs {starts}."
+    size = f"{run['workers']} worker{'s' if run['workers'] > 1 else ''}, {run['events']:,} events"
+    where = f"{run['date']}, {run['machine']}, Python {run['python']}"
+    flat_row = f"events {_FLAT_FROM + 1} to {10 * _FLAT_FROM:,}"
+    return f"{size} ({where}): the last ratio relative to that of {flat_row}: {changes}. A start costs {starts}."

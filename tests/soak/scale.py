@@ -67,6 +67,7 @@ class ScaleRun:
 
     Attributes:
         workers: Processes of each function.
+        events: Events that each function processed.
         init_s: CPU time in seconds of the start of the processes, by function.
         checkpoints: The CPU time at 1, 10, 100 events and so on.
         datagrams: Datagrams that the store received.
@@ -74,6 +75,7 @@ class ScaleRun:
     """
 
     workers: int
+    events: int
     init_s: Mapping[str, float]
     checkpoints: Sequence[Checkpoint]
     datagrams: int
@@ -173,7 +175,7 @@ def measure(events: int, workers: int, modes: Sequence[str], watch: Callable[[in
         raise RunError(f"the store committed {counters['committed']} transactions for {events * len(functions)} events")
     if output.starts_without_adot or counters["datagrams"] < _RECEIVED * events * len(modes):
         raise RunError(f"{counters['datagrams']} datagrams came for {events * len(modes)} events")
-    return ScaleRun(workers, init_s, reached, counters["datagrams"], round(time.monotonic() - begun, 1))
+    return ScaleRun(workers, events, init_s, reached, counters["datagrams"], round(time.monotonic() - begun, 1))
 
 
 def _configs(ports: FakeAwsPorts, modes: Sequence[str]) -> dict[str, FunctionConfig]:
@@ -206,14 +208,14 @@ def main(
 ) -> None:
     """Compare the CPU time per event with V0's, at 1, 10, 100 events and so on.
 
-    With --record, the recorded run with as many workers is replaced.
+    With --record, the recorded run with as many workers and events is replaced.
     """
     facts = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "python": platform.python_version(), "machine": machine()}
     runs = [{**facts, **_measured(events, number, mode or MODES)} for number in workers or WORKERS]
     if record:
         recorded: list[dict[str, Any]] = json.loads(SCALE.read_text(encoding="utf-8")) if SCALE.exists() else []
-        kept = {run["workers"]: run for run in [*recorded, *runs]}
-        SCALE.write_text(json.dumps([kept[number] for number in sorted(kept)], indent=2) + "\n", encoding="utf-8")
+        kept = {(run["workers"], run["events"]): run for run in [*recorded, *runs]}
+        SCALE.write_text(json.dumps([kept[key] for key in sorted(kept)], indent=2) + "\n", encoding="utf-8")
         write_documents()
     typer.echo(scale(runs))
 

@@ -42,7 +42,7 @@ def test_a_function_whose_process_ended_is_not_compared() -> None:
         processes.cpu_s()
 
 
-def test_a_recorded_run_replaces_the_one_with_as_many_workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_recorded_run_replaces_the_one_of_the_same_size(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     recorded, written = tmp_path / "scale.json", []
     monkeypatch.setattr(scale, "SCALE", recorded)
     monkeypatch.setattr(scale, "write_documents", lambda: written.append(recorded.read_text()))
@@ -51,6 +51,7 @@ def test_a_recorded_run_replaces_the_one_with_as_many_workers(monkeypatch: pytes
         "measure",
         lambda events, workers, modes, _: ScaleRun(
             workers,
+            events,
             dict.fromkeys(("v0", *modes), 0.5),
             [Checkpoint(events, dict.fromkeys(("v0", *modes), 1.0))],
             0,
@@ -58,9 +59,11 @@ def test_a_recorded_run_replaces_the_one_with_as_many_workers(monkeypatch: pytes
         ),
     )
     scale.main(events=10, record=True)
+    scale.main(events=20, workers=[8], record=True)
     scale.main(events=20, workers=[8], mode=["direct"], record=True)
 
     runs = json.loads(recorded.read_text())
-    assert [(run["workers"], run["checkpoints"][-1]["events"]) for run in runs] == [(1, 10), (8, 20)]
+    assert [(run["workers"], run["events"]) for run in runs] == [(1, 10), (8, 10), (8, 20)]
     assert written[-1] == recorded.read_text()
     assert set(runs[0]["init_s"]) == {"v0", "direct", "layer"}
+    assert set(runs[2]["init_s"]) == {"v0", "direct"}

@@ -9,6 +9,7 @@ def run(workers: int, **cpu_s: list[float]) -> dict[str, Any]:
     events = (1, 10, 100, 1_000, 2_000)
     return {
         "workers": workers,
+        "events": events[-1],
         "date": "2026-11-27",
         "machine": "2 cores",
         "python": "3.13.0",
@@ -43,8 +44,8 @@ def test_flat_is_the_last_row_relative_to_the_first_warm_one() -> None:
     v0 = [0.004, 0.022, 0.202, 2.002, 6.002]
     direct = [0.012, 0.030, 0.210, 2.01, 6.41]
     line = scale([run(8, v0=v0, direct=direct)]).splitlines()[-1]
-    assert line.startswith("- 8 workers, 2026-11-27, 2 cores, Python 3.13.0: ")
-    assert "the last row relative to events 101 to 1,000, each as a ratio to V0: direct 1.10." in line
+    assert line.startswith("- 8 workers, 2,000 events (2026-11-27, 2 cores, Python 3.13.0): ")
+    assert "the last ratio relative to that of events 101 to 1,000: direct 1.10." in line
     assert line.endswith("A start costs v0 0.50 s, direct 0.50 s.")
 
 
