@@ -3,7 +3,7 @@
     python bench/report.py
 
 `bench/table.py --record` writes `bench/table.json`, `python -m tests.soak.scale --record` writes `bench/scale.json`:
-both run this. A document has a block per table, between the lines of `block`.
+both run this. A document has a block per table, between two comments (`block`).
 """
 
 import json
@@ -26,8 +26,8 @@ SCALE = ROOT / "bench" / "scale.json"
 """The recorded runs of `tests/soak/scale.py`, one for each number of workers and events."""
 
 BLOCKS: Mapping[str, tuple[Path, Path, Callable[[Any], str]]] = {
-    "comparison": (ROOT / "bench" / "README.md", TABLE, comparison),
-    "short": (ROOT / "README.md", TABLE, short),
+    "whole table": (ROOT / "bench" / "README.md", TABLE, comparison),
+    "short table": (ROOT / "README.md", TABLE, short),
     "export modes": (ROOT / "docs" / "telemetry.md", TABLE, export_modes),
     "scale": (ROOT / "bench" / "README.md", SCALE, scale),
 }
@@ -36,8 +36,7 @@ BLOCKS: Mapping[str, tuple[Path, Path, Callable[[Any], str]]] = {
 
 def block(name: str) -> tuple[str, str]:
     """Return the lines before and after a block."""
-    source = BLOCKS[name][1].relative_to(ROOT).as_posix()
-    return f"<!-- {name}: from {source}, by bench/report.py -->", "<!-- end -->"
+    return f"<!-- bench: {name} -->", f"<!-- /bench: {name} -->"
 
 
 def replaced(text: str, name: str, content: str) -> str:
