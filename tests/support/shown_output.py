@@ -11,7 +11,7 @@ from typing import NamedTuple
 _VARIABLE = (
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{32}\b"), "ID"),
-    (re.compile(r"\+?\b\d+(?:\.\d+)? ?(?:ms|s)\b"), "DURATION"),
+    (re.compile(r"\+?\b\d+(?:\.\d+)? ?(?:ms|[smh])\b"), "DURATION"),
     (re.compile(r"[█~─·✓│├└]+"), " "),
 )
 _ANYTHING = "..."

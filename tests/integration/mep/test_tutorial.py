@@ -119,7 +119,7 @@ class Reader:
         assert matches(shown, printed), f"the page shows\n{shown}\nprinted was\n{printed}"
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     page = blocks(TUTORIAL.partition("## 2.")[2])
     reader = Reader(page, monkeypatch, capsys)
