@@ -15,21 +15,30 @@ Key = tuple[str, str, tuple[tuple[str, str], ...]]
 
 @dataclass(slots=True)
 class _Points:
-    """The data points of one metric, in order of time."""
+    """The data points of one metric, in order of time.
+
+    Attributes:
+        in_order: Whether they arrived in that order, too.
+    """
 
     times: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
     arrivals: list[float] = field(default_factory=list)
+    in_order: bool = True
 
     def add(self, at: float, value: float, arrived: float) -> None:
         index = bisect_right(self.times, at)
         self.times.insert(index, at)
         self.values.insert(index, value)
         self.arrivals.insert(index, arrived)
+        around = self.arrivals[max(0, index - 1) : index + 2]
+        self.in_order = self.in_order and around == sorted(around)
 
     def between(self, start: float, end: float, as_of: float) -> list[float]:
-        inside = range(bisect_left(self.times, start), bisect_left(self.times, end))
-        return [self.values[index] for index in inside if self.arrivals[index] <= as_of]
+        first, last = bisect_left(self.times, start), bisect_left(self.times, end)
+        if self.in_order:
+            return self.values[first : min(last, bisect_right(self.arrivals, as_of))]
+        return [self.values[index] for index in range(first, last) if self.arrivals[index] <= as_of]
 
 
 @dataclass(frozen=True, slots=True)

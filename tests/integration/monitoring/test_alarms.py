@@ -1,5 +1,8 @@
 """The synthesised alarms on emitted metrics: each is in ALARM on its failure, and on nothing else."""
 
+from collections.abc import Callable
+from functools import cache
+
 import pytest
 
 from monitoring.alarm_states import State
@@ -39,19 +42,35 @@ def after(scenario: FailureScenario) -> list[int]:
     return [*range(ends + 5, ends + 60), *range(ends + 60, ends + 8 * 60, 10)]
 
 
+Failed = Callable[..., Timeline]
+
+
+@pytest.fixture(scope="module")
+def failed(emf_lines: EmfLines) -> Failed:
+    """Return the failure of an alarm, by default among ordinary traffic; made once for all readings."""
+
+    @cache
+    def failed(name: str, *, alone: bool = False) -> Timeline:
+        failure = FAILURES[name]
+        ends = BEGINS + failure.minutes
+        minutes = () if alone else [*range(CALM), *range(ends, ends + 8 * 60, 7)]
+        timeline = calm(emf_lines, minutes)
+        happen(timeline, emf_lines, failure)
+        return timeline
+
+    return failed
+
+
 def test_every_alarm_has_a_failure_scenario() -> None:
     assert set(FAILURES) == set(ALARMS)
 
 
 @each_alarm
 @each_reading
-def test_alarm_and_recovery(emf_lines: EmfLines, name: str, reading: Reading) -> None:
+def test_alarm_and_recovery(failed: Failed, name: str, reading: Reading) -> None:
     failure = FAILURES[name]
-    ends = BEGINS + failure.minutes
-    timeline = calm(emf_lines, [*range(CALM), *range(ends, ends + 8 * 60, 7)])
-    happen(timeline, emf_lines, failure)
 
-    states = timeline.states(alarm(name), [*range(1, BEGINS + 1), *during(failure), *after(failure)], reading)
+    states = failed(name).states(alarm(name), [*range(1, BEGINS + 1), *during(failure), *after(failure)], reading)
 
     assert set(states[:BEGINS]) == {State.OK}
     assert State.ALARM in states[BEGINS : BEGINS + len(during(failure))]
@@ -62,12 +81,10 @@ def test_alarm_and_recovery(emf_lines: EmfLines, name: str, reading: Reading) ->
 
 @each_alarm_but_silence
 @each_reading
-def test_alarm_without_other_traffic(emf_lines: EmfLines, name: str, reading: Reading) -> None:
+def test_alarm_without_other_traffic(failed: Failed, name: str, reading: Reading) -> None:
     failure = FAILURES[name]
-    timeline = Timeline(DIMENSIONS)
-    happen(timeline, emf_lines, failure)
 
-    states = timeline.states(alarm(name), [BEGINS, *during(failure), *after(failure)], reading)
+    states = failed(name, alone=True).states(alarm(name), [BEGINS, *during(failure), *after(failure)], reading)
 
     assert State.ALARM in states[: 1 + len(during(failure))]
     assert (states[0], states[-1]) == (State.OK, State.OK)
@@ -177,12 +194,11 @@ def logical_ids() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("composite", ["error-rate", *(burn.name for burn in BURNS)])
-def test_composites(emf_lines: EmfLines, composite: str) -> None:
+def test_composites(failed: Failed, composite: str) -> None:
     """`test_notifications` has those that suppress each other."""
-    failure = FailureScenario(("throttling",))
+    failure = FAILURES["error-rate-throttling"]
+    timeline = failed("error-rate-throttling")
     ends = BEGINS + failure.minutes
-    timeline = calm(emf_lines, [*range(CALM), *range(ends, ends + 8 * 60, 7)])
-    happen(timeline, emf_lines, failure)
     composites = resources("AWS::CloudWatch::CompositeAlarm")
     (rule,) = [alarm["AlarmRule"] for alarm in composites if alarm["AlarmName"].endswith(f"-test-{composite}")]
     minutes = [*range(1, BEGINS + 1), *during(failure), *after(failure)]
