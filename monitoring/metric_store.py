@@ -34,6 +34,9 @@ class _Points:
         around = self.arrivals[max(0, index - 1) : index + 2]
         self.in_order = self.in_order and around == sorted(around)
 
+    def none_between(self, start: float, end: float) -> bool:
+        return bisect_left(self.times, start) == bisect_left(self.times, end)
+
     def between(self, start: float, end: float, as_of: float) -> list[float]:
         first, last = bisect_left(self.times, start), bisect_left(self.times, end)
         if self.in_order:
@@ -142,9 +145,9 @@ class MetricStore:
     def series(self, key: Key, statistic: str, grid: Grid) -> Series:
         """Return a statistic by period."""
         points = self._points.get(key)
-        if points is None:
-            return [None] * grid.count
         start = grid.end - grid.count * grid.period
+        if points is None or points.none_between(start, grid.end):
+            return [None] * grid.count
         series: Series = []
         for number in range(grid.count):
             left = start + number * grid.period

@@ -1,6 +1,6 @@
 """Where coverage measures: the tests of `handler` and `otel`. A plugin of tests/conftest.py.
 
-The tracer makes every call of Python slower, also those of pytest and of the collection, and the tests elsewhere add next
+The tracer makes every call of Python slower, also those of pytest and of the collection, and other tests add next
 to nothing. It is switched between files, since each switch takes milliseconds.
 """
 

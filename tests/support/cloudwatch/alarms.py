@@ -9,6 +9,7 @@ newest period ends at the moment of the evaluation, which comes every minute.
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 from mep.query.engine import matching, value_of
@@ -70,10 +71,20 @@ class MetricAlarm:
 
     def values(self, store: MetricStore, now: float, count: int) -> Series:
         """What is compared with the threshold, in the newest `count` periods."""
-        series: dict[str, Series] = {}
-        for (name, stat), key in zip(self._stats, self._keys, strict=True):
-            series[name] = store.series(key, stat["Stat"], Grid(now, stat["Period"], count, as_of=now))
-        return evaluate(self._expression, series, empty_stays_empty=self._reading.empty_stays_empty)
+        series = tuple(
+            (name, tuple(store.series(key, stat["Stat"], Grid(now, stat["Period"], count, as_of=now))))
+            for (name, stat), key in zip(self._stats, self._keys, strict=True)
+        )
+        return _evaluated(self._expression, series, empty_stays_empty=self._reading.empty_stays_empty)
+
+
+@lru_cache(maxsize=100_000)  # most minutes are like others, in this test and in the next
+def _evaluated(
+    expression: str, series: tuple[tuple[str, tuple[float | None, ...]], ...], *, empty_stays_empty: bool = False
+) -> Series:
+    """The result of metric math, which the caller leaves as it is."""
+    by_id = {name: list(values) for name, values in series}
+    return evaluate(expression, by_id, empty_stays_empty=empty_stays_empty)
 
 
 class LogAlarm:
@@ -138,7 +149,16 @@ def composite_state(rule: Any, states: Mapping[str, State]) -> State:
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
     """
-    text = rule_text(rule)
+    logical, names = _logical(rule_text(rule))
+    # The logical operators are those of metric math.
+    members = tuple((f"a{number}", (float(states[name] is State.ALARM),)) for number, name in enumerate(names))
+    (is_on,) = _evaluated(logical, members)
+    return State.ALARM if is_on else State.OK
+
+
+@cache
+def _logical(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return an alarm rule as metric math, with `a0` for the first alarm and so on, and the alarms' logical IDs."""
     names: list[str] = []
 
     def series(match: re.Match[str]) -> str:
@@ -148,6 +168,4 @@ def composite_state(rule: Any, states: Mapping[str, State]) -> State:
     logical = re.sub(r'ALARM\("([^"]+)"\)', series, text)
     if not names or not re.fullmatch(r"(?:a[0-9]+|AND|OR|[() ])+", logical):
         raise NotImplementedError(text)
-    # The logical operators are those of metric math.
-    (is_on,) = evaluate(logical, {f"a{n}": [float(states[name] is State.ALARM)] for n, name in enumerate(names)})
-    return State.ALARM if is_on else State.OK
+    return logical, tuple(names)
