@@ -52,10 +52,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(func_only=True))
 
 
-def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over what the collection made, which stays until the end."""
+def pytest_collection() -> None:
+    """Keep the garbage collector from searching what the collection makes, which stays until the end."""
+    gc.disable()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let the garbage collector pass over it from now on. Refuse CDK, which would start Node.js in every worker."""
+    gc.enable()
     gc.collect()
     gc.freeze()
+    if "aws_cdk" in sys.modules and not any(item.nodeid.startswith("tests/system/") for item in session.items):
+        raise pytest.UsageError("a test file imports CDK when it is collected: import it in the test that needs it")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -19,8 +19,12 @@ TOGETHER = {
     "tests/integration/monitoring": "cdk",
     "tests/adapt": "cdk",
     "tests/integration/deploy": "cdk",
+    "tests/resilience/test_outage.py": "cdk",
+    "tests/unit/deploy/test_pre_traffic.py": "cdk",
+    "tests/unit/monitoring/test_names.py": "cdk",
     # the syntax trees of all libraries
     "tests/integration/handler": "libraries",
+    "tests/integration/test_variables.py": "libraries",
     # the run that the session fixture `folder` makes
     "tests/integration/mep/trace": "folder",
 }
