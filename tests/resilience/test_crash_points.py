@@ -52,7 +52,7 @@ def test_killed_at_any_call_the_event_ends_as_it_must(harness: ProcessHarness, s
     check(scenario, complete)
     # Each run starts at another moment, so that the runs together have every kind of call.
     start = SCENARIOS.index(scenario)
-    for moment in complete.watch.moments() if THOROUGH else few(complete.watch.states(), of=2, start=start):
+    for moment in complete.watch.moments() if THOROUGH else few(complete.watch.states(), of=3, start=start):
         run = harness.run(scenario, moment)
         assert run.watch.killed, f"there was no call {moment.number}: {run.watch.calls}"
         where = f"killed {'after' if moment.after else 'before'} call {moment.number} of {run.watch.calls}"

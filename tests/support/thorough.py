@@ -13,7 +13,7 @@ settings.register_profile("quick", max_examples=25, derandomize=True, database=N
 settings.register_profile("thorough", max_examples=1000, deadline=None, print_blob=True)
 settings.load_profile("quick")
 
-EXAMPLES = int(os.environ.get("PROOF_EXAMPLES", "5"))
+EXAMPLES = int(os.environ.get("PROOF_EXAMPLES", "3"))
 """Sequences of steps that are drawn."""
 
 THOROUGH = "PROOF_EXAMPLES" in os.environ
