@@ -1,5 +1,6 @@
 """Tracing in a provider that ADOT has set up: the one of the SDK and the one of the fast start."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -36,6 +37,7 @@ from tests.support.telemetry import (
     attributes,
     botocore_instrumentation,
     event_record,
+    eventually,
     telemetry_settings,
 )
 from tests.support.udp import SpanSocket
@@ -301,6 +303,36 @@ def test_a_failure_in_an_unsampled_trace_is_sent_as_sampled_by_the_fast_start(
 def test_only_the_fast_start_can_sample_afterwards(provider: Any, tracing: Tracing) -> None:
     """The SDK's processors have taken or dropped a span by its flag when it ends."""
     assert tracing.spans.can_sample_all is isinstance(provider, fast_start.TracerProvider)
+
+
+def test_a_layer_that_hangs_costs_one_timeout() -> None:
+    """It does not keep to the time that it is given, as with a name that is not resolved."""
+    calls, go_on = [], threading.Event()
+
+    class Provider:
+        def force_flush(self, timeout_millis: int) -> bool:
+            calls.append(timeout_millis)
+            return go_on.wait(60)
+
+    spans: list[Any] = [None] * 3
+    with closing(AdotLayerExporter(Provider())) as exporter:
+        assert [exporter.export(spans, 0.1) for _ in range(5)] == [3] * 5
+        assert len(calls) == 1
+        go_on.set()
+        eventually(lambda: exporter.export(spans, 5) == 0)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "agent.example", "::1"])
+def test_only_an_address_of_the_fast_start_is_sent_to_without_a_timeout(
+    host: str, fast: bool, provider: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    settings = telemetry_settings(adot_fast_start=fast, daemon=(host, 2000))
+
+    exporter: Any = join_layer(settings, INSTRUMENTATION, {}).spans._exporter
+
+    assert (exporter._worker is None) is (fast and host == "127.0.0.1")
 
 
 @pytest.mark.parametrize(("flushed", "lost"), [(True, 0), (None, 0), (False, 3)])

@@ -1,13 +1,11 @@
 """An export to a collector has one deadline, whatever the collector does: real sockets, real threads."""
 
 import logging
-import socket
 import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trustme
@@ -33,6 +31,7 @@ from tests.support.hostile import (
     takes_no_data,
     well,
 )
+from tests.support.names import slow_names
 from tests.support.telemetry import Output, event_record, eventually
 from tests.unit.otel.conftest import NewTelemetry
 from tests.unit.otel.test_otlp_http import PATIENT, ended
@@ -211,24 +210,12 @@ def test_one_thread_and_no_open_socket() -> None:
 
 
 def test_slow_name_resolution_costs_one_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
-    go_on = threading.Event()
-    resolve = socket.getaddrinfo
-
-    def hangs(host: Any, *args: Any, **kwargs: Any) -> Any:
-        if host == "collector.invalid":
-            asked.append(host)
-            go_on.wait(60)
-            host = "127.0.0.1"
-        return resolve(host, *args, **kwargs)
-
-    monkeypatch.setattr(socket, "getaddrinfo", hangs)
-    with peer(well) as server:
+    with peer(well) as server, slow_names(monkeypatch, "collector.invalid") as slow:
         url = server.url.replace("127.0.0.1", "collector.invalid")
         with collector(url) as exporter:
             assert [exporter.export(ended(3), SHORT) for _ in range(10)] == [3] * 10
-            assert asked == ["collector.invalid"]
-            go_on.set()
+            assert slow.asked == 1
+            slow.answer()
             lost_until_it_works(exporter, ended(2))
             assert set(names(server)) == {"span 0 span 1"}, "those that were lost are not sent late"
 

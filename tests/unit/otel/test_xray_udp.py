@@ -15,6 +15,8 @@ from opentelemetry.trace import SpanKind
 
 from otel.exporters.xray_udp import MAX_DATAGRAM, XRayUdpExporter, is_sampled
 from otel.tracing.provider import RecordOnlySampler
+from tests.support.names import slow_names
+from tests.support.telemetry import eventually
 from tests.support.udp import HEADER, SpanSocket, closed_udp_port, decode, span_socket
 from tests.unit.otel.generated_spans import provider
 
@@ -209,6 +211,18 @@ def test_a_name_is_resolved_once_to_ipv4(spans: SpanSocket, monkeypatch: pytest.
 
     assert asked == ["localhost"]
     assert len(spans.take()) == 2
+
+
+def test_slow_name_resolution_costs_one_timeout(spans: SpanSocket, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        slow_names(monkeypatch, "agent.invalid") as names,
+        closing(XRayUdpExporter(("agent.invalid", spans.address[1]))) as exporter,
+    ):
+        assert [exporter.export(ended(3), 0.1) for _ in range(10)] == [3] * 10
+        assert names.asked == 1
+        names.answer()
+        eventually(lambda: exporter.export(ended(1), 5) == 0)
+    assert {span.name for span in spans.take_spans()} == {"span 0"}
 
 
 def test_ipv6_if_there_is_no_ipv4() -> None:
