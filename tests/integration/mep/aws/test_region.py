@@ -259,6 +259,28 @@ def test_the_endpoint_of_a_queue(
     assert aws.emulated is ("127.0.0.1" in host)
 
 
+ALL_SERVICES = ("cloudformation", "cloudwatch", "dynamodb", "events", "lambda", "logs", "sns", "sqs", "sts", "xray")
+VARIANTS: list[dict[str, str]] = [
+    {"AWS_USE_FIPS_ENDPOINT": "true"},
+    {"AWS_USE_DUALSTACK_ENDPOINT": "true"},
+    {"AWS_USE_FIPS_ENDPOINT": "true", "AWS_USE_DUALSTACK_ENDPOINT": "true"},
+]
+
+
+def test_every_host_is_that_of_stock_boto3(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the commands and of the automatic redrive: FIPS, dual-stack, and both."""
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    for variables, service in some(product(VARIANTS, ALL_SERVICES), of=3):
+        with monkeypatch.context() as patch:
+            for name, text in variables.items():
+                patch.setenv(name, text)
+            aws = open_aws({})
+            aws.use_queue("https://sqs.us-east-1.amazonaws.com/1/q", is_option=False)
+            stock = boto3.Session(region_name="us-east-1").client(service)  # type: ignore[call-overload]
+            assert aws.client(service).meta.endpoint_url == stock.meta.endpoint_url, variables
+
+
 def test_no_event_of_an_account_goes_to_an_emulator(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_EVENTBRIDGE", endpoint)
     aws = open_aws({})
