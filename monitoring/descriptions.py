@@ -26,7 +26,7 @@ METRICS: Mapping[str, str] = {
     "MemoryUsed": "resident memory after the event",
     "MemoryUtilization": "resident memory as a percentage of the function's memory",
     "ColdStarts": "first events of a sandbox",
-    "InitDuration": "the time of imports and client creation at a cold start",
+    "InitDuration": "the time of imports and client creation at a cold start; of the hook after a restore",
     "MetricsFailures": "metric lines that could not be written at first",
     "SpansLost": "spans that were not exported; over UDP only those that were refused or did not fit",
     "CorrelationIdsReplaced": "events with an invalid correlation ID, which was replaced",

@@ -39,6 +39,9 @@ RECOVERY_GB = 0.20
 IMAGE_GB = 0.10
 KMS_REQUEST = 0.03 / 10_000
 
+SNAPSHOT_GB_SECOND = 0.0000015046
+RESTORED_GB = 0.0001397998
+
 GB_OF_MEMORY = 0.125
 EVENT_SECONDS = 0.020
 INIT_SECONDS = 2.5
@@ -183,6 +186,32 @@ def per_million_in_special_cases() -> list[Row]:
     ]
 
 
+def snapstart() -> list[Row]:
+    """Return what SnapStart costs."""
+    seconds = GB_OF_MEMORY * DAYS * 24 * 3600
+    restored = GB_OF_MEMORY * MILLION
+    return [
+        Row(
+            "cache of a snapshot, for each version and month",
+            f"{GB_OF_MEMORY} GB x {DAYS} days = {seconds:,.0f} GB-s",
+            f"{SNAPSHOT_GB_SECOND:.10f} per GB-s",
+            seconds * SNAPSHOT_GB_SECOND,
+        ),
+        Row(
+            f"cache of {VERSIONS} versions, a month",
+            f"{VERSIONS} x {seconds:,.0f} GB-s",
+            f"{SNAPSHOT_GB_SECOND:.10f} per GB-s",
+            VERSIONS * seconds * SNAPSHOT_GB_SECOND,
+        ),
+        Row(
+            "restores, if each of 1,000,000 events is a cold start",
+            f"{GB_OF_MEMORY} GB x {MILLION:,} = {restored:,.0f} GB",
+            f"{RESTORED_GB:.10f} per GB",
+            restored * RESTORED_GB,
+        ),
+    ]
+
+
 def kept() -> list[Row]:
     """Return what is stored costs in a month."""
     size = entry_bytes()
@@ -285,6 +314,7 @@ def lines() -> dict[str, list[str]]:
     tables["| environment | alarms | dashboard | metrics | keys, images | 10 a day | 50 a day | **together** |"] = [
         _monthly(name, counts) for name, counts in environments().items()
     ]
+    tables["| with SnapStart | count | price | dollars |"] = list(_priced(snapstart(), total=False))
     return tables
 
 
