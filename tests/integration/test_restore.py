@@ -29,10 +29,10 @@ from emulator.faults import (
 from emulator.lambda_runtime.span_receiver import HEADER, SpanDict, decode_datagram
 from tests.integration.conftest import NewHarness
 from tests.integration.harness import Services
-from tests.integration.modes import COLLECTOR, DIRECT, LAYERS
+from tests.integration.modes import COLLECTOR, DIRECT, LAYERS, sandbox_in_mode
 from tests.support.events import DATE, unique_event
 from tests.support.harness import function_environ
-from tests.support.snapshots import Planned, Snapshot, restore
+from tests.support.snapshots import SNAP_START, Planned, Snapshot, restore
 from tests.support.telemetry import emf_values
 from tests.support.udp import SpanSocket, span_socket
 
@@ -160,11 +160,23 @@ def test_without_the_hooks_the_layers_ids_would_be_shared(services: Services) ->
     """What the hook is for. If this fails, ADOT has learned to do without the process-wide generator."""
     with surroundings(services, FAST, sandboxes=0, AWS_ACCESS_KEY_ID="local", AWS_SECRET_ACCESS_KEY="local") as around:
         planned = [Planned(around.events(1)) for _ in range(2)]
-        restore(around.settings, *planned, with_hooks=False)
+        process = restore(around.settings, *planned, with_hooks=False)
         spans = around.spans()
 
+    assert process.modules == []  # without SnapStart, nothing of it is loaded
     assert len(spans) == 4
     assert len({span["span_id"] for span in spans}) == 2
+
+
+def test_lambdas_own_runtime_client_runs_both_hooks(services: Services) -> None:
+    with sandbox_in_mode(services, DIRECT, **SNAP_START) as running:
+        spans = running.mark_a_row()
+        (line,) = running.sandbox.metrics
+
+    (instance,) = {span["resource"]["faas.instance"] for span in spans}
+    assert len(instance) == 32
+    assert (line["ColdStarts"], "InitDuration" in line) == (1, True)
+    assert running.sandbox.stderr == []
 
 
 @pytest.mark.parametrize("mode", [DIRECT, FAST])

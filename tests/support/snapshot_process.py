@@ -59,6 +59,7 @@ def main() -> None:
         "threads": [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()],
         "stream_sockets": stream_sockets(),
         "hosts": sorted(set(resolved)),
+        "modules": sorted(name for name in sys.modules if "snapshot" in name or name.endswith(".rehearsal")),
     }
     sandboxes = [restore(app.lambda_handler, sandbox, with_hooks=plan["with_hooks"]) for sandbox in plan["sandboxes"]]
     report.write_text(json.dumps({"snapshot": snapshot, "sandboxes": sandboxes}), encoding="utf-8")

@@ -56,6 +56,7 @@ class Snapshot:
         threads: Names of threads, without the main one.
         stream_sockets: Number of TCP sockets.
         hosts: Names and addresses that were resolved.
+        modules: Those that are for SnapStart.
         sandboxes: What was restored from it.
     """
 
@@ -63,6 +64,7 @@ class Snapshot:
     threads: Sequence[str]
     stream_sockets: int
     hosts: Sequence[str]
+    modules: Sequence[str]
     sandboxes: Sequence[RestoredSandbox]
 
 

@@ -1,0 +1,101 @@
+"""The hooks of SnapStart, part by part; `tests/integration/test_restore.py` restores whole sandboxes."""
+
+import gc
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.httpsession import DEFAULT_CA_BUNDLE
+
+from handler.dead_letters import DeadLetterQueue
+from handler.snapshot import hooks
+from handler.snapshot.hooks import SnapshotHooks
+from handler.snapshot.priming import prime
+from handler.snapshot.tls import preload_authorities
+from tests.unit.handler.harness import settings
+
+SETTINGS = settings(AWS_LAMBDA_INITIALIZATION_TYPE="snap-start")
+
+
+def client(url: str) -> Any:
+    return boto3.client(
+        "dynamodb",
+        region_name="us-east-1",
+        endpoint_url=url,
+        verify=DEFAULT_CA_BUNDLE,
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+@pytest.fixture
+def frozen() -> Iterator[None]:
+    """The hook freezes every object of the process, which here is that of the test run."""
+    yield
+    gc.unfreeze()
+
+
+def test_the_certificate_authorities_are_read_once() -> None:
+    over_tls = client("https://dynamodb.us-east-1.amazonaws.com")
+    preload_authorities(over_tls)
+    context = vars(over_tls._endpoint.http_session)["_manager"].connection_pool_kw["ssl_context"]
+
+    known = context.cert_store_stats()["x509_ca"]
+    assert known > 100
+    context.load_verify_locations(DEFAULT_CA_BUNDLE, None, None)  # as urllib3 does for each connection
+    assert context.cert_store_stats()["x509_ca"] == known
+    with pytest.raises(FileNotFoundError):
+        context.load_verify_locations("/another/file", None, None)
+
+
+def test_a_connection_has_the_context_that_was_preloaded() -> None:
+    over_tls = client("https://127.0.0.1:1")
+    preload_authorities(over_tls)
+    session = over_tls._endpoint.http_session
+    pool = session._manager.connection_from_url("https://127.0.0.1:1")
+
+    assert pool._new_conn().ssl_context is session._manager.connection_pool_kw["ssl_context"]
+
+
+def test_without_tls_there_is_nothing_to_read() -> None:
+    preload_authorities(client("http://127.0.0.1:1"))
+
+
+def test_no_request_of_the_priming_goes_to_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a proxy, none is sent: the processor of `None` would fail."""
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    plain = client("http://127.0.0.1:1")
+
+    prime(SETTINGS, plain, DeadLetterQueue(lambda: plain, "http://127.0.0.1:1/queue"), tracing=None)
+
+
+@pytest.mark.usefixtures("frozen")
+def test_a_failed_priming_is_one_line() -> None:
+    lines: list[bytes] = []
+    dead_letters = DeadLetterQueue(lambda: None, "")  # type: ignore[arg-type, return-value]
+    telemetry: Any = None
+
+    SnapshotHooks(
+        SETTINGS, dynamodb=None, dead_letters=dead_letters, telemetry=telemetry, tracing=None, write=lines.append
+    ).before_snapshot()
+
+    (line,) = map(json.loads, lines)
+    assert (line["message"], line["exception_type"]) == (hooks.NOT_PRIMED, "AttributeError")
+    assert [thread.name for thread in threading.enumerate() if thread.name == "priming"] == []
+
+
+@pytest.mark.parametrize(
+    ("initialization", "log_group", "log_stream"),
+    [("snap-start", "/aws/lambda/mark-earnings-processed", ""), ("on-demand", "", "local")],
+)
+def test_log_group_and_stream(initialization: str, log_group: str, log_stream: str) -> None:
+    """Under SnapStart Lambda names neither; the stream would be the same for all sandboxes."""
+    read = settings(AWS_LAMBDA_INITIALIZATION_TYPE=initialization).telemetry
+
+    assert (read.log_group, read.log_stream) == (log_group, log_stream)
+    assert read.snap_start == (initialization == "snap-start")
