@@ -15,12 +15,18 @@ from tests.support.events import DATE, unique_event
 from tests.support.export_modes import WRAPPER
 from tests.support.harness import function_environ
 from tests.support.sandbox import Sandbox, sandbox_process
+from tests.support.thorough import THOROUGH
 
 DIRECT, COLLECTOR = "direct", "collector"
 LAYERS: Mapping[str, Mapping[str, str]] = {
     f"layer, {set_up}": {"AWS_LAMBDA_EXEC_WRAPPER": str(WRAPPER), **more} for set_up, more in SET_UPS.items()
 }
 MODES = (DIRECT, COLLECTOR, *LAYERS)
+USUAL_MODES = tuple(mode for mode in MODES if THOROUGH or "instrumenting" not in mode)
+"""Unless the run is `THOROUGH`, those that differ by more than what else is instrumented.
+
+Only for files that the step `soak` of .ci/run runs.
+"""
 
 _ACCEPTED = Reply(200, b"", {"Content-Type": "application/x-protobuf"})
 _EXPORTS = 100

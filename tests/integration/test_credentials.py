@@ -303,7 +303,7 @@ DENIED = {
 """A source, what its identity services do until the dead letter is to be sent, and the code."""
 
 
-@pytest.mark.parametrize("name", few(DENIED, of=2))
+@pytest.mark.parametrize("name", few(DENIED, of=3))
 def test_credentials_that_are_denied_once(services: Services, tmp_path: Path, name: str) -> None:
     source, faults, code = DENIED[name]
     with credential_harness(services, tmp_path, source, *faults) as harness:
@@ -381,7 +381,7 @@ LOST = {
 }
 
 
-@pytest.mark.parametrize("name", few(LOST, of=2, start=1))
+@pytest.mark.parametrize("name", few(LOST, of=3, start=1))
 def test_credentials_that_are_lost(services: Services, tmp_path: Path, name: str) -> None:
     lost = LOST[name]
     with credential_harness(services, tmp_path, lost.source) as harness:
@@ -414,7 +414,7 @@ PASSING = {
 
 
 @pytest.mark.parametrize(
-    ("name", "cold_start"), few([(name, start) for start in ("fast", "standard") for name in PASSING], of=2)
+    ("name", "cold_start"), few([(name, start) for start in ("fast", "standard") for name in PASSING], of=3)
 )
 def test_transient_failures_are_retried_once_each(
     services: Services, tmp_path: Path, name: str, cold_start: str

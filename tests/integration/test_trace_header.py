@@ -4,7 +4,7 @@ import pytest
 
 from emulator.lambda_runtime.span_receiver import SpanDict
 from tests.integration.harness import Services
-from tests.integration.modes import COLLECTOR, MODES, ModeSandbox, sandbox_in_mode
+from tests.integration.modes import COLLECTOR, USUAL_MODES, ModeSandbox, sandbox_in_mode
 from tests.support.telemetry import PARENT_ID, TRACE_HEADER, TRACE_ID
 
 ROOT = TRACE_HEADER.partition(";")[0]
@@ -29,7 +29,7 @@ FORMS = {
 UNREADABLE = ("", "nonsense", "Root=1-5759e988;Parent=53995c3f42cd8ad8;Sampled=0", f"Root=1-{0:08x}-{0:024x};Sampled=0")
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", USUAL_MODES)
 def test_the_trace_id_is_kept_whatever_form_the_header_has(services: Services, mode: str) -> None:
     with sandbox_in_mode(services, mode) as running:
         seen = {header: delivered(running, header) for header in FORMS}
@@ -48,7 +48,7 @@ def test_the_trace_id_is_kept_whatever_form_the_header_has(services: Services, m
     assert len({logged for _, logged in own}) == len(UNREADABLE)
 
 
-@pytest.mark.parametrize("mode", [mode for mode in MODES if "fast start" not in mode])
+@pytest.mark.parametrize("mode", [mode for mode in USUAL_MODES if "fast start" not in mode])
 def test_always_on_samples_what_lambda_does_not(services: Services, mode: str) -> None:
     with sandbox_in_mode(services, mode, OTEL_TRACES_SAMPLER="always_on") as running:
         spans, logged = delivered(running, f"{ROOT};{LINEAGE}")

@@ -56,7 +56,7 @@ NOT_LOOKED_AT = {
 
 def alone(names: Iterable[str]) -> list[str]:
     """Those that are tried alone, in a process each: some of those that one process refuses in one line."""
-    return [name for name in names if name in NOT_LOOKED_AT] + few(sorted({*names} - NOT_LOOKED_AT), of=3)
+    return [name for name in names if name in NOT_LOOKED_AT] + few(sorted({*names} - NOT_LOOKED_AT), of=6)
 
 
 @pytest.mark.parametrize("name", alone(REFUSED))
@@ -69,7 +69,7 @@ def test_a_wrong_value_is_one_line_that_names_the_variable(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("fast_start", "name"),
-    few([*(("true", name) for name in LAYER), *(("false", name) for name in LAYER_DEFAULT)], of=2),
+    few([*(("true", name) for name in LAYER), *(("false", name) for name in LAYER_DEFAULT)], of=4),
 )
 def test_so_it_is_where_adots_layer_would_read_it_first(fast_start: str, name: str) -> None:
     layer = {"AWS_LAMBDA_EXEC_WRAPPER": str(WRAPPER), "OTEL_AWS_LAMBDA_FAST_START": fast_start}

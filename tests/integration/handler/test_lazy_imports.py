@@ -65,7 +65,7 @@ def test_no_deferred_module_is_loaded() -> None:
 
 # psutil is installed here and not in the image, so that its import needs no proof.
 @pytest.mark.parametrize(
-    "package", some([name for name in (*PACKAGES, *UNAVAILABLE_MODULES) if name != "psutil"], of=4)
+    "package", some([name for name in (*PACKAGES, *UNAVAILABLE_MODULES) if name != "psutil"], of=8)
 )
 def test_a_package_would_be_loaded(package: str) -> None:
     """An entry that no library needs any more has to go."""

@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,12 @@ def screen() -> Console:
     return Console(file=io.StringIO(), width=WIDTH)
 
 
-def test_the_demo_passes_and_shows_everything(screen: Console) -> None:
+def test_the_demo_passes_and_shows_everything(
+    screen: Console, dynamodb_endpoint: DynamoDBEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step `demo` of .ci/run has it start a DynamoDB of its own."""
+    monkeypatch.setattr(stack_module, "dynamodb", lambda **_: nullcontext(dynamodb_endpoint))
+
     assert demo(screen) == []
     text = said(screen)
     assert max(map(len, text.splitlines())) <= WIDTH

@@ -1,7 +1,8 @@
 """The synthesised alarms on emitted metrics: each is in ALARM on its failure, and on nothing else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
+from itertools import product
 
 import pytest
 
@@ -22,13 +23,19 @@ from tests.integration.monitoring.traffic import BEGINS, CALM, calm, happen
 from tests.support.cloudwatch.alarms import READINGS, Reading, composite_state
 from tests.support.cloudwatch.timeline import Timeline
 from tests.support.monitoring_template import PREFIX, alarm, resources, template
+from tests.support.thorough import some
 
 ALARMS = {alarm.name: alarm for alarm in alarms(EVERY_ALARM)}
 
 each_alarm = pytest.mark.parametrize("name", ALARMS)
-each_alarm_but_silence = pytest.mark.parametrize("name", [name for name in ALARMS if name != "silence"])
+BUT_SILENCE = [name for name in ALARMS if name != "silence"]
 """Without events, silence is in ALARM."""
-each_reading = pytest.mark.parametrize("reading", READINGS, ids=str)
+
+
+def in_readings(names: Iterable[str], start: int) -> pytest.MarkDecorator:
+    """Every alarm, each in other readings: each test begins with another one."""
+    cases = some(product(names, READINGS), of=3, start=start)
+    return pytest.mark.parametrize(("name", "reading"), cases, ids=str)
 
 
 def during(scenario: FailureScenario) -> range:
@@ -65,8 +72,7 @@ def test_every_alarm_has_a_failure_scenario() -> None:
     assert set(FAILURES) == set(ALARMS)
 
 
-@each_alarm
-@each_reading
+@in_readings(ALARMS, 0)
 def test_alarm_and_recovery(failed: Failed, name: str, reading: Reading) -> None:
     failure = FAILURES[name]
 
@@ -79,8 +85,7 @@ def test_alarm_and_recovery(failed: Failed, name: str, reading: Reading) -> None
     assert changes == [State.ALARM, State.OK]  # one notification of the failure and one of the recovery
 
 
-@each_alarm_but_silence
-@each_reading
+@in_readings(BUT_SILENCE, 1)
 def test_alarm_without_other_traffic(failed: Failed, name: str, reading: Reading) -> None:
     failure = FAILURES[name]
 
@@ -90,8 +95,7 @@ def test_alarm_without_other_traffic(failed: Failed, name: str, reading: Reading
     assert (states[0], states[-1]) == (State.OK, State.OK)
 
 
-@each_alarm_but_silence
-@each_reading
+@in_readings(BUT_SILENCE, 2)
 def test_ok_when_idle(name: str, reading: Reading) -> None:
     assert set(Timeline(DIMENSIONS).states(alarm(name), range(60), reading)) == {State.OK}
 
@@ -157,9 +161,13 @@ def one_alone(definition: Alarm) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [(alarm.name, kind) for alarm in ALARMS.values() for kind in one_alone(alarm)]
+    ("name", "kind", "reading"),
+    some(
+        [(alarm.name, kind, reading) for alarm in ALARMS.values() for kind in one_alone(alarm) for reading in READINGS],
+        of=3,
+    ),
+    ids=str,
 )
-@each_reading
 def test_ok_on_one_failing_event_in_a_quiet_hour(emf_lines: EmfLines, name: str, kind: str, reading: Reading) -> None:
     timeline = quiet_hour(emf_lines, kind)
 

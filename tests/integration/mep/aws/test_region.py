@@ -361,14 +361,14 @@ def settings_of_the_runbook() -> set[str]:
 
 
 @pytest.mark.parametrize("command", runbook_commands())
-def test_the_runbooks_first_commands_run(command: str, account: Account, run: Run, run_here: Run) -> None:
+def test_the_runbooks_first_commands_run(command: str, account: Account, run_here: Run) -> None:
     """With only credentials, the variables that the runbook names, and the fake account's endpoint."""
     account.replies["ReceiveMessage"] = ok(Messages=[MESSAGE]) if command.startswith("dlq list") else ok()
     named = settings_of_the_runbook()
     assert named >= {"AWS_REGION", "ENVIRONMENT", "DEAD_LETTER_QUEUE_URL"}
     left_out = {"AWS_DEFAULT_REGION": None, **{name: None for name in ("EVENT_BUS_NAME",) if name not in named}}
 
-    ended = (run if command.startswith("trace") else run_here)(*shlex.split(command), **left_out)
+    ended = run_here(*shlex.split(command), **left_out)
 
     expected = {"trace": ExitStatus.FAILED}.get(command.partition(" ")[0], ExitStatus.DONE)
     assert ended.status == expected, ended.err
