@@ -126,7 +126,7 @@ class Tables:
         start = request.get("ExclusiveStartKey")
         after = _key_of(table, start) if start else ("", "")
         rows = self._database.execute(
-            f"SELECT pk, sk, item FROM t{table.number} WHERE (pk, sk) > (?, ?) ORDER BY pk, sk",  # noqa: S608 - a number
+            f"SELECT pk, sk, item FROM t{table.number} WHERE (pk, sk) > (?, ?) ORDER BY pk, sk",
             after,
         )
         items: list[bytes] = []
@@ -205,13 +205,13 @@ class Tables:
 
     def _do(self, write: _Write) -> None:
         self._database.execute(
-            f"REPLACE INTO t{write.table.number} VALUES (?, ?, ?)",  # noqa: S608 - a number
+            f"REPLACE INTO t{write.table.number} VALUES (?, ?, ?)",
             (*write.key, orjson.dumps(write.new)),
         )
 
     def _find(self, table: _Table, key: tuple[str, str]) -> dict[str, Any] | None:
         row = self._database.execute(
-            f"SELECT item FROM t{table.number} WHERE pk = ? AND sk = ?",  # noqa: S608 - a number
+            f"SELECT item FROM t{table.number} WHERE pk = ? AND sk = ?",
             key,
         ).fetchone()
         return None if row is None else orjson.loads(row[0])

@@ -74,10 +74,10 @@ class SimulatedQueue:
         self.sent += 1
         return name
 
-    def _SendMessage(self, request: Any) -> dict[str, Any]:  # noqa: N802 - the operation's name
+    def _SendMessage(self, request: Any) -> dict[str, Any]:
         return {"MessageId": self._put(request["MessageBody"], request.get("MessageAttributes", {}))}
 
-    def _GetQueueAttributes(self, _: Any) -> dict[str, Any]:  # noqa: N802 - the operation's name
+    def _GetQueueAttributes(self, _: Any) -> dict[str, Any]:
         not_visible = len(self._messages) - self.visible
         return {
             "Attributes": {
@@ -86,7 +86,7 @@ class SimulatedQueue:
             }
         }
 
-    def _ReceiveMessage(self, request: Any) -> dict[str, Any]:  # noqa: N802 - the operation's name
+    def _ReceiveMessage(self, request: Any) -> dict[str, Any]:
         found = [name for name, each in self._messages.items() if each.visible_at <= self._now()]
         return {"Messages": [self._receive(name, request["VisibilityTimeout"]) for name in found[:10]]}
 
@@ -105,11 +105,11 @@ class SimulatedQueue:
             },
         }
 
-    def _DeleteMessage(self, request: Any) -> dict[str, Any]:  # noqa: N802 - the operation's name
+    def _DeleteMessage(self, request: Any) -> dict[str, Any]:
         self._messages.pop(request["ReceiptHandle"].partition(" ")[0], None)
         return {}
 
-    def _ChangeMessageVisibilityBatch(self, request: Any) -> dict[str, Any]:  # noqa: N802 - the operation's name
+    def _ChangeMessageVisibilityBatch(self, request: Any) -> dict[str, Any]:
         for entry in request["Entries"]:
             name, _, receive = entry["ReceiptHandle"].partition(" ")
             if name in self._messages and self._messages[name].receives == int(receive):

@@ -24,7 +24,7 @@ def test_no_library_call_logs_a_value() -> None:
     leaking, withheld = [], []
     calls = library_calls()
     with output_file() as output:
-        logger = logging.Logger("a.library", logging.DEBUG)  # noqa: LOG001 - outside of the hierarchy
+        logger = logging.Logger("a.library", logging.DEBUG)
         log = JsonLogger(output.write, telemetry_settings(log_level=json_logs.DEBUG))
         handler = LibraryLogHandler(log, lambda: None)
         handler.setLevel(logging.NOTSET)
@@ -50,7 +50,7 @@ def test_no_library_handler_gets_a_value(monkeypatch: pytest.MonkeyPatch) -> Non
     printed = StringIO()
     handler = logging.StreamHandler(printed)
     handler.setFormatter(type("All", (logging.Formatter,), {"format": staticmethod(_everything)})())
-    logger = logging.Logger("a.library", logging.DEBUG)  # noqa: LOG001 - outside of the hierarchy
+    logger = logging.Logger("a.library", logging.DEBUG)
     logger.addHandler(handler)
 
     for call in library_calls():

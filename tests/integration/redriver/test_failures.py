@@ -112,7 +112,7 @@ def invoke(harness: RedriverHarness, monkeypatch: pytest.MonkeyPatch) -> Iterato
         lines.clear()
         try:
             app.lambda_handler({"task": task}, CONTEXT)
-        except Exception as error:  # noqa: BLE001 - as Lambda's runtime client
+        except Exception as error:
             lines.extend(traceback.format_exception(error))
         return "\n".join(lines)
 

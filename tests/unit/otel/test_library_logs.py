@@ -39,7 +39,7 @@ def library(output: Output, request: pytest.FixtureRequest, monkeypatch: pytest.
     """A library's logger without pytest's handlers; its records are redacted when they are created or written."""
     if request.param:
         monkeypatch.setattr(logging, "_logRecordFactory", RedactedRecord)
-    logger = logging.Logger("a.library")  # noqa: LOG001 - not one that stays
+    logger = logging.Logger("a.library")
     logger.addHandler(LibraryLogHandler(new_log(output), lambda: None))
     return logger
 

@@ -75,7 +75,7 @@ def test_failures_of_a_callable(raised: BaseException | None, status: Status) ->
             raise raised
         try:
             context.advance(31)
-        except Exception:  # noqa: BLE001 - no code survives a kill
+        except Exception:
             return
 
     result = InProcessInvoker(fails).invoke(PAYLOAD, trace_header="")
