@@ -37,7 +37,7 @@ _DATADOG = {
     # A span for each import of more than 3 ms: under valgrind, that is nearly every import.
     "DD_COLD_START_TRACING": "false",
 }
-"""Variables of Datadog's guide for container images without the extension, but for the last."""
+"""Variables of Datadog's guide for container images without the extension, except for the last."""
 
 _COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:{http}"}
 

@@ -54,7 +54,7 @@ def create_client(service: str, settings: Settings, config: Config) -> Any:
     verify = core.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE") or DEFAULT_CA_BUNDLE
     # The user agent is made once here; otherwise botocore assembles it twice per call.
     client = create(service, config=config.merge(Config(user_agent=core.user_agent())), verify=verify)
-    endpoint = client._endpoint  # noqa: SLF001 - a session cannot be told which transport its clients have
+    endpoint = client._endpoint  # noqa: SLF001 - a session does not choose the transport of its clients
     endpoint.http_session = Transport(endpoint.http_session)
     return client
 

@@ -25,14 +25,14 @@ def read_by_urllib3(
     Raises:
         Exception: Of urllib3, `http.client` or the socket.
     """
-    stand_in = AWSHTTPConnection(connection.host, connection.port)
-    stand_in.sock = _Begun(connection.sock, received)
-    stand_in.timeout = read_timeout
-    stand_in.request(request.method, "/", preload_content=False, decode_content=False)
-    raw = stand_in.getresponse()
+    begun = AWSHTTPConnection(connection.host, connection.port)
+    begun.sock = _Begun(connection.sock, received)
+    begun.timeout = read_timeout
+    begun.request(request.method, "/", preload_content=False, decode_content=False)
+    raw = begun.getresponse()
     response = AWSResponse(request.url, raw.status, raw.headers, raw)
     assert response.content is not None  # noqa: S101 - this reads it
-    return response, stand_in.sock is not None
+    return response, begun.sock is not None
 
 
 class _Begun:

@@ -224,7 +224,7 @@ class Inspect(ModuleType):
 
 
 class Constants(ModuleType):
-    """A module of constants that is left out but for some of them. The real module answers everything else.
+    """A module of constants that is left out except for some of them. The real module answers everything else.
 
     Args:
         name: The module's.

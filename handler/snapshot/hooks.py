@@ -21,7 +21,7 @@ NOT_PRIMED = "the function could not be primed for its snapshot: first events ta
 
 
 class SnapshotHooks:
-    """Primes the function before the snapshot, and makes anew after a restore what must be unique or fresh.
+    """Primes the function before the snapshot, and replaces after a restore what must be unique or fresh.
 
     Args:
         settings: Those of the function.

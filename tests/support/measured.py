@@ -14,7 +14,7 @@ import otel
 
 _BY = ("tests/unit/handler/", "tests/unit/otel/", "tests/integration/handler/")
 _NOT_BY = ("tests/integration/handler/test_library_calls.py",)
-"""Mostly `ast` at work on the sources of libraries."""
+"""Mostly `ast`, on the sources of libraries."""
 _STARTS_THE_FUNCTION = "handler.app"
 
 

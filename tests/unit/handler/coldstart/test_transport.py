@@ -374,7 +374,7 @@ def hang_up(listener: socket.socket) -> None:
     connection.close()
 
 
-def test_both_transports_speak_tls_to_no_other_peer(bundle: str) -> None:
+def test_neither_transport_trusts_another_peer(bundle: str) -> None:
     def sent(make: Callable[..., URLLib3Session]) -> Any:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             thread = threading.Thread(target=hang_up, args=[listener])
