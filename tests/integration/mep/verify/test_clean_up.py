@@ -38,7 +38,7 @@ def test_rows_that_cannot_be_closed_are_named(
     assert marks(tables) == {PRESENT: ""}
 
 
-@pytest.mark.parametrize("name", some(ROUND_TRIP_CHECKS, of=3))
+@pytest.mark.parametrize("name", some(ROUND_TRIP_CHECKS, of=6))
 def test_an_interruption_before_a_check(run: Verify, account: DeployedAccount, tables: Tables, name: CheckName) -> None:
     pressed: list[CheckName] = []
 
@@ -89,7 +89,7 @@ def test_an_interruption_at_each_write(
         baseline = run(full=True)
         assert statuses(baseline) == {}
         total = calls
-        for number in some(range(1, total + 1), of=4, start=int(moment == "after-call")):
+        for number in some(range(1, total + 1), of=8, start=4 * int(moment == "after-call")):
             calls, pressed_at = 0, number
             report = run(full=True)
             assert report.round_trip is not None
