@@ -21,7 +21,6 @@ TOGETHER = {
     "tests/integration/deploy": "cdk",
     "tests/resilience/test_outage.py": "cdk",
     "tests/unit/deploy/test_pre_traffic.py": "cdk",
-    "tests/unit/monitoring/test_names.py": "cdk",
     # the syntax trees of all libraries
     "tests/integration/handler": "libraries",
     "tests/integration/test_variables.py": "libraries",

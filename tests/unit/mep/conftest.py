@@ -1,0 +1,15 @@
+"""The commands of the command line, which Typer derives from signatures."""
+
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+import typer.testing
+
+
+@pytest.fixture(scope="package", autouse=True)
+def one_command_line() -> Iterator[None]:
+    """Derive the commands once, instead of for each command that a test runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", cache(typer.testing._get_command))
+        yield
