@@ -1,17 +1,45 @@
 """The tables of measurements in the documents are those of the recorded runs."""
 
 import json
+from typing import Any
 
 import pytest
 
-from bench.report import BLOCKS, SCALE, block, documents, replaced
+from bench.comparison import EXPORT_MODES, SHORT, compared, figures_of
+from bench.report import BLOCKS, SCALE, TABLE, block, documents, replaced
+from bench.run import EVENTS
 from bench.scale import V0
+
+RUN: dict[str, Any] = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}
+recorded = pytest.mark.skipif(not RUN, reason="no run of all variants is recorded: make bench-record")
 
 
 def test_the_tables_are_those_of_the_recorded_runs() -> None:
     """No figure is edited by hand."""
     for document, text in documents().items():
         assert document.read_text(encoding="utf-8") == text, "run .venv/bin/python bench/report.py"
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_every_block_is_in_its_document_once(name: str) -> None:
+    """Also before a run is recorded."""
+    document, _, _ = BLOCKS[name]
+    assert "\nnew\n" in replaced(document.read_text(encoding="utf-8"), name, "new")
+
+
+@recorded
+def test_the_recorded_run_is_whole() -> None:
+    assert RUN["counter"]
+    assert RUN["events"] == EVENTS
+    assert set(RUN["figures"]) >= {*SHORT, *EXPORT_MODES}
+
+
+@recorded
+@pytest.mark.parametrize("mode", ["layer", "direct"])
+def test_a_cold_start_costs_less_than_one_of_the_plain_function(mode: str) -> None:
+    ratios = compared(figures_of(RUN))[mode]
+    assert ratios["cold"] < 1
+    assert ratios["peak_kb"] < 1
 
 
 def test_events_at_scale_are_compared_at_one_and_at_several_workers() -> None:
