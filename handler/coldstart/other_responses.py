@@ -30,7 +30,8 @@ def read_by_urllib3(
     begun.timeout = read_timeout
     begun.request(request.method, "/", preload_content=False, decode_content=False)
     raw = begun.getresponse()
-    response = AWSResponse(request.url, raw.status, raw.headers, raw)
+    headers: Any = raw.headers
+    response = AWSResponse(request.url, raw.status, headers, raw)
     assert response.content is not None  # noqa: S101 - this reads it
     return response, begun.sock is not None
 

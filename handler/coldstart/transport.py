@@ -11,7 +11,7 @@ import errno
 import ssl
 from collections.abc import Mapping
 from http.client import HTTPException
-from typing import Any, NamedTuple
+from typing import Any
 
 from botocore import exceptions as boto
 from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection, AWSPreparedRequest
@@ -38,20 +38,23 @@ _MOST_HEADERS = 100
 _WITHOUT_BODY = frozenset({204, 304})
 
 
-class _Destination(NamedTuple):
+class _Destination:
     """Where the requests to a URL go.
 
-    Attributes:
-        scheme, host, port: Of the connection.
-        target: In the request's first line.
+    Args:
+        scheme: Of the connection.
+        host: Of the connection.
+        port: Of the connection.
         head: The lines that begin each request.
     """
 
-    scheme: str
-    host: str
-    port: int
-    target: str
-    head: bytes
+    __slots__ = ("head", "host", "port", "scheme")
+
+    def __init__(self, scheme: str, host: str, port: int, head: bytes) -> None:
+        self.scheme = scheme
+        self.host = host
+        self.port = port
+        self.head = head
 
 
 class Response:
@@ -70,6 +73,15 @@ class Transport(URLLib3Session):  # type: ignore[misc]
     Args:
         session: botocore's transport of the client, whose settings and connections this one has.
     """
+
+    # Members of the base class, which its type stubs leave out.
+    _cert_file: Any
+    _key_file: Any
+    _manager: Any
+    _proxy_config: Any
+    _socket_options: Any
+    _timeout: Any
+    _verify: Any
 
     def __init__(self, session: URLLib3Session) -> None:
         vars(self).update(vars(session))
@@ -111,6 +123,7 @@ class Transport(URLLib3Session):  # type: ignore[misc]
         """Return where to send requests to a URL; None where it is not plainly written."""
         if url not in self._destinations:
             if len(self._destinations) >= 16:
+                self.close()
                 self._destinations.clear()
             self._destinations[url] = self._read(url)
         return self._destinations[url]
@@ -133,7 +146,7 @@ class Transport(URLLib3Session):  # type: ignore[misc]
         port = parts.port or default
         name = host.rstrip(".") if port == default else f"{host.rstrip('.')}:{port}"
         head = f"POST {path or '/'} HTTP/1.1\r\nHost: {name}\r\nAccept-Encoding: identity\r\n"
-        return _Destination(scheme, host, port, path or "/", head.encode())
+        return _Destination(scheme, host, port, head.encode())
 
     def _message(self, request: AWSPreparedRequest, destination: _Destination) -> bytes | None:
         """Return the bytes of a request as urllib3 sends them; None where it has more to decide."""
@@ -141,7 +154,8 @@ class Transport(URLLib3Session):  # type: ignore[misc]
         if request.method != "POST" or request.stream_output or type(body) is not bytes:
             return None
         parts, seen = [destination.head], set()
-        for name, value in request.headers.items():
+        headers: Any = request.headers  # values are bytes, which the type stubs do not know
+        for name, value in headers.items():
             known = self._name(name)
             if known is None:
                 return None

@@ -6,7 +6,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -175,8 +175,12 @@ class Exchanges(NamedTuple):
 
 def stock(**options: Any) -> URLLib3Session:
     """Return botocore's transport."""
-    options = {"timeout": (5, READ_TIMEOUT), "proxies": {}, **options}
-    return URLLib3Session(socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)], **options)
+    no_delay = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+    make: Any = URLLib3Session  # the type stubs know other types of its arguments
+    session: URLLib3Session = make(
+        **{"timeout": (5, READ_TIMEOUT), "proxies": {}, "socket_options": no_delay, **options}
+    )
+    return session
 
 
 def ours(**options: Any) -> URLLib3Session:
@@ -187,7 +191,8 @@ def ours(**options: Any) -> URLLib3Session:
 def request(url: str, **headers: Any) -> AWSPreparedRequest:
     """Return a request as botocore prepares it."""
     sent = {"X-Amz-Target": b"DynamoDB_20120810.TransactWriteItems", "User-Agent": b"Botocore/1", **headers}
-    return AWSPreparedRequest("POST", url, HeadersDict({**sent, "Content-Length": "2"}), b"{}", stream_output=False)
+    all_headers: Any = HeadersDict({**sent, "Content-Length": "2"})
+    return AWSPreparedRequest("POST", url, all_headers, b"{}", stream_output=False)
 
 
 def send(session: URLLib3Session, prepared: AWSPreparedRequest) -> Any:
@@ -341,7 +346,7 @@ def tls(authority: trustme.CA) -> ssl.SSLContext:
 
 
 @pytest.fixture(scope="module")
-def bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A CA bundle that trusts the peer."""
     path = tmp_path_factory.mktemp("tls") / "bundle.pem"
     authority.cert_pem.write_to_path(path)
