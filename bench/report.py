@@ -3,13 +3,15 @@
     python bench/report.py
 
 `bench/table.py --record` writes `bench/table.json`, `python -m tests.soak.scale --record` writes `bench/scale.json`:
-both run this. A document has a block per table, between two comments (`block`).
+both run this. A document has a block per table, between two comments (`block`). `bench/sentences.py` has the sentences
+with figures.
 """
 
 import json
 import re
 import sys
 from collections.abc import Callable, Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs as a scr
 
 from bench.comparison import comparison, export_modes, short
 from bench.scale import scale
+from bench.sentences import SENTENCES, with_figures
 from bench.target import ROOT
 
 TABLE = ROOT / "bench" / "table.json"
@@ -58,6 +61,10 @@ def documents() -> dict[Path, str]:
     A block whose run was never recorded is left as it is.
     """
     texts: dict[Path, str] = {}
+    run = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else None
+    for name, sentences in SENTENCES.items():
+        text = (ROOT / name).read_text(encoding="utf-8")
+        texts[ROOT / name] = reduce(lambda text, sentence: with_figures(text, sentence, run), sentences, text)
     recorded = {name: blocks for name, blocks in BLOCKS.items() if blocks[1].exists()}
     for name, (document, source, render) in recorded.items():
         text = texts.get(document) or document.read_text(encoding="utf-8")

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from bench.comparison import EXPORT_MODES, SHORT, compared, figures_of
+from bench.measure import Memory
 from bench.report import BLOCKS, SCALE, TABLE, block, documents, replaced
 from bench.run import EVENTS
 from bench.scale import V0
+from bench.sentences import with_figures
 
 RUN: dict[str, Any] = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}
 recorded = pytest.mark.skipif(not RUN, reason="no run of all variants is recorded: make bench-record")
@@ -47,6 +49,23 @@ def test_events_at_scale_are_compared_at_one_and_at_several_workers() -> None:
     both = {run["workers"] for run in runs if set(run["init_s"]) == {V0, "direct", "layer"} and run["events"] >= 10_000}
     assert both >= {1, 8}
     assert all(run["checkpoints"][-1]["events"] == run["events"] for run in runs)
+
+
+def test_figures_in_sentences_are_those_of_the_run() -> None:
+    memory = dict.fromkeys(Memory.__dataclass_fields__, 0) | {"peak_kb": 1, "peaks_kb": (1,), "modules_init": 99}
+    counted = {"init": 100, "first": 10, "cold": 110, "warm": 10}
+    run = {
+        "figures": {
+            "v0": {"instructions": counted, "memory": memory},
+            "direct": {"instructions": counted | {"cold": 66, "warm": 9.04}, "memory": memory},
+        }
+    }
+    sentence = "a ({direct.cold}) and {direct.warm}, {v0.modules} modules"
+    assert with_figures("So a (0.5)\nand 12, 7 modules.", sentence, run) == "So a (0.60)\nand 0.90, 99 modules."
+    assert with_figures("a (0.5) and 12, 7 modules", sentence, None) == "a (0.5) and 12, 7 modules"
+    for text in ("", "a (0.5) and b, 7 modules", "a (0.5) and 12, 7 modules " * 2):
+        with pytest.raises(ValueError, match=r"times in the document: a \(\{direct\.cold\}\) and"):
+            with_figures(text, sentence, None)
 
 
 def test_a_document_without_its_block_is_refused() -> None:
