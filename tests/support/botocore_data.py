@@ -11,6 +11,7 @@ from types import FunctionType, MethodType
 from typing import Any
 
 import botocore.client
+import botocore.endpoint
 import botocore.hooks
 import botocore.httpsession
 import botocore.regions
@@ -45,8 +46,9 @@ def share_botocore_data(replace: Callable[[object, str, Any], None] = setattr) -
         "sanitize_user_agent_string_component",
         functools.lru_cache(_USER_AGENT_PARTS)(botocore.useragent.sanitize_user_agent_string_component),
     )
-    # urllib3 makes one for the connections with TLS, which few tests open.
-    replace(botocore.httpsession.URLLib3Session, "_get_ssl_context", lambda _: None)
+    # A TLS context takes a tenth of a client's time; the endpoints on loopback are plain HTTP.
+    creator = botocore.endpoint.EndpointCreator
+    replace(creator, "create_endpoint", _without_tls(creator.create_endpoint))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -55,6 +57,22 @@ def shared_botocore_data() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         share_botocore_data(patch.setattr)
         yield
+
+
+class _PlainSession(botocore.httpsession.URLLib3Session):
+    """A session that makes no TLS context."""
+
+    def _get_ssl_context(self) -> None:
+        return None
+
+
+def _without_tls(create: Any) -> Any:
+    def create_endpoint(creator: Any, service_model: Any, region_name: Any, endpoint_url: str, **options: Any) -> Any:
+        if endpoint_url.startswith("http://"):
+            options.setdefault("http_session_cls", _PlainSession)
+        return create(creator, service_model, region_name, endpoint_url, **options)
+
+    return create_endpoint
 
 
 def _once_per_loader(load: Any) -> Any:
