@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from emulator.environment import LOCAL_CREDENTIALS, PROJECT_ROOT
+from handler.coldstart.constants import CONSTANTS
 from otel.event_types import EventType
 from tests.integration.harness import Services
 from tests.integration.variables import (
@@ -165,7 +166,8 @@ def test_every_variable_that_the_function_names_is_here() -> None:
         *("AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"),
     }
     assert set(OURS) <= named | {"ENVIRONMENT", "EVENT_SOURCE", "SERVICE_VERSION"}
-    assert named - {*REFUSED, *NO_EFFECT} - others == set()
+    attributes = {name for constants in CONSTANTS.values() for name in constants}  # as OpenTelemetry names them
+    assert named - {*REFUSED, *NO_EFFECT} - others - attributes == set()
 
 
 def _texts(path: Path) -> set[str]:
