@@ -4,6 +4,9 @@ A file runs in one worker, so that its fixtures are made once, and so do files t
 """
 
 import resource
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,6 +37,23 @@ def group(nodeid: str) -> str:
     """Return the file of a test, or the name in `TOGETHER`: what is equal runs in the same worker."""
     path = nodeid.partition("::")[0]
     return next((name for start, name in TOGETHER.items() if path.startswith(start)), path)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Let each worker begin to import the test files elsewhere, and go on where the next one has begun.
+
+    Without their bytecode, as after a checkout, each worker would rewrite the assertions of each file: half a minute.
+    """
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None or not (number := int(worker["workerid"].removeprefix("gw"))):
+        return
+    files = [path for folder in map(Path, session.config.args) for path in sorted(folder.rglob("test_*.py"))]
+    for path in files[len(files) * number // worker["workercount"] :]:
+        name = path.resolve().relative_to(session.config.rootpath).with_suffix("")
+        if name.parts[:2] != ("tests", "system"):
+            with suppress(Exception, pytest.skip.Exception):  # raised and reported where it is collected
+                import_module(".".join(name.parts))
 
 
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
