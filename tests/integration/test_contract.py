@@ -557,6 +557,7 @@ WORDS_OF_OTHERS = {
     *(name for name in (*DEAD_LETTER_ATTRIBUTES, THROTTLED_BEFORE) if "_" in name),
     *("CLIENT_CERTIFICATE", "CLIENT_KEY"),  # ends of the names of the OTLP exporter's variables
     *("AWS_CONTAINER_AUTHORIZATION_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"),  # whose values no command prints
+    "CERT_NONE",  # how urllib3 calls a certificate that is not verified
     "INSUFFICIENT_DATA",  # a state of an alarm
     "TYPE_CHECKING",  # of Python's typing
     *("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DETECTION_COMPLETE", "DETECTION_FAILED"),  # states of a stack

@@ -55,14 +55,26 @@ def shipped_modules() -> list[Path]:
 
 
 def upper_snake_words() -> set[str]:
-    """Every text in the source that has the form of a variable's name: `AWS_REGION`, `_X_AMZN_TRACE_ID`."""
-    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in shipped_modules())
+    """Every text in the source that has the form of a variable's name: `AWS_REGION`, `_X_AMZN_TRACE_ID`.
+
+    Without the names of constants that stand for attributes of telemetry: `FAAS_VERSION` for `faas.version`.
+    """
+    nodes = [node for path in shipped_modules() for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    constants = {id(key) for node in nodes if isinstance(node, ast.Dict) for key in _constants(node)}
     return {
         node.value
-        for tree in trees
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _UPPER_SNAKE.fullmatch(node.value)
+        if id(node) not in constants
     }
+
+
+def _constants(table: ast.Dict) -> Iterator[ast.Constant]:
+    for key, value in zip(table.keys, table.values, strict=True):
+        match key, value:
+            case ast.Constant(value=str(name)) as constant, ast.Constant(value=str(attribute)):
+                if attribute != name and attribute.replace(".", "_").upper() == name:
+                    yield constant
 
 
 def commands() -> Mapping[str, set[str]]:
