@@ -111,7 +111,7 @@ def main() -> None:
         __import__(module)
         handler = sys.modules[module].lambda_handler
     restored = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
-    if restored:
+    if restored and "BENCH_NOT_PRIMED" not in os.environ:
         run_hooks("before_snapshot")
     modules.append(len(sys.modules))
     stdout_bytes = []

@@ -22,6 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs as a script, without an installed project
 
 from bench.counters import Counter, find_counter
+from bench.first_events import first_events
 from bench.measure import BenchError, Memory, instructions, launch, memory, run, unchanged_sources
 from bench.target import LAYER_WRAPPER, NO_HANDLER, Target
 
@@ -48,6 +49,7 @@ class Instructions:
         cold: `init` and `first`.
         warm: The mean of the later events.
         launch: The part of `init` of the process that launched this one.
+        restored: The first event after a restore, and the hooks after it; 0 if it is not measured.
     """
 
     init: int
@@ -55,6 +57,7 @@ class Instructions:
     cold: int
     warm: float
     launch: int = 0
+    restored: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,19 @@ def measure(
     return figures, interpreter
 
 
+def with_restored(
+    figures: Mapping[str, Figures], targets: Mapping[str, Target], counter: Counter | None
+) -> dict[str, Figures]:
+    """Return the figures with those of the first event after a restore, if instructions can be counted."""
+    restored = first_events(targets, counter) if counter else {}
+    return {
+        name: dataclasses.replace(
+            of, instructions=of.instructions and dataclasses.replace(of.instructions, restored=restored[name])
+        )
+        for name, of in figures.items()
+    }
+
+
 def _millions(value: float) -> str:
     return f"{value / _MILLION:.2f} M"
 
@@ -144,6 +160,7 @@ _ROWS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("first event, instructions", "instructions.first", _millions),
     ("cold start (both)", "instructions.cold", _millions),
     ("warm event, instructions", "instructions.warm", _millions),
+    ("first event after a restore", "instructions.restored", _millions),
     ("peak memory", "memory.peak_kb", _mebibytes),
     ("modules imported by init", "memory.modules_init", _number),
     ("modules, first event", "memory.modules_first", _number),
@@ -217,7 +234,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         named = {options.function: Target(options.function)} if options.function else {}
         functions = named or targets_of(FUNCTION, options.mode or tuple(MODES))
         with unchanged_sources():
-            figures, interpreter = measure({"V0": Target(V0), **functions}, Target(NO_HANDLER), options.events, counter)
+            targets = {"V0": Target(V0), **functions}
+            figures, interpreter = measure(targets, Target(NO_HANDLER), options.events, counter)
+            figures = with_restored(figures, targets, counter)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

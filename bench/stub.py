@@ -3,8 +3,8 @@
     python bench/stub.py [--tls FILE]
 
 Listens on loopback: an HTTP port with keep-alive (TLS with the key and certificate in FILE, if given) for DynamoDB and
-a collector, and a UDP port for spans. Prints both ports as one line of JSON, serves until standard input ends, then
-prints its counts as another line:
+a collector, one without TLS for credentials, and a UDP port for spans. Prints the ports as one line of JSON, serves
+until standard input ends, then prints its counts as another line:
 
     transactions            `TransactWriteItems`, always successful
     idempotency_requests    `PutItem` and `UpdateItem` of Powertools Idempotency, always successful
@@ -131,11 +131,17 @@ async def serve(tls: ssl.SSLContext | None) -> None:
     loop = asyncio.get_running_loop()
     server = await asyncio.start_server(lambda r, w: _requests(r, w, seen), HOST, 0, ssl=tls)
     transport, _ = await loop.create_datagram_endpoint(lambda: _Spans(seen), (HOST, 0))
-    ports = {"http": server.sockets[0].getsockname()[1], "udp": transport.get_extra_info("sockname")[1]}
+    plain = await asyncio.start_server(lambda r, w: _requests(r, w, seen), HOST, 0)
+    ports = {
+        "http": server.sockets[0].getsockname()[1],
+        "udp": transport.get_extra_info("sockname")[1],
+        "credentials": plain.sockets[0].getsockname()[1],  # as on Lambda, without TLS
+    }
     print(json.dumps(ports), flush=True)
     await asyncio.to_thread(sys.stdin.read)
     transport.close()
     server.close()
+    plain.close()
     print(json.dumps(seen), flush=True)
 
 

@@ -44,6 +44,7 @@ class Ports:
 
     http: int
     udp: int
+    credentials: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ class Target:
         telemetry_line: A text that lines of standard output contain if they are telemetry, and no others; empty if the
             target writes none.
         certificates: For requests over TLS.
-        restored: Whether the first event comes after a restore from a snapshot; see `variables`.
+        restored: Whether the first event comes after a restore from a snapshot.
+        primed: Whether the hooks before the snapshot run.
     """
 
     module: str
@@ -75,6 +77,7 @@ class Target:
     telemetry_line: str = ""
     certificates: Certificates | None = None
     restored: bool = False
+    primed: bool = True
 
     def variables(self, ports: Ports, home: str) -> dict[str, str]:
         """Return Lambda's environment variables and none of the caller's, which would change the result.
@@ -116,6 +119,9 @@ class Target:
             **{name: value.format(http=ports.http, udp=ports.udp) for name, value in self.environ.items()},
         }
         if self.restored:
-            variables |= _SNAP_START | {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{endpoint}/credentials"}
+            variables |= _SNAP_START | {
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{ports.credentials}/credentials",
+                **({} if self.primed else {"BENCH_NOT_PRIMED": "1"}),
+            }
             variables = {name: value for name, value in variables.items() if name not in _NOT_IN_A_SNAPSHOT}
         return variables
