@@ -67,7 +67,7 @@ class Response:
         self.content = content
 
 
-class Transport(URLLib3Session):  # type: ignore[misc]
+class Transport(URLLib3Session):
     """Sends the requests of one client.
 
     Args:
@@ -89,7 +89,7 @@ class Transport(URLLib3Session):  # type: ignore[misc]
         self._names: dict[str, tuple[str, bytes] | None] = {}
         self._idle: dict[_Destination, Any] = {}
 
-    def send(self, request: AWSPreparedRequest) -> Any:
+    def send(self, request: Any) -> Any:
         """Send a request and return its response, whatever its status.
 
         Raises:
