@@ -47,7 +47,7 @@ def with_figures(text: str, sentence: str, result: Mapping[str, Any] | None) -> 
 
 def _pattern(word: str) -> str:
     """Return a pattern for a word, in which a figure is a group."""
-    return r"([\d.]+)".join(re.escape(part) for part in re.split(r"\{[^}]*\}", word))
+    return r"(\d+(?:\.\d+)?)".join(re.escape(part) for part in re.split(r"\{[^}]*\}", word))
 
 
 def _figure(result: Mapping[str, Any], variant: str, name: str) -> str:

@@ -60,10 +60,10 @@ def test_figures_in_sentences_are_those_of_the_run() -> None:
             "direct": {"instructions": counted | {"cold": 66, "warm": 9.04}, "memory": memory},
         }
     }
-    sentence = "a ({direct.cold}) and {direct.warm}, {v0.modules} modules"
-    assert with_figures("So a (0.5)\nand 12, 7 modules.", sentence, run) == "So a (0.60)\nand 0.90, 99 modules."
-    assert with_figures("a (0.5) and 12, 7 modules", sentence, None) == "a (0.5) and 12, 7 modules"
-    for text in ("", "a (0.5) and b, 7 modules", "a (0.5) and 12, 7 modules " * 2):
+    sentence = "a ({direct.cold}) and {direct.warm}, modules: {v0.modules}"
+    assert with_figures("So a (0.5)\nand 12, modules: 7.", sentence, run) == "So a (0.60)\nand 0.90, modules: 99."
+    assert with_figures("a (0.5) and 12, modules: 7", sentence, None) == "a (0.5) and 12, modules: 7"
+    for text in ("", "a (0.5) and b, modules: 7", "a (0.5) and 12, modules: 7 " * 2):
         with pytest.raises(ValueError, match=r"times in the document: a \(\{direct\.cold\}\) and"):
             with_figures(text, sentence, None)
 
