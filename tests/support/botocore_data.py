@@ -6,7 +6,7 @@ hundreds of commands in one process. Regions, credentials, endpoints and handler
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -34,25 +34,27 @@ def share_botocore_data(replace: Callable[[object, str, Any], None] = setattr) -
     replace(creator, "_load_service_model", _once_per_loader(creator._load_service_model))
     replace(creator, "_create_methods", _copied(_once_per_model(creator._create_methods)))
     replace(creator, "_create_name_mapping", _copied(_once_per_model(creator._create_name_mapping)))
-    replace(botocore.regions, "EndpointProvider", _once_per_rules(botocore.regions.EndpointProvider))
+    regions: Any = botocore.regions
+    replace(regions, "EndpointProvider", _once_per_rules(regions.EndpointProvider))
     # The names of events, whose translation by constants takes a tenth of a command's time.
     aliaser: Any = botocore.hooks.EventAliaser
     replace(aliaser, "__init__", _with_names(aliaser.__init__))
     # Handlers: hundreds are checked for each session and copied for each client.
-    replace(botocore.hooks, "accepts_kwargs", _accepts_kwargs)
-    replace(botocore.hooks._PrefixTrie, "_recursive_copy", _copy_handlers)
+    hooks: Any = botocore.hooks
+    replace(hooks, "accepts_kwargs", _accepts_kwargs)
+    replace(hooks._PrefixTrie, "_recursive_copy", _copy_handlers)
     replace(
         botocore.useragent,
         "sanitize_user_agent_string_component",
         functools.lru_cache(_USER_AGENT_PARTS)(botocore.useragent.sanitize_user_agent_string_component),
     )
     # A TLS context takes a tenth of a client's time; the endpoints on loopback are plain HTTP.
-    creator = botocore.endpoint.EndpointCreator
-    replace(creator, "create_endpoint", _without_tls(creator.create_endpoint))
+    endpoints: Any = botocore.endpoint.EndpointCreator
+    replace(endpoints, "create_endpoint", _without_tls(endpoints.create_endpoint))
 
 
 @pytest.fixture(scope="session", autouse=True)
-def shared_botocore_data() -> Any:
+def shared_botocore_data() -> Iterator[None]:
     """Derive what botocore derives from its data once for a run."""
     with pytest.MonkeyPatch.context() as patch:
         share_botocore_data(patch.setattr)
@@ -136,9 +138,10 @@ def _accepts_kwargs(function: Any) -> Any:
 
 def _copy_handlers(trie: Any, node: dict[str, Any]) -> dict[str, Any]:
     copied = node.copy()
+    make: Any = botocore.hooks.NodeList._make
     for name, value in node.items():
         if type(value) is dict:
             copied[name] = _copy_handlers(trie, value)
         elif isinstance(value, botocore.hooks.NodeList):
-            copied[name] = value._make([handlers.copy() for handlers in value])
+            copied[name] = make([handlers.copy() for handlers in value])
     return copied
