@@ -57,7 +57,7 @@ def shipped_modules() -> list[Path]:
 def upper_snake_words() -> set[str]:
     """Every text in the source that has the form of a variable's name: `AWS_REGION`, `_X_AMZN_TRACE_ID`.
 
-    Without the names of constants that stand for attributes of telemetry: `FAAS_VERSION` for `faas.version`.
+    Without the names of constants for attributes of telemetry: `FAAS_VERSION` for `faas.version`.
     """
     nodes = [node for path in shipped_modules() for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
     constants = {id(key) for node in nodes if isinstance(node, ast.Dict) for key in _constants(node)}
