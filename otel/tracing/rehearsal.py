@@ -3,6 +3,7 @@
 Imported under SnapStart only.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,8 @@ from otel.settings import TelemetrySettings
 from otel.tracing.tracing import Tracing
 
 INSTANCE = "faas.instance"
+
+_PATIENCE_SECONDS = 10
 
 
 @contextmanager
@@ -37,8 +40,11 @@ def rehearsing(
         from otel.tracing.provider import create_exporter
 
         otlp = settings.otlp and settings.otlp._replace(endpoint=url)
+        before = set(threading.enumerate())
         with tracing.spans.exporting_to(create_exporter(settings._replace(daemon=daemon, otlp=otlp), lambda: None)):
             yield tracing
+        for thread in set(threading.enumerate()) - before:  # of the exporter, which is closed
+            thread.join(_PATIENCE_SECONDS)
     else:
         with suppress_instrumentation():
             yield None

@@ -10,6 +10,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.httpsession import DEFAULT_CA_BUNDLE
+from urllib3.util.ssl_ import create_urllib3_context
 
 from handler.dead_letters import DeadLetterQueue
 from handler.snapshot import hooks
@@ -22,7 +23,7 @@ SETTINGS = settings(AWS_LAMBDA_INITIALIZATION_TYPE="snap-start")
 
 
 def client(url: str) -> Any:
-    return boto3.client(
+    made: Any = boto3.client(
         "dynamodb",
         region_name="us-east-1",
         endpoint_url=url,
@@ -31,6 +32,9 @@ def client(url: str) -> Any:
         aws_secret_access_key="secret",
         config=Config(retries={"total_max_attempts": 1}),
     )
+    manager = vars(made._endpoint.http_session)["_manager"]
+    manager.connection_pool_kw["ssl_context"] = create_urllib3_context()  # the test run's own clients have none
+    return made
 
 
 @pytest.fixture
