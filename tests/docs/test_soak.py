@@ -62,12 +62,13 @@ def test_costs_in_the_document() -> None:
     expected: dict[str, list[str]] = {}
     for moment in ACCOUNT["moments"]:
         costs: dict[str, dict[str, Any]] = moment["costs"]
-        each = [1_000 * costs[role]["cpu_s"] / moment["events"] for role in ("function", "pipeline", "store", "queue")]
-        first = first or sum(each)
+        each = 1_000 * sum(cost["cpu_s"] for cost in costs.values()) / moment["events"]
+        first = first or each
         expected[f"{moment['events']:,}"] = [
             f"{moment['events'] / moment['seconds']:.0f}",
-            *(f"{value:.2f}" for value in (*each, sum(each), sum(each) / first)),
-            *(f"{costs[role]['peak_mb']:.0f}" for role in ("function", "pipeline", "store", "queue")),
+            f"{each:.2f}",
+            f"{each / first:.2f}",
+            f"{costs['function']['peak_mb']:.0f}",
         ]
     shown = rows(header)
     assert list(shown) == ["1,000", "10,000", "100,000", "1,000,000"]
