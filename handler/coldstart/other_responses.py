@@ -33,7 +33,9 @@ def read_by_urllib3(
     headers: Any = raw.headers
     response = AWSResponse(request.url, raw.status, headers, raw)
     assert response.content is not None  # noqa: S101 - this reads it
-    return response, begun.sock is not None
+    # `http.client` takes an informational response other than 100 for the final one, which still comes: it must not
+    # answer another request.
+    return response, raw.status >= 200 and begun.sock is not None
 
 
 class _Begun:

@@ -32,8 +32,9 @@ _SENT_ANYWAY = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE})
 _CHUNK = 1 << 16
 _MOST_HEAD = 1 << 16
 _MOST_BODY = 1 << 20
-_MOST_HEADERS = 100
-"""Limits of a response that is read here; `http.client` has the same ones for the head, and raises."""
+_MOST_HEADERS = 99
+"""Limits of a response that is read here; `http.client` has the same ones for the head, and raises. It counts a hundred
+lines with the blank one."""
 
 _WITHOUT_BODY = frozenset({204, 304})
 
@@ -85,6 +86,9 @@ class Transport(URLLib3Session):
 
     def __init__(self, session: URLLib3Session) -> None:
         vars(self).update(vars(session))
+        missing = Transport.__annotations__.keys() - vars(self).keys()
+        if missing:  # at the start, and so in the image's build: each event would fail with it
+            raise AttributeError(f"botocore's transport has no {', '.join(sorted(missing))}")
         self._destinations: dict[str, _Destination | None] = {}
         self._names: dict[str, tuple[str, bytes] | None] = {}
         self._idle: dict[_Destination, Any] = {}
@@ -95,8 +99,11 @@ class Transport(URLLib3Session):
         Raises:
             HTTPClientError: As botocore's transport raises it.
         """
-        destination = self._destination(request.url)
-        message = destination and self._message(request, destination)
+        try:
+            destination = self._destination(request.url)
+            message = destination and self._message(request, destination)
+        except (TypeError, ValueError):  # what urllib3 refuses as well, and for which botocore has an exception
+            destination = message = None
         if not destination or not message:
             return super().send(request)
         connection = self._take(destination)
@@ -160,7 +167,7 @@ class Transport(URLLib3Session):
             if known is None:
                 return None
             seen.add(known[0])
-            parts += (known[1], value if type(value) is bytes else str(value).encode("latin-1"), b"\r\n")
+            parts += (known[1], value if type(value) is bytes else str.encode(value, "latin-1"), b"\r\n")
         parts.append(b"\r\n")
         head = b"".join(parts)
         lines = len(seen) + 4
@@ -171,10 +178,12 @@ class Transport(URLLib3Session):
     def _name(self, name: str) -> tuple[str, bytes] | None:
         """Return a header's name in lower case and as it begins the header's line; None for a special one."""
         if name not in self._names:
+            if len(self._names) >= 64:  # of a peer whose headers have other names in each response
+                self._names.clear()
             lower = name.lower()
             # The parser of e-mails takes visible ASCII but the colon.
             legal = name and name.isascii() and name.isprintable() and " " not in name and ":" not in name
-            special = not legal or lower in _LEFT_TO_URLLIB3 or len(self._names) >= 64
+            special = not legal or lower in _LEFT_TO_URLLIB3
             self._names[name] = None if special else (lower, f"{name}: ".encode())
         return self._names[name]
 
@@ -229,7 +238,9 @@ class Transport(URLLib3Session):
                 return self._left_to_urllib3(connection, request, received)
             received += chunk
         content = received[start : start + length]
-        return Response(request.url, status, headers, content), "close" not in headers.get("connection", "").lower()
+        # Bytes after the response belong to nothing that was asked: what follows them must not answer another request.
+        reusable = len(received) == start + length and "close" not in headers.get("connection", "").lower()
+        return Response(request.url, status, headers, content), reusable
 
     def _head(self, text: bytes) -> tuple[int, Mapping[str, str], int] | None:
         """Return the status, the headers and the length of a response; None where they are not plainly written."""
