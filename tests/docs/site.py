@@ -4,6 +4,9 @@ The Markdown files of the repository are the source, at their own paths, so that
 site. Of other files, those that a page links to are on the site: images and data as they are, code as a page that
 shows it. The navigation is that of docs/index.md.
 
+The diagrams are drawn by Mermaid in the browser. Zensical loads it from another host unless a page has loaded it, so
+pages with a diagram load the site's own copy.
+
 Zensical renders with Python-Markdown, GitHub with CommonMark. What they read differently, `for_python_markdown` writes
 in a form that both read alike, and `differences` compares what a page shows with what CommonMark makes of it.
 """
@@ -22,10 +25,15 @@ from urllib.parse import unquote, urldefrag
 
 from markdown_it import MarkdownIt
 
+from tests.docs.mermaid import diagrams
+
 ROOT = Path(__file__).parents[2]
 INDEX = Path("docs/index.md")
 HOME = Path("README.md")
 """The first page of the site."""
+
+_MERMAID = Path(__file__).parent / "javascript" / "node_modules" / "@mermaid-js" / "tiny"
+_MERMAID_SCRIPT = Path("assets/mermaid/mermaid.tiny.js")
 
 _AS_IT_IS = {".png", ".svg", ".json", ".ts"}
 _LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", "": "sh"}
@@ -127,13 +135,17 @@ def write_source(folder: Path) -> dict[Path, str]:
     """Write what Zensical reads, and return the Markdown of each page as in the repository, by its path."""
     pages = {path: (ROOT / path).read_text(encoding="utf-8") for path in _tracked("*.md") if path.parts[0] != ".github"}
     for path, text in pages.items():
-        _write(folder / path, for_python_markdown(_link_code_pages(path, text)))
+        script = _mermaid_element(path) if diagrams(text) else ""
+        _write(folder / path, for_python_markdown(_link_code_pages(path, text)) + script)
         for linked in _others(path, text):
             if linked.suffix in _AS_IT_IS:
                 (folder / linked).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(ROOT / linked, folder / linked)
             else:
                 _write(folder / f"{linked}.md", _code_page(linked))
+    (folder / _MERMAID_SCRIPT.parent).mkdir(parents=True)
+    for file in (_MERMAID / "dist" / _MERMAID_SCRIPT.name, _MERMAID / "LICENSE"):
+        shutil.copyfile(file, folder / _MERMAID_SCRIPT.parent / file.name)
     return pages
 
 
@@ -218,6 +230,12 @@ def differences(site: Path, pages: Mapping[Path, str], built: Mapping[Path, _Pag
         for element in _COUNTED:
             if shown[element] != expected[element]:
                 yield f"{path}: {shown[element]} <{element}> on the site, {expected[element]} on GitHub"
+
+
+def _mermaid_element(path: Path) -> str:
+    """Return what loads Mermaid into a page before Zensical's script, which follows the article, looks for it."""
+    root = "../" * len(path.parent.parts)  # Zensical rewrites a source as it does links
+    return f'\n<script src="{root}{_MERMAID_SCRIPT}"></script>\n'
 
 
 def _tracked(pattern: str) -> list[Path]:

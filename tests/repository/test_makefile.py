@@ -39,7 +39,7 @@ def test_demo_installs_the_operator_extra_and_removes_nothing() -> None:
 def test_tests_install_every_group_but_those_of_the_benchmark_and_the_site() -> None:
     (options,) = _synchronised("test")
 
-    groups = {name for name in PROJECT["dependency-groups"] if not name.startswith("bench-")} - {"docs"}
+    groups = {name for name in PROJECT["dependency-groups"] if not name.startswith("bench-")} - {"docs", "node"}
     assert set(re.findall(r"--group (\S+)", options)) | {"local"} == groups
     assert "--inexact" not in options
 
