@@ -3,6 +3,7 @@
 The run that is kept is a process. The commands beside it run in this process, which takes a tenth of the CPU time.
 """
 
+import json
 import os
 import re
 import shlex
@@ -37,12 +38,13 @@ class DocumentedSession:
         self._monkeypatch = monkeypatch
         self._capsys = capsys
 
-    def run(self, text: str, region: str) -> tuple[str, str]:
+    def run(self, text: str, region: str, *, marked: str) -> tuple[str, str]:
         """Run the first command in one shell, the next block in another, Ctrl-C in the first, then the last block.
 
         Args:
             text: The part of the page, with these three blocks.
             region: A region of no other test, where DynamoDB has other tables.
+            marked: The correlation ID of an event that is redriven: Ctrl-C comes after its mark, as a reader's does.
 
         Returns:
             Standard output of the second and of the last block.
@@ -60,11 +62,18 @@ class DocumentedSession:
                     assert kept.poll() is None, kept.communicate()
                     time.sleep(0.05)
                 shown = self._block(beside)
+                while not self._is_marked(marked) and time.monotonic() - begun < _STARTED_SECONDS:
+                    time.sleep(0.05)
             finally:
                 kept.send_signal(signal.SIGINT)
                 kept.communicate(timeout=60)
         assert kept.returncode == 0
         return shown, self._block(afterwards)
+
+    def _is_marked(self, correlation_id: str) -> bool:
+        whole_lines = (self._folder / "out" / "logs.jsonl").read_text().rpartition("\n")[0].splitlines()
+        lines = [json.loads(line) for line in whole_lines]
+        return ("marked", correlation_id) in [(line.get("outcome"), line.get("correlation_id")) for line in lines]
 
     def _block(self, block: str) -> str:
         """Run a block to its end, and return its standard output."""

@@ -41,7 +41,7 @@ def test_a_documented_command_runs(
 
 @pytest.mark.timeout(600)
 def test_the_documented_session_runs(documented_session: DocumentedSession, tmp_path: Path) -> None:
-    beside, scenario = documented_session.run(ON_ONE_MACHINE, "eu-north-1")
+    beside, scenario = documented_session.run(ON_ONE_MACHINE, "eu-north-1", marked="demo-unknown-row")
 
     assert "1 of 1 sent to bus:earnings" in beside
     assert "the row is marked, invocation 2 of 2" in scenario

@@ -17,7 +17,7 @@ ON_ONE_MACHINE = PAGE.partition("\n## On one machine\n")[2].partition("\n## ")[0
 
 @pytest.mark.timeout(600)
 def test_the_local_game_day(documented_session: DocumentedSession, tmp_path: Path) -> None:
-    beside, afterwards = documented_session.run(ON_ONE_MACHINE, "eu-south-2")
+    beside, afterwards = documented_session.run(ON_ONE_MACHINE, "eu-south-2", marked="demo-msft")
 
     assert re.search(r"^(\d+) of \1 sent to bus:earnings and deleted", beside, re.MULTILINE)
     assert "AccessDeniedException" in afterwards
