@@ -12,7 +12,10 @@ import pytest
 import handler
 import otel
 
-_BY = ("tests/unit/handler/", "tests/unit/otel/", "tests/integration/handler/")
+_BY = (
+    *("tests/unit/handler/", "tests/unit/otel/", "tests/integration/handler/"),
+    *("tests/integration/test_exporters.py", "tests/integration/test_log_lines.py"),
+)
 _NOT_BY = ("tests/integration/handler/test_library_calls.py",)
 """Mostly `ast`, on the sources of libraries."""
 _STARTS_THE_FUNCTION = "handler.app"
