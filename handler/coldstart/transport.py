@@ -18,6 +18,7 @@ from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection, AWSPrepar
 from botocore.httpsession import URLLib3Session, get_cert_path
 from urllib3 import exceptions as http
 from urllib3.util import parse_url
+from urllib3.util.ssl_match_hostname import CertificateError
 
 _HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-")
 _PATH = _HOST | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ~/")
@@ -288,7 +289,7 @@ class Headers(dict[str, str]):
 def _translated(error: Exception, request: AWSPreparedRequest) -> Exception:
     """Return botocore's exception for one of urllib3 or of a socket."""
     url = request.url
-    if isinstance(error, ssl.SSLError | http.SSLError):
+    if isinstance(error, ssl.SSLError | http.SSLError | CertificateError):
         return boto.SSLError(endpoint_url=url, error=error)
     if isinstance(error, http.NewConnectionError):
         return boto.EndpointConnectionError(endpoint_url=url, error=error)

@@ -7,6 +7,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -401,11 +402,28 @@ def test_both_transports_refuse_a_peer_that_is_not_trusted(tls: ssl.SSLContext, 
     other, empty = tmp_path / "other.pem", tmp_path / "empty.pem"
     trustme.CA().cert_pem.write_to_path(other)
     empty.touch()
+    for file in (other, empty):
+        assert_refused(tls, str(file))
+
+
+@pytest.mark.parametrize(
+    ("host", "until"),
+    [("127.0.0.2", 2999), ("localhost", 2999), ("127.0.0.1", 2020)],
+    ids=["another address", "a name", "expired"],
+)
+def test_both_transports_refuse_a_certificate(authority: trustme.CA, bundle: str, host: str, until: int) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    validity = {"not_before": datetime(2019, 1, 1, tzinfo=UTC), "not_after": datetime(until, 1, 1, tzinfo=UTC)}
+    authority.issue_cert(host, **validity).configure_cert(context)
+    assert_refused(context, bundle)
+
+
+def assert_refused(context: ssl.SSLContext, authorities: str) -> None:
+    """Neither transport sends a request to a peer whose certificate is not the right one."""
     for make in (ours, stock):
-        for file in (other, empty):
-            with contextlib.closing(Peer([[OK]], tls)) as peer:
-                assert send(make(verify=str(file)), request(peer.url)) == "SSLError"
-                assert peer.requests == []
+        with contextlib.closing(Peer([[OK]], context)) as peer:
+            assert send(make(verify=authorities), request(peer.url)) == "SSLError"
+            assert peer.requests == []
 
 
 def hang_up(listener: socket.socket) -> None:
