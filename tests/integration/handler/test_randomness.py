@@ -74,8 +74,12 @@ def test_each_module_that_can_draw_from_it_is_known(environ: dict[str, str]) -> 
 @pytest.mark.parametrize("fast", ["true", "false"])
 def test_the_layer_has_no_generator_but_the_one_that_is_seeded(fast: str) -> None:
     wrapper = str(PROJECT_ROOT / "deploy" / "image" / "layer" / "otel-instrument")
-    found = start(AWS_LAMBDA_EXEC_WRAPPER=wrapper, OTEL_AWS_LAMBDA_FAST_START=fast)
+    found = start(
+        AWS_LAMBDA_EXEC_WRAPPER=wrapper,
+        OTEL_AWS_LAMBDA_FAST_START=fast,
+        AWS_LAMBDA_INITIALIZATION_TYPE="snap-start",
+    )
 
     assert (found["generators"], found["seen"]) == ([], True)
     ours = {name for name in found["modules"] if name.partition(".")[0] in {"handler", "otel"}}
-    assert ours == {"otel.tracing.adot_layer"}, "it seeds it"
+    assert ours == {"handler.snapshot.hooks"}, "it seeds it"
