@@ -182,7 +182,7 @@ test-collector: setup $(COLLECTORS)  # the configurations in real collectors (ne
 	$(PYTEST) tests/system/collector $(PYTEST_ARGS)
 
 .PHONY: test-browser
-test-browser: setup $(MERMAID)  # the pages of a local run, the site's diagrams in a browser (needs Chromium)
+test-browser: setup $(MERMAID)  # the pages of a local run, and the site, in a browser (needs Chromium)
 	$(PYTEST) tests/system/browser $(PYTEST_ARGS)
 
 .PHONY: image-requirements

@@ -1,7 +1,6 @@
 """A check of Mermaid diagrams, of the part of its language that the documentation uses.
 
-Mermaid's own parser needs a browser and 150 MB of packages. A renderer shows an error in place of a picture with a
-mistake, so that a mistake must be found before.
+Mermaid itself needs a browser: tests/system/browser/test_site.py draws all diagrams in one. This check takes no time.
 """
 
 import re
@@ -11,7 +10,7 @@ _FENCE = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _TEXT = r'(?:"[^"]+"|[^][(){}|"<>;]+)'
 _SHAPES = rf"\[\({_TEXT}\)\]|\(\[{_TEXT}\]\)|\{{\{{{_TEXT}\}}\}}|\[{_TEXT}\]|\{{{_TEXT}\}}"
 _NODE = re.compile(rf"([a-z][a-z_]*)({_SHAPES})?")
-_LINK = re.compile(rf"\s+(?:<?-->(?:\|{_TEXT}\|)?|-\. {_TEXT} \.->|-\.->)\s+")
+_LINK = re.compile(rf"\s+(?:<?--+>(?:\|{_TEXT}\|)?|-\. {_TEXT} \.+->|-\.->)\s+")
 _RESERVED = {"end", "default", "style", "class", "click", "subgraph", "graph", "flowchart", "linkstyle"}
 
 _PARTICIPANT = re.compile(r"participant ([a-z]+) as \S.*")
@@ -21,6 +20,17 @@ _MESSAGE = re.compile(r"([a-z]+)-?->>([a-z]+): [^;#]+")
 def diagrams(page: str) -> list[str]:
     """Return the source of each diagram of a page."""
     return _FENCE.findall(page)
+
+
+def labels(diagram: str) -> set[str]:
+    """Return the texts that a picture of a diagram shows: without blanks, those of a sequence line by line."""
+    if diagram.startswith("sequenceDiagram"):
+        found = re.findall(r"^ *(?:participant [a-z]+ as|[^:\n]+:) (.+)", diagram, re.MULTILINE)
+        shown = [line for text in found for line in text.split("<br/>")]
+    else:
+        found = re.findall(r'"([^"]+)"|(?<=>)\|([^|"]+)\||-\. ([^"]+?) \.+->', diagram)
+        shown = ["".join(groups) for groups in found]
+    return {re.sub(r"</?b>|<br/>|\s", "", text) for text in shown}
 
 
 def mistakes(diagram: str) -> list[str]:

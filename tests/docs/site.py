@@ -32,8 +32,10 @@ INDEX = Path("docs/index.md")
 HOME = Path("README.md")
 """The first page of the site."""
 
-_MERMAID = Path(__file__).parent / "javascript" / "node_modules" / "@mermaid-js" / "tiny"
-_MERMAID_SCRIPT = Path("assets/mermaid/mermaid.tiny.js")
+_JAVASCRIPT = Path(__file__).parent / "javascript"
+_MERMAID = _JAVASCRIPT / "node_modules" / "@mermaid-js" / "tiny"
+_SCRIPTS = (_MERMAID / "dist" / "mermaid.tiny.js", _JAVASCRIPT / "settings.js")
+_SCRIPTS_FOLDER = Path("assets/mermaid")
 
 _AS_IT_IS = {".png", ".svg", ".json", ".ts"}
 _LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", "": "sh"}
@@ -135,17 +137,17 @@ def write_source(folder: Path) -> dict[Path, str]:
     """Write what Zensical reads, and return the Markdown of each page as in the repository, by its path."""
     pages = {path: (ROOT / path).read_text(encoding="utf-8") for path in _tracked("*.md") if path.parts[0] != ".github"}
     for path, text in pages.items():
-        script = _mermaid_element(path) if diagrams(text) else ""
-        _write(folder / path, for_python_markdown(_link_code_pages(path, text)) + script)
+        scripts = _mermaid(path) if diagrams(text) else ""
+        _write(folder / path, for_python_markdown(_link_code_pages(path, text)) + scripts)
         for linked in _others(path, text):
             if linked.suffix in _AS_IT_IS:
                 (folder / linked).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(ROOT / linked, folder / linked)
             else:
                 _write(folder / f"{linked}.md", _code_page(linked))
-    (folder / _MERMAID_SCRIPT.parent).mkdir(parents=True)
-    for file in (_MERMAID / "dist" / _MERMAID_SCRIPT.name, _MERMAID / "LICENSE"):
-        shutil.copyfile(file, folder / _MERMAID_SCRIPT.parent / file.name)
+    (folder / _SCRIPTS_FOLDER).mkdir(parents=True)
+    for file in (*_SCRIPTS, _MERMAID / "LICENSE"):
+        shutil.copyfile(file, folder / _SCRIPTS_FOLDER / file.name)
     return pages
 
 
@@ -232,10 +234,10 @@ def differences(site: Path, pages: Mapping[Path, str], built: Mapping[Path, _Pag
                 yield f"{path}: {shown[element]} <{element}> on the site, {expected[element]} on GitHub"
 
 
-def _mermaid_element(path: Path) -> str:
-    """Return what loads Mermaid into a page before Zensical's script, which follows the article, looks for it."""
-    root = "../" * len(path.parent.parts)  # Zensical rewrites a source as it does links
-    return f'\n<script src="{root}{_MERMAID_SCRIPT}"></script>\n'
+def _mermaid(page: Path) -> str:
+    """Return what loads Mermaid into a page before Zensical's script, which follows the article and looks for it."""
+    folder = "../" * len(page.parent.parts) + str(_SCRIPTS_FOLDER)  # Zensical rewrites the address as it does links
+    return "".join(f'\n<script src="{folder}/{script.name}"></script>\n' for script in _SCRIPTS)
 
 
 def _tracked(pattern: str) -> list[Path]:

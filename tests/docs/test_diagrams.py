@@ -3,7 +3,7 @@
 import pytest
 
 from emulator.environment import PROJECT_ROOT
-from tests.docs.mermaid import diagrams, mistakes
+from tests.docs.mermaid import diagrams, labels, mistakes
 from tests.support.tree import project_files
 
 DIAGRAMS = {
@@ -45,6 +45,18 @@ def test_a_mistake_is_found(diagram: str, wrong: list[str]) -> None:
 
 def test_shapes_and_links() -> None:
     nodes = ['a["one"]', 'b(["two"])', 'c[("three")]', 'd{"four"}', 'e{{"five"}}']
-    links = ["-->", "-->|six|", '-->|"six, seven"|', "<-->", "-. eight .->", "-.->"]
+    links = ["-->", "--->|six|", '-->|"six, seven"|', "<-->", "-. eight ..->", "-.->"]
     lines = [f"{first} {link} {second}" for first, link, second in zip("aaaaaa", links, "bcdebc", strict=True)]
-    assert mistakes("\n".join(["flowchart LR", *nodes, *lines])) == []
+    diagram = "\n".join(["flowchart LR", *nodes, *lines])
+    assert mistakes(diagram) == []
+    assert labels(diagram) == {"one", "two", "three", "four", "five", "six", "six,seven", "eight"}
+
+
+def test_labels_have_no_blanks_and_no_tags() -> None:
+    assert labels('flowchart TB\n  a["<b>one</b><br/>two <three>"] -. "four, five" .-> b["six"]') == {
+        "onetwo<three>",
+        "four,five",
+        "six",
+    }
+    diagram = "sequenceDiagram\n  participant a as one two\n  participant b as c\n  a-->>b: three<br/>four"
+    assert labels(diagram) == {"onetwo", "c", "three", "four"}

@@ -55,10 +55,10 @@ class Page:
                 return dict(answer["result"])
             self._note(answer)
 
-    def open(self, url: str) -> None:
-        """Open a URL, and wait until its script is ready."""
+    def open(self, url: str, ready: str = "document.body.dataset.ready === 'true'") -> None:
+        """Open a URL, and wait until an expression is true, by default that its script is ready."""
         self.call("Page.navigate", url=url)
-        self.until("document.body && document.body.dataset.ready === 'true'")
+        self.until(f"document.body && ({ready})")
 
     def value(self, expression: str) -> Any:
         """Return the value of a JavaScript expression."""
@@ -107,11 +107,12 @@ class Page:
 
 
 @contextmanager
-def chromium(profile: Path) -> Iterator[Page]:
+def chromium(profile: Path, *flags: str) -> Iterator[Page]:
     """Run Chromium.
 
     Args:
         profile: A folder for its profile.
+        flags: More of its options.
 
     Yields:
         Its page.
@@ -120,7 +121,7 @@ def chromium(profile: Path) -> Iterator[Page]:
     answers_out, answers_in = os.pipe()
     # The browser reads from its descriptor 3 and writes to its descriptor 4.
     command = ["bash", "-c", f'exec 3<&{requests_out} 4>&{answers_in}; exec chromium "$@"', "chromium"]
-    words = [*FLAGS, "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"]
+    words = [*FLAGS, *flags, "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"]
     with subprocess.Popen(
         [*command, *words], pass_fds=(requests_out, answers_in), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
