@@ -93,6 +93,7 @@ class Transport(URLLib3Session):
         self._destinations: dict[str, _Destination | None] = {}
         self._names: dict[str, tuple[str, bytes] | None] = {}
         self._idle: dict[_Destination, Any] = {}
+        self._authorities_read = False
 
     def send(self, request: Any) -> Any:
         """Send a request and return its response, whatever its status.
@@ -111,6 +112,7 @@ class Transport(URLLib3Session):
         try:
             if connection.is_closed:
                 connection.connect()
+                self._authorities_read = destination.scheme == "https" or self._authorities_read
             response, reusable = self._exchange(connection, request, message)
         except Exception as error:
             connection.close()
@@ -198,12 +200,15 @@ class Transport(URLLib3Session):
         options = {"timeout": self._timeout.connect_timeout, "socket_options": self._socket_options}
         if destination.scheme == "http":
             return AWSHTTPConnection(destination.host, destination.port, **options)
+        # All connections have one context. urllib3 reads the certificate authorities into it for each, which costs as
+        # much as thirty events, and AWS closes a connection that was idle between events.
+        authorities = get_cert_path(self._verify) if self._verify and not self._authorities_read else None
         return AWSHTTPSConnection(
             destination.host,
             destination.port,
             ssl_context=self._manager.connection_pool_kw["ssl_context"],
             cert_reqs="CERT_REQUIRED" if self._verify else "CERT_NONE",
-            ca_certs=get_cert_path(self._verify) if self._verify else None,
+            ca_certs=authorities,
             cert_file=self._cert_file,
             key_file=self._key_file,
             **options,

@@ -426,6 +426,25 @@ def assert_refused(context: ssl.SSLContext, authorities: str) -> None:
             assert peer.requests == []
 
 
+def test_the_certificate_authorities_are_read_for_the_first_connection(
+    tls: ssl.SSLContext, authority: trustme.CA, tmp_path: Path
+) -> None:
+    """A file that is gone shows it; another peer is not trusted afterwards either."""
+    file = tmp_path / "bundle.pem"
+    authority.cert_pem.write_to_path(file)
+    untrusted = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(untrusted)
+    closing = [head(LENGTH, b"Connection: close") + b"{}"]
+
+    with contextlib.closing(ours(verify=str(file))) as session, contextlib.closing(Peer([closing, [OK]], tls)) as peer:
+        assert send(session, request(peer.url))[0] == 200
+        file.unlink()
+        assert send(session, request(peer.url))[0] == 200
+        assert [number for number, _ in peer.requests] == [1, 2]
+        with contextlib.closing(Peer([[OK]], untrusted)) as other:
+            assert send(session, request(other.url)) == "SSLError"
+
+
 def hang_up(listener: socket.socket) -> None:
     """Accept a connection and close it, after the first bytes: with bytes that nobody reads, it would be a reset."""
     connection = listener.accept()[0]
