@@ -12,16 +12,13 @@ from handler.outcome import OUTCOME_TELEMETRY
 from monitoring.model import Query
 from monitoring.queries import QUERIES
 from otel.event_types import MESSAGES, EventType
+from tests.support.tree import project_files
 
 ROOT = Path(__file__).parents[3]
 TEXTS = (*MESSAGES.values(), *(outcome.message for outcome in OUTCOME_TELEMETRY.values()))
 TABLES = (ROOT / "otel" / "event_types.py", ROOT / "handler" / "outcome.py")
 GENERATED = ROOT / "docs" / "telemetry-reference.md"
-SOURCES = [
-    path
-    for path in sorted(ROOT.glob("[a-z]*/**/*.py"))
-    if path not in TABLES and "node_modules" not in path.parts and path != Path(__file__)
-]
+SOURCES = [path for path in project_files(ROOT, "[a-z]*/*.py") if path not in TABLES and path != Path(__file__)]
 SHIPPED = [path for path in SOURCES if path.relative_to(ROOT).parts[0] not in {"tests", "bench"}]
 
 VERDICTS = {"the row is marked"}
