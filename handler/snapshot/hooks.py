@@ -17,7 +17,8 @@ from otel.stdout import Writer
 from otel.telemetry import Telemetry
 
 NOT_PRIMED = "the function could not be primed for its snapshot: first events take longer"
-"""Message of a log line."""
+NOT_NAMED = "the restored sandbox could not be named: its spans have no faas.instance"
+"""Messages of log lines."""
 
 
 class SnapshotHooks:
@@ -75,7 +76,10 @@ class SnapshotHooks:
         random.seed()
         ssl.RAND_add(os.urandom(32), 32.0)
         if self._tracing is not None:
-            from otel.tracing.rehearsal import name_sandbox
+            try:
+                from otel.tracing.rehearsal import name_sandbox
 
-            name_sandbox(self._tracing.provider, os.urandom(16).hex())
+                name_sandbox(self._tracing.provider, os.urandom(16).hex())
+            except Exception as error:  # noqa: BLE001 - a sandbox that Lambda cannot restore processes no event
+                report_failure(error, os.environ, self._write, EventType.LIBRARY, NOT_NAMED)
         self._telemetry.set_init_duration((time.perf_counter() - started) * 1000)

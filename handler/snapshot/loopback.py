@@ -13,6 +13,7 @@ _CREDENTIALS = {
     "SecretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     "Token": "example",
     "Expiration": "9999-12-31T23:59:59Z",
+    "AccountId": "000000000000",  # AWS_ACCOUNT_ID_ENDPOINT_MODE may require one
 }
 """The example of AWS's documentation, as a container endpoint responds: requests that go nowhere are signed with it."""
 
@@ -55,7 +56,7 @@ class Loopback:
                 connection = self._listener.accept()[0]
             except OSError:  # closed
                 return
-            with connection, suppress(OSError):
+            with connection, suppress(OSError, IndexError):  # closed, or a request that no reply is left for
                 connection.settimeout(10)
                 connection.sendall(self._answer(_read(connection)))
 

@@ -125,7 +125,7 @@ def prime(settings: Settings, dynamodb: Any, dead_letters: DeadLetterQueue, trac
     for client in (dynamodb, sqs):
         preload_authorities(client)
     memory.used_mb()
-    if any(name.lower().endswith("_proxy") for name in os.environ):
+    if any(name.lower().endswith("_proxy") and name.lower() != "no_proxy" for name in os.environ):
         return  # the requests would leave through the proxy
     with ExitStack() as stack:
         server = stack.enter_context(loopback())

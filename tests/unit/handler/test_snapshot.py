@@ -5,16 +5,20 @@ import json
 import threading
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import DEFAULT_CA_BUNDLE
 from urllib3.util.ssl_ import create_urllib3_context
 
+from handler.aws import dynamodb_client, sqs_client
 from handler.dead_letters import DeadLetterQueue
 from handler.snapshot import hooks
 from handler.snapshot.hooks import SnapshotHooks
+from handler.snapshot.loopback import loopback
 from handler.snapshot.priming import prime
 from handler.snapshot.tls import preload_authorities
 from tests.unit.handler.harness import settings
@@ -91,6 +95,44 @@ def test_a_failed_priming_is_one_line() -> None:
     (line,) = map(json.loads, lines)
     assert (line["message"], line["exception_type"]) == (hooks.NOT_PRIMED, "AttributeError")
     assert [thread.name for thread in threading.enumerate() if thread.name == "priming"] == []
+
+
+@pytest.mark.parametrize("cold_start", ["fast", "standard"])
+@pytest.mark.parametrize("mode", ["preferred", "required"])
+def test_priming_where_endpoints_are_of_an_account(monkeypatch: pytest.MonkeyPatch, cold_start: str, mode: str) -> None:
+    monkeypatch.setenv("AWS_ACCOUNT_ID_ENDPOINT_MODE", mode)
+    read = settings(AWS_LAMBDA_INITIALIZATION_TYPE="snap-start", HANDLER_COLD_START=cold_start)
+    dynamodb, sqs = dynamodb_client(read), sqs_client(read)
+    sent: list[str] = []
+    for each in (dynamodb, sqs):  # NO_PROXY alone names no proxy: the tests have it
+        each.meta.events.register_last("before-send", lambda request, **_: sent.append(request.url))
+
+    prime(read, dynamodb, DeadLetterQueue(lambda: sqs, read.dead_letter_queue_url), tracing=None)
+
+    assert len(sent) == 6
+    assert {url.rpartition(":")[0] for url in sent} == {"http://127.0.0.1"}
+
+
+def test_a_request_that_no_reply_is_left_for_is_refused_and_ends_nothing() -> None:
+    with loopback() as server:
+        plain = client(server.url)
+        with pytest.raises(ConnectionClosedError):
+            plain.list_tables()
+        server.replies.append((200, {"TableNames": []}))
+        assert plain.list_tables()["TableNames"] == []
+
+
+def test_a_sandbox_that_cannot_be_named_is_restored() -> None:
+    lines: list[bytes] = []
+    telemetry, tracing = Mock(), Mock(provider=None)
+
+    SnapshotHooks(
+        SETTINGS, dynamodb=None, dead_letters=Mock(), telemetry=telemetry, tracing=tracing, write=lines.append
+    ).after_restore()
+
+    (line,) = map(json.loads, lines)
+    assert (line["message"], line["exception_type"]) == (hooks.NOT_NAMED, "AttributeError")
+    telemetry.set_init_duration.assert_called_once()
 
 
 @pytest.mark.parametrize(
