@@ -9,6 +9,7 @@ from unittest.mock import Mock
 
 import boto3
 import pytest
+import snapshot_restore_py  # type: ignore[import-untyped]
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import DEFAULT_CA_BUNDLE
@@ -21,7 +22,9 @@ from handler.snapshot.hooks import SnapshotHooks
 from handler.snapshot.loopback import loopback
 from handler.snapshot.priming import prime
 from handler.snapshot.tls import preload_authorities
-from tests.unit.handler.harness import settings
+from tests.support.harness import lambda_environment, running_processor
+from tests.support.udp import span_socket
+from tests.unit.handler.harness import ENVIRON, settings
 
 SETTINGS = settings(AWS_LAMBDA_INITIALIZATION_TYPE="snap-start")
 
@@ -120,6 +123,47 @@ def test_a_request_that_no_reply_is_left_for_is_refused_and_ends_nothing() -> No
             plain.list_tables()
         server.replies.append((200, {"TableNames": []}))
         assert plain.list_tables()["TableNames"] == []
+
+
+MODES: dict[str, dict[str, str]] = {
+    "direct": {},
+    "collector": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"},
+    "without tracing": {"OTEL_SDK_DISABLED": "true"},
+}
+
+
+@pytest.mark.usefixtures("frozen")
+@pytest.mark.parametrize("mode", MODES)
+def test_the_priming_leaves_nothing(mode: str) -> None:
+    """As in a restored sandbox, with everything in this process."""
+    lines: list[bytes] = []
+    with (
+        span_socket() as daemon,
+        lambda_environment(
+            {
+                **ENVIRON,
+                **MODES[mode],
+                "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start",
+                "AWS_XRAY_DAEMON_ADDRESS": daemon.endpoint,
+                "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+            }
+        ) as patch,
+    ):
+        registered: list[list[Any]] = [[], []]
+        patch.setattr(snapshot_restore_py, "_before_snapshot_registry", registered[0])
+        patch.setattr(snapshot_restore_py, "_after_restore_registry", registered[1])
+        with running_processor(lines.append) as processor:
+            ((before_snapshot, *_),), ((after_restore, *_),) = registered
+            telemetry = processor._telemetry
+            threads = set(threading.enumerate())
+
+            before_snapshot()
+            assert (lines, daemon.take()) == ([], [])
+            assert set(threading.enumerate()) == threads
+
+            after_restore()
+            assert lines == []
+            assert telemetry.current_record is None
 
 
 def test_a_sandbox_that_cannot_be_named_is_restored() -> None:
