@@ -196,7 +196,7 @@ def _most_severe(categories: Iterable[ErrorCategory]) -> ErrorCategory:
 
 def classify_exception(error: BaseException) -> ErrorCategory:
     """Return the category of an exception that a call raised; `internal` where there is no other."""
-    category = _by_class(error)
+    category = _of_container(error) or _by_class(error)
     modules = {frame.f_globals.get("__name__") for frame, _ in walk_tb(error.__traceback__)}
     if not modules.isdisjoint(_CREDENTIAL_MODULES):
         # Credentials are not available, or have expired. botocore has no class of its own for that.
@@ -206,6 +206,25 @@ def classify_exception(error: BaseException) -> ErrorCategory:
         # module; for requests that cannot be sent it has exceptions.
         return ErrorCategory.DYNAMODB if endpoint.__name__ in modules else ErrorCategory.INTERNAL
     return category
+
+
+def _of_container(error: BaseException) -> ErrorCategory | None:
+    """Return the category of a request to a container's credential endpoint that did not come through; None otherwise.
+
+    botocore has one exception for each failure of it. SnapStart's credentials come from there: what passes must not
+    make a dead letter.
+    """
+    cause: BaseException | None = error
+    while isinstance(cause, boto.CredentialRetrievalError | boto.MetadataRetrievalError):
+        cause = cause.__context__
+    if cause is error:
+        return None
+    if isinstance(cause, boto.HTTPClientError | boto.ConnectionError):
+        return ErrorCategory.NETWORK
+    # Only the message has the status; only to classify, as above.
+    status = str(error).partition("Received non 200 response ")[2][:3]
+    category = classify_code("", int(status)) if status.isdecimal() else None
+    return category if category in _PASSING else None
 
 
 def _by_class(error: BaseException) -> ErrorCategory | None:

@@ -1,16 +1,19 @@
 """Every failure has a category: AWS's models and botocore's exceptions are walked, so a new one shows here first."""
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
+from unittest.mock import Mock
 
 import botocore.session
 import pytest
 from botocore import exceptions as boto
-from botocore.credentials import RefreshableCredentials
+from botocore.awsrequest import AWSResponse
+from botocore.credentials import ContainerProvider, RefreshableCredentials
 from botocore.model import ServiceModel
 from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
+from botocore.utils import RETRYABLE_HTTP_ERRORS, ContainerMetadataFetcher
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -358,6 +361,21 @@ def _while_asking_for_credentials(error: Exception) -> ErrorCategory:
     return classify_exception(caught.value)
 
 
+def _of_a_container_endpoint(send: Callable[[], Any]) -> ErrorCategory:
+    """What botocore's provider makes of a response or an exception of its transport."""
+    fetcher = ContainerMetadataFetcher(session=Mock(send=lambda _: send()), sleep=lambda _: None)
+    make: Any = ContainerProvider  # the type stubs name another fetcher
+    provider = make({ContainerProvider.ENV_VAR_FULL: "http://127.0.0.1/"}, fetcher)
+    with pytest.raises(boto.CredentialRetrievalError) as caught:
+        provider.load()
+    return classify_exception(caught.value)
+
+
+def _response(status: int, body: bytes) -> AWSResponse:
+    no_headers: Any = {}
+    return AWSResponse("", status, no_headers, Mock(stream=lambda: [body]))
+
+
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
 PASSING = {C.NETWORK, C.THROTTLING, C.DYNAMODB}
 
@@ -395,6 +413,23 @@ class TestCredentials:
             credentials.get_frozen_credentials()
         assert classify_exception(caught.value) is C.ACCESS_DENIED
         assert exception_code(caught.value) == "ExpiredCredentials"
+
+    @pytest.mark.parametrize(
+        ("status", "category"),
+        [(403, C.ACCESS_DENIED), (404, C.ACCESS_DENIED), (408, C.NETWORK), (429, C.THROTTLING), (503, C.DYNAMODB)],
+    )
+    def test_a_container_endpoint_that_responds_with(self, status: int, category: ErrorCategory) -> None:
+        assert _of_a_container_endpoint(lambda: _response(status, b"500")) is category
+
+    @pytest.mark.parametrize("kind", RETRYABLE_HTTP_ERRORS)
+    def test_a_container_endpoint_that_is_not_reached(self, kind: Any) -> None:
+        def send() -> NoReturn:
+            raise kind(endpoint_url="", error="", request=None)
+
+        assert _of_a_container_endpoint(send) is C.NETWORK
+
+    def test_a_container_endpoint_that_responds_with_no_json(self) -> None:
+        assert _of_a_container_endpoint(lambda: _response(200, b"<")) is C.ACCESS_DENIED
 
     def test_elsewhere_they_are_defects(self) -> None:
         for error in (RuntimeError(), OSError(), KeyError()):

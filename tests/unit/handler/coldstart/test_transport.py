@@ -413,8 +413,8 @@ def test_both_transports_refuse_a_peer_that_is_not_trusted(tls: ssl.SSLContext, 
 )
 def test_both_transports_refuse_a_certificate(authority: trustme.CA, bundle: str, host: str, until: int) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    validity = {"not_before": datetime(2019, 1, 1, tzinfo=UTC), "not_after": datetime(until, 1, 1, tzinfo=UTC)}
-    authority.issue_cert(host, **validity).configure_cert(context)
+    begin, end = datetime(2019, 1, 1, tzinfo=UTC), datetime(until, 1, 1, tzinfo=UTC)
+    authority.issue_cert(host, not_before=begin, not_after=end).configure_cert(context)
     assert_refused(context, bundle)
 
 
