@@ -23,7 +23,7 @@ DIAGRAMS = {
     for path in project_files(site.ROOT, "*.md")
     if (found := diagrams(path.read_text(encoding="utf-8")))
 }
-WIDTH = 1280
+DESKTOP, PHONE = 1280, 390
 SMALLEST_PX = 11.5
 
 # Zensical puts a diagram into a closed shadow root, and stores the color scheme of a reader's first visit.
@@ -39,7 +39,7 @@ READ = f"""{PICTURES}.map((svg) => {{
     const texts = [...svg.querySelectorAll(".nodeLabel, .edgeLabel p, text.actor, text.messageText")];
     return {{
         texts: texts.map((each) => each.textContent.replace(/\\s/g, "")).filter(Boolean),
-        inside: svg.getBoundingClientRect().right <= document.querySelector("article").getBoundingClientRect().right,
+        fits: svg.getRootNode().host.scrollWidth <= svg.getRootNode().host.clientWidth,
         smallest: Math.min(...texts.map((each) => parseFloat(getComputedStyle(each).fontSize) * scale)),
         color: getComputedStyle(texts[0])[texts[0].matches("text") ? "fill" : "color"],
     }};
@@ -82,7 +82,8 @@ def pictures(page: Page, address: str, count: int) -> list[dict[str, Any]]:
     Raises:
         AssertionError: One cannot be drawn, or the page asks another host.
     """
-    page.open(address, f"window.failure || document.querySelectorAll('div.mermaid').length === {count}")
+    drawn = f"document.querySelectorAll('div.mermaid').length === {count}"
+    page.open(address, f"location.href === {address!r} && (window.failure || {drawn})")
     assert not page.value("window.failure"), page.value("window.failure")
     assert page.errors == []
     return list(page.value(READ))
@@ -92,15 +93,19 @@ def address(url: str, name: str) -> str:
     return f"{url}/{Path(name).with_suffix('')}/"
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_every_diagram_is_drawn(page: Page, url: str, tmp_path: Path, *, dark: bool) -> None:
-    page.size(WIDTH, 1000, dark=dark)
+@pytest.mark.parametrize(
+    ("width", "dark"), [(DESKTOP, False), (DESKTOP, True), (PHONE, True)], ids=["light", "dark", "phone"]
+)
+def test_every_diagram_is_drawn(page: Page, url: str, tmp_path: Path, width: int, *, dark: bool) -> None:
+    page.size(width, 1000, dark=dark)
     for name, sources in DIAGRAMS.items():
         drawn = pictures(page, address(url, name), len(sources))
         assert [set(each["texts"]) for each in drawn] == [labels(source) for source in sources], name
-        assert all(each["inside"] and each["smallest"] > SMALLEST_PX for each in drawn), (name, drawn)
+        assert all(each["smallest"] > SMALLEST_PX for each in drawn), (name, drawn)
+        assert width == PHONE or all(each["fits"] for each in drawn), (name, drawn)
+        assert page.value("document.documentElement.scrollWidth") <= width, name
         assert all(_is_light(each["color"]) == dark for each in drawn), (name, drawn)
-        page.value("document.querySelector('div.mermaid').scrollIntoView()")
+        page.value("document.querySelector('div.mermaid').scrollIntoView({ block: 'center' })")
         page.picture(tmp_path / f"{Path(name).stem}.png")
 
 
@@ -122,9 +127,10 @@ def test_a_mistake_in_a_diagram_is_found(page: Page, url: str, folder: Path) -> 
 
 def test_search_finds_a_page(page: Page, url: str) -> None:
     page.open(f"{url}/", "document.readyState === 'complete'")
+    dialog = "[...document.querySelectorAll('*')].find((each) => each.shadowRoot?.querySelector('dialog'))?.shadowRoot"
+    page.until(f"Boolean({dialog})")
     page.value("document.querySelector('.md-search__button').click()")
-    dialog = "[...document.querySelectorAll('*')].find((each) => each.shadowRoot?.querySelector('dialog')).shadowRoot"
-    page.until(f"{dialog}.activeElement?.matches('input')")
+    page.until(f"{dialog}?.activeElement?.matches('input')")
     page.write("redrive")
     page.until(f"{dialog}.querySelectorAll('[role=option]').length > 0")
 
