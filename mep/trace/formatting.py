@@ -37,6 +37,8 @@ _OMITTED = frozenset(
 
 _REASONS = frozenset({THROTTLING_REASONS, DYNAMODB_THROTTLING_REASONS})
 _FAILED_ATTEMPTS = "failed_attempts"
+_ARNS = {"rule_arn": "rule", "target_arn": "target", "target_arns": "targets"}
+"""Attributes of the bus's log, and the names that the last parts of their ARNs are shown under."""
 
 _OMITTED_IF_FALSE = frozenset({"faas.coldstart", "error", "fault", "throttle"})
 
@@ -55,12 +57,14 @@ def displayed_attributes(entry: Entry) -> list[tuple[str, str]]:
             continue
         if (name, entry.kind) in {("delay_ms", "backoff"), ("shape", "dead_letter")}:  # the duration, the title
             continue
-        attributes.append((name, text_of(_shortened(name, value))))
+        attributes.append((_ARNS.get(name, name), text_of(_shortened(name, value))))
     return attributes
 
 
 def _shortened(name: str, value: Any) -> Any:
-    """Return a value without what a throttled event repeats at each attempt; the verdict has the ARN of the table."""
+    """Return a value without what an event repeats at each attempt; the verdict of a throttled one has the ARN."""
+    if name in _ARNS:
+        return [_name_in(arn) for arn in value] if isinstance(value, list | tuple) else _name_in(value)
     if name in _REASONS and isinstance(value, list | tuple):
         return [re.sub(r" arn:[^:]*:[^:]*:[^:]*:[^:]*:", " ", str(reason)) for reason in value]
     if name == _FAILED_ATTEMPTS and isinstance(value, list):
@@ -71,6 +75,11 @@ def _shortened(name: str, value: Any) -> Any:
             for attempt in value
         ]
     return value
+
+
+def _name_in(arn: Any) -> str:
+    """Return the name of a rule, function or queue: an ARN without its first five parts and its type."""
+    return re.sub(r"^arn:(?:[^:]*:){4}(?:rule/|function:|event-bus/)?", "", str(arn))
 
 
 def text_of(value: Any) -> str:

@@ -132,9 +132,10 @@ def make_timeline(correlation_id: str, results: Iterable[SearchResult]) -> Timel
     entries = [entry for entry in entries if entry.kind != "bus"]
     invocations, outside = group_by_invocation(entries)
     tree = SpanTree(entry for entry in entries if entry.kind == "span")
-    sections = [_invocation(invocation, number, tree) for number, invocation in enumerate(invocations, 1)]
+    # The bus comes first where its section starts in the same millisecond as that of the invocation.
+    sections = [_section("on the event bus", tuple(each), tree) for each in on_bus.values()]
+    sections += [_invocation(invocation, number, tree) for number, invocation in enumerate(invocations, 1)]
     sections += _outside(outside, tree)
-    sections += [_section("on the event bus", tuple(each), tree) for each in on_bus.values()]
     log_was_read = all(gap.source is not Source.LOG for gap in gaps)
     verdict = judge(invocations, outside, log_was_read=log_was_read)
     if on_bus and not entries:

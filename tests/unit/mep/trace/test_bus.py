@@ -12,6 +12,7 @@ from emulator.pipeline.pipeline import FailureDestinations
 from emulator.pipeline.rule_target import InvokeError
 from mep.trace.bus import bus_entry, envelope_ids, judge_on_bus
 from mep.trace.entries import Entry, SearchResult
+from mep.trace.formatting import displayed_attributes
 from mep.trace.timeline import make_timeline
 from tests.support.pipeline_helpers import MemoryDestination, simulation
 
@@ -122,6 +123,24 @@ def test_the_bus_is_one_section_and_its_verdict_counts_only_alone() -> None:
     both = make_timeline("an-id", [SearchResult((outcome, *entries(THROTTLED)))])
     assert [section.title for section in both.sections] == ["on the event bus", "invocation 1"]
     assert both.summary == "the row is marked"
+
+    at_once = Entry(entries(THROTTLED)[0].at, "log", "done", attributes=outcome.attributes, span_id="1")
+    same = make_timeline("an-id", [SearchResult((at_once, *entries(THROTTLED)))])
+    assert [section.title for section in same.sections] == ["on the event bus", "invocation 1"]
+
+
+def test_rules_and_targets_are_shown_by_their_names() -> None:
+    arns = {
+        "rule_arn": "arn:aws:events:us-east-1:111122223333:rule/earnings/Mark",
+        "target_arn": "arn:aws-cn:sqs:cn-north-1:111122223333:queue",
+        "target_arns": ["arn:aws:lambda:us-east-1:111122223333:function:Mark:live", "no ARN"],
+    }
+    entry = Entry(0, "bus", "a rule matched", attributes=arns)
+    assert displayed_attributes(entry) == [
+        ("rule", "earnings/Mark"),
+        ("target", "queue"),
+        ("targets", "Mark:live; no ARN"),
+    ]
 
 
 def test_ids_by_which_the_log_of_the_bus_is_searched() -> None:
