@@ -24,6 +24,8 @@ from mep.terminal import print_line
 
 _MAX_REPORTED = 20
 _MEMORY_BYTES = 1024 * 1024
+_MEMBERS = ("id", "source", "detail-type", "detail")
+"""What every event has that EventBridge delivers, and the function requires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ class EventReader:
         self._file = file
         self._counter = counter
         self._console = console
+        self._reported_members = False
         self.exhausted = False
 
     def events(self, progress: ProgressBar) -> Iterator[EventLine]:
@@ -122,6 +125,7 @@ class EventReader:
                 continue
             progress.advance(item.size, count=1)
             if isinstance(item, EventLine):
+                self._report_missing_members(item)
                 yield item
                 continue
             self._file.write({"line": item.number, "reason": item.reason, "text": item.text})
@@ -131,3 +135,17 @@ class EventReader:
             elif self._counter.rejected == _MAX_REPORTED + 1:
                 print_line(self._console, "more lines are not JSON; rejected.jsonl has all of them")
         self.exhausted = True
+
+    def _report_missing_members(self, line: EventLine) -> None:
+        """Report the first event that is not as EventBridge delivers it; the function dead-letters all of them."""
+        if self._reported_members or all(f'"{name}"'.encode() in line.payload for name in _MEMBERS):
+            return
+        event = orjson.loads(line.payload)
+        missing = [name for name in _MEMBERS if name not in event] if isinstance(event, dict) else ()
+        if missing:
+            self._reported_members = True
+            print_line(
+                self._console,
+                f"line {line.number} has no {', '.join(missing)}: the function dead-letters an event without what "
+                "EventBridge adds (docs/events.md, The envelope); later ones are not reported",
+            )
