@@ -7,6 +7,7 @@ from typing import Any
 import botocore.session
 from botocore import exceptions as boto
 
+from mep.aws_hosts import is_loopback
 from mep.errors import CREDENTIAL_REASONS, Reason
 
 NOT_AWS = "is it AWS, or a proxy or another server in between (HTTPS_PROXY, AWS_ENDPOINT_URL_*)?"
@@ -53,6 +54,11 @@ def network_advice(error: Exception) -> str:
             return "HTTPS_PROXY, HTTP_PROXY and NO_PROXY decide what goes through a proxy"
         case boto.SSLError():
             return "AWS_CA_BUNDLE names the certificates to trust, if a proxy has its own"
+        case boto.ConnectionError() if is_loopback(str(error.kwargs.get("endpoint_url", ""))):
+            return (
+                "nothing runs there: start it; or, where kept.env of a `mep local --keep` that has ended set the"
+                " variables, open a new shell"
+            )
         case boto.ConnectionError():
             return "check the network, AWS_REGION and AWS_ENDPOINT_URL_*"
         case _:

@@ -52,6 +52,11 @@ def is_aws(url: str) -> bool:
     return bool(_parse_host(url).suffix)
 
 
+def is_loopback(url: str) -> bool:
+    """Return whether the host of a URL is this machine, as those of `mep local --keep`."""
+    return urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
+
+
 def is_public_queue(url: str) -> bool:
     """Return whether the host is the public SQS endpoint, current or legacy: no VPC endpoint, FIPS or dual-stack."""
     host = _parse_host(url)

@@ -7,6 +7,7 @@ from typing import Any
 from mep.dlq.model import DeadLetter
 from mep.dlq.sources import read_line
 from mep.errors import Problem, Reason, UsageError
+from mep.local.run_files import ENV_FILE
 from mep.trace import undelivered
 from mep.trace.asked import Asked
 from mep.trace.bus import bus_entry, envelope_ids
@@ -107,7 +108,10 @@ def not_ended(folder: Path) -> Problem | None:
     """Return the problem of a run that has not come to its end; None if it has."""
     if (folder / _SUMMARY).exists():
         return None
-    return Problem(Reason.INCOMPLETE, f"{_SUMMARY} is missing: the run has not ended, or was aborted")
+    text = "the run has not ended, or was aborted"
+    if (folder / ENV_FILE).exists():
+        text = "with --keep, rows, audit entries and dead letters are written at Ctrl-C"
+    return Problem(Reason.INCOMPLETE, f"{_SUMMARY} is missing: {text}")
 
 
 def folder_gaps(folder: Path) -> Iterator[Gap]:

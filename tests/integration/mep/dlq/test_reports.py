@@ -211,4 +211,6 @@ def test_the_queue_that_was_tried_is_named(
 
     assert mep(monkeypatch, "dlq", "list", "--queue-url", "http://127.0.0.1:1/0/q") == 3
 
-    assert "the queue http://127.0.0.1:1/0/q cannot be used: no connection to 127.0.0.1:1" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "the queue http://127.0.0.1:1/0/q cannot be used: no connection to 127.0.0.1:1" in said
+    assert "kept.env of a `mep local --keep` that has ended" in said, "not: check the network"

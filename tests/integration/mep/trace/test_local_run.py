@@ -165,6 +165,10 @@ def test_an_aborted_run_is_partial(tmp_path: Path, folder: Path) -> None:
         "the rest of the run: summary.json is missing: the run has not ended, or was aborted"
     ]
 
+    (tmp_path / "kept.env").touch()
+    (line,) = gap_lines(timeline("demo-msft", tmp_path).gaps)
+    assert line.endswith("with --keep, rows, audit entries and dead letters are written at Ctrl-C")
+
 
 @pytest.mark.parametrize(
     ("name", "source"),
