@@ -44,9 +44,11 @@ def do(worker: Worker, what: str | None = None, timeout_s: float = 20, **event: 
 
 
 def gone(pid: int) -> bool:
-    """Whether a process has ended, also as a zombie."""
+    """Whether a process has ended, also as a zombie: its parent sees it once the other threads have ended, too."""
+    process = Path(f"/proc/{pid}")
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        is_zombie = process.joinpath("stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        return is_zombie and len(list(process.joinpath("task").iterdir())) == 1
     except (FileNotFoundError, ProcessLookupError):
         return True
 
