@@ -32,6 +32,7 @@ localStorage.clear();
 const attach = Element.prototype.attachShadow;
 Element.prototype.attachShadow = function (options) { return attach.call(this, { ...options, mode: "open" }); };
 addEventListener("unhandledrejection", (event) => { window.failure = String(event.reason); });
+addEventListener("error", (event) => { window.failure = event.message || `not loaded: ${event.target.src}`; }, true);
 """
 PICTURES = "[...document.querySelectorAll('div.mermaid')].map((each) => each.shadowRoot.querySelector('svg'))"
 READ = f"""{PICTURES}.map((svg) => {{
