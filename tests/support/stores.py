@@ -9,7 +9,7 @@ from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
 
 from emulator.services.sqs import DeadLetter, QueueEndpoint, drain, sqs_client
-from emulator.services.tables import create_tables, plain_item
+from emulator.services.tables import AUDIT_TABLE, CALENDAR_TABLE, create_tables, plain_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -53,6 +53,12 @@ class Tables:
             ConsistentRead=True,
         )
         return [plain_item(item) for item in reply["Items"]]
+
+
+def delete_run_tables(client: "DynamoDBClient") -> None:
+    """Delete the tables of `mep local` in the client's region, for a run that begins with an empty database."""
+    for table in {CALENDAR_TABLE, AUDIT_TABLE} & set(client.list_tables()["TableNames"]):
+        client.delete_table(TableName=table)
 
 
 def new_tables(url: str, client: "DynamoDBClient", name: str) -> Tables:

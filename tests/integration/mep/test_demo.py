@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
@@ -19,6 +20,10 @@ from mep.local import stack as stack_module
 from mep.terminal import WIDTH
 from tests.support.run_helpers import said
 from tests.support.shown_output import blocks, matches
+from tests.support.stores import delete_run_tables
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 
 @pytest.fixture
@@ -27,9 +32,13 @@ def screen() -> Console:
 
 
 def test_the_demo_passes_and_shows_everything(
-    screen: Console, dynamodb_endpoint: DynamoDBEndpoint, monkeypatch: pytest.MonkeyPatch
+    screen: Console,
+    dynamodb_endpoint: DynamoDBEndpoint,
+    dynamodb_client: "DynamoDBClient",
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The step `demo` of .ci/run has it start a DynamoDB of its own."""
+    delete_run_tables(dynamodb_client)
     monkeypatch.setattr(stack_module, "dynamodb", lambda **_: nullcontext(dynamodb_endpoint))
 
     assert demo(screen) == []

@@ -18,10 +18,10 @@ import pytest
 from emulator.environment import PROJECT_ROOT
 from emulator.services.dynamodb import DynamoDBEndpoint
 from emulator.services.sqs import QueueEndpoint, create_queue
-from handler.contract import AUDIT, CALENDAR
 from mep.local import keep_alive, stack
 from tests.support.command_line import mep
 from tests.support.shown_output import Block, blocks, matches
+from tests.support.stores import delete_run_tables
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -42,8 +42,7 @@ def services(
 
     @contextmanager
     def dynamodb(**_: object) -> Iterator[DynamoDBEndpoint]:
-        for table in {CALENDAR.default, AUDIT.default} & set(dynamodb_client.list_tables()["TableNames"]):
-            dynamodb_client.delete_table(TableName=table)
+        delete_run_tables(dynamodb_client)
         yield dynamodb_endpoint
 
     @contextmanager

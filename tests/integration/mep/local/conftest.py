@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from emulator.services.dynamodb import DynamoDBEndpoint
-from emulator.services.tables import AUDIT_TABLE, CALENDAR_TABLE
+from tests.support.stores import delete_run_tables
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -17,15 +17,9 @@ if TYPE_CHECKING:
 @pytest.fixture
 def url(dynamodb_endpoint: DynamoDBEndpoint, dynamodb_client: "DynamoDBClient") -> Iterator[str]:
     """A DynamoDB without the run's tables."""
-
-    def delete_tables() -> None:
-        present = dynamodb_client.list_tables()["TableNames"]
-        for table in {CALENDAR_TABLE, AUDIT_TABLE} & set(present):
-            dynamodb_client.delete_table(TableName=table)
-
-    delete_tables()
+    delete_run_tables(dynamodb_client)
     yield dynamodb_endpoint.url
-    delete_tables()
+    delete_run_tables(dynamodb_client)
 
 
 @pytest.fixture
