@@ -23,6 +23,8 @@ DIAGRAMS = {
     for path in project_files(site.ROOT, "*.md")
     if (found := diagrams(path.read_text(encoding="utf-8")))
 }
+pytestmark = pytest.mark.timeout(300)  # the first test also builds the site
+
 DESKTOP, PHONE = 1280, 390
 SMALLEST_PX = 11.5
 
