@@ -90,6 +90,8 @@ class Function(Construct):
             self.function,
             {
                 "Serverless::Serverless-LambdaDLQ": _ON_FAILURE,
+                "Annotation::@aws-cdk/aws-lambda:snapStartRequirePublish": "A deployment that changes it publishes a "
+                "version.",
                 "CKV_AWS_116": _ON_FAILURE,
                 "CKV_AWS_115": "It uses the account's concurrency: a limit would delay events, and throttled writes "
                 "are retried.",
