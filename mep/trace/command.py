@@ -136,17 +136,22 @@ def _account(
     bus = os.environ.get(BUS_VARIABLE, "").strip()
     # The bus is not worth a question on its own: without an environment, it is searched only if the variable names it.
     follows = not bus and environment in ENVIRONMENTS
-    settings = load_settings(
-        environment=environment,
-        needs=(Resource.CALENDAR, Resource.AUDIT, Resource.QUEUE, *((Resource.BUS,) if follows else ())),
-        given=[
-            *([Given(f"--function (or {FUNCTION_VARIABLE})", Resource.FUNCTION, function)] if function else []),
-            *([Given("--log-group", Resource.LOG_GROUP, log_group)] if log_group else []),
-            *([Given(BUS_VARIABLE, Resource.BUS, bus)] if bus else []),
-        ],
-        partial=True,
-        warn=print_error,
-    )
+    try:
+        settings = load_settings(
+            environment=environment,
+            needs=(Resource.CALENDAR, Resource.AUDIT, Resource.QUEUE, *((Resource.BUS,) if follows else ())),
+            given=[
+                *([Given(f"--function (or {FUNCTION_VARIABLE})", Resource.FUNCTION, function)] if function else []),
+                *([Given("--log-group", Resource.LOG_GROUP, log_group)] if log_group else []),
+                *([Given(BUS_VARIABLE, Resource.BUS, bus)] if bus else []),
+            ],
+            partial=True,
+            warn=print_error,
+        )
+    except UsageError as error:
+        if environment is None:  # of an account, nothing was named
+            raise UsageError(f"{error}; to search a run of `mep local`, use --run DIR") from error
+        raise
     scope = SearchScope(
         log_group=log_group or f"/aws/lambda/{function or settings.function_name}",
         spans=SpanStore(spans),

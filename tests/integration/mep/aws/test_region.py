@@ -97,7 +97,8 @@ def test_without_region_and_environment_both_are_named(command: str, run_here: R
     assert ended.status == ExitStatus.WRONG_USAGE
     assert ended.err == (
         "mep: AWS_REGION is not set: set it to the stack's region, such as eu-central-1; "
-        "--environment is not given: dev, staging or prod (or set ENVIRONMENT)\n"
+        "--environment is not given: dev, staging or prod (or set ENVIRONMENT)"
+        f"{'; to search a run of `mep local`, use --run DIR' if command == 'trace' else ''}\n"
     )
 
 

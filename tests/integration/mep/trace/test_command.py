@@ -80,6 +80,7 @@ def test_without_a_region_aws_is_not_called(
     err = capsys.readouterr().err
     assert err.startswith("mep: AWS_REGION is not set: set it to the stack's region, such as eu-central-1; ")
     assert "--environment is not given" in err
+    assert err.endswith("; to search a run of `mep local`, use --run DIR\n")
 
 
 def test_an_unknown_id_is_exit_status_1(
