@@ -108,7 +108,7 @@ def _once_per_rules(create: Any) -> Any:
     created: dict[Any, Any] = {}
 
     def create_once(ruleset_data: Any, partition_data: Any, excluded_params: Any = None) -> Any:
-        key = (id(ruleset_data), id(partition_data), excluded_params)
+        key = (id(ruleset_data), id(partition_data), frozenset(excluded_params or ()))
         if key not in created:
             provider = create(ruleset_data, partition_data, excluded_params)
             created[key] = (provider, ruleset_data, partition_data)  # kept, so that no other data has their identities
