@@ -139,7 +139,7 @@ def test_telemetry_that_is_missing(run: Verify, account: DeployedAccount, source
 def test_a_queue_that_is_not_there_gets_no_dead_letter(
     verified: Account, account: DeployedAccount, tables: Tables
 ) -> None:
-    report = verify(replace(verified, target=replace(verified.target, queue="another")), full=True)
+    report = verify(replace(verified, target=replace(verified.target, queue="not-there")), full=True)
 
     assert statuses(report) == {
         **dict.fromkeys(("dead_letter", "redrive", "redriven", "queue"), "not_available"),
