@@ -81,7 +81,8 @@ def test_without_an_environment_nothing_is_asked(command: tuple[str, ...], accou
     ended = run_here(*command, **UNSET | {"AWS_ENDPOINT_URL": None})
 
     assert ended.status == ExitStatus.WRONG_USAGE
-    assert ended.err == "mep: --environment is not given: dev, staging or prod (or set ENVIRONMENT)\n"
+    message = "mep: --environment is not given: dev, staging or prod (or set ENVIRONMENT)"
+    assert ended.err.removesuffix("; to search a run of `mep local`, use --run DIR\n").rstrip("\n") == message
     assert account.calls == []
 
 
