@@ -11,12 +11,15 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from emulator.clients import loopback_client
 from emulator.environment import PROJECT_ROOT
 from tests.support.command_line import mep
+from tests.support.stores import delete_run_tables
 
 _STARTED_SECONDS = 240
 _MEP = "uv run mep "
@@ -49,6 +52,8 @@ class DocumentedSession:
         Returns:
             Standard output of the second and of the last block.
         """
+        with closing(loopback_client("dynamodb", self._dynamodb_url, region)) as client:
+            delete_run_tables(client)  # another test may have drawn the same region
         first, *blocks = re.findall(r"(?:^    .+\n)+", text, re.MULTILINE)
         beside, afterwards = blocks
         for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
