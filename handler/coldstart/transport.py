@@ -20,6 +20,8 @@ from urllib3 import exceptions as http
 from urllib3.util import parse_url
 from urllib3.util.ssl_match_hostname import CertificateError
 
+from handler.coldstart.authorities import read_once
+
 _HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-")
 _PATH = _HOST | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ~/")
 """Characters of URLs that are sent as they are. Not regular expressions, whose compilation a start would pay for."""
@@ -93,7 +95,6 @@ class Transport(URLLib3Session):
         self._destinations: dict[str, _Destination | None] = {}
         self._names: dict[str, tuple[str, bytes] | None] = {}
         self._idle: dict[_Destination, Any] = {}
-        self._authorities_read = False
 
     def send(self, request: Any) -> Any:
         """Send a request and return its response, whatever its status.
@@ -112,7 +113,6 @@ class Transport(URLLib3Session):
         try:
             if connection.is_closed:
                 connection.connect()
-                self._authorities_read = destination.scheme == "https" or self._authorities_read
             response, reusable = self._exchange(connection, request, message)
         except Exception as error:
             connection.close()
@@ -200,15 +200,14 @@ class Transport(URLLib3Session):
         options = {"timeout": self._timeout.connect_timeout, "socket_options": self._socket_options}
         if destination.scheme == "http":
             return AWSHTTPConnection(destination.host, destination.port, **options)
-        # All connections have one context. urllib3 reads the certificate authorities into it for each, which costs as
-        # much as thirty events, and AWS closes a connection that was idle between events.
-        authorities = get_cert_path(self._verify) if self._verify and not self._authorities_read else None
+        context = self._manager.connection_pool_kw["ssl_context"]
+        read_once(context)
         return AWSHTTPSConnection(
             destination.host,
             destination.port,
-            ssl_context=self._manager.connection_pool_kw["ssl_context"],
+            ssl_context=context,
             cert_reqs="CERT_REQUIRED" if self._verify else "CERT_NONE",
-            ca_certs=authorities,
+            ca_certs=get_cert_path(self._verify) if self._verify else None,
             cert_file=self._cert_file,
             key_file=self._key_file,
             **options,

@@ -1,13 +1,13 @@
 """TLS under SnapStart: the certificate authorities are read before the snapshot.
 
-urllib3 reads the file with them for each connection, which costs more than anything else that a first event does. The
-context that botocore makes for a client stays; it reads each file once. A snapshot never changes, nor does the file.
+Reading them costs more than anything else that a first event does. A snapshot never changes, nor does the file.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from botocore.httpsession import get_cert_path
+
+from handler.coldstart.authorities import read_once
 
 
 def preload_authorities(client: Any) -> None:
@@ -21,17 +21,5 @@ def preload_authorities(client: Any) -> None:
     # Neither a client nor its session offers the context; a missing name raises here, before the snapshot.
     session = vars(vars(client)["_endpoint"].http_session)
     context = session["_manager"].connection_pool_kw["ssl_context"]
-    context.load_verify_locations = _once(context.load_verify_locations)
+    read_once(context)
     context.load_verify_locations(get_cert_path(session["_verify"]), None, None)
-
-
-def _once(load: Callable[..., None]) -> Callable[..., None]:
-    loaded: set[tuple[object, ...]] = set()
-
-    def load_once(cafile: object = None, capath: object = None, cadata: object = None) -> None:
-        wanted = (cafile, capath, cadata)
-        if wanted not in loaded:
-            load(cafile, capath, cadata)
-            loaded.add(wanted)
-
-    return load_once
