@@ -76,13 +76,22 @@ def test_without_a_stack_the_names_follow_the_rules_and_it_is_stated(account: Ac
     assert queues(account) == {QUEUE_URL}
 
 
-@pytest.mark.parametrize("command", [("dlq", "list"), ("dlq", "redrive"), ("calendar", "check"), ("trace", "x")])
-def test_without_an_environment_nothing_is_asked(command: tuple[str, ...], account: Account, run_here: Run) -> None:
+@pytest.mark.parametrize(
+    ("command", "advice"),
+    [
+        (("dlq", "list"), ""),
+        (("dlq", "redrive"), ""),
+        (("calendar", "check"), ""),
+        (("trace", "x"), "; to search a run of `mep local`, use --run DIR"),
+    ],
+)
+def test_without_an_environment_nothing_is_asked(
+    command: tuple[str, ...], advice: str, account: Account, run_here: Run
+) -> None:
     ended = run_here(*command, **UNSET | {"AWS_ENDPOINT_URL": None})
 
     assert ended.status == ExitStatus.WRONG_USAGE
-    message = "mep: --environment is not given: dev, staging or prod (or set ENVIRONMENT)"
-    assert ended.err.removesuffix("; to search a run of `mep local`, use --run DIR\n").rstrip("\n") == message
+    assert ended.err == f"mep: --environment is not given: dev, staging or prod (or set ENVIRONMENT){advice}\n"
     assert account.calls == []
 
 
