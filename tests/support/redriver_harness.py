@@ -13,6 +13,7 @@ import pytest
 from emulator.environment import LOCAL_CREDENTIALS, REGION
 from emulator.faults import Exchange, Fault, FaultProxy, Reply
 from emulator.services.sqs import sqs_client
+from mep.errors import MepError
 from redriver import app
 from redriver.clock import Clock
 from redriver.invocation import lambda_client
@@ -136,6 +137,14 @@ class RedriverHarness:
                 )["MessageId"]
                 for body, attributes in parts
             ]
+
+    def run_to(self, status: Status) -> None:
+        """Run the redrive, and require that it ends with a status: a failed one raises, which the alarm counts."""
+        if status is Status.FAILED:
+            with pytest.raises(MepError):
+                self.run()
+        else:
+            assert self.run() is status
 
     def run(self, *, after: timedelta = timedelta(minutes=15), calendar: bool = False) -> Status:
         """Run a task; its lines are in `lines` also if it fails."""
