@@ -4,15 +4,12 @@ As in the SDK's documentation: a batch processor, flushed before each invocation
 and Lambda's trace header as the parent.
 """
 
-import json
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
 from opentelemetry import trace
 from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
 from opentelemetry.propagators.aws import AwsXRayPropagator
@@ -20,7 +17,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
-from bench.write import correlation_id, facts, is_duplicate, transaction
+from bench.variants.plain_work import mark
+from bench.write import correlation_id
 
 Handler = Callable[[dict[str, Any], Any], dict[str, str]]
 resource = Resource.create()
@@ -45,17 +43,8 @@ def traced(exporter: SpanExporter, count: Callable[[str], None]) -> Handler:
         parent = propagator.extract({"X-Amzn-Trace-Id": os.environ.get("_X_AMZN_TRACE_ID", "")})
         with tracer.start_as_current_span(context.function_name, parent, trace.SpanKind.SERVER) as span:
             span.set_attribute("correlation_id", correlation_id(event))
-            now = datetime.now(UTC).isoformat()
-            outcome = "marked"
-            try:
-                dynamodb.transact_write_items(TransactItems=transaction(event, context, now))
-            except ClientError as error:
-                if not is_duplicate(dict(error.response)):
-                    raise
-                outcome = "duplicate"
+            outcome = mark(dynamodb, event, context)
             span.set_attribute("outcome", outcome)
-            line = {"timestamp": now, "level": "INFO", "message": "event processed", **facts(event, context, outcome)}
-            print(json.dumps(line))
         provider.force_flush()
         count(outcome)
         return {"outcome": outcome, "correlation_id": correlation_id(event)}

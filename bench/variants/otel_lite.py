@@ -5,19 +5,17 @@ default extractor takes a parent from HTTP headers only, so a trace starts with 
 log line is V0's.
 """
 
-import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
 from lambda_otel_lite import create_traced_handler, init_telemetry
 from opentelemetry import trace
 from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
 
-from bench.write import correlation_id, facts, is_duplicate, transaction
+from bench.variants.plain_work import mark
+from bench.write import correlation_id
 
 Handler = Callable[[dict[str, Any], Any], dict[str, str]]
 
@@ -34,15 +32,6 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, str]:
     """Mark the event's calendar row and add an audit entry in one transaction."""
     span = trace.get_current_span()
     span.set_attribute("correlation_id", correlation_id(event))
-    now = datetime.now(UTC).isoformat()
-    outcome = "marked"
-    try:
-        dynamodb.transact_write_items(TransactItems=transaction(event, context, now))
-    except ClientError as error:
-        if not is_duplicate(dict(error.response)):
-            raise
-        outcome = "duplicate"
+    outcome = mark(dynamodb, event, context)
     span.set_attribute("outcome", outcome)
-    line = {"timestamp": now, "level": "INFO", "message": "event processed", **facts(event, context, outcome)}
-    print(json.dumps(line))
     return {"outcome": outcome, "correlation_id": correlation_id(event)}

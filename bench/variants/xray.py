@@ -4,16 +4,14 @@ As in https://docs.aws.amazon.com/lambda/latest/dg/python-tracing.html: `patch` 
 Lambda's segment as the parent. The SDK has spans only, so the log line is V0's.
 """
 
-import json
-from datetime import UTC, datetime
 from typing import Any
 
 import boto3
 from aws_xray_sdk.core import patch, xray_recorder
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
-from bench.write import correlation_id, facts, is_duplicate, transaction
+from bench.variants.plain_work import mark
+from bench.write import correlation_id
 
 patch(("botocore",))
 dynamodb: Any = boto3.client("dynamodb", config=Config(retries={"total_max_attempts": 1}))
@@ -23,15 +21,6 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, str]:
     """Mark the event's calendar row and add an audit entry in one transaction."""
     with xray_recorder.in_subsegment("process_event") as subsegment:
         subsegment.put_annotation("correlation_id", correlation_id(event))
-        now = datetime.now(UTC).isoformat()
-        outcome = "marked"
-        try:
-            dynamodb.transact_write_items(TransactItems=transaction(event, context, now))
-        except ClientError as error:
-            if not is_duplicate(dict(error.response)):
-                raise
-            outcome = "duplicate"
+        outcome = mark(dynamodb, event, context)
         subsegment.put_annotation("outcome", outcome)
-        line = {"timestamp": now, "level": "INFO", "message": "event processed", **facts(event, context, outcome)}
-        print(json.dumps(line))
     return {"outcome": outcome, "correlation_id": correlation_id(event)}
