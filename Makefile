@@ -224,15 +224,19 @@ format: setup  ## format the code and fix findings
 bench: setup  ## cold start, cost per event, memory vs. the plain function
 	.venv/bin/python bench/run.py
 
-.PHONY: bench-table bench-scale bench-record
+.PHONY: bench-table bench-restore bench-scale bench-record
 bench-table: setup  # cost of X-Ray SDK, Powertools, ADOT, Datadog and others beside it (a quarter of an hour)
 	@UV=$(UV) nice .venv/bin/python bench/table.py $(BENCH_ARGS)
+
+bench-restore: setup  # the first event after a restore, beside the plain function
+	@nice .venv/bin/python bench/restore.py $(BENCH_ARGS)
 
 bench-scale: setup  # CPU time per event from 1 to N (10,000) events, beside the plain function
 	@nice .venv/bin/python -m tests.soak.scale --events $(or $(N),10000) $(SCALE_ARGS)
 
-bench-record: setup  # both, into bench/table.json, bench/scale.json and the documents
+bench-record: setup  # all three, into bench/table.json, restore.json and scale.json and the documents
 	$(MAKE) --no-print-directory bench-table BENCH_ARGS=--record
+	$(MAKE) --no-print-directory bench-restore BENCH_ARGS=--record
 	$(MAKE) --no-print-directory bench-scale SCALE_ARGS=--record
 
 .PHONY: budget

@@ -1,9 +1,10 @@
-"""The tables of a run of `bench/table.py`, in Markdown."""
+"""The tables of runs of `bench/table.py` and `bench/restore.py`, in Markdown."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.measure import Memory
+from bench.origin import described
 from bench.run import Figures, Instructions, ratios
 from bench.variant_list import PLAIN, PLAIN_TLS, VARIANTS, Variant, baseline_of
 
@@ -37,6 +38,8 @@ EXPORT_MODES = {
     "adot-fast": "the same, fast start",
 }
 """The variants in the table of docs/telemetry.md, and their labels there."""
+
+_MILLION = 1_000_000
 
 type Cells = Sequence[str]
 
@@ -104,7 +107,7 @@ def absolutes(variant: Variant, figures: Figures) -> str:
     if figures.instructions is not None:
         counted = figures.instructions
         million = {"init": counted.init, "first event": counted.first, "warm event": counted.warm}
-        parts = [f"{name} {value / 1e6:.4g} M instructions" for name, value in million.items()] + parts
+        parts = [f"{name} {value / _MILLION:.4g} M instructions" for name, value in million.items()] + parts
     return f"{variant.label}: {', '.join(parts)}"
 
 
@@ -119,16 +122,9 @@ def launches(figures: Mapping[str, Figures]) -> list[str]:
     return lines
 
 
-def origin(result: Mapping[str, Any]) -> str:
-    """Return where and with what a run was measured."""
-    libraries = ", ".join(f"{name} {version}" for name, version in result["libraries"].items())
-    counter = result["counter"] or "instructions not counted"
-    return f"{result['date']}, {result['machine']}, Python {result['python']}, {counter}; {libraries}."
-
-
 def comparison(result: Mapping[str, Any]) -> str:
     """Return the whole table of a run and its origin."""
-    return f"{origin(result)}\n\n{table(figures_of(result))}"
+    return f"{described(result)}\n\n{table(figures_of(result))}"
 
 
 def short(result: Mapping[str, Any]) -> str:
@@ -150,3 +146,13 @@ def export_modes(result: Mapping[str, Any]) -> str:
         spans = "none: one datagram" if memory.datagrams_per_event else "one"
         rows.append((label, *_ratios(figures, name, ("init", "warm", "peak_kb")), str(memory.modules_init), spans))
     return markdown(("mode", "init", "warm event", "peak memory", "modules", "requests for spans"), rows)
+
+
+def after_a_restore(result: Mapping[str, Any]) -> str:
+    """Return the table of a run of `bench/restore.py`: ratios to V0 with the same transport."""
+    rows = [
+        (name + suffix, f"{count / _MILLION:.2f} M", f"{count / counts['V0']:.2f}")
+        for counts, suffix in ((result["plain"], ""), (result["tls"], ", with TLS"))
+        for name, count in counts.items()
+    ]
+    return f"{described(result)}\n\n{markdown(('', 'first event after a restore', 'ratio'), rows)}"

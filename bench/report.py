@@ -2,9 +2,9 @@
 
     python bench/report.py
 
-`bench/table.py --record` writes `bench/table.json`, `python -m tests.soak.scale --record` writes `bench/scale.json`:
-both run this. A document has a block per table, between two comments (`block`). `bench/sentences.py` has the sentences
-with figures.
+`bench/table.py --record` writes `bench/table.json`, `bench/restore.py --record` writes `bench/restore.json`, and
+`python -m tests.soak.scale --record` writes `bench/scale.json`: each runs this. A document has a block per table,
+between two comments (`block`). `bench/sentences.py` has the sentences with figures.
 """
 
 import json
@@ -17,13 +17,16 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs as a script, without an installed project
 
-from bench.comparison import comparison, export_modes, short
+from bench.comparison import after_a_restore, comparison, export_modes, short
 from bench.scale import scale
 from bench.sentences import SENTENCES, with_figures
 from bench.target import ROOT
 
 TABLE = ROOT / "bench" / "table.json"
 """The recorded run of `bench/table.py`."""
+
+RESTORE = ROOT / "bench" / "restore.json"
+"""The recorded run of `bench/restore.py`."""
 
 SCALE = ROOT / "bench" / "scale.json"
 """The recorded runs of `tests/soak/scale.py`, one for each number of workers and events."""
@@ -32,6 +35,7 @@ BLOCKS: Mapping[str, tuple[Path, Path, Callable[[Any], str]]] = {
     "whole table": (ROOT / "bench" / "README.md", TABLE, comparison),
     "short table": (ROOT / "README.md", TABLE, short),
     "export modes": (ROOT / "docs" / "telemetry.md", TABLE, export_modes),
+    "first event after a restore": (ROOT / "bench" / "README.md", RESTORE, after_a_restore),
     "scale": (ROOT / "bench" / "README.md", SCALE, scale),
 }
 """Each block: its document, its recorded run, and the text that is made of the run."""

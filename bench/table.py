@@ -10,13 +10,9 @@ the documents from it (`bench/report.py`). bench/README.md describes the columns
 import argparse
 import dataclasses
 import json
-import os
-import platform
 import sys
 import tempfile
-import tomllib
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,44 +23,10 @@ from bench.comparison import compared, comparison
 from bench.counters import find_counter
 from bench.environments import install, site_packages
 from bench.measure import BenchError, unchanged_sources
+from bench.origin import origin
 from bench.report import TABLE, write_documents
 from bench.run import EVENTS, MEMORY_EVENTS, measure
-from bench.target import ROOT
 from bench.variant_list import IDLE, PLAIN, VARIANTS, chosen
-
-LIBRARIES = (
-    "boto3",
-    "botocore",
-    "opentelemetry-sdk",
-    "opentelemetry-instrumentation-botocore",
-    "aws-opentelemetry-distro",
-    "aws-lambda-powertools",
-    "aws-xray-sdk",
-    "lambda-otel-lite",
-    "datadog-lambda",
-    "ddtrace",
-)
-
-
-def versions(lock: Path) -> dict[str, str]:
-    """Return the locked versions of the relevant libraries.
-
-    Raises:
-        KeyError: One of them is not in the lock file.
-    """
-    locked = {package["name"]: package["version"] for package in tomllib.loads(lock.read_text())["package"]}
-    return {name: locked[name] for name in LIBRARIES}
-
-
-def machine() -> str:
-    """Return the kind of this machine: cores, architecture and processor."""
-    name = ""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    except OSError:
-        name = platform.processor()
-    return f"{os.cpu_count()} cores, {platform.machine()}" + (f", {name}" if name else "")
 
 
 def run_all(names: tuple[str, ...], events: int) -> dict[str, Any]:
@@ -92,10 +54,7 @@ def run_all(names: tuple[str, ...], events: int) -> dict[str, Any]:
         print(f"measuring {', '.join(targets)}", file=sys.stderr)
         figures, interpreter = measure(targets, IDLE.target(None), events, counter)
     return {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "python": platform.python_version(),
-        "machine": machine(),
-        "libraries": versions(ROOT / "uv.lock"),
+        **origin(),
         "counter": counter.name if counter else None,
         "events": events,
         "memory_events": MEMORY_EVENTS,

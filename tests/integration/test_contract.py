@@ -276,7 +276,7 @@ TARGETS = {
         "check-deploy",
     ),
     *("deploy-snapshot", "test-emulator", "test-collector", "test-browser", "image-requirements", "lint", "format"),
-    *("audit", "bench", "bench-table", "bench-scale", "bench-record", "budget", "clean", "docs"),
+    *("audit", "bench", "bench-table", "bench-restore", "bench-scale", "bench-record", "budget", "clean", "docs"),
 }
 
 SUCCEEDED, FAILED, WRONG_USAGE, UNAVAILABLE, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143

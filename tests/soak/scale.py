@@ -8,23 +8,21 @@ client.
 
 import itertools
 import json
-import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from threading import Lock
 from typing import Annotated, Any
 
 import orjson
 import typer
 
+from bench.origin import origin
 from bench.report import SCALE, write_documents
 from bench.scale import V0, scale
-from bench.table import machine
 from emulator.clients import loopback_client
 from emulator.environment import FunctionConfig, new_trace_header
 from emulator.errors import EmulatorError
@@ -210,8 +208,7 @@ def main(
 
     With --record, the recorded run with as many workers and events is replaced.
     """
-    facts = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "python": platform.python_version(), "machine": machine()}
-    runs = [{**facts, **_measured(events, number, mode or MODES)} for number in workers or WORKERS]
+    runs = [{**origin(), **_measured(events, number, mode or MODES)} for number in workers or WORKERS]
     if record:
         recorded: list[dict[str, Any]] = json.loads(SCALE.read_text(encoding="utf-8")) if SCALE.exists() else []
         kept = {(run["workers"], run["events"]): run for run in [*recorded, *runs]}

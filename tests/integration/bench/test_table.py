@@ -22,6 +22,7 @@ from bench.certificates import make_certificates
 from bench.environments import GROUPS, install
 from bench.measure import BenchError, Memory, memory
 from bench.measure import run as measured
+from bench.origin import LIBRARIES, versions
 from bench.run import Figures, Instructions, measure
 from bench.stub import kind
 from bench.target import NO_HANDLER, ROOT, TELEMETRY_LINES, Ports, Target
@@ -89,11 +90,11 @@ def test_every_variant_has_an_environment_that_is_locked() -> None:
 
 
 def test_libraries_are_those_of_the_lock(tmp_path: Path) -> None:
-    assert list(table.versions(ROOT / "uv.lock")) == list(table.LIBRARIES)
+    assert list(versions(ROOT / "uv.lock")) == list(LIBRARIES)
     lock = tmp_path / "uv.lock"
     lock.write_text("package = []\n")
     with pytest.raises(KeyError, match="boto3"):
-        table.versions(lock)
+        versions(lock)
 
 
 def test_all_are_measured_unless_names_are_given() -> None:

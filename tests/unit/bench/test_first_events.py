@@ -1,12 +1,16 @@
 """The first event after a restore: what is subtracted, what is shown, what is left out."""
 
 import dataclasses
+import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from bench import first_events, restore
+from bench.comparison import after_a_restore
 from bench.counters import Counter
+from bench.origin import origin
 from bench.run import Figures, Instructions, with_restored
 from bench.target import NO_HANDLER, Ports, Target
 from tests.unit.bench.test_bench import MEMORY
@@ -49,15 +53,50 @@ def test_a_run_has_them_beside_the_other_figures(counted: list[Target]) -> None:
 
 
 def test_the_table_has_both_primed_and_not() -> None:
-    rows = restore.rows()
-    assert list(rows) == [
+    assert list(restore.rows()) == [
         *("V0", "V0, primed"),
         *("ours, layer, not primed", "ours, layer", "ours, direct, not primed", "ours, direct"),
     ]
-    assert restore.table({"V0": 20_000_000, "ours": 10_000_000}).splitlines()[2:] == [
-        "| V0   | 20.00 M | 1.00 |",
-        "| ours | 10.00 M | 0.50 |",
+
+
+def test_ratios_are_to_the_plain_function_with_the_same_transport() -> None:
+    plain, tls = {"V0": 20_000_000, "ours": 10_000_000}, {"V0": 40_000_000, "ours": 10_000_000}
+    run = {**origin(), "counter": "callgrind", "plain": plain, "tls": tls}
+    described, blank, _, _, *shown = after_a_restore(run).splitlines()
+    assert described.endswith(".")
+    assert blank == ""
+    assert [[cell.strip() for cell in row.strip("|").split("|")] for row in shown] == [
+        ["V0", "20.00 M", "1.00"],
+        ["ours", "10.00 M", "0.50"],
+        ["V0, with TLS", "40.00 M", "1.00"],
+        ["ours, with TLS", "10.00 M", "0.25"],
     ]
+
+
+def test_a_recorded_run_has_the_counts_without_tls_and_with_it(
+    counted: list[Target], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(restore, "RESTORE", tmp_path / "restore.json")
+    monkeypatch.setattr(restore, "write_documents", lambda: written.append("documents"))
+    monkeypatch.setattr(restore, "find_counter", lambda: COUNTER)
+    monkeypatch.setattr(restore, "V0_PRIMED", "bench.v0")
+
+    assert restore.main(["--record", "--json"]) == 0
+
+    run = json.loads((tmp_path / "restore.json").read_text())
+    assert run == json.loads(capsys.readouterr().out)
+    assert run["plain"] == run["tls"] == {name: 95 if "ours" in name else 165 for name in restore.rows()}
+    assert {bool(target.certificates) for target in counted if target.module != NO_HANDLER} == {True, False}
+    assert written == ["documents"]
+
+
+def test_without_a_counter_nothing_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(restore, "find_counter", lambda: None)
+    assert restore.main([]) == 1
+    assert capsys.readouterr().err == "bench: neither perf nor valgrind works here\n"
 
 
 def test_a_snapshot_has_no_credentials_and_no_log_stream() -> None:
