@@ -1,4 +1,4 @@
-"""Text for the terminal: on one line, and without control characters."""
+"""Text for the terminal: on one line, without control characters, numbers with their nouns."""
 
 import unicodedata
 
@@ -13,3 +13,8 @@ def escape_control(text: object) -> str:
 def one_line(text: object) -> str:
     """Return `text` on one line: every run of white space becomes one space."""
     return " ".join(str(text).split())
+
+
+def count_of(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural if it is not 1."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -6,10 +6,9 @@ from rich.console import Console
 from rich.text import Text
 
 from mep.calendar.model import CheckResult, Finding, FindingKind, Mark
-from mep.dlq.sentences import count_of
 from mep.program import program
 from mep.terminal import plain_table
-from mep.text import escape_control
+from mep.text import count_of, escape_control
 
 SHOWN = 20
 """Findings that a terminal shows by default."""

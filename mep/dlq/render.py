@@ -14,11 +14,10 @@ from mep.dlq.error_mapping import not_processed_code
 from mep.dlq.json_output import json_text, to_json_summary
 from mep.dlq.model import DeadLetter
 from mep.dlq.results import MessageResult
-from mep.dlq.sentences import count_of
 from mep.dlq.summary import first_of_each, group_by, summarize
 from mep.program import program
 from mep.terminal import plain_table
-from mep.text import escape_control
+from mep.text import count_of, escape_control
 
 SHOWN = 20
 """Messages that a terminal shows by default."""

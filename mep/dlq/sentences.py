@@ -6,17 +6,13 @@ from collections.abc import Iterator
 from mep.dlq.model import DeadLetter
 from mep.dlq.results import ActionName, ActionResult, MessageState, Returns
 from mep.program import program
+from mep.text import count_of
 
 INTERRUPTED = "interrupted"
 TERMINATED = "terminated"
 
 _PRINTED_IDS = 10
 _KEPT = (MessageState.SKIPPED, MessageState.UNVERIFIED)
-
-
-def count_of(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural if it is not 1."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def counts_sentence(result: ActionResult) -> str:

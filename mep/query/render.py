@@ -8,7 +8,7 @@ from rich.text import Text
 from mep.program import program
 from mep.query.result import QueryResult
 from mep.terminal import plain_table
-from mep.text import escape_control
+from mep.text import count_of, escape_control
 from monitoring.model import Query
 
 
@@ -29,11 +29,7 @@ def show_result(result: QueryResult, screen: Console) -> None:
         for row in result.rows:
             table.add_row(*(Text(escape_control(row.get(name, ""))) for name in shown))
         screen.print(table)
-    searched = f"{_counted(result.lines, 'log line')} searched in {result.source}"
-    screen.print(Text(f"{_counted(len(result.rows), 'row')}; {searched}"))
+    searched = f"{count_of(result.lines, 'log line')} searched in {result.source}"
+    screen.print(Text(f"{count_of(len(result.rows), 'row')}; {searched}"))
     if result.is_cut:
         screen.print(Text(f"{result.limit:,} rows is the limit of the query: there may be more", "yellow"))
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
