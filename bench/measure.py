@@ -21,6 +21,7 @@ REQUESTS = ("transactions", "idempotency_requests", "otlp_requests", "other_requ
 """The kinds of requests that the stub counts."""
 
 _TIMEOUT_SECONDS = 600
+_MEMORY_PRESSURE = '"event_type":"memory_pressure"'
 
 
 class BenchError(Exception):
@@ -118,10 +119,12 @@ def run(target: Target, events: int, counter: Counter | None = None) -> Run:
         words = ["bench/driver.py", target.module, str(events), *([] if counter else [str(report)])]
         with _stub(target.certificates) as (ports, seen):
             count = _process(target, words, target.variables(ports, home), counter)
+        output = Path(home, "stdout").read_text(encoding="utf-8", errors="replace")
         if target.telemetry_line:
-            output = Path(home, "stdout").read_text(encoding="utf-8", errors="replace")
             seen[TELEMETRY_LINES] = sum(target.telemetry_line in line for line in output.splitlines())
         _check(target, seen, events)
+        if _MEMORY_PRESSURE in output:
+            raise BenchError(f"{target.module} dropped optional detail, because its memory size is too small")
         lines = report.read_text().splitlines() if report.exists() else []
         values = {name: int(value) for name, value in (line.split("=") for line in lines)}
         return Run(values, seen, count)
@@ -149,8 +152,10 @@ def _process(target: Target, words: Sequence[str], variables: Mapping[str, str],
         except subprocess.TimeoutExpired:
             raise BenchError(f"{target.module} did not finish {doing} in {_TIMEOUT_SECONDS} s") from None
     if result.returncode != 0:
-        errors = result.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
-        raise BenchError(f"{target.module} failed {doing}: {errors[-1]}")
+        # The function writes why it cannot start on standard output, as log lines.
+        written = result.stderr.strip() or Path(home, "stdout").read_bytes().strip()
+        reasons = written.decode(errors="replace").splitlines() or [f"exit status {result.returncode}, no message"]
+        raise BenchError(f"{target.module} failed {doing}: {reasons[-1]}")
     count = counter.parse(out.read_text()) if counter else None
     if counter and count is None:
         raise BenchError(f"{counter.name} counted nothing")

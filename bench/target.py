@@ -11,6 +11,11 @@ NO_HANDLER = "-"
 TELEMETRY_LINES = "telemetry_lines"
 """The key of the count of lines of standard output that are telemetry."""
 
+MEMORY_SIZE_MB = "1024"
+"""Memory size of the function. Under valgrind, a process takes several times its memory: with 128 MB, the function
+would be under memory pressure and drop optional detail of its spans.
+"""
+
 LAYER_WRAPPER = str(ROOT / "deploy/image/layer/otel-instrument")
 """The image's script in `AWS_LAMBDA_EXEC_WRAPPER`."""
 
@@ -104,7 +109,7 @@ class Target:
             "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{ports.udp}",
             "AWS_LAMBDA_FUNCTION_NAME": "mark-earnings-processed",
             "AWS_LAMBDA_FUNCTION_VERSION": "1",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": MEMORY_SIZE_MB,
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/mark-earnings-processed",
             "AWS_LAMBDA_LOG_STREAM_NAME": "2026/02/03/[1]5f2b0c",

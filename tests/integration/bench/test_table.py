@@ -213,6 +213,14 @@ def test_silent_telemetry_on_standard_output_is_not_measured() -> None:
         measured(silent, 2)
 
 
+def test_a_function_under_memory_pressure_is_not_measured() -> None:
+    """It drops optional detail of its spans; under valgrind, 128 MB would be too small."""
+    direct = here(BY_NAME["direct"])
+    small = dataclasses.replace(direct, environ={**direct.environ, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "16"})
+    with pytest.raises(BenchError, match=r"^handler\.app dropped optional detail"):
+        measured(small, 2)
+
+
 def test_every_variant_is_plain_or_sends_something() -> None:
     plain = {variant.name for variant in VARIANTS if not variant.sends}
     assert plain == {"v0", "slim", "floor", "v0-tls", "floor-tls"}
