@@ -28,7 +28,7 @@ SLACK = {
 """How far a value may exceed its baseline: the variation between runs and between machines."""
 
 CEILINGS = {
-    "layer": {"init": 0.48, "warm": 0.95, "restored": 1.0, "peak_kb": 0.66},
+    "layer": {"init": 0.48, "warm": 0.99, "restored": 1.0, "peak_kb": 0.66},
     "direct": {"init": 0.48, "warm": 0.73, "restored": 1.0, "peak_kb": 0.70},
 }
 """Limits of any new baseline, by export mode: with all telemetry on, a cold start is cheaper than the plain one."""

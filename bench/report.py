@@ -60,19 +60,15 @@ def replaced(text: str, name: str, content: str) -> str:
 
 
 def documents() -> dict[Path, str]:
-    """Return the documents with today's blocks: what is in the files, if nothing is out of date.
-
-    A block whose run was never recorded is left as it is.
-    """
+    """Return the documents with today's blocks: what is in the files, if nothing is out of date."""
+    runs = {source: json.loads(source.read_text(encoding="utf-8")) for source in (TABLE, RESTORE, SCALE)}
     texts: dict[Path, str] = {}
-    run = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else None
     for name, sentences in SENTENCES.items():
         text = (ROOT / name).read_text(encoding="utf-8")
-        texts[ROOT / name] = reduce(lambda text, sentence: with_figures(text, sentence, run), sentences, text)
-    recorded = {name: blocks for name, blocks in BLOCKS.items() if blocks[1].exists()}
-    for name, (document, source, render) in recorded.items():
+        texts[ROOT / name] = reduce(lambda text, sentence: with_figures(text, sentence, runs[TABLE]), sentences, text)
+    for name, (document, source, render) in BLOCKS.items():
         text = texts.get(document) or document.read_text(encoding="utf-8")
-        texts[document] = replaced(text, name, render(json.loads(source.read_text(encoding="utf-8"))))
+        texts[document] = replaced(text, name, render(runs[source]))
     return texts
 
 

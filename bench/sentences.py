@@ -21,13 +21,13 @@ SENTENCES: Mapping[str, tuple[str, ...]] = {
 _FIGURE = re.compile(r"\{([\w-]+)\.(\w+)\}")
 
 
-def with_figures(text: str, sentence: str, result: Mapping[str, Any] | None) -> str:
+def with_figures(text: str, sentence: str, result: Mapping[str, Any]) -> str:
     """Return a document with the figures of a run in one of its sentences, line breaks as they are.
 
     Args:
         text: The document.
         sentence: A member of `SENTENCES`.
-        result: The run; None to leave the figures as they are.
+        result: The run.
 
     Raises:
         ValueError: The document does not have the sentence once.
@@ -36,8 +36,6 @@ def with_figures(text: str, sentence: str, result: Mapping[str, Any] | None) -> 
     found = list(re.finditer(r"\s+".join(words), text))
     if len(found) != 1:
         raise ValueError(f"{len(found)} times in the document: {sentence}")
-    if result is None:
-        return text
     figures = [_figure(result, *match.groups()) for match in _FIGURE.finditer(sentence)]
     for number in range(len(figures), 0, -1):
         begin, end = found[0].span(number)
