@@ -28,7 +28,7 @@ class Context:
     function_name = FUNCTION
     function_version = "1"
     invoked_function_arn = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{FUNCTION}"
-    memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1024")
+    memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
     log_group_name = f"/aws/lambda/{FUNCTION}"
     log_stream_name = "2026/02/03/[1]5f2b0c"
     identity = None

@@ -22,6 +22,7 @@ REQUESTS = ("transactions", "idempotency_requests", "otlp_requests", "other_requ
 
 _TIMEOUT_SECONDS = 600
 _MEMORY_PRESSURE = '"event_type":"memory_pressure"'
+"""A warning of the function: a target must not set a higher log level."""
 
 
 class BenchError(Exception):

@@ -3,29 +3,38 @@
 import os
 import platform
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bench.target import ROOT
 
-LIBRARIES = (
+FUNCTION_LIBRARIES = (
     "boto3",
     "botocore",
     "opentelemetry-sdk",
     "opentelemetry-instrumentation-botocore",
     "aws-opentelemetry-distro",
+)
+"""What V0 and the function consist of."""
+
+LIBRARIES = (
+    *FUNCTION_LIBRARIES,
     "aws-lambda-powertools",
     "aws-xray-sdk",
     "lambda-otel-lite",
     "datadog-lambda",
     "ddtrace",
 )
+"""What all variants consist of."""
 
 
-def origin() -> dict[str, Any]:
-    """Return today's date and the versions of what is measured, as JSON values.
+def origin(libraries: Sequence[str]) -> dict[str, Any]:
+    """Return today's date, the machine and the versions of what is measured, as JSON values.
+
+    Args:
+        libraries: The names of what is measured.
 
     Raises:
         KeyError: A library is not in the lock file.
@@ -34,18 +43,18 @@ def origin() -> dict[str, Any]:
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "python": platform.python_version(),
         "machine": machine(),
-        "libraries": versions(ROOT / "uv.lock"),
+        "libraries": versions(ROOT / "uv.lock", libraries),
     }
 
 
-def versions(lock: Path) -> dict[str, str]:
-    """Return the locked versions of the relevant libraries.
+def versions(lock: Path, libraries: Sequence[str]) -> dict[str, str]:
+    """Return the locked versions of libraries.
 
     Raises:
         KeyError: One of them is not in the lock file.
     """
     locked = {package["name"]: package["version"] for package in tomllib.loads(lock.read_text())["package"]}
-    return {name: locked[name] for name in LIBRARIES}
+    return {name: locked[name] for name in libraries}
 
 
 def machine() -> str:

@@ -1,6 +1,6 @@
 """The first event after a restore: V0 and the function, each as it is and primed before the snapshot.
 
-    python bench/restore.py [--json] [--record]    # a table; takes about five minutes on two idle cores
+    python bench/restore.py [--json] [--record]    # a table; takes some minutes on two idle cores
 
 Under SnapStart, a start is not what events wait for: it happens once, when a version is published. They wait for the
 hooks after the restore and for the first event. `--record` writes the result to `bench/restore.json`, and the table of
@@ -25,9 +25,9 @@ from bench.comparison import after_a_restore
 from bench.counters import Counter, find_counter
 from bench.first_events import first_events
 from bench.measure import BenchError, unchanged_sources
-from bench.origin import origin
+from bench.origin import FUNCTION_LIBRARIES, origin
 from bench.report import RESTORE, write_documents
-from bench.run import FUNCTION, MODES, V0
+from bench.run import FUNCTION, MODES, V0, targets_of
 from bench.target import Certificates, Target
 
 V0_PRIMED = "bench.variants.v0_primed"
@@ -38,11 +38,14 @@ def rows(certificates: Certificates | None = None) -> dict[str, Target]:
 
     Args:
         certificates: For requests over TLS; None for plain ones.
+
+    Raises:
+        BenchError: ADOT's packages are not installed.
     """
     plain = Target(V0, certificates=certificates)
     targets = {"V0": plain, "V0, primed": dataclasses.replace(plain, module=V0_PRIMED)}
-    for mode, members in MODES.items():
-        target = Target(FUNCTION, certificates=certificates, **members)
+    for mode, found in targets_of(FUNCTION, tuple(MODES)).items():
+        target = dataclasses.replace(found, certificates=certificates)
         targets[f"ours, {mode}, not primed"] = dataclasses.replace(target, primed=False)
         targets[f"ours, {mode}"] = target
     return targets
@@ -60,7 +63,7 @@ def measured(counter: Counter) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="bench-") as directory, unchanged_sources():
         certificates = make_certificates(Path(directory), Path(DEFAULT_CA_BUNDLE))
         plain, tls = (first_events(rows(used), counter) for used in (None, certificates))
-    return {**origin(), "counter": counter.name, "plain": plain, "tls": tls}
+    return {**origin(FUNCTION_LIBRARIES), "counter": counter.name, "plain": plain, "tls": tls}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -23,7 +23,7 @@ from bench.comparison import compared, comparison
 from bench.counters import find_counter
 from bench.environments import install, site_packages
 from bench.measure import BenchError, unchanged_sources
-from bench.origin import origin
+from bench.origin import LIBRARIES, origin
 from bench.report import TABLE, write_documents
 from bench.run import EVENTS, MEMORY_EVENTS, measure
 from bench.variant_list import IDLE, PLAIN, VARIANTS, chosen
@@ -54,7 +54,7 @@ def run_all(names: tuple[str, ...], events: int) -> dict[str, Any]:
         print(f"measuring {', '.join(targets)}", file=sys.stderr)
         figures, interpreter = measure(targets, IDLE.target(None), events, counter)
     return {
-        **origin(),
+        **origin(LIBRARIES),
         "counter": counter.name if counter else None,
         "events": events,
         "memory_events": MEMORY_EVENTS,

@@ -1,4 +1,4 @@
-"""Text for the terminal: on one line, without control characters, numbers with their nouns."""
+"""Text for the terminal: on one line, without control characters; and numbers with their nouns."""
 
 import unicodedata
 

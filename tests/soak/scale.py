@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from bench.origin import origin
+from bench.origin import FUNCTION_LIBRARIES, origin
 from bench.report import SCALE, write_documents
 from bench.scale import V0, scale
 from emulator.clients import loopback_client
@@ -208,9 +208,9 @@ def main(
 
     With --record, the recorded run with as many workers and events is replaced.
     """
-    runs = [{**origin(), **_measured(events, number, mode or MODES)} for number in workers or WORKERS]
+    runs = [{**origin(FUNCTION_LIBRARIES), **_measured(events, number, mode or MODES)} for number in workers or WORKERS]
     if record:
-        recorded: list[dict[str, Any]] = json.loads(SCALE.read_text(encoding="utf-8")) if SCALE.exists() else []
+        recorded: list[dict[str, Any]] = json.loads(SCALE.read_text(encoding="utf-8"))
         kept = {(run["workers"], run["events"]): run for run in [*recorded, *runs]}
         SCALE.write_text(json.dumps([kept[key] for key in sorted(kept)], indent=2) + "\n", encoding="utf-8")
         write_documents()

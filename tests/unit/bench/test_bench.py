@@ -92,6 +92,13 @@ def test_handler_that_cannot_be_imported_is_one_line() -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_function_that_cannot_start_is_one_line() -> None:
+    """It says why on standard output."""
+    with pytest.raises(BenchError, match=r"^handler\.app failed with 1 events: .*EARNINGS_CALENDAR_TABLE") as caught:
+        run(Target("handler.app", environ={"EARNINGS_CALENDAR_TABLE": "a name"}), 1)
+    assert "\n" not in str(caught.value)
+
+
 def test_handler_that_writes_nothing_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.measure.NO_HANDLER", "")  # so that the empty handler is held to what others are
     with pytest.raises(BenchError, match=r"^- sent 0 transactions for 2 events$"):

@@ -10,7 +10,7 @@ import pytest
 from bench import first_events, restore
 from bench.comparison import after_a_restore
 from bench.counters import Counter
-from bench.origin import origin
+from bench.origin import FUNCTION_LIBRARIES, origin
 from bench.run import Figures, Instructions, with_restored
 from bench.target import NO_HANDLER, Ports, Target
 from tests.unit.bench.test_bench import MEMORY
@@ -31,8 +31,12 @@ TARGETS = {"V0": Target("bench.v0"), "direct": Target("handler.app")}
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[Target]:
     """Counts without processes; the targets that were run."""
     targets: list[Target] = []
+
+    def counts(target: Target, events: int, _: Counter) -> int:
+        return COUNTS[target.module, events] * (2 if target.certificates else 1)
+
     monkeypatch.setattr(first_events, "run", lambda target, _: targets.append(target))
-    monkeypatch.setattr(first_events, "instructions", lambda target, events, _: COUNTS[target.module, events])
+    monkeypatch.setattr(first_events, "instructions", counts)
     return targets
 
 
@@ -61,7 +65,7 @@ def test_the_table_has_both_primed_and_not() -> None:
 
 def test_ratios_are_to_the_plain_function_with_the_same_transport() -> None:
     plain, tls = {"V0": 20_000_000, "ours": 10_000_000}, {"V0": 40_000_000, "ours": 10_000_000}
-    run = {**origin(), "counter": "callgrind", "plain": plain, "tls": tls}
+    run = {**origin(FUNCTION_LIBRARIES), "counter": "callgrind", "plain": plain, "tls": tls}
     described, blank, _, _, *shown = after_a_restore(run).splitlines()
     assert described.endswith(".")
     assert blank == ""
@@ -86,7 +90,8 @@ def test_a_recorded_run_has_the_counts_without_tls_and_with_it(
 
     run = json.loads((tmp_path / "restore.json").read_text())
     assert run == json.loads(capsys.readouterr().out)
-    assert run["plain"] == run["tls"] == {name: 95 if "ours" in name else 165 for name in restore.rows()}
+    assert run["plain"] == {name: 95 if "ours" in name else 165 for name in restore.rows()}
+    assert run["tls"] == {name: 195 if "ours" in name else 335 for name in restore.rows()}
     assert {bool(target.certificates) for target in counted if target.module != NO_HANDLER} == {True, False}
     assert written == ["documents"]
 
