@@ -44,6 +44,7 @@ def test_a_function_whose_process_ended_is_not_compared() -> None:
 
 def test_a_recorded_run_replaces_the_one_of_the_same_size(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     recorded, written = tmp_path / "scale.json", []
+    recorded.write_text("[]")
     monkeypatch.setattr(scale, "SCALE", recorded)
     monkeypatch.setattr(scale, "write_documents", lambda: written.append(recorded.read_text()))
     monkeypatch.setattr(
