@@ -68,8 +68,13 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {platform.machine()}" + (f", {name}" if name else "")
 
 
+def place(run: Mapping[str, Any]) -> str:
+    """Return when and where a recorded run was measured."""
+    return f"{run['date']}, {run['machine']}, Python {run['python']}"
+
+
 def described(run: Mapping[str, Any]) -> str:
     """Return the origin of a recorded run, and how instructions were counted, as one line."""
     libraries = ", ".join(f"{name} {version}" for name, version in run["libraries"].items())
     counter = run["counter"] or "instructions not counted"
-    return f"{run['date']}, {run['machine']}, Python {run['python']}, {counter}; {libraries}."
+    return f"{place(run)}, {counter}; {libraries}."

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.comparison import markdown
+from bench.origin import place
 
 V0 = "v0"
 """The plain function in `SCALE`."""
@@ -46,6 +47,5 @@ def _flatness(run: Mapping[str, Any], steps: Sequence[tuple[int, int, dict[str, 
         if name != V0
     )
     size = f"{run['workers']} worker{'s' if run['workers'] > 1 else ''}, {run['events']:,} events"
-    where = f"{run['date']}, {run['machine']}, Python {run['python']}"
     flat_row = f"events {_FLAT_FROM + 1} to {10 * _FLAT_FROM:,}"
-    return f"{size} ({where}): the last ratio relative to that of {flat_row}: {changes}. A start costs {starts}."
+    return f"{size} ({place(run)}): the last ratio relative to that of {flat_row}: {changes}. A start costs {starts}."

@@ -208,7 +208,8 @@ def main(
 
     With --record, the recorded run with as many workers and events is replaced.
     """
-    runs = [{**origin(FUNCTION_LIBRARIES), **_measured(events, number, mode or MODES)} for number in workers or WORKERS]
+    facts = origin(FUNCTION_LIBRARIES)
+    runs = [{**facts, **_measured(events, number, mode or MODES)} for number in workers or WORKERS]
     if record:
         recorded: list[dict[str, Any]] = json.loads(SCALE.read_text(encoding="utf-8"))
         kept = {(run["workers"], run["events"]): run for run in [*recorded, *runs]}
